@@ -1,0 +1,48 @@
+# `make demo` builds LeNet-5 for PyTorch and runs it; `make test` runs the tests. Each sets up what
+# it needs in .venv, with the versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint benchmarks generated setup clean
+
+demo: $(VENV)/torch
+	$(BIN)/archc build specs/lenet5.yaml --backend torch
+	$(BIN)/archc report specs/lenet5.yaml
+	$(BIN)/python generated/torch/lenet5.py
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/archc build specs/*.yaml --backend all --check
+
+benchmarks: $(VENV)/dev
+	$(BIN)/python -m pytest tests/benchmarks -s
+
+generated: $(VENV)/dev
+	$(BIN)/python -m archc.schema
+	$(BIN)/archc build specs/*.yaml --backend all
+
+setup: $(VENV)/dev
+
+# What is installed is noted in a file each, so that a later call installs nothing.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip
+
+$(VENV)/torch: $(VENV)/bin/python constraints.txt pyproject.toml
+	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	touch $@
+
+$(VENV)/dev: $(VENV)/torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install -q -c constraints.txt --no-deps torchvision
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,38 @@
+"""archc compiles neural-network specs to PyTorch and Keras source and exact reports.
+
+>>> network = archc.load("specs/lenet5.yaml", classes=100)
+>>> network.report()["totals"]["params"]
+>>> source = network.emit("torch")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archc.diagnostics import SpecError
+
+if TYPE_CHECKING:
+    from archc.api import Network
+    from archc.difference import Difference
+
+__version__ = "0.1.0"
+
+__all__ = ["SpecError", "__version__", "diff", "load"]
+
+
+def load(path: str, /, **params: object) -> Network:
+    """Read a spec file (`-`: standard input) with values for some of its parameters.
+
+    Raises SpecError with every fault found. With values from outside, what the spec expects of
+    the network is not checked.
+    """
+    from archc import api
+
+    return api.load(path, params)
+
+
+def diff(a: Network, b: Network) -> Difference:
+    """The difference of two networks, layer by layer; its `report()` tells it as data."""
+    from archc.difference import difference
+
+    return difference(a.costs, b.costs)

@@ -1,0 +1,76 @@
+"""Networks for Python programs; the command line is a thin layer over them.
+
+Code: ARC412 a parameter's value of a kind that no parameter holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from archc import backends
+from archc.diagnostics import Diagnostic, Place, SourceText, SpecError
+from archc.infer import Costs, memory
+from archc.ops.fields import LARGEST
+from archc.spec import Spec, read_spec
+
+
+class Network(NamedTuple):
+    """A spec under values for its parameters, with the graph and costs that it comes to."""
+
+    spec: Spec
+    costs: Costs
+
+    def report(self, batch: int | None = None) -> dict[str, Any]:
+        """What `archc report --format json` tells; with `batch`, the bytes of memory it takes."""
+        from archc.reports import json
+
+        return json.report(self.costs, None if batch is None else memory(self.costs, batch))
+
+    def emit(self, backend: str) -> str:
+        """The source of the emitted module, as `archc build` writes it.
+
+        Raises SpecError for what the backend cannot compute, ValueError for an unknown backend.
+        """
+        if backend not in backends.BACKENDS:
+            known = ", ".join(backends.BACKENDS)
+            raise ValueError(f"unknown backend {backend!r}; archc emits {known}")
+        return backends.emit(backend, self.spec, self.costs)
+
+
+def load(path: str, params: Mapping[str, object]) -> Network:
+    """Read a spec file, check it, and cost its network. Raises SpecError."""
+    overrides = {name: parameter(name, value) for name, value in params.items()}
+    spec = read_spec(path)
+    return Network(spec, spec.checked(overrides))
+
+
+def parameter(name: str, value: object, place: Place | None = None) -> object:
+    """A parameter's value from outside, tuples as lists. Raises SpecError (ARC412) for anything
+    but a number, boolean, string, list, or list of lists of these, at `place` where it has one."""
+    fault = _fault(value, 2)
+    if fault is None:
+        return _as_list(value)
+    if place is None:
+        place = Place(SourceText(f"parameter {name}", ""), 1, 1, 1, 1)
+    hint = "a number, true or false, text, a list, or a list of lists"
+    raise SpecError([Diagnostic("ARC412", f"`{name}` cannot be {fault}", place, hint)])
+
+
+def _fault(value: object, depth: int) -> str | None:
+    if isinstance(value, list | tuple):
+        if not depth:
+            return "a list of lists of lists"
+        return next(filter(None, (_fault(item, depth - 1) for item in value)), None)
+    if isinstance(value, str):
+        return "an expression" if value.startswith("$") else None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "a number that is not finite"
+    if isinstance(value, int):
+        return None if abs(value) <= LARGEST else "a number of 2^53 or more"
+    return "null" if value is None else f"of type {type(value).__name__}"
+
+
+def _as_list(value: object) -> object:
+    return [_as_list(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,118 @@
+"""Activations in Keras: alone, and fused to the layer before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archc.backends.keras.layers import layer, option, simple
+from archc.backends.lowering import Lowering, Site, Stage
+from archc.emit import Call, Expr, Keyword, ListOf, Lit, Ref, call
+from archc.ops import activation as ops
+from archc.ops.activation import Activation
+from archc.ops.axes import Axes
+from archc.ops.base import Op
+from archc.rewrite import transform
+
+_STRINGS: dict[type[Activation], str] = {
+    ops.Relu: "relu",
+    ops.Relu6: "relu6",
+    ops.Selu: "selu",
+    ops.Silu: "silu",
+    ops.Sigmoid: "sigmoid",
+    ops.HardSigmoid: "hard_sigmoid",
+    ops.HardSwish: "hard_silu",
+    ops.Tanh: "tanh",
+    ops.Softplus: "softplus",
+    ops.Softsign: "softsign",
+    ops.Softmax: "softmax",
+    ops.LogSoftmax: "log_softmax",
+}
+"""The activations without fields that Keras knows by a string."""
+
+
+def _function(activation: Activation) -> Expr | None:
+    """What the `activation` argument of a layer takes: a string or a function; None where only a
+    layer computes it."""
+    match activation:
+        case ops.Gelu(approximate=approximate):
+            return Lit("gelu", "activation") if approximate == "none" else Ref("gelu_tanh")
+        case ops.ScaledTanh():
+            return Ref("scaled_tanh")
+        case ops.Elu(alpha=1.0):
+            return Lit("elu", "activation")
+        case ops.LeakyRelu(slope=0.2):
+            return Lit("leaky_relu", "activation")
+    name = _STRINGS.get(type(activation))
+    return None if name is None else Lit(name, "activation")
+
+
+def fused(activation: Activation | None, output: Axes) -> tuple[Keyword, tuple[Stage, ...]]:
+    """An op's own activation: the `activation` argument of its layer, and the stages that follow
+    where Keras has it only as a layer. `output` is what the activation takes."""
+    if activation is None:
+        return option("activation", None, None), ()
+    function = _function(activation)
+    if function is not None:
+        return Keyword("activation", function, Lit(None)), ()
+    stages = ACTIVATIONS[type(activation)](Site(activation, (output,), output))
+    return option("activation", None, None), tuple(map(_owned, stages))
+
+
+def _owned(stage: Stage) -> Stage:
+    """The stage of an activation that another op owns, whose fields are not that op's."""
+
+    def owned(expr: Expr) -> Expr:
+        return Lit(expr.value) if isinstance(expr, Lit) else expr
+
+    assert stage.layer is not None
+    made = transform(stage.layer, owned)
+    assert isinstance(made, Call)
+    return replace(stage, layer=made, main=False)
+
+
+def lower_gelu(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, ops.Gelu)
+    function = Lit("gelu") if op.approximate == "none" else Ref("gelu_tanh")
+    return (Stage(call("layers.Activation", function), label=op.name, main=True),)
+
+
+def lower_prelu(site: Site) -> tuple[Stage, ...]:
+    """One slope for each channel: the other axes share it."""
+    op = site.op
+    assert isinstance(op, ops.Prelu)
+    axes = range(1, len(site.x.sizes))
+    initial = call("keras.initializers.Constant", Lit(op.slope, "slope"))
+    made = layer(
+        "layers.PReLU",
+        keywords=[
+            Keyword("alpha_initializer", initial),
+            Keyword("shared_axes", ListOf(tuple(map(Lit, axes))), ListOf()),
+        ],
+    )
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+def _named(name: str) -> Lowering:
+    return simple("layers.Activation", Lit(name))
+
+
+ACTIVATIONS: dict[type[Op], Lowering] = {
+    ops.Relu: simple("layers.ReLU"),
+    ops.Relu6: simple("layers.ReLU", Lit(6.0)),
+    ops.LeakyRelu: simple("layers.LeakyReLU", negative_slope=("slope", 0.3)),
+    ops.Prelu: lower_prelu,
+    ops.Elu: simple("layers.ELU", alpha=("alpha", 1.0)),
+    ops.Selu: _named("selu"),
+    ops.Gelu: lower_gelu,
+    ops.Silu: _named("silu"),
+    ops.Sigmoid: _named("sigmoid"),
+    ops.HardSigmoid: _named("hard_sigmoid"),
+    ops.HardSwish: _named("hard_silu"),
+    ops.Tanh: _named("tanh"),
+    ops.ScaledTanh: simple("layers.Activation", Ref("scaled_tanh")),
+    ops.Softplus: _named("softplus"),
+    ops.Softsign: _named("softsign"),
+    ops.Softmax: simple("layers.Softmax"),
+    ops.LogSoftmax: _named("log_softmax"),
+}

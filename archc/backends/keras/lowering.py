@@ -1,0 +1,214 @@
+"""What Keras 3 makes of each op, and the helpers that emitted files may need.
+
+Feature maps are stored channels last: (batch, height, width, channels).
+"""
+
+from __future__ import annotations
+
+import os.path
+
+from archc.backends.keras.activations import ACTIVATIONS, fused
+from archc.backends.keras.convolutions import (
+    lower_conv,
+    lower_conv_transpose,
+    lower_depthwise_conv,
+)
+from archc.backends.keras.initializers import kernel_initializer
+from archc.backends.keras.layers import layer, option, simple
+from archc.backends.keras.pools import (
+    lower_adaptive_avg_pool,
+    lower_avg_pool,
+    lower_global_pool,
+    lower_max_pool,
+)
+from archc.backends.keras.shapes import (
+    lower_crop,
+    lower_flatten,
+    lower_flatten_canonical,
+    lower_pad,
+    lower_permute,
+    lower_reshape,
+    lower_upsample,
+)
+from archc.backends.lowering import Lowering, Site, Stage
+from archc.emit import Keyword, Lit
+from archc.ops import (
+    convolution,
+    dense,
+    merge,
+    normalization,
+    parameter,
+    pooling,
+    regularization,
+    shape,
+)
+from archc.ops.base import Op
+
+__all__ = ["HELPERS", "LOWERINGS", "REFUSED", "helper_source", "lower_flatten_canonical"]
+
+HELPERS = {
+    "AdaptiveAveragePooling": "adaptive_average_pooling.py",
+    "ChannelScale": "channel_scale.py",
+    "ChannelShuffle": "channel_shuffle.py",
+    "ConstantPadding": "constant_padding.py",
+    "LinearUpsampling": "linear_upsampling.py",
+    "LocalResponseNormalization": "local_response_normalization.py",
+    "PaddedAveragePooling": "padded_average_pooling.py",
+    "PaddedMaxPooling": "padded_max_pooling.py",
+    "RadialBasis": "radial_basis.py",
+    "ReflectPadding": "reflect_padding.py",
+    "Select": "select.py",
+    "gelu_tanh": "gelu_tanh.py",
+    "scaled_tanh": "scaled_tanh.py",
+}
+"""The classes and functions that are pasted into an emitted file where it uses them, and where
+each stands."""
+
+LONGEST_PICTURE = 60
+"""Pixels of a code on one line of an emitted file."""
+
+
+def helper_source(name: str) -> tuple[tuple[str, ...], str]:
+    """The import statements and the text of a helper."""
+    path = os.path.join(os.path.dirname(__file__), "helpers", HELPERS[name])
+    with open(path, encoding="utf-8") as stream:
+        imports, text = stream.read().split("\n\n\n", 1)
+    return tuple(line for line in imports.splitlines() if line), text.rstrip("\n")
+
+
+def lower_dense(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, dense.Dense)
+    activation, after = fused(op.activation, site.output)
+    made = layer(
+        "layers.Dense",
+        Lit(op.units, "units"),
+        keywords=[
+            option("use_bias", op.bias, True, "bias"),
+            activation,
+            kernel_initializer(op.initializer),
+        ],
+    )
+    return (Stage(made, label=op.name, main=True, weighted=True), *after)
+
+
+def lower_rbf(site: Site) -> tuple[Stage, ...]:
+    """Codes of +1 and -1 are written as pictures, in lines of one length where that divides."""
+    op = site.op
+    assert isinstance(op, dense.Rbf)
+    codes = Lit(op.codes)
+    if all(abs(value) == 1 for code in op.codes for value in code):
+        lines = -(-site.x.width // LONGEST_PICTURE)
+        length = -(-site.x.width // lines)
+        pictures = ["".join("#" if value > 0 else "." for value in code) for code in op.codes]
+        codes = Lit(
+            tuple(
+                picture[start : start + length]
+                for picture in pictures
+                for start in range(0, len(picture), length)
+            )
+        )
+    return (Stage(layer("RadialBasis", codes), label=op.name, main=True),)
+
+
+def lower_batch_norm(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, normalization.BatchNorm)
+    made = layer(
+        "layers.BatchNormalization",
+        keywords=[
+            option("momentum", op.momentum, 0.99, "momentum"),
+            option("epsilon", op.epsilon, 1e-3, "epsilon"),
+            option("center", op.affine, True, "affine"),
+            option("scale", op.affine, True, "affine"),
+        ],
+    )
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+def lower_layer_norm(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, normalization.LayerNorm)
+    epsilon = option("epsilon", op.epsilon, 1e-3, "epsilon")
+    made = layer("layers.LayerNormalization", keywords=[epsilon])
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+def lower_group_norm(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, normalization.GroupNorm)
+    made = layer(
+        "layers.GroupNormalization",
+        keywords=[
+            option("groups", op.groups, 32, "groups"),
+            option("epsilon", op.epsilon, 1e-3, "epsilon"),
+        ],
+    )
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+def lower_drop_path(site: Site) -> tuple[Stage, ...]:
+    """A dropout whose mask has one element a sample."""
+    op = site.op
+    assert isinstance(op, regularization.DropPath)
+    mask = Keyword("noise_shape", Lit((None, *[1] * len(site.x.sizes))))
+    made = layer("layers.Dropout", Lit(op.rate, "rate"), keywords=[mask])
+    return (Stage(made, label=op.name, main=True),)
+
+
+def lower_scale(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, parameter.Scale)
+    made = layer(
+        "ChannelScale",
+        keywords=[
+            option("initial", op.initial, 1.0, "initial"),
+            option("use_bias", op.bias, False, "bias"),
+        ],
+    )
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+LOWERINGS: dict[type[Op], Lowering] = {
+    convolution.Conv: lower_conv,
+    convolution.DepthwiseConv: lower_depthwise_conv,
+    convolution.ConvTranspose: lower_conv_transpose,
+    dense.Dense: lower_dense,
+    dense.Rbf: lower_rbf,
+    pooling.MaxPool: lower_max_pool,
+    pooling.AvgPool: lower_avg_pool,
+    pooling.AdaptiveAvgPool: lower_adaptive_avg_pool,
+    pooling.GlobalAvgPool: lower_global_pool,
+    pooling.GlobalMaxPool: lower_global_pool,
+    normalization.BatchNorm: lower_batch_norm,
+    normalization.LayerNorm: lower_layer_norm,
+    normalization.GroupNorm: lower_group_norm,
+    normalization.LocalResponseNorm: simple(
+        "LocalResponseNormalization",
+        size=("size", 5),
+        alpha=("alpha", 1e-4),
+        beta=("beta", 0.75),
+        k=("k", 2.0),
+    ),
+    **ACTIVATIONS,
+    regularization.Dropout: simple("layers.Dropout", "rate"),
+    regularization.DropPath: lower_drop_path,
+    shape.Flatten: lower_flatten,
+    shape.Reshape: lower_reshape,
+    shape.Permute: lower_permute,
+    shape.Pad: lower_pad,
+    shape.Crop: lower_crop,
+    shape.Upsample: lower_upsample,
+    shape.Select: simple("Select", "channels"),
+    shape.ChannelShuffle: simple("ChannelShuffle", "groups"),
+    parameter.Scale: lower_scale,
+    merge.Add: simple("layers.Add"),
+    merge.Multiply: simple("layers.Multiply"),
+    merge.Average: simple("layers.Average"),
+    merge.Maximum: simple("layers.Maximum"),
+    merge.Concat: simple("layers.Concatenate"),
+}
+"""What each op becomes."""
+
+REFUSED: dict[type[Op], str] = {}
+"""Why an op cannot be computed: Keras has them all."""

@@ -1,0 +1,133 @@
+"""What a backend starts from: every node lowered, refusals told at the spec's lines, and the
+parameters of the spec that become arguments of the emitted network.
+
+Code: ARC601 an op that the backend cannot compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from archc import expressions
+from archc.backends.lowering import Lowering, Refusal, Site, Stage
+from archc.backends.parts import Stages
+from archc.diagnostics import Diagnostic, SpecError
+from archc.emit import Expr, Lit, Ref
+from archc.graph import Graph, Input, Node
+from archc.infer import Costs
+from archc.ops.base import Op
+from archc.rewrite import unify
+from archc.spec import Spec
+
+
+class Backend(NamedTuple):
+    """A backend's tables."""
+
+    name: str
+    lowerings: Mapping[type[Op], Lowering]
+    refused: Mapping[type[Op], str]
+
+
+def lower(graph: Graph, backend: Backend) -> dict[int, tuple[Stage, ...]]:
+    """The stages of every node but the inputs. Raises SpecError with every refusal (ARC601)."""
+    found: list[Diagnostic] = []
+    stages: dict[int, tuple[Stage, ...]] = {}
+    known: dict[Site, tuple[Stage, ...]] = {}
+    nonnegative: list[bool] = []
+    for node in graph.nodes:
+        incoming = all(nonnegative[index] for index in node.inputs)
+        nonnegative.append(_is_nonnegative(node, incoming))
+        if isinstance(node.op, Input):
+            continue
+        site = Site(node.op, graph.input_axes(node), node.output, incoming)
+        try:
+            if site not in known:
+                known[site] = _lowered(site, backend)
+            stages[node.index] = known[site]
+        except Refusal as refusal:
+            message = f"the {backend.name} backend cannot compute `{node.path}`: {refusal.reason}"
+            found.append(Diagnostic("ARC601", message, node.origin.place))
+    if found:
+        raise SpecError(found)
+    return stages
+
+
+def _lowered(site: Site, backend: Backend) -> tuple[Stage, ...]:
+    kind = type(site.op)
+    if kind in backend.refused:
+        raise Refusal(backend.refused[kind])
+    return backend.lowerings[kind](site)
+
+
+def _is_nonnegative(node: Node, incoming: bool) -> bool:
+    activation = getattr(node.op, "activation", None)
+    last = node.op if activation is None else activation
+    if last.sign == "kept":
+        return incoming and last is node.op and bool(node.inputs)
+    return last.sign == "nonnegative"
+
+
+def exposed(spec: Spec, costs: Costs, stages: Stages, backend: Backend) -> list[str]:
+    """The spec's parameters that fill op fields and change nothing else: arguments of the emitted
+    network. Proven by lowering the network once more with another value of the parameter."""
+    graph = costs.graph
+    direct: dict[str, None] = {}
+    for region in _outside_blocks(graph):
+        for expression in region.expressions.values():
+            if isinstance(expression, expressions.Name):
+                direct[expression.name] = None
+    return [
+        name
+        for name in graph.about.params
+        if name in direct and _is_argument(name, spec, graph, stages, backend)
+    ]
+
+
+def _outside_blocks(graph: Graph) -> list[Node]:
+    """The nodes that stand in no block."""
+    inside = {node.index for region in graph.root.blocks() for node in region.nodes()}
+    return [node for node in graph.layers if node.index not in inside]
+
+
+def _is_argument(name: str, spec: Spec, graph: Graph, stages: Stages, backend: Backend) -> bool:
+    value = graph.about.params[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    other = value + 1 if isinstance(value, int) else value / 2 + 0.03125
+    try:
+        changed = spec.build({**graph.about.overrides, name: other}).graph
+        changed_stages = lower(changed, backend)
+    except SpecError:
+        return False
+    if len(changed.nodes) != len(graph.nodes):
+        return False
+    outside = {node.index for node in _outside_blocks(graph)}
+    for node in graph.layers:
+        a, b = stages[node.index], changed_stages[node.index]
+        if node.inputs != changed.nodes[node.index].inputs or len(a) != len(b):
+            return False
+        for one, two in zip(a, b, strict=True):
+            for trees in (
+                (one.layer, two.layer),
+                (one.expression, two.expression),
+                (one.initialize, two.initialize),
+            ):
+                if not _differ_by(name, node, trees, node.index in outside):
+                    return False
+    return True
+
+
+def _differ_by(name: str, node: Node, trees: Sequence[Expr | None], allowed: bool) -> bool:
+    """Whether two trees differ, if at all, in literals that the parameter fills directly."""
+    if trees[0] is None or trees[1] is None:
+        return trees[0] is trees[1]
+
+    def resolve(literals: tuple[Lit, ...]) -> Expr | None:
+        field = literals[0].field
+        written = node.expressions.get(field) if field is not None else None
+        filled = isinstance(written, expressions.Name) and written.name == name
+        return Ref(name) if filled and allowed else None
+
+    whole = [tree for tree in trees if tree is not None]
+    return unify(whole, resolve) is not None

@@ -1,0 +1,140 @@
+"""Symbols of a block's body: where the instances of a block differ, what stands in the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from archc import expressions as spec
+from archc.emit import Binary, Conditional, Expr, Lit, Ref, Unary, call
+from archc.rewrite import walk
+
+PRINTABLE_FUNCTIONS = frozenset({"min", "max", "len", "round"})
+"""Functions of the spec language that Python has under the same name and meaning."""
+
+Widths: TypeAlias = "Callable[[str], Expr | None]"
+
+
+def translate(
+    expression: spec.Expression, names: Mapping[str, Expr | None], axis: Widths
+) -> Expr | None:
+    """A spec's expression as Python source, over the expressions that `names` and the incoming
+    axes stand for; None where it has no plain equal."""
+    match expression:
+        case spec.Literal(value=value):
+            return Lit(value) if isinstance(value, bool | int | float | str) else None
+        case spec.Name(name=name):
+            return names.get(name)
+        case spec.Incoming(axis=name):
+            return axis(name)
+        case spec.Unary("+", operand):
+            return translate(operand, names, axis)
+        case spec.Unary(operator, operand):
+            inner = translate(operand, names, axis)
+            return None if inner is None else Unary(operator, inner)
+        case spec.Binary(operator, left, right):
+            return _joined(operator, left, right, names, axis)
+        case spec.Comparison(first, rest) if len(rest) == 1:
+            ((operator, right),) = rest
+            return _joined(operator, first, right, names, axis)
+        case spec.Logical(operator, operands):
+            joined = translate(operands[0], names, axis)
+            for operand in operands[1:]:
+                inner = translate(operand, names, axis)
+                joined = Binary(operator, joined, inner) if joined and inner else None
+            return joined
+        case spec.Conditional(condition, then, otherwise):
+            test = translate(condition, names, axis)
+            values = translate(then, names, axis), translate(otherwise, names, axis)
+            if test is None or values[0] is None or values[1] is None:
+                return None
+            return Conditional(test, values[0], values[1])
+        case spec.Call(function, arguments) if function in PRINTABLE_FUNCTIONS:
+            found = [translate(argument, names, axis) for argument in arguments]
+            translated = [argument for argument in found if argument is not None]
+            return call(function, *translated) if len(translated) == len(found) else None
+        case _:
+            return None
+
+
+def _joined(
+    operator: str,
+    left: spec.Expression,
+    right: spec.Expression,
+    names: Mapping[str, Expr | None],
+    axis: Widths,
+) -> Expr | None:
+    a, b = translate(left, names, axis), translate(right, names, axis)
+    return None if a is None or b is None else Binary(operator, a, b)
+
+
+_ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+}
+
+
+def value_of(expr: Expr, values: Mapping[Expr, object]) -> object:
+    """What an arithmetic expression comes to, given the value of each symbol in it; None where it
+    cannot be told."""
+    if expr in values:
+        return values[expr]
+    match expr:
+        case Lit(value=value):
+            return value
+        case Binary(operator, left, right) if operator in _ARITHMETIC:
+            a, b = value_of(left, values), value_of(right, values)
+            if isinstance(a, int | float) and isinstance(b, int | float):
+                if operator in ("/", "//", "%") and b == 0:
+                    return None
+                return _ARITHMETIC[operator](a, b)
+            return None
+        case Unary("-", operand):
+            inner = value_of(operand, values)
+            return -inner if isinstance(inner, int | float) else None
+        case _:
+            return None
+
+
+def same(found: Sequence[object], wanted: Sequence[object]) -> bool:
+    """Whether two columns of values are the same, `1`, `1.0` and `True` told apart."""
+    return len(found) == len(wanted) and all(
+        type(a) is type(b) and a == b for a, b in zip(found, wanted, strict=True)
+    )
+
+
+def symbols_in(trees: Sequence[Expr | None]) -> set[str]:
+    """The plain names that stand in some trees."""
+    return {
+        node.name
+        for tree in trees
+        if tree is not None
+        for node in walk(tree)
+        if isinstance(node, Ref) and "." not in node.name
+    }
+
+
+def total(parts: Sequence[Expr | None]) -> Expr | None:
+    """The sum of some widths: literals are added up, equal symbols counted."""
+    constant = 0
+    counts: dict[Expr, int] = {}
+    for part in parts:
+        if part is None:
+            return None
+        if isinstance(part, Lit) and isinstance(part.value, int):
+            constant += part.value
+        else:
+            counts[part] = counts.get(part, 0) + 1
+    terms: list[Expr] = [
+        part if count == 1 else Binary("*", Lit(count), part) for part, count in counts.items()
+    ]
+    if constant or not terms:
+        terms.append(Lit(constant))
+    joined = terms[0]
+    for term in terms[1:]:
+        joined = Binary("+", joined, term)
+    return joined

@@ -1,0 +1,144 @@
+"""The PyTorch backend: a network as `nn.Module` classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from archc.backends import plan
+from archc.backends.module import (
+    BATCH,
+    docstring,
+    header,
+    imports_for,
+    input_axes,
+    names_in,
+    output_axes,
+    run_main,
+    summary_line,
+)
+from archc.backends.parts import Definition
+from archc.backends.template import template
+from archc.backends.torch.classes import Classes
+from archc.backends.torch.lowering import HELPERS, LOWERINGS, REFUSED, helper_source
+from archc.backends.uses import Uses
+from archc.emit import (
+    Assign,
+    Attribute,
+    Call,
+    ClassDef,
+    FunctionDef,
+    Generator,
+    Import,
+    ImportFrom,
+    Lit,
+    Module,
+    Raw,
+    Ref,
+    Return,
+    Statement,
+    TupleOf,
+    call,
+)
+from archc.graph import Graph
+from archc.infer import Costs
+from archc.ops.axes import Axes
+from archc.printer import render
+from archc.spec import Spec
+
+BACKEND = plan.Backend("torch", LOWERINGS, REFUSED)
+KNOWN: dict[str, Import | ImportFrom] = {
+    "OrderedDict": ImportFrom("collections", ("OrderedDict",)),
+    "Tensor": ImportFrom("torch", ("Tensor",)),
+    "functional": ImportFrom("torch.nn", ("functional",)),
+    "math": Import("math"),
+    "nn": ImportFrom("torch", ("nn",)),
+    "sys": Import("sys"),
+    "torch": Import("torch"),
+}
+"""The modules and names that emitted code may use, and how each is imported."""
+
+DEFINED = ("main", "build_model")
+
+
+def emit(spec: Spec, costs: Costs) -> str:
+    """The source of the network's module. Raises SpecError where an op is refused (ARC601)."""
+    graph = costs.graph
+    stages = plan.lower(graph, BACKEND)
+    arguments = plan.exposed(spec, costs, stages, BACKEND)
+    made = template(graph, stages, arguments, passes_width=True)
+    classes = Classes(
+        Uses(graph), [*KNOWN, *DEFINED, *HELPERS, *(one.name for one in made.definitions)]
+    )
+    for definition in made.definitions:
+        _write_block(classes, definition)
+    classes.taken.add(graph.about.class_name)
+    ends = (graph.inputs, graph.outputs)
+    about = docstring(costs, _shapes(input_axes(graph).values()), _shapes(output_axes(graph)))
+    classes.write(graph.about.class_name, about, made.arguments, made.items, ends)
+    return _module(graph, classes.written)
+
+
+def _write_block(classes: Classes, definition: Definition) -> None:
+    region = definition.region
+    count = len(definition.values)
+    where = f"{count} instance{'s' * (count != 1)}"
+    text = f"The block `{definition.block}`: {where}."
+    ends = ((region.input,), (region.output,))
+    classes.write(definition.name, text, definition.arguments, definition.items, ends)
+
+
+def _shapes(axes: Iterable[Axes]) -> list[str]:
+    return [f"({', '.join(['batch', *map(str, one.sizes)])})" for one in axes]
+
+
+def _module(graph: Graph, classes: Sequence[ClassDef]) -> str:
+    """The whole file: imports, the helpers that are used, the classes, and a first run."""
+    body: list[Statement] = [*classes, _build_model(graph), _main(graph), run_main()]
+    used = names_in(body)
+    helpers = [helper_source(name) for name in HELPERS if name in used]
+    wanted = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])
+    return render(
+        Module(
+            header=(header(graph),),
+            body=(*wanted, *(Raw(source) for _, source in helpers), *body),
+        )
+    )
+
+
+def _build_model(graph: Graph) -> FunctionDef:
+    name = graph.about.class_name
+    return FunctionDef(
+        "build_model",
+        returns=Ref(name),
+        docstring="Build the network with its default arguments.",
+        body=(Return(call(name)),),
+    )
+
+
+def _main(graph: Graph) -> FunctionDef:
+    """Runs one random batch and prints what the framework says of it."""
+    axes = input_axes(graph)
+    names = ["x"] if len(axes) == 1 else list(axes)
+    outputs = ["y"] if len(graph.outputs) == 1 else [f"y{n + 1}" for n in range(len(graph.outputs))]
+    made = [
+        Assign(Ref(name), call("torch.randn", BATCH, *one.sizes))
+        for name, one in zip(names, axes.values(), strict=True)
+    ]
+    results = tuple(Ref(name) for name in outputs)
+    numbers = Generator(call("parameter.numel"), "parameter", call("model.parameters"))
+    return FunctionDef(
+        "main",
+        returns=Lit(None),
+        docstring="Run one random batch through the network and print its shapes and size.",
+        decorators=(call("torch.no_grad"),),
+        body=(
+            Assign(Ref("model"), Call(Attribute(call("build_model"), "eval"))),
+            *made,
+            Assign(
+                results[0] if len(results) == 1 else TupleOf(results),
+                call("model", *(Ref(name) for name in names)),
+            ),
+            Assign(Ref("count"), call("sum", numbers)),
+            summary_line(names, outputs),
+        ),
+    )

@@ -1,0 +1,103 @@
+"""Activations in PyTorch: alone, and fused to the layer before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archc.backends.lowering import INCOMING, Lowering, Site, Stage, hole
+from archc.backends.torch.layers import incoming, layer, option, simple
+from archc.emit import Binary, Call, Expr, Keyword, Lit, call
+from archc.ops import activation as ops
+from archc.ops.activation import Activation
+from archc.ops.axes import Axes
+from archc.ops.base import Op
+from archc.rewrite import transform
+
+
+def lower_prelu(site: Site) -> tuple[Stage, ...]:
+    """`nn.PReLU` takes its slopes along axis 1, which of a sequence is the tokens."""
+    op = site.op
+    assert isinstance(op, ops.Prelu)
+    made = layer(
+        "FeaturePReLU" if site.x.is_sequence else "nn.PReLU",
+        incoming(site.x),
+        keywords=[option("init", op.slope, 0.25, "slope")],
+    )
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+def lower_scaled_tanh(site: Site) -> tuple[Stage, ...]:
+    scaled = Binary("/", Binary("*", Lit(2), hole(0)), Lit(3))
+    expression = Binary("*", Lit(1.7159), call("torch.tanh", scaled))
+    return (Stage(layer("ScaledTanh"), expression, label=site.op.name, main=True),)
+
+
+def lower_softmax(site: Site) -> tuple[Stage, ...]:
+    """The two softmaxes, along the channels or features."""
+    name = "nn.Softmax" if isinstance(site.op, ops.Softmax) else "nn.LogSoftmax"
+    made = call(name, dim=-1 if site.x.is_sequence else 1)
+    return (Stage(made, label=site.op.name, main=True),)
+
+
+ACTIVATIONS: dict[type[Op], Lowering] = {
+    ops.Relu: simple("nn.ReLU"),
+    ops.Relu6: simple("nn.ReLU6"),
+    ops.LeakyRelu: simple("nn.LeakyReLU", negative_slope=("slope", 0.01)),
+    ops.Prelu: lower_prelu,
+    ops.Elu: simple("nn.ELU", alpha=("alpha", 1.0)),
+    ops.Selu: simple("nn.SELU"),
+    ops.Gelu: simple("nn.GELU", approximate=("approximate", "none")),
+    ops.Silu: simple("nn.SiLU"),
+    ops.Sigmoid: simple("nn.Sigmoid"),
+    ops.HardSigmoid: simple("nn.Hardsigmoid"),
+    ops.HardSwish: simple("nn.Hardswish"),
+    ops.Tanh: simple("nn.Tanh"),
+    ops.ScaledTanh: lower_scaled_tanh,
+    ops.Softplus: simple("nn.Softplus"),
+    ops.Softsign: simple("nn.Softsign"),
+    ops.Softmax: lower_softmax,
+    ops.LogSoftmax: lower_softmax,
+}
+
+_IN_PLACE = (
+    ops.Relu,
+    ops.Relu6,
+    ops.LeakyRelu,
+    ops.Elu,
+    ops.Selu,
+    ops.Silu,
+    ops.HardSigmoid,
+    ops.HardSwish,
+)
+
+
+def fused(activation: Activation | None, output: Axes, width: Lit) -> tuple[Stage, ...]:
+    """The stages of an op's own activation. `output` is what it takes and `width` the literal of
+    the layer before that makes its channels. It may work in place: nothing else reads that value.
+    """
+    if activation is None:
+        return ()
+    stages = ACTIVATIONS[type(activation)](Site(activation, (output,), output))
+
+    def owned(expr: Expr) -> Expr:
+        """The op's own fields are not the activation's, and its width goes out, not in."""
+        if not isinstance(expr, Lit):
+            return expr
+        return Lit(expr.value, width.field if expr.field == INCOMING else None)
+
+    made = []
+    for stage in stages:
+        assert stage.layer is not None
+        construct = transform(stage.layer, owned)
+        assert isinstance(construct, Call)
+        if _works_in_place(activation):
+            inplace = Keyword("inplace", Lit(True), Lit(False))
+            construct = replace(construct, keywords=(*construct.keywords, inplace))
+        made.append(replace(stage, layer=construct, main=False))
+    return tuple(made)
+
+
+def _works_in_place(activation: Activation) -> bool:
+    """Backward in place needs the input's sign, which a negative factor loses."""
+    factor = getattr(activation, "slope", getattr(activation, "alpha", 1.0))
+    return isinstance(activation, _IN_PLACE) and factor >= 0

@@ -1,0 +1,317 @@
+"""What PyTorch makes of each op, and the helper classes that emitted files may need."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Callable
+from functools import reduce
+
+from archc.backends.lowering import Lowering, Refusal, Site, Stage, hole
+from archc.backends.torch.activations import ACTIVATIONS, fused
+from archc.backends.torch.initializers import initialize
+from archc.backends.torch.layers import incoming, layer, option, per_axis, simple, tidy
+from archc.backends.torch.windows import (
+    FLATTEN,
+    lower_adaptive_avg_pool,
+    lower_avg_pool,
+    lower_conv,
+    lower_conv_transpose,
+    lower_crop,
+    lower_depthwise_conv,
+    lower_global_pool,
+    lower_max_pool,
+    lower_pad,
+)
+from archc.emit import (
+    Attribute,
+    Binary,
+    Expr,
+    Index,
+    Keyword,
+    ListOf,
+    Lit,
+    Slice,
+    call,
+)
+from archc.ops import (
+    convolution,
+    dense,
+    merge,
+    normalization,
+    parameter,
+    pooling,
+    regularization,
+    shape,
+)
+from archc.ops.base import Op
+
+HELPERS = {
+    "ChannelLayerNorm": "channel_layer_norm.py",
+    "ChannelScale": "channel_scale.py",
+    "DropPath": "drop_path.py",
+    "FeaturePReLU": "feature_prelu.py",
+    "PaddedAvgPool": "padded_avg_pool.py",
+    "RadialBasis": "radial_basis.py",
+    "ScaledTanh": "scaled_tanh.py",
+}
+"""The classes that are pasted into an emitted file where it uses them, and where each stands."""
+
+LONGEST_PICTURE = 60
+"""Pixels of a code on one line of an emitted file."""
+
+LONGEST_CHAIN = 16
+"""Values in one chain of `a + b + ...`."""
+
+
+def helper_source(name: str) -> tuple[tuple[str, ...], str]:
+    """The import statements and the text of a helper class."""
+    path = os.path.join(os.path.dirname(__file__), "helpers", HELPERS[name])
+    with open(path, encoding="utf-8") as stream:
+        imports, text = stream.read().split("\n\n\n", 1)
+    return tuple(imports.splitlines()), text.rstrip("\n")
+
+
+def lower_dense(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, dense.Dense)
+    units = Lit(op.units, "units")
+    made = layer(
+        "nn.Linear",
+        incoming(site.x),
+        units,
+        keywords=[option("bias", op.bias, True, "bias")],
+    )
+    initial = initialize(op.initializer)
+    main = Stage(made, label=op.name, main=True, weighted=True, initialize=initial)
+    return (main, *fused(op.activation, site.output, units))
+
+
+def lower_rbf(site: Site) -> tuple[Stage, ...]:
+    """Codes of +1 and -1 are written as pictures, in lines of one length where that divides."""
+    op = site.op
+    assert isinstance(op, dense.Rbf)
+    if all(abs(value) == 1 for code in op.codes for value in code):
+        lines = -(-site.x.width // LONGEST_PICTURE)
+        length = -(-site.x.width // lines)
+        pictures = ["".join("#" if value > 0 else "." for value in code) for code in op.codes]
+        codes = Lit(
+            tuple(
+                picture[start : start + length]
+                for picture in pictures
+                for start in range(0, len(picture), length)
+            )
+        )
+    else:
+        codes = Lit(op.codes)
+    made = layer("RadialBasis", incoming(site.x), codes)
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+def lower_batch_norm(site: Site) -> tuple[Stage, ...]:
+    """PyTorch's momentum is the share of the batch, not of the running value."""
+    op = site.op
+    assert isinstance(op, normalization.BatchNorm)
+    made = layer(
+        f"nn.BatchNorm{site.rank or 1}d",
+        incoming(site.x),
+        keywords=[
+            option("eps", op.epsilon, 1e-5, "epsilon"),
+            option("momentum", tidy(1 - op.momentum), 0.1, "momentum"),
+            option("affine", op.affine, True, "affine"),
+        ],
+    )
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+def lower_layer_norm(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, normalization.LayerNorm)
+    made = layer(
+        "ChannelLayerNorm" if site.x.is_map else "nn.LayerNorm",
+        incoming(site.x),
+        keywords=[option("eps", op.epsilon, 1e-5, "epsilon")],
+    )
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+def lower_group_norm(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, normalization.GroupNorm)
+    if site.x.elements == op.groups:
+        raise Refusal("GroupNorm of PyTorch takes no groups of a single value", "groups")
+    made = layer(
+        "nn.GroupNorm",
+        Lit(op.groups, "groups"),
+        incoming(site.x),
+        keywords=[option("eps", op.epsilon, 1e-5, "epsilon")],
+    )
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+def lower_local_response_norm(site: Site) -> tuple[Stage, ...]:
+    """PyTorch divides alpha by the size."""
+    op = site.op
+    assert isinstance(op, normalization.LocalResponseNorm)
+    made = layer(
+        "nn.LocalResponseNorm",
+        Lit(op.size, "size"),
+        keywords=[
+            option("alpha", tidy(op.alpha * op.size), 1e-4, "alpha"),
+            option("beta", op.beta, 0.75, "beta"),
+            option("k", op.k, 1.0, "k"),
+        ],
+    )
+    return (Stage(made, label=op.name, main=True),)
+
+
+def lower_flatten(site: Site) -> tuple[Stage, ...]:
+    return (Stage(FLATTEN.layer, FLATTEN.expression, label=site.op.name, main=True),)
+
+
+def lower_reshape(site: Site) -> tuple[Stage, ...]:
+    """By way of a vector: so a wrong input fails, and moves no element to another sample."""
+    if site.output.is_vector:
+        return lower_flatten(site)
+    sizes = Lit(site.output.sizes)
+    unflatten = Stage(
+        layer("nn.Unflatten", Lit(1), sizes),
+        call(Attribute(hole(0), "unflatten"), 1, sizes),
+        label=site.op.name,
+        main=True,
+    )
+    return (unflatten,) if site.x.is_vector else (FLATTEN, unflatten)
+
+
+def lower_permute(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, shape.Permute)
+    positions = (0, *(position + 1 for position in op.positions(site.x)))
+    expression = call(Attribute(hole(0), "permute"), *positions)
+    return (Stage(expression=expression, label=op.name, main=True),)
+
+
+def lower_upsample(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, shape.Upsample)
+    linear = ("linear", "bilinear", "trilinear")[site.rank - 1]
+    made = layer(
+        "nn.Upsample",
+        keywords=[
+            Keyword("scale_factor", per_axis(op.scales(site.x), "scale")),
+            option("mode", linear if op.mode == "linear" else "nearest", "nearest", "mode"),
+        ],
+    )
+    return (Stage(made, label=op.name, main=True),)
+
+
+def lower_select(site: Site) -> tuple[Stage, ...]:
+    """Neighbouring channels are a slice, others a list."""
+    op = site.op
+    assert isinstance(op, shape.Select)
+    first, count = op.channels[0], len(op.channels)
+    if op.channels == tuple(range(first, first + count)):
+        key: Expr = Slice(Lit(first), Lit(first + count))
+    else:
+        key = ListOf(tuple(map(Lit, op.channels)))
+    return (Stage(expression=Index(hole(0), (Slice(), key)), label=op.name, main=True),)
+
+
+def lower_scale(site: Site) -> tuple[Stage, ...]:
+    op = site.op
+    assert isinstance(op, parameter.Scale)
+    made = layer(
+        "ChannelScale",
+        incoming(site.x),
+        keywords=[
+            option("spatial_axes", site.rank, 0),
+            option("bias", op.bias, False, "bias"),
+            option("initial", op.initial, 1.0, "initial"),
+        ],
+    )
+    return (Stage(made, label=op.name, main=True, weighted=True),)
+
+
+def _holes(site: Site) -> list[Expr]:
+    return [hole(index) for index in range(len(site.inputs))]
+
+
+def _joined(values: list[Expr], join: Callable[[Expr, Expr], Expr]) -> Expr:
+    """All values joined from left to right; very many by halves, so that the tree stays flat."""
+    if len(values) > LONGEST_CHAIN:
+        half = len(values) // 2
+        return join(_joined(values[:half], join), _joined(values[half:], join))
+    return reduce(join, values)
+
+
+def _sum(left: Expr, right: Expr) -> Expr:
+    return Binary("+", left, right)
+
+
+def _product(left: Expr, right: Expr) -> Expr:
+    return Binary("*", left, right)
+
+
+def _larger(left: Expr, right: Expr) -> Expr:
+    return call("torch.maximum", left, right)
+
+
+def lower_add(site: Site) -> tuple[Stage, ...]:
+    return (Stage(expression=_joined(_holes(site), _sum), label=site.op.name, main=True),)
+
+
+def lower_multiply(site: Site) -> tuple[Stage, ...]:
+    return (Stage(expression=_joined(_holes(site), _product), label=site.op.name, main=True),)
+
+
+def lower_maximum(site: Site) -> tuple[Stage, ...]:
+    return (Stage(expression=_joined(_holes(site), _larger), label=site.op.name, main=True),)
+
+
+def lower_average(site: Site) -> tuple[Stage, ...]:
+    mean = Binary("/", _joined(_holes(site), _sum), Lit(len(site.inputs)))
+    return (Stage(expression=mean, label=site.op.name, main=True),)
+
+
+def lower_concat(site: Site) -> tuple[Stage, ...]:
+    along = -1 if site.inputs[0].is_sequence else 1
+    joined = call("torch.cat", ListOf(tuple(_holes(site))), dim=along)
+    return (Stage(expression=joined, label=site.op.name, main=True),)
+
+
+LOWERINGS: dict[type[Op], Lowering] = {
+    convolution.Conv: lower_conv,
+    convolution.DepthwiseConv: lower_depthwise_conv,
+    convolution.ConvTranspose: lower_conv_transpose,
+    dense.Dense: lower_dense,
+    dense.Rbf: lower_rbf,
+    pooling.MaxPool: lower_max_pool,
+    pooling.AvgPool: lower_avg_pool,
+    pooling.AdaptiveAvgPool: lower_adaptive_avg_pool,
+    pooling.GlobalAvgPool: lower_global_pool,
+    pooling.GlobalMaxPool: lower_global_pool,
+    normalization.BatchNorm: lower_batch_norm,
+    normalization.LayerNorm: lower_layer_norm,
+    normalization.GroupNorm: lower_group_norm,
+    normalization.LocalResponseNorm: lower_local_response_norm,
+    **ACTIVATIONS,
+    regularization.Dropout: simple("nn.Dropout", "rate"),
+    regularization.DropPath: simple("DropPath", "rate"),
+    shape.Flatten: lower_flatten,
+    shape.Reshape: lower_reshape,
+    shape.Permute: lower_permute,
+    shape.Pad: lower_pad,
+    shape.Crop: lower_crop,
+    shape.Upsample: lower_upsample,
+    shape.Select: lower_select,
+    shape.ChannelShuffle: simple("nn.ChannelShuffle", "groups"),
+    parameter.Scale: lower_scale,
+    merge.Add: lower_add,
+    merge.Multiply: lower_multiply,
+    merge.Average: lower_average,
+    merge.Maximum: lower_maximum,
+    merge.Concat: lower_concat,
+}
+"""What each op becomes."""
+
+REFUSED: dict[type[Op], str] = {}
+"""Why an op cannot be computed: PyTorch has them all."""

@@ -1,0 +1,129 @@
+"""Names of local variables: a chain keeps its variable, what is needed later gets its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+CHAIN = ("x", "out")
+
+
+class Operation(NamedTuple):
+    """One step of a function's body, as far as names go: the values it takes and gives, and the
+    name that the spec has for its value."""
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    name: str | None = None
+    is_merge: bool = False
+
+
+def name_variables(
+    operations: Sequence[Operation],
+    arguments: Mapping[int, str],
+    results: Sequence[int],
+    reserved: frozenset[str],
+) -> dict[int, str]:
+    """A variable for each value of a body. `arguments` are those of the function, `results` what
+    it returns; `reserved` names are taken by parameters."""
+    last = dict.fromkeys(arguments, -1)
+    uses: dict[int, list[int]] = {index: [] for index in arguments}
+    for position, operation in enumerate(operations):
+        for index in operation.inputs:
+            last[index] = position
+            uses.setdefault(index, []).append(position)
+        for index in operation.outputs:
+            uses.setdefault(index, [])
+            last.setdefault(index, position)
+    for index in results:
+        last[index] = len(operations)
+        uses[index].append(len(operations))
+    branches = _branches(operations, uses)
+    names = dict(arguments)
+    held = {name: index for index, name in arguments.items()}
+    for position, operation in enumerate(operations):
+        dying = [
+            names[index]
+            for index in operation.inputs
+            if last[index] == position and held.get(names[index]) == index
+        ]
+        for index in operation.outputs:
+            later = len(uses[index]) > 1 or _waits(uses[index], position, operations)
+            wanted: list[str] = []
+            if index in branches:
+                wanted.append(f"branch_{branches[index]}")
+            elif later and operation.name is not None:
+                wanted.append(operation.name)
+            kept = [name for name in dying if name in CHAIN or name.startswith("branch_")]
+            if operation.is_merge:
+                kept = []  # the branches end here
+            candidates = [*wanted, *kept, *CHAIN] if not wanted else [*wanted, *CHAIN]
+            name = _first_free(candidates, held, last, position, dying, reserved)
+            names[index] = name
+            held[name] = index
+    return names
+
+
+def _waits(uses: Sequence[int], position: int, operations: Sequence[Operation]) -> bool:
+    """Whether a value is taken up later, by a step that goes on from it (a merge joins what is at
+    hand)."""
+    if not uses or uses[0] == position + 1:
+        return False
+    return uses[0] == len(operations) or not operations[uses[0]].is_merge
+
+
+def _first_free(
+    candidates: Sequence[str],
+    held: Mapping[str, int],
+    last: Mapping[int, int],
+    position: int,
+    dying: Sequence[str],
+    reserved: frozenset[str],
+) -> str:
+    def is_free(name: str) -> bool:
+        if name in reserved:
+            return False
+        return name not in held or name in dying or last[held[name]] < position
+
+    for name in candidates:
+        if is_free(name):
+            return name
+    count = 2
+    while not is_free(f"x{count}"):
+        count += 1
+    return f"x{count}"
+
+
+def _branches(operations: Sequence[Operation], uses: Mapping[int, Sequence[int]]) -> dict[int, int]:
+    """The values that belong to the branches of a merge with several longer branches, with the
+    branch's number from 1."""
+    maker = {index: position for position, op in enumerate(operations) for index in op.outputs}
+    found: dict[int, int] = {}
+    for operation in operations:
+        if not operation.is_merge:
+            continue
+        chains = [_chain_to(index, operations, maker, uses) for index in operation.inputs]
+        if sum(1 for chain in chains if len(chain) > 0) < 2:
+            continue
+        if len(chains) == 2 and min(len(chain) for chain in chains) < 2:
+            continue  # a residual connection: the shortcut is written where it is added
+        for number, chain in enumerate(chains, start=1):
+            found.update(dict.fromkeys(chain, number))
+    return found
+
+
+def _chain_to(
+    index: int,
+    operations: Sequence[Operation],
+    maker: Mapping[int, int],
+    uses: Mapping[int, Sequence[int]],
+) -> list[int]:
+    """The values that lead to one value alone, back to where the branch began."""
+    chain: list[int] = []
+    while index in maker and len(uses[index]) == 1:
+        chain.append(index)
+        operation = operations[maker[index]]
+        if len(operation.inputs) != 1 or operation.is_merge:
+            break
+        (index,) = operation.inputs
+    return chain

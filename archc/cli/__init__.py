@@ -1,0 +1,98 @@
+"""The command line: one small module a verb, imported when the verb is called.
+
+Exit codes: 0 clean, 1 findings, 2 usage, input/output or internal error, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from archc import __version__
+from archc.cli import streams
+from archc.diagnostics import SpecError
+
+VERBS = {
+    "validate": "Check specs: schema, names, shapes, expectations.",
+    "build": "Write the emitted modules and the reports of specs.",
+    "report": "Show the layers of a network with their costs.",
+    "diff": "Compare two networks layer by layer.",
+    "schema": "Print the JSON Schema of specs.",
+    "ops": "Show all ops, or the fields of one.",
+    "explain": "Explain an error code.",
+}
+
+
+class Verbs(click.Group):
+    """Knows all verbs, and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"archc.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, subcommand_metavar="VERB [ARGS]...")
+@click.version_option(__version__, prog_name="archc")
+@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+def verbs(debug: bool) -> None:
+    """Compile neural-network specs to PyTorch and Keras source and exact reports."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = given[: given.index("--")] if "--" in given else given
+    debug = "--debug" in options
+    if debug:  # taken wherever it stands
+        rest = [option for option in options if option != "--debug"]
+        given = rest + given[len(options) :]
+    streams.use_utf8()
+    collects = gc.isenabled()
+    gc.disable()  # a short run makes little garbage, and looking for it takes a tenth of the time
+    try:
+        code = verbs.main(args=given, prog_name="archc", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except (click.Abort, KeyboardInterrupt):
+        streams.tell("archc: interrupted")
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except SpecError as error:
+        from archc.cli.findings import exit_code, full
+
+        streams.tell(full(error.diagnostics, streams.colors(sys.stderr)))
+        return exit_code(error.diagnostics)
+    except Exception as error:
+        if debug:
+            from traceback import format_exc
+
+            streams.tell(format_exc())
+        streams.tell(f"archc: {_one_line(error)}")
+        return 2
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _one_line(error: Exception) -> str:
+    from archc.diagnostics import visible
+
+    if isinstance(error, OSError):
+        where = "" if error.filename is None else f"{error.filename}: "
+        return visible(f"{where}{error.strerror or error}")
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return visible(f"internal error: {what[:300]} (--debug shows where)")

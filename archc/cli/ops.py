@@ -1,0 +1,86 @@
+"""`archc ops`: the reference of the ops, from their definitions."""
+
+from __future__ import annotations
+
+import re
+from textwrap import wrap
+
+import click
+
+from archc.cli import streams
+from archc.diagnostics import did_you_mean
+from archc.ops import FAMILIES, MERGES, OPS
+from archc.ops.base import Op, is_bare
+from archc.ops.fields import FieldInfo, fields_of
+from archc.reports.written import as_written, inline
+from archc.schema.derive import op_doc
+
+_WIDTH = 80
+
+
+@click.command("ops", help="Show all ops, or the fields of one.")
+@click.argument("op", required=False, metavar="[OP]")
+def command(op: str | None) -> int:
+    """The reference on standard output."""
+    if op is None:
+        streams.write(all_ops())
+        return 0
+    if op not in OPS:
+        hint = did_you_mean(op, OPS) or "`archc ops` lists all ops"
+        raise click.UsageError(f"no op is called {op!r}; {hint}")
+    streams.write(one_op(OPS[op]))
+    return 0
+
+
+def all_ops() -> str:
+    """Every op by family, with the first sentence of what it says of itself."""
+    longest = max(map(len, OPS))
+    indent = " " * (longest + 4)
+    lines = []
+    for family, ops in FAMILIES.items():
+        lines.append(family)
+        for op in ops:
+            sentence = re.split(r"(?<=\.) (?=[A-Z`])", op_doc(op))[0]
+            lines += wrap(f"  {op.name:<{longest}}  {sentence}", _WIDTH, subsequent_indent=indent)
+        lines.append("")
+    return "\n".join([*lines, "`archc ops OP` shows an op's fields."]) + "\n"
+
+
+def one_op(op: type[Op]) -> str:
+    """What an op does, how it may be written, and its fields."""
+    lines = [*wrap(f"{op.name}: {op_doc(op)}", _WIDTH), ""]
+    lines += [f"  - {form}" for form in _forms(op)]
+    for field in fields_of(op):
+        lines += ["", *_field(field)]
+    return "\n".join(lines) + "\n"
+
+
+def _forms(op: type[Op]) -> list[str]:
+    """The ways to write the op as a step."""
+    if op.name in MERGES:
+        return [
+            f"{op.name}: [BRANCH, BRANCH, ...]",
+            f"{op.name}:  # with `from: [STEP, STEP, ...]`",
+        ]
+    fields = fields_of(op)
+    required = [field.name for field in fields if field.required]
+    forms = [op.name] if is_bare(op) else []
+    if op.scalar is not None and required in ([], [op.scalar]):
+        forms.append(f"{op.name}: {op.scalar.upper()}")
+    if fields:
+        shown = ", ".join(f"{name}: ..." for name in required or [fields[0].name])
+        forms.append(f"{op.name}: {{{shown}}}")
+    return forms
+
+
+def _field(field: FieldInfo) -> list[str]:
+    head = f"  {field.name}"
+    written = None if field.required else as_written(field, field.default)
+    if field.required:
+        head += " (required)"
+    elif written is not None:
+        head += f" (default {inline(written)})"
+    lines = [head]
+    for text in (field.doc, field.kind.expected):
+        lines += wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return lines

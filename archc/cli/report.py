@@ -1,0 +1,88 @@
+"""`archc report`: the layers of a network with their costs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from archc.api import Network, load
+from archc.cli import streams
+from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.infer import Memory, memory
+
+
+@click.command("report", help="Show the layers of a network with their costs.")
+@click.argument("spec", metavar="SPEC")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "markdown"]),
+    default="table",
+    show_default=True,
+)
+@set_option
+@click.option(
+    "--batch", type=click.IntRange(1), help="Tell the memory that a batch of N samples takes."
+)
+@click.option("--max-params", type=click.IntRange(0), help="Exit with 1 above N parameters.")
+@click.option("--max-macs", type=click.IntRange(0), help="Exit with 1 above N MACs per sample.")
+def command(
+    spec: str,
+    form: str,
+    settings: tuple[str, ...],
+    batch: int | None,
+    max_params: int | None,
+    max_macs: int | None,
+) -> int:
+    """The report on standard output; a budget exceeded is told on standard error."""
+    network = load(spec, read_settings(settings))
+    tell_unchecked(network)
+    needed = None if batch is None else memory(network.costs, batch)
+    _write(network, form, needed)
+    totals = network.costs.totals
+    exceeded = 0
+    for name, actual, budget in (
+        ("parameters", totals.params, max_params),
+        ("MACs per sample", totals.macs, max_macs),
+    ):
+        if budget is not None and actual > budget:
+            exceeded = 1
+            told = f"{actual:,} {name}, {actual - budget:,} above the budget of {budget:,}"
+            streams.tell(f"{network.costs.graph.about.name}: {told}")
+    return exceeded
+
+
+def _write(network: Network, form: str, needed: Memory | None) -> None:
+    costs = network.costs
+    if form == "json":
+        from archc.reports import json
+
+        streams.write(json.text(json.report(costs, needed)))
+    elif form == "csv":
+        from archc.reports import csv
+
+        streams.write(csv.report(costs))
+    elif form == "markdown":
+        from archc.reports import markdown
+
+        streams.write(markdown.report(costs, needed))
+    else:
+        from archc.reports import table
+
+        width = _terminal_width()
+        if streams.colors(sys.stdout):
+            streams.write(table.colored(costs, needed, width))
+        else:
+            streams.write(table.report(costs, needed, width))
+
+
+def _terminal_width() -> int | None:
+    """The columns of the terminal that standard output is; None where it is none."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except OSError:
+        return None

@@ -1,0 +1,59 @@
+"""Writing to the standard streams: UTF-8 whatever the locale, and quiet when nobody reads."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import IO
+
+from archc.reports.ansi import wants_color
+
+
+def use_utf8() -> None:
+    """Let data leave as the same bytes in every locale; a terminal keeps its own encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def colors(stream: IO[str] | None) -> bool:
+    """Whether to write in colour to a stream."""
+    return wants_color(stream, os.environ)
+
+
+def write(text: str) -> None:
+    """Write data to standard output. A reader that has gone away is no error."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "standard output is closed")
+    _write(sys.stdout, text)
+
+
+def tell(text: str) -> None:
+    """Write a message to standard error, on lines of its own."""
+    if text and sys.stderr is not None:
+        _write(sys.stderr, text if text.endswith("\n") else f"{text}\n")
+
+
+def _write(stream: IO[str], text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _silence(stream)
+    except OSError:
+        _silence(stream)
+        raise
+
+
+def _silence(stream: IO[str]) -> None:
+    """Let what is still buffered go nowhere: Python would report it again on exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, stream.fileno())
+    finally:
+        os.close(null)

@@ -1,0 +1,126 @@
+"""What is wrong with a spec, and where: diagnostics, their places, and their rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class SourceText(NamedTuple):
+    """One file as it was read: the name shown in messages, and its text with `\\n` line ends."""
+
+    name: str
+    text: str
+
+    def line(self, number: int) -> str:
+        """Line `number` (from 1) without its end; empty past the end of the file."""
+        lines = self.text.split("\n")
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+class Place(NamedTuple):
+    """A stretch of a source text. Lines and columns count from 1; the end is exclusive."""
+
+    source: SourceText
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    @property
+    def origin(self) -> tuple[str, int, int]:
+        """File, line and column: what tells one value of a spec from every other."""
+        return self.source.name, self.line, self.column
+
+    def within(self, offset: int, length: int = 1) -> Place:
+        """The stretch of `length` characters that starts `offset` characters into this one."""
+        if self.end_line != self.line:
+            return self
+        column = self.column + offset
+        return self._replace(column=column, end_column=column + max(length, 1))
+
+
+class Note(NamedTuple):
+    """A second place that explains a diagnostic ("first given here")."""
+
+    message: str
+    place: Place
+
+
+class Diagnostic(NamedTuple):
+    """One fault of a spec: a code that `archc explain` knows, a sentence, its place, a way out."""
+
+    code: str
+    message: str
+    place: Place
+    hint: str | None = None
+    notes: tuple[Note, ...] = ()
+
+
+class SpecError(Exception):
+    """A spec was refused. Carries every fault found, in file order."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = in_file_order(diagnostics)
+        super().__init__("\n".join(concise(diagnostic) for diagnostic in self.diagnostics))
+
+
+def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """The distinct diagnostics, sorted by file, line and column."""
+    distinct = dict.fromkeys(diagnostics)
+    return tuple(sorted(distinct, key=lambda found: (*found.place.origin, found.code)))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """`did you mean "conv"?` where one of the known words is close to `word`."""
+    import difflib  # needed for faults alone
+
+    matches = difflib.get_close_matches(word[:64], sorted(set(known)), n=1, cutoff=0.6)
+    return f'did you mean "{matches[0]}"?' if matches else None
+
+
+def visible(text: str) -> str:
+    """`text` with control, bidirectional and zero-width characters escaped, safe for a terminal."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == " " else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def concise(diagnostic: Diagnostic) -> str:
+    """`FILE:LINE:COLUMN: CODE message`, on one line."""
+    place = diagnostic.place
+    head = f"{visible(place.source.name)}:{place.line}:{place.column}"
+    return f"{head}: {diagnostic.code} {visible(diagnostic.message)}"
+
+
+_CONTEXT = 160
+
+
+def full(diagnostic: Diagnostic) -> str:
+    """The concise line, the source line with a caret under the value, the notes and the hint."""
+    lines = [concise(diagnostic), *_excerpt(diagnostic.place)]
+    for note in diagnostic.notes:
+        where = f"{visible(note.place.source.name)}:{note.place.line}:{note.place.column}"
+        lines += [f"  note: {where}: {visible(note.message)}", *_excerpt(note.place)]
+    if diagnostic.hint is not None:
+        lines.append(f"  hint: {visible(diagnostic.hint)}")
+    return "\n".join(lines)
+
+
+def _excerpt(place: Place) -> list[str]:
+    line = place.source.line(place.line).replace("\t", " ")
+    if not line.strip():
+        return []
+    start = place.column - 1
+    end = place.end_column - 1 if place.end_line == place.line else len(line)
+    # A line of a megabyte is shown around the fault alone.
+    first = max(0, start - _CONTEXT // 2) if len(line) > _CONTEXT else 0
+    shown = line[first : first + _CONTEXT]
+    before = visible(shown[: start - first])
+    marked = visible(shown[start - first : max(end, start + 1) - first])
+    gutter = f"  {place.line} | "
+    caret = " " * (len(gutter) + len(before)) + "^" * max(1, len(marked))
+    return [gutter + visible(shown), caret]

@@ -1,0 +1,200 @@
+"""The tree of an expression, and the bounds that every expression keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+MOST_CHARACTERS = 4096
+"""The longest expression, and the longest string that one may make."""
+MOST_ITEMS = 100_000
+"""Items of a list, those of the lists in it counted along."""
+DEEPEST = 64
+"""Brackets, operations and lists nest no deeper."""
+INTEGER_LIMIT = 1 << 53
+"""Whole numbers stay below it in magnitude: so far floats are exact."""
+
+Data = int | float | bool | str | None | list["Data"] | dict[str, "Data"]
+"""What an expression comes to. A mapping can be passed on by its name, nothing else."""
+
+
+class ExpressionError(Exception):
+    """An expression that cannot be read or evaluated, and the stretch of its text at fault."""
+
+    def __init__(self, message: str, offset: int, length: int, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+        self.length = length
+        self.hint = hint
+
+
+class Literal(NamedTuple):
+    """A number, a string, `true`, `false` or `null`."""
+
+    value: int | float | bool | str | None
+    offset: int
+    length: int
+
+
+class Name(NamedTuple):
+    """A parameter or a variable of a repetition."""
+
+    name: str
+    offset: int
+    length: int
+
+
+class Incoming(NamedTuple):
+    """`in.axis`: the size of an incoming axis."""
+
+    axis: str
+    offset: int
+    length: int
+
+
+class Unary(NamedTuple):
+    """`-`, `+` or `not` before its operand."""
+
+    operator: str
+    operand: Expression
+    offset: int
+    length: int
+
+
+class Binary(NamedTuple):
+    """`left operator right` with an operator of arithmetic."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    offset: int
+    length: int
+
+
+class Comparison(NamedTuple):
+    """`first operator operand ...`, each compared to the one before it."""
+
+    first: Expression
+    rest: tuple[tuple[str, Expression], ...]
+    offset: int
+    length: int
+
+
+class Logical(NamedTuple):
+    """Two or more operands joined by `and`, or by `or`."""
+
+    operator: str
+    operands: tuple[Expression, ...]
+    offset: int
+    length: int
+
+
+class Conditional(NamedTuple):
+    """`then if condition else otherwise`."""
+
+    condition: Expression
+    then: Expression
+    otherwise: Expression
+    offset: int
+    length: int
+
+
+class Index(NamedTuple):
+    """`value[position]`."""
+
+    value: Expression
+    position: Expression
+    offset: int
+    length: int
+
+
+class Display(NamedTuple):
+    """A list written out."""
+
+    items: tuple[Expression, ...]
+    offset: int
+    length: int
+
+
+class Call(NamedTuple):
+    """A function of FUNCTIONS and its arguments, as many as it takes."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    offset: int
+    length: int
+
+
+Expression = (
+    Literal
+    | Name
+    | Incoming
+    | Unary
+    | Binary
+    | Comparison
+    | Logical
+    | Conditional
+    | Index
+    | Display
+    | Call
+)
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """The expressions right below one, in the order of the text but for a conditional's."""
+    match expression:
+        case Unary(_, operand):
+            return (operand,)
+        case Binary(_, left, right) | Index(left, right):
+            return left, right
+        case Comparison(first, rest):
+            return first, *(operand for _, operand in rest)
+        case Conditional(condition, then, otherwise):
+            return condition, then, otherwise
+        case Logical(_, parts) | Display(parts) | Call(_, parts):
+            return parts
+        case _:
+            return ()
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """The expression and all those below it."""
+    stack = [expression]
+    while stack:
+        top = stack.pop()
+        yield top
+        stack += reversed(children(top))
+
+
+def names(expression: Expression) -> frozenset[str]:
+    """The names an expression takes its values from."""
+    return frozenset(node.name for node in walk(expression) if isinstance(node, Name))
+
+
+def axes(expression: Expression) -> frozenset[str]:
+    """The incoming axes an expression asks for."""
+    return frozenset(node.axis for node in walk(expression) if isinstance(node, Incoming))
+
+
+def references(expression: Expression) -> list[tuple[str, int, int]]:
+    """Each mention of a name with its offset and length, in the order of the text."""
+    found = [node for node in walk(expression) if isinstance(node, Name)]
+    found.sort(key=lambda node: node.offset)
+    return [(node.name, node.offset, node.length) for node in found]
+
+
+def fault(expression: Expression, message: str, hint: str | None = None) -> ExpressionError:
+    """The error that a node is at fault for."""
+    return ExpressionError(message, expression.offset, expression.length, hint)
+
+
+def bounded(value: Any, expression: Expression) -> Any:
+    """The value, unless it is a number too large."""
+    if type(value) is int:
+        if not -INTEGER_LIMIT < value < INTEGER_LIMIT:
+            raise fault(expression, "the number is too large", "whole numbers stay below 2 ** 53")
+    elif type(value) is float and not math.isfinite(value):
+        raise fault(expression, "the number is too large")
+    return value

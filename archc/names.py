@@ -1,0 +1,109 @@
+"""Which names a spec may give: they become identifiers and attributes in emitted source."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable
+
+PATTERN = "[a-z][a-z0-9_]{0,63}"
+_NAME = re.compile(PATTERN)
+_CLASS = re.compile("[A-Z][A-Za-z0-9]{0,63}")
+
+CONSTANTS = frozenset({"true", "false", "null"})
+"""What expressions read as values."""
+
+_BUILTINS = """
+abs aiter all anext any ascii bin bool breakpoint bytearray bytes callable chr classmethod
+compile complex copyright credits delattr dict dir divmod enumerate eval exec exit filter float
+format frozenset getattr globals hasattr hash help hex id input int isinstance issubclass iter
+len license list locals map max memoryview min next object oct open ord pow print property quit
+range repr reversed round set setattr slice sorted staticmethod str sum super tuple type vars
+zip
+"""
+BUILTINS = frozenset(_BUILTINS.split())
+"""Python's built-in functions: a name that hid one would break emitted code."""
+
+_FRAMEWORK = """
+activity_regularizer add_loss add_metric add_module add_variable add_weight append apply
+autocast bfloat16 buffers build build_from_config built call call_signature_parameters
+call_super_init children compile_from_config compiled compiled_loss compiled_metrics
+compute_dtype compute_loss compute_mask compute_metrics compute_output_shape compute_output_spec
+count_params cpu cuda distribute_reduction_method distribute_strategy double dtype dtype_policy
+dump_patches evaluate export extend extra_repr fit forward from_config get_buffer
+get_build_config get_compile_config get_config get_extra_state get_layer get_metrics_result
+get_parameter get_quantization_layer_structure get_state_tree get_submodule get_weights half
+input_dtype input_spec insert ipu jit_compile layers load_own_variables load_state_dict
+load_weights loss losses make_predict_function make_test_function make_train_function metrics
+metrics_names metrics_variables modules mtia name named_buffers named_children named_modules
+named_parameters non_trainable_variables non_trainable_weights output parameters path pop
+predict predict_function predict_on_batch predict_step quantization_mode quantize
+quantized_build quantized_call register_backward_hook register_buffer register_forward_hook
+register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
+register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
+register_parameter register_state_dict_post_hook register_state_dict_pre_hook
+rematerialized_call requires_grad_ reset_metrics run_eagerly save save_own_variables
+save_weights set_extra_state set_state_tree set_submodule set_weights share_memory state_dict
+stateless_call stateless_compute_loss steps_per_execution summary supports_jit supports_masking
+symbolic_call test_function test_on_batch test_step to to_empty to_json train train_function
+train_on_batch train_step trainable trainable_variables trainable_weights training
+unrolled_steps_per_execution variable_dtype variables weights xpu zero_grad
+"""
+FRAMEWORK = frozenset(_FRAMEWORK.split())
+"""Public attributes of torch.nn.Module and nn.Sequential, keras.Model and keras.layers.Layer:
+a submodule of that name would hide one (PyTorch lets 17 of them pass silently)."""
+
+_EMITTED = """
+annotations batch build_model first functional in_channels in_features index inputs keras last
+layers main math model nn number ops out self tensor torch x
+"""
+EMITTED = frozenset(_EMITTED.split())
+"""Names that emitted source and expressions use themselves."""
+
+
+def fault_of_name(name: str) -> str | None:
+    """Why `name` cannot name a step, section, block, input or parameter; None where it can."""
+    if not _NAME.fullmatch(name):
+        return (
+            "must be a lower-case letter, then lower-case letters, digits and underscores, "
+            "64 in all at most"
+        )
+    if name in CONSTANTS:
+        return "is a constant of expressions"
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        return "is a Python keyword"
+    return None
+
+
+def fault_of_attribute(name: str) -> str | None:
+    """Why `name` cannot name a step or a parameter, which become attributes and arguments."""
+    if name in BUILTINS:
+        return "is a Python built-in"
+    if name in FRAMEWORK:
+        return "is an attribute of torch.nn.Module or keras.Model"
+    if name in EMITTED:
+        return "is a name that emitted source uses itself"
+    return fault_of_name(name)
+
+
+def fault_of_class(name: str) -> str | None:
+    """Why `name` cannot name the emitted class; None where it can."""
+    if not _CLASS.fullmatch(name):
+        return "must be a capital letter, then letters and digits, 64 in all at most"
+    if name in ("None", "True", "False"):
+        return "is a Python keyword"
+    return None
+
+
+def suggested_name(name: str, fault: Callable[[str], str | None]) -> str | None:
+    """A hint with the closest name that `fault` allows, or None where none is close."""
+    plain = re.sub("[^A-Za-z0-9]+", "_", name).strip("_").lower()[:60]
+    for close in (plain, f"{plain}_1", camel_case(plain)):
+        if fault(close) is None:
+            return f"for example `{close}`"
+    return None
+
+
+def camel_case(name: str) -> str:
+    """`dense_block` as `DenseBlock`."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))

@@ -1,0 +1,148 @@
+"""What every op is: its fields, the rule for its output's axes, its weights and its cost."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NamedTuple
+
+from archc.ops.axes import Axes
+from archc.ops.fields import Amounts, fields_of, pairs_per_axis, per_axis
+from archc.records import record
+
+Sign = Literal["any", "nonnegative", "kept"]
+"""What is known of an op's output: nothing; it is never below zero; so if no input ever is."""
+
+Order = Literal["observed", "carried", "absorbed"]
+"""What becomes of the order of an incoming vector's features: it shows in the result; the result
+has the same order; or learned weights take it in."""
+
+
+class ShapeFault(Exception):
+    """An op cannot take what comes in. `field` names the field at fault, where one is."""
+
+    def __init__(
+        self, code: str, message: str, hint: str | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.field = field
+
+
+class Weight(NamedTuple):
+    """One array that an op keeps, in canonical layout (output first, then input, then space).
+
+    `learned` values are trained; the others (running statistics) are state.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    learned: bool = True
+
+    @property
+    def elements(self) -> int:
+        """Values in the array."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+
+class Reach(NamedTuple):
+    """What one output position sees of one spatial axis of the input.
+
+    It sees `size` positions, `spacing` apart, the first at `position * stride - begin`. After an
+    upsampling the stride is below one.
+    """
+
+    size: int
+    stride: float = 1
+    begin: int = 0
+    spacing: int = 1
+
+
+@record
+class Op:
+    """One operation. Subclasses are frozen, keyword-only dataclasses whose fields are the spec's;
+    one without fields of its own needs no decorator.
+
+    `infer` gives the output's axes from the inputs' and raises ShapeFault; `weights` and `macs`
+    may then rely on what it checked.
+    """
+
+    name: ClassVar[str]
+    scalar: ClassVar[str | None] = None
+    """The field that a bare value fills: `dropout: 0.5`."""
+    view: ClassVar[bool] = False
+    """Whether the op only renames elements and writes none."""
+    sign: ClassVar[Sign] = "any"
+    element_order: ClassVar[Order] = "observed"
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        """The axes of the output."""
+        return inputs[0]
+
+    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+        """The arrays that the op keeps."""
+        return ()
+
+    def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
+        """Multiply-accumulates of one sample, without bias."""
+        return 0
+
+    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...] | None:
+        """What an output position sees of each spatial axis; None where it sees its own alone."""
+        return None
+
+
+def is_bare(op: type[Op]) -> bool:
+    """Whether the op may be written as its name alone: it has no required field."""
+    return not any(field.required for field in fields_of(op))
+
+
+def need_map(op: str, x: Axes) -> None:
+    """Refuse anything but a feature map (ARC102)."""
+    if not x.is_map:
+        raise ShapeFault(
+            "ARC102",
+            f"{op} needs a feature map, got {x}",
+            "a feature map has channels with length, height and width, or depth, height and width",
+        )
+
+
+def spread(op: str, field: str, value: int | tuple[int, ...], x: Axes) -> tuple[int, ...]:
+    """A window field over the spatial axes of `x`, refusing another number of axes (ARC103)."""
+    rank = len(x.spatial)
+    try:
+        return per_axis(value, rank)
+    except ValueError:
+        raise _wrong_rank(op, field, x) from None
+
+
+def spread_pairs(op: str, field: str, value: Amounts, x: Axes) -> tuple[tuple[int, int], ...]:
+    """Amounts over the spatial axes of `x` as (begin, end), refusing another rank (ARC103)."""
+    try:
+        return pairs_per_axis(value, len(x.spatial))
+    except ValueError:
+        raise _wrong_rank(op, field, x) from None
+
+
+def _wrong_rank(op: str, field: str, x: Axes) -> ShapeFault:
+    rank = len(x.spatial)
+    return ShapeFault(
+        "ARC103",
+        f"{field} of {op} needs {rank} value{'s' * (rank != 1)}, one for each spatial axis of {x}",
+        "a single number stands for every axis",
+        field,
+    )
+
+
+def need_divisible(op: str, field: str, groups: int, what: str, size: int) -> None:
+    """Refuse a size that does not split into `groups` (ARC105)."""
+    if size % groups:
+        raise ShapeFault(
+            "ARC105",
+            f"{op} cannot split {size} {what} into {groups} groups",
+            f"choose `{field}` so that it divides {size}",
+            field,
+        )

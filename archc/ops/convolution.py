@@ -1,0 +1,247 @@
+"""Convolutions over feature maps of one to three spatial axes.
+
+Parameter and multiply-accumulate counts: Dumoulin & Visin 2016; each output element of a
+convolution takes kernel elements x (input channels / groups) multiply-accumulates.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated, ClassVar, NamedTuple
+
+from archc.ops.activation import ActivationField
+from archc.ops.axes import Axes, feature_map
+from archc.ops.base import (
+    Op,
+    Reach,
+    ShapeFault,
+    Weight,
+    need_divisible,
+    need_map,
+    spread,
+    spread_pairs,
+)
+from archc.ops.fields import Count, Doc, Flag, Offsets, Padding, Window
+from archc.ops.initializer import InitializerField
+from archc.ops.sliding import Slide, slides
+from archc.records import record
+
+
+def _conv_slides(op: Conv | DepthwiseConv, x: Axes) -> tuple[Slide, ...]:
+    return slides(
+        op.name,
+        x,
+        kernel_size=op.kernel_size,
+        stride=op.stride,
+        padding=op.padding,
+        dilation=op.dilation,
+    )
+
+
+@record
+class Conv(Op):
+    """Convolution: each filter slides over the feature map (cross-correlation, as everywhere)."""
+
+    name: ClassVar[str] = "conv"
+
+    filters: Annotated[Count, Doc("output channels")]
+    kernel_size: Annotated[Window, Doc("elements of the kernel along each spatial axis")]
+    stride: Annotated[Window, Doc("step between two positions of the kernel")] = 1
+    padding: Annotated[Padding, Doc("zeros around the input")] = "valid"
+    dilation: Annotated[Window, Doc("distance between two elements of the kernel")] = 1
+    groups: Annotated[Count, Doc("parts the channels are split into, each convolved alone")] = 1
+    bias: Annotated[Flag, Doc("whether a learned value is added to each output channel")] = True
+    activation: Annotated[ActivationField, Doc("applied to the result")] = None
+    initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
+
+    def slides(self, x: Axes) -> tuple[Slide, ...]:
+        """The kernel's windows over each spatial axis of `x`."""
+        return _conv_slides(self, x)
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        need_map(self.name, x)
+        need_divisible(self.name, "groups", self.groups, "input channels", x.width)
+        need_divisible(self.name, "groups", self.groups, "filters", self.filters)
+        return feature_map(self.filters, tuple(slide.output for slide in self.slides(x)))
+
+    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+        (x,) = inputs
+        kernel = spread(self.name, "kernel_size", self.kernel_size, x)
+        weights = [Weight("weight", (self.filters, x.width // self.groups, *kernel))]
+        if self.bias:
+            weights.append(Weight("bias", (self.filters,)))
+        if self.activation is not None:
+            weights += self.activation.weights((x.with_width(self.filters),))
+        return tuple(weights)
+
+    def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
+        (x,) = inputs
+        kernel = prod(spread(self.name, "kernel_size", self.kernel_size, x))
+        return output.elements * kernel * (x.width // self.groups)
+
+    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
+        return tuple(slide.reach for slide in self.slides(inputs[0]))
+
+
+@record
+class DepthwiseConv(Op):
+    """Convolution of each channel alone, `multiplier` filters a channel."""
+
+    name: ClassVar[str] = "depthwise_conv"
+
+    kernel_size: Annotated[Window, Doc("elements of the kernel along each spatial axis")]
+    multiplier: Annotated[Count, Doc("filters for each input channel")] = 1
+    stride: Annotated[Window, Doc("step between two positions of the kernel")] = 1
+    padding: Annotated[Padding, Doc("zeros around the input")] = "valid"
+    dilation: Annotated[Window, Doc("distance between two elements of the kernel")] = 1
+    bias: Annotated[Flag, Doc("whether a learned value is added to each output channel")] = True
+    activation: Annotated[ActivationField, Doc("applied to the result")] = None
+    initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
+
+    def as_conv(self, x: Axes) -> Conv:
+        """The same op as a grouped convolution of `x`: filters channel by channel."""
+        return Conv(
+            filters=x.width * self.multiplier,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=x.width,
+            bias=self.bias,
+            activation=self.activation,
+            initializer=self.initializer,
+        )
+
+    def slides(self, x: Axes) -> tuple[Slide, ...]:
+        """The kernel's windows over each spatial axis of `x`."""
+        return _conv_slides(self, x)
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        need_map(self.name, x)
+        spatial = tuple(slide.output for slide in self.slides(x))
+        return feature_map(x.width * self.multiplier, spatial)
+
+    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+        return self.as_conv(inputs[0]).weights(inputs)
+
+    def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
+        return self.as_conv(inputs[0]).macs(inputs, output)
+
+    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
+        return tuple(slide.reach for slide in self.slides(inputs[0]))
+
+
+class Spread(NamedTuple):
+    """A transposed convolution along one spatial axis: sizes in elements.
+
+    The kernel laid down at every input element covers `(input - 1) * stride + extent` elements, of
+    which `crop_begin` and `crop_end` are cut off and to which `extra` are appended.
+    """
+
+    kernel: int
+    stride: int
+    dilation: int
+    crop_begin: int
+    crop_end: int
+    extra: int
+    output: int
+
+
+@record
+class ConvTranspose(Op):
+    """Transposed convolution: the gradient of `conv` with the same fields, it enlarges the map.
+
+    `padding` is what the convolution that it reverses would pad: `same` gives input x stride.
+    """
+
+    name: ClassVar[str] = "conv_transpose"
+
+    filters: Annotated[Count, Doc("output channels")]
+    kernel_size: Annotated[Window, Doc("elements of the kernel along each spatial axis")]
+    stride: Annotated[Window, Doc("step between two positions of the kernel in the output")] = 1
+    padding: Annotated[Padding, Doc("elements cut off at each side of the output")] = "valid"
+    output_padding: Annotated[Offsets, Doc("elements appended at the end of each axis")] = 0
+    dilation: Annotated[Window, Doc("distance between two elements of the kernel")] = 1
+    groups: Annotated[Count, Doc("parts the channels are split into, each convolved alone")] = 1
+    bias: Annotated[Flag, Doc("whether a learned value is added to each output channel")] = True
+    activation: Annotated[ActivationField, Doc("applied to the result")] = None
+    initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
+
+    def spreads(self, x: Axes) -> tuple[Spread, ...]:
+        """How the kernel spreads along each spatial axis of `x`. Raises ShapeFault."""
+        kernels = spread(self.name, "kernel_size", self.kernel_size, x)
+        strides = spread(self.name, "stride", self.stride, x)
+        dilations = spread(self.name, "dilation", self.dilation, x)
+        extras = spread(self.name, "output_padding", self.output_padding, x)
+        explicit: tuple[tuple[int, int], ...] | None = None
+        if self.padding == "valid":
+            explicit = ((0, 0),) * len(kernels)
+        elif not isinstance(self.padding, str):
+            explicit = spread_pairs(self.name, "padding", self.padding, x)
+        found = []
+        for axis, (size, kernel, step, spacing, extra) in enumerate(
+            zip(x.spatial, kernels, strides, dilations, extras, strict=True)
+        ):
+            if extra and extra >= max(step, spacing):
+                raise ShapeFault(
+                    "ARC101",
+                    f"output_padding {extra} of {self.name} must be smaller than "
+                    f"its stride {step} or its dilation {spacing}",
+                    None,
+                    "output_padding",
+                )
+            extent = spacing * (kernel - 1) + 1
+            if explicit is None:
+                total = max(extent - step, 0)
+                begin, end = total // 2, total - total // 2
+                extra += max(step - extent, 0)
+            else:
+                begin, end = explicit[axis]
+            output = (size - 1) * step + extent - begin - end + extra
+            if output < 1:
+                raise ShapeFault(
+                    "ARC101",
+                    f"{self.name} leaves nothing along {x.names[axis + 1]} of {x}: "
+                    f"padding {begin + end} cuts off all of it",
+                    "cut off less",
+                    "padding",
+                )
+            found.append(Spread(kernel, step, spacing, begin, end, extra, output))
+        return tuple(found)
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        need_map(self.name, x)
+        need_divisible(self.name, "groups", self.groups, "input channels", x.width)
+        need_divisible(self.name, "groups", self.groups, "filters", self.filters)
+        return feature_map(self.filters, tuple(axis.output for axis in self.spreads(x)))
+
+    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+        (x,) = inputs
+        kernel = spread(self.name, "kernel_size", self.kernel_size, x)
+        weights = [Weight("weight", (x.width, self.filters // self.groups, *kernel))]
+        if self.bias:
+            weights.append(Weight("bias", (self.filters,)))
+        if self.activation is not None:
+            weights += self.activation.weights((x.with_width(self.filters),))
+        return tuple(weights)
+
+    def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
+        (x,) = inputs
+        kernel = prod(spread(self.name, "kernel_size", self.kernel_size, x))
+        return x.elements * kernel * (self.filters // self.groups)
+
+    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
+        return tuple(
+            Reach(
+                -(-(axis.dilation * (axis.kernel - 1) + 1) // axis.stride),
+                1 / axis.stride,
+                (axis.dilation * (axis.kernel - 1) - axis.crop_begin) // axis.stride,
+            )
+            for axis in self.spreads(inputs[0])
+        )
+
+
+OPS = (Conv, DepthwiseConv, ConvTranspose)

@@ -1,0 +1,83 @@
+"""Ops that join several values."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archc.ops.axes import Axes
+from archc.ops.base import Op, ShapeFault, Sign
+
+
+class Merge(Op):
+    """An op of two or more inputs, written with a list of branches or with `from`."""
+
+
+class Elementwise(Merge):
+    """Joins values element by element. A spatial axis of one element is spread over the others'."""
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        first = inputs[0]
+        sizes = list(first.sizes)
+        for x in inputs[1:]:
+            if x.names != first.names or (x.width != first.width):
+                raise _disagree(self.name, inputs)
+            for axis, size in enumerate(x.sizes):
+                spreads = x.is_map and axis > 0 and 1 in (size, sizes[axis])
+                if size != sizes[axis] and not spreads:
+                    raise _disagree(self.name, inputs)
+                sizes[axis] = max(size, sizes[axis])
+        return first._replace(sizes=tuple(sizes))
+
+
+def _disagree(op: str, inputs: tuple[Axes, ...]) -> ShapeFault:
+    shapes = "; ".join(str(x) for x in inputs)
+    return ShapeFault("ARC106", f"{op} needs inputs of one shape, got {shapes}")
+
+
+class Add(Elementwise):
+    """The sum of the inputs."""
+
+    name: ClassVar[str] = "add"
+    sign: ClassVar[Sign] = "kept"
+
+
+class Multiply(Elementwise):
+    """The product of the inputs."""
+
+    name: ClassVar[str] = "multiply"
+    sign: ClassVar[Sign] = "kept"
+
+
+class Average(Elementwise):
+    """The mean of the inputs."""
+
+    name: ClassVar[str] = "average"
+    sign: ClassVar[Sign] = "kept"
+
+
+class Maximum(Elementwise):
+    """The largest of the inputs, element by element."""
+
+    name: ClassVar[str] = "maximum"
+    sign: ClassVar[Sign] = "kept"
+
+
+class Concat(Merge):
+    """The inputs one after another along the channels, or the features."""
+
+    name: ClassVar[str] = "concat"
+    sign: ClassVar[Sign] = "kept"
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        first = inputs[0]
+        for x in inputs[1:]:
+            if x.names != first.names or x.with_width(first.width) != first:
+                shapes = "; ".join(str(item) for item in inputs)
+                along = "channels" if first.is_map else "features"
+                raise ShapeFault(
+                    "ARC106", f"concat needs inputs that differ in {along} alone, got {shapes}"
+                )
+        return first.with_width(sum(x.width for x in inputs))
+
+
+OPS: tuple[type[Merge], ...] = (Add, Multiply, Average, Maximum, Concat)

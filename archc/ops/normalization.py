@@ -1,0 +1,106 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from archc.ops.axes import Axes
+from archc.ops.base import Op, Order, ShapeFault, Sign, Weight, need_divisible, need_map
+from archc.ops.fields import Count, Doc, Flag, NonNegative, Number, Positive, Share
+from archc.records import record
+
+
+def _refuse_sequence(op: str, x: Axes) -> None:
+    if not (x.is_map or x.is_vector):
+        raise ShapeFault(
+            "ARC102",
+            f"{op} needs a feature map or a vector, got {x}",
+            "use `layer_norm` on a sequence",
+        )
+
+
+def _affine(width: int) -> tuple[Weight, ...]:
+    return Weight("weight", (width,)), Weight("bias", (width,))
+
+
+@record
+class BatchNorm(Op):
+    """Batch normalisation of each channel (Ioffe & Szegedy 2015):
+    running = momentum * running + (1 - momentum) * batch."""
+
+    name: ClassVar[str] = "batch_norm"
+    element_order: ClassVar[Order] = "carried"
+
+    epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
+    momentum: Annotated[Share, Doc("share of the running value that is kept at each step")] = 0.9
+    affine: Annotated[Flag, Doc("whether each channel has a learned weight and bias")] = True
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        _refuse_sequence(self.name, x)
+        return x
+
+    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+        width = inputs[0].width
+        learned = _affine(width) if self.affine else ()
+        running = (
+            Weight("running_mean", (width,), learned=False),
+            Weight("running_var", (width,), learned=False),
+        )
+        return (*learned, *running)
+
+
+@record
+class LayerNorm(Op):
+    """Normalisation over the channels of each position, or the features of each token or vector
+    (Ba, Kiros & Hinton 2016)."""
+
+    name: ClassVar[str] = "layer_norm"
+    element_order: ClassVar[Order] = "carried"
+
+    epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
+
+    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+        return _affine(inputs[0].width)
+
+
+@record
+class GroupNorm(Op):
+    """Normalisation over groups of neighbouring channels and all of space (Wu & He 2018)."""
+
+    name: ClassVar[str] = "group_norm"
+    scalar: ClassVar[str] = "groups"
+
+    groups: Annotated[Count, Doc("parts the channels are split into")]
+    epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        _refuse_sequence(self.name, x)
+        need_divisible(self.name, "groups", self.groups, "channels", x.width)
+        return x
+
+    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+        return _affine(inputs[0].width)
+
+
+@record
+class LocalResponseNorm(Op):
+    """a / (k + alpha * sum of a^2)^beta over `size` neighbouring channels (Krizhevsky et al. 2012,
+    section 3.3). Alpha is not divided by size. Of an even size, the extra channel lies before."""
+
+    name: ClassVar[str] = "local_response_norm"
+    sign: ClassVar[Sign] = "kept"
+
+    size: Annotated[Count, Doc("neighbouring channels in the sum")] = 5
+    alpha: Annotated[NonNegative, Doc("factor of the sum")] = 1e-4
+    beta: Annotated[Number, Doc("exponent of the divisor")] = 0.75
+    k: Annotated[Positive, Doc("constant of the divisor")] = 2.0
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        need_map(self.name, x)
+        return x
+
+
+OPS = (BatchNorm, LayerNorm, GroupNorm, LocalResponseNorm)

@@ -1,0 +1,29 @@
+"""Ops that are learned values and little else."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from archc.ops.axes import Axes
+from archc.ops.base import Op, Order, Weight
+from archc.ops.fields import Doc, Flag, Number
+from archc.records import record
+
+
+@record
+class Scale(Op):
+    """A learned coefficient for each channel or feature, and with `bias` a learned offset."""
+
+    name: ClassVar[str] = "scale"
+    element_order: ClassVar[Order] = "carried"
+
+    bias: Annotated[Flag, Doc("whether a learned value is added to each channel")] = False
+    initial: Annotated[Number, Doc("initial value of every coefficient")] = 1.0
+
+    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+        width = inputs[0].width
+        weight = Weight("weight", (width,))
+        return (weight, Weight("bias", (width,))) if self.bias else (weight,)
+
+
+OPS = (Scale,)

@@ -1,0 +1,269 @@
+"""Ops that move elements, and change none."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from archc.ops.axes import AXIS_DOCS, AXIS_NAMES, Axes, axes_of, vector
+from archc.ops.base import (
+    Op,
+    Reach,
+    ShapeFault,
+    Sign,
+    need_divisible,
+    need_map,
+    spread,
+    spread_pairs,
+)
+from archc.ops.fields import (
+    AMOUNTS,
+    COUNT,
+    Amounts,
+    Count,
+    Doc,
+    Number,
+    Window,
+    choice,
+    integer,
+    listing,
+)
+from archc.records import record
+
+
+class Flatten(Op):
+    """A vector of all elements: channels first, then space, row by row."""
+
+    name: ClassVar[str] = "flatten"
+    sign: ClassVar[Sign] = "kept"
+    view: ClassVar[bool] = True
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        return vector(inputs[0].elements)
+
+    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...] | None:
+        (x,) = inputs
+        return tuple(Reach(size, size) for size in x.spatial) if x.is_map else None
+
+
+OptionalCount = int | None
+
+
+@record
+class Reshape(Op):
+    """The same elements under other axes, in canonical order: channels first, row by row."""
+
+    name: ClassVar[str] = "reshape"
+    sign: ClassVar[Sign] = "kept"
+    view: ClassVar[bool] = True
+
+    channels: Annotated[OptionalCount, COUNT, Doc(AXIS_DOCS["channels"])] = None
+    length: Annotated[OptionalCount, COUNT, Doc(AXIS_DOCS["length"])] = None
+    depth: Annotated[OptionalCount, COUNT, Doc(AXIS_DOCS["depth"])] = None
+    height: Annotated[OptionalCount, COUNT, Doc(AXIS_DOCS["height"])] = None
+    width: Annotated[OptionalCount, COUNT, Doc(AXIS_DOCS["width"])] = None
+    tokens: Annotated[OptionalCount, COUNT, Doc(AXIS_DOCS["tokens"])] = None
+    features: Annotated[OptionalCount, COUNT, Doc(AXIS_DOCS["features"])] = None
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        given = {axis: getattr(self, axis) for axis in AXIS_NAMES}
+        sizes = {axis: size for axis, size in given.items() if size is not None}
+        output = axes_of(sizes)
+        if output is None or output.names == ("tokens",):
+            raise ShapeFault(
+                "ARC108",
+                f"{self.name} to {', '.join(sizes) or 'no axes'} makes no shape",
+                "give channels with length, height and width, or depth, height and width; "
+                "or features; or tokens and features",
+            )
+        if output.elements != x.elements:
+            raise ShapeFault(
+                "ARC109", f"{self.name} of {x}: {x.elements} elements do not fill {output}"
+            )
+        return output
+
+    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...] | None:
+        return tuple(Reach(size, size) for size in inputs[0].spatial)
+
+
+@record
+class Permute(Op):
+    """The axes in another order: `[channels, width, height]` transposes each channel. The output
+    keeps the input's axis names, in canonical order."""
+
+    name: ClassVar[str] = "permute"
+    sign: ClassVar[Sign] = "kept"
+    scalar: ClassVar[str] = "order"
+
+    order: Annotated[
+        tuple[str, ...],
+        listing(choice(*AXIS_NAMES), "a list of the names of the input's axes", longest=4),
+        Doc("the input's axes in the order that the output takes them"),
+    ]
+
+    def positions(self, x: Axes) -> tuple[int, ...]:
+        """Which axis of `x` (from 0, without the batch) each axis of the output takes."""
+        return tuple(x.names.index(name) for name in self.order)
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        if sorted(self.order) != sorted(x.names):
+            raise ShapeFault(
+                "ARC108",
+                f"{self.name} must name each axis of {x} once, got {', '.join(self.order)}",
+                f"for example [{', '.join(reversed(x.names))}]",
+                "order",
+            )
+        return x._replace(sizes=tuple(x.sizes[position] for position in self.positions(x)))
+
+    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...] | None:
+        return tuple(Reach(size, size) for size in inputs[0].spatial)
+
+
+@record
+class Pad(Op):
+    """Elements added around a feature map."""
+
+    name: ClassVar[str] = "pad"
+    scalar: ClassVar[str] = "padding"
+
+    padding: Annotated[
+        Amounts, AMOUNTS, Doc("elements added: n, [h, w] or [[top, bottom], [left, right]]")
+    ]
+    mode: Annotated[
+        str, choice("constant", "reflect"), Doc("a constant, or the map mirrored at its edge")
+    ] = "constant"
+    value: Annotated[Number, Doc("the constant")] = 0.0
+
+    def amounts(self, x: Axes) -> tuple[tuple[int, int], ...]:
+        """Elements added at the begin and end of each spatial axis of `x`."""
+        return spread_pairs(self.name, "padding", self.padding, x)
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        need_map(self.name, x)
+        amounts = self.amounts(x)
+        if self.mode == "reflect":
+            for axis, size, pair in zip(x.names[1:], x.spatial, amounts, strict=True):
+                if max(pair) >= size:
+                    raise ShapeFault(
+                        "ARC101",
+                        f"{self.name} cannot mirror {max(pair)} elements of {axis} {size}",
+                        f"mirror at most {size - 1}",
+                        "padding",
+                    )
+        spatial = zip(x.spatial, amounts, strict=True)
+        return x.with_spatial(tuple(size + sum(pair) for size, pair in spatial))
+
+    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
+        return tuple(Reach(1, 1, begin) for begin, _ in self.amounts(inputs[0]))
+
+
+@record
+class Crop(Op):
+    """Elements cut off around a feature map."""
+
+    name: ClassVar[str] = "crop"
+    sign: ClassVar[Sign] = "kept"
+    scalar: ClassVar[str] = "cropping"
+
+    cropping: Annotated[
+        Amounts, AMOUNTS, Doc("elements cut off: n, [h, w] or [[top, bottom], [left, right]]")
+    ]
+
+    def amounts(self, x: Axes) -> tuple[tuple[int, int], ...]:
+        """Elements cut off at the begin and end of each spatial axis of `x`."""
+        return spread_pairs(self.name, "cropping", self.cropping, x)
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        need_map(self.name, x)
+        pairs = zip(x.spatial, self.amounts(x), strict=True)
+        spatial = tuple(size - sum(pair) for size, pair in pairs)
+        if min(spatial) < 1:
+            raise ShapeFault(
+                "ARC101", f"{self.name} leaves nothing of {x}", "cut off less", "cropping"
+            )
+        return x.with_spatial(spatial)
+
+    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
+        return tuple(Reach(1, 1, -begin) for begin, _ in self.amounts(inputs[0]))
+
+
+@record
+class Upsample(Op):
+    """Each spatial axis enlarged by a whole factor: elements repeated, or interpolated with the
+    sample points at element centres."""
+
+    name: ClassVar[str] = "upsample"
+    sign: ClassVar[Sign] = "kept"
+    scalar: ClassVar[str] = "scale"
+
+    scale: Annotated[Window, Doc("factor for each spatial axis")]
+    mode: Annotated[
+        str,
+        choice("nearest", "linear"),
+        Doc("repeat elements, or interpolate (bilinear in 2-D, trilinear in 3-D)"),
+    ] = "nearest"
+
+    def scales(self, x: Axes) -> tuple[int, ...]:
+        """The factor of each spatial axis of `x`."""
+        return spread(self.name, "scale", self.scale, x)
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        need_map(self.name, x)
+        pairs = zip(x.spatial, self.scales(x), strict=True)
+        return x.with_spatial(tuple(size * factor for size, factor in pairs))
+
+    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
+        size = 1 if self.mode == "nearest" else 2
+        return tuple(Reach(size, 1 / factor, size - 1) for factor in self.scales(inputs[0]))
+
+
+@record
+class Select(Op):
+    """Some channels of a map, or features of a vector, by index; one may be taken twice."""
+
+    name: ClassVar[str] = "select"
+    sign: ClassVar[Sign] = "kept"
+    scalar: ClassVar[str] = "channels"
+
+    channels: Annotated[
+        tuple[int, ...],
+        listing(integer(0), "a list of channel indices, counted from 0"),
+        Doc("indices of the channels taken, counted from 0"),
+    ]
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        if x.is_sequence:
+            raise ShapeFault("ARC102", f"{self.name} needs a feature map or a vector, got {x}")
+        if max(self.channels) >= x.width:
+            raise ShapeFault(
+                "ARC110",
+                f"{self.name} takes channel {max(self.channels)} of {x}",
+                f"channels count from 0 to {x.width - 1}",
+                "channels",
+            )
+        return x.with_width(len(self.channels))
+
+
+@record
+class ChannelShuffle(Op):
+    """Channels viewed as (groups, channels / groups), the two swapped (Zhang et al. 2018)."""
+
+    name: ClassVar[str] = "channel_shuffle"
+    sign: ClassVar[Sign] = "kept"
+    scalar: ClassVar[str] = "groups"
+
+    groups: Annotated[Count, Doc("parts the channels are split into")]
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        need_map(self.name, x)
+        need_divisible(self.name, "groups", self.groups, "channels", x.width)
+        return x
+
+
+OPS = (Flatten, Reshape, Permute, Pad, Crop, Upsample, Select, ChannelShuffle)

@@ -1,0 +1,84 @@
+"""The arithmetic of sliding windows, shared by convolutions and pools.
+
+Output sizes after Dumoulin & Visin 2016, A guide to convolution arithmetic for deep learning,
+section 4; `same` after TensorFlow's rule; ceil mode after PyTorch's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from archc.ops.axes import Axes
+from archc.ops.base import Reach, ShapeFault, spread, spread_pairs
+from archc.ops.fields import Amounts
+
+
+class Slide(NamedTuple):
+    """A window over one spatial axis: sizes in elements. `overhang` is what ceil mode adds."""
+
+    kernel: int
+    stride: int
+    dilation: int
+    begin: int
+    end: int
+    output: int
+    overhang: int = 0
+
+    @property
+    def extent(self) -> int:
+        """Elements from the first to the last that the window touches."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def reach(self) -> Reach:
+        """What one output position sees."""
+        return Reach(self.kernel, self.stride, self.begin, self.dilation)
+
+
+def slides(
+    op: str,
+    x: Axes,
+    *,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...],
+    padding: str | Amounts,
+    dilation: int | tuple[int, ...] = 1,
+    ceil_mode: bool = False,
+) -> tuple[Slide, ...]:
+    """The windows of an op over each spatial axis of `x`. Raises ShapeFault."""
+    kernels = spread(op, "kernel_size", kernel_size, x)
+    strides = spread(op, "stride", stride, x)
+    dilations = spread(op, "dilation", dilation, x)
+    explicit: tuple[tuple[int, int], ...] | None = None
+    if padding == "valid":
+        explicit = ((0, 0),) * len(kernels)
+    elif not isinstance(padding, str):
+        explicit = spread_pairs(op, "padding", padding, x)
+    found = []
+    for axis, (size, kernel, step, spacing) in enumerate(
+        zip(x.spatial, kernels, strides, dilations, strict=True)
+    ):
+        extent = spacing * (kernel - 1) + 1
+        if explicit is None:
+            output = -(-size // step)
+            total = max((output - 1) * step + extent - size, 0)
+            begin, end = total // 2, total - total // 2
+        else:
+            begin, end = explicit[axis]
+        room = size + begin + end - extent
+        if room < 0:
+            padded = f" (with padding {size + begin + end})" if begin + end else ""
+            raise ShapeFault(
+                "ARC101",
+                f"{op} needs at least {extent} elements along {x.names[axis + 1]}, got {x}{padded}",
+                "make the kernel smaller, or pad",
+                "kernel_size",
+            )
+        output = room // step + 1
+        overhang = 0
+        if ceil_mode and room % step and output * step < size + begin:
+            # PyTorch drops a window that would start in the end padding.
+            overhang = step - room % step
+            output += 1
+        found.append(Slide(kernel, step, spacing, begin, end, output, overhang))
+    return tuple(found)

@@ -1,0 +1,94 @@
+"""Frozen classes of fields, cheap to define.
+
+`dataclasses.dataclass` compiles the methods of each class anew, 0.3 to 0.5 ms a class: for the
+fifty that a report needs, a fifth of all the time it may take. These have the same meaning
+(immutable, typed through `dataclass_transform`) with methods that all of them share.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+REQUIRED: Any = object()
+"""Stands for the default of a field that has none."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def record(declaration: type[T]) -> type[T]:
+    """A class of frozen values, equal where their fields are. Its annotated attributes, those of
+    its bases first, are fields, given by keyword."""
+    _furnish(declaration)
+    declaration.__eq__ = _equal  # type: ignore[method-assign]
+    declaration.__hash__ = _hashed  # type: ignore[method-assign]
+    return declaration
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def entity(declaration: type[T]) -> type[T]:
+    """A class of frozen things, each equal to itself alone. Its fields may be given in order."""
+    _furnish(declaration)
+    return declaration
+
+
+def _furnish(declaration: type) -> None:
+    fields: dict[str, object] = dict(getattr(declaration, "record_fields", {}))
+    own = vars(declaration)
+    for name, annotation in own.get("__annotations__", {}).items():
+        if not annotation.startswith("ClassVar"):
+            fields[name] = own.get(name, REQUIRED)
+    methods: dict[str, object] = {
+        "record_fields": fields,
+        "__match_args__": tuple(fields),
+        "__init__": _initialize,
+        "__setattr__": _refuse,
+        "__delattr__": _refuse,
+        "__repr__": _shown,
+    }
+    for name, value in methods.items():
+        setattr(declaration, name, value)
+
+
+def fields_with_defaults(declaration: type) -> dict[str, object]:
+    """The fields of a record class in order, with `REQUIRED` or a default for each."""
+    fields: dict[str, object] = declaration.record_fields  # type: ignore[attr-defined]
+    return fields
+
+
+def replace(original: T, **changes: object) -> T:
+    """A record with some fields changed."""
+    return type(original)(**{**vars(original), **changes})
+
+
+def _initialize(self: Any, *ordered: object, **values: object) -> None:
+    fields = self.record_fields
+    if ordered:
+        values.update(zip(fields, ordered, strict=False))
+    given = self.__dict__
+    for name, default in fields.items():
+        value = values.pop(name, default)
+        if value is REQUIRED:
+            raise TypeError(f"{type(self).__name__} needs {name}")
+        given[name] = value
+    if values:
+        raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
+
+
+def _refuse(self: object, name: str, value: object = None) -> None:
+    raise AttributeError(f"{type(self).__name__} is frozen: {name}")
+
+
+def _equal(self: object, other: object) -> bool:
+    if type(self) is not type(other):
+        return False
+    return vars(self) == vars(other)
+
+
+def _hashed(self: Any) -> int:
+    return hash((type(self), *self.__dict__.values()))
+
+
+def _shown(self: Any) -> str:
+    shown = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
+    return f"{type(self).__qualname__}({shown})"

@@ -1,0 +1,1 @@
+"""Reports: each form a pure function of a costed graph."""

@@ -1,0 +1,91 @@
+"""The report as data, for programs."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from json import dumps
+from typing import Any
+
+from archc.graph import Graph, Node
+from archc.infer import Costs, Layer, Memory
+
+VERSION = 1
+"""The version of the report's form, under its first key `archc`."""
+
+
+def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
+    """Everything a report tells, as JSON types.
+
+    Numbers are of one sample: `params` learned values, `state` running statistics, `macs`
+    multiply-accumulates, `activations` elements written, `receptive_field` and `jump` elements of
+    each spatial axis of the input (null where there is none), `weight_bytes` of float32, and with
+    `memory` the bytes of a batch. Axes are mappings in canonical order; files are told as emitted
+    headers tell them.
+    """
+    graph = costs.graph
+    told: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
+    if graph.about.title:
+        told["title"] = graph.about.title
+    told["source"] = graph.about.source
+    told["inputs"] = named_axes(graph, graph.inputs)
+    told["outputs"] = named_axes(graph, graph.outputs)
+    files: dict[str, str] = {}
+    told["layers"] = [_layer(layer, graph, files) for layer in costs.layers]
+    told["totals"] = costs.totals._asdict()
+    if memory is not None:
+        told["memory"] = {
+            "batch": memory.batch,
+            "inference_bytes": memory.inference,
+            "training_bytes": memory.training,
+        }
+    return told
+
+
+def named_axes(graph: Graph, indices: tuple[int, ...]) -> dict[str, dict[str, int]]:
+    """The axes of some nodes by path."""
+    nodes = [graph.nodes[index] for index in indices]
+    return {node.path: node.output.as_dict() for node in nodes}
+
+
+def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, object]:
+    node = layer.node
+    return {
+        "name": node.name,
+        "path": node.path,
+        "op": node.op.name,
+        "inputs": [graph.nodes[index].path for index in node.inputs],
+        "output": node.output.as_dict(),
+        "params": layer.params,
+        "trainable_params": layer.params,
+        "state": layer.state,
+        "macs": layer.macs,
+        "activations": layer.activations,
+        "receptive_field": None if layer.receptive_field is None else list(layer.receptive_field),
+        "jump": None if layer.jump is None else list(layer.jump),
+        "file": _file(node, graph, files),
+        "line": node.origin.place.line,
+    }
+
+
+def _file(node: Node, graph: Graph, files: dict[str, str]) -> str:
+    """The file of a step as it lies from the spec's root: what the spec extends has a file of its
+    own, which messages call by its way from the spec's own name."""
+    name = node.origin.place.source.name
+    if name not in files:
+        own = posixpath.dirname(graph.root.origin.place.source.name)
+        way = posixpath.relpath(name, own or ".")
+        files[name] = posixpath.normpath(posixpath.join(posixpath.dirname(graph.about.source), way))
+    return files[name]
+
+
+def text(told: Mapping[str, object]) -> str:
+    """A report as JSON text: one line a layer, so that differences of two files are legible."""
+    return "{\n" + ",\n".join(f"  {_entry(key, value)}" for key, value in told.items()) + "\n}\n"
+
+
+def _entry(key: str, value: object) -> str:
+    if not isinstance(value, list) or not value:
+        return f"{dumps(key)}: {dumps(value)}"
+    items = ",\n".join(f"    {dumps(item)}" for item in value)
+    return f"{dumps(key)}: [\n{items}\n  ]"

@@ -1,0 +1,113 @@
+"""The rows and columns that the table, CSV and Markdown reports share, and the lines of totals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from archc.graph import Node
+from archc.infer import Costs, Layer, Memory
+
+Cell = str | int | tuple[int, ...] | None
+
+TIMES = " \u00d7 "
+
+
+class Column(NamedTuple):
+    """A column: the title that people read, with the unit; the key that programs read; what it
+    holds. `rank` orders the columns by how soon a narrow terminal goes without them, 0 never."""
+
+    title: str
+    key: str
+    value: Callable[[Layer], Cell]
+    rank: int = 0
+    right: bool = True
+
+
+COLUMNS = (
+    Column("layer", "layer", lambda layer: layer.node.path, right=False),
+    Column("op", "op", lambda layer: layer.node.op.name, 2, right=False),
+    Column("output", "output", lambda layer: layer.node.output.sizes, 1, right=False),
+    Column("parameters", "params", lambda layer: layer.params),
+    Column("MACs", "macs", lambda layer: layer.macs),
+    Column("activations", "activations", lambda layer: layer.activations, 3),
+    Column("receptive field", "receptive_field", lambda layer: layer.receptive_field, 4),
+)
+"""MACs (multiply-accumulates) and activations (elements written) are of one sample; a receptive
+field is in elements of each spatial axis of the input."""
+
+
+class Row(NamedTuple):
+    """A line of a table: a layer, or the head of a section or block instance (without `layer`),
+    `depth` heads deep. `label` is its name within them, `kind` the op, the block, or `section`."""
+
+    depth: int
+    label: str
+    kind: str
+    layer: Layer | None
+
+
+def human(cell: Cell) -> str:
+    """A cell as people read it: thousands separated, shapes with ×."""
+    if isinstance(cell, tuple):
+        return TIMES.join(str(size) for size in cell)
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return cell or ""
+
+
+def machine(cell: Cell) -> str:
+    """A cell as programs read it: bare digits, shapes with x, empty where there is nothing."""
+    if isinstance(cell, tuple):
+        return "x".join(str(size) for size in cell)
+    return "" if cell is None else str(cell)
+
+
+def rows(costs: Costs) -> Iterator[Row]:
+    """All layers in order, below the heads of the sections and block instances they stand in."""
+    layers = {layer.node.index: layer for layer in costs.layers}
+    waiting = [(0, item) for item in reversed(costs.graph.root.items)]
+    while waiting:
+        depth, item = waiting.pop()
+        if isinstance(item, Node):
+            if item.index in layers:
+                yield Row(depth, item.name, item.op.name, layers[item.index])
+        else:
+            yield Row(depth, item.name, item.block or item.kind, None)
+            waiting += [(depth + 1, below) for below in reversed(item.items)]
+
+
+def totals(costs: Costs, memory: Memory | None = None) -> list[tuple[str, str]]:
+    """The totals, each with its name in full and its unit."""
+    sums = costs.totals
+    told = [("parameters", human(sums.params))]
+    if sums.state:
+        told.append(("running statistics", human(sums.state)))
+    told += [
+        ("multiply-accumulates (MACs) per sample", human(sums.macs)),
+        ("activations per sample", human(sums.activations)),
+        ("weights in float32", mebibytes(sums.weight_bytes)),
+    ]
+    if memory is not None:
+        samples = "1 sample" if memory.batch == 1 else f"{memory.batch:,} samples"
+        told += [
+            (f"memory for inference, {samples}", mebibytes(memory.inference)),
+            (f"memory for training, {samples}", mebibytes(memory.training)),
+        ]
+    return told
+
+
+def mebibytes(size: int) -> str:
+    """Bytes in MiB to two decimals, exact whatever the size."""
+    hundredths = (size * 100 + 2**19) // 2**20
+    return f"{hundredths // 100:,}.{hundredths % 100:02} MiB"
+
+
+def axes_line(costs: Costs) -> str:
+    """`input: channels 1 × height 32 × width 32 → dense_3: features 10`."""
+    graph = costs.graph
+    sides = (
+        ", ".join(f"{graph.nodes[index].path}: {graph.nodes[index].output}" for index in indices)
+        for indices in (graph.inputs, graph.outputs)
+    )
+    return " \u2192 ".join(sides)

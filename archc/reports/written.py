@@ -1,0 +1,48 @@
+"""Values of op fields as a spec would write them."""
+
+from __future__ import annotations
+
+import json
+
+from archc.ops.activation import ACTIVATION
+from archc.ops.base import Op
+from archc.ops.fields import FieldInfo, Kind, fields_of
+from archc.ops.initializer import INITIALIZER, Initializer
+
+_ABSENT: dict[Kind, str] = {ACTIVATION: "none", INITIALIZER: "default"}
+
+
+def field_value(op: Op, field: FieldInfo) -> object:
+    """What a spec would write for a field of `op`, as JSON types."""
+    return as_written(field, getattr(op, field.name))
+
+
+def as_written(field: FieldInfo, value: object) -> object:
+    """What a spec would write for a value of `field`, as JSON types."""
+    if value is None:
+        return _ABSENT.get(field.kind)
+    return _plain(value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Initializer):
+        return value.name if value.value is None else {value.name: value.value}
+    if isinstance(value, Op):
+        given = {
+            field.name: as_written(field, getattr(value, field.name))
+            for field in fields_of(type(value))
+            if getattr(value, field.name) != field.default
+        }
+        return {value.name: given} if given else value.name
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def inline(value: object) -> str:
+    """A plain value on one line, in YAML's flow style."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {inline(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(inline(item) for item in value) + "]"
+    return value if isinstance(value, str) else json.dumps(value)
