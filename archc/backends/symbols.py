@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from archc import expressions as spec
 from archc.emit import Binary, Conditional, Expr, Lit, Ref, Unary, call
@@ -138,3 +138,19 @@ def total(parts: Sequence[Expr | None]) -> Expr | None:
     for term in terms[1:]:
         joined = Binary("+", joined, term)
     return joined
+
+
+def is_plain(value: object) -> TypeGuard[bool | int | float | str]:
+    """Whether a parameter's value can stand in source as one literal."""
+    return isinstance(value, bool | int | float | str)
+
+
+def type_name(column: Sequence[object]) -> str:
+    """The annotation of a parameter that takes some values."""
+    if all(isinstance(value, bool) for value in column):
+        return "bool"
+    if all(isinstance(value, int) for value in column):
+        return "int"
+    if all(isinstance(value, int | float) for value in column):
+        return "float"
+    return "str"

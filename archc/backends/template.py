@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeGuard
 
 from archc import expressions as spec
 from archc.backends.instances import (
@@ -33,7 +32,7 @@ from archc.backends.parts import (
     Template,
     trees_in,
 )
-from archc.backends.symbols import same, symbols_in, total, translate, value_of
+from archc.backends.symbols import is_plain, same, symbols_in, total, translate, type_name, value_of
 from archc.emit import Call, Expr, Keyword, Lit, Ref
 from archc.graph import Graph, Node, Region
 from archc.names import camel_case
@@ -171,10 +170,10 @@ class _Joiner:
     ) -> _Frame:
         names: dict[str, Expr | None] = {}
         for name, value in self.graph.about.params.items():
-            names[name] = Lit(value) if _is_plain(value) else None
+            names[name] = Lit(value) if is_plain(value) else None
         table: dict[Expr, list[object]] = {}
         for name, column in columns.items():
-            plain = all(map(_is_plain, column))
+            plain = all(map(is_plain, column))
             names[name] = Ref(name) if plain else None
             if plain:
                 table[Ref(name)] = column
@@ -198,18 +197,18 @@ class _Joiner:
                 continue
             column = frame.columns[Ref(name)]
             default = self.default(frame, name, column)
-            found.append(Argument(name, _type_of(column), default))
+            found.append(Argument(name, type_name(column), default))
         required = [argument for argument in found if argument.default is None]
         return (*required, *(argument for argument in found if argument.default is not None))
 
     def default(self, frame: _Frame, name: str, column: Sequence[object]) -> Lit | None:
         if name in frame.defaults:
             value = frame.defaults[name]
-            return Lit(value) if _is_plain(value) else None
+            return Lit(value) if is_plain(value) else None
         if frame.regions[0].kind != "block" or name not in frame.regions[0].defaults:
             return None
         value = frame.regions[0].defaults[name]
-        if _is_plain(value) and type(value) is type(column[0]):
+        if is_plain(value) and type(value) is type(column[0]):
             return Lit(value)
         return None
 
@@ -485,18 +484,3 @@ class _Joiner:
             else:
                 keywords.append(Keyword(argument.name, literal, argument.default))
         return Call(Ref(definition.name), tuple(positional), tuple(keywords))
-
-
-def _is_plain(value: object) -> TypeGuard[bool | int | float | str]:
-    """Whether a parameter's value can stand in source as one literal."""
-    return isinstance(value, bool | int | float | str)
-
-
-def _type_of(column: Sequence[object]) -> str:
-    if all(isinstance(value, bool) for value in column):
-        return "bool"
-    if all(isinstance(value, int) for value in column):
-        return "int"
-    if all(isinstance(value, int | float) for value in column):
-        return "float"
-    return "str"

@@ -23,6 +23,7 @@ from archc.ops.base import (
 )
 from archc.ops.fields import Count, Doc, Flag, Offsets, Padding, Window
 from archc.ops.initializer import InitializerField
+from archc.ops.kernel import kernel_weights
 from archc.ops.sliding import Slide, slides
 from archc.records import record
 
@@ -68,12 +69,9 @@ class Conv(Op):
     def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
         (x,) = inputs
         kernel = spread(self.name, "kernel_size", self.kernel_size, x)
-        weights = [Weight("weight", (self.filters, x.width // self.groups, *kernel))]
-        if self.bias:
-            weights.append(Weight("bias", (self.filters,)))
-        if self.activation is not None:
-            weights += self.activation.weights((x.with_width(self.filters),))
-        return tuple(weights)
+        shape = (self.filters, x.width // self.groups, *kernel)
+        output = x.with_width(self.filters)
+        return kernel_weights(shape, output, bias=self.bias, activation=self.activation)
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         (x,) = inputs
@@ -221,12 +219,9 @@ class ConvTranspose(Op):
     def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
         (x,) = inputs
         kernel = spread(self.name, "kernel_size", self.kernel_size, x)
-        weights = [Weight("weight", (x.width, self.filters // self.groups, *kernel))]
-        if self.bias:
-            weights.append(Weight("bias", (self.filters,)))
-        if self.activation is not None:
-            weights += self.activation.weights((x.with_width(self.filters),))
-        return tuple(weights)
+        shape = (x.width, self.filters // self.groups, *kernel)
+        output = x.with_width(self.filters)
+        return kernel_weights(shape, output, bias=self.bias, activation=self.activation)
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         (x,) = inputs

@@ -9,6 +9,7 @@ from archc.ops.axes import Axes, vector
 from archc.ops.base import Op, Order, ShapeFault, Weight
 from archc.ops.fields import Count, Doc, Flag, Kind, Schema, or_expression
 from archc.ops.initializer import InitializerField
+from archc.ops.kernel import kernel_weights
 from archc.records import record
 
 
@@ -38,12 +39,9 @@ class Dense(Op):
 
     def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
         (x,) = inputs
-        weights = [Weight("weight", (self.units, x.width))]
-        if self.bias:
-            weights.append(Weight("bias", (self.units,)))
-        if self.activation is not None:
-            weights += self.activation.weights((x.with_width(self.units),))
-        return tuple(weights)
+        output = x.with_width(self.units)
+        shape = (self.units, x.width)
+        return kernel_weights(shape, output, bias=self.bias, activation=self.activation)
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         return inputs[0].width * output.elements

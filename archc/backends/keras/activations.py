@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archc.backends.keras.layers import layer, option, simple
+from archc.backends.constructors import layer, option, simple
 from archc.backends.lowering import Lowering, Site, Stage
 from archc.emit import Call, Expr, Keyword, ListOf, Lit, Ref, call
 from archc.ops import activation as ops

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod, sqrt
 
-from archc.backends.keras.layers import layer, option
+from archc.backends.constructors import layer, option
 from archc.emit import Expr, Keyword, Lit, call
 from archc.ops.initializer import Initializer
 

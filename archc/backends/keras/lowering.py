@@ -5,8 +5,7 @@ Feature maps are stored channels last: (batch, height, width, channels).
 
 from __future__ import annotations
 
-import os.path
-
+from archc.backends.constructors import codes_literal, helpers_beside, layer, option, simple
 from archc.backends.keras.activations import ACTIVATIONS, fused
 from archc.backends.keras.convolutions import (
     lower_conv,
@@ -14,7 +13,6 @@ from archc.backends.keras.convolutions import (
     lower_depthwise_conv,
 )
 from archc.backends.keras.initializers import kernel_initializer
-from archc.backends.keras.layers import layer, option, simple
 from archc.backends.keras.pools import (
     lower_adaptive_avg_pool,
     lower_avg_pool,
@@ -64,16 +62,8 @@ HELPERS = {
 """The classes and functions that are pasted into an emitted file where it uses them, and where
 each stands."""
 
-LONGEST_PICTURE = 60
-"""Pixels of a code on one line of an emitted file."""
 
-
-def helper_source(name: str) -> tuple[tuple[str, ...], str]:
-    """The import statements and the text of a helper."""
-    path = os.path.join(os.path.dirname(__file__), "helpers", HELPERS[name])
-    with open(path, encoding="utf-8") as stream:
-        imports, text = stream.read().split("\n\n\n", 1)
-    return tuple(line for line in imports.splitlines() if line), text.rstrip("\n")
+helper_source = helpers_beside(__file__, HELPERS)
 
 
 def lower_dense(site: Site) -> tuple[Stage, ...]:
@@ -93,22 +83,10 @@ def lower_dense(site: Site) -> tuple[Stage, ...]:
 
 
 def lower_rbf(site: Site) -> tuple[Stage, ...]:
-    """Codes of +1 and -1 are written as pictures, in lines of one length where that divides."""
     op = site.op
     assert isinstance(op, dense.Rbf)
-    codes = Lit(op.codes)
-    if all(abs(value) == 1 for code in op.codes for value in code):
-        lines = -(-site.x.width // LONGEST_PICTURE)
-        length = -(-site.x.width // lines)
-        pictures = ["".join("#" if value > 0 else "." for value in code) for code in op.codes]
-        codes = Lit(
-            tuple(
-                picture[start : start + length]
-                for picture in pictures
-                for start in range(0, len(picture), length)
-            )
-        )
-    return (Stage(layer("RadialBasis", codes), label=op.name, main=True),)
+    made = layer("RadialBasis", codes_literal(op.codes))
+    return (Stage(made, label=op.name, main=True),)
 
 
 def lower_batch_norm(site: Site) -> tuple[Stage, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archc.backends.keras.layers import Pairs, around_stage, layer, option, per_axis
+from archc.backends.constructors import layer, option, per_axis
+from archc.backends.keras.layers import Pairs, around_stage
 from archc.backends.keras.windows import matches_same
 from archc.backends.lowering import Site, Stage
 from archc.emit import Keyword, Lit

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from archc.backends.keras.layers import around, layer, option, per_axis
+from archc.backends.constructors import layer, option, per_axis
+from archc.backends.keras.layers import around
 from archc.backends.lowering import Site, Stage
 from archc.emit import Keyword, Lit, call
 from archc.ops.axes import Axes

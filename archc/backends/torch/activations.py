@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archc.backends.constructors import layer, option, simple
 from archc.backends.lowering import INCOMING, Lowering, Site, Stage, hole
-from archc.backends.torch.layers import incoming, layer, option, simple
+from archc.backends.torch.layers import incoming
 from archc.emit import Binary, Call, Expr, Keyword, Lit, call
 from archc.ops import activation as ops
 from archc.ops.activation import Activation

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Callable
 from functools import reduce
 
+from archc.backends.constructors import (
+    codes_literal,
+    helpers_beside,
+    layer,
+    option,
+    per_axis,
+    simple,
+)
 from archc.backends.lowering import Lowering, Refusal, Site, Stage, hole
 from archc.backends.torch.activations import ACTIVATIONS, fused
 from archc.backends.torch.initializers import initialize
-from archc.backends.torch.layers import incoming, layer, option, per_axis, simple, tidy
+from archc.backends.torch.layers import incoming, tidy
 from archc.backends.torch.windows import (
     FLATTEN,
     lower_adaptive_avg_pool,
@@ -56,19 +63,11 @@ HELPERS = {
 }
 """The classes that are pasted into an emitted file where it uses them, and where each stands."""
 
-LONGEST_PICTURE = 60
-"""Pixels of a code on one line of an emitted file."""
-
 LONGEST_CHAIN = 16
 """Values in one chain of `a + b + ...`."""
 
 
-def helper_source(name: str) -> tuple[tuple[str, ...], str]:
-    """The import statements and the text of a helper class."""
-    path = os.path.join(os.path.dirname(__file__), "helpers", HELPERS[name])
-    with open(path, encoding="utf-8") as stream:
-        imports, text = stream.read().split("\n\n\n", 1)
-    return tuple(imports.splitlines()), text.rstrip("\n")
+helper_source = helpers_beside(__file__, HELPERS)
 
 
 def lower_dense(site: Site) -> tuple[Stage, ...]:
@@ -87,23 +86,9 @@ def lower_dense(site: Site) -> tuple[Stage, ...]:
 
 
 def lower_rbf(site: Site) -> tuple[Stage, ...]:
-    """Codes of +1 and -1 are written as pictures, in lines of one length where that divides."""
     op = site.op
     assert isinstance(op, dense.Rbf)
-    if all(abs(value) == 1 for code in op.codes for value in code):
-        lines = -(-site.x.width // LONGEST_PICTURE)
-        length = -(-site.x.width // lines)
-        pictures = ["".join("#" if value > 0 else "." for value in code) for code in op.codes]
-        codes = Lit(
-            tuple(
-                picture[start : start + length]
-                for picture in pictures
-                for start in range(0, len(picture), length)
-            )
-        )
-    else:
-        codes = Lit(op.codes)
-    made = layer("RadialBasis", incoming(site.x), codes)
+    made = layer("RadialBasis", incoming(site.x), codes_literal(op.codes))
     return (Stage(made, label=op.name, main=True, weighted=True),)
 
 

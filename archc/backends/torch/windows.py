@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archc.backends.constructors import layer, option, per_axis
 from archc.backends.lowering import Site, Stage, hole
 from archc.backends.torch.activations import fused
 from archc.backends.torch.initializers import initialize
-from archc.backends.torch.layers import incoming, layer, option, per_axis
+from archc.backends.torch.layers import incoming
 from archc.emit import Call, Expr, Index, Keyword, Lit, Slice, call
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
