@@ -919,7 +919,6 @@ def test_is_written_as_people_write_it(op: Op, x: Axes, lines: list[str]) -> Non
         (Crop(cropping=((0, 1), (2, 3))), (EVEN,), "_0[:, :, :-1, 2:-3]"),
         (Flatten(), (EVEN,), "torch.flatten(_0, 1)"),
         (Reshape(tokens=2, features=6), (VECTOR,), "_0.unflatten(1, (2, 6))"),
-        (activation.ScaledTanh(), (EVEN,), "1.7159 * torch.tanh(2 * _0 / 3)"),
     ],
     ids=lambda value: value.name if isinstance(value, Op) else "",
 )

@@ -85,6 +85,7 @@ class C3(nn.Module):
         self.conv_2 = nn.Conv2d(24, 6, kernel_size=5, groups=6)
         self.conv_3 = nn.Conv2d(12, 3, kernel_size=5, groups=3)
         self.conv_4 = nn.Conv2d(6, 1, kernel_size=5)
+        self.scaled_tanh = ScaledTanh()
 
     def forward(self, x: Tensor) -> Tensor:
         # 18 x 14 x 14
@@ -99,7 +100,7 @@ class C3(nn.Module):
         branch_3 = self.conv_3(branch_3)  # 3 x 10 x 10
         # 16 x 10 x 10
         x = torch.cat([branch_1, branch_2, branch_3, self.conv_4(x)], dim=1)
-        return 1.7159 * torch.tanh(2 * x / 3)  # 16 x 10 x 10
+        return self.scaled_tanh(x)  # 16 x 10 x 10
 
 
 class LeNet5Original(nn.Module):
@@ -117,6 +118,7 @@ class LeNet5Original(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.c1 = nn.Conv2d(1, 6, kernel_size=5)
+        self.scaled_tanh = ScaledTanh()
         self.s2 = Subsampling(6)
         self.c3 = C3()
         self.s4 = Subsampling(16)
@@ -149,12 +151,12 @@ class LeNet5Original(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = 1.7159 * torch.tanh(2 * self.c1(x) / 3)  # 6 x 28 x 28
+        x = self.scaled_tanh(self.c1(x))  # 6 x 28 x 28
         x = self.s2(x)  # 6 x 14 x 14
         x = self.c3(x)  # 16 x 10 x 10
         x = self.s4(x)  # 16 x 5 x 5
-        x = torch.flatten(1.7159 * torch.tanh(2 * self.c5(x) / 3), 1)  # 120
-        x = 1.7159 * torch.tanh(2 * self.f6(x) / 3)  # 84
+        x = torch.flatten(self.scaled_tanh(self.c5(x)), 1)  # 120
+        x = self.scaled_tanh(self.f6(x))  # 84
         return self.radial(x)  # 10
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archc.backends.constructors import layer, option, simple
-from archc.backends.lowering import INCOMING, Lowering, Site, Stage, hole
+from archc.backends.lowering import INCOMING, Lowering, Site, Stage
 from archc.backends.torch.layers import incoming
-from archc.emit import Binary, Call, Expr, Keyword, Lit, call
+from archc.emit import Call, Expr, Keyword, Lit, call
 from archc.ops import activation as ops
 from archc.ops.activation import Activation
 from archc.ops.axes import Axes
@@ -25,12 +25,6 @@ def lower_prelu(site: Site) -> tuple[Stage, ...]:
         keywords=[option("init", op.slope, 0.25, "slope")],
     )
     return (Stage(made, label=op.name, main=True, weighted=True),)
-
-
-def lower_scaled_tanh(site: Site) -> tuple[Stage, ...]:
-    scaled = Binary("/", Binary("*", Lit(2), hole(0)), Lit(3))
-    expression = Binary("*", Lit(1.7159), call("torch.tanh", scaled))
-    return (Stage(layer("ScaledTanh"), expression, label=site.op.name, main=True),)
 
 
 def lower_softmax(site: Site) -> tuple[Stage, ...]:
@@ -53,7 +47,7 @@ ACTIVATIONS: dict[type[Op], Lowering] = {
     ops.HardSigmoid: simple("nn.Hardsigmoid"),
     ops.HardSwish: simple("nn.Hardswish"),
     ops.Tanh: simple("nn.Tanh"),
-    ops.ScaledTanh: lower_scaled_tanh,
+    ops.ScaledTanh: simple("ScaledTanh"),
     ops.Softplus: simple("nn.Softplus"),
     ops.Softsign: simple("nn.Softsign"),
     ops.Softmax: lower_softmax,
