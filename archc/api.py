@@ -22,6 +22,10 @@ class Network(NamedTuple):
     spec: Spec
     costs: Costs
 
+    def __repr__(self) -> str:
+        totals = self.costs.totals
+        return f"<Network {self.spec.document.name}: {totals.params:,} parameters>"
+
     def report(self, batch: int | None = None) -> dict[str, Any]:
         """What `archc report --format json` tells; with `batch`, the bytes of memory it takes."""
         from archc.reports import json

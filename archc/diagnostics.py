@@ -75,7 +75,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """`did you mean "conv"?` where one of the known words is close to `word`."""
     import difflib  # needed for faults alone
 
-    matches = difflib.get_close_matches(word[:64], sorted(set(known)), n=1, cutoff=0.6)
+    words = sorted(set(known))
+    inner = [one for one in words if one.endswith(f".{word}")]
+    matches = inner or difflib.get_close_matches(word[:64].lower(), words, n=1, cutoff=0.6)
     return f'did you mean "{matches[0]}"?' if matches else None
 
 

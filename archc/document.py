@@ -110,6 +110,10 @@ class _Reader:
         blocks = {key: self.block(block) for key, block in self.blocks.items()}
         layers = self.steps(given.get("layers"), self.params)
         outputs = given.get("outputs")
+        if outputs is not None and not (
+            self.is_sound(outputs) and self.check_values(outputs, self.params)
+        ):
+            outputs = None
         document = Document(
             name=text,
             class_name=class_name,
@@ -120,7 +124,7 @@ class _Reader:
             params=params,
             blocks=blocks,
             layers=layers,
-            outputs=tuple(sequence(outputs)) if outputs and self.is_sound(outputs) else (),
+            outputs=tuple(sequence(outputs)),
             expect=given.get("expect"),
             place=name.place,
             unsure=unsure,
@@ -205,7 +209,7 @@ class _Reader:
         (key,) = keys
         self.check_keys_of_step(value, key)
         sound = value not in self.broken and (when is None or self.check_values(when, known))
-        sources = self.sources(given)
+        sources = self.sources(given, known)
         sound &= sources is None or bool(sources)
         target = given[key]
         place = target.key_place or value.place
@@ -240,12 +244,14 @@ class _Reader:
             place = _first_line(value.place)
             self.fault("ARC401", "a step without an op", place, "`archc ops` lists all ops")
 
-    def sources(self, given: Mapping[str, Value]) -> tuple[Value, ...] | None:
+    def sources(
+        self, given: Mapping[str, Value], known: frozenset[str]
+    ) -> tuple[Value, ...] | None:
         """The steps that `from` names; none where it is at fault."""
         value = given.get("from")
         if value is None:
             return None
-        if not self.is_sound(value):
+        if not self.is_sound(value) or not self.check_values(value, known):
             return ()
         if not isinstance(value.data, list):
             return (value,)

@@ -47,6 +47,7 @@ from archc.steps import (
 MOST_STEPS = 100_000
 DEEPEST = 64
 MOST_FAULTS = 100
+ABOVE = "a step can take what stands above it"
 
 
 def expand(document: Document, about: About, params: Environment) -> Graph:
@@ -75,18 +76,10 @@ class _Expansion:
         self.budget = expressions.Budget(WORK)
         self.literals: dict[Step, Op] = {}
         self.blocks: list[str] = []
-        # Names whose value an op refused: what else comes of it is the same fault.
-        self.refused: set[tuple[str, int]] = set()
+        self.refused: set[tuple[str, int]] = set()  # names whose value an op refused
 
-    def fault(
-        self,
-        code: str,
-        message: str,
-        place: Place,
-        hint: str | None = None,
-        notes: tuple[Note, ...] = (),
-    ) -> None:
-        self.report(Diagnostic(code, message, place, hint, notes))
+    def fault(self, code: str, message: str, place: Place, hint: str | None = None) -> None:
+        self.report(Diagnostic(code, message, place, hint))
 
     def report(self, diagnostic: Diagnostic) -> None:
         # A step in a repetition goes wrong each time: it is told once.
@@ -141,7 +134,9 @@ class _Expansion:
         if not self.document.outputs:
             return inputs, (last,)
         hint = "an output is a step of `layers`, by its name"
-        return inputs, tuple(self.lookup(value, scope, hint) for value in self.document.outputs)
+        return inputs, tuple(
+            self.lookup(value, scope, self.params, hint) for value in self.document.outputs
+        )
 
     def make_input(self, name: str, value: Value, scope: Scope) -> int:
         place = value.key_place or value.place
@@ -193,7 +188,7 @@ class _Expansion:
     def step(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
         self.count_step(step)
         if step.sources is not None and not (isinstance(step, MergeStep) and not step.branches):
-            current = self.lookup(step.sources[0], scope)
+            current = self.lookup(step.sources[0], scope, names)
         try:
             if step.when is not None and not self.condition(step.when, current, names):
                 return current
@@ -303,7 +298,7 @@ class _Expansion:
         if step.branches:
             inputs = tuple(self.run(branch, current, scope, names) for branch in step.branches)
         else:
-            inputs = tuple(self.lookup(source, scope) for source in step.sources or ())
+            inputs = tuple(self.lookup(source, scope, names) for source in step.sources or ())
         return self.add(step, step.op(), inputs, scope, NOTHING)
 
     def add(
@@ -480,17 +475,22 @@ class _Expansion:
             note = Note("first given here", scope.places[name])
             what = f"the name `{scope.join(name)}` is taken"
             if fault_of_attribute(given) is None:
-                self.fault("ARC407", what, step.name.place, "choose another", (note,))
+                hint = "choose another"
+                self.report(Diagnostic("ARC407", what, step.name.place, hint, (note,)))
         scope.add(name, step.name.place)
         scope.latest[given] = name
         return name
 
-    def lookup(
-        self, value: Value, scope: Scope, hint: str = "a step can take what stands above it"
-    ) -> int:
+    def lookup(self, value: Value, scope: Scope, names: Environment, hint: str = ABOVE) -> int:
         """The node that a name stands for: in the scope, then in those around it."""
-        path = str(value.data)
-        found = scope.find(path)
+        try:
+            path = str(evaluate(value, names, None, self.budget))
+            found = scope.find(path)
+        except Fault as fault:
+            self.report(fault.diagnostic)
+            return UNKNOWN
+        except Unknown:
+            return UNKNOWN
         if found is not None:
             return found
         if not scope.may_hold(path):

@@ -25,6 +25,8 @@ FLOORS = [
     {"expand"},
     {"spec"},
     {"backends", "difference", "reports"},
+    {"weights"},
+    {"verify"},
     {"api"},
     {"archc"},
     {"cli"},

@@ -1,5 +1,5 @@
-"""The backends by name. A backend is a module with `emit(spec, costs) -> str`, imported when its
-name is asked for."""
+"""The backends by name. A backend is a module with `emit` and `places`, imported when its name is
+asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from archc.backends.lowering import Placed
     from archc.infer import Costs
     from archc.spec import Spec
 
@@ -23,3 +24,12 @@ def emit(backend: str, spec: Spec, costs: Costs) -> str:
     """
     source: str = import_module(BACKENDS[backend]).emit(spec, costs)
     return source
+
+
+def places(backend: str, spec: Spec, costs: Costs) -> dict[int, tuple[Placed, ...]]:
+    """The stages of every node where they stand in the emitted network, by the node's index.
+
+    Raises SpecError (ARC601) for what the backend cannot compute, KeyError for an unknown one.
+    """
+    found: dict[int, tuple[Placed, ...]] = import_module(BACKENDS[backend]).places(spec, costs)
+    return found

@@ -60,6 +60,15 @@ class Stage:
     initialize: Call | None = None
 
 
+class Placed(NamedTuple):
+    """A stage where it stands in the emitted network. `place` is the path of the module (PyTorch),
+    the name of the layer or its position in a `keras.Sequential` (Keras); None for an expression.
+    """
+
+    stage: Stage
+    place: str | int | None
+
+
 Lowering = Callable[[Site], tuple[Stage, ...]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from archc.emit import (
     Assign,
@@ -21,6 +21,7 @@ from archc.emit import (
     Ref,
     Return,
     Statement,
+    TupleOf,
     call,
 )
 from archc.graph import Graph, Input
@@ -66,19 +67,54 @@ def output_axes(graph: Graph) -> list[Axes]:
     return [graph.nodes[index].output for index in graph.outputs]
 
 
+def input_variables(names: Iterable[str], single: str, taken: Container[str]) -> list[str]:
+    """A variable for each input: `single` for one; each of several has its name, or where that is
+    taken, one made of it."""
+    given = list(names)
+    if len(given) == 1:
+        return [single]
+    made: list[str] = []
+    for name in given:
+        variable = name
+        while variable in taken or (variable != name and variable in (*given, *made)):
+            variable += "_input"
+        made.append(variable)
+    return made
+
+
+def output_variables(graph: Graph) -> list[str]:
+    """A variable for each output of a first run."""
+    count = len(graph.outputs)
+    return ["y"] if count == 1 else [f"y{number}" for number in range(1, count + 1)]
+
+
 def run_main() -> If:
     """`if __name__ == "__main__": main()`."""
     condition = Binary("==", Ref("__name__"), Lit("__main__"))
     return If(condition, (ExpressionStatement(call("main")),))
 
 
-def summary_line(inputs: Sequence[str], outputs: Sequence[str]) -> ExpressionStatement:
-    """Prints the shapes of some tensors and the framework's parameter count, `count`."""
-    parts: list[str | Expr] = []
-    for word, names in (("input ", inputs), ("output ", outputs)):
-        for name in names:
-            parts += [word, call("tuple", Ref(f"{name}.shape")), ", "]
-    parts += [Formatted(Ref("count"), ","), " parameters\n"]
+def summary(inputs: Sequence[str], outputs: Sequence[str]) -> list[Statement]:
+    """Prints the shapes of some tensors and the framework's parameter count, `count`: on one line
+    for one input and one output, else on a line each."""
+    count: list[str | Expr] = [Formatted(Ref("count"), ","), " parameters\n"]
+    if len(inputs) == len(outputs) == 1:
+        shapes = [*_shape("input", inputs[0]), ", ", *_shape("output", outputs[0]), ", "]
+        return [_write([*shapes, *count])]
+    statements: list[Statement] = []
+    for word, name, names in (("input", "x", inputs), ("output", "y", outputs)):
+        line = _write([*_shape(word, name), "\n"])
+        several = len(names) > 1
+        tensors = TupleOf(tuple(map(Ref, names)))
+        statements.append(For(Ref(name), tensors, (line,)) if several else line)
+    return [*statements, _write(count)]
+
+
+def _shape(word: str, name: str) -> list[str | Expr]:
+    return [f"{word} ", call("tuple", Ref(f"{name}.shape"))]
+
+
+def _write(parts: Sequence[str | Expr]) -> Statement:
     return ExpressionStatement(call("sys.stdout.write", FString(tuple(parts))))
 
 

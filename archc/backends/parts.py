@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from archc.backends.lowering import Stage
-from archc.emit import Call, Expr, Lit
+from archc.backends.lowering import INCOMING, Stage
+from archc.emit import Call, Expr, Keyword, Lit, Ref
 from archc.graph import Node, Region
 from archc.ops.axes import Axes
 
@@ -67,6 +67,23 @@ class Template:
     definitions: tuple[Definition, ...]
     items: tuple[Item, ...]
     arguments: tuple[Argument, ...]
+
+
+def instance_call(definition: Definition, region: Region) -> Call:
+    """The call that makes one instance of a block."""
+    values = definition.values[region.path]
+    positional: list[Expr] = []
+    keywords: list[Keyword] = []
+    for argument in definition.arguments:
+        value = values[argument.name]
+        assert isinstance(value, bool | int | float | str | tuple)
+        incoming = argument.name in ("in_channels", "in_features")
+        literal = Lit(value, INCOMING if incoming else argument.name)
+        if argument.default is None and not isinstance(value, bool):
+            positional.append(literal)
+        else:
+            keywords.append(Keyword(argument.name, literal, argument.default))
+    return Call(Ref(definition.name), tuple(positional), tuple(keywords))
 
 
 def trees_in(items: Iterable[Item]) -> Iterator[Expr | None]:

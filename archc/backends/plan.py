@@ -104,6 +104,8 @@ def _is_argument(name: str, spec: Spec, graph: Graph, stages: Stages, backend: B
         return False
     outside = {node.index for node in _outside_blocks(graph)}
     for node in graph.layers:
+        if not _fills(name, node) and not _is_alike(node.index, graph, changed):
+            return False
         a, b = stages[node.index], changed_stages[node.index]
         if node.inputs != changed.nodes[node.index].inputs or len(a) != len(b):
             return False
@@ -116,6 +118,22 @@ def _is_argument(name: str, spec: Spec, graph: Graph, stages: Stages, backend: B
                 if not _differ_by(name, node, trees, node.index in outside):
                     return False
     return True
+
+
+def _fills(name: str, node: Node) -> bool:
+    """Whether a parameter alone is a field of a node's op."""
+    return any(
+        isinstance(written, expressions.Name) and written.name == name
+        for written in node.expressions.values()
+    )
+
+
+def _is_alike(index: int, graph: Graph, changed: Graph) -> bool:
+    """Whether a node has the same op and weights in two graphs: what one backend must be told, no
+    backend may leave to the other's layers."""
+    a, b = graph.nodes[index], changed.nodes[index]
+    weights = a.op.weights(graph.input_axes(a)), b.op.weights(changed.input_axes(b))
+    return a.op == b.op and weights[0] == weights[1]
 
 
 def _differ_by(name: str, node: Node, trees: Sequence[Expr | None], allowed: bool) -> bool:

@@ -41,13 +41,15 @@ def translate(
             joined = translate(operands[0], names, axis)
             for operand in operands[1:]:
                 inner = translate(operand, names, axis)
-                joined = Binary(operator, joined, inner) if joined and inner else None
+                joined = folded(Binary(operator, joined, inner)) if joined and inner else None
             return joined
         case spec.Conditional(condition, then, otherwise):
             test = translate(condition, names, axis)
             values = translate(then, names, axis), translate(otherwise, names, axis)
             if test is None or values[0] is None or values[1] is None:
                 return None
+            if isinstance(test, Lit):
+                return values[0] if test.value else values[1]
             return Conditional(test, values[0], values[1])
         case spec.Call(function, arguments) if function in PRINTABLE_FUNCTIONS:
             found = [translate(argument, names, axis) for argument in arguments]
@@ -65,7 +67,7 @@ def _joined(
     axis: Widths,
 ) -> Expr | None:
     a, b = translate(left, names, axis), translate(right, names, axis)
-    return None if a is None or b is None else Binary(operator, a, b)
+    return None if a is None or b is None else folded(Binary(operator, a, b))
 
 
 _ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
@@ -76,6 +78,56 @@ _ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
     "//": lambda a, b: a // b,
     "%": lambda a, b: a % b,
 }
+
+
+_COMPARISONS: Mapping[str, Callable[[object, object], bool]] = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: is_number(a) and is_number(b) and a < b,
+    "<=": lambda a, b: is_number(a) and is_number(b) and a <= b,
+    ">": lambda a, b: is_number(a) and is_number(b) and a > b,
+    ">=": lambda a, b: is_number(a) and is_number(b) and a >= b,
+}
+
+
+def folded(expr: Binary) -> Expr:
+    """An operation on two constants as what it comes to; `and` and `or` without an operand that
+    decides nothing."""
+    left, right = expr.left, expr.right
+    if expr.operator in ("and", "or"):
+        neutral = Lit(expr.operator == "and")
+        if left == neutral or (isinstance(right, Lit) and right != neutral):
+            return right
+        return left if right == neutral or isinstance(left, Lit) else expr
+    if isinstance(left, Lit) and isinstance(right, Lit):
+        if expr.operator in _COMPARISONS:
+            return Lit(_COMPARISONS[expr.operator](left.value, right.value))
+        value = value_of(expr, {})
+        return Lit(value) if is_number(value) else expr
+    return expr
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number, which a boolean is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def ratio(values: Sequence[object], of: Sequence[object], symbol: Expr) -> Expr | None:
+    """`values` as a whole multiple or a whole part of a symbol whose values are `of`, where these
+    differ enough to tell; None where they are neither."""
+    pairs = [
+        (a, b)
+        for a, b in zip(values, of, strict=True)
+        if isinstance(a, int) and isinstance(b, int) and a and b
+    ]
+    if len(pairs) < len(values) or len(set(of)) < 2:
+        return None
+    a, b = pairs[0]
+    if a % b == 0 and all(x == y * (a // b) for x, y in pairs):
+        return Binary("*", Lit(a // b), symbol)
+    if b % a == 0 and all(y == x * (b // a) for x, y in pairs):
+        return Binary("//", symbol, Lit(b // a))
+    return None
 
 
 def value_of(expr: Expr, values: Mapping[Expr, object]) -> object:
@@ -147,6 +199,8 @@ def is_plain(value: object) -> TypeGuard[bool | int | float | str]:
 
 def type_name(column: Sequence[object]) -> str:
     """The annotation of a parameter that takes some values."""
+    if all(isinstance(value, tuple) for value in column):
+        return "tuple"
     if all(isinstance(value, bool) for value in column):
         return "bool"
     if all(isinstance(value, int) for value in column):

@@ -10,10 +10,11 @@ definition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from archc import expressions as spec
+from archc.backends.frame import Frame
 from archc.backends.instances import (
     alignment_key,
     fullest,
@@ -30,10 +31,19 @@ from archc.backends.parts import (
     Part,
     Stages,
     Template,
+    instance_call,
     trees_in,
 )
-from archc.backends.symbols import is_plain, same, symbols_in, total, translate, type_name, value_of
-from archc.emit import Call, Expr, Keyword, Lit, Ref
+from archc.backends.symbols import (
+    is_plain,
+    ratio,
+    same,
+    symbols_in,
+    total,
+    translate,
+    type_name,
+)
+from archc.emit import Call, Expr, Lit, Ref
 from archc.graph import Graph, Node, Region
 from archc.names import camel_case
 from archc.ops.axes import Axes
@@ -47,37 +57,30 @@ class Mismatch(Exception):
     """Instances that one definition cannot cover."""
 
 
-@dataclass(slots=True)
-class _Frame:
-    """What is known while the instances of one block are joined."""
-
-    regions: Sequence[Region]
-    names: dict[str, Expr | None]
-    columns: dict[Expr, list[object]]
-    defaults: Mapping[str, object]
-    incoming: Ref
-    widths: dict[int, Expr | None] = field(default_factory=dict)
-    filled: dict[tuple[int, str], Expr] = field(default_factory=dict)
-    fresh: dict[str, list[object]] = field(default_factory=dict)
-
-
 def template(
-    graph: Graph, stages: Stages, exposed: Sequence[str], *, passes_width: bool
+    graph: Graph,
+    stages: Stages,
+    exposed: Sequence[str],
+    *,
+    passes_width: bool,
+    taken: Iterable[str] = (),
 ) -> Template:
     """The network with each block written once. `exposed` are the spec's parameters that the
     network's own class takes. `passes_width` tells whether a block is told the width of what
-    comes in (PyTorch) or can ask for it (Keras)."""
-    return _Joiner(graph, stages, passes_width).template(exposed)
+    comes in (PyTorch) or can ask for it (Keras). `taken` names no definition may have."""
+    return _Joiner(graph, stages, passes_width, taken).template(exposed)
 
 
 class _Joiner:
-    def __init__(self, graph: Graph, stages: Stages, passes_width: bool) -> None:
+    def __init__(
+        self, graph: Graph, stages: Stages, passes_width: bool, taken: Iterable[str]
+    ) -> None:
         self.graph = graph
         self.stages = stages
         self.passes_width = passes_width
         self.definitions: list[Definition] = []
         self.by_path: dict[str, Definition] = {}
-        self.taken: set[str] = {graph.about.class_name}
+        self.taken: set[str] = {graph.about.class_name, *taken}
 
     def template(self, exposed: Sequence[str]) -> Template:
         instances = instances_in(self.graph.root)
@@ -85,10 +88,12 @@ class _Joiner:
             self.define(block, instances[block])
         root = self.graph.root
         params = self.graph.about.params
-        frame = self.frame([root], {name: [params[name]] for name in exposed}, params)
+        frame = self.frame([root], {name: [params[name]] for name in exposed}, params, whole=True)
         items = self.join(frame, [root])
         arguments = self.arguments(frame, exposed)
-        return Template(tuple(self.definitions), items, arguments)
+        # A block all of whose steps are left out everywhere is nowhere called.
+        called = [one for one in self.definitions if any(True for _ in one.region.nodes())]
+        return Template(tuple(called), items, arguments)
 
     # Definitions
 
@@ -96,7 +101,7 @@ class _Joiner:
         """As few definitions as cover all instances of a block: one where that can be; else those
         of one structure are joined, as far as a condition tells them apart."""
         try:
-            made = [self.definition(block, regions)]
+            made = [self.definition(block, regions, whole=True)]
         except Mismatch:
             alike: dict[object, list[Region]] = {}
             for region in regions:
@@ -128,10 +133,14 @@ class _Joiner:
         except Mismatch:
             return [([region], self.definition(block, [region])) for region in regions]
 
-    def definition(self, block: str, regions: Sequence[Region]) -> Definition:
+    def definition(
+        self, block: str, regions: Sequence[Region], *, whole: bool = False
+    ) -> Definition:
+        """One definition for some instances of a block. Where it is not for all of them (`whole`),
+        what these share is fixed in it: it is no parameter that another value would suit."""
         names = list(dict.fromkeys(name for region in regions for name in region.arguments))
         columns = {name: [region.arguments.get(name) for region in regions] for name in names}
-        frame = self.frame(regions, columns, {})
+        frame = self.frame(regions, columns, {}, whole=whole)
         items = self.join(frame, list(regions))
         arguments = self.arguments(frame, names)
         values = {
@@ -167,26 +176,36 @@ class _Joiner:
         regions: Sequence[Region],
         columns: Mapping[str, list[object]],
         defaults: Mapping[str, object],
-    ) -> _Frame:
+        *,
+        whole: bool,
+    ) -> Frame:
         names: dict[str, Expr | None] = {}
         for name, value in self.graph.about.params.items():
             names[name] = Lit(value) if is_plain(value) else None
         table: dict[Expr, list[object]] = {}
         for name, column in columns.items():
-            plain = all(map(is_plain, column))
-            names[name] = Ref(name) if plain else None
-            if plain:
+            first = column[0]
+            if not whole and is_plain(first) and same(column, [first] * len(column)):
+                names[name] = Lit(first)
+            elif all(map(is_plain, column)):
+                names[name] = Ref(name)
                 table[Ref(name)] = column
+            else:
+                names[name] = None
         reference = fullest(regions)
         axes = [self.graph.nodes[region.input].output for region in regions]
         incoming = Ref("in_channels" if axes[0].is_map else "in_features")
-        frame = _Frame(regions, names, table, defaults, incoming)
+        frame = Frame(regions, names, table, defaults, incoming)
         if reference.kind == "block":
-            table[incoming] = [x.width for x in axes]
-            frame.widths[reference.input] = incoming
+            widths = {x.width for x in axes}
+            if whole or len(widths) > 1:
+                table[incoming] = [x.width for x in axes]
+                frame.widths[reference.input] = incoming
+            else:
+                frame.widths[reference.input] = Lit(widths.pop())
         return frame
 
-    def arguments(self, frame: _Frame, names: Sequence[str]) -> tuple[Argument, ...]:
+    def arguments(self, frame: Frame, names: Sequence[str]) -> tuple[Argument, ...]:
         """The parameters that the body uses: incoming width, the spec's own, then fresh ones."""
         used = self.used
         incoming = [frame.incoming.name] if self.passes_width else []
@@ -201,7 +220,7 @@ class _Joiner:
         required = [argument for argument in found if argument.default is None]
         return (*required, *(argument for argument in found if argument.default is not None))
 
-    def default(self, frame: _Frame, name: str, column: Sequence[object]) -> Lit | None:
+    def default(self, frame: Frame, name: str, column: Sequence[object]) -> Lit | None:
         if name in frame.defaults:
             value = frame.defaults[name]
             return Lit(value) if is_plain(value) else None
@@ -214,7 +233,7 @@ class _Joiner:
 
     # Joining
 
-    def join(self, frame: _Frame, regions: Sequence[Region | None]) -> tuple[Item, ...]:
+    def join(self, frame: Frame, regions: Sequence[Region | None]) -> tuple[Item, ...]:
         """The items of aligned regions, joined. `regions` has None where an instance lacks it."""
         self.used: set[str] = set()
         ways = [
@@ -226,7 +245,7 @@ class _Joiner:
 
     def join_items(
         self,
-        frame: _Frame,
+        frame: Frame,
         regions: Sequence[Region | None],
         ways: Sequence[dict[int, int]],
     ) -> tuple[Item, ...]:
@@ -255,7 +274,7 @@ class _Joiner:
             self.pass_by(item, lacking, ways)
         return tuple(joined)
 
-    def condition(self, frame: _Frame, item: Node | Region) -> Expr:
+    def condition(self, frame: Frame, item: Node | Region) -> Expr:
         """What decides whether an instance has the item. Raises Mismatch where that cannot be
         written."""
         when = item.origin.when
@@ -267,11 +286,11 @@ class _Joiner:
             raise Mismatch
         return condition
 
-    def translated(self, frame: _Frame, written: spec.Expression, source: int) -> Expr | None:
+    def translated(self, frame: Frame, written: spec.Expression, source: int) -> Expr | None:
         """A spec's expression as source, where the value of the node `source` comes in."""
         return translate(written, frame.names, lambda axis: self.width(frame, source, axis))
 
-    def width(self, frame: _Frame, index: int, axis: str) -> Expr | None:
+    def width(self, frame: Frame, index: int, axis: str) -> Expr | None:
         x = self.graph.nodes[index].output
         return frame.widths.get(index) if axis == (x.names[0] if x.is_map else "features") else None
 
@@ -287,7 +306,7 @@ class _Joiner:
 
     def join_nodes(
         self,
-        frame: _Frame,
+        frame: Frame,
         node: Node,
         aligned: Sequence[Node | Region | None],
         ways: Sequence[dict[int, int]],
@@ -310,13 +329,8 @@ class _Joiner:
             raise Mismatch
         outputs = [other.output for other in nodes if other is not None]
         frame.widths[node.index] = self.output_width(frame, node, present, outputs)
-        axes = self.common(frame, outputs)
+        axes = frame.common(outputs)
         return Part(node, stages, axes, condition)
-
-    def common(self, frame: _Frame, outputs: Sequence[Axes]) -> Axes | None:
-        """The axes that an output has in every instance of the block."""
-        everywhere = len(outputs) == len(frame.regions) and len(set(outputs)) == 1
-        return outputs[0] if everywhere else None
 
     def follow(self, wanted: Sequence[int], given: Sequence[int], way: dict[int, int]) -> None:
         """Check that an instance's node takes the same values as the reference's."""
@@ -327,7 +341,7 @@ class _Joiner:
                 raise Mismatch
 
     def join_stages(
-        self, frame: _Frame, node: Node, present: Sequence[int], stages: Sequence[Stage]
+        self, frame: Frame, node: Node, present: Sequence[int], stages: Sequence[Stage]
     ) -> Stage:
         first = stages[0]
         source = node.inputs[0]
@@ -344,7 +358,7 @@ class _Joiner:
 
     def unify(
         self,
-        frame: _Frame,
+        frame: Frame,
         index: int,
         written: Mapping[str, spec.Expression],
         source: int,
@@ -369,7 +383,7 @@ class _Joiner:
                 found = self.translated(frame, written[name], source)
             if found is None or isinstance(found, Lit):
                 return None
-            if not same(self.evaluate(frame, found, present), values):
+            if not same(frame.evaluate(found, present), values):
                 return None
             if name is not None:
                 frame.filled[index, name] = found
@@ -388,22 +402,20 @@ class _Joiner:
             raise Mismatch
         return transform(joined, parametric)
 
-    def evaluate(self, frame: _Frame, expr: Expr, present: Sequence[int]) -> list[object]:
-        return [
-            value_of(expr, {name: column[index] for name, column in frame.columns.items()})
-            for index in present
-        ]
-
     def search(
-        self, frame: _Frame, index: int, present: Sequence[int], literals: Sequence[Lit]
+        self, frame: Frame, index: int, present: Sequence[int], literals: Sequence[Lit]
     ) -> Expr:
         """A symbol for literals that differ and have no expression of their own: a parameter with
         the same values, or a fresh one."""
         values: list[object] = [literal.value for literal in literals]
         known = [*frame.columns, *frame.filled.values()]
         for symbol in known:
-            if same(self.evaluate(frame, symbol, present), values):
+            column = frame.evaluate(symbol, present)
+            if same(column, values):
                 return symbol
+            part = ratio(values, column, symbol) if symbol == frame.incoming else None
+            if part is not None:
+                return part
         name = literals[0].field
         if name is None or name == INCOMING or len(present) < len(frame.regions):
             raise Mismatch
@@ -417,7 +429,7 @@ class _Joiner:
         return Ref(fresh)
 
     def output_width(
-        self, frame: _Frame, node: Node, present: Sequence[int], outputs: Sequence[Axes]
+        self, frame: Frame, node: Node, present: Sequence[int], outputs: Sequence[Axes]
     ) -> Expr | None:
         """The symbol of a node's channels or features, if it has one."""
         widths: list[object] = [x.width for x in outputs]
@@ -431,13 +443,13 @@ class _Joiner:
             candidates.append(source)
         constant = Lit(outputs[0].width)
         for candidate in [*candidates, constant]:
-            if same(self.evaluate(frame, candidate, present), widths):
+            if same(frame.evaluate(candidate, present), widths):
                 return candidate
         return None
 
     def join_regions(
         self,
-        frame: _Frame,
+        frame: Frame,
         region: Region,
         aligned: Sequence[Node | Region | None],
         ways: Sequence[dict[int, int]],
@@ -450,9 +462,9 @@ class _Joiner:
         present = [index for index, other in enumerate(regions) if other is not None]
         whole = [other for other in regions if other is not None]
         outputs = [self.graph.nodes[other.output].output for other in whole]
-        axes = self.common(frame, outputs)
+        axes = frame.common(outputs)
         if region.kind == "block":
-            trees = [self.instance(other) for other in whole]
+            trees = [instance_call(self.by_path[other.path], other) for other in whole]
             made = self.unify(
                 frame, region.output, region.expressions, region.input, present, trees
             )
@@ -467,20 +479,3 @@ class _Joiner:
             if other is not None and way.setdefault(region.output, other.output) != other.output:
                 raise Mismatch
         return group
-
-    def instance(self, region: Region) -> Call:
-        """The call that makes one instance of a block."""
-        definition = self.by_path[region.path]
-        values = definition.values[region.path]
-        positional: list[Expr] = []
-        keywords: list[Keyword] = []
-        for argument in definition.arguments:
-            value = values[argument.name]
-            assert isinstance(value, bool | int | float | str | tuple)
-            incoming = argument.name in ("in_channels", "in_features")
-            literal = Lit(value, INCOMING if incoming else argument.name)
-            if argument.default is None and not isinstance(value, bool):
-                positional.append(literal)
-            else:
-                keywords.append(Keyword(argument.name, literal, argument.default))
-        return Call(Ref(definition.name), tuple(positional), tuple(keywords))

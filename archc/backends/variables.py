@@ -10,11 +10,11 @@ CHAIN = ("x", "out")
 
 class Operation(NamedTuple):
     """One step of a function's body, as far as names go: the values it takes and gives, and the
-    name that the spec has for its value."""
+    name that the spec has for each that it gives."""
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    name: str | None = None
+    names: tuple[str | None, ...] = (None,)
     is_merge: bool = False
 
 
@@ -47,13 +47,14 @@ def name_variables(
             for index in operation.inputs
             if last[index] == position and held.get(names[index]) == index
         ]
-        for index in operation.outputs:
+        for index, given in zip(operation.outputs, operation.names, strict=True):
+            first = index == operation.outputs[0]
             later = len(uses[index]) > 1 or _waits(uses[index], position, operations)
             wanted: list[str] = []
             if index in branches:
                 wanted.append(f"branch_{branches[index]}")
-            elif later and operation.name is not None:
-                wanted.append(operation.name)
+            elif given is not None and (later or not first):
+                wanted.append(given)
             kept = [name for name in dying if name in CHAIN or name.startswith("branch_")]
             if operation.is_merge:
                 kept = []  # the branches end here
@@ -61,6 +62,7 @@ def name_variables(
             name = _first_free(candidates, held, last, position, dying, reserved)
             names[index] = name
             held[name] = index
+            dying = [other for other in dying if other != name]
     return names
 
 

@@ -6,18 +6,11 @@ import keras
 from keras import layers
 
 
-def basic_block(
-    x: keras.KerasTensor,
-    width: int,
-    stride: int = 1,
-    *,
-    name: str,
-) -> keras.KerasTensor:
+def basic_block(x: keras.KerasTensor, width: int, *, name: str) -> keras.KerasTensor:
     """The block `basic_block`: 5 instances."""
     out = layers.Conv2D(
         width,
         3,
-        strides=stride,
         padding="same",
         use_bias=False,
         name=f"{name}_conv1",
@@ -36,19 +29,13 @@ def basic_block(
     return layers.ReLU(name=f"{name}_relu_2")(x)
 
 
-def basic_block2(
-    x: keras.KerasTensor,
-    width: int,
-    stride: int = 1,
-    *,
-    name: str,
-) -> keras.KerasTensor:
+def basic_block2(x: keras.KerasTensor, width: int, *, name: str) -> keras.KerasTensor:
     """The block `basic_block`: 3 instances."""
     branch_1 = layers.ZeroPadding2D(1, name=f"{name}_conv1_pad")(x)
     branch_1 = layers.Conv2D(
         width,
         3,
-        strides=stride,
+        strides=2,
         use_bias=False,
         name=f"{name}_conv1",
     )(branch_1)
@@ -74,7 +61,7 @@ def basic_block2(
     branch_2 = layers.Conv2D(
         width,
         1,
-        strides=stride,
+        strides=2,
         use_bias=False,
         name=f"{name}_downsample_conv_1",
     )(x)
@@ -106,13 +93,13 @@ def build_model(classes: int = 1000) -> keras.Model:
     x = basic_block(x, 64, name="layer1_basic_block_1")  # 56 x 56 x 64
     x = basic_block(x, 64, name="layer1_basic_block_2")  # 56 x 56 x 64
     # layer2
-    x = basic_block2(x, 128, stride=2, name="layer2_basic_block_1")  # 28 x 28 x 128
+    x = basic_block2(x, 128, name="layer2_basic_block_1")  # 28 x 28 x 128
     x = basic_block(x, 128, name="layer2_basic_block_2")  # 28 x 28 x 128
     # layer3
-    x = basic_block2(x, 256, stride=2, name="layer3_basic_block_1")  # 14 x 14 x 256
+    x = basic_block2(x, 256, name="layer3_basic_block_1")  # 14 x 14 x 256
     x = basic_block(x, 256, name="layer3_basic_block_2")  # 14 x 14 x 256
     # layer4
-    x = basic_block2(x, 512, stride=2, name="layer4_basic_block_1")  # 7 x 7 x 512
+    x = basic_block2(x, 512, name="layer4_basic_block_1")  # 7 x 7 x 512
     x = basic_block(x, 512, name="layer4_basic_block_2")  # 7 x 7 x 512
     x = layers.GlobalAveragePooling2D(name="global_avg_pool_1")(x)  # 512
     x = layers.Dense(classes, name="fc")(x)  # 1000

@@ -6,13 +6,7 @@ import keras
 from keras import layers
 
 
-def bottleneck(
-    x: keras.KerasTensor,
-    width: int,
-    stride: int = 1,
-    *,
-    name: str,
-) -> keras.KerasTensor:
+def bottleneck(x: keras.KerasTensor, width: int, *, name: str) -> keras.KerasTensor:
     """The block `bottleneck`: 13 instances."""
     in_channels = x.shape[-1]
     branch_1 = layers.Conv2D(width, 1, use_bias=False, name=f"{name}_conv1")(x)
@@ -25,7 +19,6 @@ def bottleneck(
     branch_1 = layers.Conv2D(
         width,
         3,
-        strides=stride,
         padding="same",
         use_bias=False,
         name=f"{name}_conv2",
@@ -48,11 +41,10 @@ def bottleneck(
         name=f"{name}_bn3",
     )(branch_1)
     branch_2 = x
-    if stride != 1 or in_channels != 4 * width:
+    if in_channels != 4 * width:
         branch_2 = layers.Conv2D(
             4 * width,
             1,
-            strides=stride,
             use_bias=False,
             name=f"{name}_downsample_conv_1",
         )(x)
@@ -65,13 +57,7 @@ def bottleneck(
     return layers.ReLU(name=f"{name}_relu_3")(x)
 
 
-def bottleneck2(
-    x: keras.KerasTensor,
-    width: int,
-    stride: int = 1,
-    *,
-    name: str,
-) -> keras.KerasTensor:
+def bottleneck2(x: keras.KerasTensor, width: int, *, name: str) -> keras.KerasTensor:
     """The block `bottleneck`: 3 instances."""
     branch_1 = layers.Conv2D(width, 1, use_bias=False, name=f"{name}_conv1")(x)
     branch_1 = layers.BatchNormalization(
@@ -84,7 +70,7 @@ def bottleneck2(
     branch_1 = layers.Conv2D(
         width,
         3,
-        strides=stride,
+        strides=2,
         use_bias=False,
         name=f"{name}_conv2",
     )(branch_1)
@@ -109,7 +95,7 @@ def bottleneck2(
     branch_2 = layers.Conv2D(
         4 * width,
         1,
-        strides=stride,
+        strides=2,
         use_bias=False,
         name=f"{name}_downsample_conv_1",
     )(x)
@@ -142,15 +128,15 @@ def build_model(classes: int = 1000) -> keras.Model:
     for number in range(1, 4):
         x = bottleneck(x, 64, name=f"layer1_bottleneck_{number}")  # 56 x 56 x 256
     # layer2
-    x = bottleneck2(x, 128, stride=2, name="layer2_bottleneck_1")  # 28 x 28 x 512
+    x = bottleneck2(x, 128, name="layer2_bottleneck_1")  # 28 x 28 x 512
     for number in range(2, 5):
         x = bottleneck(x, 128, name=f"layer2_bottleneck_{number}")  # 28 x 28 x 512
     # layer3
-    x = bottleneck2(x, 256, stride=2, name="layer3_bottleneck_1")  # 14 x 14 x 1024
+    x = bottleneck2(x, 256, name="layer3_bottleneck_1")  # 14 x 14 x 1024
     for number in range(2, 7):
         x = bottleneck(x, 256, name=f"layer3_bottleneck_{number}")  # 14 x 14 x 1024
     # layer4
-    x = bottleneck2(x, 512, stride=2, name="layer4_bottleneck_1")  # 7 x 7 x 2048
+    x = bottleneck2(x, 512, name="layer4_bottleneck_1")  # 7 x 7 x 2048
     x = bottleneck(x, 512, name="layer4_bottleneck_2")  # 7 x 7 x 2048
     x = bottleneck(x, 512, name="layer4_bottleneck_3")  # 7 x 7 x 2048
     x = layers.GlobalAveragePooling2D(name="global_avg_pool_1")(x)  # 2048

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 
 from archc.backends import plan
 from archc.backends.keras.functions import (
     Body,
     block_function,
     function_name,
+    layer_name,
     parameters,
     with_name,
 )
@@ -21,17 +23,19 @@ from archc.backends.keras.lowering import (
     helper_source,
     lower_flatten_canonical,
 )
-from archc.backends.lowering import Site, Stage
+from archc.backends.lowering import Placed, Site, Stage
 from archc.backends.module import (
     BATCH,
     docstring,
     header,
     imports_for,
     input_axes,
+    input_variables,
     names_in,
     output_axes,
+    output_variables,
     run_main,
-    summary_line,
+    summary,
 )
 from archc.backends.parts import Group, Item, Part, Template
 from archc.backends.template import template
@@ -57,6 +61,7 @@ from archc.emit import (
 )
 from archc.graph import Graph
 from archc.infer import Costs
+from archc.names import BUILTINS, EMITTED
 from archc.printer import render
 from archc.spec import Spec
 
@@ -70,6 +75,9 @@ KNOWN: dict[str, Import | ImportFrom] = {
 }
 """The modules that emitted code may use, and how each is imported."""
 
+RUN = frozenset({"count", "keras", "model", "sys"})
+"""What the first run calls its own."""
+
 
 def emit(spec: Spec, costs: Costs) -> str:
     """The source of the network's module. Raises SpecError where an op is refused (ARC601)."""
@@ -79,18 +87,63 @@ def emit(spec: Spec, costs: Costs) -> str:
     arguments = plan.exposed(spec, costs, stages, BACKEND)
     made = template(graph, stages, arguments, passes_width=False)
     separator = _separator(graph)
-    renamed = {one.name: function_name(one) for one in made.definitions}
+    renamed = _function_names(graph, made)
+    taken = frozenset({*HELPERS, *renamed.values()})
     blocks = [
-        block_function(replace(one, items=tuple(_called(one.items, renamed))), uses, separator)
+        block_function(
+            replace(one, name=renamed[one.name], items=tuple(_called(one.items, renamed))),
+            uses,
+            separator,
+            taken,
+        )
         for one in made.definitions
     ]
     layers = _as_sequence(made, uses)
     if layers is None:
         made = replace(made, items=tuple(_called(made.items, renamed)))
-        builder = _functional(costs, made, uses, separator)
+        builder = _functional(costs, made, uses, separator, taken)
     else:
         builder = _sequential(costs, made, layers, separator)
     return _module(graph, [*blocks, builder])
+
+
+def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placed, ...]]:
+    """The stages of every node where they stand in the emitted network, by the node's index.
+    Raises SpecError where an op is refused (ARC601)."""
+    graph = costs.graph
+    uses = Uses(graph)
+    stages = lower(graph, uses)
+    parts = _as_sequence(template(graph, stages, (), passes_width=False), uses)
+    if parts is not None:
+        position = count()
+        return {
+            part.node.index: tuple(Placed(stage, next(position)) for stage in part.stages)
+            for part, _ in parts
+        }
+    separator = _separator(graph)
+    return {
+        node.index: tuple(
+            Placed(stage, layer_name(node.path, stage, stages[node.index]).replace(".", separator))
+            for stage in stages[node.index]
+        )
+        for node in graph.layers
+    }
+
+
+def _function_names(graph: Graph, made: Template) -> dict[str, str]:
+    """The function of each block by its class name: one that hides nothing, and that no argument
+    hides."""
+    lists = [made.arguments, *(one.arguments for one in made.definitions)]
+    arguments = [argument.name for one in lists for argument in one]
+    taken = {*KNOWN, *HELPERS, *BUILTINS, *EMITTED, *arguments, *input_axes(graph)}
+    names: dict[str, str] = {}
+    for definition in made.definitions:
+        name = function_name(definition)
+        while name in taken:
+            name += "_block"
+        taken.add(name)
+        names[definition.name] = name
+    return names
 
 
 def lower(graph: Graph, uses: Uses) -> dict[int, tuple[Stage, ...]]:
@@ -157,11 +210,7 @@ def _sequential(
             assert stage.layer is not None
             layer: Call = stage.layer
             if node.named:
-                path = (
-                    node.path
-                    if stage.main or len(part.stages) == 1
-                    else f"{node.path}_{stage.label}"
-                )
+                path = layer_name(node.path, stage, part.stages)
                 layer = with_name(layer, Lit(path.replace(".", separator)))
             same = part.axes == graph.input_axes(node)[0]
             comment = None if same or not stage.main else shape_comment(part.axes)
@@ -170,21 +219,23 @@ def _sequential(
     return _builder(costs, made, "keras.Sequential", [Return(made_model)])
 
 
-def _functional(costs: Costs, made: Template, uses: Uses, separator: str) -> FunctionDef:
+def _functional(
+    costs: Costs, made: Template, uses: Uses, separator: str, taken: frozenset[str]
+) -> FunctionDef:
     """The functional API: inputs, a layer a line, `keras.Model`."""
     graph = costs.graph
     axes = input_axes(graph)
-    names = ["inputs"] if len(axes) == 1 else list(axes)
+    names = input_variables(axes, "inputs", taken)
     inputs: list[Statement] = []
-    for name, one in zip(names, axes.values(), strict=True):
-        keywords = () if len(axes) == 1 else (Keyword("name", Lit(name)),)
+    for name, (given, one) in zip(names, axes.items(), strict=True):
+        keywords = () if len(axes) == 1 else (Keyword("name", Lit(given)),)
         value = Call(Ref("keras.Input"), (Lit(shape(one)),), keywords)
         inputs.append(Assign(Ref(name), value))
 
     def name_of(path: str) -> Expr:
         return Lit(path.replace(".", separator))
 
-    reserved = frozenset(argument.name for argument in made.arguments)
+    reserved = taken.union(argument.name for argument in made.arguments)
     body = Body(uses, name_of, "", reserved)
     arguments = dict(zip(graph.inputs, names, strict=True))
     statements = body.statements(made.items, arguments, graph.outputs)
@@ -202,6 +253,8 @@ def _called(items: Sequence[Item], renamed: dict[str, str]) -> list[Item]:
     """The items with each block called by the name of its function."""
     changed: list[Item] = []
     for item in items:
+        if is_empty(item):
+            continue
         if isinstance(item, Group) and item.call is not None:
             assert isinstance(item.call.function, Ref)
             function = Ref(renamed[item.call.function.name])
@@ -248,8 +301,8 @@ def _module(graph: Graph, functions: Sequence[FunctionDef]) -> str:
 def _main(graph: Graph) -> FunctionDef:
     """Runs one random batch and prints what the framework says of it."""
     axes = input_axes(graph)
-    names = ["x"] if len(axes) == 1 else list(axes)
-    outputs = ["y"] if len(graph.outputs) == 1 else [f"y{n + 1}" for n in range(len(graph.outputs))]
+    outputs = output_variables(graph)
+    names = input_variables(axes, "x", {*RUN, *outputs})
     made = [
         Assign(Ref(name), call("keras.random.normal", (BATCH, *shape(one))))
         for name, one in zip(names, axes.values(), strict=True)
@@ -269,6 +322,6 @@ def _main(graph: Graph) -> FunctionDef:
                 call("model", argument),
             ),
             Assign(Ref("count"), call("model.count_params")),
-            summary_line(names, outputs),
+            *summary(names, outputs),
         ),
     )

@@ -44,21 +44,24 @@ def function_name(definition: Definition) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in definition.name).lstrip("_")
 
 
-def block_function(definition: Definition, uses: Uses, separator: str) -> FunctionDef:
-    """The function of a block: takes a tensor, the block's parameters, and its layers' name."""
+def block_function(
+    definition: Definition, uses: Uses, separator: str, taken: frozenset[str]
+) -> FunctionDef:
+    """The function of a block: takes a tensor, the block's parameters, and its layers' name. Its
+    variables have none of the names `taken`."""
 
     def name_of(path: str) -> Expr:
         return FString((Ref("name"), separator + path.replace(".", separator)))
 
     region = definition.region
-    reserved = frozenset({"name", *(argument.name for argument in definition.arguments)})
+    reserved = taken.union(["name"], (argument.name for argument in definition.arguments))
     body = Body(uses, name_of, region.path, reserved)
     statements = body.statements(definition.items, {region.input: "x"}, (region.output,))
     width = _width_of_input(definition)
     count = len(definition.values)
     where = f"{count} instance{'s' * (count != 1)}"
     return FunctionDef(
-        function_name(definition),
+        definition.name,
         (
             Parameter("x", Ref(TENSOR)),
             *parameters(definition.arguments, Parameter("name", Ref("str"), None, True)),
@@ -102,6 +105,12 @@ def with_name(layer: Call, name: Expr) -> Call:
     return Call(layer.function, layer.arguments, (*layer.keywords, Keyword("name", name)))
 
 
+def layer_name(path: str, stage: Stage, stages: Sequence[Stage]) -> str:
+    """The name of a stage's layer: the op's path for its main stage, that with a label for
+    others."""
+    return path if stage.main or len(stages) == 1 else f"{path}_{stage.label}"
+
+
 class Body:
     """Statements for some items. After `statements`, `names` has the variable of every value."""
 
@@ -127,7 +136,8 @@ class Body:
                 yield from self.operations(item.items)
             else:
                 merge = isinstance(item, Part) and isinstance(item.node.op, Merge)
-                yield Operation(self.uses.inputs(item), self.uses.outputs(item), _name(item), merge)
+                inputs, outputs = self.uses.inputs(item), self.uses.outputs(item)
+                yield Operation(inputs, outputs, (_name(item),), merge)
 
     def write(self, items: Sequence[Item]) -> Iterator[Statement]:
         waiting: list[Group] = []
@@ -177,11 +187,9 @@ class Body:
         target = Ref(self.names[node.index])
         values: list[Expr] = [Ref(self.names[index]) for index in node.inputs]
         path = self.relative(node.path)
-        alone = len(part.stages) == 1
         for position, stage in enumerate(part.stages):
             last = position == len(part.stages) - 1
-            name = path if stage.main or alone else f"{path}_{stage.label}"
-            expr = self.applied(stage, values, name)
+            expr = self.applied(stage, values, layer_name(path, stage, part.stages))
             comment = shape_comment(part.axes) if last else None
             yield Assign(target, expr, comment)
             values = [target]

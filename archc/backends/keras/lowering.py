@@ -26,6 +26,7 @@ from archc.backends.keras.shapes import (
     lower_pad,
     lower_permute,
     lower_reshape,
+    lower_select,
     lower_upsample,
 )
 from archc.backends.lowering import Lowering, Site, Stage
@@ -177,7 +178,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Pad: lower_pad,
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,
-    shape.Select: simple("Select", "channels"),
+    shape.Select: lower_select,
     shape.ChannelShuffle: simple("ChannelShuffle", "groups"),
     parameter.Scale: lower_scale,
     merge.Add: simple("layers.Add"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.layers import around
 from archc.backends.lowering import Site, Stage
-from archc.emit import Keyword, Lit, call
+from archc.emit import Call, Expr, Keyword, Lit, Ref, call
 from archc.ops.axes import Axes
-from archc.ops.shape import Crop, Pad, Permute, Upsample
+from archc.ops.shape import Crop, Pad, Permute, Select, Upsample
 
 
 def _is_ordered(x: Axes) -> bool:
@@ -101,3 +101,15 @@ def lower_upsample(site: Site) -> tuple[Stage, ...]:
             ],
         )
     return (Stage(made, label=op.name, main=True),)
+
+
+def lower_select(site: Site) -> tuple[Stage, ...]:
+    """Neighbouring channels are a range, others a tuple."""
+    op = site.op
+    assert isinstance(op, Select)
+    first, stop = op.channels[0], op.channels[0] + len(op.channels)
+    channels: Expr = Lit(op.channels, "channels")
+    if op.channels == tuple(range(first, stop)):
+        begin = (Lit(first, "start"),) if first else ()
+        channels = Call(Ref("range"), (*begin, Lit(stop, "stop")))
+    return (Stage(layer("Select", channels), label=op.name, main=True),)

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from archc.backends import plan
+from archc.backends.lowering import Placed
 from archc.backends.module import (
     BATCH,
     docstring,
     header,
     imports_for,
     input_axes,
+    input_variables,
     names_in,
     output_axes,
+    output_variables,
     run_main,
-    summary_line,
+    summary,
 )
-from archc.backends.parts import Definition
+from archc.backends.parts import Definition, Stages, Template
 from archc.backends.template import template
 from archc.backends.torch.classes import Classes
 from archc.backends.torch.lowering import HELPERS, LOWERINGS, REFUSED, helper_source
+from archc.backends.torch.places import whole_paths
 from archc.backends.uses import Uses
 from archc.emit import (
     Assign,
@@ -57,25 +61,38 @@ KNOWN: dict[str, Import | ImportFrom] = {
 }
 """The modules and names that emitted code may use, and how each is imported."""
 
-DEFINED = ("main", "build_model")
+RUN = frozenset({"count", "model", "parameter", "sys", "torch"})
+"""What the first run calls its own."""
 
 
 def emit(spec: Spec, costs: Costs) -> str:
     """The source of the network's module. Raises SpecError where an op is refused (ARC601)."""
+    return _module(costs.graph, _write(spec, costs)[2].written)
+
+
+def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placed, ...]]:
+    """The stages of every node where they stand in the emitted network, by the node's index.
+    Raises SpecError where an op is refused (ARC601)."""
+    stages, made, classes = _write(spec, costs)
+    paths = whole_paths(made, classes.places, costs.graph.root)
+    return {index: tuple(map(Placed, stages[index], paths[index])) for index in stages}
+
+
+def _write(spec: Spec, costs: Costs) -> tuple[Stages, Template, Classes]:
+    """The stages of all nodes, the network with each block once, and its classes."""
     graph = costs.graph
     stages = plan.lower(graph, BACKEND)
     arguments = plan.exposed(spec, costs, stages, BACKEND)
-    made = template(graph, stages, arguments, passes_width=True)
-    classes = Classes(
-        Uses(graph), [*KNOWN, *DEFINED, *HELPERS, *(one.name for one in made.definitions)]
-    )
+    taken = [*KNOWN, *HELPERS]
+    made = template(graph, stages, arguments, passes_width=True, taken=taken)
+    taken += [graph.about.class_name, *(one.name for one in made.definitions)]
+    classes = Classes(Uses(graph), taken)
     for definition in made.definitions:
         _write_block(classes, definition)
-    classes.taken.add(graph.about.class_name)
     ends = (graph.inputs, graph.outputs)
     about = docstring(costs, _shapes(input_axes(graph).values()), _shapes(output_axes(graph)))
     classes.write(graph.about.class_name, about, made.arguments, made.items, ends)
-    return _module(graph, classes.written)
+    return stages, made, classes
 
 
 def _write_block(classes: Classes, definition: Definition) -> None:
@@ -118,8 +135,8 @@ def _build_model(graph: Graph) -> FunctionDef:
 def _main(graph: Graph) -> FunctionDef:
     """Runs one random batch and prints what the framework says of it."""
     axes = input_axes(graph)
-    names = ["x"] if len(axes) == 1 else list(axes)
-    outputs = ["y"] if len(graph.outputs) == 1 else [f"y{n + 1}" for n in range(len(graph.outputs))]
+    outputs = output_variables(graph)
+    names = input_variables(axes, "x", {*RUN, *outputs})
     made = [
         Assign(Ref(name), call("torch.randn", BATCH, *one.sizes))
         for name, one in zip(names, axes.values(), strict=True)
@@ -139,6 +156,6 @@ def _main(graph: Graph) -> FunctionDef:
                 call("model", *(Ref(name) for name in names)),
             ),
             Assign(Ref("count"), call("sum", numbers)),
-            summary_line(names, outputs),
+            *summary(names, outputs),
         ),
     )

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from archc.backends.lowering import Stage, fill, hole
 from archc.backends.parts import Argument, Group, Item, Part, trees_in
 from archc.backends.symbols import symbols_in
+from archc.backends.torch.initial import of_group, of_optional, of_sequence, of_stage
+from archc.backends.torch.places import Places, in_optional, in_sequence
 from archc.backends.uses import Uses, is_empty
 from archc.backends.variables import Operation, name_variables
 from archc.emit import (
@@ -60,12 +62,14 @@ class _Entry(NamedTuple):
 
 
 class Classes:
-    """The classes of one emitted module, in the order in which they are written."""
+    """The classes of one emitted module, in the order in which they are written, and the places of
+    layers in them."""
 
     def __init__(self, uses: Uses, taken: Iterable[str]) -> None:
         self.uses = uses
         self.taken = set(taken)
         self.written: list[ClassDef] = []
+        self.places: Places = {}
 
     def new_name(self, wanted: str) -> str:
         name, count = wanted, 1
@@ -124,9 +128,16 @@ class Classes:
         self.write(name, f"The section `{group.region.path}`.", plain, group.items, ends)
         return call(name, *(Ref(argument.name) for argument in own))
 
-    def sequential(self, items: Sequence[Item], arguments: Sequence[Argument]) -> Call:
-        entries = self.entries([item for item in items if not is_empty(item)], arguments)
-        if any(entry.named for entry in entries):
+    def sequential(
+        self, items: Sequence[Item], arguments: Sequence[Argument], prefix: str = ""
+    ) -> Call:
+        """An `nn.Sequential`; what it stands in keeps it under `prefix`."""
+        items = [item for item in items if not is_empty(item)]
+        entries = self.entries(items, arguments)
+        named = any(entry.named for entry in entries)
+        keys = (entry.name if named else str(number) for number, entry in enumerate(entries))
+        self.places |= in_sequence(items, (prefix + key for key in keys))
+        if named:
             pairs = [
                 Commented(TupleOf((Lit(entry.name), entry.layer)), entry.comment)
                 for entry in entries
@@ -229,6 +240,7 @@ class _Body:
         self.inputs, self.results = ends
         self.attributes: dict[str, tuple[Expr, str | None]] = {}
         self.shared: dict[Expr, str] = {}
+        self.keeping: dict[str, Expr] = {}
         self.initial: list[Statement] = []
         self.explicit = {
             item.node.name if isinstance(item, Part) else item.region.name for item in items
@@ -282,9 +294,9 @@ class _Body:
     def steps(self) -> list[_Step]:
         items = list(self.items)
         if len(self.inputs) == 1 and self.is_plain(items):
-            layers = self.classes.sequential(items, self.arguments)
+            layers = self.classes.sequential(items, self.arguments, "layers.")
             self.attributes["layers"] = (layers, None)
-            self.add_initializers("self.layers", items)
+            self.initial += of_sequence(Ref("self.layers"), items, self.classes.is_sequential)
             operation = Operation(tuple(self.inputs), tuple(self.results))
             return [_Step(operation, _apply("self.layers"), heavy=True, comment=None)]
         return [self.step(item) for item in items]
@@ -300,28 +312,6 @@ class _Body:
         chain = self.classes.is_chain_of_layers(items, self.inputs[0])
         return chain and tuple(outputs) == tuple(self.results)
 
-    def add_initializers(self, sequence: str, items: Sequence[Item]) -> None:
-        """Set initial weights in an `nn.Sequential`, by the position of each layer."""
-        position = 0
-        for item in items:
-            if isinstance(item, Group):
-                if item.call is None and item.region.kind == "section":
-                    inner = [one for one in item.items if not is_empty(one)]
-                    self.add_initializers(f"{sequence}.{item.region.name}", inner)
-                position += 1
-                continue
-            for stage in item.stages:
-                if stage.layer is not None:
-                    layer = Index(Ref(sequence), (Lit(position),))
-                    self.add_initializer(stage, layer)
-                    position += 1
-
-    def add_initializer(self, stage: Stage, layer: Expr) -> None:
-        if stage.initialize is not None:
-            statement = fill(stage.initialize, {"_0": layer})
-            assert isinstance(statement, Call)
-            self.initial.append(ExpressionStatement(statement))
-
     def step(self, item: Item) -> _Step:
         uses = self.classes.uses
         inputs, outputs = uses.inputs(item), uses.outputs(item)
@@ -330,37 +320,55 @@ class _Body:
             name = item.region.name
             layer = self.classes.module(item, self.arguments)
             attribute = self.add_attribute(name, layer)
-            if item.call is None and self.classes.is_sequential(item):
-                inner = [one for one in item.items if not is_empty(one)]
-                self.add_initializers(f"self.{attribute}", inner)
-            operation = Operation(inputs, outputs, name if item.region.named else None)
+            self.classes.places[item.region.path] = (attribute,)
+            self.initial += of_group(Ref(f"self.{attribute}"), item, self.classes.is_sequential)
+            own = name if item.region.named else None
+            others = [uses.graph.nodes[index] for index in outputs[1:]]
+            given = (own, *(node.name if node.named else None for node in others))
+            operation = Operation(inputs, outputs, given)
             return _Step(operation, _apply(f"self.{attribute}"), heavy=True, comment=comment)
         node = item.node
-        name_in_spec = node.name if node.named else None
-        operation = Operation(inputs, outputs, name_in_spec, isinstance(node.op, Merge))
+        given = (node.name if node.named else None,)
+        operation = Operation(inputs, outputs, given, isinstance(node.op, Merge))
         return _Step(operation, self.part(item), is_heavy(item), comment)
 
     def part(self, part: Part) -> Callable[[Sequence[Expr]], Expr]:
         """How an op is written in `forward`, after its layers have become attributes."""
         if part.condition is not None:
             layer = _optional(_in_sequence(part.stages), part.condition)
-            return _apply(f"self.{self.add_attribute(part.node.name, layer)}")
+            attribute = self.add_attribute(part.node.name, layer)
+            self.classes.places[part.node.index] = in_optional(attribute, part)
+            self.initial += of_optional(Ref(f"self.{attribute}"), part)
+            return _apply(f"self.{attribute}")
         builds: list[Callable[[Sequence[Expr]], Expr]] = []
+        places: list[str | None] = []
         layers = [stage for stage in part.stages if stage.layer is not None]
         names = dict(zip(map(id, layers), _stage_names(part, layers), strict=True))
         for stage in part.stages:
             if stage.expression is not None:
-                builds.append(_computed(stage.expression))
+                builds.append(_computed(self.kept(stage.expression)))
+                places.append(None)
                 continue
             assert stage.layer is not None
             own = stage.weighted or (stage.main and part.node.named)
             if own:
                 attribute = self.add_attribute(names[id(stage)], stage.layer)
-                self.add_initializer(stage, Ref(f"self.{attribute}"))
+                self.initial += of_stage(Ref(f"self.{attribute}"), stage)
             else:
                 attribute = self.share(stage.layer, stage.label or part.node.op.name)
             builds.append(_apply(f"self.{attribute}"))
+            places.append(attribute)
+        self.classes.places[part.node.index] = tuple(places)
         return _composed(builds)
+
+    def kept(self, expression: Expr) -> Expr:
+        """An expression of `forward`: the arguments that it uses are kept as attributes."""
+        used = symbols_in([expression])
+        for argument in self.arguments:
+            if argument.name in used and argument.name not in self.keeping:
+                attribute = self.add_attribute(argument.name, Ref(argument.name))
+                self.keeping[argument.name] = Ref(f"self.{attribute}")
+        return fill(expression, self.keeping)
 
     def add_attribute(self, wanted: str, layer: Expr) -> str:
         name, count = wanted, 1

@@ -195,7 +195,7 @@ def lower_select(site: Site) -> tuple[Stage, ...]:
     assert isinstance(op, shape.Select)
     first, count = op.channels[0], len(op.channels)
     if op.channels == tuple(range(first, first + count)):
-        key: Expr = Slice(Lit(first), Lit(first + count))
+        key: Expr = Slice(Lit(first, "start"), Lit(first + count, "stop"))
     else:
         key = ListOf(tuple(map(Lit, op.channels)))
     return (Stage(expression=Index(hole(0), (Slice(), key)), label=op.name, main=True),)

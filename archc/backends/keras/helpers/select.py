@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 import keras
 from keras import layers, ops
 
@@ -6,9 +8,9 @@ from keras import layers, ops
 class Select(layers.Layer):
     """Some channels or features by index, counted from 0; one may be taken twice."""
 
-    def __init__(self, channels: tuple[int, ...], **kwargs: object) -> None:
+    def __init__(self, channels: Iterable[int], **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.channels = channels
+        self.channels = tuple(channels)
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         return ops.take(x, self.channels, axis=-1)

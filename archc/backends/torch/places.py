@@ -1,0 +1,70 @@
+"""Where the layers of a network stand in the emitted modules: their paths as attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from archc.backends.instances import alignment_key
+from archc.backends.parts import Definition, Group, Item, Part, Template
+from archc.backends.uses import is_empty
+from archc.emit import Ref
+from archc.graph import Node, Region
+
+Places: TypeAlias = "dict[int | str, tuple[str | None, ...]]"
+"""By the index of a node, or the path of a section or block instance: the keys of its modules in
+the class around it. A node has one for each stage, which is None for an expression."""
+
+
+def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> Places:
+    """The keys of an `nn.Sequential` dealt out to its items: one for each section, block instance
+    and op under a condition, and one for each layer of any other op."""
+    coming = iter(keys)
+    found: Places = {}
+    for item in items:
+        if isinstance(item, Group):
+            found[item.region.path] = (next(coming),)
+        elif item.condition is not None:
+            found[item.node.index] = in_optional(next(coming), item)
+        else:
+            found[item.node.index] = tuple(next(coming) for _ in item.stages)
+    return found
+
+
+def in_optional(key: str, part: Part) -> tuple[str, ...]:
+    """The keys of an op under a condition: several layers make a sequence of their own."""
+    if len(part.stages) == 1:
+        return (key,)
+    return tuple(f"{key}.{position}" for position in range(len(part.stages)))
+
+
+def whole_paths(made: Template, keys: Places, root: Region) -> dict[int, tuple[str | None, ...]]:
+    """The paths of every node's modules from the whole network, one for each stage."""
+    definitions = {one.name: one for one in made.definitions}
+    return dict(_paths(made.items, root, "", keys, definitions))
+
+
+def _paths(
+    items: Sequence[Item],
+    region: Region,
+    prefix: str,
+    keys: Places,
+    definitions: Mapping[str, Definition],
+) -> Iterator[tuple[int, tuple[str | None, ...]]]:
+    """Those of the nodes in a region, which is an instance of the items."""
+    own = {alignment_key(one): one for one in region.items}
+    for item in items:
+        if isinstance(item, Part):
+            node = own.get(alignment_key(item.node))
+            if isinstance(node, Node):
+                places = keys[item.node.index]
+                yield node.index, tuple(key and prefix + key for key in places)
+        elif not is_empty(item):
+            inner = own.get(alignment_key(item.region))
+            if isinstance(inner, Region):
+                (key,) = keys[item.region.path]
+                inside = item.items
+                if item.call is not None:
+                    assert isinstance(item.call.function, Ref)
+                    inside = definitions[item.call.function.name].items
+                yield from _paths(inside, inner, f"{prefix}{key}.", keys, definitions)

@@ -1,0 +1,40 @@
+"""Specs and the modules emitted from them, run from their text."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from archc.api import Network, load
+
+SPECS = Path(__file__).parents[2] / "specs"
+SHIPPED = sorted(path.stem for path in SPECS.glob("*.yaml"))
+BACKENDS = ("torch", "keras")
+
+
+@cache
+def shipped(name: str) -> Network:
+    """The network of a spec that comes with archc."""
+    return load(str(SPECS / f"{name}.yaml"), {})
+
+
+@cache
+def source(backend: str, name: str) -> str:
+    """The module emitted from a spec that comes with archc."""
+    return shipped(name).emit(backend)
+
+
+def module(text: str, name: str = "emitted") -> SimpleNamespace:
+    """What an emitted module defines."""
+    scope: dict[str, Any] = {"__name__": name}
+    exec(compile(text, f"{name}.py", "exec"), scope)
+    return SimpleNamespace(**scope)
+
+
+def written(text: str, folder: Path) -> Network:
+    """The network of a spec given as text."""
+    path = folder / "spec.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load(str(path), {})
