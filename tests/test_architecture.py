@@ -60,7 +60,7 @@ def _imported_rooms(path: Path) -> set[str]:
 
 def test_every_module_has_a_floor() -> None:
     rooms = {_room(path.relative_to(PACKAGE).with_suffix("").parts) for path in _modules()}
-    assert rooms == set().union(*FLOORS)
+    assert rooms <= set().union(*FLOORS)
 
 
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))

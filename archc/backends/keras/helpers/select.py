@@ -1,5 +1,3 @@
-from collections.abc import Iterable
-
 import keras
 from keras import layers, ops
 
@@ -8,7 +6,7 @@ from keras import layers, ops
 class Select(layers.Layer):
     """Some channels or features by index, counted from 0; one may be taken twice."""
 
-    def __init__(self, channels: Iterable[int], **kwargs: object) -> None:
+    def __init__(self, channels: range | tuple[int, ...], **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.channels = tuple(channels)
 
