@@ -81,6 +81,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     return f'did you mean "{matches[0]}"?' if matches else None
 
 
+def encodable(name: str) -> str:
+    """A file's name as text: the bytes in it that are none (lone surrogates here) as `\\udcff`."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def visible(text: str) -> str:
     """`text` with control, bidirectional and zero-width characters escaped, safe for a terminal."""
     if text.isascii() and text.isprintable():

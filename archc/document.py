@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from archc import expressions
 from archc.diagnostics import Diagnostic, Place, did_you_mean
 from archc.names import (
+    CLASSES,
     camel_case,
     fault_of_attribute,
     fault_of_class,
     fault_of_name,
+    fault_of_param,
     suggested_name,
 )
 from archc.ops import MERGES, OPS
@@ -98,6 +100,8 @@ class _Reader:
             self.check_name(given["class"], fault_of_class)
         else:
             class_name = camel_case(text)
+            if class_name in CLASSES:
+                class_name += "Network"
         params = mapping(given.get("params"))
         unsure = self.check_params(params, _NO_NAMES, "a parameter sees those above it")
         self.params = frozenset(params)
@@ -164,7 +168,7 @@ class _Reader:
         self, params: Mapping[str, Value], known: frozenset[str], hint: str
     ) -> frozenset[str]:
         """Check names and defaults, each against those above it; gives the names at fault."""
-        self.check_keys(params, fault_of_attribute)
+        self.check_keys(params, fault_of_param)
         unsure = set()
         for name, default in params.items():
             if not self.check_values(default, known, hint):

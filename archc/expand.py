@@ -191,6 +191,8 @@ class _Expansion:
             current = self.lookup(step.sources[0], scope, names)
         try:
             if step.when is not None and not self.condition(step.when, current, names):
+                if step.name is None:
+                    scope.leave_out(kind_of(step))
                 return current
             return self.carry_out(step, current, scope, names)
         except Fault as fault:
@@ -203,12 +205,8 @@ class _Expansion:
     def count_step(self, step: Step) -> None:
         self.steps += 1
         if self.steps > MOST_STEPS:
-            self.fault(
-                "ARC405",
-                f"the spec expands to more than {MOST_STEPS:,} steps",
-                step.place,
-                "repeat fewer times",
-            )
+            message = f"the spec expands to more than {MOST_STEPS:,} steps"
+            self.fault("ARC405", message, step.place, "repeat fewer times")
             raise _Stop
 
     def pass_over(self, step: Step, scope: Scope) -> None:

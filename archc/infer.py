@@ -85,6 +85,8 @@ def infer(graph: Graph) -> Costs:
             fields.append((Field(1, 0, 0),) * len(node.output.spatial) or None)
             continue
         seen = _receptive_field(node, inputs, [fields[index] for index in node.inputs])
+        if seen is not None and node.output.spatial and len(seen) != len(node.output.spatial):
+            seen = None  # another arrangement of the elements has no field along its own axes
         fields.append(seen)
         weights = node.op.weights(inputs)
         layers.append(

@@ -60,6 +60,16 @@ layers main math model nn number ops out self tensor torch x
 EMITTED = frozenset(_EMITTED.split())
 """Names that emitted source and expressions use themselves."""
 
+FUNCTIONS = frozenset({"gelu_tanh", "scaled_tanh"})
+"""Functions that emitted source defines itself: an argument of that name would hide one."""
+
+_CLASSES = """
+ChannelLayerNorm ChannelScale DropPath FeaturePReLU OrderedDict PaddedAvgPool RadialBasis
+ScaledTanh Tensor
+"""
+CLASSES = frozenset(_CLASSES.split())
+"""Classes that emitted source imports or defines itself."""
+
 
 def fault_of_name(name: str) -> str | None:
     """Why `name` cannot name a step, section, block, input or parameter; None where it can."""
@@ -75,8 +85,15 @@ def fault_of_name(name: str) -> str | None:
     return None
 
 
+def fault_of_param(name: str) -> str | None:
+    """Why `name` cannot name a parameter, which becomes an argument."""
+    if name in FUNCTIONS:
+        return "is a function that emitted source uses itself"
+    return fault_of_attribute(name)
+
+
 def fault_of_attribute(name: str) -> str | None:
-    """Why `name` cannot name a step or a parameter, which become attributes and arguments."""
+    """Why `name` cannot name a step, which becomes an attribute."""
     if name in BUILTINS:
         return "is a Python built-in"
     if name in FRAMEWORK:
@@ -92,6 +109,8 @@ def fault_of_class(name: str) -> str | None:
         return "must be a capital letter, then letters and digits, 64 in all at most"
     if name in ("None", "True", "False"):
         return "is a Python keyword"
+    if name in CLASSES:
+        return "is a class that emitted source uses itself"
     return None
 
 
@@ -107,3 +126,14 @@ def suggested_name(name: str, fault: Callable[[str], str | None]) -> str | None:
 def camel_case(name: str) -> str:
     """`dense_block` as `DenseBlock`."""
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def new_class(name: str, taken: set[str]) -> str:
+    """A class for a section or block of a name: one that is not `taken`, and is then."""
+    wanted = made = camel_case(name)
+    count = 1
+    while made in taken:
+        count += 1
+        made = f"{wanted}{count}"
+    taken.add(made)
+    return made

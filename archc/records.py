@@ -20,6 +20,7 @@ def record(declaration: type[T]) -> type[T]:
     """A class of frozen values, equal where their fields are. Its annotated attributes, those of
     its bases first, are fields, given by keyword."""
     _furnish(declaration)
+    declaration.__init__ = _initialize  # type: ignore[method-assign]
     declaration.__eq__ = _equal  # type: ignore[method-assign]
     declaration.__hash__ = _hashed  # type: ignore[method-assign]
     return declaration
@@ -29,6 +30,7 @@ def record(declaration: type[T]) -> type[T]:
 def entity(declaration: type[T]) -> type[T]:
     """A class of frozen things, each equal to itself alone. Its fields may be given in order."""
     _furnish(declaration)
+    declaration.__init__ = _initialize_in_order  # type: ignore[method-assign]
     return declaration
 
 
@@ -36,12 +38,13 @@ def _furnish(declaration: type) -> None:
     fields: dict[str, object] = dict(getattr(declaration, "record_fields", {}))
     own = vars(declaration)
     for name, annotation in own.get("__annotations__", {}).items():
+        if not isinstance(annotation, str):
+            raise TypeError(f"{name}: the module needs `from __future__ import annotations`")
         if not annotation.startswith("ClassVar"):
             fields[name] = own.get(name, REQUIRED)
     methods: dict[str, object] = {
         "record_fields": fields,
         "__match_args__": tuple(fields),
-        "__init__": _initialize,
         "__setattr__": _refuse,
         "__delattr__": _refuse,
         "__repr__": _shown,
@@ -61,12 +64,20 @@ def replace(original: T, **changes: object) -> T:
     return type(original)(**{**vars(original), **changes})
 
 
-def _initialize(self: Any, *ordered: object, **values: object) -> None:
-    fields = self.record_fields
-    if ordered:
-        values.update(zip(fields, ordered, strict=False))
+def _initialize_in_order(self: Any, *ordered: object, **values: object) -> None:
+    names = tuple(self.record_fields)
+    if len(ordered) > len(names):
+        raise TypeError(f"{type(self).__name__} has {len(names)} fields, not {len(ordered)}")
+    for name, value in zip(names, ordered, strict=False):
+        if name in values:
+            raise TypeError(f"{type(self).__name__} is given {name} twice")
+        values[name] = value
+    _initialize(self, **values)
+
+
+def _initialize(self: Any, **values: object) -> None:
     given = self.__dict__
-    for name, default in fields.items():
+    for name, default in self.record_fields.items():
         value = values.pop(name, default)
         if value is REQUIRED:
             raise TypeError(f"{type(self).__name__} needs {name}")

@@ -44,6 +44,12 @@ class Scope:
         self.counts[kind] = count
         return f"{kind}_{count}"
 
+    def leave_out(self, kind: str) -> None:
+        """Pass over the number of a step without a name that is left out: the steps after it, and
+        their weights, are called the same with it and without it."""
+        if kind:
+            self.counted(kind)
+
     def add(self, name: str, place: Place, output: int = UNKNOWN) -> None:
         """Enter a name; its output may come later."""
         self.outputs[name] = output

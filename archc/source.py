@@ -30,7 +30,7 @@ from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner, ScannerError
 
-from archc.diagnostics import Diagnostic, Note, Place, SourceText, SpecError
+from archc.diagnostics import Diagnostic, Note, Place, SourceText, SpecError, encodable
 
 try:
     from yaml._yaml import CParser
@@ -75,7 +75,7 @@ def read_text(path: str, *, display: str | None = None, root: str | None = None)
     With `root`, the file must lie inside that folder once every link is followed, and must be
     neither a symbolic link nor one of several hard links. Raises SpecError: ARC001, ARC002, ARC003.
     """
-    name = path if display is None else display
+    name = encodable(path if display is None else display)
     try:
         data = _read(path, root)
     except ValueError:  # a NUL or a lone surrogate

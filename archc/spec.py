@@ -12,7 +12,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from archc.diagnostics import Diagnostic, Place, SourceText, SpecError, did_you_mean
+from archc.diagnostics import (
+    Diagnostic,
+    Place,
+    SourceText,
+    SpecError,
+    did_you_mean,
+    encodable,
+)
 from archc.document import mapping, read_document
 from archc.evaluate import evaluate_params
 from archc.expand import expand, find_faults
@@ -152,7 +159,7 @@ def read_source(source: SourceText, root: str, real: str) -> Spec:
     name = os.path.relpath(real, root).replace(os.sep, "/")
     if os.path.basename(root) == ROOT:
         name = f"{ROOT}/{name}"
-    return Spec(document, name, tuple(texts))
+    return Spec(document, encodable(name), tuple(texts))
 
 
 def _follow(extends: Value, here: str, root: str, chain: list[str]) -> tuple[SourceText, str]:

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from archc import names
+from archc.backends import keras, torch
 
 
 def test_builtins_are_pythons() -> None:
@@ -64,3 +65,21 @@ def test_class_names_are_in_camel_case(name: str, expected: str) -> None:
 @pytest.mark.parametrize("name", ["None", "lenet", "LeNet_5", "Le Net", "A" * 65, ""])
 def test_bad_class_names_are_refused(name: str) -> None:
     assert names.fault_of_class(name) is not None
+
+
+def test_functions_that_emitted_source_defines_are_no_parameters() -> None:
+    functions = {name for name in keras.HELPERS if names.fault_of_name(name) is None}
+    assert functions == names.FUNCTIONS
+    assert all(names.fault_of_param(name) is not None for name in functions)
+    assert names.fault_of_attribute("scaled_tanh") is None
+
+
+def test_classes_that_emitted_source_uses_are_refused() -> None:
+    used = {*torch.KNOWN, *torch.HELPERS}
+    assert {name for name in used if name[0].isupper()} == names.CLASSES
+    assert all(names.fault_of_class(name) is not None for name in names.CLASSES)
+
+
+def test_a_class_is_taken_once() -> None:
+    taken = {"Stem"}
+    assert [names.new_class("stem", taken), names.new_class("stem", taken)] == ["Stem2", "Stem3"]

@@ -26,10 +26,11 @@ class Frame:
 
     def evaluate(self, expr: Expr, present: Sequence[int]) -> list[object]:
         """What an expression comes to in each instance of `present`."""
-        return [
-            value_of(expr, {symbol: column[index] for symbol, column in self.columns.items()})
-            for index in present
-        ]
+        return [value_of(expr, self.values(index)) for index in present]
+
+    def values(self, index: int) -> dict[Expr, object]:
+        """The value of each symbol in one instance."""
+        return {symbol: column[index] for symbol, column in self.columns.items()}
 
     def common(self, outputs: Sequence[Axes]) -> Axes | None:
         """The axes that an output has in every instance of the block."""

@@ -20,6 +20,12 @@ from archc.ops.base import Op
 from archc.rewrite import unify
 from archc.spec import Spec
 
+EXPOSED = frozenset({"filters", "units", "rate"})
+"""Fields whose parameters may become arguments: any value of theirs gives the same layers."""
+
+MOST_EXPOSED = 16
+"""Parameters that are tried: each costs as much as the network."""
+
 
 class Backend(NamedTuple):
     """A backend's tables."""
@@ -69,19 +75,17 @@ def _is_nonnegative(node: Node, incoming: bool) -> bool:
 
 
 def exposed(spec: Spec, costs: Costs, stages: Stages, backend: Backend) -> list[str]:
-    """The spec's parameters that fill op fields and change nothing else: arguments of the emitted
-    network. Proven by lowering the network once more with another value of the parameter."""
+    """The spec's parameters that fill widths and rates of ops and change nothing else: arguments
+    of the emitted network. Proven by lowering the network once more with another value of the
+    parameter, for the first `MOST_EXPOSED` that may be one."""
     graph = costs.graph
     direct: dict[str, None] = {}
     for region in _outside_blocks(graph):
-        for expression in region.expressions.values():
-            if isinstance(expression, expressions.Name):
+        for field, expression in region.expressions.items():
+            if field in EXPOSED and isinstance(expression, expressions.Name):
                 direct[expression.name] = None
-    return [
-        name
-        for name in graph.about.params
-        if name in direct and _is_argument(name, spec, graph, stages, backend)
-    ]
+    tried = [name for name in graph.about.params if name in direct][:MOST_EXPOSED]
+    return [name for name in tried if _is_argument(name, spec, graph, stages, backend)]
 
 
 def _outside_blocks(graph: Graph) -> list[Node]:
@@ -104,7 +108,10 @@ def _is_argument(name: str, spec: Spec, graph: Graph, stages: Stages, backend: B
         return False
     outside = {node.index for node in _outside_blocks(graph)}
     for node in graph.layers:
-        if not _fills(name, node) and not _is_alike(node.index, graph, changed):
+        if _fills(name, node):
+            if graph.input_axes(node) != changed.input_axes(changed.nodes[node.index]):
+                return False
+        elif not _is_alike(node.index, graph, changed):
             return False
         a, b = stages[node.index], changed_stages[node.index]
         if node.inputs != changed.nodes[node.index].inputs or len(a) != len(b):
@@ -115,17 +122,19 @@ def _is_argument(name: str, spec: Spec, graph: Graph, stages: Stages, backend: B
                 (one.expression, two.expression),
                 (one.initialize, two.initialize),
             ):
-                if not _differ_by(name, node, trees, node.index in outside):
+                if not _differ_by(name, (value, other), node, trees, node.index in outside):
                     return False
     return True
 
 
 def _fills(name: str, node: Node) -> bool:
-    """Whether a parameter alone is a field of a node's op."""
-    return any(
-        isinstance(written, expressions.Name) and written.name == name
-        for written in node.expressions.values()
-    )
+    """Whether a parameter alone is a width or rate of a node's op."""
+    return any(_is_filled(name, node, field) for field in node.expressions)
+
+
+def _is_filled(name: str, node: Node, field: str | None) -> bool:
+    written = node.expressions.get(field) if field in EXPOSED else None
+    return isinstance(written, expressions.Name) and written.name == name
 
 
 def _is_alike(index: int, graph: Graph, changed: Graph) -> bool:
@@ -136,16 +145,22 @@ def _is_alike(index: int, graph: Graph, changed: Graph) -> bool:
     return a.op == b.op and weights[0] == weights[1]
 
 
-def _differ_by(name: str, node: Node, trees: Sequence[Expr | None], allowed: bool) -> bool:
-    """Whether two trees differ, if at all, in literals that the parameter fills directly."""
+def _differ_by(
+    name: str,
+    values: tuple[object, object],
+    node: Node,
+    trees: Sequence[Expr | None],
+    allowed: bool,
+) -> bool:
+    """Whether two trees differ, if at all, in literals that the parameter with its two values
+    fills directly."""
     if trees[0] is None or trees[1] is None:
         return trees[0] is trees[1]
 
     def resolve(literals: tuple[Lit, ...]) -> Expr | None:
-        field = literals[0].field
-        written = node.expressions.get(field) if field is not None else None
-        filled = isinstance(written, expressions.Name) and written.name == name
-        return Ref(name) if filled and allowed else None
+        filled = _is_filled(name, node, literals[0].field)
+        same = tuple(literal.value for literal in literals) == values
+        return Ref(name) if filled and allowed and same else None
 
     whole = [tree for tree in trees if tree is not None]
     return unify(whole, resolve) is not None

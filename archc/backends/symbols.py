@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeGuard
 
 from archc import expressions as spec
-from archc.emit import Binary, Conditional, Expr, Lit, Ref, Unary, call
-from archc.rewrite import walk
+from archc.emit import Binary, Call, Conditional, Expr, Keyword, Lit, Ref, Unary, call
+from archc.rewrite import transform, walk
 
-PRINTABLE_FUNCTIONS = frozenset({"min", "max", "len", "round"})
-"""Functions of the spec language that Python has under the same name and meaning."""
+PRINTABLE_FUNCTIONS = frozenset({"min", "max", "round"})
+"""Functions of the spec language that Python has under the same name, with the same meaning for
+numbers."""
 
 Widths: TypeAlias = "Callable[[str], Expr | None]"
 
@@ -105,6 +106,40 @@ def folded(expr: Binary) -> Expr:
         value = value_of(expr, {})
         return Lit(value) if is_number(value) else expr
     return expr
+
+
+def concrete(expr: Expr, values: Mapping[Expr, object]) -> Expr:
+    """An expression with values for its symbols, whatever is constant in it computed, and without
+    the defaults that only say what need not be printed."""
+
+    def settle(node: Expr) -> Expr:
+        if node in values:
+            value = values[node]
+            return Lit(value) if isinstance(value, bool | int | float | str | tuple) else node
+        match node:
+            case Binary():
+                return folded(node)
+            case Unary("-", Lit(value=value)) if is_number(value):
+                return Lit(-value)
+            case Unary("not", Lit(value=bool(value))):
+                return Lit(not value)
+            case Conditional(Lit(value=bool(value)), then, otherwise):
+                return then if value else otherwise
+            case Call(Ref(name), arguments, ()) if name in _COMPUTED:
+                numbers = [one.value for one in arguments if isinstance(one, Lit)]
+                if numbers and all(map(is_number, numbers)) and len(numbers) == len(arguments):
+                    return Lit(_COMPUTED[name](*numbers))
+                return node
+            case Call(function, arguments, keywords):
+                bare = tuple(Keyword(word.name, word.value) for word in keywords)
+                return Call(function, arguments, bare)
+            case _:
+                return node
+
+    return transform(expr, settle)
+
+
+_COMPUTED: Mapping[str, Callable[..., int | float]] = {"max": max, "min": min, "round": round}
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

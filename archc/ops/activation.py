@@ -6,7 +6,16 @@ from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes
 from archc.ops.base import Op, Order, Sign, Weight, is_bare
-from archc.ops.fields import Doc, Kind, Number, Schema, choice, fields_of, or_expression
+from archc.ops.fields import (
+    Doc,
+    Kind,
+    NonNegative,
+    Number,
+    Schema,
+    choice,
+    fields_of,
+    or_expression,
+)
 from archc.records import record
 
 
@@ -37,7 +46,7 @@ class LeakyRelu(Activation):
     name: ClassVar[str] = "leaky_relu"
     scalar: ClassVar[str] = "slope"
 
-    slope: Annotated[Number, Doc("factor of the negative half")] = 0.01
+    slope: Annotated[NonNegative, Doc("factor of the negative half")] = 0.01
 
 
 @record

@@ -28,6 +28,8 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
     if graph.about.title:
         told["title"] = graph.about.title
     told["source"] = graph.about.source
+    if graph.about.overrides:
+        told["set"] = dict(graph.about.overrides)
     told["inputs"] = named_axes(graph, graph.inputs)
     told["outputs"] = named_axes(graph, graph.outputs)
     files: dict[str, str] = {}

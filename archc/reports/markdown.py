@@ -9,11 +9,18 @@ from archc.infer import Costs, Memory
 from archc.reports.rows import COLUMNS, axes_line, human, totals
 
 
+def document(costs: Costs) -> str:
+    """The report as a file, with the line that tells where it comes from."""
+    line = costs.graph.about.header.replace("&", "&amp;").replace(">", "&gt;")
+    return f"<!-- {line} -->\n\n{report(costs)}"
+
+
 def report(costs: Costs, memory: Memory | None = None) -> str:
     """Heading, axes, the table of all layers by path, and the totals."""
     about = costs.graph.about
     lines = [f"# {escape(about.title or about.name)}", ""]
-    for note in (about.description, *about.references):
+    changed = ", ".join(f"{name}={value!r}" for name, value in about.overrides.items())
+    for note in (about.description, *about.references, changed):
         if note:
             lines += [escape(note), ""]
     lines += [escape(axes_line(costs)), ""]

@@ -47,7 +47,7 @@ class LocalResponseNormalization(layers.Layer):
         }
 
 
-def build_model(classes: int = 1000, groups: int = 1) -> keras.Sequential:
+def build_model(classes: int = 1000) -> keras.Sequential:
     """AlexNet with its two towers joined (no groups): 62,378,344 parameters,
     1,135,256,096 MACs.
 
@@ -66,34 +66,15 @@ def build_model(classes: int = 1000, groups: int = 1) -> keras.Sequential:
             layers.Conv2D(96, 11, strides=4, activation="relu", name="conv1"),
             LocalResponseNormalization(),
             layers.MaxPooling2D(3, strides=2),  # 27 x 27 x 96
-            layers.Conv2D(
-                256,
-                5,
-                padding="same",
-                groups=groups,
-                activation="relu",
-                name="conv2",
-            ),  # 27 x 27 x 256
+            # 27 x 27 x 256
+            layers.Conv2D(256, 5, padding="same", activation="relu", name="conv2"),
             LocalResponseNormalization(),
             layers.MaxPooling2D(3, strides=2),  # 13 x 13 x 256
             # 13 x 13 x 384
             layers.Conv2D(384, 3, padding="same", activation="relu", name="conv3"),
-            layers.Conv2D(
-                384,
-                3,
-                padding="same",
-                groups=groups,
-                activation="relu",
-                name="conv4",
-            ),
-            layers.Conv2D(
-                256,
-                3,
-                padding="same",
-                groups=groups,
-                activation="relu",
-                name="conv5",
-            ),  # 13 x 13 x 256
+            layers.Conv2D(384, 3, padding="same", activation="relu", name="conv4"),
+            # 13 x 13 x 256
+            layers.Conv2D(256, 3, padding="same", activation="relu", name="conv5"),
             layers.MaxPooling2D(3, strides=2),  # 6 x 6 x 256
             layers.Flatten(),  # 9216
             layers.Dense(4096, activation="relu", name="fc6"),  # 4096

@@ -19,16 +19,16 @@ class AlexNetUngrouped(nn.Module):
     Neural Networks.
     """
 
-    def __init__(self, classes: int = 1000, groups: int = 1) -> None:
+    def __init__(self, classes: int = 1000) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 96, kernel_size=11, stride=4)
         self.relu = nn.ReLU(inplace=True)
         self.local_response_norm = nn.LocalResponseNorm(5, alpha=0.0005, k=2.0)
         self.max_pool = nn.MaxPool2d(kernel_size=3, stride=2)
-        self.conv2 = nn.Conv2d(96, 256, kernel_size=5, padding=2, groups=groups)
+        self.conv2 = nn.Conv2d(96, 256, kernel_size=5, padding=2)
         self.conv3 = nn.Conv2d(256, 384, kernel_size=3, padding=1)
-        self.conv4 = nn.Conv2d(384, 384, kernel_size=3, padding=1, groups=groups)
-        self.conv5 = nn.Conv2d(384, 256, kernel_size=3, padding=1, groups=groups)
+        self.conv4 = nn.Conv2d(384, 384, kernel_size=3, padding=1)
+        self.conv5 = nn.Conv2d(384, 256, kernel_size=3, padding=1)
         self.fc6 = nn.Linear(9216, 4096)
         self.dropout = nn.Dropout(0.5)
         self.fc7 = nn.Linear(4096, 4096)

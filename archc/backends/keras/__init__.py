@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
+from string import digits
 
 from archc.backends import plan
 from archc.backends.keras.functions import (
@@ -13,6 +14,7 @@ from archc.backends.keras.functions import (
     function_name,
     layer_name,
     parameters,
+    relative,
     with_name,
 )
 from archc.backends.keras.layout import observed_flattens, shape, shape_comment
@@ -27,7 +29,6 @@ from archc.backends.lowering import Placed, Site, Stage
 from archc.backends.module import (
     BATCH,
     docstring,
-    header,
     imports_for,
     input_axes,
     input_variables,
@@ -37,7 +38,8 @@ from archc.backends.module import (
     run_main,
     summary,
 )
-from archc.backends.parts import Group, Item, Part, Template
+from archc.backends.parts import Group, Item, Part, Stages, Template
+from archc.backends.placing import definition_of, placings
 from archc.backends.template import template
 from archc.backends.uses import Uses, is_empty
 from archc.emit import (
@@ -86,7 +88,7 @@ def emit(spec: Spec, costs: Costs) -> str:
     stages = lower(graph, uses)
     arguments = plan.exposed(spec, costs, stages, BACKEND)
     made = template(graph, stages, arguments, passes_width=False)
-    separator = _separator(graph)
+    separator = _separator(graph, stages)
     renamed = _function_names(graph, made)
     taken = frozenset({*HELPERS, *renamed.values()})
     blocks = [
@@ -113,21 +115,30 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placed, ...]]:
     graph = costs.graph
     uses = Uses(graph)
     stages = lower(graph, uses)
-    parts = _as_sequence(template(graph, stages, (), passes_width=False), uses)
+    made = template(graph, stages, (), passes_width=False)
+    parts = _as_sequence(made, uses)
     if parts is not None:
         position = count()
         return {
             part.node.index: tuple(Placed(stage, next(position)) for stage in part.stages)
             for part, _ in parts
         }
-    separator = _separator(graph)
-    return {
-        node.index: tuple(
-            Placed(stage, layer_name(node.path, stage, stages[node.index]).replace(".", separator))
+    separator = _separator(graph, stages)
+    found: dict[int, tuple[Placed, ...]] = {}
+    for node, part, around in placings(made, graph.root):
+        names: list[str] = []
+        within = ""  # a function names what is in it by paths from its own region
+        for group in around:
+            definition = definition_of(group, made)
+            if definition is not None:
+                names.append(relative(group.region.path, within))
+                within = definition.region.path
+        path = ".".join([*names, relative(part.node.path, within)])
+        found[node.index] = tuple(
+            Placed(stage, layer_name(path, stage, part.stages).replace(".", separator))
             for stage in stages[node.index]
         )
-        for node in graph.layers
-    }
+    return found
 
 
 def _function_names(graph: Graph, made: Template) -> dict[str, str]:
@@ -156,10 +167,13 @@ def lower(graph: Graph, uses: Uses) -> dict[int, tuple[Stage, ...]]:
     return stages
 
 
-def _separator(graph: Graph) -> str:
+def _separator(graph: Graph, stages: Stages) -> str:
     """What joins the names of a path in a layer's name, so that no two layers share one."""
-    joined = {node.path.replace(".", "_") for node in graph.nodes}
-    return "_" if len(joined) == len(graph.nodes) else "."
+    names = [graph.nodes[index].path for index in graph.inputs]
+    for node in graph.layers:
+        own = stages[node.index]
+        names += [layer_name(node.path, stage, own) for stage in own if stage.layer is not None]
+    return "_" if len({name.replace(".", "_") for name in names}) == len(names) else "."
 
 
 def _as_sequence(made: Template, uses: Uses) -> list[tuple[Part, str | None]] | None:
@@ -200,16 +214,20 @@ def _sequential(
     parts: Sequence[tuple[Part, str | None]],
     separator: str,
 ) -> FunctionDef:
-    """`keras.Sequential` of all layers. Layers that the spec names have that name."""
+    """`keras.Sequential` of all layers. Layers that the spec names have that name, and all have
+    theirs where one could be the same as what Keras calls another."""
     graph = costs.graph
     (axes,) = input_axes(graph).values()
-    layers: list[Expr] = [call("keras.Input", shape(axes))]
+    own = [part.node.path.replace(".", separator) for part, _ in parts if part.node.named]
+    all_named = _may_clash(own, ["InputLayer", *_classes(parts)])
+    name = (Keyword("name", Lit(graph.nodes[graph.inputs[0]].name)),) if all_named else ()
+    layers: list[Expr] = [Call(Ref("keras.Input"), (Lit(shape(axes)),), name)]
     for part, section in parts:
         node = part.node
         for position, stage in enumerate(part.stages):
             assert stage.layer is not None
             layer: Call = stage.layer
-            if node.named:
+            if node.named or all_named:
                 path = layer_name(node.path, stage, part.stages)
                 layer = with_name(layer, Lit(path.replace(".", separator)))
             same = part.axes == graph.input_axes(node)[0]
@@ -219,6 +237,20 @@ def _sequential(
     return _builder(costs, made, "keras.Sequential", [Return(made_model)])
 
 
+def _classes(parts: Sequence[tuple[Part, str | None]]) -> list[str]:
+    """The classes of all layers in a straight network."""
+    layers = (stage.layer for part, _ in parts for stage in part.stages)
+    functions = (layer.function for layer in layers if layer is not None)
+    return [one.name.rpartition(".")[2] for one in functions if isinstance(one, Ref)]
+
+
+def _may_clash(names: Iterable[str], classes: Iterable[str]) -> bool:
+    """Whether Keras could give one of the names to a layer of one of the classes by itself: the
+    class's name, words apart, and a number."""
+    given = {name.lower().rstrip(digits) for name in classes}
+    return any(name.replace("_", "").rstrip(digits) in given for name in names)
+
+
 def _functional(
     costs: Costs, made: Template, uses: Uses, separator: str, taken: frozenset[str]
 ) -> FunctionDef:
@@ -226,9 +258,11 @@ def _functional(
     graph = costs.graph
     axes = input_axes(graph)
     names = input_variables(axes, "inputs", taken)
+    paths = [node.path.replace(".", separator) for node in graph.layers]
+    named = len(axes) > 1 or _may_clash(paths, ["InputLayer"])
     inputs: list[Statement] = []
     for name, (given, one) in zip(names, axes.items(), strict=True):
-        keywords = () if len(axes) == 1 else (Keyword("name", Lit(given)),)
+        keywords = (Keyword("name", Lit(given)),) if named else ()
         value = Call(Ref("keras.Input"), (Lit(shape(one)),), keywords)
         inputs.append(Assign(Ref(name), value))
 
@@ -292,7 +326,7 @@ def _module(graph: Graph, functions: Sequence[FunctionDef]) -> str:
     wanted = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])
     return render(
         Module(
-            header=(header(graph),),
+            header=(graph.about.header,),
             body=(*wanted, *(Raw(source) for _, source in helpers), *body),
         )
     )

@@ -8,7 +8,7 @@ from archc.backends.keras.layout import shape_comment
 from archc.backends.lowering import Stage, fill, hole
 from archc.backends.parts import Argument, Definition, Group, Item, Part, trees_in
 from archc.backends.symbols import symbols_in
-from archc.backends.uses import Uses, is_empty
+from archc.backends.uses import Uses, is_empty, nodes_of
 from archc.backends.variables import Operation, name_variables
 from archc.emit import (
     Assign,
@@ -105,10 +105,15 @@ def with_name(layer: Call, name: Expr) -> Call:
     return Call(layer.function, layer.arguments, (*layer.keywords, Keyword("name", name)))
 
 
+def relative(path: str, within: str) -> str:
+    """A path from the region `within`, which the network's own path leads to."""
+    return path[len(within) + 1 :] if within else path
+
+
 def layer_name(path: str, stage: Stage, stages: Sequence[Stage]) -> str:
     """The name of a stage's layer: the op's path for its main stage, that with a label for
-    others."""
-    return path if stage.main or len(stages) == 1 else f"{path}_{stage.label}"
+    others. Its parts are joined by dots."""
+    return path if stage.main or len(stages) == 1 else f"{path}.{stage.label}"
 
 
 class Body:
@@ -145,7 +150,7 @@ class Body:
             if is_empty(item):
                 continue
             if isinstance(item, Group) and item.call is not None and item.condition is None:
-                if waiting and not _goes_on(waiting[-1], item):
+                if waiting and not self.goes_on(waiting[-1], item):
                     yield from self.instances(waiting)
                     waiting = []
                 waiting.append(item)
@@ -163,7 +168,7 @@ class Body:
         elif item.call is not None:
             yield self.instance(item)
         else:
-            yield Comment(self.relative(item.region.path))
+            yield Comment(relative(item.region.path, self.path))
             yield from self.write(item.items)
 
     def optional(self, item: Item, condition: Expr) -> Iterator[Statement]:
@@ -179,14 +184,11 @@ class Body:
             body = tuple(self.write(item.items))
         yield If(condition, body)
 
-    def relative(self, path: str) -> str:
-        return path[len(self.path) + 1 :] if self.path else path
-
     def part(self, part: Part) -> Iterator[Statement]:
         node = part.node
         target = Ref(self.names[node.index])
         values: list[Expr] = [Ref(self.names[index]) for index in node.inputs]
-        path = self.relative(node.path)
+        path = relative(node.path, self.path)
         for position, stage in enumerate(part.stages):
             last = position == len(part.stages) - 1
             expr = self.applied(stage, values, layer_name(path, stage, part.stages))
@@ -212,7 +214,7 @@ class Body:
             return
         first, last = _number(groups[0]), _number(groups[-1])
         (source,), output = self.uses.inputs(groups[0]), groups[0].region.output
-        stem = self.relative(groups[0].region.path)[: -len(str(first))]
+        stem = relative(groups[0].region.path, self.path)[: -len(str(first))]
         name = self.numbered(stem)
         made = self.called(groups[0], Ref(self.names[source]), name)
         target = Ref(self.names[output])
@@ -221,6 +223,21 @@ class Body:
             made = self.called(groups[0], target, name)
         loop = call("range", first, last + 1)
         yield For(Ref("number"), loop, (Assign(target, made, shape_comment(groups[0].axes)),))
+
+    def goes_on(self, before: Group, after: Group) -> bool:
+        """Whether an instance is the one before it once more, under the next number, and alone
+        takes what that gives."""
+        given = before.region.output
+        stem, other = (one.region.name.rpartition("_")[0] for one in (before, after))
+        return (
+            before.call == after.call
+            and before.axes == after.axes
+            and stem == other
+            and 0 <= _number(before) == _number(after) - 1
+            and after.region.input == given
+            and self.names[given] == self.names[after.region.output]
+            and nodes_of(after).issuperset(self.uses.users[given])
+        )
 
     def numbered(self, stem: str) -> Expr:
         whole = self.name_of(stem)
@@ -231,7 +248,7 @@ class Body:
 
     def instance(self, group: Group) -> Statement:
         (source,) = self.uses.inputs(group)
-        name = self.name_of(self.relative(group.region.path))
+        name = self.name_of(relative(group.region.path, self.path))
         made = self.called(group, Ref(self.names[source]), name)
         return Assign(Ref(self.names[group.region.output]), made, shape_comment(group.axes))
 
@@ -250,17 +267,6 @@ def _name(item: Item) -> str | None:
 
 
 def _number(group: Group) -> int:
+    """The number that an instance's name ends in, or -1 where it has none that a loop gives."""
     digits = group.region.name.rpartition("_")[2]
-    return int(digits) if digits.isdecimal() else -1
-
-
-def _goes_on(before: Group, after: Group) -> bool:
-    """Whether an instance is the one before it once more, under the next number."""
-    stem, other = before.region.name.rpartition("_")[0], after.region.name.rpartition("_")[0]
-    return (
-        before.call == after.call
-        and before.axes == after.axes
-        and stem == other
-        and 0 <= _number(before) == _number(after) - 1
-        and after.region.input == before.region.output
-    )
+    return int(digits) if digits.isdecimal() and str(int(digits)) == digits else -1

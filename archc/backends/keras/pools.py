@@ -17,7 +17,9 @@ from archc.ops.sliding import Slide
 def _pool(site: Site, name: str, slides: Sequence[Slide], *, same: bool) -> Stage:
     """A pooling layer of Keras; its stride is the size of its window unless it says otherwise."""
     size = per_axis([slide.kernel for slide in slides], "kernel_size")
-    strides = per_axis([slide.stride for slide in slides], "stride")
+    assert isinstance(site.op, MaxPool | AvgPool)
+    own = "kernel_size" if site.op.stride is None else "stride"
+    strides = per_axis([slide.stride for slide in slides], own)
     made = layer(
         f"layers.{name}{site.rank}D",
         size,

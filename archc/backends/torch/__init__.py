@@ -9,7 +9,6 @@ from archc.backends.lowering import Placed
 from archc.backends.module import (
     BATCH,
     docstring,
-    header,
     imports_for,
     input_axes,
     input_variables,
@@ -116,7 +115,7 @@ def _module(graph: Graph, classes: Sequence[ClassDef]) -> str:
     wanted = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])
     return render(
         Module(
-            header=(header(graph),),
+            header=(graph.about.header,),
             body=(*wanted, *(Raw(source) for _, source in helpers), *body),
         )
     )

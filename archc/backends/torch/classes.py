@@ -3,7 +3,7 @@ and how `forward` puts them together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from archc.emit import (
     FunctionDef,
     Generator,
     Index,
+    Keyword,
     ListOf,
     Lit,
     Parameter,
@@ -37,7 +38,7 @@ from archc.emit import (
     call,
 )
 from archc.graph import Input
-from archc.names import camel_case
+from archc.names import new_class
 from archc.ops.axes import Axes
 from archc.ops.merge import Merge
 from archc.pieces import width_on_one_line
@@ -70,14 +71,6 @@ class Classes:
         self.taken = set(taken)
         self.written: list[ClassDef] = []
         self.places: Places = {}
-
-    def new_name(self, wanted: str) -> str:
-        name, count = wanted, 1
-        while name in self.taken:
-            count += 1
-            name = f"{wanted}{count}"
-        self.taken.add(name)
-        return name
 
     def write(
         self,
@@ -122,11 +115,13 @@ class Classes:
         """Write a section that is no plain sequence as a class of its own; gives its call."""
         used = symbols_in(list(trees_in(group.items)))
         own = [argument for argument in arguments if argument.name in used]
-        name = self.new_name(camel_case(group.region.name))
+        flags = tuple(Keyword(one.name, Ref(one.name)) for one in own if one.type == "bool")
+        others = tuple(Ref(one.name) for one in own if one.type != "bool")
+        name = new_class(group.region.name, self.taken)
         ends = (self.uses.externals(group.region), self.uses.results(group.region))
         plain = [replace(argument, default=None) for argument in own]
         self.write(name, f"The section `{group.region.path}`.", plain, group.items, ends)
-        return call(name, *(Ref(argument.name) for argument in own))
+        return Call(Ref(name), others, flags)
 
     def sequential(
         self, items: Sequence[Item], arguments: Sequence[Argument], prefix: str = ""
@@ -147,6 +142,7 @@ class Classes:
 
     def entries(self, items: Sequence[Item], arguments: Sequence[Argument]) -> list[_Entry]:
         entries: list[_Entry] = []
+        explicit = {_own_name(item) for item in items}
         for item in items:
             if isinstance(item, Group):
                 layer = self.module(item, arguments)
@@ -161,7 +157,7 @@ class Classes:
                 layer = _optional(_in_sequence(layers), item.condition)
                 entries.append(_Entry(layer, node.name, node.named, comment))
                 continue
-            for stage, name in zip(layers, _stage_names(item, layers), strict=True):
+            for stage, name in zip(layers, _stage_names(item, layers, explicit), strict=True):
                 assert stage.layer is not None
                 shown = comment if stage.main else None
                 entries.append(_Entry(stage.layer, name, node.named, shown))
@@ -174,11 +170,23 @@ def is_heavy(part: Part) -> bool:
     return any(stage.weighted and not stage.label.endswith("norm") for stage in part.stages)
 
 
-def _stage_names(part: Part, stages: Sequence[Stage]) -> list[str]:
-    """The node's name for its main stage, and that with a label for the others."""
+def _own_name(item: Item) -> str:
+    return item.node.name if isinstance(item, Part) else item.region.name
+
+
+def _stage_names(part: Part, stages: Sequence[Stage], taken: Container[str]) -> list[str]:
+    """The node's name for its main stage; that with a label for the others, and with a number
+    where an item beside it is named so."""
     name = part.node.name
-    alone = len(stages) == 1
-    return [name if stage.main or alone else f"{name}_{stage.label}" for stage in stages]
+    names: list[str] = []
+    for stage in stages:
+        wanted = name if stage.main or len(stages) == 1 else f"{name}_{stage.label}"
+        number = 1
+        while wanted != name and (wanted in taken or wanted in names):
+            number += 1
+            wanted = f"{name}_{stage.label}_{number}"
+        names.append(wanted)
+    return names
 
 
 def _in_sequence(stages: Sequence[Stage]) -> Expr:
@@ -242,9 +250,7 @@ class _Body:
         self.shared: dict[Expr, str] = {}
         self.keeping: dict[str, Expr] = {}
         self.initial: list[Statement] = []
-        self.explicit = {
-            item.node.name if isinstance(item, Part) else item.region.name for item in items
-        }
+        self.explicit = {_own_name(item) for item in items}
 
     def definition(self, name: str, docstring: str | None) -> ClassDef:
         steps = self.steps()
@@ -343,7 +349,8 @@ class _Body:
         builds: list[Callable[[Sequence[Expr]], Expr]] = []
         places: list[str | None] = []
         layers = [stage for stage in part.stages if stage.layer is not None]
-        names = dict(zip(map(id, layers), _stage_names(part, layers), strict=True))
+        own_names = _stage_names(part, layers, self.explicit)
+        names = dict(zip(map(id, layers), own_names, strict=True))
         for stage in part.stages:
             if stage.expression is not None:
                 builds.append(_computed(self.kept(stage.expression)))

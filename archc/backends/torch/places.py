@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
-from archc.backends.instances import alignment_key
-from archc.backends.parts import Definition, Group, Item, Part, Template
-from archc.backends.uses import is_empty
-from archc.emit import Ref
-from archc.graph import Node, Region
+from archc.backends.parts import Group, Item, Part, Template
+from archc.backends.placing import placings
+from archc.graph import Region
 
 Places: TypeAlias = "dict[int | str, tuple[str | None, ...]]"
 """By the index of a node, or the path of a section or block instance: the keys of its modules in
@@ -40,31 +38,8 @@ def in_optional(key: str, part: Part) -> tuple[str, ...]:
 
 def whole_paths(made: Template, keys: Places, root: Region) -> dict[int, tuple[str | None, ...]]:
     """The paths of every node's modules from the whole network, one for each stage."""
-    definitions = {one.name: one for one in made.definitions}
-    return dict(_paths(made.items, root, "", keys, definitions))
-
-
-def _paths(
-    items: Sequence[Item],
-    region: Region,
-    prefix: str,
-    keys: Places,
-    definitions: Mapping[str, Definition],
-) -> Iterator[tuple[int, tuple[str | None, ...]]]:
-    """Those of the nodes in a region, which is an instance of the items."""
-    own = {alignment_key(one): one for one in region.items}
-    for item in items:
-        if isinstance(item, Part):
-            node = own.get(alignment_key(item.node))
-            if isinstance(node, Node):
-                places = keys[item.node.index]
-                yield node.index, tuple(key and prefix + key for key in places)
-        elif not is_empty(item):
-            inner = own.get(alignment_key(item.region))
-            if isinstance(inner, Region):
-                (key,) = keys[item.region.path]
-                inside = item.items
-                if item.call is not None:
-                    assert isinstance(item.call.function, Ref)
-                    inside = definitions[item.call.function.name].items
-                yield from _paths(inside, inner, f"{prefix}{key}.", keys, definitions)
+    paths: dict[int, tuple[str | None, ...]] = {}
+    for node, part, around in placings(made, root):
+        prefix = "".join(f"{keys[group.region.path][0]}." for group in around)
+        paths[node.index] = tuple(key and prefix + key for key in keys[part.node.index])
+    return paths

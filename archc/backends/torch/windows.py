@@ -224,7 +224,9 @@ def lower_avg_pool(site: Site) -> tuple[Stage, ...]:
     begins = [slide.begin for slide in slides]
     ceil = _ceil_mode(site, slides, wanted=op.ceil_mode)
     symmetric = all(slide.begin == slide.end for slide in slides)
-    if ceil is not None and (symmetric or not op.count_include_pad):
+    # PyTorch's kernels of three axes must fit into the map without its padding.
+    fits = site.rank < 3 or all(map(_fits, slides, site.x.spatial))
+    if fits and ceil is not None and (symmetric or not op.count_include_pad):
         made = _pool("AvgPool", op, slides, begins, ceil=ceil)
         counts = op.count_include_pad or not any(begins)
         counted = option("count_include_pad", counts, True, "count_include_pad")
@@ -241,6 +243,10 @@ def lower_avg_pool(site: Site) -> tuple[Stage, ...]:
         ],
     )
     return (Stage(made, label=op.name, main=True),)
+
+
+def _fits(slide: Slide, size: int) -> bool:
+    return slide.extent <= size
 
 
 def _mean_with_zeros(site: Site, op: AvgPool, slides: Sequence[Slide]) -> tuple[Stage, ...]:
