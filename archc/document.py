@@ -16,6 +16,7 @@ from archc import expressions
 from archc.diagnostics import Diagnostic, Place, did_you_mean
 from archc.names import (
     CLASSES,
+    REPETITION,
     camel_case,
     fault_of_attribute,
     fault_of_class,
@@ -44,7 +45,6 @@ from archc.steps import (
 COMPOSITIONS = ("section", "repeat", "for", "block")
 ANY = "*"
 """Stands among known names where others may be meant: what defines them is at fault."""
-_LOOP_NAMES = frozenset({"index", "first", "last"})
 _NO_NAMES: frozenset[str] = frozenset()
 
 
@@ -293,12 +293,12 @@ class _Reader:
             return SectionStep(place, target, when, sources, body) if sound else None
         sound &= self.check_values(target, known)
         if key == "repeat":
-            body = self.steps(layers, known | _LOOP_NAMES)
+            body = self.steps(layers, known | REPETITION)
             return RepeatStep(place, None, when, sources, target, body) if sound else None
         lists = mapping(target)
         self.check_keys(lists, _fault_of_variable)
         variables = lists.keys() if target not in self.broken else {ANY}
-        body = self.steps(layers, known | _LOOP_NAMES | variables)
+        body = self.steps(layers, known | REPETITION | variables)
         return ForStep(place, None, when, sources, lists, body) if sound else None
 
     def check_keys_of_step(self, step: Value, key: str) -> None:
@@ -433,7 +433,7 @@ def _fault_of_input(name: str) -> str | None:
 
 
 def _fault_of_variable(name: str) -> str | None:
-    if name in _LOOP_NAMES:
+    if name in REPETITION:
         return "is given by every repetition"
     return fault_of_name(name)
 

@@ -54,11 +54,14 @@ FRAMEWORK = frozenset(_FRAMEWORK.split())
 a submodule of that name would hide one (PyTorch lets 17 of them pass silently)."""
 
 _EMITTED = """
-annotations batch build_model first functional in_channels in_features index inputs keras last
-layers main math model nn number ops out self tensor torch x
+annotations batch build_model functional in_channels in_features inputs keras layers main math
+model nn number ops out self tensor torch x
 """
 EMITTED = frozenset(_EMITTED.split())
-"""Names that emitted source and expressions use themselves."""
+"""Names that emitted source uses itself."""
+
+REPETITION = frozenset({"first", "index", "last"})
+"""Names that expressions have within repetitions."""
 
 FUNCTIONS = frozenset({"gelu_tanh", "scaled_tanh"})
 """Functions that emitted source defines itself: an argument of that name would hide one."""
@@ -100,6 +103,8 @@ def fault_of_attribute(name: str) -> str | None:
         return "is an attribute of torch.nn.Module or keras.Model"
     if name in EMITTED:
         return "is a name that emitted source uses itself"
+    if name in REPETITION:
+        return "is what expressions within repetitions call the position"
     return fault_of_name(name)
 
 

@@ -351,7 +351,7 @@ class _Composer:
         notes: list[Note] = []
         if problem.startswith("mapping values are not allowed"):
             message = "a mapping cannot start here"
-            hint = 'put text that holds ": " in quotes, and look at the indentation'
+            hint = 'put text with ": " in quotes; or does the line above lack a `:` at its end?'
         elif problem.endswith("that cannot start any token"):
             first = self.source.text[index : index + 1]
             message, hint = f"text cannot start with {first}", "put the text in quotes"

@@ -92,6 +92,7 @@ class Silu(Activation):
     """x * sigmoid(x), also called swish."""
 
     name: ClassVar[str] = "silu"
+    also: ClassVar[tuple[str, ...]] = ("swish",)
 
 
 class Sigmoid(Activation):
@@ -112,6 +113,7 @@ class HardSwish(Activation):
     """x * relu6(x + 3) / 6 (Howard et al. 2019)."""
 
     name: ClassVar[str] = "hard_swish"
+    also: ClassVar[tuple[str, ...]] = ("hard_silu",)
 
 
 class Tanh(Activation):

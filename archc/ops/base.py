@@ -73,6 +73,8 @@ class Op:
     name: ClassVar[str]
     scalar: ClassVar[str | None] = None
     """The field that a bare value fills: `dropout: 0.5`."""
+    also: ClassVar[tuple[str, ...]] = ()
+    """What it is called elsewhere, for hints."""
     view: ClassVar[bool] = False
     """Whether the op only renames elements and writes none."""
     sign: ClassVar[Sign] = "any"

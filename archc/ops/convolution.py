@@ -155,6 +155,7 @@ class ConvTranspose(Op):
     """
 
     name: ClassVar[str] = "conv_transpose"
+    also: ClassVar[tuple[str, ...]] = ("deconv", "deconvolution", "upconv")
 
     filters: Annotated[Count, Doc("output channels")]
     kernel_size: Annotated[Window, Doc("elements of the kernel along each spatial axis")]

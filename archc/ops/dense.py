@@ -24,6 +24,7 @@ class Dense(Op):
     """Fully connected layer: weight . x + bias, on a vector or on each token of a sequence."""
 
     name: ClassVar[str] = "dense"
+    also: ClassVar[tuple[str, ...]] = ("linear", "fc", "fully_connected", "inner_product")
     element_order: ClassVar[Order] = "absorbed"
     scalar: ClassVar[str] = "units"
 

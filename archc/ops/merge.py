@@ -45,6 +45,7 @@ class Multiply(Elementwise):
     """The product of the inputs."""
 
     name: ClassVar[str] = "multiply"
+    also: ClassVar[tuple[str, ...]] = ("mul",)
     sign: ClassVar[Sign] = "kept"
 
 

@@ -29,6 +29,7 @@ class BatchNorm(Op):
     running = momentum * running + (1 - momentum) * batch."""
 
     name: ClassVar[str] = "batch_norm"
+    also: ClassVar[tuple[str, ...]] = ("bn",)
     element_order: ClassVar[Order] = "carried"
 
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
@@ -56,6 +57,7 @@ class LayerNorm(Op):
     (Ba, Kiros & Hinton 2016)."""
 
     name: ClassVar[str] = "layer_norm"
+    also: ClassVar[tuple[str, ...]] = ("ln",)
     element_order: ClassVar[Order] = "carried"
 
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
@@ -69,6 +71,7 @@ class GroupNorm(Op):
     """Normalisation over groups of neighbouring channels and all of space (Wu & He 2018)."""
 
     name: ClassVar[str] = "group_norm"
+    also: ClassVar[tuple[str, ...]] = ("gn",)
     scalar: ClassVar[str] = "groups"
 
     groups: Annotated[Count, Doc("parts the channels are split into")]
@@ -90,6 +93,7 @@ class LocalResponseNorm(Op):
     section 3.3). Alpha is not divided by size. Of an even size, the extra channel lies before."""
 
     name: ClassVar[str] = "local_response_norm"
+    also: ClassVar[tuple[str, ...]] = ("lrn",)
     sign: ClassVar[Sign] = "kept"
 
     size: Annotated[Count, Doc("neighbouring channels in the sum")] = 5

@@ -126,6 +126,7 @@ class GlobalAvgPool(Op):
     """The mean of each channel: a vector, or a map of one element with `keep_dims`."""
 
     name: ClassVar[str] = "global_avg_pool"
+    also: ClassVar[tuple[str, ...]] = ("gap",)
     sign: ClassVar[Sign] = "kept"
 
     keep_dims: Annotated[Flag, Doc("whether the spatial axes stay, with one element each")] = False

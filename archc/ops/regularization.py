@@ -27,6 +27,7 @@ class DropPath(Op):
     (stochastic depth, Huang et al. 2016)."""
 
     name: ClassVar[str] = "drop_path"
+    also: ClassVar[tuple[str, ...]] = ("stochastic_depth",)
     element_order: ClassVar[Order] = "carried"
     sign: ClassVar[Sign] = "kept"
     scalar: ClassVar[str] = "rate"

@@ -92,6 +92,7 @@ class Permute(Op):
     keeps the input's axis names, in canonical order."""
 
     name: ClassVar[str] = "permute"
+    also: ClassVar[tuple[str, ...]] = ("transpose",)
     sign: ClassVar[Sign] = "kept"
     scalar: ClassVar[str] = "order"
 
@@ -125,6 +126,7 @@ class Pad(Op):
     """Elements added around a feature map."""
 
     name: ClassVar[str] = "pad"
+    also: ClassVar[tuple[str, ...]] = ("zero_padding",)
     scalar: ClassVar[str] = "padding"
 
     padding: Annotated[
@@ -196,6 +198,7 @@ class Upsample(Op):
     sample points at element centres."""
 
     name: ClassVar[str] = "upsample"
+    also: ClassVar[tuple[str, ...]] = ("interpolate", "resize")
     sign: ClassVar[Sign] = "kept"
     scalar: ClassVar[str] = "scale"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from archc.diagnostics import Diagnostic, Place, did_you_mean
@@ -216,10 +216,13 @@ def _unknown(value: Value, key: str, known: dict[str, Any], path: list[str | int
     assert isinstance(value.data, dict)
     place = value.data[key].key_place or value.data[key].place
     if "conv" in known:
-        if any(other in known and other not in STEP_KEYS for other in value.data):
+        here = [other for other in value.data if other in known and other not in STEP_KEYS]
+        if here:
             hint = did_you_mean(key, STEP_KEYS) or f"known: {', '.join(sorted(STEP_KEYS))}"
+            if here[0] in OPS and key in (field.name for field in fields_of(OPS[here[0]])):
+                hint = f"indent it further: it is a field of {here[0]}"
             return Diagnostic("ARC204", f"unknown step key `{key[:64]}`", place, hint)
-        hint = did_you_mean(key, known) or "`archc ops` lists all ops"
+        hint = _similar_op(key, known)
         return Diagnostic("ARC204", f"unknown op or step key `{key[:64]}`", place, hint)
     if path[-1:] == ["activation"]:
         return _unknown_activation(key, place)
@@ -236,8 +239,17 @@ def _unknown_activation(name: str, place: Place) -> Diagnostic:
     if name in OPS and OPS[name] in ACTIVATIONS:
         hint = f"write `activation: {name}`"
         return Diagnostic("ARC201", f"{name} takes no fields", place, hint)
-    hint = did_you_mean(name, (op.name for op in ACTIVATIONS)) or "`archc ops` lists all ops"
+    hint = _similar_op(name, [op.name for op in ACTIVATIONS])
     return Diagnostic("ARC204", f"unknown activation `{name[:64]}`", place, hint)
+
+
+def _similar_op(name: str, known: Iterable[str]) -> str:
+    """The known op, or key, that is called so elsewhere or almost so here."""
+    known = list(known)
+    for word in known:
+        if word in OPS and name.lower() in OPS[word].also:
+            return f"archc calls it `{word}`"
+    return did_you_mean(name, known) or "`archc ops` lists all ops"
 
 
 def _meant(key: str, known: dict[str, Any]) -> str:
@@ -254,7 +266,7 @@ def _unknown_step(value: Value, name: str) -> Diagnostic:
         needed = " and ".join(f"`{field.name}`" for field in fields_of(OPS[name]) if field.required)
         hint = f"`archc ops {name}` tells what it takes"
         return Diagnostic("ARC202", f"{name} needs {needed}", value.place, hint)
-    hint = did_you_mean(name, OPS) or "`archc ops` lists all ops"
+    hint = _similar_op(name, OPS)
     return Diagnostic("ARC204", f"unknown op `{name[:64]}`", value.place, hint)
 
 
@@ -273,19 +285,33 @@ def _bare_op(document: Value, path: list[str | int]) -> type[Op] | None:
     return None
 
 
+_FLAGS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+
+
 def _wrong_hint(path: list[str | int], value: Value, node: Any, wanted: str) -> str | None:
     if path == ["archc"]:
         return "this archc reads version 1 of the language"
     if wanted.startswith("a list of steps") and isinstance(value.data, dict):
         return "start each step with `- `"
+    op = OPS.get(str(path[-1])) if path else None
+    if op is not None and op.scalar is None and not isinstance(value.data, str):
+        fields = ", ".join(f"{field.name}: ..." for field in fields_of(op) if field.required)
+        return f"write `{op.name}: {{{fields}}}`"
     if not isinstance(value.data, str):
         return None
+    if wanted.startswith("true or false") and value.data.lower() in _FLAGS:
+        return f"write `{_FLAGS[value.data.lower()]}`"
+    if value.data[:1] == "(" and "list" in wanted:
+        return "write a list in [ ], or an expression as `$( ... )`"
     if "$" in value.data[1:] or value.data[:1] == "(":
         return "an expression is the whole value: `$name` or `$( ... )`"
     if "pattern" in node:
         return suggested_name(value.data, fault_of_class if path == ["class"] else fault_of_name)
     alternatives = [node, *node.get("anyOf", ())]
-    return did_you_mean(value.data, [w for part in alternatives for w in part.get("enum", ())])
+    words = [word for part in alternatives for word in part.get("enum", ())]
+    if path[-1:] == ["activation"]:
+        return _similar_op(value.data, words)
+    return did_you_mean(value.data, words)
 
 
 def _words(path: list[str | int]) -> list[str]:
