@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint benchmarks generated setup clean
+.PHONY: demo test lint verify benchmarks generated setup clean
 
 demo: $(VENV)/torch
 	$(BIN)/archc build specs/lenet5.yaml --backend torch
@@ -19,6 +19,10 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/archc build specs/*.yaml --backend all --check
+
+# Every spec, in float64: ten minutes and 12 GiB.
+verify: $(VENV)/dev
+	set -e; for spec in specs/*.yaml; do $(BIN)/archc verify $$spec; done
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s

@@ -303,4 +303,11 @@ CODES: dict[str, Explanation] = {
         "a warning. The message says what is missing. The other backends may have it.",
         "archc build specs/NAME.yaml --backend all\narchc build specs/NAME.yaml --backend torch",
     ),
+    "ARC602": Explanation(
+        "an array whose place in an emitted network is unknown",
+        "Weights move between networks by known places alone: the layer that holds an array, and\n"
+        "its variable there. For this op no single one is known, so nothing is moved. That is a\n"
+        "gap in archc, not a fault of the spec: please report it with the spec.",
+        "archc verify specs/NAME.yaml\narchc verify specs/NAME.yaml --backends torch",
+    ),
 }

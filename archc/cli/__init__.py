@@ -21,6 +21,7 @@ VERBS = {
     "build": "Write the emitted modules and the reports of specs.",
     "report": "Show the layers of a network with their costs.",
     "diff": "Compare two networks layer by layer.",
+    "verify": "Run the emitted networks and compare every layer.",
     "schema": "Print the JSON Schema of specs.",
     "ops": "Show all ops, or the fields of one.",
     "explain": "Explain an error code.",

@@ -1,0 +1,171 @@
+"""Whether the emitted networks are one network: each runs in its own framework, with one seeded set
+of weights and one batch, and every layer's output is compared.
+
+Compared are the outputs of all layers in evaluation; then, of one step of training whose loss is
+the sum of the outputs times seeded factors, the outputs, the loss, the gradients of all parameters
+and the running statistics. In training nothing is dropped: each rate is compared with the spec's
+and then set to zero.
+
+One convention of the frameworks differs and is accounted for: PyTorch keeps the unbiased variance
+of a batch in its running statistics, Keras the biased one, smaller by (n - 1) / n for the n values
+(batch times positions) of a channel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+from archc import backends
+from archc.infer import Costs
+from archc.spec import Spec
+from archc.verify.comparison import Comparison, Verification
+from archc.verify.engines import engine_of
+from archc.verify.exchange import PLAN, SOURCE, SUMMARY, given_path
+from archc.verify.plan import plan
+from archc.verify.settings import Given, Settings
+from archc.verify.workers import WorkerError, Workers
+from archc.weights.layout import arrays
+
+__all__ = ["Given", "Settings", "Verification", "WorkerError", "Workers", "outputs", "verify"]
+
+NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+NOTHING = Given()
+
+
+def verify(
+    spec: Spec,
+    costs: Costs,
+    settings: Settings | None = None,
+    *,
+    given: Given = NOTHING,
+    sources: Mapping[str, str] | None = None,
+    workers: Workers | None = None,
+) -> Verification:
+    """Run the networks that the backends emit, and compare them.
+
+    `given` are weights and inputs to take in place of drawn ones; `sources` emitted modules in
+    place of what the backends emit; `workers` processes to use and leave running, else some are
+    started and ended. Raises SpecError for an op that a backend refuses (ARC601), WorkerError where
+    a framework is not installed or a process dies, and ValueError for an array of another shape.
+    """
+    settings = _with_batch(settings or Settings(), given)
+    begin = perf_counter()
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder, _running(workers) as running:
+        _write_given(folder, costs, settings, given)
+        for backend in settings.backends:
+            source = (sources or {}).get(backend) or backends.emit(backend, spec, costs)
+            planned = plan(backend, spec, costs, settings, step=True)
+            _prepare(os.path.join(folder, backend), source, planned)
+        engines = {one: engine_of(one, settings, costs.graph) for one in settings.backends}
+        if workers is None:
+            for engine in engines.values():  # the frameworks load side by side
+                running.start(engine)
+        for backend, engine in engines.items():
+            running.run(engine, os.path.join(folder, backend))
+            if workers is None:
+                running.stop(engine)
+        summaries = {backend: _summary(folder, backend) for backend in settings.backends}
+        return Comparison(costs, settings, folder, summaries, given).verification(begin)
+
+
+def outputs(
+    spec: Spec,
+    costs: Costs,
+    backend: str,
+    given: Given = NOTHING,
+    settings: Settings | None = None,
+    *,
+    workers: Workers | None = None,
+) -> dict[str, Any]:
+    """The outputs of the network that a backend emits, in evaluation: arrays in canonical layout by
+    the outputs' paths, with the batch as their first axis.
+
+    Raises what `verify` raises, and WorkerError where the network cannot be run.
+    """
+    import numpy
+
+    settings = _with_batch(settings or Settings(), given)
+    graph = costs.graph
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder, _running(workers) as running:
+        _write_given(folder, costs, settings, given)
+        planned = plan(backend, spec, costs, settings, step=False)
+        own = os.path.join(folder, backend)
+        _prepare(own, backends.emit(backend, spec, costs), planned)
+        running.run(engine_of(backend, settings, graph), own)
+        faults = _summary(folder, backend)["faults"]
+        if faults:
+            raise WorkerError(f"the network of {backend} {faults[0]['message']}")
+        return {
+            graph.nodes[index].path: numpy.load(os.path.join(own, f"evaluation_{index}.npy"))
+            for index in graph.outputs
+        }
+
+
+@contextmanager
+def _running(workers: Workers | None) -> Iterator[Workers]:
+    """The workers, or some that end with the context."""
+    if workers is not None:
+        yield workers
+        return
+    with Workers() as own:
+        yield own
+
+
+def _with_batch(settings: Settings, given: Given) -> Settings:
+    """The settings with the batch that the given inputs have."""
+    sizes = {len(value) for value in given.inputs.values()}
+    if len(sizes) > 1:
+        raise ValueError("the inputs are batches of different sizes")
+    return settings._replace(batch=sizes.pop()) if sizes else settings
+
+
+def _write_given(folder: str, costs: Costs, settings: Settings, given: Given) -> None:
+    """Write the given arrays where every process finds them. Raises ValueError where one belongs
+    to nothing, or has another shape."""
+    import numpy
+
+    weights, inputs = dict(given.weights), dict(given.inputs)
+    graph = costs.graph
+    wanted = [
+        (weights, array.key, "weight", number, array.weight.shape)
+        for number, array in enumerate(arrays(costs))
+    ]
+    wanted += [
+        (inputs, node.path, "input", node.index, (settings.batch, *node.output.sizes))
+        for node in (graph.nodes[index] for index in graph.inputs)
+    ]
+    for source, key, kind, number, shape in wanted:
+        if key not in source:
+            continue
+        value = source.pop(key)
+        if tuple(value.shape) != shape:
+            raise ValueError(f"`{key}` has the shape {tuple(value.shape)} in place of {shape}")
+        numpy.save(given_path(folder, kind, number), value)
+    if weights or inputs:
+        raise ValueError(f"the network has no `{next(iter([*weights, *inputs]))}`")
+
+
+def _prepare(folder: str, source: str, planned: Mapping[str, Any]) -> None:
+    """Write what the process of a backend needs."""
+    os.mkdir(folder)
+    with open(os.path.join(folder, SOURCE), "w", encoding="utf-8") as stream:
+        stream.write(source)
+    with open(os.path.join(folder, PLAN), "w", encoding="utf-8") as stream:
+        json.dump(planned, stream)
+
+
+def _summary(folder: str, backend: str) -> dict[str, Any]:
+    with open(os.path.join(folder, backend, SUMMARY), encoding="utf-8") as stream:
+        summary: dict[str, Any] = json.load(stream)
+    missing = summary.get("missing")
+    if missing is not None:
+        name = NAMES.get(missing, missing)
+        package = missing if missing == "jax" else f"archc[{backend}]"
+        raise WorkerError(f"{name} is not installed: pip install '{package}'")
+    return summary

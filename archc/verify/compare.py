@@ -1,0 +1,59 @@
+"""How far two arrays in files lie apart."""
+
+from __future__ import annotations
+
+from math import inf, sqrt
+from typing import Any, NamedTuple
+
+CHUNK = 1 << 20
+"""Elements that are compared at once."""
+
+
+class Difference(NamedTuple):
+    """The largest distance of two values, and the largest share of it in what is tolerated there:
+    they agree up to one. Values that are not finite agree with nothing."""
+
+    largest: float = 0.0
+    share: float = 0.0
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all values are as close as is tolerated."""
+        return self.share <= 1
+
+    def joined(self, other: Difference) -> Difference:
+        """The larger of two differences, in both respects."""
+        return Difference(max(self.largest, other.largest), max(self.share, other.share))
+
+
+WRONG = Difference(inf, inf)
+
+
+def difference(ours: Any, reference: Any, tolerance: tuple[float, float]) -> Difference:
+    """The difference of two arrays of one shape, in memory or mapped to it."""
+    import numpy
+
+    absolute, relative = tolerance
+    ours, reference = ours.reshape(-1), reference.reshape(-1)
+    found = Difference()
+    for start in range(0, len(reference), CHUNK):
+        a = numpy.asarray(ours[start : start + CHUNK], "float64")
+        b = numpy.asarray(reference[start : start + CHUNK], "float64")
+        if not (numpy.isfinite(a).all() and numpy.isfinite(b).all()):
+            return WRONG
+        distance = numpy.abs(a - b)
+        share = distance / (absolute + relative * numpy.abs(b))
+        found = found.joined(Difference(float(distance.max()), float(share.max())))
+    return found
+
+
+def size(values: Any) -> float:
+    """The root of the mean square of an array: what its differences are to be seen against."""
+    import numpy
+
+    values = values.reshape(-1)
+    total = 0.0
+    for start in range(0, len(values), CHUNK):
+        chunk = numpy.asarray(values[start : start + CHUNK], "float64")
+        total += float(numpy.dot(chunk, chunk))
+    return sqrt(total / len(values))

@@ -1,0 +1,202 @@
+"""What the processes of a verification left in their folders, compared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from archc.graph import Node
+from archc.infer import Costs
+from archc.ops.normalization import BatchNorm
+from archc.verify.compare import Difference, difference, size
+from archc.verify.draws import draw_of, drawn
+from archc.verify.settings import Given, Settings
+from archc.weights.layout import Array, arrays
+
+
+class Fault(NamedTuple):
+    """Where an emitted network is not what the spec says; `path` is that of the op, if of one."""
+
+    backend: str
+    path: str | None
+    message: str
+
+
+class Row(NamedTuple):
+    """The largest differences of an op: of its output in evaluation and in training, its arrays'
+    gradients, and its running statistics. None where it has none, or where nothing was compared.
+    `size` is the root of the mean square of the first backend's output in evaluation."""
+
+    node: Node
+    size: float | None
+    evaluation: Difference | None
+    training: Difference | None
+    gradient: Difference | None
+    statistics: Difference | None
+
+    @property
+    def differences(self) -> dict[str, Difference | None]:
+        """Those of the row, by what is compared."""
+        return {kind: getattr(self, kind) for kind in KINDS}
+
+
+KINDS = ("evaluation", "training", "gradient", "statistics")
+
+
+class Verification(NamedTuple):
+    """What a verification found. `versions` are those of the frameworks, by backend; `loss` is the
+    difference of the losses."""
+
+    costs: Costs
+    settings: Settings
+    versions: Mapping[str, str]
+    rows: tuple[Row, ...]
+    loss: Difference | None
+    faults: tuple[Fault, ...]
+    seconds: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the networks are one: there is no fault, everything was compared where there are
+        two networks, and all of it agrees."""
+        loss = len(self.versions) < 2 or (self.loss is not None and self.loss.agrees)
+        return not self.faults and loss and self.first is None
+
+    @property
+    def first(self) -> tuple[str, str] | None:
+        """The path of the op that diverges first, and in what: in evaluation, then in training, in
+        its statistics, and last in its gradients, which reach an op from those behind it."""
+        at_fault = {fault.path: fault for fault in reversed(self.faults)}
+        for kind in ("evaluation", "training", "statistics", "gradient"):
+            for row in reversed(self.rows) if kind == "gradient" else self.rows:
+                path, found = row.node.path, row.differences[kind]
+                if kind == "evaluation" and path in at_fault:
+                    return path, f"{at_fault[path].backend} {at_fault[path].message}"
+                if found is not None and not found.agrees:
+                    return path, kind
+        return None
+
+
+class Comparison:
+    """What the processes left in the folders of a verification, compared with the first's."""
+
+    def __init__(
+        self,
+        costs: Costs,
+        settings: Settings,
+        folder: str,
+        summaries: Mapping[str, Mapping[str, Any]],
+        given: Given,
+    ) -> None:
+        self.costs = costs
+        self.settings = settings
+        self.folder = folder
+        self.summaries = summaries
+        self.given = given
+        self.arrays = arrays(costs)
+
+    def verification(self, begin: float) -> Verification:
+        """The whole. `begin` is when it began, by the performance counter."""
+        by_node: dict[int, list[tuple[int, Array]]] = {}
+        for number, array in enumerate(self.arrays):
+            by_node.setdefault(array.node.index, []).append((number, array))
+        rows = [self._row(layer.node.index, by_node) for layer in self.costs.layers]
+        return Verification(
+            self.costs,
+            self.settings,
+            {backend: str(one.get("version")) for backend, one in self.summaries.items()},
+            tuple(rows),
+            self._loss(),
+            tuple(self._faults()),
+            perf_counter() - begin,
+        )
+
+    def _row(self, index: int, by_node: Mapping[int, list[tuple[int, Array]]]) -> Row:
+        node = self.costs.graph.nodes[index]
+        evaluation = self._differences(f"evaluation_{index}")
+        first = self._load(self.settings.backends[0], f"evaluation_{index}")
+        gradient: Difference | None = None
+        statistics: Difference | None = None
+        for number, array in by_node.get(index, []):
+            if array.weight.learned:
+                gradient = _joined(gradient, self._differences(f"gradient_{number}"))
+            else:
+                statistics = _joined(statistics, self._statistics(number, array))
+        return Row(
+            node,
+            None if first is None else size(first),
+            evaluation,
+            self._differences(f"training_{index}"),
+            gradient,
+            statistics,
+        )
+
+    def _load(self, backend: str, name: str) -> Any:
+        """An array that a process left, mapped to memory; None where it left none."""
+        import numpy
+
+        path = os.path.join(self.folder, backend, f"{name}.npy")
+        return numpy.load(path, mmap_mode="r") if os.path.exists(path) else None
+
+    def _differences(self, name: str) -> Difference | None:
+        """The largest difference of an array from the first backend's; None where a fault has
+        kept one from it, or there is one backend alone."""
+        return self._apart([self._load(backend, name) for backend in self.settings.backends])
+
+    def _apart(self, values: Sequence[Any]) -> Difference | None:
+        if len(values) < 2 or any(value is None for value in values):
+            return None
+        reference, *others = values
+        return _joined(*(difference(one, reference, self.settings.tolerance) for one in others))
+
+    def _statistics(self, number: int, array: Array) -> Difference | None:
+        """That of running statistics, PyTorch's variances made biased ones."""
+        values = []
+        for backend in self.settings.backends:
+            value = self._load(backend, f"state_{number}")
+            biased = backend == "torch" and array.weight.name == "running_var"
+            values.append(self._biased(value, array) if biased and value is not None else value)
+        return self._apart(values)
+
+    def _biased(self, running: Any, array: Array) -> Any:
+        """PyTorch's running variance as it were with the biased variance of the batch."""
+        assert isinstance(array.node.op, BatchNorm)
+        (x,) = self.costs.graph.input_axes(array.node)
+        count = self.settings.batch * (x.elements // x.width)
+        before = self.given.weights.get(array.key)
+        if before is None:
+            draw = draw_of(array, self.costs.graph, [])
+            before = drawn(self.settings.seed, array.key, array.weight.shape, draw)
+        kept = array.node.op.momentum * before.astype(self.settings.dtype)
+        return kept + (running - kept) * (count - 1) / count
+
+    def _loss(self) -> Difference | None:
+        from numpy import array
+
+        losses = [one.get("loss") for one in self.summaries.values()]
+        return self._apart([None if loss is None else array([loss]) for loss in losses])
+
+    def _faults(self) -> list[Fault]:
+        """What the processes tell, and counts that are not those of the report."""
+        totals = self.costs.totals
+        faults = []
+        for backend, summary in self.summaries.items():
+            faults += [Fault(backend, one["path"], one["message"]) for one in summary["faults"]]
+            for key, wanted in (
+                ("params", totals.params),
+                ("counted", totals.params + totals.state),
+            ):
+                if summary.get(key, wanted) != wanted:
+                    told = f"has {summary[key]:,} parameters in place of {wanted:,}"
+                    faults.append(Fault(backend, None, told))
+        return faults
+
+
+def _joined(*differences: Difference | None) -> Difference | None:
+    found: Difference | None = None
+    for one in differences:
+        if one is not None:
+            found = one if found is None else found.joined(one)
+    return found

@@ -1,0 +1,93 @@
+"""What the process of one backend is told to do, as JSON types: which layer or operation computes
+each op, which variable holds each array, and what is drawn for it.
+
+Nodes are known by their indices in the graph, inputs first; arrays are in the order of
+`archc.weights.layout.arrays` on every backend.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archc import backends
+from archc.backends.lowering import Placed, hole
+from archc.backends.uses import Uses
+from archc.emit import Binary, Call, Expr, Index, Ref
+from archc.infer import Costs
+from archc.ops.regularization import Dropout, DropPath
+from archc.rewrite import children
+from archc.spec import Spec
+from archc.verify.draws import draw_of
+from archc.verify.settings import Settings
+from archc.weights.layout import arrays, slots, value_layouts
+
+
+def plan(
+    backend: str, spec: Spec, costs: Costs, settings: Settings, *, step: bool
+) -> dict[str, Any]:
+    """The plan of one backend, with a `step` of training or without. Raises SpecError for what the
+    backend refuses."""
+    graph = costs.graph
+    users = Uses(graph).users
+    places = backends.places(backend, spec, costs)
+    kept = slots(backend, spec, costs)
+    layouts = value_layouts(backend, graph)
+    return {
+        "dtype": settings.dtype,
+        "seed": settings.seed,
+        "batch": settings.batch,
+        "step": step,
+        "nodes": [
+            {
+                "path": node.path,
+                "inputs": node.inputs,
+                "layout": layouts[node.index],
+                "stages": [
+                    _stage(placed, len(node.inputs)) for placed in places.get(node.index, ())
+                ],
+                "rate": node.op.rate if isinstance(node.op, Dropout | DropPath) else None,
+            }
+            for node in graph.nodes
+        ],
+        "inputs": graph.inputs,
+        "outputs": graph.outputs,
+        "arrays": [
+            {
+                "key": array.key,
+                "layer": kept[array.key].layer,
+                "variable": kept[array.key].variable,
+                "layout": kept[array.key].layout,
+                "learned": array.weight.learned,
+                "draw": draw_of(array, graph, users),
+            }
+            for array in arrays(costs)
+        ],
+    }
+
+
+def _stage(placed: Placed, inputs: int) -> dict[str, Any]:
+    """A layer by its place, or the operations of an expression."""
+    if placed.place is not None:
+        return {"layer": placed.place}
+    assert placed.stage.expression is not None
+    return {"operations": operations(placed.stage.expression, inputs)}
+
+
+def operations(expression: Expr, inputs: int) -> list[list[int]]:
+    """The calls, operators and subscripts of an expression on so many inputs, inner ones first.
+    Each is told by the values that it takes: from 0 the inputs, from -1 down the results of the
+    operations before it."""
+    found: list[list[int]] = []
+    holes = {hole(index).name: index for index in range(inputs)}
+
+    def visit(expr: Expr) -> list[int]:
+        if isinstance(expr, Ref):
+            return [holes[expr.name]] if expr.name in holes else []
+        taken = [value for child in children(expr) for value in visit(child)]
+        if not isinstance(expr, Binary | Call | Index):
+            return taken
+        found.append(taken)
+        return [-len(found)]
+
+    visit(expression)
+    return found

@@ -1,0 +1,120 @@
+"""A verification told: as a table for people, as data for programs."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+from archc.diagnostics import visible
+from archc.reports.ansi import paint
+from archc.verify.compare import Difference
+from archc.verify.comparison import Row, Verification
+from archc.verify.engines import tensorflow_lacks
+
+_TITLES = ("layer", "op", "size", "evaluation", "training", "gradient", "statistics")
+_WRONG = "!"
+
+
+def data(found: Verification) -> dict[str, Any]:
+    """Everything as JSON types. A difference is the largest distance (null where values are not
+    finite) and whether it is tolerated; null where there is nothing to compare."""
+    settings = found.settings
+    absolute, relative = settings.tolerance
+    first = found.first
+    return {
+        "archc": 1,
+        "name": found.costs.graph.about.name,
+        "agrees": found.agrees,
+        "first": None if first is None else {"layer": first[0], "in": first[1]},
+        "versions": dict(found.versions),
+        "dtype": settings.dtype,
+        "seed": settings.seed,
+        "batch": settings.batch,
+        "tolerance": {"absolute": absolute, "relative": relative},
+        "seconds": round(found.seconds, 1),
+        "loss": _as_data(found.loss),
+        "faults": [fault._asdict() for fault in found.faults],
+        "layers": [
+            {
+                "path": row.node.path,
+                "op": row.node.op.name,
+                "size": row.size,
+                **{kind: _as_data(one) for kind, one in row.differences.items()},
+            }
+            for row in found.rows
+        ],
+    }
+
+
+def _as_data(difference: Difference | None) -> dict[str, Any] | None:
+    if difference is None:
+        return None
+    largest = difference.largest
+    return {"largest": largest if isfinite(largest) else None, "agrees": difference.agrees}
+
+
+def table(found: Verification, *, color: bool = False) -> str:
+    """One line a layer with the largest difference of its output, in evaluation and training, of
+    its gradients and its running statistics. What is not tolerated is marked `!`."""
+    lines = [_TITLES, *map(_cells, found.rows)]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(_TITLES))]
+    versions = ", ".join(found.versions.values())
+    settings = found.settings
+    absolute, relative = settings.tolerance
+    told = [
+        f"{found.costs.graph.about.name}: {versions}",
+        f"{settings.dtype}, batch {settings.batch}, seed {settings.seed}, "
+        f"tolerance {absolute:.0e} + {relative:.0e} \u00d7 |value|",
+        "",
+    ]
+    for position, line in enumerate(lines):
+        cells = (
+            f"{cell:<{width}}" if index < 2 else f"{cell:>{width}}"
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        text = "  ".join(cells).rstrip()
+        style = "bold" if not position else "red" if _WRONG in text else None
+        told.append(paint(text, style) if color and style is not None else text)
+    return "\n".join([*told, "", *_conclusion(found)]) + "\n"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    size = "" if row.size is None else f"{row.size:.1e}"
+    return (row.node.path, row.node.op.name, size, *map(_cell, row.differences.values()))
+
+
+def _cell(difference: Difference | None) -> str:
+    if difference is None:
+        return ""
+    return f"{difference.largest:.1e}" + ("" if difference.agrees else _WRONG)
+
+
+def _conclusion(found: Verification) -> list[str]:
+    settings = found.settings
+    told = []
+    for fault in found.faults:
+        where = "" if fault.path is None else f"`{fault.path}` "
+        told.append(f"{fault.backend}: {where}{visible(fault.message)}")
+    if found.first is not None:
+        path, what = found.first
+        told.append(f"first divergence: `{path}`, {visible(what)}")
+    elif found.loss is not None and not found.loss.agrees:
+        told.append(f"the loss differs by {found.loss.largest:.1e}")
+    if found.agrees:
+        told.append(_agreement(found))
+    elif settings.keras_backend == "tensorflow" and "keras" in settings.backends:
+        lacks = dict(tensorflow_lacks(found.costs.graph, settings.dtype))
+        told += [f"`{path}`: {reason}; `--keras-backend jax` can" for path, reason in lacks.items()]
+    return told
+
+
+def _agreement(found: Verification) -> str:
+    count = len(found.rows)
+    layers = f"{count} layer{'s' * (count != 1)}"
+    if len(found.versions) < 2:
+        return f"{layers} of the shapes and parameters that the spec says"
+    largest = max(
+        (one.largest for row in found.rows for one in row.differences.values() if one is not None),
+        default=0.0,
+    )
+    return f"{layers} agree: the largest difference is {largest:.1e}"

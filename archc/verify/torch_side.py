@@ -1,0 +1,280 @@
+"""The PyTorch side of a verification, in a process of its own: `python -m archc.verify.torch_side`.
+
+The emitted module is traced as it is (torch.fx), with the layers of PyTorch and the emitted helper
+classes as they stand; every op of the spec is then found in the trace by its layer, or the
+operations of its expression, and by the values that these take. A network that computes anything
+else, or in another order, is refused.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from archc.backends.torch.lowering import HELPERS
+from archc.verify.exchange import Fault, Folder, of_exception, serve
+
+
+def run(path: str) -> None:
+    """Run the network in a folder, and leave there what came of it."""
+    folder = Folder(path)
+    try:
+        import torch
+    except ImportError as error:
+        folder.summary["missing"] = error.name
+        folder.close()
+        return
+    folder.summary["version"] = f"PyTorch {torch.__version__}"
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, folder.plan["dtype"]))
+    try:
+        _run(folder)
+    except Fault as fault:
+        folder.tell(fault)
+    finally:
+        torch.set_default_dtype(before)
+    folder.close()
+
+
+def _run(folder: Folder) -> None:
+    try:
+        model = folder.emitted().build_model()
+    except Exception as error:
+        raise of_exception("cannot be built", error) from None
+    folder.summary["params"] = sum(one.numel() for one in model.parameters())
+    state = _state(folder, model)
+    trace = _Trace(folder, model)
+    _check_rates(folder, trace)
+    _evaluate(folder, model, trace)
+    if folder.plan["step"]:
+        _train(folder, model, trace, state)
+
+
+def _state(folder: Folder, model: Any) -> list[Any]:
+    """The tensors that hold the arrays of the plan, filled with the drawn values. The model may
+    hold nothing else but counters of batches."""
+    import torch
+
+    state = model.state_dict(keep_vars=True)
+    wanted = {f"{one['layer']}.{one['variable']}": one for one in folder.plan["arrays"]}
+    extra = [key for key in state if key not in wanted and not key.endswith("num_batches_tracked")]
+    for number, (key, array) in enumerate(wanted.items()):
+        path = array["key"].rpartition(".")[0]
+        kept = tuple(array["layout"][-1])
+        if key not in state:
+            raise Fault(f"has no `{key}` of the shape {kept}", path)
+        if tuple(state[key].shape) != kept:
+            shape = tuple(state[key].shape)
+            raise Fault(f"`{key}` has the shape {shape} in place of {kept}", path)
+        if array["learned"] != state[key].requires_grad:
+            raise Fault(f"`{key}` is {'not' if array['learned'] else 'wrongly'} learned", path)
+        with torch.no_grad():
+            state[key].copy_(torch.from_numpy(folder.weight(number)))
+    if extra:
+        raise Fault(f"also holds {', '.join(f'`{key}`' for key in extra)}")
+    return [state[key] for key in wanted]
+
+
+def _check_rates(folder: Folder, trace: _Trace) -> None:
+    for node, layer in trace.noisy():
+        rate = layer.p if hasattr(layer, "p") else layer.rate
+        if rate != node["rate"]:
+            folder.tell(Fault(f"drops {rate} in place of {node['rate']}", node["path"]))
+
+
+def _evaluate(folder: Folder, model: Any, trace: _Trace) -> None:
+    """The outputs of all layers, and those of the model itself, which must be the same."""
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        traced = trace.run(_inputs(folder), "evaluation")
+        outputs = model(*_inputs(folder))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    if not all(map(torch.equal, traced, outputs)):
+        raise Fault("computes another result than its trace")
+
+
+def _train(folder: Folder, model: Any, trace: _Trace, state: Sequence[Any]) -> None:
+    """One step of training without noise: outputs, loss, gradients, running statistics."""
+    import torch
+
+    model.train()
+    for _, layer in trace.noisy():
+        setattr(layer, "p" if hasattr(layer, "p") else "rate", 0.0)
+    outputs = trace.run(_inputs(folder), "training")
+    loss = sum(
+        (output * torch.from_numpy(folder.value("loss", index))).sum()
+        for output, index in zip(outputs, folder.plan["outputs"], strict=True)
+    )
+    folder.summary["loss"] = float(loss)
+    try:
+        if loss.requires_grad:
+            loss.backward()
+    except Exception as error:
+        raise of_exception("has no gradients", error) from None
+    for number, (array, held) in enumerate(zip(folder.plan["arrays"], state, strict=True)):
+        if not array["learned"]:
+            folder.write_array("state", number, held.detach().numpy())
+            continue
+        gradient = torch.zeros_like(held) if held.grad is None else held.grad
+        folder.write_array("gradient", number, gradient.numpy())
+        held.grad = None
+
+
+def _inputs(folder: Folder) -> list[Any]:
+    import torch
+
+    return [torch.from_numpy(folder.value("input", index)) for index in folder.plan["inputs"]]
+
+
+class _Trace:
+    """The emitted network as a sequence of calls, with the ops of the spec found in it."""
+
+    def __init__(self, folder: Folder, model: Any) -> None:
+        from torch import fx
+
+        tracer = fx.Tracer()
+        tracer.is_leaf_module = lambda module, _: _is_leaf(module)
+        try:
+            self.calls = tracer.trace(model)
+        except Exception as error:
+            raise of_exception("cannot be traced", error) from None
+        self.folder = folder
+        self.layers = dict(model.named_modules())
+        self.values: dict[int, Any] = {}
+        self.claimed: dict[Any, int] = {}
+        self.passed = self._identities()
+        self._align()
+
+    def noisy(self) -> Iterator[tuple[dict[str, Any], Any]]:
+        """The nodes that drop something, with their layers."""
+        for node in self.folder.plan["nodes"]:
+            if node["rate"] is not None:
+                yield node, self.layers[node["stages"][0]["layer"]]
+
+    # Finding the ops of the spec
+
+    def _identities(self) -> dict[Any, Any]:
+        """For each call of `nn.Identity`, the value that goes through it."""
+        from torch import nn
+
+        passed: dict[Any, Any] = {}
+        for call in self.calls.nodes:
+            if call.op == "call_module" and isinstance(self.layers[call.target], nn.Identity):
+                passed[call] = passed.get(call.args[0], call.args[0])
+        return passed
+
+    def _taken(self, call: Any) -> list[Any]:
+        """The values that a call takes, each once."""
+        return list(dict.fromkeys(self.passed.get(one, one) for one in call.all_input_nodes))
+
+    def _align(self) -> None:
+        users: dict[Any, list[Any]] = {}
+        for call in self.calls.nodes:
+            if call not in self.passed and call.op != "output":
+                for value in self._taken(call):
+                    users.setdefault(value, []).append(call)
+        given = [call for call in self.calls.nodes if call.op == "placeholder"]
+        plan = self.folder.plan
+        if len(given) != len(plan["inputs"]):
+            raise Fault(f"takes {len(given)} inputs in place of {len(plan['inputs'])}")
+        self.values.update(zip(plan["inputs"], given, strict=True))
+        for index, node in enumerate(plan["nodes"]):
+            if node["inputs"]:
+                values = [self.values[source] for source in node["inputs"]]
+                for stage in node["stages"]:
+                    values = [self._stage(index, stage, values, users)]
+                (self.values[index],) = values
+        self._check_rest()
+
+    def _stage(
+        self, index: int, stage: dict[str, Any], values: list[Any], users: dict[Any, list[Any]]
+    ) -> Any:
+        if "layer" in stage:
+            return self._find(index, values, users, stage["layer"])
+        results: list[Any] = []
+        for operands in stage["operations"]:
+            taken = [results[-1 - one] if one < 0 else values[one] for one in operands]
+            results.append(self._find(index, taken, users, None))
+        return results[-1]
+
+    def _find(
+        self, index: int, values: list[Any], users: dict[Any, list[Any]], layer: str | None
+    ) -> Any:
+        """The first call of a layer, or of a function, that takes just these values."""
+        for call in users.get(values[0], []):
+            is_layer = call.op == "call_module"
+            if call in self.claimed or is_layer != (layer is not None):
+                continue
+            if (layer is None or call.target == layer) and set(self._taken(call)) == set(values):
+                self.claimed[call] = index
+                return call
+        path = self.folder.plan["nodes"][index]["path"]
+        what = "an operation" if layer is None else f"the layer `{layer}`"
+        raise Fault(f"does not compute it where the spec has it: {what} is missing there", path)
+
+    def _check_rest(self) -> None:
+        (output,) = (call for call in self.calls.nodes if call.op == "output")
+        (results,) = output.args
+        results = list(results) if isinstance(results, tuple) else [results]
+        wanted = [self.values[index] for index in self.folder.plan["outputs"]]
+        if [self.passed.get(one, one) for one in results] != wanted:
+            raise Fault("returns other values than the spec's outputs, or in another order")
+        known = {*self.claimed, *self.passed, *self.values.values(), output}
+        for call in self.calls.nodes:
+            if call not in known:
+                raise Fault(f"also computes `{call.name}` ({call.target}), which no op does")
+
+    # Running
+
+    def run(self, inputs: Sequence[Any], mode: str) -> list[Any]:
+        """Carry out the calls, and keep every op's output. Gives the network's outputs."""
+        from torch import fx
+
+        plan = self.folder.plan
+        made = {call: index for index, call in self.values.items()}
+        last = {value: call for call in self.calls.nodes for value in call.all_input_nodes}
+        results: dict[Any, Any] = {}
+        coming = iter(inputs)
+        for call in self.calls.nodes:
+            if call.op == "placeholder":
+                results[call] = next(coming)
+                continue
+            if call.op == "output":
+                break
+            arguments = fx.node.map_arg(call.args, results.__getitem__)
+            keywords = fx.node.map_arg(call.kwargs, results.__getitem__)
+            try:
+                results[call] = self._carry_out(call, arguments, keywords)
+            except Exception as error:
+                nodes, index = plan["nodes"], self.claimed.get(call)
+                path = None if index is None else nodes[index]["path"]
+                raise of_exception("cannot be computed", error, path) from None
+            if call in made:
+                self.folder.write_value(mode, made[call], results[call].detach().numpy())
+            for value in call.all_input_nodes:
+                if last[value] is call:
+                    del results[value]
+        return [results[self.values[index]] for index in plan["outputs"]]
+
+    def _carry_out(self, call: Any, arguments: Any, keywords: Any) -> Any:
+        if call.op == "call_module":
+            return self.layers[call.target](*arguments, **keywords)
+        if call.op == "call_method":
+            return operator.methodcaller(call.target, *arguments[1:], **keywords)(arguments[0])
+        return call.target(*arguments, **keywords)
+
+
+def _is_leaf(module: Any) -> bool:
+    """Whether a module is a layer: one of PyTorch's, or of a helper class of the emitted file."""
+    from torch import nn
+
+    kind = type(module)
+    layer = kind.__module__.startswith("torch.nn.") and not isinstance(module, nn.Sequential)
+    return layer or kind.__name__ in HELPERS
+
+
+if __name__ == "__main__":
+    serve(run)

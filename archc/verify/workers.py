@@ -1,0 +1,111 @@
+"""The child processes of verifications, one a framework, which each loads once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+
+MODULES = {
+    "torch": "archc.verify.torch_side",
+    "tensorflow": "archc.verify.keras_side",
+    "jax": "archc.verify.keras_side",
+}
+"""What runs in the process of each framework."""
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+"""Where the package lies: the processes import it from there."""
+
+LONGEST_TOLD = 600
+
+
+class WorkerError(Exception):
+    """A child process cannot do its work."""
+
+
+class Workers:
+    """A process for each framework (`torch`, `tensorflow`, `jax`), from its first use to the end of
+    `with`.
+
+    Every process runs on the CPU, away from the user's folder and settings of Keras.
+    """
+
+    def __init__(self) -> None:
+        self.home = tempfile.TemporaryDirectory(prefix="archc-")
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, engine: str) -> None:
+        """Start the process of a framework, unless it runs."""
+        if engine not in self.processes:
+            self.processes[engine] = self._started(engine)
+
+    def run(self, engine: str, folder: str) -> None:
+        """Let a framework's process run what is in a folder. Raises WorkerError where it dies."""
+        self.start(engine)
+        process = self.processes[engine]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(f"{os.path.abspath(folder)}\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if answer != "done\n":
+            raise WorkerError(self._how_it_ended(engine))
+
+    def stop(self, engine: str) -> None:
+        """End a framework's process, so that its memory is free."""
+        process = self.processes.pop(engine)
+        process.kill()
+        with suppress(BrokenPipeError):
+            process.communicate()
+
+    def close(self) -> None:
+        """End all processes, and remove what they leave."""
+        for engine in list(self.processes):
+            self.stop(engine)
+        self.home.cleanup()
+
+    def _log(self, engine: str) -> str:
+        return os.path.join(self.home.name, f"{engine}.log")
+
+    def _started(self, engine: str) -> subprocess.Popen[str]:
+        path = [ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "",
+            "JAX_PLATFORMS": "cpu",
+            "KERAS_BACKEND": engine,
+            "KERAS_HOME": self.home.name,
+            "PYTHONPATH": os.pathsep.join(path),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        with open(self._log(engine), "wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", MODULES[engine]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self.home.name,
+                env=environment,
+                encoding="utf-8",
+            )
+
+    def _how_it_ended(self, engine: str) -> str:
+        """How a process ended, which is then forgotten: the next use starts another."""
+        code = self.processes[engine].wait()
+        self.stop(engine)
+        with open(self._log(engine), encoding="utf-8", errors="replace") as log:
+            told = " ".join(log.read().split())
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        memory = " (out of memory?)" if code == -9 else ""
+        return f"the process of {engine} {how}{memory}: {told[-LONGEST_TOLD:]}"

@@ -1,0 +1,1 @@
+"""Verification run for real: both frameworks, in processes of their own."""

@@ -1,0 +1,215 @@
+"""What verification says of whole networks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+
+from archc.api import Network, load
+from archc.verify import Given, Settings, WorkerError, Workers, outputs, verify
+from archc.verify.engines import engine_of, tensorflow_lacks
+
+ROOT = Path(__file__).parents[2]
+HEAD = "archc: 1\nname: net\n"
+MAP = f"{HEAD}input: {{channels: 2, height: 6, width: 6}}\nlayers:\n"
+
+
+def network(folder: Path, text: str) -> Network:
+    path = folder / "net.yaml"
+    path.write_text(text)
+    return load(str(path), {})
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5_1998"])
+@pytest.mark.parametrize("engine", ["tensorflow", "jax"])
+def test_published_networks_agree(name: str, engine: str, workers: Workers) -> None:
+    net = load(str(ROOT / f"specs/{name}.yaml"), {})
+    found = verify(net.spec, net.costs, Settings(keras_backend=engine), workers=workers)
+    assert found.agrees, found.first
+    assert len(found.rows) == len(net.costs.layers)
+    kinds = [kind for row in found.rows for kind, one in row.differences.items() if one is not None]
+    assert kinds.count("evaluation") == kinds.count("training") == len(found.rows)
+    learned = sum(layer.params > 0 for layer in net.costs.layers)
+    assert kinds.count("gradient") == learned
+
+
+def test_float32_has_its_own_tolerance(tmp_path: Path, workers: Workers) -> None:
+    net = network(tmp_path, f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n  - batch_norm\n")
+    found = verify(net.spec, net.costs, Settings(dtype="float32"), workers=workers)
+    assert found.agrees
+    assert max(row.evaluation.largest for row in found.rows if row.evaluation) > 1e-9
+
+
+def test_running_statistics_are_compared(tmp_path: Path, workers: Workers) -> None:
+    net = network(tmp_path, f"{MAP}  - batch_norm: {{momentum: 0.8}}\n")
+    found = verify(net.spec, net.costs, workers=workers)
+    assert found.agrees
+    assert found.rows[0].statistics is not None
+    source = net.emit("torch").replace("momentum=0.2", "momentum=0.3")
+    assert source != net.emit("torch")
+    other = verify(net.spec, net.costs, sources={"torch": source}, workers=workers)
+    assert (other.agrees, other.first) == (False, ("batch_norm_1", "statistics"))
+
+
+def test_inputs_and_outputs_are_several(tmp_path: Path, workers: Workers) -> None:
+    text = f"""{HEAD}inputs:
+  image: {{channels: 2, height: 4, width: 4}}
+  extra: {{features: 5}}
+layers:
+  - flatten
+    from: image
+"""
+    text = text.replace("  - flatten\n    from", "  - flatten:\n    from").replace(
+        "flatten:\n", "flatten: {}\n"
+    )
+    text += "    name: flat\n  - concat:\n    from: [flat, extra]\n    name: both\n"
+    text += "  - dense: 3\n    name: head\noutputs: [head, flat, extra]\n"
+    net = network(tmp_path, text)
+    found = verify(net.spec, net.costs, workers=workers)
+    assert found.agrees, (found.first, found.faults)
+
+
+def test_given_arrays_take_the_place_of_drawn_ones(tmp_path: Path, workers: Workers) -> None:
+    text = (
+        f"{HEAD}input: {{channels: 2, height: 1, width: 3}}\nlayers:\n  - flatten\n  - dense: 2\n"
+    )
+    net = network(tmp_path, text)
+    weight = numpy.arange(12.0).reshape(2, 6)
+    bias = numpy.array([0.5, -1.0])
+    x = numpy.arange(18.0).reshape(3, 2, 1, 3)
+    given = Given({"dense_1.weight": weight, "dense_1.bias": bias}, {"input": x})
+    for backend in ("torch", "keras"):
+        found = outputs(net.spec, net.costs, backend, given, workers=workers)
+        numpy.testing.assert_allclose(found["dense_1"], x.reshape(3, 6) @ weight.T + bias)
+    assert verify(net.spec, net.costs, given=given, workers=workers).settings.batch == 3
+
+
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, workers: Workers) -> None:
+    net = network(tmp_path, f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n")
+    one = numpy.ones((1, 2, 6, 6))
+    for given, told in (
+        (Given({"conv_1.weight": numpy.ones((3, 2, 3, 2))}), r"`conv_1.weight` has the shape"),
+        (Given({"conv_2.weight": numpy.ones(3)}), r"no `conv_2.weight`"),
+        (Given({}, {"x": one}), r"no `x`"),
+        (Given({}, {"input": one, "x": numpy.ones((2, 1))}), r"different sizes"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            verify(net.spec, net.costs, given=given, workers=workers)
+
+
+ROUNDED = {
+    "gelu": "gelu",
+    "gelu_tanh": "gelu: {approximate: tanh}",
+    "leaky_relu": "leaky_relu: 0.3",
+    "fused": "conv: {filters: 2, kernel_size: 1, activation: {leaky_relu: 0.3}}",
+    "linear": "upsample: {scale: 2, mode: linear}",
+    "transposed": "conv_transpose: {filters: 2, kernel_size: 2, dilation: 2}",
+}
+
+
+@pytest.mark.parametrize("step", ROUNDED.values(), ids=ROUNDED)
+def test_what_tensorflow_lacks_is_left_to_jax(step: str, tmp_path: Path, workers: Workers) -> None:
+    net = network(tmp_path, f"{MAP}  - {step}\n")
+    ((path, _),) = tensorflow_lacks(net.costs.graph, "float64")
+    assert path == net.costs.layers[0].node.path
+    assert engine_of("keras", Settings(), net.costs.graph) == "jax"
+    asked = verify(net.spec, net.costs, Settings(keras_backend="tensorflow"), workers=workers)
+    assert not asked.agrees
+    assert verify(net.spec, net.costs, workers=workers).agrees
+
+
+@pytest.mark.parametrize(
+    "step", ["max_pool: 2", "avg_pool: 2", "max_pool: {kernel_size: 3, padding: 1}"]
+)
+def test_pools_of_three_axes_are_left_to_jax(step: str, tmp_path: Path, workers: Workers) -> None:
+    text = f"{HEAD}input: {{channels: 2, depth: 4, height: 4, width: 4}}\nlayers:\n  - {step}\n"
+    net = network(tmp_path, text)
+    assert not verify(
+        net.spec, net.costs, Settings(keras_backend="tensorflow"), workers=workers
+    ).agrees
+    assert verify(net.spec, net.costs, workers=workers).agrees
+    assert engine_of("keras", Settings(dtype="float32"), net.costs.graph) == "tensorflow"
+
+
+def test_a_process_that_dies_is_told_and_started_anew(tmp_path: Path, workers: Workers) -> None:
+    net = network(tmp_path, f"{MAP}  - relu\n")
+    source = net.emit("torch").replace(
+        "def build_model", "import os\n\n\nos.kill(os.getpid(), 9)\n\n\ndef build_model", 1
+    )
+    with pytest.raises(WorkerError, match="the process of torch was ended by signal 9"):
+        verify(net.spec, net.costs, sources={"torch": source}, workers=workers)
+    assert verify(net.spec, net.costs, workers=workers).agrees
+
+
+def test_what_is_not_the_spec_s_network_is_refused(tmp_path: Path, workers: Workers) -> None:
+    net = network(tmp_path, f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n  - relu\n")
+    torch, keras = net.emit("torch"), net.emit("keras")
+    for backend, source, told in (
+        (
+            "torch",
+            torch.replace("return self.layers(x)", "return self.layers(x) + 0"),
+            "returns other values",
+        ),
+        ("torch", torch.replace("def build_model", "def built_model"), "cannot be built"),
+        ("torch", torch.replace("kernel_size=3", "kernel_size=2"), "in place of (3, 2, 3, 3)"),
+        ("keras", keras.replace("layers.Conv2D(3, 3)", "layers.Conv2D(3, 2)"), "in place of"),
+        (
+            "keras",
+            keras.replace("layers.ReLU(),", "layers.ReLU(),\n            layers.ReLU(),"),
+            "also has",
+        ),
+        ("keras", keras.replace("layers.ReLU(),", ""), "has no layer"),
+    ):
+        assert source not in (torch, keras)
+        found = verify(net.spec, net.costs, sources={backend: source}, workers=workers)
+        assert not found.agrees
+        assert {fault.backend for fault in found.faults} == {backend}
+        assert told in found.faults[0].message
+
+
+# The command
+
+
+def ran(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "archc", "verify", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_tells_every_layer(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n  - gelu\n")
+    done = ran("net.yaml", "--keras-backend", "tensorflow", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("net: PyTorch 2.")
+    assert lines[3].split()[:4] == ["layer", "op", "size", "evaluation"]
+    assert [line.split()[:2] for line in lines[4:6]] == [["conv_1", "conv"], ["gelu_1", "gelu"]]
+    assert [cell.endswith("!") for cell in lines[4].split()[3:]] == [False, False, True]
+    assert [cell.endswith("!") for cell in lines[5].split()[3:]] == [True, True]
+    assert lines[7] == "first divergence: `gelu_1`, evaluation"
+    assert lines[8].endswith("`--keras-backend jax` can")
+    done = ran("net.yaml", "--format", "json", "--seed", "3", "--batch", "4", folder=tmp_path)
+    told = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert (told["agrees"], told["seed"], told["batch"], told["first"]) == (True, 3, 4, None)
+    assert "on JAX" in told["versions"]["keras"]
+    assert [layer["path"] for layer in told["layers"]] == ["conv_1", "gelu_1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.yaml"]
+
+
+@pytest.mark.parametrize("backends", ["torch,torch", "caffe", ""])
+def test_unknown_backends_are_wrong_usage(backends: str, tmp_path: Path) -> None:
+    done = ran("net.yaml", "--backends", backends, folder=tmp_path)
+    assert done.returncode == 2
+    assert "--backends takes some of" in done.stderr
