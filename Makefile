@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint verify benchmarks generated setup clean
+.PHONY: demo test lint verify differential benchmarks generated setup clean
 
 demo: $(VENV)/torch
 	$(BIN)/archc build specs/lenet5.yaml --backend torch
@@ -23,6 +23,10 @@ lint: $(VENV)/dev
 # Every spec, in float64: ten minutes and 12 GiB.
 verify: $(VENV)/dev
 	set -e; for spec in specs/*.yaml; do $(BIN)/archc verify $$spec; done
+
+# 5,000 random specs, an hour on one core; what came of them is added to the record.
+differential: $(VENV)/dev
+	$(BIN)/python -m tests.differential 0 5000 tests/differential/record.json
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from archc.graph import Graph, Node
 from archc.ops import activation
-from archc.ops.convolution import ConvTranspose
+from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
 from archc.ops.shape import Upsample
 from archc.verify.settings import Settings
@@ -52,9 +52,14 @@ def _rounds(node: Node, graph: Graph) -> str | None:
         return "TensorFlow computes gelu with constants of float32"
     if isinstance(last, activation.LeakyRelu):
         return "TensorFlow computes leaky_relu with a slope of float32"
-    rank = len(graph.nodes[node.inputs[0]].output.spatial)
+    x = graph.nodes[node.inputs[0]].output
+    rank = len(x.spatial)
     if isinstance(op, Upsample) and op.mode == "linear" and rank == 2:
         return "TensorFlow resizes images in float32"
     if isinstance(op, MaxPool | AvgPool | AdaptiveAvgPool) and rank == 3:
         return "TensorFlow pools along three axes in float32 alone"
+    if isinstance(op, Conv | DepthwiseConv) and rank == 3:
+        slides = op.slides(x)
+        if max(one.stride for one in slides) > 1 and max(one.dilation for one in slides) > 1:
+            return "Keras strides over a dilated convolution by a pool, in float32 along three axes"
     return None

@@ -7,7 +7,9 @@ then gives all their outputs. The environment says what Keras runs on: TensorFlo
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from math import prod
@@ -20,6 +22,7 @@ def run(path: str) -> None:
     """Run the network in a folder, and leave there what came of it."""
     folder = Folder(path)
     engine = os.environ["KERAS_BACKEND"]
+    first = "keras" not in sys.modules
     try:
         framework = import_module(engine)
         import keras
@@ -27,6 +30,8 @@ def run(path: str) -> None:
         folder.summary["missing"] = error.name
         folder.close()
         return
+    if first:
+        gc.freeze()  # what the frameworks hold is never garbage: `clear_session` need not look
     names = {"tensorflow": "TensorFlow", "jax": "JAX"}
     version = f"Keras {keras.__version__} on {names[engine]} {framework.__version__}"
     folder.summary["version"] = version

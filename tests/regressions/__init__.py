@@ -1,0 +1,1 @@
+"""Specs that once went wrong, each with what it caught."""
