@@ -49,21 +49,26 @@ _RECTIFIERS = (
     activation.Softplus,
 )
 
+_BOUNDED = (activation.Relu6, activation.HardSigmoid, activation.HardSwish)
+
 
 def draw_of(array: Array, graph: Graph, users: list[list[int]]) -> Draw:
     """The distribution of an array. `users` holds those of each node's output, by index."""
     shape, node = array.weight.shape, array.node
     if array.weight.name != "weight":
         return _DRAWS[array.weight.name]
+    following = _activation(node, graph, users[node.index] if users else [])
+    # Both ends of what is flat beyond 3 or 6 are to be seen.
+    wider = 3.0 if isinstance(following, _BOUNDED) else 1.0
     if len(shape) == 1:
-        return _FACTOR
+        return Draw(low=wider * _FACTOR.low, high=wider * _FACTOR.high)
     fan_in = float(prod(shape[1:]))
     if isinstance(node.op, ConvTranspose):
         (x,) = graph.input_axes(node)
         strides = prod(axis.stride for axis in node.op.spreads(x))
         fan_in = max(1.0, shape[0] / node.op.groups * prod(shape[2:]) / strides)
-    following = _activation(node, graph, users[node.index])
-    return Draw(sqrt((2 if isinstance(following, _RECTIFIERS) else 1) / fan_in))
+    gain = 2 if isinstance(following, _RECTIFIERS) else 1
+    return Draw(wider * sqrt(gain / fan_in))
 
 
 def _activation(node: Node, graph: Graph, users: list[int]) -> Op | None:

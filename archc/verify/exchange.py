@@ -41,6 +41,7 @@ class Folder:
             self.plan: dict[str, Any] = json.load(stream)
         self.layouts = [as_layout(node["layout"]) for node in self.plan["nodes"]]
         self.summary: dict[str, Any] = {"faults": []}
+        self.misshapen = False
 
     def emitted(self) -> ModuleType:
         """The emitted module, imported."""
@@ -78,12 +79,26 @@ class Folder:
         path = given_path(os.path.dirname(self.path), kind, number)
         return numpy.load(path, allow_pickle=False) if os.path.exists(path) else None
 
+    def path_of(self, layer: str | int) -> str | None:
+        """The path of the op that a layer computes."""
+        for node in self.plan["nodes"]:
+            if any(stage.get("layer") == layer for stage in node["stages"]):
+                path: str = node["path"]
+                return path
+        return None
+
+    @property
+    def takes_step(self) -> bool:
+        """Whether a step of training is asked for, and can be: the outputs have their shapes."""
+        return bool(self.plan["step"]) and not self.misshapen
+
     def write_value(self, mode: str, index: int, value: Any) -> None:
         """Keep a node's output in a mode, or the fault where it has another shape."""
         layout = self.layouts[index]
         wanted = (self.plan["batch"], *layout.kept)
         if value.shape != wanted:
             path = self.plan["nodes"][index]["path"]
+            self.misshapen = True
             self.tell(Fault(f"gives the shape {value.shape[1:]} in place of {wanted[1:]}", path))
             return
         self.write(f"{mode}_{index}", to_canonical(value, layout, batch=1))

@@ -106,7 +106,7 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     except Exception as error:
         raise of_exception("cannot be computed", error) from None
     _write(folder, "evaluation", order, results)
-    if not folder.plan["step"]:
+    if not folder.takes_step:
         return
     for _, layer in noisy:
         layer.rate = 0.0
@@ -156,9 +156,11 @@ def _variables(folder: Folder, model: Any, found: dict[int, list[Any]]) -> list[
         held.assign(folder.weight(number))
         made.append(held)
     ours = {id(one) for one in made}
-    extra = [one.path for one in model.weights if id(one) not in ours]
-    if extra:
-        raise Fault(f"also holds {', '.join(f'`{path}`' for path in extra)}")
+    for place, layer in by_place.items():
+        extra = [one.path for one in layer.weights if id(one) not in ours]
+        if extra:
+            told = ", ".join(f"`{path}`" for path in extra)
+            raise Fault(f"also holds {told}", folder.path_of(place))
     return made
 
 

@@ -47,7 +47,7 @@ def _run(folder: Folder) -> None:
     trace = _Trace(folder, model)
     _check_rates(folder, trace)
     _evaluate(folder, model, trace)
-    if folder.plan["step"]:
+    if folder.takes_step:
         _train(folder, model, trace, state)
 
 
@@ -72,7 +72,8 @@ def _state(folder: Folder, model: Any) -> list[Any]:
         with torch.no_grad():
             state[key].copy_(torch.from_numpy(folder.weight(number)))
     if extra:
-        raise Fault(f"also holds {', '.join(f'`{key}`' for key in extra)}")
+        path = folder.path_of(extra[0].rpartition(".")[0])
+        raise Fault(f"also holds {', '.join(f'`{key}`' for key in extra)}", path)
     return [state[key] for key in wanted]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,6 @@ from archc.api import load
 from archc.verify import Workers, verify
 
 SPECS = sorted(Path(__file__).parent.glob("*.yaml"))
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    with Workers() as running:
-        yield running
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)

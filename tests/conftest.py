@@ -1,4 +1,4 @@
-"""One process of each framework for all tests of a worker."""
+"""What tests of several folders share."""
 
 from __future__ import annotations
 
@@ -11,5 +11,6 @@ from archc.verify import Workers
 
 @pytest.fixture(scope="session")
 def workers() -> Iterator[Workers]:
+    """The processes that run emitted networks, started when they are first used."""
     with Workers() as running:
         yield running

@@ -1,0 +1,120 @@
+"""The proof is itself tested: each fault seeded into an emitter is found, at its layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archc.api import Network, load
+from archc.verify import Workers, verify
+from archc.weights import layout
+from tests.verify.faults import ALWAYS, FAULTS, Fault
+
+
+def network(fault: Fault, folder: Path) -> Network:
+    lines = ["archc: 1", "name: seeded", f"input: {fault.input}", "layers:"]
+    path = folder / "seeded.yaml"
+    path.write_text("\n".join([*lines, *(f"  - {step}" for step in fault.steps)]) + "\n")
+    return load(str(path), {})
+
+
+def test_there_are_faults_of_both_emitters() -> None:
+    backends = [fault.backend for fault in FAULTS.values()]
+    assert len(FAULTS) + len(LAYOUTS) >= 60
+    assert min(backends.count("torch"), backends.count("keras")) >= 20
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_seeded_fault_is_caught_at_its_layer(name: str, tmp_path: Path, workers: Workers) -> None:
+    fault = FAULTS[name]
+    net = network(fault, tmp_path)
+    source = net.emit(fault.backend)
+    assert fault.old in source, source
+    wrong = source.replace(fault.old, fault.new)
+    if "_Always" in fault.new:
+        wrong = wrong.replace("class ", ALWAYS, 1)
+    found = verify(net.spec, net.costs, sources={fault.backend: wrong}, workers=workers)
+    assert not found.agrees
+    assert found.first is not None, found.faults
+    assert found.first[0] == fault.at, (found.first, found.faults)
+
+
+def test_the_same_specs_without_a_fault_agree(tmp_path: Path, workers: Workers) -> None:
+    for fault in {(one.input, one.steps): one for one in FAULTS.values()}.values():
+        net = network(fault, tmp_path)
+        found = verify(net.spec, net.costs, workers=workers)
+        assert found.agrees, (fault, found.first, found.faults)
+
+
+# Weights: where they stand, and in which order
+
+
+def _without_orders(original: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda graph: {}
+
+
+def _axes_swapped(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Kernels with their two spatial axes, or else what comes in and goes out, swapped."""
+
+    def changed(kind: str, shape: tuple[int, ...], width: int, order: Any) -> Any:
+        made = original(kind, shape, width, order)
+        first, second, *others = made.axes
+        return made._replace(axes=(second, first, *others))
+
+    return changed
+
+
+def _filters_before_channels(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A depthwise kernel as if the filters of all channels stood one after another."""
+
+    def changed(kind: str, shape: tuple[int, ...], width: int, order: Any) -> Any:
+        made = original(kind, shape, width, order)
+        split = (made.split[1], made.split[0], *made.split[2:])
+        return made._replace(split=split, axes=(*made.axes[:-2], made.axes[-1], made.axes[-2]))
+
+    return changed
+
+
+_FLATTENED = "input: {channels: 2, height: 3, width: 2}\nlayers: [flatten, {dense: 3}]\n"
+LAYOUTS = {
+    "order after flatten": ("_channels_innermost", _without_orders, _FLATTENED, "flatten_1"),
+    "kernel transposed": (
+        "_kernel",
+        _axes_swapped,
+        "input: {channels: 2, height: 5, width: 5}\n"
+        "layers: [{conv: {filters: 3, kernel_size: 3}}]\n",
+        "conv_1",
+    ),
+    "dense kernel transposed": (
+        "_kernel",
+        _axes_swapped,
+        "input: {features: 5}\nlayers: [{dense: 5}]\n",
+        "dense_1",
+    ),
+    "depthwise filters": (
+        "_kernel",
+        _filters_before_channels,
+        "input: {channels: 3, height: 5, width: 5}\n"
+        "layers: [{depthwise_conv: {kernel_size: 3, multiplier: 2}}]\n",
+        "depthwise_conv_1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_wrong_layout_of_weights_is_caught(
+    name: str, tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function, fault, text, at = LAYOUTS[name]
+    path = tmp_path / "net.yaml"
+    path.write_text(f"archc: 1\nname: net\n{text}")
+    net = load(str(path), {})
+    assert verify(net.spec, net.costs, workers=workers).agrees
+    with monkeypatch.context() as patched:
+        patched.setattr(layout, function, fault(getattr(layout, function)))
+        found = verify(net.spec, net.costs, workers=workers)
+    assert found.first is not None
+    assert (found.agrees, found.first[0]) == (False, at)
