@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from archc import backends
 from archc.diagnostics import Diagnostic, Place, SourceText, SpecError
 from archc.infer import Costs, memory
 from archc.ops.fields import LARGEST
 from archc.spec import Spec, read_spec
+
+if TYPE_CHECKING:
+    from archc.reports.notebook import Report
 
 
 class Network(NamedTuple):
@@ -26,11 +29,20 @@ class Network(NamedTuple):
         totals = self.costs.totals
         return f"<Network {self.spec.document.name}: {totals.params:,} parameters>"
 
-    def report(self, batch: int | None = None) -> dict[str, Any]:
-        """What `archc report --format json` tells; with `batch`, the bytes of memory it takes."""
-        from archc.reports import json
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of layers."""
+        from archc.reports import notebook
 
-        return json.report(self.costs, None if batch is None else memory(self.costs, batch))
+        return notebook.fragment(self.costs)
+
+    def report(self, batch: int | None = None) -> Report:
+        """What `archc report --format json` tells, as a mapping; with `batch`, the bytes of memory
+        it takes."""
+        from archc.reports import json
+        from archc.reports.notebook import Report
+
+        needed = None if batch is None else memory(self.costs, batch)
+        return Report(json.report(self.costs, needed))
 
     def emit(self, backend: str) -> str:
         """The source of the emitted module, as `archc build` writes it.

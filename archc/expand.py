@@ -24,7 +24,7 @@ from archc.evaluate import (
     parsed,
     written,
 )
-from archc.graph import NOTHING, About, Graph, Input, Node, Origin, Region
+from archc.graph import NOTHING, About, Branches, Graph, Input, Node, Origin, Region
 from archc.names import fault_of_attribute
 from archc.ops.base import Op, ShapeFault
 from archc.ops.fields import LARGEST
@@ -293,11 +293,12 @@ class _Expansion:
         )
 
     def merge(self, step: MergeStep, current: int, scope: Scope, names: Environment) -> int:
-        if step.branches:
-            inputs = tuple(self.run(branch, current, scope, names) for branch in step.branches)
-        else:
+        if not step.branches:
             inputs = tuple(self.lookup(source, scope, names) for source in step.sources or ())
-        return self.add(step, step.op(), inputs, scope, NOTHING)
+            return self.add(step, step.op(), inputs, scope, NOTHING)
+        run = [(len(scope.items), self.run(each, current, scope, names)) for each in step.branches]
+        branches = Branches(current, tuple(start for start, _ in run))
+        return self.add(step, step.op(), tuple(end for _, end in run), scope, NOTHING, branches)
 
     def add(
         self,
@@ -306,6 +307,7 @@ class _Expansion:
         inputs: tuple[int, ...],
         scope: Scope,
         fields: Mapping[str, expressions.Expression],
+        branches: Branches | None = None,
     ) -> int:
         """Append a node; reports where the op refuses what comes in."""
         name = self.new_name(step, op.name, scope)
@@ -333,6 +335,7 @@ class _Expansion:
             origin=self.origin(step, scope),
             named=step.name is not None,
             expressions=fields,
+            branches=branches,
         )
         self.nodes.append(node)
         scope.items.append(node)

@@ -286,6 +286,14 @@ CODES: dict[str, Explanation] = {
         "archc report specs/vgg16.yaml --set classes\n"
         "archc report specs/vgg16.yaml --set classes=100",
     ),
+    "ARC414": Explanation(
+        "a revision that cannot be read",
+        "`REV:PATH` is a spec as it is in a revision of the git checkout around the working\n"
+        "folder: a branch, a tag, a commit. PATH starts at the checkout's root, or with `./` or\n"
+        "`../` at the working folder, as git has it. What it extends is read in that revision.",
+        "archc diff HAED:specs/vgg16.yaml specs/vgg16.yaml\n"
+        "archc diff HEAD:specs/vgg16.yaml specs/vgg16.yaml",
+    ),
     "ARC501": Explanation(
         "an expectation that does not hold",
         "A fact under `expect` differs from what the layers come to. Either the network is not\n"

@@ -38,11 +38,22 @@ class Origin:
 
 
 @entity
+class Branches:
+    """How a spec writes a merge: `input` indexes the node that every branch is fed by (-1 where
+    several inputs leave it open), `starts` holds for each branch the position of its first item
+    in the region's items. A branch ends where the next one starts, the last at the merge."""
+
+    input: int
+    starts: tuple[int, ...]
+
+
+@entity
 class Node:
     """One op of the network, with the axes of its output (without the batch).
 
     `inputs` index `Graph.nodes`. `expressions` holds the fields that the spec gives as an
-    expression. `named` tells a name that the spec gives from a counted one.
+    expression. `named` tells a name that the spec gives from a counted one. `branches` are those
+    of a merge that is not written with `from` alone.
     """
 
     index: int
@@ -54,6 +65,7 @@ class Node:
     origin: Origin
     named: bool
     expressions: Mapping[str, Expression] = NOTHING
+    branches: Branches | None = None
 
 
 @entity

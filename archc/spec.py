@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -36,12 +36,29 @@ ROOT = "specs"
 NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
 
 
+class Files(NamedTuple):
+    """Where specs are read: `real` gives the one path of a file, links followed; `read` its text,
+    by a path, the name that messages use, and the folder that it must lie in."""
+
+    real: Callable[[str], str]
+    read: Callable[[str, str, str], SourceText]
+
+
+def _read_inside(path: str, display: str, root: str) -> SourceText:
+    return read_text(path, display=display, root=root)
+
+
+ON_DISK = Files(os.path.realpath, _read_inside)
+
+
 class Spec(NamedTuple):
-    """A spec that has been read and checked; `build` gives its costed graph."""
+    """A spec that has been read and checked; `build` gives its costed graph. `merged` is what it
+    says with what it extends, `texts` are those of all these files."""
 
     document: Document
     source: str
     texts: tuple[str, ...]
+    merged: Value
 
     def build(self, overrides: Mapping[str, object] = NO_OVERRIDES) -> Costs:
         """The graph under values for some parameters, with its costs. Raises SpecError."""
@@ -100,10 +117,10 @@ def read_spec(path: str) -> Spec:
         source = decode(sys.stdin.buffer.read(2**20 + 1), "-")
         return read_source(source, os.path.realpath("."), os.path.join(os.path.realpath("."), "-"))
     real = os.path.realpath(path)
-    return read_source(read_text(path), _root_of(real), real)
+    return read_source(read_text(path), root_of(real), real)
 
 
-def _root_of(real: str) -> str:
+def root_of(real: str) -> str:
     """The nearest folder `specs` that holds the file, else the file's own: `extends` stays in it,
     and emitted headers name the spec from there on."""
     folder = os.path.dirname(real)
@@ -115,7 +132,7 @@ def _root_of(real: str) -> str:
     return folder
 
 
-def read_source(source: SourceText, root: str, real: str) -> Spec:
+def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK) -> Spec:
     """Check a spec's text; what it extends is looked for beside `real`, inside `root`."""
     findings = Findings([], set(), {})
     found, broken, misspelt = findings
@@ -144,7 +161,7 @@ def read_source(source: SourceText, root: str, real: str) -> Spec:
         if extends in broken:
             raise SpecError(found)
         try:
-            source, following = _follow(extends, chain[-1], root, chain)
+            source, following = _follow(extends, root, chain, files)
         except SpecError as error:
             raise SpecError([*found, *error.diagnostics]) from None
         chain.append(following)
@@ -159,10 +176,10 @@ def read_source(source: SourceText, root: str, real: str) -> Spec:
     name = os.path.relpath(real, root).replace(os.sep, "/")
     if os.path.basename(root) == ROOT:
         name = f"{ROOT}/{name}"
-    return Spec(document, encodable(name), tuple(texts))
+    return Spec(document, encodable(name), tuple(texts), merged)
 
 
-def _follow(extends: Value, here: str, root: str, chain: list[str]) -> tuple[SourceText, str]:
+def _follow(extends: Value, root: str, chain: list[str], files: Files) -> tuple[SourceText, str]:
     """The text that `extends` names, and its real path. Raises SpecError (ARC410)."""
     given = str(extends.data)
 
@@ -173,8 +190,8 @@ def _follow(extends: Value, here: str, root: str, chain: list[str]) -> tuple[Sou
         raise refuse("`extends` must be a relative path with forward slashes")
     if not given.endswith((".yaml", ".yml")):
         raise refuse("`extends` must name a .yaml file")
-    target = os.path.normpath(os.path.join(os.path.dirname(here), given))
-    real = os.path.realpath(target)
+    target = os.path.normpath(os.path.join(os.path.dirname(chain[-1]), given))
+    real = files.real(target)
     if os.path.commonpath([real, root]) != root:
         raise refuse(
             "`extends` leads out of the spec's folder", "keep both under one `specs` folder"
@@ -187,7 +204,7 @@ def _follow(extends: Value, here: str, root: str, chain: list[str]) -> tuple[Sou
         raise refuse(f"`extends` chains more than {LONGEST_CHAIN} files")
     display = os.path.join(os.path.dirname(_shown(extends.place)), given)
     try:
-        return read_text(target, display=os.path.normpath(display), root=root), real
+        return files.read(target, os.path.normpath(display), root), real
     except SpecError as error:
         raise refuse(error.diagnostics[0].message) from None
 

@@ -9,6 +9,7 @@ import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,15 +17,22 @@ from archc import __version__
 from archc.cli import streams
 from archc.diagnostics import SpecError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 VERBS = {
     "validate": "Check specs: schema, names, shapes, expectations.",
     "build": "Write the emitted modules and the reports of specs.",
     "report": "Show the layers of a network with their costs.",
     "diff": "Compare two networks layer by layer.",
     "verify": "Run the emitted networks and compare every layer.",
+    "show": "Show a spec with what it extends, or with everything expanded.",
+    "list": "List the specs at hand with their figures.",
+    "new": "Start a spec, from another one or from a small network.",
     "schema": "Print the JSON Schema of specs.",
     "ops": "Show all ops, or the fields of one.",
     "explain": "Explain an error code.",
+    "completion": "Print what makes a shell complete archc's command lines.",
 }
 
 
@@ -37,8 +45,21 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"archc.cli.{cmd_name}").command
+        # A module called like the built-in would hide it in this package.
+        module = "listing" if cmd_name == "list" else cmd_name
+        command: click.Command = import_module(f"archc.cli.{module}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        # Click would import every verb for its help.
+        found = [
+            CompletionItem(name, help=told)
+            for name, told in VERBS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 
 import click
 
 from archc.api import Network, load
 from archc.backends import BACKENDS
-from archc.cli import findings, streams
+from archc.cli import completing, findings, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.diagnostics import Diagnostic, SpecError
 from archc.output import OutputError, check_files, write_files
@@ -16,7 +17,9 @@ from archc.reports import json, markdown
 
 
 @click.command("build", help="Write the emitted modules and the reports of specs.")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.argument(
+    "specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=completing.specs
+)
 @click.option("--backend", type=click.Choice([*BACKENDS, "all"]), default="all", show_default=True)
 @click.option(
     "-o",
@@ -30,6 +33,7 @@ from archc.reports import json, markdown
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where files differ.")
 @click.option("--stdout", is_flag=True, help="Print the one emitted module instead of writing.")
 @click.option("--force", is_flag=True, help="Overwrite files that archc has not generated.")
+@click.option("-w", "--watch", is_flag=True, help="Build again whenever a spec changes.")
 def command(
     specs: tuple[str, ...],
     backend: str,
@@ -38,12 +42,46 @@ def command(
     check: bool,
     stdout: bool,
     force: bool,
+    watch: bool,
 ) -> int:
     """All specs are checked before anything is written."""
     if stdout and (check or backend == "all" or len(specs) != 1):
         raise click.UsageError("--stdout takes one SPEC and one --backend, and no --check")
+    if watch and (check or stdout or "-" in specs):
+        raise click.UsageError("--watch takes files, and no --check or --stdout")
     names = list(BACKENDS) if backend == "all" else [backend]
     overrides = read_settings(settings)
+    if watch:
+        from archc.cli.watching import watch as whenever_changed
+
+        whenever_changed(specs, lambda: _build(specs, names, overrides, folder, force))
+    files = _made(specs, names, overrides)
+    if isinstance(files, int):
+        return files
+    if stdout:
+        streams.write(next(iter(files.values())))
+        return 0
+    if check:
+        return _check(files, folder)
+    return _write(files, folder, force)
+
+
+def _build(
+    specs: Sequence[str],
+    names: list[str],
+    overrides: Mapping[str, object],
+    folder: str,
+    force: bool,
+) -> int:
+    files = _made(specs, names, overrides)
+    return files if isinstance(files, int) else _write(files, folder, force)
+
+
+def _made(
+    specs: Sequence[str], names: list[str], overrides: Mapping[str, object]
+) -> dict[str, str] | int:
+    """The files of all specs by their paths; where one has faults, these are told and the exit
+    code is given instead."""
     files: dict[str, str] = {}
     found: list[Diagnostic] = []
     for spec in specs:
@@ -61,12 +99,7 @@ def command(
     if found:
         streams.tell(findings.full(found, streams.colors(sys.stderr)))
         return findings.exit_code(found)
-    if stdout:
-        streams.write(next(iter(files.values())))
-        return 0
-    if check:
-        return _check(files, folder)
-    return _write(files, folder, force)
+    return files
 
 
 def _files(network: Network, backends: list[str]) -> dict[str, str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from archc.cli import streams
+from archc.cli import completing, streams
 from archc.explain import CODES
 
 
 @click.command("explain", help="Explain an error code; without one, list them all.")
-@click.argument("code", required=False, metavar="[CODE]")
+@click.argument("code", required=False, metavar="[CODE]", shell_complete=completing.codes)
 def command(code: str | None) -> int:
     """The explanation on standard output."""
     if code is None:

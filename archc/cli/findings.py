@@ -8,8 +8,9 @@ from archc import diagnostics
 from archc.diagnostics import Diagnostic, Place, visible
 from archc.reports.ansi import paint
 
-USAGE = frozenset({"ARC001", "ARC411"})
-"""What is wrong with the command line rather than with a spec: no such file, no such parameter."""
+USAGE = frozenset({"ARC001", "ARC411", "ARC414"})
+"""What is wrong with the command line rather than with a spec: no such file, no such parameter, no
+such revision."""
 
 
 def exit_code(found: Sequence[Diagnostic]) -> int:

@@ -7,7 +7,7 @@ from textwrap import wrap
 
 import click
 
-from archc.cli import streams
+from archc.cli import completing, streams
 from archc.diagnostics import did_you_mean
 from archc.ops import FAMILIES, MERGES, OPS
 from archc.ops.base import Op, is_bare
@@ -19,7 +19,7 @@ _WIDTH = 80
 
 
 @click.command("ops", help="Show all ops, or the fields of one.")
-@click.argument("op", required=False, metavar="[OP]")
+@click.argument("op", required=False, metavar="[OP]", shell_complete=completing.ops)
 def command(op: str | None) -> int:
     """The reference on standard output."""
     if op is None:

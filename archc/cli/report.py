@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
 
 from archc.api import Network, load
-from archc.cli import streams
+from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.infer import Memory, memory
 
 
 @click.command("report", help="Show the layers of a network with their costs.")
-@click.argument("spec", metavar="SPEC")
+@click.argument("spec", metavar="SPEC", shell_complete=completing.specs)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "csv", "markdown"]),
+    type=click.Choice(["table", "json", "csv", "markdown", "latex"]),
     default="table",
     show_default=True,
 )
@@ -68,21 +67,15 @@ def _write(network: Network, form: str, needed: Memory | None) -> None:
         from archc.reports import markdown
 
         streams.write(markdown.report(costs, needed))
+    elif form == "latex":
+        from archc.reports import latex
+
+        streams.write(latex.report(costs, needed))
     else:
         from archc.reports import table
 
-        width = _terminal_width()
+        width = streams.terminal_width()
         if streams.colors(sys.stdout):
             streams.write(table.colored(costs, needed, width))
         else:
             streams.write(table.report(costs, needed, width))
-
-
-def _terminal_width() -> int | None:
-    """The columns of the terminal that standard output is; None where it is none."""
-    if sys.stdout is None or not sys.stdout.isatty():
-        return None
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
-    except OSError:
-        return None

@@ -26,6 +26,16 @@ def colors(stream: IO[str] | None) -> bool:
     return wants_color(stream, os.environ)
 
 
+def terminal_width() -> int | None:
+    """The columns of the terminal that standard output is; None where it is none."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except OSError:
+        return None
+
+
 def write(text: str) -> None:
     """Write data to standard output. A reader that has gone away is no error."""
     if sys.stdout is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from archc.api import load
-from archc.cli import findings, streams
+from archc.cli import completing, findings, streams
 from archc.diagnostics import Diagnostic, SpecError, visible
 
 
@@ -26,7 +26,9 @@ _FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {
 
 
 @click.command("validate", help="Check specs: schema, names, shapes, expectations.")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.argument(
+    "specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=completing.specs
+)
 @click.option(
     "--format", "form", type=click.Choice(list(_FORMATS)), default="full", show_default=True
 )

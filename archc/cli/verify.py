@@ -8,7 +8,7 @@ import click
 
 from archc.api import load
 from archc.backends import BACKENDS
-from archc.cli import streams
+from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.verify import WorkerError, report, verify
 from archc.verify.engines import ENGINES
@@ -16,7 +16,7 @@ from archc.verify.settings import TOLERANCES, Settings
 
 
 @click.command("verify", help="Run the emitted networks and compare every layer.")
-@click.argument("spec", metavar="SPEC")
+@click.argument("spec", metavar="SPEC", shell_complete=completing.specs)
 @click.option(
     "--backends",
     default="torch,keras",

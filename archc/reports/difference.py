@@ -5,91 +5,113 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archc.difference import Difference, Pair
-from archc.ops.axes import Axes
 from archc.reports.ansi import paint
-from archc.reports.rows import human, mebibytes
-from archc.reports.written import inline
+from archc.reports.difference_rows import (
+    causes,
+    changes,
+    interface,
+    label,
+    names,
+    op_name,
+    shown,
+    signed,
+    summary,
+    totals,
+)
+from archc.reports.table import shortened
 
 _MARKS = {"same": " ", "changed": "~", "added": "+", "removed": "-"}
 _COLORS = {"changed": "yellow", "added": "green", "removed": "red"}
-_TITLES = ("", "layer", "op", "parameters", "MACs", "changes")
-_RIGHT = (False, False, False, True, True, False)
+_TITLES = ("", "layer", "op", "parameters", "MACs", "activations")
+_RIGHT = (False, False, False, True, True, True)
+_LAYER, _OP, _ACTIVATIONS = 1, 2, 5
+_GAP = "  "
+_SHORTEST_LABEL = 12
 
 
-def table(found: Difference, *, color: bool = False) -> str:
-    """One line a row, marked `~` changed, `+` in B alone, `-` in A alone; then the totals."""
-    lines = [_TITLES, *map(_cells, found.pairs)]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(_TITLES))]
-    statuses = [None, *(pair.status for pair in found.pairs)]
-    a, b = found.a.graph.about.name, found.b.graph.about.name
-    told = [f"A: {a}", f"B: {b}", ""]
-    for status, line in zip(statuses, lines, strict=True):
-        cells = (
-            f"{cell:>{width}}" if right else f"{cell:<{width}}"
-            for cell, width, right in zip(line, widths, _RIGHT, strict=True)
-        )
-        text = "  ".join(cells).rstrip()
+def table(
+    found: Difference, *, width: int | None = None, color: bool = False, everything: bool = False
+) -> str:
+    """One line a row that differs (with `everything`, all), marked `~` changed, `+` in B alone, `-`
+    in A alone; figures are B less A. Then the totals and the causes. At most `width` columns wide
+    where that is given, as far as the narrowest columns leave it."""
+    a, b = names(found)
+    told = [f"A: {a}", f"B: {b}", *interface(found), ""]
+    pairs = shown(found, everything=everything)
+    if pairs:
+        told += [*_rows(pairs, width, color=color), ""]
+    same = sum(pair.status == "same" for pair in found.pairs)
+    told.append(summary(found))
+    if same and not everything:
+        told[-1] += f"; {same:,} the same (--all shows them)"
+    head = ("", "A", "B", "B - A", "")
+    told += ["", *_columns([head, *totals(found)], 1, color=color)]
+    parts = causes(found)
+    if parts:
+        lines = [(name, *map(signed, cost)) for name, cost in parts]
+        told += ["", *_columns([("cause", *_TITLES[3:]), *lines], 1, color=color)]
+    return "\n".join(told) + "\n"
+
+
+def _rows(pairs: Sequence[Pair], width: int | None, *, color: bool) -> list[str]:
+    lines: list[tuple[str, ...]] = [_TITLES, *map(_cells, pairs)]
+    ends = ["changes" if any(map(changes, pairs)) else "", *(", ".join(changes(p)) for p in pairs)]
+    kept = list(range(len(_TITLES)))
+    widths = [max(len(line[index]) for line in lines) for index in kept]
+    beside = True
+    if width is not None:
+        longest = max(map(len, ends))
+        beside = _total(widths, kept) + len(_GAP) + longest <= width
+        for index in (_ACTIVATIONS, _OP):
+            if _total(widths, kept) > width:
+                kept.remove(index)
+        over = _total(widths, kept) - width
+        if over > 0:
+            widths[_LAYER] = max(widths[_LAYER] - over, _SHORTEST_LABEL)
+    told = []
+    for status, line, end in zip([None, *(p.status for p in pairs)], lines, ends, strict=True):
+        cells = []
+        for index in kept:
+            cell = shortened(line[index], widths[index]) if index == _LAYER else line[index]
+            cells.append(
+                f"{cell:>{widths[index]}}" if _RIGHT[index] else f"{cell:<{widths[index]}}"
+            )
+        texts = [_GAP.join([*cells, end] if beside else cells).rstrip()]
+        if not beside and status is not None and width is not None:
+            texts += _wrapped(end, width)
         style = "bold" if status is None else _COLORS.get(status)
-        told.append(paint(text, style) if color and style is not None else text)
-    return "\n".join([*told, "", *_totals(found)]) + "\n"
+        told += [paint(text, style) if color and style is not None else text for text in texts]
+    return told
+
+
+def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
+    return sum(widths[index] for index in kept) + len(_GAP) * (len(kept) - 1)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Text below a row, broken between words."""
+    lines: list[str] = []
+    indent = " " * 5
+    for word in text.split():
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"{indent}{word}")
+    return lines
 
 
 def _cells(pair: Pair) -> tuple[str, ...]:
-    one, two = pair.a, pair.b
-    paths = [side.node.path for side in (one, two) if side is not None]
-    changes = [
-        f"{field} {inline(before)} -> {inline(after)}"
-        for field, (before, after) in pair.changes.items()
+    return (_MARKS[pair.status], label(pair), op_name(pair), *map(signed, pair.delta))
+
+
+def _columns(lines: Sequence[tuple[str, ...]], left: int, *, color: bool) -> list[str]:
+    """Aligned text: the first `left` columns to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    told = [
+        _GAP.join(
+            f"{cell:<{size}}" if index < left else f"{cell:>{size}}"
+            for index, (cell, size) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
     ]
-    if one is not None and two is not None:
-        if one.node.output != two.node.output:
-            changes.append(f"output {_shapes([one.node.output])} -> {_shapes([two.node.output])}")
-        elif pair.status == "changed" and not changes:
-            changes.append(f"input {_shapes(one.inputs)} -> {_shapes(two.inputs)}")
-    return (
-        _MARKS[pair.status],
-        " -> ".join(dict.fromkeys(paths)),
-        next(side.node.op.name for side in (one, two) if side is not None),
-        _number(None if one is None else one.params, None if two is None else two.params),
-        _number(None if one is None else one.macs, None if two is None else two.macs),
-        ", ".join(changes),
-    )
-
-
-def _shapes(axes: Sequence[Axes]) -> str:
-    return ", ".join(human(one.sizes) for one in axes)
-
-
-def _number(a: int | None, b: int | None) -> str:
-    if a is None or b is None or a == b:
-        return human(b if a is None else a)
-    return f"{a:,} -> {b:,}"
-
-
-def _totals(found: Difference) -> list[str]:
-    one, two = found.a.totals, found.b.totals
-    rows: list[tuple[str, ...]] = [
-        (name, f"{a:,}", f"{b:,}", f"{b - a:+,}")
-        for name, a, b in (
-            ("parameters", one.params, two.params),
-            ("running statistics", one.state, two.state),
-            ("multiply-accumulates (MACs) per sample", one.macs, two.macs),
-            ("activations per sample", one.activations, two.activations),
-        )
-        if a or b
-    ]
-    sizes = one.weight_bytes, two.weight_bytes
-    delta = sizes[1] - sizes[0]
-    rows.append(
-        (
-            "weights in float32",
-            *map(mebibytes, sizes),
-            ("-" if delta < 0 else "+") + mebibytes(abs(delta)),
-        )
-    )
-    lines = [("", "A", "B", "B - A"), *rows]
-    widths = [max(len(line[index]) for line in lines) for index in range(4)]
-    return [
-        f"{name:<{widths[0]}}  {a:>{widths[1]}}  {b:>{widths[2]}}  {delta:>{widths[3]}}"
-        for name, a, b, delta in lines
-    ]
+    return [paint(told[0], "bold"), *told[1:]] if color else told

@@ -70,7 +70,7 @@ def op_schema(op: type[Op]) -> Schema:
     """What may stand under the op's key in a step."""
     doc = op_doc(op)
     if op.name in MERGES:
-        branches: Schema = {"type": ["array", "null"], "items": _STEPS}
+        branches: Schema = {"title": op.name, "type": ["array", "null"], "items": _STEPS}
         return documented(branches, doc, "a list of branches, each a list of steps")
     fields = fields_of(op)
     mapping = _object(
@@ -83,6 +83,7 @@ def op_schema(op: type[Op]) -> Schema:
         expected += f", or its {op.scalar}: {scalar.kind.expected}"
         bare = documented(admit(scalar.kind.schema), doc, expected)
         return {
+            "title": op.name,
             "description": doc,
             "x-expected": expected,
             "if": {"type": "object"},
@@ -91,7 +92,7 @@ def op_schema(op: type[Op]) -> Schema:
         }
     if is_bare(op):
         mapping["type"] = ["object", "null"]
-    return documented(mapping, doc, expected)
+    return documented({"title": op.name, **mapping}, doc, expected)
 
 
 def _step() -> Schema:
@@ -132,6 +133,7 @@ def _step() -> Schema:
         "with": documented({"type": "object"}, "the block's parameters", "a mapping"),
     }
     return {
+        "title": "step",
         "x-expected": "the name of an op that needs no fields, or a mapping with one op",
         "if": {"type": "string"},
         "then": {"enum": bare},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from archc.diagnostics import Diagnostic, Place, did_you_mean
@@ -43,10 +44,7 @@ def validate(document: Value) -> Findings:
     Codes: ARC201 unknown key, ARC202 missing key, ARC203 a value of the wrong kind, ARC204 unknown
     op, ARC301 an expression that YAML cuts off, ARC402 a merge of nothing.
     """
-    import jsonschema_rs  # a heavy import that `archc --help` does not pay
-
-    schema = json.loads(text())
-    validator = jsonschema_rs.Draft7Validator(schema)
+    schema, validator = _shipped()
     findings = Findings([], set(), {})
     faults = [_closest(_read(error)) for error in validator.iter_errors(document.plain())]
     for fault in faults:
@@ -74,6 +72,15 @@ def validate(document: Value) -> Findings:
         if not _is_told(fault, findings.misspelt.get(value, ())):
             findings.found.append(_diagnose(document, value, schema, node, fault))
     return findings
+
+
+@cache
+def _shipped() -> tuple[Any, Any]:
+    """The shipped schema and its validator: a program that reads many specs makes them once."""
+    import jsonschema_rs  # a heavy import that `archc --help` does not pay
+
+    schema = json.loads(text())
+    return schema, jsonschema_rs.Draft7Validator(schema)
 
 
 def _is_told(fault: _Fault, meant: Sequence[str]) -> bool:

@@ -146,7 +146,8 @@ class _Trace:
         self.layers = dict(model.named_modules())
         self.values: dict[int, Any] = {}
         self.claimed: dict[Any, int] = {}
-        self.passed = self._identities()
+        self.spare: dict[Any, int] = {}
+        self.passed = self._passed()
         self._align()
 
     def noisy(self) -> Iterator[tuple[dict[str, Any], Any]]:
@@ -157,15 +158,27 @@ class _Trace:
 
     # Finding the ops of the spec
 
-    def _identities(self) -> dict[Any, Any]:
-        """For each call of `nn.Identity`, the value that goes through it."""
-        from torch import nn
+    def _passed(self) -> dict[Any, Any]:
+        """What stands for the value of a call: for `nn.Identity` what goes through it, and for an
+        operation that is computed again, which two ops may ask for, its first result."""
+        from torch import fx, nn
 
         passed: dict[Any, Any] = {}
+        first: dict[tuple[Any, ...], Any] = {}
         for call in self.calls.nodes:
             if call.op == "call_module" and isinstance(self.layers[call.target], nn.Identity):
                 passed[call] = passed.get(call.args[0], call.args[0])
+            elif call.op in ("call_function", "call_method") or self._is_plain(call):
+                taken = fx.node.map_arg((call.args, call.kwargs), lambda one: passed.get(one, one))
+                earlier = first.setdefault((call.target, repr(taken)), call)
+                if earlier is not call:
+                    passed[call] = earlier
+                    self.spare[earlier] = self.spare.get(earlier, 0) + 1
         return passed
+
+    def _is_plain(self, call: Any) -> bool:
+        """Whether a call is one of a layer that holds nothing, which may stand in several places."""
+        return call.op == "call_module" and not self.layers[call.target].state_dict()
 
     def _taken(self, call: Any) -> list[Any]:
         """The values that a call takes, each once."""
@@ -207,9 +220,12 @@ class _Trace:
         """The first call of a layer, or of a function, that takes just these values."""
         for call in users.get(values[0], []):
             is_layer = call.op == "call_module"
-            if call in self.claimed or is_layer != (layer is not None):
+            is_left = call not in self.claimed or self.spare.get(call, 0) > 0
+            if not is_left or is_layer != (layer is not None):
                 continue
             if (layer is None or call.target == layer) and set(self._taken(call)) == set(values):
+                if call in self.claimed:
+                    self.spare[call] -= 1
                 self.claimed[call] = index
                 return call
         path = self.folder.plan["nodes"][index]["path"]
@@ -225,7 +241,7 @@ class _Trace:
             raise Fault("returns other values than the spec's outputs, or in another order")
         known = {*self.claimed, *self.passed, *self.values.values(), output}
         for call in self.calls.nodes:
-            if call not in known:
+            if call not in known or self.spare.get(call, 0) > 0:
                 raise Fault(f"also computes `{call.name}` ({call.target}), which no op does")
 
     # Running
@@ -235,7 +251,10 @@ class _Trace:
         from torch import fx
 
         plan = self.folder.plan
-        made = {call: index for index, call in self.values.items()}
+        made: dict[Any, list[int]] = {}
+        for index, call in self.values.items():
+            made.setdefault(call, []).append(index)
+        kept = {self.values[index] for index in plan["outputs"]}
         last = {value: call for call in self.calls.nodes for value in call.all_input_nodes}
         results: dict[Any, Any] = {}
         coming = iter(inputs)
@@ -250,13 +269,13 @@ class _Trace:
             try:
                 results[call] = self._carry_out(call, arguments, keywords)
             except Exception as error:
-                nodes, index = plan["nodes"], self.claimed.get(call)
-                path = None if index is None else nodes[index]["path"]
+                owner = self.claimed.get(call)
+                path = None if owner is None else plan["nodes"][owner]["path"]
                 raise of_exception("cannot be computed", error, path) from None
-            if call in made:
-                self.folder.write_value(mode, made[call], results[call].detach().numpy())
+            for index in made.get(call, ()):
+                self.folder.write_value(mode, index, results[call].detach().numpy())
             for value in call.all_input_nodes:
-                if last[value] is call:
+                if last[value] is call and value not in kept:
                     del results[value]
         return [results[self.values[index]] for index in plan["outputs"]]
 

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 MODULES = {
     "torch": "archc.verify.torch_side",
@@ -29,10 +31,12 @@ class Workers:
     """A process for each framework (`torch`, `tensorflow`, `jax`), from its first use to the end of
     `with`.
 
-    Every process runs on the CPU, away from the user's folder and settings of Keras.
+    Every process runs on the CPU, away from the user's folder and settings of Keras;
+    `environment` are variables that it has beside those of this process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.environment = environment
         self.home = tempfile.TemporaryDirectory(prefix="archc-")
         self.processes: dict[str, subprocess.Popen[str]] = {}
 
@@ -82,6 +86,7 @@ class Workers:
         path = [ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {
             **os.environ,
+            **self.environment,
             "CUDA_VISIBLE_DEVICES": "",
             "JAX_PLATFORMS": "cpu",
             "KERAS_BACKEND": engine,

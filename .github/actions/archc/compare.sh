@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Writes what changed in the networks since BASE, a commit, to $RUNNER_TEMP/archc.md and to the
+# job's summary. SPECS are patterns; with GROWTH it exits with 1 where a network has grown more.
+set -euo pipefail
+shopt -s globstar nullglob
+
+git cat-file -e "$BASE^{commit}" 2> /dev/null || git fetch --quiet --depth=1 origin "$BASE"
+text="$RUNNER_TEMP/archc.md"
+status=0
+{
+  echo "<!-- archc -->"
+  echo "## Networks"
+} > "$text"
+before=$(wc -l < "$text")
+
+for spec in $SPECS; do
+  name=$(basename "$spec" | tr -cd "A-Za-z0-9_.-")  # a file may be called anything
+  if ! git cat-file -e "$BASE:$spec" 2> /dev/null; then
+    {
+      echo
+      echo "<details><summary>New: <code>$name</code></summary>"
+      echo
+      archc report --format markdown -- "$spec"
+      echo
+      echo "</details>"
+    } >> "$text"
+    continue
+  fi
+  compared=0
+  archc diff --format markdown --exit-code -- "$BASE:$spec" "$spec" > "$RUNNER_TEMP/spec.md" || compared=$?
+  if [ "$compared" != 0 ]; then
+    echo >> "$text"
+    if [ -s "$RUNNER_TEMP/spec.md" ]; then
+      cat "$RUNNER_TEMP/spec.md" >> "$text"
+    else
+      echo "\`$name\` cannot be compared: what it was is no sound spec." >> "$text"
+    fi
+  fi
+  if [ -n "${GROWTH:-}" ] && [ -s "$RUNNER_TEMP/spec.md" ]; then
+    archc diff --max-params-growth "$GROWTH" -- "$BASE:$spec" "$spec" > /dev/null || status=1
+  fi
+done
+
+if [ "$(wc -l < "$text")" = "$before" ]; then
+  echo "No network has changed." >> "$text"
+fi
+# GitHub takes 65,536 characters.
+if [ "$(wc -c < "$text")" -gt 60000 ]; then
+  head -c 60000 "$text" | sed '$d' > "$text.short"
+  printf '\n\n</details>\n\nThe rest is too long for a comment.\n' >> "$text.short"
+  mv "$text.short" "$text"
+fi
+cat "$text" >> "$GITHUB_STEP_SUMMARY"
+exit "$status"

@@ -1,0 +1,127 @@
+"""`archc list`: the specs at hand with their figures, computed anew each time."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+
+from archc.api import load
+from archc.cli import completing, streams
+from archc.diagnostics import SpecError, visible
+from archc.reports.rows import human
+from archc.reports.table import shortened
+
+DEFAULT = "specs"
+_SHORTEST_TITLE = 16
+
+
+class Listed(NamedTuple):
+    """A spec and its figures of one sample; of a broken one only the number of its errors."""
+
+    path: str
+    name: str = ""
+    title: str = ""
+    params: int = 0
+    macs: int = 0
+    layers: int = 0
+    outputs: tuple[tuple[int, ...], ...] = ()
+    errors: int = 0
+
+
+@click.command("list", help="List the specs at hand with their figures.")
+@click.argument("patterns", nargs=-1, metavar="[GLOB]...", shell_complete=completing.specs)
+@click.option(
+    "--sort",
+    "key",
+    type=click.Choice(["name", "params", "macs"]),
+    default="name",
+    show_default=True,
+    help="By name, or with the largest first.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def command(patterns: tuple[str, ...], key: str, form: str) -> int:
+    """The specs on standard output; exits with 1 where one of them is broken."""
+    found = [_listed(path) for path in _paths(patterns or (DEFAULT,))]
+    if key == "name":
+        found.sort(key=lambda spec: (spec.errors > 0, spec.name or spec.path, spec.path))
+    else:
+        found.sort(key=lambda spec: (spec.errors > 0, -getattr(spec, key), spec.name, spec.path))
+    if form == "json":
+        from archc.reports import json
+
+        streams.write(json.text({"archc": 1, "specs": [_data(spec) for spec in found]}))
+    else:
+        streams.write(_table(found, streams.terminal_width()))
+    return 1 if any(spec.errors for spec in found) else 0
+
+
+def _paths(patterns: Sequence[str]) -> list[str]:
+    """The files that the patterns name, each once: a folder stands for all specs below it."""
+    paths: dict[str, None] = {}
+    for pattern in patterns:
+        if os.path.isdir(pattern):
+            pattern = os.path.join(glob.escape(pattern), "**", "*.yaml")
+        matching = sorted(glob.glob(pattern, recursive=True))
+        matching = [path for path in matching if not os.path.isdir(path)]
+        if not matching and pattern == DEFAULT:
+            raise click.UsageError(f"there is no folder {DEFAULT} here: name the specs")
+        if not matching:
+            raise click.UsageError(f"{visible(pattern)}: no such file")
+        paths |= dict.fromkeys(os.path.normpath(path) for path in matching)
+    return list(paths)
+
+
+def _listed(path: str) -> Listed:
+    try:
+        costs = load(path, {}).costs
+    except SpecError as error:
+        return Listed(path, errors=len(error.diagnostics))
+    graph, sums = costs.graph, costs.totals
+    outputs = tuple(graph.nodes[index].output.sizes for index in graph.outputs)
+    about = graph.about
+    layers = len(costs.layers)
+    return Listed(path, about.name, about.title, sums.params, sums.macs, layers, outputs)
+
+
+def _data(spec: Listed) -> dict[str, object]:
+    if spec.errors:
+        return {"path": spec.path, "errors": spec.errors}
+    return {**spec._asdict(), "outputs": [list(sizes) for sizes in spec.outputs]}
+
+
+def _table(specs: Sequence[Listed], width: int | None) -> str:
+    """Aligned text, at most `width` columns wide: titles are shortened."""
+    lines: list[tuple[str, ...]] = [("spec", "title", "parameters", "MACs", "layers", "output")]
+    lines += [
+        (
+            visible(spec.path),
+            visible(spec.title),
+            human(spec.params),
+            human(spec.macs),
+            human(spec.layers),
+            ", ".join(map(human, spec.outputs)),
+        )
+        for spec in specs
+        if not spec.errors
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    if width is not None:
+        over = sum(widths) + 2 * (len(widths) - 1) - width
+        widths[1] = max(widths[1] - max(over, 0), min(widths[1], _SHORTEST_TITLE))
+    lines.insert(1, tuple("-" * size for size in widths))
+    told = []
+    for path, title, *numbers, output in lines:
+        cells = [f"{path:<{widths[0]}}", f"{shortened(title, widths[1]):<{widths[1]}}"]
+        cells += [f"{cell:>{size}}" for cell, size in zip(numbers, widths[2:5], strict=True)]
+        told.append("  ".join([*cells, output]).rstrip())
+    for spec in specs:
+        if spec.errors:
+            errors = "1 error" if spec.errors == 1 else f"{spec.errors} errors"
+            told.append(f"{visible(spec.path)}: {errors}, see `archc validate`")
+    return "\n".join(told) + "\n"

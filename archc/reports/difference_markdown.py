@@ -1,0 +1,76 @@
+"""The difference of two networks as a Markdown comment for a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archc.difference import Difference
+from archc.reports.difference_rows import (
+    ARROW,
+    causes,
+    changes,
+    figures,
+    interface,
+    label,
+    names,
+    op_name,
+    shown,
+    signed,
+    summary,
+    totals,
+)
+from archc.reports.markdown import escape
+from archc.reports.table import shortened
+
+MOST_ROWS = 100
+LONGEST_CELL = 240
+"""A comment on GitHub has at most 65,536 characters."""
+
+
+def comment(found: Difference, *, everything: bool = False) -> str:
+    """A summary in one line, a table of the rows that differ (with `everything`, of all; of either
+    the first hundred), and folded below it the totals and what the difference comes from. Figures
+    are B less A."""
+    a, b = names(found)
+    head = ", ".join([summary(found), *figures(found)])
+    lines = [f"**{escape(a)} {ARROW} {escape(b)}**: {escape(head)}", ""]
+    lines += [f"- {escape(line)}" for line in interface(found)]
+    lines += [""] * bool(interface(found))
+    pairs = shown(found, everything=everything)
+    if pairs:
+        titles = ("", "layer", "op", "parameters", "MACs", "activations", "changes")
+        rows = [
+            (
+                pair.status,
+                label(pair),
+                op_name(pair),
+                *map(signed, pair.delta),
+                ", ".join(changes(pair)),
+            )
+            for pair in pairs[:MOST_ROWS]
+        ]
+        lines += [*_table(titles, rows, "lllrrrl"), ""]
+        if len(pairs) > MOST_ROWS:
+            lines += [f"and {len(pairs) - MOST_ROWS:,} rows more", ""]
+    if found.is_empty:
+        return "\n".join(lines[:1]) + "\n"
+    lines += ["<details>", "<summary>Totals and causes</summary>", ""]
+    lines += _table(("", "A", "B", "B - A", ""), totals(found), "lrrrr")
+    parts = [(name.strip(), *map(signed, cost)) for name, cost in causes(found)]
+    if parts:
+        lines += ["", *_table(("cause", "parameters", "MACs", "activations"), parts, "lrrr")]
+    lines += ["", "</details>"]
+    return "\n".join(lines) + "\n"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], alignment: str) -> list[str]:
+    rules = [":---" if side == "l" else "---:" for side in alignment]
+    return [
+        _line(titles),
+        _line(rules),
+        *(_line([escape(shortened(cell, LONGEST_CELL)) for cell in row]) for row in rows),
+    ]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,88 @@
+"""The report as a LaTeX table for a paper: booktabs, the totals in the caption."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archc.diagnostics import visible
+from archc.infer import Costs, Memory
+from archc.reports.rows import Row, human, rows, totals
+
+LONGEST = 45
+"""Rows that fit a page; a longer table is a `longtable`, which breaks across pages."""
+
+_COLUMNS = "llrrr"
+_HEAD = r"Layer & Operation & Output & Parameters & MACs \\"
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\char34{}",  # babel gives the bare sign another meaning in German and Dutch
+    "`": r"\textasciigrave{}",
+    "\u00d7": r"$\times$",
+    "\u2026": r"\ldots{}",
+}
+
+
+def report(costs: Costs, memory: Memory | None = None) -> str:
+    """A table of all layers, below the heads of the sections and block instances they stand in.
+
+    MACs (multiply-accumulates) are of one sample. Needs the package booktabs, and longtable where
+    the table is longer than a page.
+    """
+    lines = list(_rows(costs))
+    long = len(lines) > LONGEST
+    caption = f"\\caption{{{_caption(costs, memory)}}}"
+    label = f"\\label{{tab:{costs.graph.about.name}}}"
+    head = ["\\toprule", _HEAD, "\\midrule"]
+    packages = "booktabs, longtable" if long else "booktabs"
+    told = [f"% {visible(costs.graph.about.header)}", f"% \\usepackage{{{packages}}}"]
+    if long:
+        told += [f"\\begin{{longtable}}{{{_COLUMNS}}}", f"  {caption} {label} \\\\"]
+        told += [f"  {line}" for line in (*head, "\\endfirsthead", *head, "\\endhead")]
+        told += ["  \\bottomrule", "  \\endlastfoot"]
+        told += [f"  {line}" for line in lines]
+        told.append("\\end{longtable}")
+    else:
+        told += ["\\begin{table}", "  \\centering", f"  {caption}", f"  {label}"]
+        told.append(f"  \\begin{{tabular}}{{{_COLUMNS}}}")
+        told += [f"    {line}" for line in (*head, *lines, "\\bottomrule")]
+        told += ["  \\end{tabular}", "\\end{table}"]
+    return "\n".join(told) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text on one line that LaTeX sets as it stands."""
+    told = "".join(_SPECIAL.get(sign, sign) for sign in visible(" ".join(text.split())))
+    return re.sub("-(?=-)", "-{}", told)  # two of them would become a dash
+
+
+def _caption(costs: Costs, memory: Memory | None) -> str:
+    about = costs.graph.about
+    sums = "; ".join(f"{name}: {value}" for name, value in totals(costs, memory))
+    return escape(f"{about.title or about.name}: {sums}.")
+
+
+def _rows(costs: Costs) -> Iterator[str]:
+    for row in rows(costs):
+        margin = r"\quad " * row.depth
+        name, kind = escape(row.label), f"\\texttt{{{escape(row.kind)}}}"
+        yield rf"{margin}{name} & {kind} & {_figures(row)} \\"
+
+
+def _figures(row: Row) -> str:
+    if row.layer is None:
+        return "& &"
+    sizes = r" \times ".join(map(str, row.layer.node.output.sizes))
+    return f"${sizes}$ & {human(row.layer.params)} & {human(row.layer.macs)}"

@@ -1,0 +1,93 @@
+"""What notebooks show of a network, and its layers as a pandas DataFrame."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from archc.diagnostics import visible
+from archc.infer import Costs
+from archc.reports.rows import COLUMNS, axes_line, human, rows, totals
+from archc.reports.table import heading
+
+if TYPE_CHECKING:
+    import pandas
+
+_STYLE = "max-height: 40em; overflow: auto"
+
+
+class Report(dict[str, Any]):
+    """A report as `archc.reports.json` gives it: a dict of JSON types."""
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row a layer, under its path: the op, the inputs' paths, the sizes of the output and
+        the receptive field as tuples, the numbers of one sample.
+
+        Raises ModuleNotFoundError where pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError as error:
+            if error.name != "pandas":
+                raise
+            message = "to_dataframe needs pandas: pip install 'archc[notebook]'"
+            raise ModuleNotFoundError(message, name="pandas") from None
+        layers = [
+            {
+                **layer,
+                "inputs": tuple(layer["inputs"]),
+                "output": tuple(layer["output"].values()),
+                "receptive_field": _sizes(layer["receptive_field"]),
+                "jump": _sizes(layer["jump"]),
+            }
+            for layer in self["layers"]
+        ]
+        columns = list(layers[0]) if layers else ["path", "op", "params", "macs"]
+        return pandas.DataFrame(layers, columns=columns).set_index("path")
+
+
+def _sizes(values: list[float] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def fragment(costs: Costs, drawing: str | None = None) -> str:
+    """The heading, the drawing (SVG) where there is one, the table of layers and the totals as
+    HTML. There is no script, all text is escaped, and the drawing is an image: a browser runs and
+    fetches nothing that stands in one."""
+    lines = [
+        f"<div><strong>{_text(heading(costs))}</strong><br>{_text(axes_line(costs))}",
+        *([] if drawing is None else [f'<div style="{_STYLE}">{_image(drawing)}</div>']),
+        f'<div style="{_STYLE}"><table>',
+        f"<thead><tr>{_cells([column.title for column in COLUMNS], 'th')}</tr></thead>",
+        "<tbody>",
+    ]
+    for row in rows(costs):
+        margin = f"padding-left: {row.depth * 1.5 + 0.5}em"
+        name = f'<td style="text-align: left; {margin}">{_text(row.label)}</td>'
+        if row.layer is None:
+            rest = (
+                f'<td colspan="{len(COLUMNS) - 1}" style="text-align: left">{_text(row.kind)}</td>'
+            )
+        else:
+            rest = _cells([human(column.value(row.layer)) for column in COLUMNS[1:]], "td", 1)
+        lines.append(f"<tr>{name}{rest}</tr>")
+    sums = "<br>".join(f"{_text(name)}: {_text(value)}" for name, value in totals(costs))
+    return "\n".join([*lines, "</tbody></table></div>", f"{sums}</div>"]) + "\n"
+
+
+def _image(drawing: str) -> str:
+    data = b64encode(drawing.encode("utf-8")).decode("ascii")
+    return f'<img alt="the network as a drawing" src="data:image/svg+xml;base64,{data}">'
+
+
+def _cells(texts: list[str], tag: str, first: int = 0) -> str:
+    """Cells for the columns from `first` on."""
+    return "".join(
+        f'<{tag} style="text-align: {"right" if column.right else "left"}">{_text(text)}</{tag}>'
+        for column, text in zip(COLUMNS[first:], texts, strict=True)
+    )
+
+
+def _text(text: str) -> str:
+    return escape(visible(text))
