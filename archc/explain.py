@@ -318,4 +318,20 @@ CODES: dict[str, Explanation] = {
         "gap in archc, not a fault of the spec: please report it with the spec.",
         "archc verify specs/NAME.yaml\narchc verify specs/NAME.yaml --backends torch",
     ),
+    "ARC603": Explanation(
+        "a file of weights that cannot be read",
+        "Weights are read from safetensors, from PyTorch's .pth (as weights alone: nothing in it\n"
+        "is run) and from Keras' HDF5. The file is none of these, is cut off, or holds what is no\n"
+        "array of numbers: links, objects, compressed pickles.",
+        "archc weights import SPEC notes.txt -o out.safetensors\n"
+        "archc weights import SPEC vgg16.pth -o out.safetensors",
+    ),
+    "ARC604": Explanation(
+        "weights that are not the network's",
+        "Every array of the network must be in the file under its name, in its shape; it must\n"
+        "hold nothing else. Names are those of the emitted network; in a straight chain of\n"
+        "layers the order may stand for them; otherwise `--names` gives a table of them.",
+        "archc weights import specs/vgg16.yaml resnet50.pth -o out.safetensors\n"
+        "archc weights import specs/vgg16.yaml vgg16.pth -o out.safetensors",
+    ),
 }

@@ -25,6 +25,7 @@ VERBS = {
     "build": "Write the emitted modules and the reports of specs.",
     "report": "Show the layers of a network with their costs.",
     "diff": "Compare two networks layer by layer.",
+    "weights": "Move weights between files, frameworks and the neutral form.",
     "verify": "Run the emitted networks and compare every layer.",
     "show": "Show a spec with what it extends, or with everything expanded.",
     "list": "List the specs at hand with their figures.",

@@ -10,7 +10,7 @@ from archc.api import load
 from archc.backends import BACKENDS
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
-from archc.verify import WorkerError, report, verify
+from archc.verify import Given, WorkerError, report, verify
 from archc.verify.engines import ENGINES
 from archc.verify.settings import TOLERANCES, Settings
 
@@ -30,6 +30,9 @@ from archc.verify.settings import TOLERANCES, Settings
     type=click.Choice(ENGINES),
     help="What Keras runs on: by default TensorFlow, or JAX for ops that TensorFlow rounds.",
 )
+@click.option(
+    "--weights", metavar="FILE", help="Weights to compare with, of any format that import reads."
+)
 @set_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--batch", type=click.IntRange(2), default=2, show_default=True, metavar="N")
@@ -41,6 +44,7 @@ def command(
     backends: str,
     dtype: str,
     keras_backend: str | None,
+    weights: str | None,
     settings: tuple[str, ...],
     seed: int,
     batch: int,
@@ -53,9 +57,14 @@ def command(
         raise click.UsageError(f"--backends takes some of {', '.join(BACKENDS)}, each once")
     network = load(spec, read_settings(settings))
     tell_unchecked(network)
+    given = Given()
+    if weights is not None:
+        from archc.weights import transfer
+
+        given = Given(transfer.load(weights, network.spec, network.costs))
     try:
         chosen = Settings(names, dtype, keras_backend, seed, batch)
-        found = verify(network.spec, network.costs, chosen)
+        found = verify(network.spec, network.costs, chosen, given=given)
     except WorkerError as error:
         streams.tell(f"archc: {error}")
         return 2

@@ -12,7 +12,7 @@ from typing import Any
 from archc import backends
 from archc.backends.lowering import Placed, hole
 from archc.backends.uses import Uses
-from archc.emit import Binary, Call, Expr, Index, Ref
+from archc.emit import Attribute, Binary, Call, Expr, Index, Ref
 from archc.infer import Costs
 from archc.ops.regularization import Dropout, DropPath
 from archc.rewrite import children
@@ -20,6 +20,9 @@ from archc.spec import Spec
 from archc.verify.draws import draw_of
 from archc.verify.settings import Settings
 from archc.weights.layout import arrays, slots, value_layouts
+
+OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "**": "pow"}
+"""The operators that emitted expressions have, as `operator` calls them."""
 
 
 def plan(
@@ -73,11 +76,11 @@ def _stage(placed: Placed, inputs: int) -> dict[str, Any]:
     return {"operations": operations(placed.stage.expression, inputs)}
 
 
-def operations(expression: Expr, inputs: int) -> list[list[int]]:
+def operations(expression: Expr, inputs: int) -> list[tuple[str, list[int]]]:
     """The calls, operators and subscripts of an expression on so many inputs, inner ones first.
-    Each is told by the values that it takes: from 0 the inputs, from -1 down the results of the
-    operations before it."""
-    found: list[list[int]] = []
+    Each is told by its name and the values that it takes: from 0 the inputs, from -1 down the
+    results of the operations before it."""
+    found: list[tuple[str, list[int]]] = []
     holes = {hole(index).name: index for index in range(inputs)}
 
     def visit(expr: Expr) -> list[int]:
@@ -86,8 +89,18 @@ def operations(expression: Expr, inputs: int) -> list[list[int]]:
         taken = [value for child in children(expr) for value in visit(child)]
         if not isinstance(expr, Binary | Call | Index):
             return taken
-        found.append(taken)
+        found.append((_name_of(expr), taken))
         return [-len(found)]
 
     visit(expression)
     return found
+
+
+def _name_of(expr: Binary | Call | Index) -> str:
+    """What Python calls an operation: the function's own name, or that in `operator`."""
+    if isinstance(expr, Binary):
+        return OPERATORS[expr.operator]
+    if isinstance(expr, Index):
+        return "getitem"
+    function = expr.function
+    return function.name.rpartition(".")[2] if isinstance(function, Ref | Attribute) else ""

@@ -177,7 +177,7 @@ class _Trace:
         return passed
 
     def _is_plain(self, call: Any) -> bool:
-        """Whether a call is one of a layer that holds nothing, which may stand in several places."""
+        """Whether a call is one of a layer that holds nothing: it may stand in several places."""
         return call.op == "call_module" and not self.layers[call.target].state_dict()
 
     def _taken(self, call: Any) -> list[Any]:
@@ -207,29 +207,34 @@ class _Trace:
         self, index: int, stage: dict[str, Any], values: list[Any], users: dict[Any, list[Any]]
     ) -> Any:
         if "layer" in stage:
-            return self._find(index, values, users, stage["layer"])
+            return self._find(index, values, users, stage["layer"], is_layer=True)
         results: list[Any] = []
-        for operands in stage["operations"]:
+        for name, operands in stage["operations"]:
             taken = [results[-1 - one] if one < 0 else values[one] for one in operands]
-            results.append(self._find(index, taken, users, None))
+            results.append(self._find(index, taken, users, name, is_layer=False))
         return results[-1]
 
     def _find(
-        self, index: int, values: list[Any], users: dict[Any, list[Any]], layer: str | None
+        self,
+        index: int,
+        values: list[Any],
+        users: dict[Any, list[Any]],
+        name: str,
+        *,
+        is_layer: bool,
     ) -> Any:
-        """The first call of a layer, or of a function, that takes just these values."""
+        """The first call of a layer, or of a function or method, that takes just these values."""
         for call in users.get(values[0], []):
-            is_layer = call.op == "call_module"
             is_left = call not in self.claimed or self.spare.get(call, 0) > 0
-            if not is_left or is_layer != (layer is not None):
+            if not is_left or is_layer != (call.op == "call_module"):
                 continue
-            if (layer is None or call.target == layer) and set(self._taken(call)) == set(values):
+            if _called(call) == name and set(self._taken(call)) == set(values):
                 if call in self.claimed:
                     self.spare[call] -= 1
                 self.claimed[call] = index
                 return call
         path = self.folder.plan["nodes"][index]["path"]
-        what = "an operation" if layer is None else f"the layer `{layer}`"
+        what = f"the layer `{name}`" if is_layer else f"the operation `{name}`"
         raise Fault(f"does not compute it where the spec has it: {what} is missing there", path)
 
     def _check_rest(self) -> None:
@@ -288,6 +293,12 @@ class _Trace:
         if call.op == "call_method":
             return operator.methodcaller(call.target, *arguments[1:], **keywords)(arguments[0])
         return call.target(*arguments, **keywords)
+
+
+def _called(call: Any) -> str:
+    """The path of the layer, or the name of the function or method, that a call is of."""
+    name: str = call.target if isinstance(call.target, str) else call.target.__name__
+    return name
 
 
 def _hard_sigmoid(x: Any) -> Any:

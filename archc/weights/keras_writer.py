@@ -1,0 +1,37 @@
+"""Writes a `.weights.h5` by the emitted model: `python -m archc.weights.keras_writer FOLDER FILE`.
+
+The folder has the emitted module, `places.json` with the layer and the number of the variable of
+each array, and the arrays.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+
+
+def write(folder: str, path: str) -> None:
+    """Build the model, set all its variables, and let Keras save them."""
+    import keras
+    import numpy
+
+    found = importlib.util.spec_from_file_location("emitted", os.path.join(folder, "emitted.py"))
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    model = module.build_model()
+    layers = [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
+    by_name = {one.name: one for one in layers}
+    with open(os.path.join(folder, "places.json"), encoding="utf-8") as stream:
+        places = json.load(stream)
+    for number, (layer, variable) in enumerate(places):
+        holder = layers[layer] if isinstance(layer, int) else by_name[layer]
+        holder.weights[variable].assign(numpy.load(os.path.join(folder, f"{number}.npy")))
+    model.save_weights(path)
+
+
+if __name__ == "__main__":
+    write(*sys.argv[1:])

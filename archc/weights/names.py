@@ -1,0 +1,192 @@
+"""Which array of a file is which of a network: by the names that the emitted network gives them,
+by a table of names, or, in a network that is one straight chain, by their order.
+
+Order alone never decides in a network with branches: a shortcut's convolution may have the shape of
+its neighbour, and nothing would tell them apart.
+
+Code: ARC604 an array that is missing, is one too many, or is another than the network's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from archc.backends.uses import Uses
+from archc.diagnostics import Diagnostic, SpecError, did_you_mean
+from archc.infer import Costs
+from archc.source import Value
+from archc.weights.files import DTYPES, ORDER, Entry, Stored, place_of
+from archc.weights.layout import Array, Layout
+
+MOST_TOLD = 20
+_PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
+_PATTERN = re.compile(r"[a-z0-9_.{}]+")
+_COUNTER = ".num_batches_tracked"
+"""PyTorch counts the batches of each normalisation, which nothing depends on."""
+
+
+class Wanted(NamedTuple):
+    """An array of the network, how a file keeps it, and its name there."""
+
+    array: Array
+    layout: Layout
+    name: str
+
+
+def matched(
+    stored: Stored, wanted: Sequence[Wanted], costs: Costs, table: Mapping[str, str]
+) -> dict[str, Entry]:
+    """The entry of every array of the network, by the array's key. Raises SpecError (ARC604) with
+    everything that is missing, left over, or of another shape or type."""
+    given = {name: one for name, one in stored.entries.items() if not name.endswith(_COUNTER)}
+    names = {one.array.key: _renamed(one, table) for one in wanted}
+    if not table and not given.keys() >= set(names.values()):
+        if stored.groups.keys() >= set(names.values()):
+            names = {key: stored.groups[name] for key, name in names.items()}
+        else:
+            names = _by_order(stored, given, wanted, costs) or names
+    found: list[Diagnostic] = []
+    for one in wanted:
+        name = names[one.array.key]
+        if name in given:
+            found += _differences(one, name, given[name], stored)
+        else:
+            message = f"`{one.array.key}` is missing: {stored.path} has no `{name}`"
+            place = one.array.node.origin.place
+            found.append(Diagnostic("ARC604", message, place, did_you_mean(name, given)))
+    taken = set(names.values())
+    found += [
+        Diagnostic("ARC604", f"`{name}` belongs to no array of the network", place_of(stored.path))
+        for name in given
+        if name not in taken
+    ]
+    if found:
+        raise SpecError(_shortened(found, stored))
+    return {key: given[name] for key, name in names.items()}
+
+
+def _differences(one: Wanted, name: str, entry: Entry, stored: Stored) -> Iterator[Diagnostic]:
+    place = one.array.node.origin.place
+    shape = one.layout.kept
+    if entry.shape != shape:
+        message = f"`{name}` of {stored.path} has the shape {entry.shape} in place of {shape}"
+        yield Diagnostic("ARC604", message, place)
+    if entry.dtype not in DTYPES:
+        message = f"`{name}` of {stored.path} has the type {entry.dtype}"
+        yield Diagnostic("ARC604", message, place, f"{', '.join(DTYPES)} are read")
+
+
+def _shortened(found: list[Diagnostic], stored: Stored) -> list[Diagnostic]:
+    """The first faults, and how many more there are."""
+    if len(found) <= MOST_TOLD:
+        return found
+    more = f"{len(found) - MOST_TOLD:,} more arrays are missing, left over or of another shape"
+    hint = "is it a file of this network? `--names` gives a table where only the names differ"
+    return [*found[:MOST_TOLD], Diagnostic("ARC604", more, place_of(stored.path), hint)]
+
+
+# By a table
+
+
+def _renamed(one: Wanted, table: Mapping[str, str]) -> str:
+    """What the file calls an array, by the first pattern of the table for its op's path."""
+    for ours, theirs in table.items():
+        pattern = _PLACEHOLDER.sub(r"(?P<\1>[0-9]+)", ours.replace(".", r"\."))
+        match = re.fullmatch(pattern, one.array.node.path)
+        if match is not None:
+            group = theirs
+            for hole, number in match.groupdict().items():
+                group = group.replace(f"{{{hole}}}", number)
+            return group + one.name[len(layer_of(one.name)) :]
+    return one.name
+
+
+def read_table(value: Value) -> dict[str, str]:
+    """The table of names in a YAML file: a mapping of ops' paths to the layers of a file. `{n}`,
+    by any name in lower-case letters, stands for a number, the same on both sides.
+
+    Raises SpecError (ARC604).
+    """
+    if not isinstance(value.data, dict):
+        raise SpecError([Diagnostic("ARC604", "a table of names is a mapping", value.place)])
+    table: dict[str, str] = {}
+    found = []
+    for ours, theirs in value.data.items():
+        holes = _PLACEHOLDER.findall(ours)
+        if not isinstance(theirs.data, str):
+            message = f"`{ours}` must be given the name of a layer"
+            found.append(Diagnostic("ARC604", message, theirs.place))
+        elif not _PATTERN.fullmatch(ours) or len(set(holes)) < len(holes):
+            message = f"`{ours}` is no path of ops with each `{{n}}` once"
+            found.append(Diagnostic("ARC604", message, theirs.key_place or theirs.place))
+        elif not set(_PLACEHOLDER.findall(theirs.data)) <= set(holes):
+            message = f"`{theirs.data}` has a number that `{ours}` does not give"
+            found.append(Diagnostic("ARC604", message, theirs.place))
+        else:
+            table[ours] = theirs.data
+    if found:
+        raise SpecError(found)
+    return table
+
+
+# By order
+
+
+def layer_of(name: str) -> str:
+    """The layer in the name of an array: what is before the last `/` of Keras, or dot."""
+    return name.rpartition("/" if "/" in name else ".")[0]
+
+
+def _by_order(
+    stored: Stored, given: Mapping[str, Entry], wanted: Sequence[Wanted], costs: Costs
+) -> dict[str, str]:
+    """The names in the order of the file, where the network is a straight chain, the file has an
+    order, and all shapes agree; nothing otherwise."""
+    if not _is_chain(costs) or (stored.kind == "torch" and ORDER not in stored.metadata):
+        return {}
+    ours, theirs = _layers(wanted), _layers_of_file(given)
+    if stored.kind == "keras":
+        # These files tell the order of the layers of one class alone.
+        classes: dict[tuple[int, ...], set[type]] = {}
+        for members in ours:
+            rank = _ranks(tuple(one.layout.kept for one in members))
+            classes.setdefault(rank, set()).add(type(members[0].array.node.op))
+        if any(len(ops) > 1 for ops in classes.values()):
+            return {}
+        ours.sort(key=lambda members: _ranks(tuple(one.layout.kept for one in members)))
+        theirs.sort(key=lambda names: _ranks(tuple(given[name].shape for name in names)))
+    names: dict[str, str] = {}
+    for members, found in zip(ours, theirs, strict=False):
+        suffixes = {name[len(layer_of(name)) :]: name for name in found}
+        for one in members:
+            name = suffixes.get(one.name[len(layer_of(one.name)) :])
+            if name is None or given[name].shape != one.layout.kept:
+                return {}
+            names[one.array.key] = name
+    return names if len(names) == len(wanted) == len(given) else {}
+
+
+def _layers(wanted: Sequence[Wanted]) -> list[list[Wanted]]:
+    found: dict[str, list[Wanted]] = {}
+    for one in wanted:
+        found.setdefault(layer_of(one.name), []).append(one)
+    return list(found.values())
+
+
+def _layers_of_file(given: Mapping[str, Entry]) -> list[list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in given:
+        found.setdefault(layer_of(name), []).append(name)
+    return list(found.values())
+
+
+def _ranks(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+    return tuple(map(len, shapes))
+
+
+def _is_chain(costs: Costs) -> bool:
+    """Whether every value has one user."""
+    users = Uses(costs.graph).users
+    return all(len(set(one)) == 1 for one in users)

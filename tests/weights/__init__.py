@@ -1,0 +1,1 @@
+"""Weights moved between files and frameworks."""

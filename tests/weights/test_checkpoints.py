@@ -1,0 +1,161 @@
+"""Checkpoints of torchvision and keras.applications load into both emitted networks, which then
+give the outputs of the models that the files come from. The weights are random: the files have the
+names, shapes and layouts of the published ones."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from archc.api import Network, load
+from archc.diagnostics import SpecError
+from archc.source import parse, read_text
+from archc.verify import Given, Settings, Workers, outputs
+from archc.weights import transfer
+from archc.weights.names import read_table
+from tests.emitted import torchvision_models
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+
+
+def both_give(
+    network: Network, weights: Mapping[str, Any], x: Any, y: Any, workers: Workers
+) -> None:
+    """Check that both emitted networks give `y` for `x` in float32, up to rounding."""
+    (given,) = network.costs.graph.inputs
+    path = network.costs.graph.nodes[given].path
+    for backend in ("torch", "keras"):
+        found = outputs(
+            network.spec,
+            network.costs,
+            backend,
+            Given(weights, {path: x}),
+            Settings(dtype="float32"),
+            workers=workers,
+        )
+        (own,) = found.values()
+        numpy.testing.assert_allclose(own, y, rtol=1e-4, atol=1e-5 * float(numpy.abs(y).max()))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Any:
+    """A spec of the repository with another input, and as many classes."""
+
+    def made(name: str, size: int, classes: int) -> Network:
+        text = (ROOT / f"specs/{name}.yaml").read_text()
+        text = text.replace("height: 224, width: 224", f"height: {size}, width: {size}")
+        text = "\n".join(line for line in text.splitlines() if not line.startswith("expect:"))
+        (tmp_path / "spec.yaml").write_text(text + "\n")
+        network = load(str(tmp_path / "spec.yaml"), {})
+        return Network(network.spec, network.spec.build({"classes": classes}))
+
+    return made
+
+
+def _state(model: Any) -> Any:
+    import torch
+
+    generator = torch.Generator().manual_seed(3)
+    for name, value in model.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        noise = torch.rand(value.shape, generator=generator)
+        if value.dim() > 1:
+            value.mul_(1 + 0.2 * noise)
+        else:
+            value.copy_(0.5 + noise if name.endswith(("weight", "var")) else 0.2 * noise - 0.1)
+    return model.state_dict()
+
+
+@pytest.mark.skipif(not torchvision_models.is_installed(), reason="torchvision is not installed")
+@pytest.mark.parametrize("name", ["resnet18", "alexnet"])
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_torchvision_s_files_load(name: str, ending: str, tmp_path: Path, workers: Workers) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    model = getattr(torchvision_models.models(), name)(weights=None).eval()
+    state = _state(model)
+    path = str(tmp_path / f"model.{ending}")
+    if ending == "pth":
+        torch.save(state, path)
+    else:
+        save_file(state, path)
+    spec = "alexnet_torchvision" if name == "alexnet" else name
+    network = load(str(ROOT / f"specs/{spec}.yaml"), {})
+    weights = transfer.load(path, network.spec, network.costs)
+    x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        y = model(x).numpy()
+    both_give(network, weights, x.numpy(), y, workers)
+
+
+@pytest.mark.skipif(not torchvision_models.is_installed(), reason="torchvision is not installed")
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "vgg11", "vgg16", "vgg16_bn", "vgg19_bn"])
+def test_torchvision_s_names_are_those_of_the_emitted_network(name: str) -> None:
+    """Whatever the sizes: names and shapes, on PyTorch's device without memory."""
+    import torch
+
+    with torch.device("meta"):
+        state = getattr(torchvision_models.models(), name)(weights=None).state_dict()
+    network = load(str(ROOT / f"specs/{name}.yaml"), {})
+    from archc.weights.layout import slots
+
+    ours = {
+        slot.state_key: slot.layout.kept
+        for slot in slots("torch", network.spec, network.costs).values()
+    }
+    theirs = {key: tuple(value.shape) for key, value in state.items() if "num_batches" not in key}
+    assert ours == theirs
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What Keras saves of a model: a folder for each."""
+    made: dict[str, Path] = {}
+
+    def of(name: str) -> Path:
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp(name)
+            environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+            script = [sys.executable, str(HERE / "saved.py"), name, str(made[name])]
+            subprocess.run(script, env=environment, check=True, capture_output=True)
+        return made[name]
+
+    return of
+
+
+@pytest.mark.parametrize("file", ["saved.weights.h5", "legacy.h5"])
+def test_keras_applications_files_load(file: str, small: Any, saved: Any, workers: Workers) -> None:
+    folder = saved("vgg16")
+    network = small("vgg16", 32, 10)
+    weights = transfer.load(str(folder / file), network.spec, network.costs)
+    # The emitted network ends in logits, that of keras.applications in probabilities.
+    y = numpy.load(folder / "y.npy")
+    x = numpy.load(folder / "x.npy")
+    found = outputs(
+        network.spec, network.costs, "torch", Given(weights, {"input": x}), workers=workers
+    )
+    (logits,) = found.values()
+    exponents = numpy.exp(logits - logits.max(axis=1, keepdims=True))
+    numpy.testing.assert_allclose(exponents / exponents.sum(axis=1, keepdims=True), y, rtol=1e-4)
+
+
+@pytest.mark.parametrize("file", ["saved.weights.h5", "legacy.h5"])
+def test_branches_need_a_table_of_names(file: str, saved: Any, workers: Workers) -> None:
+    folder = saved("resnet50")
+    network = load(str(HERE / "resnet50_keras.yaml"), {})
+    path = str(folder / file)
+    with pytest.raises(SpecError, match="is missing"):
+        transfer.load(path, network.spec, network.costs)
+    table = read_table(parse(read_text(str(HERE / "resnet50_names.yaml"))))
+    weights = transfer.load(path, network.spec, network.costs, table)
+    both_give(network, weights, numpy.load(folder / "x.npy"), numpy.load(folder / "y.npy"), workers)

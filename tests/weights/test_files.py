@@ -1,0 +1,365 @@
+"""Files of weights: what one writes the other reads, bit for bit; what is none is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from archc.api import Network, load
+from archc.cli import main
+from archc.diagnostics import SpecError
+from archc.verify import Given, Settings, Workers, outputs
+from archc.weights import transfer
+from archc.weights.layout import arrays
+
+ROOT = Path(__file__).parents[2]
+EVERYTHING = """archc: 1
+name: everything
+input: {channels: 4, height: 9, width: 8}
+blocks:
+  unit:
+    params: {width: null}
+    layers:
+      - conv: {filters: $width, kernel_size: 3, padding: same, bias: false}
+      - batch_norm
+      - prelu
+layers:
+  - conv: {filters: 4, kernel_size: 3, groups: 2, activation: prelu}
+    name: grouped
+  - repeat: 3
+    layers:
+      - block: unit
+        with: {width: 6}
+  - depthwise_conv: {kernel_size: 2, multiplier: 2}
+  - conv_transpose: {filters: 6, kernel_size: 3, stride: 2}
+  - layer_norm
+  - group_norm: 3
+  - scale: {bias: true}
+  - section: head
+    layers:
+      - flatten
+      - batch_norm: {affine: false}
+      - dense: {units: 5, activation: prelu}
+      - dense: {units: 4, bias: false}
+"""
+PLAIN = """archc: 1
+name: plain
+input: {channels: 2, height: 5, width: 5}
+layers:
+  - conv: {filters: 2, kernel_size: 3, padding: same}
+  - depthwise_conv: {kernel_size: 3, padding: same}
+  - conv_transpose: {filters: 2, kernel_size: 3}
+  - scale: {bias: true}
+  - conv: {filters: 2, kernel_size: 3}
+"""
+STRAIGHT = """archc: 1
+name: straight
+input: {channels: 2, height: 6, width: 6}
+layers:
+  - conv: {filters: 3, kernel_size: 3}
+  - batch_norm
+  - relu
+  - flatten
+  - dense: 4
+"""
+
+
+def network(folder: Path, text: str = STRAIGHT) -> Network:
+    (folder / "net.yaml").write_text(text)
+    return load(str(folder / "net.yaml"), {})
+
+
+def drawn(net: Network) -> dict[str, Any]:
+    random = numpy.random.default_rng(9)
+    return {
+        one.key: random.uniform(0.5, 1.5, one.weight.shape).astype("float32")
+        for one in arrays(net.costs)
+    }
+
+
+def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    return a.keys() == b.keys() and all(
+        a[key].dtype == b[key].dtype and numpy.array_equal(a[key], b[key]) for key in a
+    )
+
+
+@pytest.mark.parametrize(
+    "text", [EVERYTHING, STRAIGHT, PLAIN], ids=["blocks", "straight", "of one rank"]
+)
+@pytest.mark.parametrize("ending", ["pth", "safetensors", "weights.h5"])
+def test_every_array_comes_back_bit_for_bit(text: str, ending: str, tmp_path: Path) -> None:
+    net = network(tmp_path, text)
+    weights = drawn(net)
+    path = str(tmp_path / f"out.{ending}")
+    save = transfer.save_keras if ending == "weights.h5" else transfer.save_torch
+    save(path, weights, net.spec, net.costs)
+    assert same(transfer.load(path, net.spec, net.costs), weights)
+    assert sorted(os.listdir(tmp_path)) == sorted(["net.yaml", f"out.{ending}"])
+
+
+def test_the_neutral_form_tells_what_it_is(tmp_path: Path) -> None:
+    net = network(tmp_path)
+    weights = drawn(net)
+    path = tmp_path / "net.safetensors"
+    transfer.save_neutral(str(path), weights, net.spec, net.costs)
+    assert sorted(load_file(path)) == sorted(
+        ["batch_norm_1.bias", "batch_norm_1.running_mean", "batch_norm_1.running_var",
+         "batch_norm_1.weight", "conv_1.bias", "conv_1.weight", "dense_1.bias", "dense_1.weight"]
+    )  # fmt: skip
+    size = struct.unpack("<Q", path.read_bytes()[:8])[0]
+    metadata = json.loads(path.read_bytes()[8 : 8 + size])["__metadata__"]
+    assert metadata["format"] == "archc-weights"
+    assert metadata["name"] == "straight"
+    assert metadata["sha256"] == net.costs.graph.about.digest
+    assert same(transfer.load(str(path), net.spec, net.costs), weights)
+
+
+def test_emitted_networks_load_what_is_written(tmp_path: Path, workers: Workers) -> None:
+    """PyTorch strictly, Keras by `load_weights`; both then give what verification gives them."""
+    import torch
+
+    net = network(tmp_path, EVERYTHING)
+    weights = drawn(net)
+    x = numpy.random.default_rng(2).standard_normal((2, 4, 9, 8)).astype("float32")
+    (wanted,) = outputs(
+        net.spec,
+        net.costs,
+        "torch",
+        Given(weights, {"input": x}),
+        Settings(dtype="float32"),
+        workers=workers,
+    ).values()
+    transfer.save_torch(str(tmp_path / "a.pth"), weights, net.spec, net.costs)
+    scope: dict[str, Any] = {"__name__": "emitted"}
+    exec(net.emit("torch"), scope)
+    model = scope["build_model"]().eval()
+    model.load_state_dict(torch.load(tmp_path / "a.pth", weights_only=True), strict=True)
+    with torch.no_grad():
+        numpy.testing.assert_allclose(model(torch.from_numpy(x)).numpy(), wanted, rtol=1e-5)
+    transfer.save_keras(str(tmp_path / "a.weights.h5"), weights, net.spec, net.costs)
+    (tmp_path / "emitted.py").write_text(net.emit("keras"))
+    numpy.save(tmp_path / "x.npy", numpy.moveaxis(x, 1, -1))
+    script = (
+        "import numpy, keras, emitted\n"
+        "model = emitted.build_model()\n"
+        "model.load_weights('a.weights.h5')\n"
+        "y = model(numpy.load('x.npy'), training=False)\n"
+        "numpy.save('y.npy', keras.ops.convert_to_numpy(y))\n"
+        "model.save_weights('b.weights.h5')\n"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
+    numpy.testing.assert_allclose(numpy.load(tmp_path / "y.npy"), wanted, rtol=1e-4)
+    assert same(transfer.load(str(tmp_path / "b.weights.h5"), net.spec, net.costs), weights)
+
+
+# What does not fit
+
+
+def refusal(path: Path, net: Network) -> list[str]:
+    with pytest.raises(SpecError) as caught:
+        transfer.load(str(path), net.spec, net.costs)
+    return [f"{one.code} {one.message}" for one in caught.value.diagnostics]
+
+
+def test_everything_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
+    net = network(tmp_path)
+    weights = drawn(net)
+    path = tmp_path / "net.safetensors"
+    del weights["conv_1.bias"]
+    weights["dense_1.weight"] = numpy.zeros((4, 47), "float32")
+    weights["dense_1.bias"] = weights["dense_1.bias"].astype("int32")
+    weights["dense_2.bias"] = numpy.zeros(4, "float32")
+    transfer.save_neutral(str(path), weights, net.spec, net.costs)
+    told = refusal(path, net)
+    assert [line.split()[0] for line in told] == ["ARC604"] * 4
+    for part in (
+        "`dense_2.bias` belongs to no array",
+        "`conv_1.bias` is missing",
+        "shape (4, 47) in place of (4, 48)",
+        "has the type int32",
+    ):
+        assert sum(part in line for line in told) == 1, (part, told)
+
+
+def test_a_file_of_another_network_tells_the_first_twenty(tmp_path: Path) -> None:
+    net = network(tmp_path)
+    save_file({f"x{i}.weight": numpy.zeros(1) for i in range(50)}, tmp_path / "o.safetensors")
+    told = refusal(tmp_path / "o.safetensors", net)
+    assert len(told) == 21
+    assert any("38 more arrays" in line for line in told)
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return os.mkdir, ("hacked",)
+
+
+def _pickle(path: Path, value: object, compression: int = zipfile.ZIP_STORED) -> None:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(value))
+        archive.writestr("archive/version", "3\n")
+
+
+def test_nothing_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    _pickle(tmp_path / "evil.pth", {"conv_1.weight": Evil()})
+    (told,) = refusal(tmp_path / "evil.pth", net)
+    assert told.startswith("ARC603 cannot be read: PyTorch does not load it as weights alone")
+    (tmp_path / "old.pth").write_bytes(pickle.dumps(Evil()))
+    (told,) = refusal(tmp_path / "old.pth", net)
+    assert told.startswith("ARC603")
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_a_compressed_pickle_is_refused(tmp_path: Path) -> None:
+    net = network(tmp_path)
+    _pickle(tmp_path / "bomb.pth", {"a": bytes(1 << 22)}, zipfile.ZIP_DEFLATED)
+    assert refusal(tmp_path / "bomb.pth", net) == [
+        "ARC603 cannot be read: it is compressed, which PyTorch's files are not"
+    ]
+
+
+def test_a_pickle_of_something_else_is_refused(tmp_path: Path) -> None:
+    import torch
+
+    net = network(tmp_path)
+    torch.save([torch.zeros(1)], tmp_path / "list.pth")
+    (told,) = refusal(tmp_path / "list.pth", net)
+    assert told == "ARC603 cannot be read: it holds no state dict: names with a tensor each"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"short",
+        b"\x89HDF\r\n\x1a\n" + bytes(100),
+        b"PK\x03\x04" + bytes(100),
+        struct.pack("<Q", 1 << 60) + b"{}",
+        struct.pack("<Q", 10) + b'{"a": 1}  ',
+        struct.pack("<Q", 2) + b"{}",
+        b"archc: 1\nname: x\n" * 10,
+    ],
+)
+def test_what_is_no_file_of_weights_is_refused(content: bytes, tmp_path: Path) -> None:
+    net = network(tmp_path)
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    told = refusal(path, net)
+    assert all(line.startswith(("ARC603 cannot be read", "ARC604")) for line in told)
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    net = network(tmp_path)
+    weights = drawn(net)
+    for ending, save in (("safetensors", transfer.save_torch), ("pth", transfer.save_torch)):
+        path = tmp_path / f"net.{ending}"
+        save(str(path), weights, net.spec, net.costs)
+        path.write_bytes(path.read_bytes()[:-40])
+        (told,) = refusal(path, net)
+        assert told.startswith("ARC603 cannot be read")
+
+
+def _hdf5(path: Path, change: Any) -> None:
+    with h5py.File(path, "w") as file:
+        group = file.create_group("layers/conv2d/vars")
+        group["0"] = numpy.zeros((3, 3, 2, 3), "float32")
+        change(file, group)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda file, group: group.__setitem__("1", h5py.ExternalLink("/etc/passwd", "/")), "link"),
+        (lambda file, group: group.__setitem__("1", h5py.SoftLink("/layers")), "link"),
+        (lambda file, group: group.__setitem__("1", b"text"), "no array of numbers"),
+        (
+            lambda file, group: group.create_dataset(
+                "1", (4,), "f4", external=[("/etc/hostname", 0, 16)]
+            ),
+            "in another file",
+        ),
+        (lambda file, group: file.__delitem__("layers"), "no `layers`"),
+    ],
+    ids=["external link", "soft link", "text", "external data", "no layers"],
+)
+def test_hdf5_that_leads_elsewhere_is_refused(change: Any, told: str, tmp_path: Path) -> None:
+    net = network(tmp_path)
+    _hdf5(tmp_path / "net.weights.h5", change)
+    (line,) = refusal(tmp_path / "net.weights.h5", net)
+    assert line.startswith("ARC603")
+    assert told in line
+
+
+def test_a_huge_array_is_not_loaded(tmp_path: Path) -> None:
+    """Its shape is told from the file's header: a terabyte of nothing, in a few kilobytes."""
+    net = network(tmp_path)
+    path = tmp_path / "net.weights.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("layers/conv2d")
+        group.attrs["name"] = "conv2d"
+        group.create_dataset("vars/0", (1 << 19, 1 << 19), "f4", chunks=(1, 64))
+    assert any("belongs to no array" in line or "shape" in line for line in refusal(path, net))
+
+
+# The command
+
+
+def test_the_commands(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    transfer.save_torch("net.pth", drawn(net), net.spec, net.costs)
+
+    def ran(*arguments: str) -> int:
+        return main(["weights", *arguments])
+
+    assert ran("import", "net.yaml", "net.pth", "-o", "net.safetensors") == 0
+    assert capsys.readouterr().err == "wrote net.safetensors: 8 arrays\n"
+    assert same(transfer.load("net.safetensors", net.spec, net.costs), drawn(net))
+    assert ran("import", "net.yaml", "net.pth", "-o", "net.safetensors") == 2
+    assert "is there already" in capsys.readouterr().err
+    assert ran("export", "net.yaml", "net.safetensors", "--backend", "torch", "-o", "b.pth") == 0
+    assert ran("convert", "net.yaml", "b.pth", "-o", "c.safetensors") == 0
+    assert same(transfer.load("c.safetensors", net.spec, net.costs), drawn(net))
+    capsys.readouterr()
+    assert ran("export", "net.yaml", "net.safetensors", "--backend", "keras", "-o", "b.pth") == 2
+    assert "ends in .weights.h5" in capsys.readouterr().err
+    assert ran("import", "net.yaml", "nothing.pth", "-o", "d.safetensors") != 0
+    assert "ARC603 cannot be read: no such file" in capsys.readouterr().err
+    assert ran("import", "net.yaml", "net.pth", "-o", "no/where.safetensors") == 2
+    assert not (tmp_path / "d.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("- a\n", "must be a mapping"),
+        ("conv_1: 3\n", "must be given the name"),
+        ("a_{n}.b_{n}: c\n", "each `{n}` once"),
+        ("a_{n}: c_{m}\n", "does not give"),
+    ],
+)
+def test_a_malformed_table_is_told(
+    text: str, told: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "names.yaml").write_text(text)
+    (tmp_path / "net.pth").write_bytes(b"")
+    arguments = ["import", "net.yaml", "net.pth", "-o", "o.safetensors", "--names", "names.yaml"]
+    assert main(["weights", *arguments]) == 1
+    assert told in capsys.readouterr().err
