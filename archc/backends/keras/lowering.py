@@ -29,7 +29,7 @@ from archc.backends.keras.shapes import (
     lower_select,
     lower_upsample,
 )
-from archc.backends.lowering import Lowering, Site, Stage
+from archc.backends.lowering import Lowering, Refusal, Site, Stage
 from archc.emit import Keyword, Lit
 from archc.ops import (
     convolution,
@@ -148,6 +148,23 @@ def lower_scale(site: Site) -> tuple[Stage, ...]:
     return (Stage(made, label=op.name, main=True, weighted=True),)
 
 
+def lower_sum(site: Site) -> tuple[Stage, ...]:
+    """On TensorFlow, Keras takes for a bias what it adds if one axis alone has more than one
+    element, as many as the first axis of the sum so far: the batch of a one-channel map too."""
+    if site.output.is_map and site.output.width == 1:
+        first = site.inputs[0].spatial[0]
+        for x in site.inputs[1:]:
+            wide = [size for size in x.spatial if size > 1]
+            if first > 1 == x.spatial[0] and wide in ([], [first]):
+                raise Refusal(
+                    f"Keras may add a map of one channel, {x}, along another axis; "
+                    "name inputs first that are smaller along their first spatial axis"
+                )
+            first = max(first, x.spatial[0])
+    kind = "Add" if isinstance(site.op, merge.Add) else "Average"
+    return (Stage(layer(f"layers.{kind}"), label=site.op.name, main=True),)
+
+
 LOWERINGS: dict[type[Op], Lowering] = {
     convolution.Conv: lower_conv,
     convolution.DepthwiseConv: lower_depthwise_conv,
@@ -181,9 +198,9 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Select: lower_select,
     shape.ChannelShuffle: simple("ChannelShuffle", "groups"),
     parameter.Scale: lower_scale,
-    merge.Add: simple("layers.Add"),
+    merge.Add: lower_sum,
     merge.Multiply: simple("layers.Multiply"),
-    merge.Average: simple("layers.Average"),
+    merge.Average: lower_sum,
     merge.Maximum: simple("layers.Maximum"),
     merge.Concat: simple("layers.Concatenate"),
 }
