@@ -9,7 +9,7 @@ else, or in another order, is refused.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from archc.backends.torch.lowering import HELPERS
@@ -287,9 +287,8 @@ class _Trace:
     def _carry_out(self, call: Any, arguments: Any, keywords: Any) -> Any:
         if call.op == "call_module":
             layer = self.layers[call.target]
-            if layer.training and type(layer).__name__ == "Hardsigmoid":
-                return _hard_sigmoid(*arguments)
-            return layer(*arguments, **keywords)
+            exact = DEFINITIONS.get(type(layer).__name__) if layer.training else None
+            return layer(*arguments, **keywords) if exact is None else exact(*arguments)
         if call.op == "call_method":
             return operator.methodcaller(call.target, *arguments[1:], **keywords)(arguments[0])
         return call.target(*arguments, **keywords)
@@ -302,10 +301,25 @@ def _called(call: Any) -> str:
 
 
 def _hard_sigmoid(x: Any) -> Any:
-    """By its definition: the gradient of PyTorch's own has one sixth in float32."""
+    """The gradient of PyTorch's own has one sixth in float32."""
     from torch.nn import functional
 
     return functional.relu6(x + 3) / 6
+
+
+def _softplus(x: Any) -> Any:
+    """PyTorch's own is x from 20 on, with a gradient that is 2e-9 too large there."""
+    from torch.nn import functional
+
+    return -functional.logsigmoid(-x)
+
+
+DEFINITIONS: dict[str, Callable[[Any], Any]] = {
+    "Hardsigmoid": _hard_sigmoid,
+    "Softplus": _softplus,
+}
+"""Layers that are computed by their definitions in training, where PyTorch rounds their gradients
+to less than float64."""
 
 
 def _is_leaf(module: Any) -> bool:
