@@ -4,14 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint verify differential benchmarks generated setup clean
+.PHONY: demo test lint verify differential benchmarks generated setup browser clean
 
 demo: $(VENV)/torch
 	$(BIN)/archc build specs/lenet5.yaml --backend torch
 	$(BIN)/archc report specs/lenet5.yaml
 	$(BIN)/python generated/torch/lenet5.py
 
-test: $(VENV)/dev
+test: $(VENV)/dev browser
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/dev
@@ -51,6 +51,13 @@ $(VENV)/dev: $(VENV)/torch
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
 	$(BIN)/python -m pip install -q -c constraints.txt --no-deps torchvision
 	touch $@
+
+# Pages are tested in Chromium. Where it cannot be installed like this, have one on the path;
+# without one those tests are skipped.
+browser:
+	-command -v chromium || command -v google-chrome || { test "$$(id -u)" = 0 \
+	  && apt-get update -qq && apt-get install -qq --no-install-recommends \
+	  chromium fonts-dejavu-core; }
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

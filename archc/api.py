@@ -30,10 +30,10 @@ class Network(NamedTuple):
         return f"<Network {self.spec.document.name}: {totals.params:,} parameters>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the table of layers."""
-        from archc.reports import notebook
+        """What a notebook shows: the drawing and the table of layers."""
+        from archc.reports import notebook, svg
 
-        return notebook.fragment(self.costs)
+        return notebook.fragment(self.costs, svg.report(self.costs))
 
     def report(self, batch: int | None = None) -> Report:
         """What `archc report --format json` tells, as a mapping; with `batch`, the bytes of memory

@@ -440,7 +440,8 @@ def test_a_setting_that_does_not_fit_is_a_finding(capsys: Capture) -> None:
 def test_build_writes_modules_and_reports(capsys: Capture, at_home: Path) -> None:
     ran = Ran(capsys, "build", "good.yaml")
     assert (ran.code, ran.out) == (0, "")
-    names = ["keras/tiny.py", "torch/tiny.py", "reports/tiny.json", "reports/tiny.md"]
+    reports = ["reports/tiny.json", "reports/tiny.md", "reports/tiny.svg"]
+    names = ["keras/tiny.py", "torch/tiny.py", *reports]
     assert ran.err == "".join(f"wrote {os.path.join('generated', name)}\n" for name in names)
     folder = at_home / "generated"
     assert (folder / "torch/tiny.py").read_text().endswith("torch_params = 1490\n")
@@ -462,7 +463,8 @@ def test_build_of_one_backend_elsewhere(capsys: Capture, at_home: Path) -> None:
     found = sorted(
         str(path.relative_to(at_home / "out")) for path in (at_home / "out").rglob("*.*")
     )
-    assert found == ["keras/tiny.py", "reports/tiny.json", "reports/tiny.md"]
+    reports = ["reports/tiny.json", "reports/tiny.md", "reports/tiny.svg"]
+    assert found == ["keras/tiny.py", *reports]
 
 
 @pytest.mark.usefixtures("emitted")

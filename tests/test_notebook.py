@@ -57,6 +57,7 @@ def test_a_network_renders_as_its_table() -> None:
     assert page.rows[1][:5] == ["conv_1", "conv", "6 \u00d7 28 \u00d7 28", "156", "117,600"]
     assert len(page.rows) == 1 + len(network.report()["layers"])
     assert "61,706" in network._repr_html_()
+    assert "data:image/svg+xml;base64," in network._repr_html_()
 
 
 def test_sections_and_instances_have_a_row_of_their_own() -> None:

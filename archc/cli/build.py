@@ -13,7 +13,7 @@ from archc.cli import completing, findings, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.diagnostics import Diagnostic, SpecError
 from archc.output import OutputError, check_files, write_files
-from archc.reports import json, markdown
+from archc.reports import json, markdown, svg
 
 
 @click.command("build", help="Write the emitted modules and the reports of specs.")
@@ -27,7 +27,7 @@ from archc.reports import json, markdown
     metavar="FOLDER",
     default="generated",
     show_default=True,
-    help="Where to write: torch/NAME.py, keras/NAME.py, reports/NAME.json, reports/NAME.md.",
+    help="Where to write: torch/NAME.py, keras/NAME.py, reports/NAME.json, .md and .svg.",
 )
 @set_option
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where files differ.")
@@ -109,6 +109,7 @@ def _files(network: Network, backends: list[str]) -> dict[str, str]:
     files = {f"{backend}/{about.name}.py": network.emit(backend) for backend in backends}
     files[f"reports/{about.name}.json"] = json.text(network.report())
     files[f"reports/{about.name}.md"] = markdown.document(network.costs)
+    files[f"reports/{about.name}.svg"] = svg.document(network.costs)
     return files
 
 

@@ -7,8 +7,10 @@ import sys
 import click
 
 from archc.api import Network, load
+from archc.backends import BACKENDS
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.diagnostics import Diagnostic, SpecError, visible
 from archc.infer import Memory, memory
 
 
@@ -17,7 +19,7 @@ from archc.infer import Memory, memory
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "csv", "markdown", "latex"]),
+    type=click.Choice(["table", "json", "csv", "markdown", "latex", "svg", "html"]),
     default="table",
     show_default=True,
 )
@@ -71,6 +73,14 @@ def _write(network: Network, form: str, needed: Memory | None) -> None:
         from archc.reports import latex
 
         streams.write(latex.report(costs, needed))
+    elif form == "svg":
+        from archc.reports import svg
+
+        streams.write(svg.report(costs))
+    elif form == "html":
+        from archc.reports import html
+
+        streams.write(html.report(costs, _sources(network), needed))
     else:
         from archc.reports import table
 
@@ -79,3 +89,21 @@ def _write(network: Network, form: str, needed: Memory | None) -> None:
             streams.write(table.colored(costs, needed, width))
         else:
             streams.write(table.report(costs, needed, width))
+
+
+def _sources(network: Network) -> dict[str, str]:
+    """The emitted modules by their backends; where a backend refuses the network, its reasons, as
+    a comment."""
+    sources = {}
+    for backend in BACKENDS:
+        try:
+            sources[backend] = network.emit(backend)
+        except SpecError as error:
+            sources[backend] = "".join(map(_refusal, error.diagnostics))
+    return sources
+
+
+def _refusal(found: Diagnostic) -> str:
+    """A diagnostic as a comment; the file is the spec, which the page shows too."""
+    told = f"{found.code} {found.message}"
+    return f"# line {found.place.line}: {' '.join(visible(told).split())}\n"

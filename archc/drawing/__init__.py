@@ -1,0 +1,1 @@
+"""How a network is drawn: what is parallel and what repeats, then where everything stands."""

@@ -1,0 +1,192 @@
+"""The series-parallel structure of a directed acyclic graph.
+
+What lies between a fork and the merge that all of its ways lead to is drawn side by side; the rest
+stands one below the other. A fork is a merge's immediate dominator (Cooper, Harvey & Kennedy 2001,
+A Simple, Fast Dominance Algorithm).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Series(NamedTuple):
+    """Vertices and parallel parts one after the other; empty where a branch is the identity."""
+
+    parts: tuple[int | Parallel, ...]
+
+
+class Parallel(NamedTuple):
+    """Branches between a fork, which stands before this part, and a merge, which stands after it.
+    They are in the order of the merge's inputs."""
+
+    branches: tuple[Series, ...]
+
+
+class _Element(NamedTuple):
+    """A stretch of vertices that needs no further looking into: `first` of them, `entries` the
+    vertices outside that feed it, `depth` how deep its parallel parts nest."""
+
+    first: int
+    parts: tuple[_Element | int | Parallel, ...]
+    entries: tuple[int, ...]
+    depth: int
+
+
+def decompose(inputs: Sequence[Sequence[int]], deepest: int) -> Series:
+    """The structure of the vertices between the first one, the source, and the last one, the sink.
+
+    `inputs` gives for each vertex those that feed it, all of them before it; all but the source
+    have one. Edges that the structure has no place for are left to the caller: those of a merge
+    whose branches are not closed, and of parts that would nest deeper than `deepest`. Takes
+    O(n log n) for n vertices and edges.
+    """
+    last_use = [0] * len(inputs)
+    for vertex, sources in enumerate(inputs):
+        for source in sources:
+            last_use[source] = vertex
+    dominators = _Dominators()
+    leaders = list(range(len(inputs)))
+    elements: list[_Element] = []
+    # Vertices that are used later than all that follow them.
+    waiting: list[int] = []
+    blocked: dict[int, int] = {}
+    for vertex in range(1, len(inputs)):
+        sources = tuple(dict.fromkeys(inputs[vertex]))
+        fork = dominators.add(sources)
+        while waiting and last_use[waiting[-1]] <= vertex:
+            waiting.pop()
+        if len(sources) > 1:
+            barrier = waiting[-1] if waiting else 0
+            start = _start(elements, fork, barrier, sources, vertex, blocked)
+            if start is None:
+                blocked[vertex] = last_use[barrier]
+            else:
+                _close(elements, start, fork, sources, leaders, deepest)
+        elements.append(_Element(vertex, (vertex,), sources, 0))
+        while waiting and last_use[waiting[-1]] <= last_use[vertex]:
+            waiting.pop()
+        waiting.append(vertex)
+    elements.pop()
+    return _flat(elements)
+
+
+def _start(
+    elements: list[_Element],
+    fork: int,
+    barrier: int,
+    sources: tuple[int, ...],
+    merge: int,
+    blocked: dict[int, int],
+) -> int | None:
+    """Where the elements begin that lead from `fork` to `merge`, fed by `sources`, and nowhere
+    else; None where others are between them.
+
+    `barrier` is the last vertex that something after the merge uses. All after it lead to the
+    merge, so nothing before it may feed them but the fork. `blocked` tells of earlier merges up to
+    which vertex theirs stands in the way: it saves looking at what stands before them again.
+    """
+    if any(fork < source <= barrier for source in sources):
+        return None
+    start = len(elements)
+    while start and elements[start - 1].first > max(fork, barrier):
+        start -= 1
+        element = elements[start]
+        if blocked.get(element.first, 0) > merge:
+            return None
+        if any(fork < entry <= barrier for entry in element.entries):
+            return None
+    return start
+
+
+class _Dominators:
+    """The tree of immediate dominators as it grows, with a second, longer way up from each vertex,
+    so that the nearest common ancestor of two takes O(log n) steps (Myers 1983)."""
+
+    def __init__(self) -> None:
+        self._parent = [0]
+        self._jump = [0]
+        self._depth = [0]
+
+    def add(self, sources: Sequence[int]) -> int:
+        """The immediate dominator of the next vertex, fed by `sources`."""
+        common = sources[0]
+        for other in sources[1:]:
+            common = self._meet(common, other)
+        far = self._jump[common]
+        depth = self._depth
+        even = depth[common] - depth[far] == depth[far] - depth[self._jump[far]]
+        self._jump.append(self._jump[far] if even else common)
+        self._parent.append(common)
+        self._depth.append(self._depth[common] + 1)
+        return common
+
+    def _meet(self, a: int, b: int) -> int:
+        parent, jump, depth = self._parent, self._jump, self._depth
+        if depth[a] < depth[b]:
+            a, b = b, a
+        while depth[a] > depth[b]:
+            a = jump[a] if depth[jump[a]] >= depth[b] else parent[a]
+        while a != b:
+            if jump[a] != jump[b]:
+                a, b = jump[a], jump[b]
+            else:
+                a, b = parent[a], parent[b]
+        return a
+
+
+def _close(
+    elements: list[_Element],
+    start: int,
+    fork: int,
+    sources: tuple[int, ...],
+    leaders: list[int],
+    deepest: int,
+) -> None:
+    """Make one element of those from `start` on, all of which lead from `fork` to a merge fed by
+    `sources`."""
+    inner = elements[start:]
+    if not inner:
+        return
+    for element in inner:
+        for entry in element.entries:
+            if entry > fork:
+                _join(leaders, element.first, entry)
+    branches: dict[int, list[_Element]] = {}
+    for source in sources:
+        branches[fork if source == fork else _leader(leaders, source)] = []
+    for element in inner:
+        branches.setdefault(_leader(leaders, element.first), []).append(element)
+    depth = max(element.depth for element in inner)
+    parts: tuple[_Element | int | Parallel, ...] = tuple(inner)
+    if len(branches) > 1 and depth < deepest:
+        parts = (Parallel(tuple(_flat(branch) for branch in branches.values())),)
+        depth += 1
+    for element in inner[1:]:
+        _join(leaders, inner[0].first, element.first)
+    elements[start:] = [_Element(inner[0].first, parts, (fork,), depth)]
+
+
+def _leader(leaders: list[int], vertex: int) -> int:
+    while leaders[vertex] != vertex:
+        leaders[vertex] = leaders[leaders[vertex]]
+        vertex = leaders[vertex]
+    return vertex
+
+
+def _join(leaders: list[int], a: int, b: int) -> None:
+    leaders[_leader(leaders, b)] = _leader(leaders, a)
+
+
+def _flat(elements: Sequence[_Element]) -> Series:
+    """The parts of elements, and of elements within them, in order."""
+    parts: list[int | Parallel] = []
+    waiting: list[_Element | int | Parallel] = list(reversed(elements))
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, _Element):
+            waiting += reversed(part.parts)
+        else:
+            parts.append(part)
+    return Series(tuple(parts))

@@ -1,0 +1,208 @@
+"""The report as a page: one file that a browser shows without a network.
+
+The page's policy lets nothing run or load but its own style and script, which it names by their
+hashes; all text is escaped.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+
+from archc.diagnostics import visible
+from archc.infer import BYTES, Costs, Layer, Memory
+from archc.reports import json
+from archc.reports.html_code import listing
+from archc.reports.html_graph import graph
+from archc.reports.rows import axes_line, human, totals
+
+_TITLES = {"torch": "PyTorch", "keras": "Keras"}
+
+
+def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = None) -> str:
+    """The page: the totals, the graph beside the table of layers, the spec with what it extends,
+    and the emitted modules (`sources`) by the names of their backends."""
+    about = costs.graph.about
+    style, script = _part("page.css"), _part("page.js")
+    policy = (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+    )
+    panels = {"network": ("Network", _network(costs)), "spec": ("Spec", _specs(costs))}
+    for backend, source in sources.items():
+        title = _TITLES.get(backend, backend)
+        name = f"<h2>{text(about.name)}.py</h2>\n"
+        panels[backend] = (title, name + listing(source, "python", f"{backend}-"))
+    title = text(about.title or about.name)
+    notes = "".join(
+        f"<p>{text(note)}</p>\n" for note in (about.description, *about.references) if note
+    )
+    changed = ", ".join(f"{name}={value!r}" for name, value in about.overrides.items())
+    if changed:
+        notes += f"<p>with {text(changed)}</p>\n"
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f"<header>\n<div><h1>{title}</h1>\n{notes}<p>{text(axes_line(costs))}</p></div>\n"
+        f"{_totals(costs, memory)}"
+        '<button type="button" id="theme" hidden>Theme: automatic</button>\n</header>\n'
+        f"{_tabs(panels)}<script>{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def _specs(costs: Costs) -> str:
+    """The spec and the files that it extends, under their names as layers tell them."""
+    about = costs.graph.about
+    told = json.report(costs)["layers"]
+    names = {
+        layer.node.origin.place.source.text: row["file"]
+        for layer, row in zip(costs.layers, told, strict=True)
+    }
+    names[about.texts[0]] = about.source
+    return "".join(
+        f"<h2>{text(names.get(source, 'extended'))}</h2>\n"
+        f"{listing(source, 'yaml', f'spec-{number}-')}"
+        for number, source in enumerate(about.texts)
+    )
+
+
+def text(content: str) -> str:
+    """Text as the content of an element or an attribute."""
+    return escape(visible(content))
+
+
+def _part(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _hash(content: str) -> str:
+    digest = sha256(content.encode("utf-8")).digest()
+    return f"sha256-{b64encode(digest).decode('ascii')}"
+
+
+def _totals(costs: Costs, memory: Memory | None) -> str:
+    told = "".join(
+        f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>\n"
+        for name, value in totals(costs, memory)
+    )
+    return f'<dl class="totals">\n{told}</dl>\n'
+
+
+def _tabs(panels: Mapping[str, tuple[str, str]]) -> str:
+    first = next(iter(panels))
+    tabs = "".join(
+        f'<button type="button" role="tab" id="tab-{key}" aria-controls="panel-{key}" '
+        f'aria-selected="{_flag(key == first)}" tabindex="{0 if key == first else -1}">'
+        f"{text(title)}</button>\n"
+        for key, (title, _) in panels.items()
+    )
+    shown = "".join(
+        f'<section role="tabpanel" id="panel-{key}" aria-labelledby="tab-{key}" class="{kind}"'
+        f"{'' if key == first else ' hidden'}>\n{content}</section>\n"
+        for key, (_, content) in panels.items()
+        for kind in ("views" if key == first else "code",)
+    )
+    return f'<div role="tablist" aria-label="Views">\n{tabs}</div>\n<main>\n{shown}</main>\n'
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _network(costs: Costs) -> str:
+    return (
+        '<div class="view graph">\n<div class="tools" id="folds" hidden>'
+        '<button type="button" id="open-all">Open all</button>'
+        '<button type="button" id="fold-all">Fold all</button></div>\n'
+        f"{graph(costs)}</div>\n"
+        '<div class="view layers">\n<div class="tools"><label for="search">Search</label> '
+        '<input type="search" id="search" autocomplete="off" spellcheck="false"> '
+        '<span role="status" id="found"></span></div>\n'
+        f"{_table(costs)}</div>\n"
+    )
+
+
+_COLUMNS = (
+    ("layer", "where it stands"),
+    ("op", "what it computes"),
+    ("output", "the sizes of its output's axes"),
+    ("parameters", "learned values"),
+    ("MACs", "multiply-accumulates of one sample"),
+    ("memory", "its weights and its output for one sample, in float32"),
+    ("receptive field", "elements of each spatial axis of the input that an output sees"),
+    ("line", "where the spec has it"),
+)
+
+
+def _table(costs: Costs) -> str:
+    heads = "".join(
+        f'<th scope="col" aria-sort="none"><button type="button" title="{text(told)}">'
+        f"{text(name)}</button></th>"
+        for name, told in _COLUMNS
+    )
+    files = {source: number for number, source in enumerate(costs.graph.about.texts)}
+    most = [max((figure(layer) for layer in costs.layers), default=0) for figure in _FIGURES]
+    rows = "".join(_row(layer, most, files) for layer in costs.layers)
+    return (
+        '<div class="scroll" role="region" aria-label="Layers" tabindex="0"><table id="layers">\n'
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n"
+    )
+
+
+def _memory(layer: Layer) -> int:
+    return BYTES * (layer.params + layer.state + layer.activations)
+
+
+_FIGURES = (lambda layer: layer.params, lambda layer: layer.macs, _memory)
+
+
+def _row(layer: Layer, most: list[int], files: Mapping[str, int]) -> str:
+    node = layer.node
+    params, macs, memory = (figure(layer) for figure in _FIGURES)
+    field = layer.receptive_field
+    place = node.origin.place
+    line = f'<a href="#spec-{files[place.source.text]}-{place.line}">{place.line}</a>'
+    return (
+        f'<tr id="row-{node.index}"><th scope="row"><a href="#op-{node.index}">'
+        f"{text(node.path).replace('.', '.<wbr>')}</a></th><td>{text(node.op.name)}</td>"
+        f'<td data-value="{node.output.elements}">{text(human(node.output.sizes))}</td>'
+        f"{_bar(params, most[0], human(params))}{_bar(macs, most[1], human(macs))}"
+        f"{_bar(memory, most[2], size(memory))}"
+        f'<td data-value="{_elements(field)}">{text(human(field))}</td>'
+        f'<td data-value="{place.line}">{line}</td></tr>\n'
+    )
+
+
+def _elements(sizes: tuple[int, ...] | None) -> int:
+    count = 1 if sizes else 0
+    for length in sizes or ():
+        count *= length
+    return count
+
+
+def _bar(value: int, most: int, told: str) -> str:
+    """A cell with a number and its share of the column's largest."""
+    share = f"{100 * value / most:.1f}" if value else "0"
+    return (
+        f'<td class="figure" data-value="{value}">{text(told)}<svg class="bar" aria-hidden="true" '
+        f'viewBox="0 0 100 1" preserveAspectRatio="none"><rect width="{share}" height="1"/></svg>'
+        "</td>"
+    )
+
+
+def size(count: int) -> str:
+    """Bytes in the largest unit that they fill, to a tenth."""
+    if count < 1024:
+        return f"{count} B"
+    unit, of_it = "KiB", 1024
+    for larger in ("MiB", "GiB"):
+        if (count * 10 + of_it // 2) // of_it < 10 * 1024:
+            break
+        unit, of_it = larger, of_it * 1024
+    tenths = (count * 10 + of_it // 2) // of_it
+    return f"{human(tenths // 10)}.{tenths % 10} {unit}"

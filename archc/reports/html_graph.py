@@ -1,0 +1,157 @@
+"""The network's graph as a tree of HTML elements: frames that open and fold, drawn by style alone.
+
+A script leads the edges that do not go from one item to the next; their sources are named in
+`data-skips`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from archc.diagnostics import visible
+from archc.drawing.contents import output_label, rows_of, titles
+from archc.drawing.items import Frame, Item, Output, Parallel, Repeat, Series, Stack, output_of
+from archc.drawing.labels import family, shape
+from archc.drawing.tree import drawing
+from archc.graph import Node, Region
+from archc.infer import Costs
+
+
+def graph(costs: Costs) -> str:
+    """The graph with its sections open, its blocks and repeats folded."""
+    writer = _Writer(costs)
+    return (
+        '<div class="scroll" id="graph"><div role="tree" aria-label="The network">\n'
+        f"{''.join(writer.series(writer.drawing.root, 1))}</div></div>\n"
+    )
+
+
+def _key(part: Node | Region | Output) -> str:
+    """What identifies a part of the graph in the page."""
+    if isinstance(part, Region):
+        return f"frame-{part.path}"
+    return f"op-{part.index}" if isinstance(part, Node) else f"output-{part.node.index}"
+
+
+def _text(content: str) -> str:
+    return escape(visible(content))
+
+
+class _Writer:
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
+        self._nodes = costs.graph.nodes
+        self.drawing = drawing(costs.graph)
+        self._skips: dict[str, list[int]] = {}
+        for skip in self.drawing.skips:
+            self._skips.setdefault(_key(skip.target), []).append(skip.source)
+
+    def series(self, series: Series, level: int) -> Iterator[str]:
+        """The items below each other, with the shapes between them."""
+        yield '<div class="series" role="none">\n'
+        for place, item in enumerate(series.items):
+            if place:
+                yield self._flow(series, place)
+            yield from self._item(item, level)
+        yield "</div>\n"
+
+    def _flow(self, series: Series, place: int) -> str:
+        """What leads from one item to the next."""
+        before, item = series.items[place - 1], series.items[place]
+        if not series.linked[place]:
+            return '<div class="apart" role="none"></div>\n'
+        return _flow(self._shape(before), not isinstance(item, Parallel))
+
+    def _shape(self, item: Item) -> str:
+        index = output_of(item)
+        return "" if index is None else shape(self._nodes[index].output)
+
+    def _item(self, item: Item, level: int) -> Iterator[str]:
+        if isinstance(item, Stack):
+            yield from self._stack(item, level)
+        elif isinstance(item, Output):
+            key = _key(item)
+            label = _text(output_label(self._costs, item.node))
+            yield (
+                f'<div class="box" role="none"><div class="op ending" role="treeitem" '
+                f'aria-level="{level}" id="{key}" tabindex="-1"{self._skipped(key)}>'
+                f'<span class="label">{label}</span></div></div>\n'
+            )
+        elif isinstance(item, Parallel):
+            yield '<div class="parallel" role="none">\n'
+            for branch in item.branches:
+                yield from self._branch(branch, level)
+            yield "</div>\n"
+        else:
+            yield from self._frame(item, level)
+
+    def _stack(self, item: Stack, level: int) -> Iterator[str]:
+        yield '<div class="box" role="none">\n'
+        for row in rows_of(self._costs, item):
+            node = row.node
+            told = f"{node.path}: {row.label}, output {shape(node.output)}"
+            if row.figure:
+                told += f", {row.figure} parameters"
+            key = _key(node)
+            yield (
+                f'<div class="op {family(node.op)}" role="treeitem" aria-level="{level}" '
+                f'id="{key}" tabindex="-1" aria-label="{_text(told)}" title="{_text(told)}"'
+                f'{self._skipped(key)}><span class="label">{_text(row.label)}</span>'
+                f'<span class="figure">{row.figure}</span></div>\n'
+            )
+        yield "</div>\n"
+
+    def _branch(self, branch: Series, level: int) -> Iterator[str]:
+        if not branch.items:
+            yield '<div class="branch enters leaves identity" role="none">'
+            yield '<div class="rest" role="none"></div></div>\n'
+            return
+        kinds = (" enters" if branch.linked[0] else "") + (" leaves" if branch.leaves else "")
+        yield f'<div class="branch{kinds}" role="none">\n'
+        if branch.linked[0]:
+            yield _flow("", not isinstance(branch.items[0], Parallel))
+        yield from self.series(branch, level)
+        if branch.leaves:
+            yield _flow(self._shape(branch.items[-1]), False)
+            yield '<div class="rest" role="none"></div>'
+        yield "</div>\n"
+
+    def _frame(self, item: Frame | Repeat, level: int) -> Iterator[str]:
+        label, told = titles(self._costs, item)
+        named = f"{label}, {told} parameters" if told else label
+        shown = isinstance(item, Frame) and item.region.kind == "section"
+        if isinstance(item, Frame):
+            identity = self._skipped(_key(item.region))
+            body, leaves = [item.body], item.body.leaves
+        else:
+            identity = ""
+            body, leaves = list(item.units), item.units[-1].leaves
+        kind = "frame repeat" if isinstance(item, Repeat) else "frame"
+        yield (
+            f'<div class="{kind}" role="treeitem" aria-level="{level}" tabindex="-1" '
+            f'aria-expanded="{"true" if shown else "false"}" aria-label="{_text(named)}"{identity}>'
+            f'<div class="head" role="none"><span class="label">{_text(label)}</span>'
+            f'<span class="figure">{_text(told)}</span></div>\n'
+            '<div class="body" role="group">\n'
+        )
+        if body[0].linked and body[0].linked[0]:
+            yield _flow("", not isinstance(body[0].items[0], Parallel))
+        for number, unit in enumerate(body):
+            if number:
+                yield _flow(self._shape(unit.items[-1]), not isinstance(unit.items[0], Parallel))
+            yield from self.series(unit, level + 1)
+        if leaves:
+            yield _flow("", False)
+        yield "</div></div>\n"
+
+    def _skipped(self, key: str) -> str:
+        sources = self._skips.get(key)
+        return "" if sources is None else f' data-skips="{" ".join(map(str, sources))}"'
+
+
+def _flow(label: str, arrow: bool) -> str:
+    """A line down, with a shape beside it and an arrow's head where there is one."""
+    kind = "flow" + (" arrow" if arrow else "") + ("" if label else " short")
+    told = f"<span>{_text(label)}</span>" if label else ""
+    return f'<div class="{kind}" role="none">{told}</div>\n'

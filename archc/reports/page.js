@@ -1,0 +1,324 @@
+
+"use strict";
+
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const byId = (id) => document.getElementById(id);
+const tree = document.querySelector('[role="tree"]');
+const rows = all("#layers tbody tr");
+
+/* Tabs: the arrow keys move between them, and what is chosen is shown. */
+
+const tabs = all('[role="tab"]');
+
+function choose(tab) {
+  for (const other of tabs) {
+    const chosen = other === tab;
+    other.setAttribute("aria-selected", String(chosen));
+    other.tabIndex = chosen ? 0 : -1;
+    byId(other.getAttribute("aria-controls")).hidden = !chosen;
+  }
+  drawSkips();
+}
+
+for (const [place, tab] of tabs.entries()) {
+  tab.addEventListener("click", () => choose(tab));
+  tab.addEventListener("keydown", (event) => {
+    const next = {
+      ArrowRight: (place + 1) % tabs.length,
+      ArrowLeft: (place + tabs.length - 1) % tabs.length,
+      Home: 0,
+      End: tabs.length - 1,
+    }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    choose(tabs[next]);
+    tabs[next].focus();
+  });
+}
+
+/* Frames open and fold. */
+
+const isFrame = (item) => item.hasAttribute("aria-expanded");
+const isOpen = (frame) => frame.getAttribute("aria-expanded") === "true";
+const frameAround = (item) => item.parentElement.closest(".frame");
+
+function setOpen(frames, open) {
+  for (const frame of frames) frame.setAttribute("aria-expanded", String(open));
+  const focused = tree.querySelector('[tabindex="0"]');
+  if (focused && !isShown(focused)) makeCurrent(shownFor(focused));
+  drawSkips();
+}
+
+function isShown(item) {
+  return shownFor(item) === item;
+}
+
+/* The item itself, or the outermost folded frame that hides it. */
+function shownFor(item) {
+  let shown = item;
+  for (let frame = frameAround(item); frame; frame = frameAround(frame)) {
+    if (!isOpen(frame)) shown = frame;
+  }
+  return shown;
+}
+
+function reveal(item) {
+  const frames = [];
+  for (let frame = frameAround(item); frame; frame = frameAround(frame)) frames.push(frame);
+  setOpen(frames, true);
+}
+
+/* The graph gets wider or narrower: what one looks at stays in view. */
+function toggle(frame) {
+  setOpen([frame], !isOpen(frame));
+  frame.querySelector(".head .label").scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+function toggleAll(open) {
+  setOpen(all(".frame"), open);
+  const graph = byId("graph");
+  graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
+}
+
+byId("folds").hidden = false;
+byId("open-all").addEventListener("click", () => toggleAll(true));
+byId("fold-all").addEventListener("click", () => toggleAll(false));
+
+/* The graph is one stop of the tab key; the arrow keys move in it. */
+
+function makeCurrent(item) {
+  for (const other of all('[tabindex="0"]', tree)) other.tabIndex = -1;
+  item.tabIndex = 0;
+}
+
+function shownItems() {
+  return all('[role="treeitem"]', tree).filter(isShown);
+}
+
+function moveTo(item) {
+  if (!item) return;
+  makeCurrent(item);
+  item.focus();
+}
+
+makeCurrent(tree.querySelector('[role="treeitem"]'));
+
+tree.addEventListener("click", (event) => {
+  const item = event.target.closest('[role="treeitem"]');
+  if (!item) return;
+  moveTo(item);
+  if (!isFrame(item)) showRow(item);
+  else if (event.target.closest(".head")) toggle(item);
+});
+
+tree.addEventListener("keydown", (event) => {
+  const item = event.target.closest('[role="treeitem"]');
+  if (!item || event.altKey || event.ctrlKey || event.metaKey) return;
+  const items = shownItems();
+  const place = items.indexOf(item);
+  const actions = {
+    ArrowDown: () => moveTo(items[place + 1]),
+    ArrowUp: () => moveTo(items[place - 1]),
+    Home: () => moveTo(items[0]),
+    End: () => moveTo(items[items.length - 1]),
+    ArrowRight: () => {
+      if (isFrame(item) && !isOpen(item)) toggle(item);
+      else if (isFrame(item)) moveTo(items[place + 1]);
+    },
+    ArrowLeft: () => {
+      if (isFrame(item) && isOpen(item)) toggle(item);
+      else moveTo(frameAround(item));
+    },
+    Enter: () => (isFrame(item) ? toggle(item) : showRow(item, true)),
+    " ": () => (isFrame(item) ? toggle(item) : showRow(item)),
+  };
+  if (!(event.key in actions)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  actions[event.key]();
+});
+
+/* Graph and table point at each other. */
+
+const rowOf = (op) => byId(op.id.replace("op-", "row-"));
+const opOf = (row) => byId(row.id.replace("row-", "op-"));
+
+function light(op, row) {
+  for (const lit of all(".lit")) lit.classList.remove("lit");
+  if (op) shownFor(op).classList.add("lit");
+  if (row) row.classList.add("lit");
+}
+
+function showRow(op, focus = false) {
+  const row = rowOf(op);
+  if (!row) return;
+  light(op, row);
+  row.scrollIntoView({ block: "center" });
+  if (focus) row.querySelector("a").focus();
+}
+
+function followItem(event) {
+  const op = event.target.closest(".op");
+  if (op) light(op, rowOf(op));
+}
+
+function followRow(event) {
+  const row = event.target.closest("tbody tr");
+  if (row) light(opOf(row), row);
+}
+
+tree.addEventListener("mouseover", followItem);
+tree.addEventListener("focusin", followItem);
+byId("layers").addEventListener("mouseover", followRow);
+byId("layers").addEventListener("focusin", followRow);
+byId("layers").addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link) return;
+  event.preventDefault();
+  const target = byId(link.hash.slice(1));
+  if (link.hash.startsWith("#op-")) {
+    reveal(target);
+    light(target, link.closest("tr"));
+    makeCurrent(target);
+    target.scrollIntoView({ block: "center", inline: "center" });
+    target.focus({ preventScroll: true });
+    return;
+  }
+  const tab = byId("tab-spec");
+  choose(tab);
+  tab.focus();
+  light(null, target);
+  target.scrollIntoView({ block: "center" });
+});
+
+/* Search: every word must stand somewhere in the layer's name, op, shapes or field. */
+
+const texts = rows.map((row) => (
+  [...row.cells].map((cell) => cell.textContent).join("\n").toLowerCase()
+));
+
+byId("search").addEventListener("input", () => {
+  const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  let count = 0;
+  for (const [place, row] of rows.entries()) {
+    const found = words.every((word) => texts[place].includes(word));
+    row.hidden = !found;
+    const op = opOf(row);
+    if (op) op.classList.toggle("dim", !found);
+    count += found;
+  }
+  byId("found").textContent = words.length ? `${count} of ${rows.length} layers` : "";
+});
+
+/* Sorting: up, down, and back to the network's order. */
+
+const heads = all("#layers thead th");
+
+for (const [column, head] of heads.entries()) {
+  head.querySelector("button").addEventListener("click", () => {
+    const next = { none: "ascending", ascending: "descending", descending: "none" };
+    const order = next[head.getAttribute("aria-sort")];
+    for (const other of heads) other.setAttribute("aria-sort", "none");
+    head.setAttribute("aria-sort", order);
+    byId("layers").tBodies[0].append(...sorted(column, order));
+  });
+}
+
+function sorted(column, order) {
+  if (order === "none") return rows;
+  const sign = order === "ascending" ? 1 : -1;
+  const keyed = rows.map((row) => {
+    const cell = row.cells[column];
+    return { row, key: "value" in cell.dataset ? Number(cell.dataset.value) : cell.textContent };
+  });
+  keyed.sort((a, b) => sign * (a.key < b.key ? -1 : Number(a.key > b.key)));
+  return keyed.map(({ row }) => row);
+}
+
+/* Edges that lead past other items run in lanes at the right of the series around both ends. */
+
+const SPACE = 12;
+const ARROW = 6;
+const targets = all("[data-skips]", tree);
+const overlay = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+
+function part(name, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+function seriesAround(source, target) {
+  let series = source.closest(".series");
+  while (!series.contains(target)) series = series.parentElement.closest(".series");
+  return series;
+}
+
+function drawSkips() {
+  if (!targets.length || !tree.offsetParent) return;
+  const bundles = new Map();
+  for (const target of targets) {
+    for (const index of target.dataset.skips.split(" ")) {
+      const ends = [shownFor(byId(`op-${index}`)), shownFor(target)];
+      if (ends[0] === ends[1] || ends[0].contains(ends[1])) continue;
+      const series = seriesAround(...ends);
+      if (!bundles.has(series)) bundles.set(series, new Map());
+      const lanes = bundles.get(series);
+      if (!lanes.has(ends[0])) lanes.set(ends[0], new Set());
+      lanes.get(ends[0]).add(ends[1]);
+    }
+  }
+  for (const series of all(".series", tree)) {
+    const lanes = bundles.get(series);
+    series.style.paddingInline = lanes ? `${SPACE * (lanes.size + 1)}px` : "";
+  }
+  const origin = tree.getBoundingClientRect();
+  const drawn = [];
+  for (const [series, lanes] of bundles) {
+    const right = series.getBoundingClientRect().right - origin.left;
+    let lane = right - SPACE * lanes.size;
+    for (const [source, ends] of lanes) {
+      for (const target of ends) drawn.push(...skip(source, target, lane, origin));
+      lane += SPACE;
+    }
+  }
+  overlay.replaceChildren(...drawn);
+}
+
+function skip(source, target, lane, origin) {
+  const from = side(source, origin);
+  const to = side(target, origin);
+  const down = from.y + 4;
+  const up = to.y - 4;
+  const tip = `M${to.x} ${up}l${ARROW} ${-ARROW / 2}v${ARROW}z`;
+  return [
+    part("path", { d: `M${from.x} ${down}H${lane}V${up}H${to.x}` }),
+    part("path", { d: tip, class: "head" }),
+  ];
+}
+
+function side(item, origin) {
+  const head = isFrame(item) ? item.querySelector(".head") : item;
+  const box = head.getBoundingClientRect();
+  return { x: box.right - origin.left, y: (box.top + box.bottom) / 2 - origin.top };
+}
+
+overlay.id = "skips";
+overlay.setAttribute("aria-hidden", "true");
+tree.append(overlay);
+new ResizeObserver(drawSkips).observe(tree);
+window.addEventListener("beforeprint", drawSkips);
+drawSkips();
+
+/* The theme: the system's, or the one chosen. */
+
+const themes = ["automatic", "light", "dark"];
+const theme = byId("theme");
+theme.hidden = false;
+theme.addEventListener("click", () => {
+  const current = document.documentElement.dataset.theme ?? "automatic";
+  const next = themes[(themes.indexOf(current) + 1) % themes.length];
+  if (next === "automatic") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = next;
+  theme.textContent = `Theme: ${next}`;
+});

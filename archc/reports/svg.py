@@ -1,0 +1,233 @@
+"""The network as a drawing: one SVG that needs no font, script or style from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from archc.diagnostics import visible
+from archc.drawing.contents import Row
+from archc.drawing.labels import FONT, SMALL, family, wrapped
+from archc.drawing.layout import Border, Box, Ending, Layout, layout
+from archc.drawing.pieces import HEADER, PAD, ROW, SHADOW, Edge, Point
+from archc.drawing.tree import drawing
+from archc.infer import Costs
+from archc.reports.rows import axes_line, human, totals
+
+MARGIN = 20
+TITLE = 18
+NARROWEST = 420
+"""A drawing is at least this wide, so that its title has room."""
+LONGEST_TITLE = 3
+"""Lines."""
+ARROW = 7
+CLOSE = 4
+"""How far a box's text stands below the middle of its row."""
+
+_FAMILIES = {
+    "input": ("#eceff1", "#37474f"),
+    "convolution": ("#d6e6fb", "#1d3a5f"),
+    "dense": ("#e4dbf7", "#3d2c66"),
+    "pooling": ("#d5f0dc", "#1f4a2e"),
+    "normalization": ("#fdf0cd", "#57461a"),
+    "activation": ("#fde0d2", "#5e3020"),
+    "regularization": ("#ececec", "#44484c"),
+    "shape": ("#e2ebec", "#34494d"),
+    "parameter": ("#f3e3ee", "#54304a"),
+    "merge": ("#f9d9e3", "#5c2438"),
+}
+"""The fill of each family of ops, on light and on dark ground."""
+
+
+def document(costs: Costs) -> str:
+    """The drawing as a file, with the line that tells where it comes from."""
+    # Two hyphens would end the comment.
+    line = costs.graph.about.header.replace("--", "-&#45;")
+    return f"<!-- {line} -->\n{report(costs)}"
+
+
+def report(costs: Costs) -> str:
+    """The drawing with its title and totals above it."""
+    about = costs.graph.about
+    made = layout(costs, drawing(costs.graph))
+    width = max(made.width, NARROWEST)
+    head = _heading(costs, width)
+    top = head.height
+    size = f"{_number(width + 2 * MARGIN)} {_number(top + made.height + MARGIN)}"
+    left = MARGIN + (width - made.width) / 2
+    spans = dict(zip(("width", "height"), size.split(), strict=True))
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {size}"'
+        f' width="{spans["width"]}" height="{spans["height"]}">',
+        f"<title>{escape(about.title or about.name)}</title>",
+        f"<desc>{escape(_description(costs))}</desc>",
+        f"<style>{_style()}</style>",
+        '<rect class="ground" width="100%" height="100%"/>',
+        *head.lines,
+        f'<g transform="translate({_number(left)} {_number(top)})">',
+        *_drawn(costs, made),
+        "</g>",
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text as the content of an element."""
+    text = visible(text).replace("&", "&amp;")
+    return text.replace("<", "&lt;").replace(">", "&gt;")
+
+
+class _Heading(NamedTuple):
+    lines: list[str]
+    height: float
+
+
+def _heading(costs: Costs, width: float) -> _Heading:
+    about = costs.graph.about
+    lines = []
+    y = float(MARGIN)
+    for line in wrapped(visible(about.title or about.name), TITLE, width, LONGEST_TITLE):
+        y += TITLE
+        lines.append(_text(MARGIN, y, line, "title"))
+        y += 4
+    sums = costs.totals
+    told = f"{human(sums.params)} parameters \u00b7 {human(sums.macs)} MACs per sample"
+    legend = f"in the boxes: parameters \u00b7 on the edges: {_axes(costs)}"
+    for line in (*wrapped(told, FONT, width, 2), *wrapped(legend, SMALL, width, 2)):
+        y += FONT + 5
+        lines.append(_text(MARGIN, y, line, "note"))
+    return _Heading(lines, y + MARGIN)
+
+
+def _axes(costs: Costs) -> str:
+    """What the sizes on the edges are, by the first input's axes."""
+    graph = costs.graph
+    return " \u00d7 ".join(graph.nodes[graph.inputs[0]].output.names)
+
+
+def _description(costs: Costs) -> str:
+    told = "; ".join(f"{name}: {value}" for name, value in totals(costs))
+    return f"{axes_line(costs)}. {len(costs.layers):,} layers; {told}."
+
+
+def _style() -> str:
+    light = "".join(f".{name}{{fill:{fill}}}" for name, (fill, _) in _FAMILIES.items())
+    dark = "".join(f".{name}{{fill:{fill}}}" for name, (_, fill) in _FAMILIES.items())
+    return (
+        f"text{{font-family:Helvetica,Arial,sans-serif;font-size:{FONT}px;fill:#1c2024}}"
+        f".title{{font-size:{TITLE}px;font-weight:bold}}"
+        f".note,.axes,.figure{{font-size:{SMALL}px;fill:#5b6470}}"
+        f".head{{font-weight:bold}}"
+        ".figure{text-anchor:end}"
+        ".alone{text-anchor:middle}"
+        ".ground{fill:#ffffff}"
+        ".frame{fill:#8a94a0;fill-opacity:.08;stroke:#aab2bb}"
+        ".bar{fill:#8a94a0;fill-opacity:.16}"
+        ".box{stroke:#6b7580}"
+        ".edge{fill:none;stroke:#6b7580}"
+        ".arrow{fill:#6b7580}"
+        f"{light}"
+        "@media(prefers-color-scheme:dark){"
+        "text{fill:#e6e9ec}.note,.axes,.figure{fill:#a3adb8}.ground{fill:#16191d}"
+        ".frame{stroke:#59626c}.box{stroke:#8a94a0}"
+        f".edge{{stroke:#8a94a0}}.arrow{{fill:#8a94a0}}{dark}}}"
+    )
+
+
+def _drawn(costs: Costs, made: Layout) -> Iterable[str]:
+    """Frames from the outside in, then edges, then what hides them."""
+    for border in made.borders:
+        yield from _border(border)
+    yield f'<path class="edge" d="{"".join(map(_path, made.edges))}"/>'
+    heads = "".join(_arrow(*edge.points[-2:]) for edge in made.edges if edge.arrow)
+    yield f'<path class="arrow" d="{heads}"/>'
+    for label in made.labels:
+        yield _text(label.x, label.y, label.text, "axes")
+    for box in made.boxes:
+        yield from _box(costs, box)
+    for ending in made.endings:
+        yield from _ending(ending)
+
+
+def _border(border: Border) -> Iterable[str]:
+    x, y, width, height = border.x, border.y, border.width, border.height
+    # A pile of frames stands for equal ones in a row.
+    for away in (2 * SHADOW, SHADOW, 0) if border.times > 1 else ():
+        yield _rect(x + away, y + away, width, height, "ground", 6)
+        if away:
+            yield _rect(x + away, y + away, width, height, "frame", 6)
+    yield _rect(x, y, width, height, "frame", 6)
+    yield _rect(x, y, width, HEADER, "bar", 6)
+    base = y + HEADER / 2 + CLOSE
+    yield _text(x + PAD, base, border.label, "head")
+    if border.figure:
+        yield _text(x + width - PAD, base, border.figure, "figure")
+
+
+def _box(costs: Costs, box: Box) -> Iterable[str]:
+    x, width = box.x, box.width
+    for number, row in enumerate(box.rows):
+        y = box.y + ROW * number
+        yield f"<g><title>{escape(_told(costs, row))}</title>"
+        # Only the outer corners of a stack are round.
+        corners = 4 if len(box.rows) == 1 else 0
+        yield _rect(x, y, width, ROW, f"box {family(row.node.op)}", corners)
+        base = y + ROW / 2 + CLOSE
+        if row.figure:
+            yield _text(x + PAD, base, row.label)
+            yield _text(x + width - PAD, base, row.figure, "figure")
+        elif len(box.rows) == 1:
+            yield _text(x + width / 2, base, row.label, "alone")
+        else:
+            yield _text(x + PAD, base, row.label)
+        yield "</g>"
+
+
+def _told(costs: Costs, row: Row) -> str:
+    """What one sees of an op who points at it."""
+    node = row.node
+    told = f"{node.path}: {node.output}"
+    return f"{told}, {row.figure} parameters" if row.figure else told
+
+
+def _ending(ending: Ending) -> Iterable[str]:
+    yield _rect(ending.x, ending.y, ending.width, ROW, "box input", ROW / 2)
+    middle = ending.x + ending.width / 2
+    yield _text(middle, ending.y + ROW / 2 + CLOSE, ending.label, "alone")
+
+
+def _path(edge: Edge) -> str:
+    (x, y), *others = edge.points
+    steps = [f"M{_number(x)} {_number(y)}"]
+    for to_x, to_y in others:
+        steps.append(f"V{_number(to_y)}" if to_x == x else f"H{_number(to_x)}")
+        x, y = to_x, to_y
+    return "".join(steps)
+
+
+def _arrow(before: Point, tip: Point) -> str:
+    """A triangle whose tip is the end of an edge that comes from above or from the right."""
+    x, y = tip
+    half = ARROW / 2
+    if before[0] == x:
+        return f"M{_number(x)} {_number(y)}l{_number(-half)} {-ARROW}h{ARROW}z"
+    return f"M{_number(x)} {_number(y)}l{ARROW} {_number(-half)}v{ARROW}z"
+
+
+def _rect(x: float, y: float, width: float, height: float, kind: str, corners: float) -> str:
+    rounded = f' rx="{_number(corners)}"' if corners else ""
+    return (
+        f'<rect class="{kind}" x="{_number(x)}" y="{_number(y)}"'
+        f' width="{_number(width)}" height="{_number(height)}"{rounded}/>'
+    )
+
+
+def _text(x: float, y: float, text: str, kind: str = "") -> str:
+    named = f' class="{kind}"' if kind else ""
+    return f'<text{named} x="{_number(x)}" y="{_number(y)}">{escape(text)}</text>'
+
+
+def _number(value: float) -> str:
+    """A length to a tenth, the same on every machine."""
+    return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,73 @@
+"""Chromium without a window, for pages as `archc report --format html` writes them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from archc.backends import BACKENDS, emit
+from archc.reports import html
+from archc.spec import Spec
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = [path for path in map(shutil.which, NAMES) if path is not None]
+    if not found:
+        pytest.skip("no Chromium is installed: `make browser` installs it where it can")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found[0], args=list(ARGUMENTS))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A window of its own; what it told of faults and asked for is looked at in the end."""
+    opened = browser.new_context(viewport={"width": 1400, "height": 900})
+    told: list[str] = []
+    asked: list[str] = []
+    opened.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
+    opened.on("weberror", lambda error: told.append(str(error.error)))
+    opened.on("request", lambda request: asked.append(request.url))
+    yield opened
+    opened.close()
+    assert told == []
+    assert all(url.startswith("file://") and url.endswith((".html", ".svg")) for url in asked)
+
+
+Open = Callable[[Spec], Page]
+
+
+@pytest.fixture
+def show(context: BrowserContext, tmp_path: Path) -> Open:
+    """Opens the page of a spec."""
+
+    def opened(spec: Spec) -> Page:
+        path = tmp_path / "report.html"
+        path.write_text(page_of(spec), encoding="utf-8")
+        page = context.new_page()
+        page.goto(path.as_uri())
+        return page
+
+    return opened
+
+
+def page_of(spec: Spec) -> str:
+    """The page of a spec, as the command writes it."""
+    costs = spec.checked()
+    return html.report(costs, {backend: emit(backend, spec, costs) for backend in BACKENDS})
