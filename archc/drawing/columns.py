@@ -19,7 +19,7 @@ from archc.drawing.pieces import (
     takes_arrow,
 )
 
-ASPECT = 1.5
+ASPECT = 1.3
 """Width over height that columns are chosen for."""
 SHORTEST = 0.25
 """What the first and the last column must have of the highest one's height."""

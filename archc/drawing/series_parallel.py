@@ -24,12 +24,19 @@ class Parallel(NamedTuple):
     branches: tuple[Series, ...]
 
 
+class _Split(NamedTuple):
+    """What may be drawn as parallel, if the fork stands right before it."""
+
+    fork: int
+    branches: tuple[tuple[_Element, ...], ...]
+
+
 class _Element(NamedTuple):
     """A stretch of vertices that needs no further looking into: `first` of them, `entries` the
     vertices outside that feed it, `depth` how deep its parallel parts nest."""
 
     first: int
-    parts: tuple[_Element | int | Parallel, ...]
+    parts: tuple[_Element | int | _Split, ...]
     entries: tuple[int, ...]
     depth: int
 
@@ -69,7 +76,7 @@ def decompose(inputs: Sequence[Sequence[int]], deepest: int) -> Series:
             waiting.pop()
         waiting.append(vertex)
     elements.pop()
-    return _flat(elements)
+    return _flat(elements, 0)
 
 
 def _start(
@@ -159,9 +166,9 @@ def _close(
     for element in inner:
         branches.setdefault(_leader(leaders, element.first), []).append(element)
     depth = max(element.depth for element in inner)
-    parts: tuple[_Element | int | Parallel, ...] = tuple(inner)
+    parts: tuple[_Element | int | _Split, ...] = tuple(inner)
     if len(branches) > 1 and depth < deepest:
-        parts = (Parallel(tuple(_flat(branch) for branch in branches.values())),)
+        parts = (_Split(fork, tuple(tuple(branch) for branch in branches.values())),)
         depth += 1
     for element in inner[1:]:
         _join(leaders, inner[0].first, element.first)
@@ -179,14 +186,24 @@ def _join(leaders: list[int], a: int, b: int) -> None:
     leaders[_leader(leaders, b)] = _leader(leaders, a)
 
 
-def _flat(elements: Sequence[_Element]) -> Series:
-    """The parts of elements, and of elements within them, in order."""
+def _flat(elements: Sequence[_Element], source: int) -> Series:
+    """The parts of elements, and of elements within them, in order, fed by `source`."""
     parts: list[int | Parallel] = []
-    waiting: list[_Element | int | Parallel] = list(reversed(elements))
+    waiting: list[_Element | int | _Split] = list(reversed(elements))
+    before: int | None = source
     while waiting:
         part = waiting.pop()
         if isinstance(part, _Element):
             waiting += reversed(part.parts)
-        else:
+        elif isinstance(part, int):
             parts.append(part)
+            before = part
+        elif part.fork == before:
+            parts.append(Parallel(tuple(_flat(branch, before) for branch in part.branches)))
+            before = None
+        else:
+            # Something else that the fork leads to stands between: there is no room for branches.
+            waiting += (
+                element for branch in reversed(part.branches) for element in reversed(branch)
+            )
     return Series(tuple(parts))

@@ -128,8 +128,17 @@ class _Builder:
                 linked.append(self._feeds(source, vertex))
             else:
                 fed = [self._feeds(branch.output, vertex) for branch in split]
-                pairs = zip(split, fed, strict=True)
-                items[-1] = Parallel(tuple(branch._replace(leaves=on) for branch, on in pairs))
+                # What leads into a section's inside is no way around what stands before it.
+                ways = [
+                    branch._replace(leaves=on)
+                    for branch, on in zip(split, fed, strict=True)
+                    if branch.items or on
+                ]
+                if len(ways) > 1:
+                    items[-1] = Parallel(tuple(ways))
+                else:
+                    items[-1:] = ways[0].items
+                    linked[-1:] = ways[0].linked
                 linked.append(any(fed))
                 split = None
             if not linked[-1] and isinstance(vertex, Region):

@@ -1,5 +1,5 @@
-"""300 random specs in every run of the tests, and a few more that Hypothesis draws and shrinks. The
-whole record of 5,000 is made by `make differential`."""
+"""300 random specs in every run of the tests. The whole record of 5,000 is made by `make
+differential`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from archc import backends
-from archc.verify import Settings, Workers, verify
+from archc.verify import Workers
 from tests.differential.generator import MOST_NODES, read, spec_text
-from tests.differential.runs import BATCH, runs
+from tests.differential.runs import runs
 
 FIRST = 1_000_000
 COUNT = 300
@@ -36,21 +34,6 @@ def test_random_specs_are_one_network_on_both(first: int, workers: Workers, tmp_
             [*ruff, *command, str(tmp_path)], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout
-
-
-@settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
-)
-@given(random=st.randoms(use_true_random=False))
-def test_specs_that_hypothesis_draws(random: Random, workers: Workers) -> None:
-    text = spec_text(random)
-    spec, costs = read(text)
-    found = verify(spec, costs, Settings(batch=BATCH), workers=workers)
-    assert found.agrees, (text, found.first, found.faults)
 
 
 def test_a_seed_gives_one_spec() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, pairwise
-from time import perf_counter
+from time import process_time
 from typing import NamedTuple
 
 import pytest
@@ -168,9 +168,12 @@ def test_time_grows_with_the_layers_alone() -> None:
     taken = []
     for layers in (600, 6000):
         network = costs(deep(layers))
-        begin = perf_counter()
-        laid_out(network)
-        taken.append(perf_counter() - begin)
+        runs = []
+        for _ in range(3):
+            begin = process_time()
+            laid_out(network)
+            runs.append(process_time() - begin)
+        taken.append(min(runs))
     assert taken[1] < 40 * taken[0]
 
 

@@ -11,8 +11,7 @@ import pytest
 from archc.drawing.items import Frame, Item, Output, Parallel, Repeat, Series, Stack
 from archc.drawing.tree import DEEPEST, Drawing, drawing
 from archc.graph import Graph, Node
-from tests.differential.accepting import read
-from tests.differential.generator import spec_text
+from tests.differential.generator import read, spec_text
 from tests.drawing.networks import CROSSED, INCEPTION, TWO_TWO, U_NET, costs, deep
 from tests.emitted.networks import SHIPPED, shipped
 from tests.emitted.structures import STRUCTURES
@@ -46,6 +45,7 @@ def edges(series: Series, sources: list[int]) -> Iterator[tuple[int, int]]:
             ends = []
             for branch in item.branches:
                 yield from edges(branch, sources)
+                assert branch.items or branch.leaves
                 if branch.leaves:
                     ends += sources if branch.output is None else [branch.output]
             sources = ends
@@ -175,6 +175,18 @@ def test_outputs_inside_a_section_are_led_out() -> None:
     )
     drawn = check(costs(text).graph)
     assert [(skip.source, type(skip.target)) for skip in drawn.skips] == [(1, Output)]
+
+
+def test_what_leads_into_a_section_is_no_branch() -> None:
+    text = (
+        "archc: 1\nname: inward\ninput: {features: 4}\nlayers:\n"
+        "  - {dense: 4, name: a}\n  - {dense: 4, name: b}\n"
+        "  - section: body\n    layers:\n      - {add: [], from: [FROM]}\n      - dense: 2\n"
+    )
+    for order in ("a, b", "b, a"):
+        drawn = check(costs(text.replace("FROM", order)).graph)
+        assert not any(isinstance(item, Parallel) for item in items(drawn.root))
+        assert len(drawn.skips) == 1
 
 
 def nested(levels: int) -> str:
