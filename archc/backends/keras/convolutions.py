@@ -6,7 +6,7 @@ from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.activations import fused
 from archc.backends.keras.initializers import depthwise_initializer, kernel_initializer
 from archc.backends.keras.layers import Pairs, around_stage
-from archc.backends.keras.windows import matches_same
+from archc.backends.keras.windows import lays_same_right, matches_same
 from archc.backends.lowering import INCOMING, Refusal, Site, Stage
 from archc.emit import Keyword, Lit
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv, Spread
@@ -28,7 +28,7 @@ def _convolution(site: Site, op: Conv, filters: Lit, groups: Lit) -> tuple[Stage
     subsampled = max(strides) > 1 and max(dilations) > 1
     pads: Pairs = [(slide.begin, slide.end) for slide in slides]
     fits = max(strides) == 1 and any(map(any, pads)) and matches_same(slides, site.x)
-    same = not subsampled and (op.padding == "same" or fits)
+    same = not subsampled and (op.padding == "same" or fits) and lays_same_right(slides, site.x)
     activation, after = fused(op.activation, site.output)
     made = layer(
         f"layers.Conv{site.rank}D",
@@ -120,8 +120,10 @@ def lower_conv_transpose(site: Site) -> tuple[Stage, ...]:
         (spread.crop_begin, extra - _beyond(spread, size))
         for (spread, size), extra in zip(axes, extras, strict=True)
     ]
-    # Where both paddings give the same, the one that the spec names.
+    # Where both paddings give the same, the one that the spec names; in 3-D that whose gradient
+    # TensorFlow has right, too, where a stride is longer than the kernel.
     same = same and (op.padding == "same" or any(map(any, crops)))
+    same = same and (site.rank < 3 or all(_gap(spread) < 2 for spread in spreads))
     activation, after = fused(op.activation, site.output)
     made = layer(
         f"layers.Conv{site.rank}DTranspose",

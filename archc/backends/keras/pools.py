@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.layers import Pairs, around_stage
-from archc.backends.keras.windows import matches_same
+from archc.backends.keras.windows import lays_same_right, matches_same
 from archc.backends.lowering import Site, Stage
 from archc.emit import Keyword, Lit
 from archc.ops.base import spread
@@ -49,7 +49,8 @@ def lower_max_pool(site: Site) -> tuple[Stage, ...]:
     slides = op.slides(site.x)
     pads = [(slide.begin, slide.end + slide.overhang) for slide in slides]
     padded = any(map(any, pads))
-    if op.padding == "same" or (padded and matches_same(slides, site.x)):
+    same = op.padding == "same" and lays_same_right(slides, site.x)
+    if same or (padded and matches_same(slides, site.x)):
         return (_pool(site, "MaxPooling", slides, same=True),)
     if padded and not site.nonnegative:
         return (_padded_pool(site, "PaddedMaxPooling", slides, pads),)

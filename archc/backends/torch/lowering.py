@@ -172,9 +172,9 @@ def lower_permute(site: Site) -> tuple[Stage, ...]:
     assert isinstance(op, shape.Permute)
     positions = (0, *(position + 1 for position in op.positions(site.x)))
     expression = call(Attribute(hole(0), "permute"), *positions)
-    if positions[1] != 1 and 1 in site.output.spatial:
-        # PyTorch takes the order in memory from strides, which say little where an axis has one
-        # element: its batch normalisation gave wrong gradients there.
+    if positions[1] != 1 and site.output.is_map:
+        # PyTorch takes strides like these for a map kept channels last. There its normalisations
+        # are at fault in training: wrong gradients where an axis has one element, crashes.
         expression = call(Attribute(expression, "contiguous"))
     return (Stage(expression=expression, label=op.name, main=True),)
 
