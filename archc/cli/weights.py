@@ -10,6 +10,7 @@ from archc.api import Network, load
 from archc.backends import BACKENDS
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.output import OutputError
 from archc.source import parse, read_text
 from archc.weights import transfer
 from archc.weights.names import read_table
@@ -110,7 +111,13 @@ def _moved(
         return 2
     table = {} if names is None else read_table(parse(read_text(names)))
     spec, costs = network.spec, network.costs
-    weights = transfer.load(file, spec, costs, table)
+    try:
+        weights, in_order = transfer.read(file, spec, costs, table)
+    except ImportError as error:
+        streams.tell(f"archc: {error.name} is not installed: pip install 'archc[torch]'")
+        return 2
+    if in_order:
+        streams.tell(f"{file}: its names are others; the layers are taken in their order")
     save = {
         "neutral": transfer.save_neutral,
         "torch": transfer.save_torch,
@@ -118,6 +125,10 @@ def _moved(
     }[kind]
     try:
         save(output, weights, spec, costs)
+    except OutputError as refused:
+        hint = "" if refused.hint is None else f" ({refused.hint})"
+        streams.tell(f"archc: {refused.message}{hint}")
+        return 2
     except OSError as error:
         streams.tell(f"archc: {output}: {(error.strerror or 'input/output error').lower()}")
         return 2

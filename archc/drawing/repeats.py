@@ -37,6 +37,7 @@ def collapse(graph: Graph, root: Series, skips: Sequence[Sequence[int]]) -> Seri
 
 class _Collapse:
     def __init__(self, graph: Graph, skips: Sequence[Sequence[int]]) -> None:
+        self._nodes = graph.nodes
         self._uses = [0] * len(graph.nodes)
         for node in graph.nodes:
             for source in node.inputs:
@@ -59,7 +60,8 @@ class _Collapse:
         made: list[Item] = []
         links: list[bool] = []
         boxes = self._boxes(items, series.linked)
-        for start, period, times in _stretches(items, kinds, series.linked, boxes):
+        begins = self._begins(kinds)
+        for start, period, times in _stretches(items, kinds, series.linked, boxes, begins):
             links.append(series.linked[start])
             if times == 1:
                 made.append(items[start])
@@ -108,6 +110,11 @@ class _Collapse:
     def _number(self, key: Hashable) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
 
+    def _begins(self, kinds: list[_Kind]) -> list[bool]:
+        """Whether the spec begins another round of a repetition with each item."""
+        rounds = [self._nodes[kind.first].origin.iteration for kind in kinds]
+        return [round != before for round, before in zip(rounds, [None, *rounds], strict=False)]
+
     def _boxes(self, items: Sequence[Item], linked: Sequence[bool]) -> list[int]:
         """How many boxes come before each item, and after the last, once they are stacked."""
         counts = [0]
@@ -144,15 +151,19 @@ class _Collapse:
             and family(fed.op) != "input"
             and self._uses[fed.index] == 1
             and len(node.inputs) == 1
-            and node.output.sizes == fed.output.sizes
         )
         return Stack((*above.nodes, *item.nodes)) if dresses else None
 
 
 def _stretches(
-    items: list[Item], kinds: list[_Kind], linked: Sequence[bool], boxes: list[int]
+    items: list[Item],
+    kinds: list[_Kind],
+    linked: Sequence[bool],
+    boxes: list[int],
+    begins: list[bool],
 ) -> Iterator[tuple[int, int, int]]:
-    """Where each stretch begins, how many items it has, and how often it comes in a row."""
+    """Where each stretch begins, how many items it has, and how often it comes in a row. Where it
+    might begin at any of its items, it does so with a round of the spec's repetition."""
     # For each period, from each place on: how many items equal those a period later.
     equal: dict[int, list[int]] = {}
     for period in range(1, min(LONGEST, len(items) // FEWEST) + 1):
@@ -169,6 +180,15 @@ def _stretches(
             longer = times * period > best[0] * best[1]
             if longer and _worthwhile(items, kinds, boxes, place, period, times):
                 best = (period, times)
+        period, times = best
+        others = range(place + 1, place + period)
+        if not begins[place] and any(
+            begins[other]
+            and equal[period][other] // period + 1 == times
+            and _worthwhile(items, kinds, boxes, other, period, times)
+            for other in others
+        ):
+            best = (1, 1)
         yield place, *best
         place += best[0] * best[1]
 

@@ -170,7 +170,7 @@ class _Trace:
                 passed[call] = passed.get(call.args[0], call.args[0])
             elif call.op in ("call_function", "call_method") or self._is_plain(call):
                 taken = fx.node.map_arg((call.args, call.kwargs), lambda one: passed.get(one, one))
-                earlier = first.setdefault((call.target, repr(taken)), call)
+                earlier = first.setdefault((call.target, *_operands(call.target, taken)), call)
                 if earlier is not call:
                     passed[call] = earlier
                     self.spare[earlier] = self.spare.get(earlier, 0) + 1
@@ -294,6 +294,14 @@ class _Trace:
         return call.target(*arguments, **keywords)
 
 
+def _operands(target: Any, taken: Any) -> list[str]:
+    """What a call takes, in its order where that says something: a + b is b + a to the last bit."""
+    arguments, keywords = taken
+    told = [repr(one) for one in arguments]
+    commutes = getattr(target, "__name__", "") in COMMUTATIVE
+    return [*(sorted(told) if commutes else told), repr(keywords)]
+
+
 def _called(call: Any) -> str:
     """The path of the layer, or the name of the function or method, that a call is of."""
     name: str = call.target if isinstance(call.target, str) else call.target.__name__
@@ -314,6 +322,8 @@ def _softplus(x: Any) -> Any:
     return -functional.logsigmoid(-x)
 
 
+COMMUTATIVE = frozenset({"add", "mul", "maximum"})
+"""Functions whose operands may be in either order."""
 DEFINITIONS: dict[str, Callable[[Any], Any]] = {
     "Hardsigmoid": _hard_sigmoid,
     "Softplus": _softplus,

@@ -2,8 +2,8 @@
 
 Formats, told apart by what the files begin with: safetensors (archc's own files and PyTorch's state
 dicts), PyTorch's `.pth`, and HDF5 as Keras writes it (`.weights.h5`, and the older files with
-`layer_names`). Nothing in a file is run: PyTorch's pickles are read by a process of its own with
-`weights_only=True`, links and objects in HDF5 are refused.
+`layer_names`). Nothing in a file is run: PyTorch's pickles are read with `weights_only=True`, links
+and objects in HDF5 are refused, both by processes of their own.
 
 Code: ARC603 a file of weights that cannot be read.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple, NoReturn
@@ -20,10 +21,24 @@ from archc.diagnostics import Diagnostic, Place, SourceText, SpecError, encodabl
 
 FORMAT = "archc-weights"
 VERSION = "1"
-DTYPES = ("float16", "float32", "float64")
-"""The types of number that arrays may have."""
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+"""The types of number that arrays may have. NumPy has no bfloat16: such arrays are read as float32,
+which holds them exactly."""
+STORABLE = {
+    "bool": "BOOL",
+    "uint8": "U8",
+    "int8": "I8",
+    "int32": "I32",
+    "int64": "I64",
+    "float16": "F16",
+    "float32": "F32",
+    "float64": "F64",
+}
+"""What safetensors calls the types of NumPy's arrays that are written."""
 ORDER = "archc-order"
-"""In the metadata of a file, the names of its arrays in the order of the model."""
+GROUPS = "archc-groups"
+"""In the metadata of a file that a process has made of another: the names of its arrays in the
+order of the model; their names by Keras' groups."""
 LONGEST_HEADER = 64 << 20
 """Bytes of a safetensors header: room for half a million arrays."""
 
@@ -62,38 +77,57 @@ def refuse(path: str, reason: str, hint: str | None = None) -> NoReturn:
 def opened(path: str) -> Iterator[Stored]:
     """What a file holds, readable inside the context. Raises SpecError (ARC603)."""
     try:
-        with open(path, "rb") as stream:
-            first = stream.read(16)
-            size = os.fstat(stream.fileno()).st_size
+        # Opening a pipe would wait for somebody to write to it.
+        with open(path, "rb", opener=_at_once) as stream:
+            found = os.fstat(stream.fileno())
+            size = found.st_size
+            first = stream.read(16) if stat.S_ISREG(found.st_mode) else b""
     except ValueError:
         refuse(path, "no file name has such characters")
     except OSError as error:
         refuse(path, (error.strerror or "input/output error").lower())
     with ExitStack() as stack:
-        if first[:8] == b"\x89HDF\r\n\x1a\n":
-            from archc.weights.hdf5 import read
+        foreign = _foreign(first)
+        # First this: the length that a safetensors file begins with may read `PK`.
+        if len(first) >= 9 and first[8:9] == b"{" and 8 + _header_size(first) <= size:
+            yield _safetensors(path, path, stack, None)
+        elif foreign is not None:
+            from archc.weights.apart import as_safetensors
 
-            entries, names = read(path, stack)
-            yield Stored(path, "keras", entries, {}, names)
-        elif first[:2] in (b"PK", b"\x80\x02"):
-            from archc.weights.pickled import as_safetensors
-
-            converted = stack.enter_context(as_safetensors(path))
-            stored = _safetensors(converted, path, stack)
-            yield stored._replace(kind="torch")
-        elif len(first) >= 9 and first[8:9] == b"{" and 8 + _header_size(first) <= size:
-            yield _safetensors(path, path, stack)
+            made = stack.enter_context(as_safetensors(foreign.module, path))
+            yield _safetensors(made, path, stack, foreign.kind)
         else:
             hint = "safetensors, .pth and .h5 are read"
             refuse(path, "it is no file of weights, or is cut off", hint)
+
+
+class _Foreign(NamedTuple):
+    """A kind of file that a module of this folder reads in a process of its own."""
+
+    kind: str
+    module: str
+
+
+def _foreign(first: bytes) -> _Foreign | None:
+    if first[:8] == b"\x89HDF\r\n\x1a\n":
+        return _Foreign("keras", "hdf5")
+    # Since 2020 PyTorch's files are zip archives; before, pickles alone.
+    if first[:2] == b"PK" or first[:1] == b"\x80":
+        return _Foreign("torch", "pickled")
+    return None
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _header_size(first: bytes) -> int:
     return int.from_bytes(first[:8], "little")
 
 
-def _safetensors(path: str, told: str, stack: ExitStack) -> Stored:
-    """What a safetensors file holds; messages call it `told`."""
+def _safetensors(path: str, told: str, stack: ExitStack, kind: str | None) -> Stored:
+    """What a safetensors file holds: one that has been made of the file `told`, of that kind; or,
+    where there is no kind, that file."""
     from safetensors import SafetensorError, safe_open
 
     with open(path, "rb") as stream:
@@ -105,27 +139,35 @@ def _safetensors(path: str, told: str, stack: ExitStack) -> Stored:
     except (SafetensorError, OSError) as error:
         refuse(told, f"it is no sound safetensors file ({_line(error)})")
     metadata = file.metadata() or {}
-    entries = {}
-    for name in json.loads(metadata[ORDER]) if ORDER in metadata and path != told else names:
-        view = file.get_slice(name)
-        dtype = _TYPES.get(view.get_dtype(), view.get_dtype().lower())
-        entries[name] = Entry(tuple(view.get_shape()), dtype, _reader(file, name))
-    kind = "neutral" if metadata.get("format") == FORMAT else "torch"
-    return Stored(told, kind, entries, metadata)
+    groups: Mapping[str, str] = {}
+    if kind is not None:
+        names = json.loads(metadata[ORDER])
+        groups = json.loads(metadata.get(GROUPS, "{}"))
+    elif metadata.get("format") != FORMAT:
+        kind = "torch"
+    elif metadata.get("version") == VERSION:
+        kind = "neutral"
+    else:
+        refuse(told, f"it is of another version than {VERSION}, which this archc reads")
+    entries = {name: _entry(file, name) for name in names}
+    return Stored(told, kind, entries, metadata, groups)
 
 
-_TYPES = {
-    "BF16": "bfloat16",
-    "F16": "float16",
-    "F32": "float32",
-    "F64": "float64",
-    "I32": "int32",
-    "I64": "int64",
-}
+_TYPES = {"BF16": "bfloat16", **{code: dtype for dtype, code in STORABLE.items()}}
 
 
-def _reader(file: Any, name: str) -> Callable[[], Any]:
-    return lambda: file.get_tensor(name)
+def _entry(file: Any, name: str) -> Entry:
+    view = file.get_slice(name)
+    dtype = _TYPES.get(view.get_dtype(), view.get_dtype().lower())
+
+    def read() -> Any:
+        if dtype != "bfloat16":
+            return file.get_tensor(name)
+        import ml_dtypes  # noqa: F401 - gives NumPy the type
+
+        return file.get_tensor(name).astype("float32")
+
+    return Entry(tuple(view.get_shape()), dtype, read)
 
 
 def _line(error: Exception) -> str:
@@ -133,9 +175,29 @@ def _line(error: Exception) -> str:
 
 
 def write_safetensors(path: str, arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
-    """Write arrays, in the order of their names."""
+    """Write arrays one after the other, so that no second copy of them all is in memory: the widest
+    numbers first, which keeps each aligned, then in the order of their names. The same arrays give
+    the same bytes (the library has metadata in another order each time). Raises OSError.
+    """
     import numpy
-    from safetensors.numpy import save_file
 
-    kept = {name: numpy.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
-    save_file(kept, path, metadata=dict(metadata))
+    names = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    end = 0
+    for name in names:
+        array = arrays[name]
+        start, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": STORABLE[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header, separators=(",", ":")).encode("ascii")
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as stream:
+        stream.write(len(text).to_bytes(8, "little"))
+        stream.write(text)
+        for name in names:
+            array = numpy.asarray(arrays[name])  # one of HDF5 is read here
+            array = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+            stream.write(array.tobytes() if array.ndim == 0 else array.data)

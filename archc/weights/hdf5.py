@@ -1,4 +1,5 @@
-"""Weights as Keras keeps them in HDF5.
+"""Weights as Keras keeps them in HDF5, read by a process of its own: `python -m
+archc.weights.hdf5`.
 
 Keras 3 (`model.save_weights("NAME.weights.h5")`) has a group for every layer of the model, called
 by its class and a number, with its variables in `vars`, called 0, 1 ..., and the layer's name as an
@@ -8,79 +9,34 @@ layers in the attribute `layer_names` and each layer's variables in `weight_name
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import sys
 from collections import Counter
-from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
-from archc.weights.files import Entry, refuse
+from archc.diagnostics import encodable
+from archc.weights.apart import limit, line, too_large
+from archc.weights.files import GROUPS, ORDER, STORABLE, write_safetensors
 
 LARGEST_GROUP = 100_000
-_NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
+DEEPEST = 32
+_NUMBERED = re.compile(r"(.*?)(?:_([0-9]{1,9}))?", re.DOTALL)
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-def read(path: str, stack: ExitStack) -> tuple[dict[str, Entry], dict[str, str]]:
+class Found(NamedTuple):
     """The arrays of a file by `LAYER/NUMBER`, those of one layer in Keras' order, the layers in the
     order of the model as far as the file tells it; and for each `GROUP/NUMBER` of Keras 3 the name
-    of its array. Raises SpecError (ARC603)."""
-    import h5py
+    of its array."""
 
-    try:
-        file = stack.enter_context(h5py.File(path, "r"))
-        _check_links(file, path)
-        if "layer_names" in file.attrs:
-            return dict(_listed(file, path)), {}
-        return _numbered(file, path)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        refuse(path, f"it is no sound HDF5 file ({reason})")
+    arrays: dict[str, Any]
+    groups: dict[str, str]
 
 
-def _check_links(group: Any, path: str) -> None:
-    """Refuse links, which lead elsewhere, and values that are no arrays of numbers."""
-    import h5py
-
-    waiting = [group]
-    count = 0
-    while waiting:
-        group = waiting.pop()
-        for name in group:
-            count += 1
-            if count > LARGEST_GROUP:
-                refuse(path, f"it holds more than {LARGEST_GROUP:,} values")
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                refuse(path, f"`{name}` in it is a link")
-            value = group[name]
-            if isinstance(value, h5py.Group):
-                if len(value.name.split("/")) > 32:
-                    refuse(path, "its groups nest too deep")
-                waiting.append(value)
-            elif value.dtype.kind not in "fiub":
-                refuse(path, f"`{value.name}` in it is no array of numbers")
-            elif value.external or value.is_virtual:
-                refuse(path, f"`{value.name}` in it lies in another file")
-
-
-def _entry(dataset: Any) -> Entry:
-    return Entry(tuple(dataset.shape), str(dataset.dtype), lambda: dataset[()])
-
-
-def _numbered(file: Any, path: str) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Those of a file of Keras 3."""
-    layers = file.get("layers")
-    if layers is None:
-        refuse(path, "it has no `layers`: a file that `model.save_weights` writes has")
-    found: dict[str, Entry] = {}
-    names: dict[str, str] = {}
-    for key in sorted(layers, key=_class_and_number):
-        variables = layers[key].get("vars")
-        if variables is None:
-            continue
-        layer = _text(variables.attrs.get("name", key))
-        for number in sorted(variables, key=int):
-            names[f"{key}/{number}"] = f"{layer}/{number}"
-            found[f"{layer}/{number}"] = _entry(variables[number])
-    return found, names
+class _Unsound(Exception):
+    """The file is not as Keras writes it; the message is the reason."""
 
 
 def group_of(layer_class: str, used: Counter[str]) -> str:
@@ -91,6 +47,84 @@ def group_of(layer_class: str, used: Counter[str]) -> str:
     return name if used[name] == 1 else f"{name}_{used[name] - 1}"
 
 
+def _read(path: str, made: str) -> str | None:
+    try:
+        import h5py
+    except ImportError as error:
+        return f"{error.name} is not installed: pip install 'archc[keras]'"
+    limit(os.path.getsize(path))
+    try:
+        with h5py.File(path, "r") as file:
+            _check(file)
+            root = _group(file, "model_weights") or file  # a whole model of Keras 2
+            is_listed = "layer_names" in root.attrs or "layer_names0" in root.attrs
+            found = Found(_listed(root), {}) if is_listed else _numbered(root)
+            needed = sum(array.nbytes for array in found.arrays.values())
+            told = too_large(needed, path)
+            if told is not None:
+                return told
+            order = json.dumps(list(found.arrays))
+            groups = json.dumps(found.groups)
+            write_safetensors(made, found.arrays, {ORDER: order, GROUPS: groups})
+    except _Unsound as error:
+        return str(error)
+    except Exception as error:  # whatever a damaged file makes of the library
+        return f"it is no sound HDF5 file ({line(error)})"
+    return None
+
+
+def _check(file: Any) -> None:
+    """Refuse links, which lead elsewhere, and values that are no arrays of numbers."""
+    import h5py
+
+    waiting = [file]
+    count = 0
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            count += 1
+            if count > LARGEST_GROUP:
+                raise _Unsound(f"it holds more than {LARGEST_GROUP:,} values")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise _Unsound(f"`{name}` in it is a link")
+            value = group[name]
+            if isinstance(value, h5py.Group):
+                if len(value.name.split("/")) > DEEPEST:
+                    raise _Unsound("its groups nest too deep")
+                waiting.append(value)
+            elif not isinstance(value, h5py.Dataset) or not _is_array(value):
+                raise _Unsound(f"`{value.name}` in it is no array of numbers")
+            elif value.external or value.is_virtual:
+                raise _Unsound(f"`{value.name}` in it lies in another file")
+
+
+def _is_array(dataset: Any) -> bool:
+    return dataset.shape is not None and dataset.dtype.name in STORABLE
+
+
+def _numbered(file: Any) -> Found:
+    """Those of a file of Keras 3."""
+    layers = _group(file, "layers")
+    if layers is None:
+        raise _Unsound("it has no `layers`: a file that `model.save_weights` writes has")
+    found = Found({}, {})
+    holders: dict[str, str] = {}
+    for key in sorted(layers, key=_class_and_number):
+        layer_group = _group(layers, key)
+        variables = None if layer_group is None else _group(layer_group, "vars")
+        if variables is None:
+            continue
+        layer = _text(variables.attrs.get("name", key))
+        if holders.setdefault(layer, key) != key:
+            raise _Unsound(f"`{key}` and `{holders[layer]}` in it are both called `{layer}`")
+        if not all(map(_NUMBER.fullmatch, variables)):
+            raise _Unsound(f"the variables of `{key}` in it have no numbers")
+        for number in sorted(variables, key=int):
+            found.groups[f"{key}/{number}"] = f"{layer}/{number}"
+            found.arrays[f"{layer}/{number}"] = _array(variables, number)
+    return found
+
+
 def _class_and_number(key: str) -> tuple[str, int]:
     """`conv2d_10` after `conv2d_9`."""
     match = _NUMBERED.fullmatch(key)
@@ -98,14 +132,54 @@ def _class_and_number(key: str) -> tuple[str, int]:
     return match[1], int(match[2] or 0)
 
 
-def _listed(file: Any, path: str) -> list[tuple[str, Entry]]:
+def _listed(file: Any) -> dict[str, Any]:
     """Those of a file of Keras 2."""
-    found: list[tuple[str, Entry]] = []
-    for layer in map(_text, file.attrs["layer_names"]):
-        for number, name in enumerate(map(_text, file[layer].attrs["weight_names"])):
-            found.append((f"{layer}/{number}", _entry(file[layer][name])))
+    found: dict[str, Any] = {}
+    layers = _texts(file, "layer_names")
+    if len(set(layers)) < len(layers):
+        raise _Unsound("it lists a layer twice")
+    for layer in layers:
+        group = _group(file, layer)
+        if group is None:
+            raise _Unsound(f"it has no layer `{layer}`, which it lists")
+        for number, name in enumerate(_texts(group, "weight_names")):
+            found[f"{layer}/{number}"] = _array(group, name)
     return found
 
 
+def _group(parent: Any, name: str) -> Any:
+    """The group of that name; none where it is not there or is an array."""
+    import h5py
+
+    return parent[name] if parent.get(name, getclass=True) is h5py.Group else None
+
+
+def _array(group: Any, name: str) -> Any:
+    import h5py
+
+    array = group.get(name)
+    if not isinstance(array, h5py.Dataset):
+        raise _Unsound(f"it has no array `{name}` in `{group.name}`")
+    return array
+
+
+def _texts(group: Any, attribute: str) -> list[str]:
+    """An attribute that is a list of names. Keras splits a long one: `NAME0`, `NAME1` ..."""
+    parts = [attribute]
+    if attribute not in group.attrs:
+        parts = [f"{attribute}{number}" for number in range(len(group.attrs))]
+        parts = [part for part in parts if part in group.attrs]
+    values = [group.attrs[part] for part in parts]
+    if not values or any(getattr(value, "ndim", None) != 1 for value in values):
+        raise _Unsound(f"`{group.name}` in it has no list `{attribute}`")
+    return [_text(one) for value in values for one in value]
+
+
 def _text(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    return encodable(
+        value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    )
+
+
+if __name__ == "__main__":
+    json.dump({"read": _read}[sys.argv[1]](*sys.argv[2:]), sys.stdout)

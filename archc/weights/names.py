@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from archc.backends.uses import Uses
@@ -21,8 +22,13 @@ from archc.weights.files import DTYPES, ORDER, Entry, Stored, place_of
 from archc.weights.layout import Array, Layout
 
 MOST_TOLD = 20
+MANY = 2000
+"""Names among which none is looked for that is near a missing one."""
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
+_COUNTED = re.compile(r"\{([a-z]+)([+-][0-9]{1,4})?\}")
 _PATTERN = re.compile(r"[a-z0-9_.{}]+")
+_WRAPPERS = re.compile(r"(?:module\.|_orig_mod\.)*")
+"""What DistributedDataParallel and `torch.compile` put before the names of a state dict."""
 _COUNTER = ".num_batches_tracked"
 """PyTorch counts the batches of each normalisation, which nothing depends on."""
 
@@ -35,36 +41,64 @@ class Wanted(NamedTuple):
     name: str
 
 
+class Match(NamedTuple):
+    """The entry of every array of a network, by the array's key; `in_order` tells that the order of
+    the file has stood for the names."""
+
+    entries: Mapping[str, Entry]
+    in_order: bool
+
+
 def matched(
     stored: Stored, wanted: Sequence[Wanted], costs: Costs, table: Mapping[str, str]
-) -> dict[str, Entry]:
-    """The entry of every array of the network, by the array's key. Raises SpecError (ARC604) with
-    everything that is missing, left over, or of another shape or type."""
+) -> Match:
+    """Which entry is which array. Raises SpecError (ARC604) with everything that is missing, left
+    over, or of another shape or type."""
     given = {name: one for name, one in stored.entries.items() if not name.endswith(_COUNTER)}
     names = {one.array.key: _renamed(one, table) for one in wanted}
+    if given.keys().isdisjoint(names.values()):
+        given = _unwrapped(given)
+    ordered: dict[str, str] = {}
     if not table and not given.keys() >= set(names.values()):
         if stored.groups.keys() >= set(names.values()):
             names = {key: stored.groups[name] for key, name in names.items()}
         else:
-            names = _by_order(stored, given, wanted, costs) or names
+            ordered = _by_order(stored, given, wanted, costs)
+            names = ordered or names
     found: list[Diagnostic] = []
+    takers: dict[str, str] = {}
     for one in wanted:
         name = names[one.array.key]
-        if name in given:
+        first = takers.setdefault(name, one.array.key)
+        if first != one.array.key:
+            message = f"`{first}` and `{one.array.key}` are both given `{name}`"
+            found.append(Diagnostic("ARC604", message, one.array.node.origin.place))
+        elif name in given:
             found += _differences(one, name, given[name], stored)
         else:
             message = f"`{one.array.key}` is missing: {stored.path} has no `{name}`"
             place = one.array.node.origin.place
-            found.append(Diagnostic("ARC604", message, place, did_you_mean(name, given)))
-    taken = set(names.values())
+            # Looking for near names takes time, for faults that are not told.
+            near = len(found) < MOST_TOLD and len(given) <= MANY
+            hint = did_you_mean(name, given) if near else None
+            found.append(Diagnostic("ARC604", message, place, hint))
     found += [
         Diagnostic("ARC604", f"`{name}` belongs to no array of the network", place_of(stored.path))
         for name in given
-        if name not in taken
+        if name not in takers
     ]
     if found:
         raise SpecError(_shortened(found, stored))
-    return {key: given[name] for key, name in names.items()}
+    return Match({key: given[name] for key, name in names.items()}, bool(ordered))
+
+
+def _unwrapped(given: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The entries of a state dict, less what is before all names alike."""
+    wrapper = _WRAPPERS.match(next(iter(given), ""))
+    assert wrapper is not None
+    if not all(name.startswith(wrapper[0]) for name in given):
+        return dict(given)
+    return {name.removeprefix(wrapper[0]): entry for name, entry in given.items()}
 
 
 def _differences(one: Wanted, name: str, entry: Entry, stored: Stored) -> Iterator[Diagnostic]:
@@ -93,19 +127,24 @@ def _shortened(found: list[Diagnostic], stored: Stored) -> list[Diagnostic]:
 def _renamed(one: Wanted, table: Mapping[str, str]) -> str:
     """What the file calls an array, by the first pattern of the table for its op's path."""
     for ours, theirs in table.items():
-        pattern = _PLACEHOLDER.sub(r"(?P<\1>[0-9]+)", ours.replace(".", r"\."))
+        pattern = _PLACEHOLDER.sub(r"(?P<\1>[0-9]{1,9})", ours.replace(".", r"\."))
         match = re.fullmatch(pattern, one.array.node.path)
         if match is not None:
-            group = theirs
-            for hole, number in match.groupdict().items():
-                group = group.replace(f"{{{hole}}}", number)
-            return group + one.name[len(layer_of(one.name)) :]
+            layer = _COUNTED.sub(partial(_number, match.groupdict()), theirs)
+            return layer + one.name[len(layer_of(one.name)) :]
     return one.name
+
+
+def _number(numbers: Mapping[str, str], hole: re.Match[str]) -> str:
+    """What stands for `{n}` or `{n-1}`."""
+    number = numbers[hole[1]]
+    return number if hole[2] is None else str(int(number) + int(hole[2]))
 
 
 def read_table(value: Value) -> dict[str, str]:
     """The table of names in a YAML file: a mapping of ops' paths to the layers of a file. `{n}`,
-    by any name in lower-case letters, stands for a number, the same on both sides.
+    by any name in lower-case letters, stands for a number of a path; the layer's name has it as
+    `{n}`, or as `{n-1}` where the file counts from zero.
 
     Raises SpecError (ARC604).
     """
@@ -121,7 +160,7 @@ def read_table(value: Value) -> dict[str, str]:
         elif not _PATTERN.fullmatch(ours) or len(set(holes)) < len(holes):
             message = f"`{ours}` is no path of ops with each `{{n}}` once"
             found.append(Diagnostic("ARC604", message, theirs.key_place or theirs.place))
-        elif not set(_PLACEHOLDER.findall(theirs.data)) <= set(holes):
+        elif not {hole for hole, _ in _COUNTED.findall(theirs.data)} <= set(holes):
             message = f"`{theirs.data}` has a number that `{ours}` does not give"
             found.append(Diagnostic("ARC604", message, theirs.place))
         else:

@@ -1,91 +1,85 @@
-"""PyTorch's own files, read and written by a process of its own: `python -m
-archc.weights.pickled`. They are pickles: PyTorch reads them with `weights_only=True`, which builds
-tensors and plain containers alone, and the process may take so much memory and no more.
+"""PyTorch's own files, read and written by a process of its own: `python -m archc.weights.pickled`.
+They are pickles: PyTorch reads them with `weights_only=True`, which builds tensors and plain
+containers alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
+import pickle
+import struct
 import sys
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
-from archc.weights.files import ORDER, refuse
-
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-ROOM = 8 << 30
-"""Bytes that PyTorch and its libraries may take beside the file."""
+from archc.weights.apart import limit, line, too_large
+from archc.weights.files import ORDER
 
 
-@contextmanager
-def as_safetensors(path: str) -> Iterator[str]:
-    """A safetensors file with the tensors of a `.pth`, there within the context."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
-                refuse(path, "it is compressed, which PyTorch's files are not")
-    with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        made = os.path.join(folder, "weights.safetensors")
-        told = _asked("read", os.path.abspath(path), made)
-        if told is not None:
-            refuse(path, told)
-        yield made
-
-
-def write(path: str, source: str) -> None:
-    """Write the tensors of a safetensors file as a `.pth`."""
-    told = _asked("write", source, path)
-    if told is not None:
-        refuse(path, told)
-
-
-def _asked(*arguments: str) -> str | None:
-    """What is wrong, as the process tells it."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "archc.weights.pickled", *arguments],
-        env={**os.environ, "PYTHONPATH": ROOT, "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        return f"PyTorch ended with exit code {done.returncode}"
-    told: str | None = json.loads(done.stdout)
-    return told
-
-
-def _limit_memory(size: int) -> None:
+def archive_fault(path: str) -> str | None:
+    """What is wrong with a zip archive, as which PyTorch has written its files since 2020."""
     try:
-        import resource
-    except ImportError:  # Windows
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (2 * size + ROOM, 2 * size + ROOM))
+        if not zipfile.is_zipfile(path):
+            return None
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
+        return "it is no sound archive"
+    if any(info.filename == "model.weights.h5" for info in members):
+        return "it is a `.keras` archive; what `model.save_weights` writes is read"
+    if any(info.compress_type != zipfile.ZIP_STORED for info in members):
+        return "it is compressed, which PyTorch's files are not"
+    return None
 
 
 def _read(path: str, made: str) -> str | None:
     try:
         import torch
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
     except ImportError as error:
         return f"{error.name} is not installed: pip install 'archc[torch]'"
-    _limit_memory(os.path.getsize(path))
+    limit(os.path.getsize(path))
+    told = archive_fault(path)
+    if told is not None:
+        return told
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # whose text tells how to run what is in the file
+        return "it holds more than weights, or is damaged: PyTorch refuses it with `weights_only`"
     except Exception as error:
-        return f"PyTorch does not load it as weights alone ({' '.join(str(error).split())[:200]})"
+        return f"PyTorch does not load it ({line(error)})"
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]  # as training scripts save it beside their optimizer
     if not isinstance(found, dict) or not all(
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in found.items()
     ):
         return "it holds no state dict: names with a tensor each"
-    tensors = {key: value.detach().contiguous().clone() for key, value in found.items()}
-    save_file(tensors, made, metadata={ORDER: json.dumps(list(tensors))})
+    if not all(map(_is_plain, found.values())):
+        return "it holds a tensor that is no plain array: sparse, quantized, complex or empty"
+    needed = sum(value.numel() * value.element_size() for value in found.values())
+    told = too_large(needed, path)
+    if told is not None:
+        return told
+    plain = torch.contiguous_format
+    tensors = {key: value.detach().clone(memory_format=plain) for key, value in found.items()}
+    try:
+        save_file(tensors, made, metadata={ORDER: json.dumps(list(tensors))})
+    except (OSError, ValueError, SafetensorError) as error:
+        return f"its tensors cannot be read ({line(error)})"
     return None
+
+
+def _is_plain(tensor: Any) -> bool:
+    """Whether a tensor is an array of real numbers in memory."""
+    import torch
+
+    return (
+        tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and not (tensor.is_nested or tensor.is_quantized or tensor.is_complex())
+    )
 
 
 def _write(source: str, path: str) -> str | None:
@@ -94,7 +88,10 @@ def _write(source: str, path: str) -> str | None:
         from safetensors.torch import load_file
     except ImportError as error:
         return f"{error.name} is not installed: pip install 'archc[torch]'"
-    torch.save(load_file(source), path)
+    try:
+        torch.save(load_file(source), path)
+    except (OSError, RuntimeError) as error:
+        return f"PyTorch does not write it ({line(error)})"
     return None
 
 

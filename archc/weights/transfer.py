@@ -13,19 +13,29 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from archc import backends
 from archc.emit import Ref
 from archc.infer import Costs
+from archc.output import OutputError
 from archc.spec import Spec
+from archc.weights.apart import ROOT, asked
 from archc.weights.files import FORMAT, VERSION, Stored, opened, refuse, write_safetensors
 from archc.weights.hdf5 import group_of
 from archc.weights.layout import Layout, arrays, slots, to_canonical, to_framework
 from archc.weights.names import Wanted, matched
-from archc.weights.pickled import ROOT, write
 
 NO_TABLE: Mapping[str, str] = {}
+
+
+class Loaded(NamedTuple):
+    """Arrays of a network in canonical layout, by their keys. `in_order` tells that the names in
+    the file are others, and that the order of the layers there has stood for them."""
+
+    weights: dict[str, Any]
+    in_order: bool
 
 
 def load(
@@ -33,16 +43,24 @@ def load(
 ) -> dict[str, Any]:
     """The arrays of a network in canonical layout, by their keys, from a file of any format.
     `table` gives the names that the file has for layers. Raises SpecError (ARC602 to ARC604)."""
+    return read(path, spec, costs, table).weights
+
+
+def read(path: str, spec: Spec, costs: Costs, table: Mapping[str, str] = NO_TABLE) -> Loaded:
+    """As `load`, with how the names were found."""
     with opened(path) as stored:
         wanted = _wanted(stored.kind, spec, costs)
-        entries = matched(stored, wanted, costs, table)
-        return {
-            one.array.key: to_canonical(_read(stored, entries[one.array.key].read), one.layout)
+        match = matched(stored, wanted, costs, table)
+        weights = {
+            one.array.key: to_canonical(
+                _array(stored, match.entries[one.array.key].read), one.layout
+            )
             for one in wanted
         }
+        return Loaded(weights, match.in_order)
 
 
-def _read(stored: Stored, read: Any) -> Any:
+def _array(stored: Stored, read: Any) -> Any:
     try:
         return read()
     except (OSError, RuntimeError, ValueError) as error:
@@ -116,7 +134,9 @@ def save_torch(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) 
         with tempfile.TemporaryDirectory(prefix="archc-") as folder:
             made = os.path.join(folder, "state.safetensors")
             write_safetensors(made, state, {"format": "pt"})
-            write(staged.path, made)
+            told = asked("pickled", "write", made, staged.path)
+        if told is not None:
+            raise OutputError(f"{path}: {told}")
 
 
 def save_keras(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) -> None:
@@ -136,9 +156,8 @@ def save_keras(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) 
             json.dump(places, stream)
         with open(os.path.join(folder, "emitted.py"), "w", encoding="utf-8") as stream:
             stream.write(backends.emit("keras", spec, costs))
-        made = os.path.join(folder, "made.weights.h5")
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "archc.weights.keras_writer", folder, made],
+            [sys.executable, "-P", "-m", "archc.weights.keras_writer", folder, staged.path],
             env={
                 **os.environ,
                 "PYTHONPATH": ROOT,
@@ -152,23 +171,29 @@ def save_keras(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) 
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines()
             reason = lines[-1][:300] if lines else f"exit code {done.returncode}"
-            refuse(path, f"Keras does not write it ({reason})", "pip install 'archc[keras]'")
-        os.replace(made, staged.path)
+            hint = "pip install 'archc[keras]'" if "No module named" in reason else None
+            raise OutputError(f"{path}: Keras does not write it ({reason})", hint)
 
 
 class _Staged:
-    """A path beside the wanted one, renamed to it where nothing goes wrong."""
+    """A new file beside the wanted one, renamed to it where nothing goes wrong. Its name ends as
+    the wanted one's does."""
 
     def __init__(self, path: str) -> None:
         self.wanted = path
         folder, name = os.path.split(os.path.abspath(path))
-        self.path = os.path.join(folder, f".{name}.{os.getpid()}.part")
+        self.path = os.path.join(folder, f".archc-{os.urandom(8).hex()}-{name}")
 
     def __enter__(self) -> _Staged:
+        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            os.replace(self.path, self.wanted)
-        elif os.path.exists(self.path):
-            os.unlink(self.path)
+        try:
+            if kind is None:
+                with open(self.path, "rb+") as stream:
+                    os.fsync(stream.fileno())
+                os.replace(self.path, self.wanted)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(self.path)

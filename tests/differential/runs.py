@@ -1,90 +1,125 @@
-"""Random specs by their seeds, verified one after another."""
+"""Random specs by their seeds, each carried through the whole chain: both modules emitted and
+compiled, run with one set of weights, every layer compared."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from itertools import combinations
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from archc import backends
 from archc.infer import Costs
-from archc.ops.base import Op
-from archc.ops.fields import fields_of
-from archc.verify import Settings, Verification, Workers, verify
-from tests.differential.generator import read, spec_text
+from archc.verify import Settings, Verification, WorkerError, Workers, verify
+from tests.differential.accepting import read
+from tests.differential.generator import spec_text
 
 BATCH = 4
 """Samples: of two alone, normalisation of a vector over the batch keeps nothing but a sign."""
+FRESH = 250
+"""Specs after which the processes are started anew: frameworks keep what they have compiled."""
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    # Each network runs once: without its optimisations XLA takes a fifth of the time to compile it.
+    "XLA_FLAGS": " ".join(
+        (
+            "--xla_backend_optimization_level=0",
+            "--xla_llvm_disable_expensive_passes=true",
+            "--xla_cpu_use_fusion_emitters=false",
+            "--xla_cpu_parallel_codegen_split_count=1",
+        )
+    ),
+}
 
 
 class Run(NamedTuple):
-    """One random spec, and what verification says of it."""
+    """One random spec with the modules that it comes to, and what verification says of it: `found`,
+    or where it came to none, why."""
 
-    seed: int
+    seed: int | None
     text: str
     costs: Costs
-    found: Verification
+    sources: Mapping[str, str]
+    found: Verification | None
+    failure: str | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both networks are one."""
+        return self.found is not None and self.found.agrees
 
     @property
     def told(self) -> str:
         """What diverges, for a failing test."""
+        if self.found is None:
+            return f"seed {self.seed}: {self.failure}\n{self.text}"
         faults = "; ".join(f"{one.backend} {one.path}: {one.message}" for one in self.found.faults)
         return f"seed {self.seed}: {self.found.first} {faults}\n{self.text}"
 
+    @property
+    def share(self) -> float:
+        """The largest share of what is tolerated that any two values are apart."""
+        rows = self.found.rows if self.found is not None else ()
+        differences = [one for row in rows for one in row.differences.values() if one is not None]
+        return max((one.share for one in differences), default=0.0)
 
-def run(seed: int, workers: Workers) -> Run:
-    """Verify the spec of a seed."""
-    text = spec_text(Random(seed))
+
+def quick_workers() -> Workers:
+    """Processes that run many small networks, on one core each."""
+    return Workers(ENVIRONMENT)
+
+
+def run_text(
+    text: str, workers: Workers, seed: int | None = None, settings: Settings | None = None
+) -> Run:
+    """Verify a spec."""
     spec, costs = read(text)
-    return Run(
-        seed, text, costs, verify(spec, costs, Settings(seed=seed, batch=BATCH), workers=workers)
-    )
+    sources = {backend: backends.emit(backend, spec, costs) for backend in backends.BACKENDS}
+    try:
+        for backend, source in sources.items():
+            compile(source, f"{backend}.py", "exec")
+        chosen = settings or Settings(seed=seed or 0)
+        found = verify(spec, costs, chosen._replace(batch=BATCH), sources=sources, workers=workers)
+    except (SyntaxError, WorkerError) as error:
+        return Run(seed, text, costs, sources, None, f"{type(error).__name__}: {error}")
+    return Run(seed, text, costs, sources, found, None)
 
 
-def runs(seeds: range, workers: Workers) -> Iterator[Run]:
-    """Verify the specs of some seeds. Every few hundred the processes are started anew: frameworks
-    keep what they have compiled."""
+def run(seed: int, workers: Workers, settings: Settings | None = None) -> Run:
+    """Verify the spec of a seed."""
+    chosen = (settings or Settings())._replace(seed=seed)
+    return run_text(spec_text(Random(seed)), workers, seed, chosen)
+
+
+def runs(seeds: Sequence[int], workers: Workers, settings: Settings | None = None) -> Iterator[Run]:
+    """Verify the specs of some seeds."""
     for number, seed in enumerate(seeds, start=1):
-        yield run(seed, workers)
-        if number % 300 == 0:
+        yield run(seed, workers, settings)
+        if number % FRESH == 0:
             for engine in list(workers.processes):
                 workers.stop(engine)
 
 
-# Coverage
+def write_sources(made: Run, folder: Path) -> None:
+    """Write the emitted modules of a spec into a folder."""
+    for backend, source in made.sources.items():
+        (folder / f"{backend}_{made.seed}.py").write_text(source, encoding="utf-8")
 
 
-def options_of(op: Op) -> dict[str, str]:
-    """Each field of an op with the kind of its value: a word or flag itself, an activation by its
-    name, anything else as the default or as some other value."""
-    found = {}
-    for field in fields_of(type(op)):
-        value = getattr(op, field.name)
-        if isinstance(value, bool | str):
-            found[field.name] = str(value)
-        elif isinstance(value, Op):
-            found[field.name] = value.name
-        elif not field.required:
-            found[field.name] = "default" if value == field.default else "given"
-    return found
-
-
-def pairs_of(costs: Costs) -> Counter[str]:
-    """How often each op, and each pair of options of one op, occurs in a network."""
-    counts: Counter[str] = Counter()
-    for layer in costs.layers:
-        op = layer.node.op
-        counts[op.name] += 1
-        options = [f"{name}={value}" for name, value in options_of(op).items()]
-        counts.update(f"{op.name}: {a}, {b}" for a, b in combinations(options, 2))
-    return counts
-
-
-def summary(found: Verification) -> dict[str, Any]:
-    """The largest difference, and what was run."""
-    largest = max(
-        (one.largest for row in found.rows for one in row.differences.values() if one is not None),
-        default=0.0,
-    )
-    return {"largest": largest, "versions": dict(found.versions)}
+def ruff_faults(folder: Path) -> str:
+    """What ruff finds in a folder's modules at its defaults; nothing where they are sound."""
+    found = []
+    for command in (["check"], ["format", "--diff"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(folder)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+        found += [done.stdout + done.stderr] if done.returncode else []
+    return "\n".join(found)

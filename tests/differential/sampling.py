@@ -11,52 +11,101 @@ from typing import Any
 from archc.ops import MERGES, OPS
 from archc.ops.axes import Axes
 from archc.ops.base import Op, ShapeFault
-from archc.ops.fields import fields_of
+from archc.ops.fields import EXPRESSION_SCHEMA, FieldInfo, Schema, fields_of
 
+CHOSEN = 0.8
+"""How often a field is given where one of its values says the same as leaving it out."""
 OPTIONAL = 0.45
-"""How often a field that has a default is given."""
+"""How often any other field that has a default is given."""
 OFTEN = {"epsilon": 0.9}
-"""Normalisation with the usual 1e-5 makes rounding errors 300 times as large where what it takes is
-constant; several such in a row are no network that anybody could compare."""
-LARGEST = 4
+"""The usual 1e-5 now and then: what several of those in a row give cannot be compared."""
+LARGEST = 3
 """The largest whole number of a field, over its minimum: networks stay small."""
+SAME_SIZE = {"padding": "same", "stride": 1}
+"""Fields of windows that keep the spatial axes as they are."""
+
+SINGLE = tuple(op for name, op in OPS.items() if name not in MERGES)
+"""The ops of one input."""
+WEIGHTS = tuple(1 + len(fields_of(op)) for op in SINGLE)
+"""How often each is drawn: one with many fields has more to get wrong."""
 
 
-def step(random: Random, op: type[Op], x: Axes) -> Any:
-    """A step of an op on a value of the axes `x`, as a spec writes it. It may not fit."""
-    special = SPECIAL.get(op.name)
-    fields = special(random, x) if special is not None else {}
+def any_step(random: Random, x: Axes) -> dict[str, Any]:
+    """A step of some op that takes the axes `x`."""
+    while True:
+        made = step(random, random.choices(SINGLE, WEIGHTS)[0], x)
+        if output(made, x) is not None:
+            return made
+
+
+def keeping_step(random: Random, x: Axes) -> dict[str, Any]:
+    """A step of some op that keeps the axes `x`, but perhaps for the number of channels."""
+    while True:
+        made = step(random, random.choices(SINGLE, WEIGHTS)[0], x)
+        ((name, fields),) = made.items()
+        known = {field.name for field in fields_of(OPS[name])}
+        if not keeps(made, x) and known >= SAME_SIZE.keys():
+            fields |= SAME_SIZE
+        if keeps(made, x):
+            return made
+
+
+def keeps(made: dict[str, Any], x: Axes) -> bool:
+    """Whether a step keeps the axes `x`, but perhaps for the number of channels."""
+    found = output(made, x)
+    return found is not None and found.with_width(x.width) == x
+
+
+def projection(x: Axes, width: int) -> dict[str, Any]:
+    """A step that turns `x` into axes of another number of channels or features."""
+    if x.is_map:
+        return {"conv": {"filters": width, "kernel_size": 1}}
+    return {"dense": {"units": width}}
+
+
+def step(random: Random, op: type[Op], x: Axes) -> dict[str, Any]:
+    """A step of an op on a value of the axes `x`, all fields by their names. It may not fit."""
+    fitting = FITTING.get(op.name)
+    fields = fitting(random, x) if fitting is not None else {}
     for field in fields_of(op):
-        if field.name in fields or (special is not None and field.name in NOT_DRAWN):
+        if field.name in fields or (fitting is not None and field.name in FITTED):
             continue
-        if field.required or random.random() < OFTEN.get(field.name, OPTIONAL):
-            fields[field.name] = _value(random, field.kind.schema, x)
-    if op.scalar in fields and len(fields) == 1 and random.random() < 0.5:
-        (given,) = fields.values()
-        return {op.name: given}
-    if not fields and random.random() < 0.8:
-        return op.name
+        if field.required or random.random() < _share(field):
+            fields[field.name] = value(random, field.kind.schema, x)
     return {op.name: fields}
 
 
-def fits(op: type[Op], made: Any, x: Axes) -> bool:
-    """Whether an op's own rule takes the axes with the fields of a step."""
-    given = {} if isinstance(made, str) else made[op.name]
-    if not isinstance(given, dict):
-        given = {op.scalar: given}
-    kinds = {field.name: field.kind for field in fields_of(op)}
+def output(made: dict[str, Any], x: Axes) -> Axes | None:
+    """The axes that a step of one op makes of `x`; None where the op's own rule refuses them."""
+    ((name, given),) = made.items()
+    kinds = {field.name: field.kind for field in fields_of(OPS[name])}
+    typed = {key: kinds[key].convert(one) for key, one in given.items()}
     try:
-        op(**{name: kinds[name].convert(value) for name, value in given.items()}).infer((x,))
+        return OPS[name](**typed).infer((x,))
     except ShapeFault:
-        return False
-    return True
+        return None
 
 
-def _value(random: Random, schema: dict[str, Any], x: Axes) -> Any:
-    """A value that a schema accepts, no expression."""
+def _share(field: FieldInfo) -> float:
+    words = [one for part in alternatives(field.kind.schema) for one in part.get("enum", ())]
+    if field.name in OFTEN:
+        return OFTEN[field.name]
+    return CHOSEN if words or field.kind.schema.get("type") == "boolean" else OPTIONAL
+
+
+def alternatives(schema: Schema) -> list[Schema]:
+    """The kinds of value that a schema accepts, expressions aside."""
     if "anyOf" in schema:
-        kinds = [one for one in schema["anyOf"] if "pattern" not in one]
-        return _value(random, random.choice(kinds), x)
+        return [one for part in schema["anyOf"] for one in alternatives(part)]
+    return [] if schema == EXPRESSION_SCHEMA else [schema]
+
+
+def value(random: Random, schema: Schema, x: Axes) -> Any:
+    """A value that a schema accepts, no expression."""
+    parts = alternatives(schema)
+    # A word is as likely as another kind of value: there are many words.
+    weights = [len(one.get("enum") or one.get("properties") or "1") for one in parts]
+    schema = random.choices(parts, weights)[0] if len(parts) > 1 else parts[0]
     if "enum" in schema:
         return random.choice(schema["enum"])
     kind = schema["type"]
@@ -68,44 +117,59 @@ def _value(random: Random, schema: dict[str, Any], x: Axes) -> Any:
     if kind == "number":
         return _number(random, schema)
     if kind == "array":
-        # The lists of the schema have one entry for each spatial axis, or two in all.
-        both = schema.get("minItems") == schema.get("maxItems") == 2
-        count = 2 if both else max(1, len(x.spatial))
-        items = schema["items"]
-        if "anyOf" in items:  # of one kind all
-            items = random.choice([one for one in items["anyOf"] if "pattern" not in one])
-        return [_value(random, items, x) for _ in range(count)]
-    if kind == "object":
-        name = random.choice(sorted(schema["properties"]))
-        inner = schema["properties"][name]
-        if schema.get("maxProperties") == 1:
-            return {name: _value(random, inner, x)}
-        chosen = [key for key in schema["properties"] if random.random() < 0.7]
-        return {key: _value(random, schema["properties"][key], x) for key in chosen}
-    raise AssertionError(schema)
+        return _list(random, schema, x)
+    name = random.choice(sorted(schema["properties"]))
+    if schema.get("maxProperties") == 1:
+        return {name: value(random, schema["properties"][name], x)}
+    chosen = [key for key in schema["properties"] if random.random() < 0.7]
+    return {key: value(random, schema["properties"][key], x) for key in chosen}
 
 
-def _number(random: Random, schema: dict[str, Any]) -> float:
+def _list(random: Random, schema: Schema, x: Axes) -> list[Any]:
+    """An entry for each spatial axis, or two for a [begin, end] pair; all of one kind."""
+    pair = schema.get("minItems") == schema.get("maxItems") == 2
+    count = 2 if pair else max(1, len(x.spatial))
+    items = random.choice(alternatives(schema["items"]))
+    return [value(random, items, x) for _ in range(count)]
+
+
+def _number(random: Random, schema: Schema) -> float:
     """A number of few digits inside the bounds. Its size is that of a usual one: no value of a
     field may drown what the other layers do."""
-    least = schema.get("minimum", schema.get("exclusiveMinimum", -1.5))
-    most = schema.get("maximum", schema.get("exclusiveMaximum", max(1.5, least + 1)))
-    while True:
-        number = round(random.uniform(least, most), 2)
-        above = number > least or ("minimum" in schema and number >= least)
-        below = number < most or ("exclusiveMaximum" not in schema and number <= most)
-        if (above or "exclusiveMinimum" not in schema) and below:
-            return number
+    least, most = -1.5, 1.5
+    for key, bound in schema.items():
+        least = bound if key in ("minimum", "exclusiveMinimum") else least
+        most = bound if key in ("maximum", "exclusiveMaximum") else most
+    steps = round((most - least) * 20)
+    first = 0 if "minimum" in schema else 1
+    number: float = least + random.randint(first, steps - ("exclusiveMaximum" in schema)) / 20
+    return round(number, 2)
 
 
-def _divisor(random: Random, number: int) -> int:
+def divisor(random: Random, number: int) -> int:
+    """A whole number that divides another."""
     return random.choice([one for one in range(1, number + 1) if number % one == 0])
 
 
 def _conv(random: Random, x: Axes) -> dict[str, Any]:
-    groups = _divisor(random, x.width) if random.random() < 0.35 else 1
-    fields: dict[str, Any] = {"filters": groups * random.randint(1, 4 if groups < 4 else 1)}
-    return fields | ({"groups": groups} if groups > 1 else {})
+    if random.random() < 0.6:
+        return {"filters": random.randint(1, 6)}
+    groups = divisor(random, x.width)
+    return {"filters": groups * random.randint(1, 3 if groups < 4 else 1), "groups": groups}
+
+
+def _conv_transpose(random: Random, x: Axes) -> dict[str, Any]:
+    """In groups Keras has none, which is tried now and then. What is appended is less than the
+    stride."""
+    if random.random() < 0.02:
+        return _conv(random, x)
+    fields: dict[str, Any] = {"filters": random.randint(1, 6)}
+    if random.random() < 0.3:
+        stride = random.randint(2, 3)
+        extra = random.randint(1, stride - 1)
+        each = [extra] * len(x.spatial)
+        fields |= {"stride": stride, "output_padding": each if each and extra == 1 else extra}
+    return fields
 
 
 def _reshape(random: Random, x: Axes) -> dict[str, Any]:
@@ -119,7 +183,7 @@ def _reshape(random: Random, x: Axes) -> dict[str, Any]:
     names = random.choice(shapes)
     left, sizes = x.elements, {}
     for name in names[:-1]:
-        sizes[name] = _divisor(random, left)
+        sizes[name] = divisor(random, left)
         left //= sizes[name]
     return {**sizes, names[-1]: left}
 
@@ -129,23 +193,28 @@ def _permute(random: Random, x: Axes) -> dict[str, Any]:
 
 
 def _select(random: Random, x: Axes) -> dict[str, Any]:
+    if random.random() < 0.3:  # neighbours, which are emitted as a slice
+        first = random.randrange(x.width)
+        return {"channels": [*range(first, random.randint(first + 1, x.width))]}
     count = random.randint(1, min(8, x.width + 1))
     return {"channels": [random.randrange(x.width) for _ in range(count)]}
 
 
 def _codes(random: Random, x: Axes) -> dict[str, Any]:
-    values = (-1, 1) if random.random() < 0.6 else (-1, 0.5, 0, 2)
     rows = range(random.randint(1, 4))
+    if random.random() < 0.3:
+        return {"codes": ["".join(random.choice("#.") for _ in range(x.width)) for _ in rows]}
+    values = (-1, 1) if random.random() < 0.5 else (-1, 0.5, 0, 2)
     return {"codes": [[random.choice(values) for _ in range(x.width)] for _ in rows]}
 
 
 def _groups(random: Random, x: Axes) -> dict[str, Any]:
-    return {"groups": _divisor(random, x.width)}
+    return {"groups": divisor(random, x.width)}
 
 
-SPECIAL: dict[str, Callable[[Random, Axes], dict[str, Any]]] = {
+FITTING: dict[str, Callable[[Random, Axes], dict[str, Any]]] = {
     "conv": _conv,
-    "conv_transpose": _conv,
+    "conv_transpose": _conv_transpose,
     "reshape": _reshape,
     "permute": _permute,
     "select": _select,
@@ -154,10 +223,7 @@ SPECIAL: dict[str, Callable[[Random, Axes], dict[str, Any]]] = {
     "channel_shuffle": _groups,
 }
 """Fields that must fit what comes in."""
-NOT_DRAWN = frozenset(
+FITTED = frozenset(
     {"groups", "channels", "length", "depth", "height", "width", "tokens", "features"}
 )
 """Fields that only the functions above give."""
-
-SINGLE = tuple(op for name, op in OPS.items() if name not in MERGES)
-"""The ops of one input."""

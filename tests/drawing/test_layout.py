@@ -157,9 +157,41 @@ def test_what_gets_high_goes_on_in_columns() -> None:
     assert straight.height > 2 * straight.width
 
 
+def test_a_merge_stands_below_its_branches() -> None:
+    lines = ["archc: 1", "name: rows", "input: {channels: 4, height: 32, width: 32}", "layers:"]
+    for number in range(60):
+        size = 1 + 2 * number
+        conv = f"{{conv: {{filters: 4, kernel_size: {size}, padding: same}}}}"
+        lines.append(f"  - add: [[], [{conv}]]")
+    made = laid_out(costs("\n".join(lines) + "\n"))
+    assert len({round(box.x) for box in made.boxes if box.rows[0].label == "add"}) > 2
+    merges = {(box.x + box.width / 2, box.y) for box in made.boxes if box.rows[0].label == "add"}
+    into = [points for points, arrow in made.edges if arrow and points[-1] in merges]
+    assert len(into) == len(merges) == 60
+    assert all(len(points) == 2 for points in into)
+
+
+def test_lanes_are_apart_and_used_again() -> None:
+    made = laid_out(costs(CROSSED))
+    skips = [
+        points for points, _ in made.edges if len(points) == 4 and points[-1][0] < points[2][0]
+    ]
+    assert len(skips) == 6
+    down = [(points[1][0], points[1][1], points[2][1], points[0]) for points in skips]
+    for (x, top, bottom, source), (other_x, other_top, other_bottom, other) in combinations(
+        down, 2
+    ):
+        if x == other_x and source != other:
+            assert bottom < other_top or other_bottom < top
+    assert len({x for x, *_ in down}) == 3
+
+
 def test_no_column_holds_a_lone_op() -> None:
     made = laid_out(shipped("vgg11").costs)
     (flatten,) = [box for box in made.boxes if box.rows[0].label == "flatten"]
+    (start,) = [box for box in made.boxes if box.rows[0].label == "input"]
+    (features,) = [border for border in made.borders if border.label == "features"]
+    assert features.x < start.x < features.x + features.width
     (classifier,) = [border for border in made.borders if border.label == "classifier"]
     assert classifier.x < flatten.x < classifier.x + classifier.width
 

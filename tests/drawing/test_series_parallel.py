@@ -147,6 +147,9 @@ def test_time_grows_with_the_graph_alone() -> None:
         yield [[], [0], *([number - 1, 0] for number in range(2, size))]
         yield [[], [0], *([number - 1, number - 2] for number in range(2, size))]
         half = size // 2
+        # All of the second half would go around the first one, but for an edge to the end.
+        row = [[number - 1] for number in range(1, half)]
+        yield [[], *row, *([number - 1, 1] for number in range(half, size)), [size - 1, 2]]
         yield [[], *([n - 1] if n <= half else [n - 1, size - n] for n in range(1, size))]
 
     taken = []

@@ -11,7 +11,8 @@ import pytest
 from archc.drawing.items import Frame, Item, Output, Parallel, Repeat, Series, Stack
 from archc.drawing.tree import DEEPEST, Drawing, drawing
 from archc.graph import Graph, Node
-from tests.differential.generator import read, spec_text
+from tests.differential.accepting import read
+from tests.differential.generator import spec_text
 from tests.drawing.networks import CROSSED, INCEPTION, TWO_TWO, U_NET, costs, deep
 from tests.emitted.networks import SHIPPED, shipped
 from tests.emitted.structures import STRUCTURES
@@ -148,6 +149,45 @@ def test_a_row_of_what_takes_one_value_is_no_repeat() -> None:
     assert not any(isinstance(item, Repeat) for item in items(drawn.root))
 
 
+def test_a_row_whose_members_feed_each_other_is_no_repeat() -> None:
+    lines = [
+        "archc: 1",
+        "name: linked",
+        "input: {features: 4}",
+        "layers:",
+        "  - {dense: 4, name: d0}",
+    ]
+    for number in range(1, 9):
+        lines.append(f"  - {{dense: 4, name: d{number}}}")
+        lines.append(f"  - {{add: [], from: [d{number - 1}, d{number}], name: a{number}}}")
+    assert repeats(costs("\n".join(lines) + "\n").graph) == []
+
+
+def test_blocks_of_other_names_are_no_repeat() -> None:
+    body = "{layers: [{dense: 4}, relu]}"
+    text = (
+        f"archc: 1\nname: named\ninput: {{features: 4}}\nblocks: {{p: {body}, q: {body}}}\n"
+        "layers: [{block: p}, {block: q}, {block: p}, {block: q}]\n"
+    )
+    assert repeats(costs(text).graph) == []
+    assert repeats(costs(text.replace("block: q", "block: p")).graph) == [("p_1", 4)]
+
+
+def test_a_repeat_begins_with_its_branches() -> None:
+    def residual(size: int) -> str:
+        return f"add: [[], [{{conv: {{filters: 4, kernel_size: {size}, padding: same}}}}, relu]]"
+
+    text = (
+        "archc: 1\nname: begins\ninput: {channels: 4, height: 8, width: 8}\nlayers:\n"
+        f"  - {residual(5)}\n  - relu\n"
+        f"  - repeat: 4\n    layers:\n      - {residual(3)}\n      - relu\n"
+    )
+    drawn = drawing(costs(text).graph)
+    (repeat,) = [item for item in items(drawn.root) if isinstance(item, Repeat)]
+    assert len(repeat.units) == 4
+    assert isinstance(repeat.units[0].items[0], Parallel)
+
+
 def test_what_dresses_an_op_is_in_its_box() -> None:
     stacks = [item for item in items(drawing(costs(CROSSED).graph).root) if isinstance(item, Stack)]
     told = [" ".join(node.op.name for node in stack.nodes) for stack in stacks]
@@ -156,6 +196,16 @@ def test_what_dresses_an_op_is_in_its_box() -> None:
     assert "add relu" in told
     # What two ops take is a box of its own.
     assert all(len({node.output.sizes for node in stack.nodes}) == 1 for stack in stacks)
+
+
+def test_what_is_taken_elsewhere_too_has_its_own_box() -> None:
+    text = (
+        "archc: 1\nname: apart\ninput: {features: 4}\nlayers:\n"
+        "  - {dense: 4, name: a}\n  - relu\n  - {add: [], from: [a, relu_1]}\n"
+    )
+    drawn = drawing(costs(text).graph)
+    stacks = [item for item in items(drawn.root) if isinstance(item, Stack)]
+    assert [len(stack.nodes) for stack in stacks] == [1, 1, 1, 1]
 
 
 def test_skips_are_what_no_structure_has_a_place_for() -> None:
@@ -211,6 +261,15 @@ def test_nesting_is_bounded() -> None:
     drawn = check(costs(nested(DEEPEST + 20)).graph)
     assert depth(drawn.root) == DEEPEST
     assert drawn.skips != ()
+
+
+def test_frames_nest_as_deep_as_is_drawn() -> None:
+    levels = DEEPEST + 10
+    blocks = [f"  b{n}: {{layers: [relu, {{block: b{n + 1}}}, relu]}}" for n in range(levels)]
+    lines = ["archc: 1", "name: frames", "input: {features: 4}", "blocks:", *blocks]
+    lines += [f"  b{levels}: {{layers: [relu]}}", "layers: [{block: b0}]"]
+    drawn = check(costs("\n".join(lines) + "\n").graph)
+    assert depth(drawn.root) == DEEPEST + 1
 
 
 def test_a_deep_network_is_drawn_without_recursion() -> None:

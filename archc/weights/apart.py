@@ -1,0 +1,87 @@
+"""Files that no library is trusted with in this process: PyTorch's pickles and HDF5, whose library
+crashes or goes round for ever on damaged files. A process of its own writes what they hold to a
+safetensors file, and may take so much memory and time and no more.
+
+Such a process is a module of this folder, run as `python -m archc.weights.NAME VERB FILE MADE`; it
+writes to standard output, as JSON, what is wrong with the file, or null.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from archc.weights.files import refuse
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+ROOM = 8 << 30
+"""Bytes that a framework and its libraries may take beside the file."""
+SECONDS = 10
+"""Of computing that a process may take for a small file."""
+BYTES_PER_SECOND = 10 << 20
+"""How slowly a file may be read at worst."""
+SHARED = 4
+"""How many times the file's size its arrays may be, where several share their numbers."""
+
+
+@contextmanager
+def as_safetensors(module: str, path: str) -> Iterator[str]:
+    """A safetensors file with the arrays of a file, there within the context. Raises SpecError
+    (ARC603)."""
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder:
+        made = os.path.join(folder, "weights.safetensors")
+        told = asked(module, "read", os.path.abspath(path), made)
+        if told is not None:
+            refuse(path, told)
+        yield made
+
+
+def asked(module: str, *arguments: str) -> str | None:
+    """What is wrong, as the process of a module of this folder tells it."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", f"archc.weights.{module}", *arguments],
+        env={**os.environ, "PYTHONPATH": ROOT, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        check=False,
+    )
+    if done.returncode == -getattr(signal, "SIGXCPU", 0):
+        return "reading it takes too long"
+    if done.returncode < 0:
+        return f"its process was ended by signal {-done.returncode}"
+    if done.returncode > 0:
+        return f"its process ended with exit code {done.returncode}"
+    told: str | None = json.loads(done.stdout)
+    return told
+
+
+def limit(size: int) -> None:
+    """Limit what this process may take, for a file of so many bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    room, seconds = 2 * size + ROOM, SECONDS + size // BYTES_PER_SECOND
+    resource.setrlimit(resource.RLIMIT_AS, (room, room))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def too_large(needed: int, path: str) -> str | None:
+    """What is wrong where the arrays of a file take so many bytes: a few bytes of a file may tell
+    that they stand for a terabyte."""
+    if needed > SHARED * os.path.getsize(path):
+        return f"its arrays would take {needed:,} bytes, far more than the file has"
+    return None
+
+
+def line(error: Exception) -> str:
+    """An error's message in one line."""
+    return " ".join(str(error).split())[:200]
