@@ -48,12 +48,14 @@ def difference(ours: Any, reference: Any, tolerance: tuple[float, float]) -> Dif
 
 
 def size(values: Any) -> float:
-    """The root of the mean square of an array: what its differences are to be seen against."""
+    """The root of the mean square of an array: what its differences are to be seen against. It is
+    infinite where the squares are too large."""
     import numpy
 
     values = values.reshape(-1)
     total = 0.0
     for start in range(0, len(values), CHUNK):
         chunk = numpy.asarray(values[start : start + CHUNK], "float64")
-        total += float(numpy.dot(chunk, chunk))
+        with numpy.errstate(over="ignore"):
+            total += float(numpy.dot(chunk, chunk))
     return sqrt(total / len(values))

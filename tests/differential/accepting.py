@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import ceil
 from typing import Any
 
 from archc.backends import plan
@@ -10,6 +11,8 @@ from archc.backends.keras import BACKEND as KERAS
 from archc.backends.torch import BACKEND as TORCH
 from archc.diagnostics import SourceText, SpecError
 from archc.infer import Costs
+from archc.ops.base import Op
+from archc.ops.normalization import LocalResponseNorm
 from archc.spec import Spec, read_source
 
 MOST_NODES = 60
@@ -57,8 +60,15 @@ def _degree(costs: Costs) -> int:
         elif node.op.name == "multiply":
             degrees.append(sum(incoming))
         else:
-            degrees.append(max(incoming) * (2 if node.op.name == "rbf" else 1))
+            degrees.append(max(incoming) * _power(node.op))
     return max(degrees)
+
+
+def _power(op: Op) -> int:
+    """With what power of its input an op's output grows."""
+    if isinstance(op, LocalResponseNorm):
+        return 1 + ceil(2 * max(0.0, -op.beta))
+    return 2 if op.name == "rbf" else 1
 
 
 def _gain(costs: Costs) -> float:
