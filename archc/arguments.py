@@ -1,5 +1,5 @@
 """What a spec gives, typed: the fields of an op, the parameters of a block instance, the axes of an
-input.
+input, the training recipe.
 
 Codes: ARC111 an input that is too large, ARC206 a value of the wrong kind, ARC408 a block's
 parameters, ARC409 axes that make no input.
@@ -16,9 +16,10 @@ from archc.expressions import Budget, is_expression
 from archc.ops.axes import AXIS_NAMES, Axes, axes_of
 from archc.ops.base import Op
 from archc.ops.fields import LARGEST, FieldInfo, fields_of
+from archc.recipe import Group, Training, Variants
 from archc.schema.validate import shown
 from archc.source import Value
-from archc.steps import Block, BlockStep, OpStep
+from archc.steps import Block, BlockStep, Document, OpStep
 
 Report = Callable[[Diagnostic], None]
 INPUT_HINT = (
@@ -164,3 +165,67 @@ def _axes(
         report(Diagnostic("ARC111", f"the input is too large: {axes}", place))
         return None
     return axes
+
+
+def typed_training(
+    document: Document, params: Environment
+) -> tuple[Training | None, list[Diagnostic]]:
+    """The training recipe, if the spec has one that is sound, and what is wrong with it beside what
+    is told already."""
+    found: list[Diagnostic] = []
+    if document.training is None or document.training in document.broken:
+        return None, found
+    try:
+        values = _Values(params, document.broken, found.append).record(Training, document.training)
+    except Unknown:
+        return None, found
+    assert isinstance(values, Training)
+    return values, found
+
+
+class _Values:
+    """Types the fields of records, groups of them within one another."""
+
+    def __init__(self, params: Environment, broken: Container[Value], report: Report) -> None:
+        self.params = params
+        self.broken = broken
+        self.report = report
+        self.budget = Budget()
+
+    def record(self, declaration: type, value: Value) -> object:
+        """A record of what a mapping holds. Reports each field at fault, then raises Unknown."""
+        given = mapping(value)
+        typed: dict[str, object] = {}
+        wanted = [field for field in fields_of(declaration) if field.name in given]
+        for field in wanted:
+            try:
+                typed[field.name] = self.field(field, given[field.name])
+            except Fault as fault:
+                self.report(fault.diagnostic)
+            except Unknown:
+                continue
+        if len(typed) < len(given) or value in self.broken:
+            raise Unknown
+        made: object = declaration(**typed)
+        return made
+
+    def field(self, field: FieldInfo, value: Value) -> object:
+        """Raises Fault (ARC206, ARC303) and Unknown."""
+        if value in self.broken:
+            raise Unknown
+        if isinstance(field.kind, Group):
+            return self.record(field.kind.declaration, value)
+        if isinstance(field.kind, Variants):
+            if isinstance(value.data, str):
+                return field.kind.declarations[value.data]()
+            ((name, fields),) = mapping(value).items()
+            if fields in self.broken:
+                raise Unknown
+            return self.record(field.kind.declarations[name], fields)
+        given = evaluate(value, self.params, None, self.budget)
+        try:
+            return field.kind.convert(given)
+        except ValueError:
+            message = f"`{field.name}` must be {field.kind.expected}, got {shown(given)}"
+            hint = whole_number_hint(given)
+            raise Fault(Diagnostic("ARC206", message, value.place, hint)) from None

@@ -118,6 +118,9 @@ class _Reader:
             self.is_sound(outputs) and self.check_values(outputs, self.params)
         ):
             outputs = None
+        training = given.get("training")
+        if training is not None:
+            self.check_values(training, self.params)
         document = Document(
             name=text,
             class_name=class_name,
@@ -130,6 +133,7 @@ class _Reader:
             layers=layers,
             outputs=tuple(sequence(outputs)),
             expect=given.get("expect"),
+            training=training,
             place=name.place,
             unsure=unsure,
             broken=frozenset(self.broken),

@@ -334,4 +334,18 @@ CODES: dict[str, Explanation] = {
         "archc weights import specs/vgg16.yaml resnet50.pth -o out.safetensors\n"
         "archc weights import specs/vgg16.yaml vgg16.pth -o out.safetensors",
     ),
+    "ARC701": Explanation(
+        "a recipe that does not fit the network",
+        "`training` is for networks with one input of images or vectors, and one output with a\n"
+        "value for each class. What it does to images must leave them as large as the input or\n"
+        "larger; a larger one is cropped, at random in training, in the middle otherwise.",
+        "training: {inputs: {resize: 200}, epochs: 90}    # the input is 224 x 224\n"
+        "training: {inputs: {resize: 256}, epochs: 90}",
+    ),
+    "ARC702": Explanation(
+        "fields of a recipe that contradict one another",
+        "A recipe says how long it trains by `epochs` or by `steps`, and what it asks for must be\n"
+        "possible together.",
+        "training: {epochs: 10, steps: 5000}\ntraining: {epochs: 10}",
+    ),
 }

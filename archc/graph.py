@@ -10,6 +10,7 @@ from archc.diagnostics import Place, visible
 from archc.expressions import Expression
 from archc.ops.axes import Axes
 from archc.ops.base import Op
+from archc.recipe import Training
 from archc.records import entity
 from archc.source import Value
 
@@ -122,6 +123,7 @@ class About:
     texts: tuple[str, ...]
     params: Mapping[str, object]
     overrides: Mapping[str, object]
+    training: Training | None = None
 
     @property
     def digest(self) -> str:

@@ -15,6 +15,7 @@ from archc.names import CLASSES, camel_case, fault_of_attribute
 from archc.ops.axes import Axes
 from archc.ops.base import Op, is_bare
 from archc.ops.fields import LARGEST, fields_of
+from archc.recipe import as_spec
 from archc.reports.written import as_written
 from archc.scope import Scope
 from archc.source import decode
@@ -83,6 +84,8 @@ class _Writer:
             told["outputs"] = [self.reference(index, scope) for index in graph.outputs]
         if graph.expect is not None and not graph.about.overrides:
             told["expect"] = graph.expect.plain()
+        if graph.about.training is not None:
+            told["training"] = _short(as_spec(graph.about.training))
         return f"{self.comment()}{document(told)}"
 
     def comment(self) -> str:
@@ -235,6 +238,8 @@ def _short(value: object) -> object:
     """A field's value with `1` for `1.0`: what takes a fraction takes whole numbers."""
     if isinstance(value, list):
         return [_short(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _short(item) for key, item in value.items()}
     if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST:
         return int(value)
     return value

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from archc.arguments import typed_training
 from archc.diagnostics import (
     Diagnostic,
     Place,
@@ -30,6 +31,7 @@ from archc.ops.fields import LARGEST
 from archc.schema.validate import Findings, validate
 from archc.source import Value, decode, parse, read_text
 from archc.steps import Document
+from archc.trainable import check_training
 
 LONGEST_CHAIN = 16
 ROOT = "specs"
@@ -67,6 +69,8 @@ class Spec(NamedTuple):
             raise SpecError(self._no_parameter(name) for name in unknown)
         document = self.document
         params, found = evaluate_params(document, overrides)
+        recipe, faults = typed_training(document, params)
+        found += faults
         if found:
             raise SpecError([*found, *find_faults(document, params)])
         about = About(
@@ -79,15 +83,17 @@ class Spec(NamedTuple):
             texts=self.texts,
             params=MappingProxyType(params),
             overrides=MappingProxyType(dict(overrides)),
+            training=recipe,
         )
         costs = infer(expand(document, about, params))
         self._check_size(costs)
         return costs
 
     def checked(self, overrides: Mapping[str, object] = NO_OVERRIDES) -> Costs:
-        """`build`, and what the spec expects holds as well. Raises SpecError."""
+        """`build`; what the spec expects holds as well, and its recipe fits. Raises SpecError."""
         costs = self.build(overrides)
         misses = check_expectations(costs)
+        misses += check_training(costs, self.document.training)
         if misses:
             raise SpecError(misses)
         return costs
@@ -172,6 +178,7 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
     if found:
         # Carried out as far as it can be, so that one run tells every fault.
         params, faults = evaluate_params(document, NO_OVERRIDES)
+        faults += typed_training(document, params)[1]
         raise SpecError([*found, *faults, *find_faults(document, params)])
     name = os.path.relpath(real, root).replace(os.sep, "/")
     if os.path.basename(root) == ROOT:
@@ -223,8 +230,9 @@ def merge(parent: Value, child: Value) -> Value:
         merged.pop("inputs", None)
     merged.pop("extends", None)
     for key, value in given.items():
-        if key in ("params", "blocks", "expect") and key in merged:
-            value = _merge_entries(merged[key], value, deeper=key != "params")
+        if key in ("params", "blocks", "expect", "training") and key in merged:
+            deeper = key in ("blocks", "expect")
+            value = _merge_entries(merged[key], value, deeper=deeper)
         if key != "extends":
             merged[key] = value
     return Value(merged, child.place, child.key_place)

@@ -105,6 +105,7 @@ class Document:
     layers: tuple[Step, ...]
     outputs: tuple[Value, ...]
     expect: Value | None
+    training: Value | None
     place: Place
     unsure: frozenset[str]
     broken: frozenset[Value]

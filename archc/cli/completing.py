@@ -35,10 +35,10 @@ def _below(incomplete: str) -> list[str]:
 
 
 def ops(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The ops whose name begins with what is typed."""
+    """The ops, and the recipe, whose name begins with what is typed."""
     from archc.ops import OPS
 
-    return [name for name in OPS if name.startswith(incomplete)]
+    return [name for name in (*OPS, "training") if name.startswith(incomplete)]
 
 
 def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -12,10 +12,12 @@ from archc.diagnostics import did_you_mean
 from archc.ops import FAMILIES, MERGES, OPS
 from archc.ops.base import Op, is_bare
 from archc.ops.fields import FieldInfo, fields_of
+from archc.recipe import Group, Training, Variants, as_spec, doc_of
 from archc.reports.written import as_written, inline
 from archc.schema.derive import op_doc
 
 _WIDTH = 80
+RECIPE = "training"
 
 
 @click.command("ops", help="Show all ops, or the fields of one.")
@@ -24,6 +26,9 @@ def command(op: str | None) -> int:
     """The reference on standard output."""
     if op is None:
         streams.write(all_ops())
+        return 0
+    if op == RECIPE:
+        streams.write(recipe())
         return 0
     if op not in OPS:
         hint = did_you_mean(op, OPS) or "`archc ops` lists all ops"
@@ -43,7 +48,8 @@ def all_ops() -> str:
             sentence = re.split(r"(?<=\.) (?=[A-Z`])", op_doc(op))[0]
             lines += wrap(f"  {op.name:<{longest}}  {sentence}", _WIDTH, subsequent_indent=indent)
         lines.append("")
-    return "\n".join([*lines, "`archc ops OP` shows an op's fields."]) + "\n"
+    told = "`archc ops OP` shows an op's fields, `archc ops training` those of a training recipe."
+    return "\n".join([*lines, *wrap(told, _WIDTH)]) + "\n"
 
 
 def one_op(op: type[Op]) -> str:
@@ -73,14 +79,41 @@ def _forms(op: type[Op]) -> list[str]:
     return forms
 
 
-def _field(field: FieldInfo) -> list[str]:
-    head = f"  {field.name}"
-    written = None if field.required else as_written(field, field.default)
+def recipe() -> str:
+    """What may stand under `training`, and what it means."""
+    lines = [*wrap(f"{RECIPE}: {doc_of(Training)}", _WIDTH), "", f"  {RECIPE}: {{epochs: ...}}"]
+    return "\n".join([*lines, *_recipe_fields(Training, "  ")]) + "\n"
+
+
+def _recipe_fields(declaration: type, margin: str) -> list[str]:
+    """The fields of a record; those of the records in it, further in."""
+    lines = []
+    for field in fields_of(declaration):
+        lines += ["", *_field(field, margin)]
+        inner = margin + "    "
+        if isinstance(field.kind, Group):
+            lines += _recipe_fields(field.kind.declaration, inner)
+        elif isinstance(field.kind, Variants):
+            for name, one in field.kind.declarations.items():
+                lines += ["", *_wrapped(f"{name}: {doc_of(one)}", inner)]
+                lines += _recipe_fields(one, inner + "  ")
+    return lines
+
+
+def _field(field: FieldInfo, margin: str = "  ") -> list[str]:
+    head = f"{margin}{field.name}"
     if field.required:
         head += " (required)"
-    elif written is not None:
+    elif not isinstance(field.kind, Group):
+        written = as_spec(as_written(field, field.default))
         head += f" (default {inline(written)})"
-    lines = [head]
-    for text in (field.doc, field.kind.expected):
-        lines += wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="    ")
-    return lines
+    lines = [head, *_wrapped(field.doc, margin + "  ")]
+    return (
+        lines
+        if isinstance(field.kind, Group | Variants)
+        else [*lines, *_wrapped(field.kind.expected, margin + "  ")]
+    )
+
+
+def _wrapped(text: str, margin: str) -> list[str]:
+    return wrap(text, _WIDTH, initial_indent=margin, subsequent_indent=margin)

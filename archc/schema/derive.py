@@ -13,6 +13,7 @@ from archc.ops.axes import AXIS_DOCS
 from archc.ops.base import Op, is_bare
 from archc.ops.fields import COUNT, EXPRESSION_SCHEMA, FieldInfo, Kind, Schema, fields_of
 from archc.ops.fields import or_expression as admit
+from archc.recipe import Training, doc_of, group_schema
 
 SCHEMA_ID = "https://archc.dev/schema/archc-1.json"
 _NAME: Schema = {"type": "string", "pattern": f"^{PATTERN}$"}
@@ -229,6 +230,7 @@ def derive() -> Schema:
             "facts that must hold",
             "a mapping",
         ),
+        "training": documented(group_schema(Training), doc_of(Training), "a mapping"),
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",

@@ -300,7 +300,7 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, wanted: str) -> 
         return "this archc reads version 1 of the language"
     if wanted.startswith("a list of steps") and isinstance(value.data, dict):
         return "start each step with `- `"
-    op = OPS.get(str(path[-1])) if path else None
+    op = OPS.get(str(path[-1])) if len(path) > 1 and isinstance(path[-2], int) else None
     if op is not None and op.scalar is None and not isinstance(value.data, str):
         fields = ", ".join(f"{field.name}: ..." for field in fields_of(op) if field.required)
         return f"write `{op.name}: {{{fields}}}`"

@@ -1,0 +1,117 @@
+"""Whether a spec's training recipe fits its network.
+
+Codes: ARC701 a recipe that does not fit the network, ARC702 fields of a recipe that contradict one
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archc.diagnostics import Diagnostic, Place
+from archc.document import mapping
+from archc.graph import Graph
+from archc.infer import Costs
+from archc.ops.axes import Axes
+from archc.recipe import Training
+from archc.source import Value
+
+MOST_RANKED = 5
+"""Classes among which the right one is looked for by `top_5_accuracy`."""
+
+
+def check_training(costs: Costs, given: Value | None) -> list[Diagnostic]:
+    """What is wrong with the recipe of a network; `given` is what the spec has under `training`."""
+    graph = costs.graph
+    recipe = graph.about.training
+    if given is None or recipe is None:
+        return []
+    return [
+        *_network_faults(graph, recipe, given),
+        *_fitting(graph, recipe, given),
+        *_own(recipe, given),
+    ]
+
+
+def _network_faults(graph: Graph, recipe: Training, given: Value) -> Iterator[Diagnostic]:
+    place = given.key_place or given.place
+    x = graph.nodes[graph.inputs[0]].output
+    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
+        message = (
+            f"a recipe needs one input and one output, the network has {len(graph.inputs)} "
+            f"and {len(graph.outputs)}"
+        )
+        yield Diagnostic("ARC701", message, place, "write its training by hand")
+        return
+    if x.dtype != "float32" or x.names[:1] == ("tokens",):
+        message = f"a recipe needs images or vectors, the network takes {x}"
+        yield Diagnostic("ARC701", message, place, "write its training by hand")
+    last = graph.nodes[graph.outputs[0]]
+    if last.output.names != ("features",) or last.output.width < 2:
+        message = f"a recipe needs an output with a value for each class, it is {last.output}"
+        yield Diagnostic("ARC701", message, place, "end with `dense`")
+    elif last.op.name == "rbf":
+        message = "the output of rbf is a distance, for which the recipe has no loss"
+        yield Diagnostic("ARC701", message, place, "end with `dense`")
+    elif recipe.metric == "top_5_accuracy" and last.output.width <= MOST_RANKED:
+        message = f"`top_5_accuracy` of {last.output.width} classes says nothing"
+        yield Diagnostic("ARC702", message, at(given, "metric"), "use `accuracy`")
+
+
+def _fitting(graph: Graph, recipe: Training, given: Value) -> Iterator[Diagnostic]:
+    """What is done to images against the network's input."""
+    x = graph.nodes[graph.inputs[0]].output
+    inputs, augment = recipe.inputs, recipe.augment
+    if not is_image(x):
+        changes = {
+            "resize": inputs.resize is not None,
+            "pad": inputs.pad > 0,
+            "augment": augment.moves or augment.flip != "none" or augment.lighting > 0,
+        }
+        for key in (key for key, asked in changes.items() if asked):
+            owner = ("augment",) if key == "augment" else ("inputs", key)
+            message = f"`{key}` is for images, the network takes {x}"
+            yield Diagnostic("ARC701", message, at(given, *owner))
+        return
+    height, width = x.spatial
+    if augment.lighting > 0 and x.width != 3:
+        message = f"`lighting` changes red, green and blue, the network takes {x}"
+        yield Diagnostic("ARC701", message, at(given, "augment", "lighting"))
+    if inputs.resize is not None:
+        size = inputs.resize
+        sides = (size, size) if isinstance(size, int) else size
+        made = [side + 2 * inputs.pad for side in sides]
+        if made[0] < height or made[1] < width:
+            message = f"images of {made[0]} x {made[1]} are smaller than the input, {x}"
+            yield Diagnostic("ARC701", message, at(given, "inputs", "resize"))
+    elif 2 * inputs.pad >= min(height, width):
+        message = f"`pad` leaves no room for an image in the input, {x}"
+        yield Diagnostic("ARC701", message, at(given, "inputs", "pad"))
+
+
+def _own(recipe: Training, given: Value) -> Iterator[Diagnostic]:
+    """Fields against one another."""
+    place = given.key_place or given.place
+    if recipe.epochs is None and recipe.steps is None:
+        yield Diagnostic("ARC702", "`training` does not tell how long", place, "give `epochs`")
+    elif recipe.epochs is not None and recipe.steps is not None:
+        message = "both `epochs` and `steps` are given"
+        yield Diagnostic("ARC702", message, at(given, "steps"), "keep one of them")
+    if recipe.epochs is not None and recipe.warmup >= recipe.epochs:
+        message = "the warm-up takes all epochs"
+        yield Diagnostic("ARC702", message, at(given, "warmup"))
+    if recipe.label_smoothing > 0 and recipe.loss != "cross_entropy":
+        message = "`label_smoothing` belongs to `cross_entropy`"
+        yield Diagnostic("ARC702", message, at(given, "label_smoothing"))
+
+
+def is_image(x: Axes) -> bool:
+    """Whether an input is a feature map of height and width."""
+    return x.is_map and len(x.spatial) == 2
+
+
+def at(given: Value, *keys: str) -> Place:
+    """The place of a key inside the recipe; of the innermost that is there."""
+    for key in keys:
+        given = mapping(given).get(key, given)
+    return given.key_place or given.place
