@@ -6,13 +6,14 @@ import sys
 
 import click
 
-from archc.api import load
+from archc.api import Network, load
 from archc.backends import BACKENDS
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.verify import Given, WorkerError, report, verify
 from archc.verify.engines import ENGINES
 from archc.verify.settings import TOLERANCES, Settings
+from archc.weights.apart import not_installed
 
 
 @click.command("verify", help="Run the emitted networks and compare every layer.")
@@ -22,9 +23,15 @@ from archc.verify.settings import TOLERANCES, Settings
     default="torch,keras",
     show_default=True,
     metavar="A,B",
-    help="What to compare, with the first of them; one alone is held against the report.",
+    help="What to run: others are compared with the first, and one alone with the report.",
 )
-@click.option("--dtype", type=click.Choice([*TOLERANCES]), default="float64", show_default=True)
+@click.option(
+    "--dtype",
+    type=click.Choice([*TOLERANCES]),
+    default="float64",
+    show_default=True,
+    help="What to compute in.",
+)
 @click.option(
     "--keras-backend",
     type=click.Choice(ENGINES),
@@ -34,8 +41,17 @@ from archc.verify.settings import TOLERANCES, Settings
     "--weights", metavar="FILE", help="Weights to compare with, of any format that import reads."
 )
 @set_option
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--batch", type=click.IntRange(2), default=2, show_default=True, metavar="N")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="What weights and inputs are drawn from.",
+)
+@click.option(
+    "--batch", type=click.IntRange(2), default=2, show_default=True, metavar="N", help="Samples."
+)
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
@@ -51,22 +67,18 @@ def command(
     form: str,
 ) -> int:
     """The comparison on standard output; exits with 1 where the networks diverge."""
-    names = tuple(backends.split(","))
-    unknown = [name for name in names if name not in BACKENDS]
-    if unknown or len(set(names)) < len(names):
-        raise click.UsageError(f"--backends takes some of {', '.join(BACKENDS)}, each once")
+    names = _backends(backends)
     network = load(spec, read_settings(settings))
     tell_unchecked(network)
-    given = Given()
-    if weights is not None:
-        from archc.weights import transfer
-
-        given = Given(transfer.load(weights, network.spec, network.costs))
     try:
+        given = Given() if weights is None else _given(weights, network)
         chosen = Settings(names, dtype, keras_backend, seed, batch)
         found = verify(network.spec, network.costs, chosen, given=given)
     except WorkerError as error:
         streams.tell(f"archc: {error}")
+        return 2
+    except ImportError as error:
+        streams.tell(f"archc: {not_installed(error, names[0])}")
         return 2
     if form == "json":
         from archc.reports import json
@@ -75,3 +87,24 @@ def command(
     else:
         streams.write(report.table(found, color=streams.colors(sys.stdout)))
     return 0 if found.agrees else 1
+
+
+def _backends(given: str) -> tuple[str, ...]:
+    """The backends of a list with commas, or all."""
+    names = tuple(name.strip() for name in given.split(","))
+    if names == ("all",):
+        return Settings().backends
+    if len(set(names)) < len(names) or not all(name in BACKENDS for name in names):
+        known = ", ".join(BACKENDS)
+        raise click.UsageError(f"--backends takes some of {known}, each once, or `all`")
+    return names
+
+
+def _given(path: str, network: Network) -> Given:
+    """The weights in a file."""
+    from archc.weights import transfer
+
+    weights, in_order = transfer.read(path, network.spec, network.costs)
+    if in_order:
+        streams.tell(transfer.in_their_order(path))
+    return Given(weights)

@@ -13,10 +13,15 @@ from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.output import OutputError
 from archc.source import parse, read_text
 from archc.weights import transfer
+from archc.weights.apart import not_installed
 from archc.weights.names import read_table
 
-BY_ENDING = {"keras": (".weights.h5", ".h5"), "torch": (".pth", ".pt")}
-"""What the names of each framework's own files end in."""
+BY_ENDING = {
+    "neutral": (".safetensors",),
+    "torch": (".pth", ".pt"),
+    "keras": (".weights.h5",),
+}
+"""What the endings of names stand for where nothing else tells the kind of a file."""
 ENDINGS = {
     "neutral": (".safetensors",),
     "torch": (".pth", ".pt", ".safetensors"),
@@ -89,7 +94,10 @@ def convert(
 ) -> int:
     """Import and export in one: the output's name tells its format. `.pth` is PyTorch's,
     `.weights.h5` Keras', `.safetensors` the neutral form."""
-    kind = next((kind for kind, ends in BY_ENDING.items() if output.endswith(ends)), "neutral")
+    kind = next((kind for kind, ends in BY_ENDING.items() if output.endswith(ends)), None)
+    if kind is None:
+        known = ", ".join(ending for ends in BY_ENDING.values() for ending in ends)
+        raise click.UsageError(f"{output}: its ending is none of {known}")
     return _moved(_network(spec, settings), file, output, kind, names, force)
 
 
@@ -114,10 +122,10 @@ def _moved(
     try:
         weights, in_order = transfer.read(file, spec, costs, table)
     except ImportError as error:
-        streams.tell(f"archc: {error.name} is not installed: pip install 'archc[torch]'")
+        streams.tell(f"archc: {not_installed(error, 'torch')}")
         return 2
     if in_order:
-        streams.tell(f"{file}: its names are others; the layers are taken in their order")
+        streams.tell(transfer.in_their_order(file))
     save = {
         "neutral": transfer.save_neutral,
         "torch": transfer.save_torch,

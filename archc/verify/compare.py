@@ -7,19 +7,30 @@ from typing import Any, NamedTuple
 
 CHUNK = 1 << 20
 """Elements that are compared at once."""
+ROUNDING = 16
+"""How many times as far as by the last bits of its weights and inputs a network's results may lie
+apart: two frameworks also round on the way, in every layer."""
 
 
 class Difference(NamedTuple):
     """The largest distance of two values, and the largest share of it in what is tolerated there:
-    they agree up to one. Values that are not finite agree with nothing."""
+    they agree up to one. Values that are not finite agree with nothing. `rounding` is the share
+    that changes in the last bits make up, where that was asked for."""
 
     largest: float = 0.0
     share: float = 0.0
+    rounding: float = 0.0
 
     @property
     def agrees(self) -> bool:
         """Whether all values are as close as is tolerated."""
         return self.share <= 1
+
+    @property
+    def is_rounding(self) -> bool:
+        """Whether values lie farther apart than is tolerated because the network magnifies the
+        rounding of numbers as much."""
+        return 1 < self.share <= ROUNDING * self.rounding < inf
 
     def joined(self, other: Difference) -> Difference:
         """The larger of two differences, in both respects."""

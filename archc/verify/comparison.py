@@ -43,11 +43,14 @@ class Row(NamedTuple):
 
 
 KINDS = ("evaluation", "training", "gradient", "statistics")
+NUDGED = "_nudged"
+"""What ends the name of a backend that runs with weights and inputs changed in their last bits."""
 
 
 class Verification(NamedTuple):
     """What a verification found. `versions` are those of the frameworks, by backend; `loss` is the
-    difference of the losses."""
+    difference of the losses; `complete` tells that every backend has left all that there is to
+    compare."""
 
     costs: Costs
     settings: Settings
@@ -55,28 +58,34 @@ class Verification(NamedTuple):
     rows: tuple[Row, ...]
     loss: Difference | None
     faults: tuple[Fault, ...]
+    complete: bool
     seconds: float
 
     @property
     def agrees(self) -> bool:
         """Whether the networks are one: there is no fault, everything was compared where there are
         two networks, and all of it agrees."""
-        loss = len(self.versions) < 2 or (self.loss is not None and self.loss.agrees)
-        return not self.faults and loss and self.first is None
+        loss = self.loss is None or self.loss.agrees
+        return not self.faults and self.complete and loss and self.first is None
 
     @property
     def first(self) -> tuple[str, str] | None:
         """The path of the op that diverges first, and in what: in evaluation, then in training, in
-        its statistics, and last in its gradients, which reach an op from those behind it."""
+        its statistics, and last in its gradients, which reach an op from those behind it. What
+        rounding explains comes after all that it does not."""
         at_fault = {fault.path: fault for fault in reversed(self.faults)}
+        explained: tuple[str, str] | None = None
         for kind in ("evaluation", "training", "statistics", "gradient"):
             for row in reversed(self.rows) if kind == "gradient" else self.rows:
                 path, found = row.node.path, row.differences[kind]
                 if kind == "evaluation" and path in at_fault:
                     return path, f"{at_fault[path].backend} {at_fault[path].message}"
-                if found is not None and not found.agrees:
+                if found is None or found.agrees:
+                    continue
+                if not found.is_rounding:
                     return path, kind
-        return None
+                explained = explained or (path, kind)
+        return explained
 
 
 class Comparison:
@@ -96,6 +105,7 @@ class Comparison:
         self.summaries = summaries
         self.given = given
         self.arrays = arrays(costs)
+        self.complete = True
 
     def verification(self, begin: float) -> Verification:
         """The whole. `begin` is when it began, by the performance counter."""
@@ -103,13 +113,15 @@ class Comparison:
         for number, array in enumerate(self.arrays):
             by_node.setdefault(array.node.index, []).append((number, array))
         rows = [self._row(layer.node.index, by_node) for layer in self.costs.layers]
+        loss = self._loss()
         return Verification(
             self.costs,
             self.settings,
             {backend: str(one.get("version")) for backend, one in self.summaries.items()},
             tuple(rows),
-            self._loss(),
+            loss,
             tuple(self._faults()),
+            self.complete,
             perf_counter() - begin,
         )
 
@@ -146,7 +158,10 @@ class Comparison:
         return self._apart([self._load(backend, name) for backend in self.settings.backends])
 
     def _apart(self, values: Sequence[Any]) -> Difference | None:
-        if len(values) < 2 or any(value is None for value in values):
+        if len(values) < 2:
+            return None
+        if any(value is None for value in values):
+            self.complete = False
             return None
         reference, *others = values
         return _joined(*(difference(one, reference, self.settings.tolerance) for one in others))
@@ -156,7 +171,7 @@ class Comparison:
         values = []
         for backend in self.settings.backends:
             value = self._load(backend, f"state_{number}")
-            biased = backend == "torch" and array.weight.name == "running_var"
+            biased = backend.removesuffix(NUDGED) == "torch" and array.weight.name == "running_var"
             values.append(self._biased(value, array) if biased and value is not None else value)
         return self._apart(values)
 
@@ -192,6 +207,20 @@ class Comparison:
                     told = f"has {summary[key]:,} parameters in place of {wanted:,}"
                     faults.append(Fault(backend, None, told))
         return faults
+
+
+def beside_rounding(found: Verification, nudged: Verification) -> Verification:
+    """What a verification found, its differences beside those of a backend and the same backend
+    nudged."""
+    rows = tuple(
+        Row(row.node, row.size, *map(_beside, row.differences.values(), other.differences.values()))
+        for row, other in zip(found.rows, nudged.rows, strict=True)
+    )
+    return found._replace(rows=rows, loss=_beside(found.loss, nudged.loss))
+
+
+def _beside(one: Difference | None, nudged: Difference | None) -> Difference | None:
+    return one if one is None or nudged is None else one._replace(rounding=nudged.share)
 
 
 def _joined(*differences: Difference | None) -> Difference | None:

@@ -26,8 +26,9 @@ def engine_of(backend: str, settings: Settings, graph: Graph) -> str:
         return backend
     if settings.keras_backend is not None:
         return settings.keras_backend
-    unable = find_spec("tensorflow") is None or any(tensorflow_lacks(graph, settings.dtype))
-    return "jax" if unable else "tensorflow"
+    if find_spec("tensorflow") is None:
+        return "tensorflow" if find_spec("jax") is None else "jax"
+    return "jax" if any(tensorflow_lacks(graph, settings.dtype)) else "tensorflow"
 
 
 def tensorflow_lacks(graph: Graph, dtype: str) -> Iterator[tuple[str, str]]:

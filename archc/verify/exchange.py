@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -20,7 +21,8 @@ from archc.weights.layout import Layout, to_canonical, to_framework
 
 PLAN, SOURCE, SUMMARY = "plan.json", "emitted.py", "summary.json"
 
-MODES = ("evaluation", "training")
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+"""What Keras makes text bold with."""
 
 
 class Fault(Exception):
@@ -61,17 +63,29 @@ class Folder:
         if values is None:
             draw = Draw(*array["draw"])
             values = drawn(self.plan["seed"], array["key"], layout.canonical, draw)
-        return to_framework(values.astype(self.plan["dtype"], copy=False), layout)
+        return to_framework(self._as_asked(values, array["key"]), layout)
 
     def value(self, kind: str, index: int) -> Any:
         """A batch of the shape of a node's output, as the framework lays it out: a given input, or
         drawn values."""
         plan, layout = self.plan, self.layouts[index]
         values = self._given(kind, index)
+        key = f"{kind}:{plan['nodes'][index]['path']}"
         if values is None:
-            key = f"{kind}:{plan['nodes'][index]['path']}"
             values = drawn(plan["seed"], key, (plan["batch"], *layout.canonical), Draw(1.0))
-        return to_framework(values.astype(plan["dtype"], copy=False), layout, batch=1)
+        return to_framework(self._as_asked(values, key), layout, batch=1)
+
+    def _as_asked(self, values: Any, key: str) -> Any:
+        """Values in the type of the run; in a nudged one, each is the next number above or below
+        it, by the key."""
+        import numpy
+
+        values = values.astype(self.plan["dtype"], copy=False)
+        if not self.plan["nudged"]:
+            return values
+        drawn_ways = drawn(self.plan["seed"], f"nudge:{key}", values.shape, Draw(low=-1, high=1))
+        ways = numpy.copysign(numpy.inf, drawn_ways).astype(values.dtype)
+        return numpy.nextafter(values, ways)
 
     def _given(self, kind: str, number: int) -> Any:
         import numpy
@@ -138,7 +152,7 @@ def as_layout(given: Sequence[Sequence[int]]) -> Layout:
 
 def of_exception(what: str, error: Exception, path: str | None = None) -> Fault:
     """The fault that an error of the framework tells, in one line."""
-    told = " ".join(f"{type(error).__name__}: {error}".split())
+    told = " ".join(_COLOR.sub("", f"{type(error).__name__}: {error}").split())
     return Fault(f"{what}: {told[:400]}", path)
 
 

@@ -40,6 +40,7 @@ def plan(
         "seed": settings.seed,
         "batch": settings.batch,
         "step": step,
+        "nudged": False,
         "nodes": [
             {
                 "path": node.path,

@@ -12,7 +12,7 @@ from archc.verify.comparison import Row, Verification
 from archc.verify.engines import tensorflow_lacks
 
 _TITLES = ("layer", "op", "size", "evaluation", "training", "gradient", "statistics")
-_WRONG = "!"
+_WRONG, _ROUNDING = "!", "~"
 
 
 def data(found: Verification) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def data(found: Verification) -> dict[str, Any]:
             {
                 "path": row.node.path,
                 "op": row.node.op.name,
-                "size": row.size,
+                "size": row.size if row.size is None or isfinite(row.size) else None,
                 **{kind: _as_data(one) for kind, one in row.differences.items()},
             }
             for row in found.rows
@@ -50,12 +50,17 @@ def _as_data(difference: Difference | None) -> dict[str, Any] | None:
     if difference is None:
         return None
     largest = difference.largest
-    return {"largest": largest if isfinite(largest) else None, "agrees": difference.agrees}
+    return {
+        "largest": largest if isfinite(largest) else None,
+        "agrees": difference.agrees,
+        "rounding": difference.is_rounding,
+    }
 
 
 def table(found: Verification, *, color: bool = False) -> str:
     """One line a layer with the largest difference of its output, in evaluation and training, of
-    its gradients and its running statistics. What is not tolerated is marked `!`."""
+    its gradients and its running statistics. What is not tolerated is marked `!`, or `~` where
+    the network magnifies rounding as much."""
     lines = [_TITLES, *map(_cells, found.rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(_TITLES))]
     versions = ", ".join(found.versions.values())
@@ -86,35 +91,55 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _cell(difference: Difference | None) -> str:
     if difference is None:
         return ""
-    return f"{difference.largest:.1e}" + ("" if difference.agrees else _WRONG)
+    mark = _ROUNDING if difference.is_rounding else "" if difference.agrees else _WRONG
+    return f"{difference.largest:.1e}{mark}"
 
 
 def _conclusion(found: Verification) -> list[str]:
     settings = found.settings
     told = []
     for fault in found.faults:
-        where = "" if fault.path is None else f"`{fault.path}` "
-        told.append(f"{fault.backend}: {where}{visible(fault.message)}")
+        where = "" if fault.path is None else f", `{fault.path}`"
+        told.append(f"{fault.backend}{where}: {visible(fault.message)}")
     if found.first is not None:
-        path, what = found.first
-        told.append(f"first divergence: `{path}`, {visible(what)}")
+        told.append(_divergence(found, *found.first))
     elif found.loss is not None and not found.loss.agrees:
         told.append(f"the loss differs by {found.loss.largest:.1e}")
+    elif not found.complete and not found.faults:
+        told.append("a process has not left all that is to be compared")
     if found.agrees:
-        told.append(_agreement(found))
+        told += _agreement(found)
     elif settings.keras_backend == "tensorflow" and "keras" in settings.backends:
         lacks = dict(tensorflow_lacks(found.costs.graph, settings.dtype))
         told += [f"`{path}`: {reason}; `--keras-backend jax` can" for path, reason in lacks.items()]
     return told
 
 
-def _agreement(found: Verification) -> str:
+def _divergence(found: Verification, path: str, what: str) -> str:
+    """The layer that diverges first, and in what, unless a fault has told that already."""
+    text = f"first divergence: `{path}`"
+    (row,) = (row for row in found.rows if row.node.path == path)
+    difference = row.differences.get(what)
+    if difference is None:
+        return text
+    if difference.is_rounding:
+        return (
+            f"not proven: `{path}` lies beyond the tolerance in its {what}, by no more than\n"
+            f"rounding ({_ROUNDING}): the network magnifies changes in the last bits of its "
+            "weights and inputs as much"
+        )
+    infinite = "" if isfinite(difference.largest) else " (there are values that are not finite)"
+    return f"{text}, {what}{infinite}"
+
+
+def _agreement(found: Verification) -> list[str]:
     count = len(found.rows)
-    layers = f"{count} layer{'s' * (count != 1)}"
+    layers, one = f"{count} layer{'s' * (count != 1)}", count == 1
+    params = f"{found.costs.totals.params:,} parameters"
     if len(found.versions) < 2:
-        return f"{layers} of the shapes and parameters that the spec says"
-    largest = max(
-        (one.largest for row in found.rows for one in row.differences.values() if one is not None),
-        default=0.0,
-    )
-    return f"{layers} agree: the largest difference is {largest:.1e}"
+        return [f"{layers} {'has' if one else 'have'} the shapes of the report, and its {params}"]
+    differences = [found.loss, *(one for row in found.rows for one in row.differences.values())]
+    compared = [difference for difference in differences if difference is not None]
+    largest = max(difference.largest for difference in compared)
+    verb = "agrees" if one else "agree"
+    return [f"{layers} of {params} {verb}: the largest difference is {largest:.1e}"]

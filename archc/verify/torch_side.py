@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from archc.backends.torch.lowering import HELPERS
@@ -93,7 +94,8 @@ def _evaluate(folder: Folder, model: Any, trace: _Trace) -> None:
         traced = trace.run(_inputs(folder), "evaluation")
         outputs = model(*_inputs(folder))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    if not all(map(torch.equal, traced, outputs)):
+    # Not a number is the same as not a number here.
+    if not all(map(partial(torch.allclose, rtol=0, atol=0, equal_nan=True), traced, outputs)):
         raise Fault("computes another result than its trace")
 
 

@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
+from archc.weights.apart import environment
+
 MODULES = {
     "torch": "archc.verify.torch_side",
     "tensorflow": "archc.verify.keras_side",
     "jax": "archc.verify.keras_side",
 }
 """What runs in the process of each framework."""
-
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-"""Where the package lies: the processes import it from there."""
 
 LONGEST_TOLD = 600
 
@@ -83,17 +82,7 @@ class Workers:
         return os.path.join(self.home.name, f"{engine}.log")
 
     def _started(self, engine: str) -> subprocess.Popen[str]:
-        path = [ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {
-            **os.environ,
-            **self.environment,
-            "CUDA_VISIBLE_DEVICES": "",
-            "JAX_PLATFORMS": "cpu",
-            "KERAS_BACKEND": engine,
-            "KERAS_HOME": self.home.name,
-            "PYTHONPATH": os.pathsep.join(path),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
+        own = {"KERAS_BACKEND": engine, "KERAS_HOME": self.home.name}
         with open(self._log(engine), "wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-P", "-m", MODULES[engine]],
@@ -101,7 +90,7 @@ class Workers:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.home.name,
-                env=environment,
+                env=environment({**self.environment, **own}),
                 encoding="utf-8",
             )
 

@@ -14,12 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from archc.weights.files import refuse
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+"""Where the package lies: the processes import it from there."""
 ROOM = 8 << 30
 """Bytes that a framework and its libraries may take beside the file."""
 SECONDS = 10
@@ -42,11 +44,25 @@ def as_safetensors(module: str, path: str) -> Iterator[str]:
         yield made
 
 
+def environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """The variables of a process of archc's own, with `more`: those of this one, but it computes on
+    the CPU, quietly, and has this archc before what else PYTHONPATH names."""
+    path = [ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **os.environ,
+        "CUDA_VISIBLE_DEVICES": "",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(path),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        **more,
+    }
+
+
 def asked(module: str, *arguments: str) -> str | None:
     """What is wrong, as the process of a module of this folder tells it."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", f"archc.weights.{module}", *arguments],
-        env={**os.environ, "PYTHONPATH": ROOT, "CUDA_VISIBLE_DEVICES": ""},
+        env=environment(),
         capture_output=True,
         text=True,
         errors="backslashreplace",
@@ -80,6 +96,11 @@ def too_large(needed: int, path: str) -> str | None:
     if needed > SHARED * os.path.getsize(path):
         return f"its arrays would take {needed:,} bytes, far more than the file has"
     return None
+
+
+def not_installed(error: ImportError, extra: str) -> str:
+    """What is missing, and the extra of archc that brings it."""
+    return f"{error.name} is not installed: pip install 'archc[{extra}]'"
 
 
 def line(error: Exception) -> str:

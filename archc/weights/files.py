@@ -75,7 +75,8 @@ def refuse(path: str, reason: str, hint: str | None = None) -> NoReturn:
 
 @contextmanager
 def opened(path: str) -> Iterator[Stored]:
-    """What a file holds, readable inside the context. Raises SpecError (ARC603)."""
+    """What a file holds, readable inside the context. Raises SpecError (ARC001 where it cannot be
+    opened, ARC603)."""
     try:
         # Opening a pipe would wait for somebody to write to it.
         with open(path, "rb", opener=_at_once) as stream:
@@ -85,7 +86,9 @@ def opened(path: str) -> Iterator[Stored]:
     except ValueError:
         refuse(path, "no file name has such characters")
     except OSError as error:
-        refuse(path, (error.strerror or "input/output error").lower())
+        reason = (error.strerror or "input/output error").lower()
+        message = f"cannot be read: {reason}"
+        raise SpecError([Diagnostic("ARC001", message, place_of(path))]) from None
     with ExitStack() as stack:
         foreign = _foreign(first)
         # First this: the length that a safetensors file begins with may read `PK`.

@@ -17,7 +17,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from archc.diagnostics import encodable
-from archc.weights.apart import limit, line, too_large
+from archc.weights.apart import limit, line, not_installed, too_large
 from archc.weights.files import GROUPS, ORDER, STORABLE, write_safetensors
 
 LARGEST_GROUP = 100_000
@@ -51,7 +51,7 @@ def _read(path: str, made: str) -> str | None:
     try:
         import h5py
     except ImportError as error:
-        return f"{error.name} is not installed: pip install 'archc[keras]'"
+        return not_installed(error, "keras")
     limit(os.path.getsize(path))
     try:
         with h5py.File(path, "r") as file:

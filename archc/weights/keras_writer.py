@@ -11,17 +11,22 @@ import json
 import os
 import sys
 
+ENGINES = ("tensorflow", "jax", "torch")
+"""What Keras may run on, whatever the user has set: the file is the same on each."""
+
 
 def write(folder: str, path: str) -> None:
     """Build the model, set all its variables, and let Keras save them."""
+    found = (engine for engine in ENGINES if importlib.util.find_spec(engine) is not None)
+    os.environ["KERAS_BACKEND"] = next(found, ENGINES[0])
     import keras
     import numpy
 
-    found = importlib.util.spec_from_file_location("emitted", os.path.join(folder, "emitted.py"))
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    emitted = importlib.util.spec_from_file_location("emitted", os.path.join(folder, "emitted.py"))
+    assert emitted is not None
+    assert emitted.loader is not None
+    module = importlib.util.module_from_spec(emitted)
+    emitted.loader.exec_module(module)
     model = module.build_model()
     layers = [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
     by_name = {one.name: one for one in layers}

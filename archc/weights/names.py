@@ -66,6 +66,7 @@ def matched(
             ordered = _by_order(stored, given, wanted, costs)
             names = ordered or names
     found: list[Diagnostic] = []
+    spare = {name: given[name] for name in given.keys() - set(names.values())}
     takers: dict[str, str] = {}
     for one in wanted:
         name = names[one.array.key]
@@ -80,7 +81,7 @@ def matched(
             place = one.array.node.origin.place
             # Looking for near names takes time, for faults that are not told.
             near = len(found) < MOST_TOLD and len(given) <= MANY
-            hint = did_you_mean(name, given) if near else None
+            hint = did_you_mean(name, _like(one, spare)) if near else None
             found.append(Diagnostic("ARC604", message, place, hint))
     found += [
         Diagnostic("ARC604", f"`{name}` belongs to no array of the network", place_of(stored.path))
@@ -88,8 +89,21 @@ def matched(
         if name not in takers
     ]
     if found:
-        raise SpecError(_shortened(found, stored))
+        raise SpecError([*_of_another(stored, costs), *_shortened(found, stored)])
     return Match({key: given[name] for key, name in names.items()}, bool(ordered))
+
+
+def _like(one: Wanted, spare: Mapping[str, Entry]) -> list[str]:
+    """The names, among those that nothing has taken, of arrays as the wanted one is."""
+    return [name for name, entry in spare.items() if entry.shape == one.layout.kept]
+
+
+def _of_another(stored: Stored, costs: Costs) -> Iterator[Diagnostic]:
+    """That a file in the neutral form says itself that it is another network's."""
+    ours, theirs = costs.graph.about.name, stored.metadata.get("name", "")
+    if stored.kind == "neutral" and theirs != ours:
+        message = f"it has the weights of `{theirs[:100]}`, not of `{ours}`"
+        yield Diagnostic("ARC604", message, place_of(stored.path))
 
 
 def _unwrapped(given: Mapping[str, Entry]) -> dict[str, Entry]:
@@ -117,7 +131,8 @@ def _shortened(found: list[Diagnostic], stored: Stored) -> list[Diagnostic]:
     if len(found) <= MOST_TOLD:
         return found
     more = f"{len(found) - MOST_TOLD:,} more arrays are missing, left over or of another shape"
-    hint = "is it a file of this network? `--names` gives a table where only the names differ"
+    names = "`archc weights import --names` takes a table where only the names differ"
+    hint = f"is it a file of this network? {names}" if stored.kind != "neutral" else None
     return [*found[:MOST_TOLD], Diagnostic("ARC604", more, place_of(stored.path), hint)]
 
 

@@ -13,7 +13,7 @@ import sys
 import zipfile
 from typing import Any
 
-from archc.weights.apart import limit, line, too_large
+from archc.weights.apart import limit, line, not_installed, too_large
 from archc.weights.files import ORDER
 
 
@@ -21,7 +21,8 @@ def archive_fault(path: str) -> str | None:
     """What is wrong with a zip archive, as which PyTorch has written its files since 2020."""
     try:
         if not zipfile.is_zipfile(path):
-            return None
+            with open(path, "rb") as stream:
+                return "it is cut off" if stream.read(2) == b"PK" else None
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
@@ -39,7 +40,7 @@ def _read(path: str, made: str) -> str | None:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
     except ImportError as error:
-        return f"{error.name} is not installed: pip install 'archc[torch]'"
+        return not_installed(error, "torch")
     limit(os.path.getsize(path))
     told = archive_fault(path)
     if told is not None:
@@ -87,7 +88,7 @@ def _write(source: str, path: str) -> str | None:
         import torch
         from safetensors.torch import load_file
     except ImportError as error:
-        return f"{error.name} is not installed: pip install 'archc[torch]'"
+        return not_installed(error, "torch")
     try:
         torch.save(load_file(source), path)
     except (OSError, RuntimeError) as error:

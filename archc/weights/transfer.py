@@ -21,7 +21,7 @@ from archc.emit import Ref
 from archc.infer import Costs
 from archc.output import OutputError
 from archc.spec import Spec
-from archc.weights.apart import ROOT, asked
+from archc.weights.apart import asked, environment
 from archc.weights.files import FORMAT, VERSION, Stored, opened, refuse, write_safetensors
 from archc.weights.hdf5 import group_of
 from archc.weights.layout import Layout, arrays, slots, to_canonical, to_framework
@@ -42,7 +42,8 @@ def load(
     path: str, spec: Spec, costs: Costs, table: Mapping[str, str] = NO_TABLE
 ) -> dict[str, Any]:
     """The arrays of a network in canonical layout, by their keys, from a file of any format.
-    `table` gives the names that the file has for layers. Raises SpecError (ARC602 to ARC604)."""
+    `table` gives the names that the file has for layers. Raises SpecError (ARC001, ARC602 to
+    ARC604)."""
     return read(path, spec, costs, table).weights
 
 
@@ -58,6 +59,11 @@ def read(path: str, spec: Spec, costs: Costs, table: Mapping[str, str] = NO_TABL
             for one in wanted
         }
         return Loaded(weights, match.in_order)
+
+
+def in_their_order(path: str) -> str:
+    """What is to be told where the order of a file's layers has stood for their names."""
+    return f"{path}: its names are others; the layers are taken in their order"
 
 
 def _array(stored: Stored, read: Any) -> Any:
@@ -158,12 +164,7 @@ def save_keras(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) 
             stream.write(backends.emit("keras", spec, costs))
         done = subprocess.run(
             [sys.executable, "-P", "-m", "archc.weights.keras_writer", folder, staged.path],
-            env={
-                **os.environ,
-                "PYTHONPATH": ROOT,
-                "CUDA_VISIBLE_DEVICES": "",
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-            },
+            env=environment({"KERAS_HOME": folder}),
             capture_output=True,
             text=True,
             check=False,

@@ -12,7 +12,7 @@ import numpy
 import pytest
 
 from archc.api import Network, load
-from archc.verify import Given, Settings, WorkerError, Workers, outputs, verify
+from archc.verify import Given, Settings, WorkerError, Workers, outputs, report, verify
 from archc.verify.engines import engine_of, tensorflow_lacks
 
 ROOT = Path(__file__).parents[2]
@@ -62,12 +62,9 @@ def test_inputs_and_outputs_are_several(tmp_path: Path, workers: Workers) -> Non
   image: {{channels: 2, height: 4, width: 4}}
   extra: {{features: 5}}
 layers:
-  - flatten
+  - flatten:
     from: image
 """
-    text = text.replace("  - flatten\n    from", "  - flatten:\n    from").replace(
-        "flatten:\n", "flatten: {}\n"
-    )
     text += "    name: flat\n  - concat:\n    from: [flat, extra]\n    name: both\n"
     text += "  - dense: 3\n    name: head\noutputs: [head, flat, extra]\n"
     net = network(tmp_path, text)
@@ -101,6 +98,61 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, workers: Workers) ->
     ):
         with pytest.raises(ValueError, match=told):
             verify(net.spec, net.costs, given=given, workers=workers)
+
+
+def deep(folder: Path) -> Network:
+    """Normalisations one behind another, whose gradients explode with depth (Yang et al. 2019)."""
+    layer = "  - dense: {units: 8, bias: false}\n  - batch_norm\n  - relu\n"
+    return network(folder, f"{HEAD}input: {{features: 8}}\nlayers:\n{layer * 60}")
+
+
+def test_rounding_that_a_network_magnifies_is_told(tmp_path: Path, workers: Workers) -> None:
+    net = deep(tmp_path)
+    found = verify(net.spec, net.costs, Settings(batch=6), workers=workers)
+    kinds = [one for row in found.rows for one in row.differences.values()]
+    compared = [one for one in kinds if one is not None]
+    assert max(one.share for one in compared) > 1
+    assert not found.agrees
+    assert "not proven: " in report.table(found)
+    assert report.table(found).count("~") == 1 + sum(one.is_rounding for one in compared)
+    told = json.dumps(report.data(found)["layers"])
+    assert told.count('"rounding": true') == sum(one.share > 1 for one in compared)
+
+
+def test_a_fault_is_seen_where_rounding_is_magnified(tmp_path: Path, workers: Workers) -> None:
+    net = deep(tmp_path)
+    source = net.emit("torch")
+    right = "nn.BatchNorm1d(8),"
+    assert source.count(right) == 60
+    before, after = source.rsplit(right, 30)[0], source.rsplit(right, 30)[1:]
+    wrong = right.join([f"{before}nn.BatchNorm1d(8, eps=2e-5),{after[0]}", *after[1:]])
+    found = verify(
+        net.spec, net.costs, Settings(batch=6), sources={"torch": wrong}, workers=workers
+    )
+    assert not found.agrees
+    assert found.first == ("batch_norm_31", "evaluation")
+
+
+def test_values_that_are_not_finite_are_told_as_such(tmp_path: Path, workers: Workers) -> None:
+    net = network(tmp_path, f"{MAP}  - relu\n  - conv: {{filters: 2, kernel_size: 1}}\n  - relu\n")
+    given = Given({"conv_1.bias": numpy.array([0.0, numpy.nan])})
+    found = verify(net.spec, net.costs, given=given, workers=workers)
+    assert (found.agrees, found.faults) == (False, ())
+    line = "first divergence: `conv_1`, evaluation (there are values that are not finite)"
+    assert report.table(found).splitlines()[-1] == line
+    told = json.dumps(report.data(found), allow_nan=False)
+    assert json.loads(told)["layers"][1]["size"] is None
+
+
+def test_nothing_agrees_that_was_not_compared(tmp_path: Path, workers: Workers) -> None:
+    net = network(tmp_path, f"{MAP}  - conv: {{filters: 2, kernel_size: 1}}\n")
+    found = verify(net.spec, net.costs, workers=workers)
+    assert (found.complete, found.agrees) == (True, True)
+    source = net.emit("keras").replace("layers.Conv2D(2, 1)", "layers.Conv2D(3, 1)")
+    other = verify(net.spec, net.costs, sources={"keras": source}, workers=workers)
+    assert not other.complete
+    assert not other._replace(faults=()).agrees
+    assert "not left all" in report.table(other._replace(faults=()))
 
 
 ROUNDED = {
@@ -176,11 +228,11 @@ def test_what_is_not_the_spec_s_network_is_refused(tmp_path: Path, workers: Work
 # The command
 
 
-def ran(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def ran(*arguments: str, folder: Path, before: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "archc", "verify", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": f"{before}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
         check=False,
@@ -199,6 +251,10 @@ def test_the_command_tells_every_layer(tmp_path: Path) -> None:
     assert [cell.endswith("!") for cell in lines[5].split()[3:]] == [True, True]
     assert lines[7] == "first divergence: `gelu_1`, evaluation"
     assert lines[8].endswith("`--keras-backend jax` can")
+    done = ran("net.yaml", "--backends", " torch", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = "2 layers have the shapes of the report, and its 57 parameters"
+    assert done.stdout.splitlines()[-1] == told
     done = ran("net.yaml", "--format", "json", "--seed", "3", "--batch", "4", folder=tmp_path)
     told = json.loads(done.stdout)
     assert done.returncode == 0
@@ -208,7 +264,42 @@ def test_the_command_tells_every_layer(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.yaml"]
 
 
-@pytest.mark.parametrize("backends", ["torch,torch", "caffe", ""])
+def test_the_command_says_that_it_took_the_order_for_the_names(tmp_path: Path) -> None:
+    import torch
+
+    (tmp_path / "net.yaml").write_text(f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n")
+    state = {"first.weight": torch.ones(3, 2, 3, 3), "first.bias": torch.ones(3)}
+    torch.save(state, tmp_path / "a.pth")
+    done = ran("net.yaml", "--backends", "torch", "--weights", "a.pth", folder=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == "a.pth: its names are others; the layers are taken in their order\n"
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("torch", "PyTorch is not installed: pip install 'archc[torch]'"),
+        ("numpy", "numpy is not installed: pip install 'archc[torch]'"),
+        (
+            "jax",
+            "JAX is not installed: pip install 'jax' "
+            "(`gelu_1`: TensorFlow computes gelu with constants of float32)",
+        ),
+    ],
+)
+def test_a_framework_that_is_not_there_is_told(missing: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(f"{MAP}  - gelu\n")
+    without = tmp_path / "without"
+    without.mkdir()
+    (without / f"{missing}.py").write_text(
+        f"raise ModuleNotFoundError(\"No module named '{missing}'\", name='{missing}')\n"
+    )
+    backend = "keras" if missing == "jax" else "torch"
+    done = ran("net.yaml", "--backends", backend, folder=tmp_path, before=without)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"archc: {told}\n")
+
+
+@pytest.mark.parametrize("backends", ["torch,torch", "caffe", "", "all,torch"])
 def test_unknown_backends_are_wrong_usage(backends: str, tmp_path: Path) -> None:
     done = ran("net.yaml", "--backends", backends, folder=tmp_path)
     assert done.returncode == 2

@@ -22,7 +22,7 @@ from archc.api import Network, load
 from archc.cli import main
 from archc.diagnostics import SpecError
 from archc.verify import Given, Settings, Workers, outputs
-from archc.weights import transfer
+from archc.weights import apart, transfer
 from archc.weights.layout import arrays
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +103,10 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
         ("weights.h5", EVERYTHING),  # TensorFlow takes seven seconds to start
     ],
 )
-def test_every_array_comes_back_bit_for_bit(text: str, ending: str, tmp_path: Path) -> None:
+def test_every_array_comes_back_bit_for_bit(
+    text: str, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "none of them")  # nothing hangs on the user's setting
     net = network(tmp_path, text)
     weights = drawn(net)
     path = str(tmp_path / f"out.{ending}")
@@ -167,6 +170,13 @@ def test_emitted_networks_load_what_is_written(tmp_path: Path, workers: Workers)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
     numpy.testing.assert_allclose(numpy.load(tmp_path / "y.npy"), wanted, rtol=1e-4)
     assert same(transfer.load(str(tmp_path / "b.weights.h5"), net.spec, net.costs), weights)
+
+
+def test_processes_find_what_this_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    assert apart.environment()["PYTHONPATH"].split(os.pathsep) == [str(ROOT), "elsewhere"]
+    monkeypatch.delenv("PYTHONPATH")
+    assert apart.environment({"A": "b"})["PYTHONPATH"] == str(ROOT)
 
 
 # What does not fit
@@ -275,7 +285,8 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
         save(str(path), weights, net.spec, net.costs)
         path.write_bytes(path.read_bytes()[:-40])
         (told,) = refusal(path, net)
-        assert told.startswith("ARC603 cannot be read")
+        reason = {"safetensors": "it is no sound safetensors file", "pth": "it is cut off"}[ending]
+        assert told.startswith(f"ARC603 cannot be read: {reason}")
 
 
 def _hdf5(path: Path, change: Any) -> None:
@@ -355,8 +366,10 @@ def test_the_commands(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPat
     capsys.readouterr()
     assert ran("export", "net.yaml", "net.safetensors", "--backend", "keras", "-o", "b.pth") == 2
     assert "ends in .weights.h5" in capsys.readouterr().err
-    assert ran("import", "net.yaml", "nothing.pth", "-o", "d.safetensors") != 0
-    assert "ARC603 cannot be read: no such file" in capsys.readouterr().err
+    assert ran("import", "net.yaml", "nothing.pth", "-o", "d.safetensors") == 2
+    assert "ARC001 cannot be read: no such file" in capsys.readouterr().err
+    assert ran("convert", "net.yaml", "net.pth", "-o", "d.bin") == 2
+    assert "none of .safetensors, .pth, .pt, .weights.h5" in capsys.readouterr().err
     assert ran("import", "net.yaml", "net.pth", "-o", "no/where.safetensors") == 2
     assert not (tmp_path / "d.safetensors").exists()
 

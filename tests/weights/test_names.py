@@ -176,3 +176,31 @@ def test_the_order_of_a_chain_is_taken_and_told(
     # A safetensors file has no order of layers.
     save_file({name: value.numpy() for name, value in state.items()}, "b.safetensors")
     assert any("is missing" in line for line in messages(tmp_path / "b.safetensors", net))
+
+
+def test_what_is_near_a_missing_name_has_its_shape(tmp_path: Path) -> None:
+    net = written(RESIDUAL, tmp_path)
+    state = {one.key: numpy.ones(one.weight.shape, "float32") for one in arrays(net.costs)}
+    moved = {"trunk.unit_1.conv.weight": "trunk.unit_1.conf.weight", "head.bias": "head.bits"}
+    for ours, theirs in moved.items():
+        state[theirs] = state.pop(ours)
+    state["head.bits"] = numpy.ones((3,), "float32")
+    path = str(tmp_path / "a.safetensors")
+    transfer.save_neutral(path, state, net.spec, net.costs)
+    with pytest.raises(SpecError) as caught:
+        transfer.load(path, net.spec, net.costs)
+    hints = [one.hint for one in caught.value.diagnostics if "is missing" in one.message]
+    assert hints == ['did you mean "trunk.unit_1.conf.weight"?', None]
+
+
+def test_a_neutral_file_tells_whose_it_is(tmp_path: Path) -> None:
+    net = written(CHAIN, tmp_path)
+    weights = {one.key: numpy.ones(one.weight.shape, "float32") for one in arrays(net.costs)}
+    path = tmp_path / "a.safetensors"
+    transfer.save_neutral(str(path), weights, net.spec, net.costs)
+    other = written(RESIDUAL, tmp_path)
+    told = messages(path, other)
+    assert told.count("it has the weights of `chain`, not of `residual`") == 1
+    # The same arrays are the same network, whatever it is called.
+    again = written(CHAIN.replace("name: chain", "name: string"), tmp_path)
+    assert transfer.load(str(path), again.spec, again.costs).keys() == weights.keys()
