@@ -165,9 +165,13 @@ def ratio(values: Sequence[object], of: Sequence[object], symbol: Expr) -> Expr 
     return None
 
 
+UNKNOWN = object()
+"""What cannot be told: it is like no value, None among them, that a literal may have."""
+
+
 def value_of(expr: Expr, values: Mapping[Expr, object]) -> object:
-    """What an arithmetic expression comes to, given the value of each symbol in it; None where it
-    cannot be told."""
+    """What an arithmetic expression comes to, given the value of each symbol in it; `UNKNOWN` where
+    it cannot be told."""
     if expr in values:
         return values[expr]
     match expr:
@@ -177,14 +181,14 @@ def value_of(expr: Expr, values: Mapping[Expr, object]) -> object:
             a, b = value_of(left, values), value_of(right, values)
             if isinstance(a, int | float) and isinstance(b, int | float):
                 if operator in ("/", "//", "%") and b == 0:
-                    return None
+                    return UNKNOWN
                 return _ARITHMETIC[operator](a, b)
-            return None
+            return UNKNOWN
         case Unary("-", operand):
             inner = value_of(operand, values)
-            return -inner if isinstance(inner, int | float) else None
+            return -inner if isinstance(inner, int | float) else UNKNOWN
         case _:
-            return None
+            return UNKNOWN
 
 
 def same(found: Sequence[object], wanted: Sequence[object]) -> bool:
