@@ -148,7 +148,7 @@ class _Trace:
         self.layers = dict(model.named_modules())
         self.values: dict[int, Any] = {}
         self.claimed: dict[Any, int] = {}
-        self.spare: dict[Any, int] = {}
+        self.identities: set[Any] = set()
         self.passed = self._passed()
         self._align()
 
@@ -169,13 +169,13 @@ class _Trace:
         first: dict[tuple[Any, ...], Any] = {}
         for call in self.calls.nodes:
             if call.op == "call_module" and isinstance(self.layers[call.target], nn.Identity):
+                self.identities.add(call)
                 passed[call] = passed.get(call.args[0], call.args[0])
             elif call.op in ("call_function", "call_method") or self._is_plain(call):
                 taken = fx.node.map_arg((call.args, call.kwargs), lambda one: passed.get(one, one))
                 earlier = first.setdefault((call.target, *_operands(call.target, taken)), call)
                 if earlier is not call:
                     passed[call] = earlier
-                    self.spare[earlier] = self.spare.get(earlier, 0) + 1
         return passed
 
     def _is_plain(self, call: Any) -> bool:
@@ -189,7 +189,7 @@ class _Trace:
     def _align(self) -> None:
         users: dict[Any, list[Any]] = {}
         for call in self.calls.nodes:
-            if call not in self.passed and call.op != "output":
+            if call not in self.identities and call.op != "output":
                 for value in self._taken(call):
                     users.setdefault(value, []).append(call)
         given = [call for call in self.calls.nodes if call.op == "placeholder"]
@@ -225,16 +225,14 @@ class _Trace:
         *,
         is_layer: bool,
     ) -> Any:
-        """The first call of a layer, or of a function or method, that takes just these values."""
+        """The value of the first call of a layer, or of a function or method, that takes just these
+        values: the emitted network computes in the spec's order."""
         for call in users.get(values[0], []):
-            is_left = call not in self.claimed or self.spare.get(call, 0) > 0
-            if not is_left or is_layer != (call.op == "call_module"):
+            if call in self.claimed or is_layer != (call.op == "call_module"):
                 continue
             if _called(call) == name and set(self._taken(call)) == set(values):
-                if call in self.claimed:
-                    self.spare[call] -= 1
                 self.claimed[call] = index
-                return call
+                return self.passed.get(call, call)
         path = self.folder.plan["nodes"][index]["path"]
         what = f"the layer `{name}`" if is_layer else f"the operation `{name}`"
         raise Fault(f"does not compute it where the spec has it: {what} is missing there", path)
@@ -246,9 +244,9 @@ class _Trace:
         wanted = [self.values[index] for index in self.folder.plan["outputs"]]
         if [self.passed.get(one, one) for one in results] != wanted:
             raise Fault("returns other values than the spec's outputs, or in another order")
-        known = {*self.claimed, *self.passed, *self.values.values(), output}
+        known = {*self.claimed, *self.identities, *self.values.values(), output}
         for call in self.calls.nodes:
-            if call not in known or self.spare.get(call, 0) > 0:
+            if call not in known:
                 raise Fault(f"also computes `{call.name}` ({call.target}), which no op does")
 
     # Running
