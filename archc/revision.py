@@ -85,7 +85,11 @@ def _tree(name: str, given: str) -> str:
     hint = "write REV:PATH, for example HEAD:specs/NAME.yaml"
     if not name:
         _refuse(given, "ARC414", "names no revision before the colon", hint)
-    if _git(given, "rev-parse", "--git-dir").returncode:
+    checkout = _git(given, "rev-parse", "--git-dir")
+    if b"dubious ownership" in checkout.stderr:
+        message = "cannot be read: the checkout belongs to another user, and git refuses it"
+        _refuse(given, "ARC414", message, "git config --global --add safe.directory FOLDER")
+    if checkout.returncode:
         message = "cannot be read: the working folder is in no git checkout"
         _refuse(given, "ARC414", message, "go into the checkout, or name a file")
     # What follows can be no option, whatever it begins with.

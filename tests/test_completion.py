@@ -89,5 +89,44 @@ def test_bash_completes_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert done.stdout.split() == ["specs/vgg16.yaml", "specs/vgg19.yaml"]
 
 
+@pytest.mark.skipif(BASH is None or sys.platform == "win32", reason="bash is not installed")
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("archc va\t", ["validate"]),
+        ("archc show sp\tvgg16.\t--resolved", ["show", "specs/vgg16.yaml", "--resolved"]),
+        ("archc show specs/my\t--resolved", ["show", "specs/my net.yaml", "--resolved"]),
+    ],
+)
+def test_bash_goes_on_after_what_it_completed(
+    folder: Path, typed: str, meant: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pty
+
+    assert cli.main(["completion", "bash"]) == 0
+    (folder / "script").write_text(capsys.readouterr().out)
+    (folder / "specs" / "my net.yaml").write_text("")
+    # The script asks archc through `env`, past the function that notes what is called.
+    (folder / "rc").write_text(
+        "PS1=ready\nbind 'set bell-style none'\n. ./script\n"
+        'archc() { printf "%s\\n" "$@" > called; }\n'
+    )
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(str(BASH), ["bash", "--noprofile", "--rcfile", "rc", "-i"])
+    read = b""
+    while not read.endswith(b"ready"):
+        read += os.read(terminal, 1000)
+    os.write(terminal, f"{typed}\nexit\n".encode())
+    try:
+        while os.read(terminal, 1000):
+            pass
+    except OSError:  # what Linux tells at the end
+        pass
+    os.close(terminal)
+    os.waitpid(process, 0)
+    assert (folder / "called").read_text().splitlines() == meant
+
+
 def test_an_unknown_shell_is_refused() -> None:
     assert cli.main(["completion", "tcsh"]) == 2

@@ -136,6 +136,7 @@ def test_install_puts_archc_on_the_path(repository: Repository) -> None:
     assert repository.step("install").returncode == 0
     installed = (repository.temporary / "archc" / "installed").read_text().split()
     assert installed[:3] == ["-m", "pip", "install"]
+    assert Path(installed[installed.index("-c") + 1]).samefile(ROOT / "constraints.txt")
     assert Path(installed[-1]).resolve() == ROOT
     assert (ROOT / "pyproject.toml").is_file()
     assert (repository.temporary / "path").read_text().strip().endswith("/archc/bin")
@@ -162,11 +163,46 @@ def test_check_holds_the_generated_files_against_the_specs(repository: Repositor
     assert "+++ generated/torch/small.py" in done.stdout
 
 
+def commands(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines that the runner takes for commands, the stopping of commands left out."""
+    assert done.stderr == ""  # it would come in any order
+    lines = iter(done.stdout.splitlines())
+    found = []
+    for line in lines:
+        stops = line.startswith("::stop-commands::") and f"::{line[len('::stop-commands::') :]}::"
+        if stops:
+            assert stops in lines
+        elif line.lstrip().startswith("::"):
+            found.append(line)
+    return found
+
+
+def test_no_text_of_a_spec_is_a_command_to_the_runner(repository: Repository) -> None:
+    described = "description: |\n  hello\n\n  ::error file=a::told\n"
+    repository.write("small", SMALL + described)
+    build = ["archc", "build", "specs/small.yaml", "--backend", "torch"]
+    assert repository.run(build).returncode == 0
+    repository.write("small", SMALL.replace("3", "4") + described)
+    done = repository.step("check", backend="torch")
+    assert done.returncode == 1
+    assert "::error file=a::told" in done.stdout
+    assert commands(done) == []
+    repository.write("::error file=a::told", SMALL)
+    for name, inputs in (
+        ("budget", {"max_params": "1", "specs": "*/*.yaml"}),
+        ("compare", {"max_params_growth": "1"}),
+    ):
+        done = repository.step(name, **inputs)
+        assert done.returncode == 1
+        assert "above the" in done.stdout
+        assert commands(done) == []
+
+
 def test_a_budget_of_parameters(repository: Repository) -> None:
     assert repository.step("budget", max_params="15").returncode == 0
     done = repository.step("budget", max_params="14")
     assert done.returncode == 1
-    assert "above the budget of 14" in done.stderr
+    assert "above the budget of 14" in done.stdout
 
 
 def test_what_changed_is_told(repository: Repository) -> None:
@@ -183,6 +219,32 @@ def test_what_changed_is_told(repository: Repository) -> None:
     assert "<summary>New: <code>new.yaml</code></summary>" in told
     assert "- parameters: 15" in told
     assert (repository.temporary / "summary.md").read_text().endswith(told)
+
+
+def test_specs_that_are_gone_are_told(repository: Repository) -> None:
+    repository.write("more/old", SMALL)
+    repository.write("more/`$(touch pwned)`", SMALL)
+    (repository.folder / "notes.yaml").write_text("- a\n")
+    repository.base = repository.commit()
+    for path in (*repository.folder.glob("specs/more/*"), repository.folder / "notes.yaml"):
+        path.unlink()
+    repository.commit()
+    assert repository.step("compare").returncode == 0
+    head, *gone = repository.told.split("\nRemoved: ")
+    assert head == "<!-- archc -->\n## Networks\n"
+    assert sorted(gone) == ["`old.yaml`\n", "`touchpwned.yaml`\n"]
+    repository.step("compare", specs="specs/more/old.yaml specs/small.yaml specs/never.yaml")
+    assert repository.told.count("Removed: `") == 1
+
+
+def test_no_file_stands_for_the_base(repository: Repository) -> None:
+    repository.write("small", SMALL.replace("3", "4"))
+    pretended = repository.folder / f"{repository.base}:specs"
+    pretended.mkdir()
+    (pretended / "small.yaml").write_text(SMALL.replace("3", "4"))
+    done = repository.step("compare", max_params_growth="1")
+    assert done.returncode == 1
+    assert "a file is called like small.yaml in the base revision" in done.stdout
 
 
 def test_a_change_of_what_is_extended_is_told(repository: Repository) -> None:

@@ -120,6 +120,11 @@ def test_no_folder_and_no_file(
     assert "no folder specs here" in capsys.readouterr().err
     assert cli.main(["list", "nothing*.yaml"]) == 2
     assert "nothing*.yaml: no such file" in capsys.readouterr().err
+    (tmp_path / "empty [1]").mkdir()
+    assert cli.main(["list", "empty [1]"]) == 2
+    assert "there is no spec below empty [1]" in capsys.readouterr().err
+    assert cli.main(["list", ""]) == 2
+    assert "'': no such file" in capsys.readouterr().err
 
 
 def test_titles_give_way_on_a_narrow_terminal(
@@ -133,6 +138,17 @@ def test_titles_give_way_on_a_narrow_terminal(
     assert max(map(len, lines)) <= 80
     assert "A title" in lines[2]
     assert "\u2026" in lines[2]
+
+
+def test_a_title_does_not_widen_every_line_without_end(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    title = f'"of two\\nlines {"x" * 9000}"'
+    (folder / "specs" / "a.yaml").write_text(SMALL.format(name="large", title=title, units=30))
+    assert cli.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) < 200
+    assert "of two lines xxx" in lines[2]
 
 
 def test_control_characters_of_a_path_are_shown(

@@ -58,6 +58,8 @@ def test_a_network_renders_as_its_table() -> None:
     assert len(page.rows) == 1 + len(network.report()["layers"])
     assert "61,706" in network._repr_html_()
     assert "data:image/svg+xml;base64," in network._repr_html_()
+    # Where a notebook has no style for tables, columns are apart all the same.
+    assert '<table cellpadding="4">' in network._repr_html_()
 
 
 def test_sections_and_instances_have_a_row_of_their_own() -> None:

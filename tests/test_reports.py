@@ -21,7 +21,7 @@ from archc.ops.fields import fields_of
 from archc.ops.initializer import Initializer
 from archc.ops.pooling import MaxPool
 from archc.reports import csv, json, markdown, table
-from archc.reports.rows import mebibytes, rows
+from archc.reports.rows import rows, size_of
 from archc.reports.written import as_written, field_value, inline
 
 SPEC = """\
@@ -328,15 +328,18 @@ def test_rows_follow_the_layers(tiny: Network) -> None:
     ("size", "told"),
     [
         (0, "0.00 MiB"),
-        (5242, "0.00 MiB"),
-        (5243, "0.01 MiB"),
+        (4, "0.00 KiB"),
+        (6, "0.01 KiB"),
+        (1340, "1.31 KiB"),
+        (104_857, "102.40 KiB"),
+        (104_858, "0.10 MiB"),
         (2**20, "1.00 MiB"),
         (553430176, "527.79 MiB"),
         (2**53, "8,589,934,592.00 MiB"),
     ],
 )
-def test_mebibytes(size: int, told: str) -> None:
-    assert mebibytes(size) == told
+def test_bytes_are_told_in_mebibytes_where_they_come_to_some(size: int, told: str) -> None:
+    assert size_of(size) == told
 
 
 def test_fields_are_told_as_a_spec_writes_them() -> None:

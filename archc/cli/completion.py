@@ -9,6 +9,11 @@ from archc.cli import streams
 
 VARIABLE = "_ARCHC_COMPLETE"
 """By which the script asks archc what may come next."""
+_DONE = "\n    return 0\n"
+_PATHS = """
+    # bash quotes what it takes for files, and goes on after a folder without a space.
+    case "${COMPREPLY[*]}" in */*|*.yaml*|*.yml*) compopt -o filenames ;; esac
+"""
 
 
 @click.command("completion", help="Print what makes a shell complete archc's command lines.")
@@ -22,5 +27,6 @@ def command(shell: str) -> int:
     assert made is not None
     # `source` would run the shell to ask for its version; the script itself is the same.
     script = made(verbs, {}, "archc", VARIABLE)
-    streams.write(script.source_template % script.source_vars())
+    told = script.source_template % script.source_vars()
+    streams.write(told.replace(_DONE, _PATHS + _DONE) if shell == "bash" else told)
     return 0

@@ -17,6 +17,7 @@ from archc.reports.table import shortened
 
 DEFAULT = "specs"
 _SHORTEST_TITLE = 16
+_LONGEST_TITLE = 100
 
 
 class Listed(NamedTuple):
@@ -66,13 +67,16 @@ def _paths(patterns: Sequence[str]) -> list[str]:
     paths: dict[str, None] = {}
     for pattern in patterns:
         if os.path.isdir(pattern):
+            told = f"there is no spec below {pattern}"
             pattern = os.path.join(glob.escape(pattern), "**", "*.yaml")
+        else:
+            told = f"{pattern or repr(pattern)}: no such file"
         matching = sorted(glob.glob(pattern, recursive=True))
         matching = [path for path in matching if not os.path.isdir(path)]
         if not matching and pattern == DEFAULT:
             raise click.UsageError(f"there is no folder {DEFAULT} here: name the specs")
         if not matching:
-            raise click.UsageError(f"{visible(pattern)}: no such file")
+            raise click.UsageError(visible(told))
         paths |= dict.fromkeys(os.path.normpath(path) for path in matching)
     return list(paths)
 
@@ -101,7 +105,7 @@ def _table(specs: Sequence[Listed], width: int | None) -> str:
     lines += [
         (
             visible(spec.path),
-            visible(spec.title),
+            shortened(visible(" ".join(spec.title.split())), _LONGEST_TITLE),
             human(spec.params),
             human(spec.macs),
             human(spec.layers),

@@ -37,8 +37,15 @@ def figure(params: int) -> str:
 def rows_of(costs: Costs, stack: Stack) -> tuple[Row, ...]:
     """What the lines of a box say."""
     return tuple(
-        Row(node, op_label(node), figure(parameters(costs, [node]))) for node in stack.nodes
+        Row(node, _label(costs, node), figure(parameters(costs, [node]))) for node in stack.nodes
     )
+
+
+def _label(costs: Costs, node: Node) -> str:
+    """An op; an input by its name where there are several."""
+    if len(costs.graph.inputs) > 1 and node.index in costs.graph.inputs:
+        return cut(f"input {visible(node.path)}", FONT, WIDEST)
+    return op_label(node)
 
 
 def titles(costs: Costs, item: Frame | Repeat) -> tuple[str, str]:

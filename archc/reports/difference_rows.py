@@ -7,7 +7,7 @@ from typing import NamedTuple
 from archc.difference import Difference, Pair
 from archc.difference.causes import Cause, Cost
 from archc.ops.axes import Axes
-from archc.reports.rows import human, mebibytes
+from archc.reports.rows import human, size_of
 from archc.reports.table import shortened
 from archc.reports.written import inline
 
@@ -123,8 +123,8 @@ def totals(found: Difference) -> list[Total]:
         if a or b
     ]
     a, b = one.weight_bytes, two.weight_bytes
-    size = f"{'-' if b < a else '+'}{mebibytes(abs(b - a))}" if a != b else "0"
-    told.append(Total("weights in float32", mebibytes(a), mebibytes(b), size, growth(a, b)))
+    size = f"{'-' if b < a else '+'}{size_of(abs(b - a))}" if a != b else "0"
+    told.append(Total("weights in float32", size_of(a), size_of(b), size, growth(a, b)))
     return told
 
 

@@ -137,12 +137,14 @@ _COLUMNS = (
     ("receptive field", "elements of each spatial axis of the input that an output sees"),
     ("line", "where the spec has it"),
 )
+_BARS = ("parameters", "MACs", "memory")
+_FIGURE = ' class="figure"'
 
 
 def _table(costs: Costs) -> str:
     heads = "".join(
-        f'<th scope="col" aria-sort="none"><button type="button" title="{text(told)}">'
-        f"{text(name)}</button></th>"
+        f'<th scope="col" aria-sort="none"{_FIGURE * (name in _BARS)}>'
+        f'<button type="button" title="{text(told)}">{text(name)}</button></th>'
         for name, told in _COLUMNS
     )
     files = {source: number for number, source in enumerate(costs.graph.about.texts)}
@@ -189,7 +191,7 @@ def _bar(value: int, most: int, told: str) -> str:
     """A cell with a number and its share of the column's largest."""
     share = f"{100 * value / most:.1f}" if value else "0"
     return (
-        f'<td class="figure" data-value="{value}">{text(told)}<svg class="bar" aria-hidden="true" '
+        f'<td{_FIGURE} data-value="{value}">{text(told)}<svg class="bar" aria-hidden="true" '
         f'viewBox="0 0 100 1" preserveAspectRatio="none"><rect width="{share}" height="1"/></svg>'
         "</td>"
     )

@@ -58,7 +58,8 @@ def fragment(costs: Costs, drawing: str | None = None) -> str:
     lines = [
         f"<div><strong>{_text(heading(costs))}</strong><br>{_text(axes_line(costs))}",
         *([] if drawing is None else [f'<div style="{_STYLE}">{_image(drawing)}</div>']),
-        f'<div style="{_STYLE}"><table>',
+        # An attribute, which yields to a notebook's own style of tables.
+        f'<div style="{_STYLE}"><table cellpadding="4">',
         f"<thead><tr>{_cells([column.title for column in COLUMNS], 'th')}</tr></thead>",
         "<tbody>",
     ]

@@ -86,21 +86,22 @@ def totals(costs: Costs, memory: Memory | None = None) -> list[tuple[str, str]]:
     told += [
         ("multiply-accumulates (MACs) per sample", human(sums.macs)),
         ("activations per sample", human(sums.activations)),
-        ("weights in float32", mebibytes(sums.weight_bytes)),
+        ("weights in float32", size_of(sums.weight_bytes)),
     ]
     if memory is not None:
         samples = "1 sample" if memory.batch == 1 else f"{memory.batch:,} samples"
         told += [
-            (f"memory for inference, {samples}", mebibytes(memory.inference)),
-            (f"memory for training, {samples}", mebibytes(memory.training)),
+            (f"memory for inference, {samples}", size_of(memory.inference)),
+            (f"memory for training, {samples}", size_of(memory.training)),
         ]
     return told
 
 
-def mebibytes(size: int) -> str:
-    """Bytes in MiB to two decimals, exact whatever the size."""
-    hundredths = (size * 100 + 2**19) // 2**20
-    return f"{hundredths // 100:,}.{hundredths % 100:02} MiB"
+def size_of(size: int) -> str:
+    """Bytes in MiB to two decimals, exact whatever the size; in KiB what is too small for that."""
+    unit, name = (2**20, "MiB") if size * 10 >= 2**20 or not size else (2**10, "KiB")
+    hundredths = (size * 100 + unit // 2) // unit
+    return f"{hundredths // 100:,}.{hundredths % 100:02} {name}"
 
 
 def axes_line(costs: Costs) -> str:

@@ -201,6 +201,16 @@ def test_outside_of_a_checkout(capsys: Capture) -> None:
     assert "the working folder is in no git checkout" in ran.err
 
 
+@pytest.mark.usefixtures("checkout")
+def test_a_checkout_of_another_user(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container: git refuses it, and says how to allow it."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    ran = Ran(capsys, "HEAD:specs/tiny.yaml", "specs/tiny.yaml")
+    assert (ran.code, ran.out) == (2, "")
+    assert "belongs to another user" in ran.err
+    assert "safe.directory" in ran.err
+
+
 def test_without_git(capsys: Capture, monkeypatch: pytest.MonkeyPatch, at_home: Path) -> None:
     monkeypatch.setenv("PATH", str(at_home))
     ran = Ran(capsys, "HEAD:specs/tiny.yaml", "specs/tiny.yaml")

@@ -221,7 +221,7 @@ def test_the_table_names_both_values() -> None:
     )
     assert re.fullmatch(r"\+  features\.batch_norm_1 +batch_norm +\+8 +0 +\+4,096", lines[5])
     assert re.search(r"\nparameters +20,714 +10,366 +-10,348 +-49\.96%\n", told)
-    assert re.search(r"\nweights in float32 +0\.08 MiB +0\.04 MiB +-0\.04 MiB +-49\.92%\n", told)
+    assert re.search(r"\nweights in float32 +80\.91 KiB +40\.52 KiB +-40\.39 KiB +-49\.92%\n", told)
     assert "\x1b" not in told
 
 

@@ -238,6 +238,13 @@ def test_fields_that_one_looks_for_are_told() -> None:
     ]
 
 
+def test_several_inputs_and_outputs_are_named() -> None:
+    made = laid_out(costs(TWO_TWO))
+    told = [row.label for box in made.boxes for row in box.rows if row.node.op.name == "input"]
+    assert told == ["input image", "input meta"]
+    assert [ending.label for ending in made.endings] == ["output label", "output box"]
+
+
 def test_text_is_fitted() -> None:
     assert text_width("mm", 10) == 2 * text_width("m", 10) == 4 * text_width("m", 5)
     assert text_width("\u5c42", 10) > text_width("m", 10)

@@ -319,6 +319,49 @@ def test_paper_shows_all_layers(show: Open) -> None:
     assert page.evaluate("document.documentElement.scrollHeight") > 3000
 
 
+def test_paper_cuts_no_branches_and_has_all_lines(show: Open) -> None:
+    page = show(shipped_spec("resnet50"))
+    page.emulate_media(media="print")
+
+    def styles(selector: str, name: str) -> set[str]:
+        told: list[str] = page.locator(selector).evaluate_all(
+            "(all, name) => all.map(element => getComputedStyle(element)[name])", name
+        )
+        assert told
+        return set(told)
+
+    # Chromium lays what follows over branches that it cuts.
+    assert styles(".parallel, .frame:has(> .body > .series > .parallel)", "breakInside") == {
+        "avoid"
+    }
+    # A line is a background, which printers leave out.
+    assert styles(".flow", "printColorAdjust") == {"exact"}
+    assert len(styles("tbody td, tbody th", "fontSize")) == 1
+
+
+def test_figures_stand_below_their_heads(show: Open) -> None:
+    page = show(shipped_spec("vgg16"))
+    for place, name in enumerate(("parameters", "MACs", "memory"), 3):
+        head = page.get_by_role("columnheader", name=name)
+        assert head.evaluate("e => getComputedStyle(e).textAlign") == "right"
+        cell = page.locator("tbody tr").first.locator("th, td").nth(place)
+        assert cell.evaluate("e => getComputedStyle(e).textAlign") == "right"
+
+
+@pytest.mark.parametrize("name", CLASSIC)
+def test_tables_fit_their_pane(show: Open, name: str) -> None:
+    page = show(shipped_spec(name))
+    table = page.get_by_role("region", name="Layers")
+    assert table.evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_a_long_title_leaves_room_for_the_network(show: Open) -> None:
+    page = show(spec_of(deep(3).replace("archc: 1\n", f"archc: 1\ntitle: {'word ' * 9000}\n", 1)))
+    box = page.locator("#graph").bounding_box()
+    assert box is not None
+    assert box["y"] + 300 < 900
+
+
 def test_a_thousand_layers_stay_usable(show: Open) -> None:
     spec = spec_of(deep(1000))
     begin = perf_counter()

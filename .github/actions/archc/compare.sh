@@ -7,6 +7,17 @@ shopt -s globstar nullglob
 git cat-file -e "$BASE^{commit}" 2> /dev/null || git fetch --quiet --depth=1 origin "$BASE"
 text="$RUNNER_TEMP/archc.md"
 status=0
+# What archc tells of a spec holds text of it: no line of that is a command to the runner.
+quiet="archc-$RANDOM$RANDOM$RANDOM"
+echo "::stop-commands::$quiet"
+exec 2>&1 3>&1  # two streams would reach the runner in any order
+trap 'echo "::$quiet::" >&3' EXIT
+
+# A file may be called anything.
+shown() {
+  basename -- "$1" | tr -cd "A-Za-z0-9_.-"
+}
+
 {
   echo "<!-- archc -->"
   echo "## Networks"
@@ -14,7 +25,13 @@ status=0
 before=$(wc -l < "$text")
 
 for spec in $SPECS; do
-  name=$(basename "$spec" | tr -cd "A-Za-z0-9_.-")  # a file may be called anything
+  [ -e "$spec" ] || continue  # a name that is no pattern stays
+  name=$(shown "$spec")
+  if [ -e "$BASE:$spec" ]; then
+    # archc would take it for the spec as it was.
+    echo "archc: a file is called like $name in the base revision"
+    exit 1
+  fi
   if ! git cat-file -e "$BASE:$spec" 2> /dev/null; then
     {
       echo
@@ -40,6 +57,21 @@ for spec in $SPECS; do
     archc diff --max-params-growth "$GROWTH" -- "$BASE:$spec" "$spec" > /dev/null || status=1
   fi
 done
+
+# The patterns say which of the files that are gone were specs: empty files stand for them.
+gone="$RUNNER_TEMP/archc-gone"
+rm -rf "$gone"
+mkdir -p "$gone"
+while IFS= read -r -d "" path; do
+  mkdir -p "$gone/$(dirname -- "$path")"
+  : > "$gone/$path"
+done < <(git diff --relative --name-only --no-renames --diff-filter=D -z "$BASE" --)
+(
+  cd "$gone"
+  for spec in $SPECS; do
+    if [ -e "$spec" ]; then printf '\nRemoved: `%s`\n' "$(shown "$spec")"; fi
+  done
+) >> "$text"
 
 if [ "$(wc -l < "$text")" = "$before" ]; then
   echo "No network has changed." >> "$text"
