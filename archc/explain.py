@@ -348,4 +348,23 @@ CODES: dict[str, Explanation] = {
         "possible together.",
         "training: {epochs: 10, steps: 5000}\ntraining: {epochs: 10}",
     ),
+    "ARC703": Explanation(
+        "a name that the training script calls something of its own",
+        "The script of `archc build --training` has the network's classes and functions beside\n"
+        "its own, in one file. Call the network's class, or the block, something else.",
+        "class: Progress\nclass: ProgressNetwork",
+    ),
+    "ARC704": Explanation(
+        "a spec without a recipe",
+        "`archc train` and `archc build --training` do what stands under `training` in the spec:\n"
+        "`archc ops training` shows all that can stand there.",
+        "name: lenet5    # and no training\ntraining: {epochs: 10}",
+    ),
+    "ARC705": Explanation(
+        "a run's file that cannot be drawn",
+        "Learning curves, confusion matrix and mistakes are drawn from what training has left in\n"
+        "the run's folder: `run.json`, `metrics.jsonl` and `validation.npz`. One of them is\n"
+        "damaged, or holds what no run writes. The weights are not touched by that.",
+        '{"name": "lenet5", "classes": 10}    # run.json\n{"name": "lenet5", "classes": null}',
+    ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import click
 
@@ -30,6 +31,7 @@ from archc.reports import json, markdown, svg
     help="Where to write: torch/NAME.py, keras/NAME.py, reports/NAME.json, .md and .svg.",
 )
 @set_option
+@click.option("--training", is_flag=True, help="Also write NAME_train.py, by the spec's recipe.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where files differ.")
 @click.option("--stdout", is_flag=True, help="Print the one emitted module instead of writing.")
 @click.option("--force", is_flag=True, help="Overwrite files that archc has not generated.")
@@ -39,23 +41,25 @@ def command(
     backend: str,
     folder: str,
     settings: tuple[str, ...],
+    training: bool,
     check: bool,
     stdout: bool,
     force: bool,
     watch: bool,
 ) -> int:
     """All specs are checked before anything is written."""
-    if stdout and (check or backend == "all" or len(specs) != 1):
-        raise click.UsageError("--stdout takes one SPEC and one --backend, and no --check")
+    if stdout and (check or training or backend == "all" or len(specs) != 1):
+        only = "--stdout takes one SPEC and one --backend, and no --check or --training"
+        raise click.UsageError(only)
     if watch and (check or stdout or "-" in specs):
         raise click.UsageError("--watch takes files, and no --check or --stdout")
     names = list(BACKENDS) if backend == "all" else [backend]
-    overrides = read_settings(settings)
+    wanted = Wanted(names, read_settings(settings), training)
     if watch:
         from archc.cli.watching import watch as whenever_changed
 
-        whenever_changed(specs, lambda: _build(specs, names, overrides, folder, force))
-    files = _made(specs, names, overrides)
+        whenever_changed(specs, lambda: _build(specs, wanted, folder, force))
+    files = _made(specs, wanted)
     if isinstance(files, int):
         return files
     if stdout:
@@ -66,28 +70,28 @@ def command(
     return _write(files, folder, force)
 
 
-def _build(
-    specs: Sequence[str],
-    names: list[str],
-    overrides: Mapping[str, object],
-    folder: str,
-    force: bool,
-) -> int:
-    files = _made(specs, names, overrides)
+class Wanted(NamedTuple):
+    """What is built of each spec."""
+
+    backends: list[str]
+    overrides: Mapping[str, object]
+    training: bool
+
+
+def _build(specs: Sequence[str], wanted: Wanted, folder: str, force: bool) -> int:
+    files = _made(specs, wanted)
     return files if isinstance(files, int) else _write(files, folder, force)
 
 
-def _made(
-    specs: Sequence[str], names: list[str], overrides: Mapping[str, object]
-) -> dict[str, str] | int:
+def _made(specs: Sequence[str], wanted: Wanted) -> dict[str, str] | int:
     """The files of all specs by their paths; where one has faults, these are told and the exit
     code is given instead."""
     files: dict[str, str] = {}
     found: list[Diagnostic] = []
     for spec in specs:
         try:
-            network = load(spec, overrides)
-            made = _files(network, names)
+            network = load(spec, wanted.overrides)
+            made = _files(network, wanted)
         except SpecError as error:
             found += error.diagnostics
             continue
@@ -102,11 +106,17 @@ def _made(
     return files
 
 
-def _files(network: Network, backends: list[str]) -> dict[str, str]:
+def _files(network: Network, wanted: Wanted) -> dict[str, str]:
     """The files of one build by their paths, the emitted modules first."""
-    graph = network.costs.graph
-    about = graph.about
+    about = network.costs.graph.about
+    backends = wanted.backends
     files = {f"{backend}/{about.name}.py": network.emit(backend) for backend in backends}
+    if wanted.training:
+        from archc import training
+
+        for backend in backends:
+            source = training.emit(backend, network.spec, network.costs)
+            files[f"{backend}/{about.name}_train.py"] = source
     files[f"reports/{about.name}.json"] = json.text(network.report())
     files[f"reports/{about.name}.md"] = markdown.document(network.costs)
     files[f"reports/{about.name}.svg"] = svg.document(network.costs)

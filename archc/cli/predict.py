@@ -1,0 +1,58 @@
+"""`archc predict`: labels for images, by the network of a run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import click
+
+from archc import training
+from archc.api import load
+from archc.backends import BACKENDS
+from archc.cli import streams
+from archc.training import running
+
+
+@click.command("predict", help="Label images with the network of a run.")
+@click.argument("run", metavar="RUN", type=click.Path())
+@click.option("--data", required=True, metavar="PATH", help="Images, as for `archc train`.")
+@click.option(
+    "-o", "file", required=True, metavar="FILE", help="CSV to write: ImageId,Label a row."
+)
+@click.option("--weights", metavar="best|last|FILE", help="Which weights: by default the best.")
+@click.option(
+    "--backend",
+    type=click.Choice([*BACKENDS]),
+    help="What to compute with: by default what the run was trained with.",
+)
+@click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
+def command(
+    run: str,
+    data: str,
+    file: str,
+    weights: str | None,
+    backend: str | None,
+    device: str | None,
+) -> int:
+    """Another backend than the run's computes the same labels from the same weights."""
+    arguments = ["predict", "--run", run, "--data", data, "--out", file]
+    arguments += [] if weights is None else ["--weights", weights]
+    arguments += [] if device is None else ["--device", device]
+    scripts = running.scripts_in(run)
+    if len(scripts) != 1:
+        streams.tell(f"archc: {run} holds no run of `archc train`")
+        return 2
+    if backend is None:
+        return running.run_script(scripts[0], arguments)
+    lacking = running.missing(backend)
+    if lacking is not None:
+        streams.tell(f"archc: {lacking} is not installed: pip install 'archc[{backend}]'")
+        return 2
+    network = load(os.path.join(run, running.SPEC), {})
+    source = training.emit(backend, network.spec, network.costs)
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder:
+        path = os.path.join(folder, os.path.basename(scripts[0]))
+        with open(path, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(source)
+        return running.run_script(path, arguments)

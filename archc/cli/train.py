@@ -1,0 +1,105 @@
+"""`archc train`: a spec's recipe carried out, by the script that `archc build --training` gives."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from archc import training
+from archc.api import Network, load
+from archc.backends import BACKENDS
+from archc.cli import completing, streams
+from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.diagnostics import visible
+from archc.output import OutputError, write_files
+from archc.resolved import Unwritable, resolved
+from archc.training import running
+
+PASSED = ("validation", "epochs", "seed", "device", "precision")
+"""Options that the script takes under the same names."""
+
+
+@click.command("train", help="Train a network by the recipe in its spec.")
+@click.argument("spec", metavar="SPEC", shell_complete=completing.specs)
+@click.option("--backend", type=click.Choice([*BACKENDS]), required=True)
+@click.option(
+    "--data",
+    required=True,
+    metavar="PATH",
+    help="CSV with a label and pixels a row, MNIST's idx files, .npz, a folder for each class.",
+)
+@click.option("-o", "run", required=True, metavar="RUN", help="The folder that the run goes into.")
+@click.option("--validation", metavar="PATH", help="Images to validate with, in place of a share.")
+@click.option("--resume", is_flag=True, help="Go on with the run where it was ended.")
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="In place of the recipe's.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="In place of the recipe's.")
+@click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
+@click.option("--precision", metavar="NAME", help="In place of the recipe's.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell nothing but faults.")
+@set_option
+def command(
+    spec: str,
+    backend: str,
+    data: str,
+    run: str,
+    resume: bool,
+    quiet: bool,
+    settings: tuple[str, ...],
+    **given: object,
+) -> int:
+    """The script is written into the run's folder, and may be run again without archc."""
+    network = load(spec, read_settings(settings))
+    tell_unchecked(network)
+    script = training.emit(backend, network.spec, network.costs)
+    lacking = running.missing(backend)
+    if lacking is not None:
+        streams.tell(f"archc: {lacking} is not installed: pip install 'archc[{backend}]'")
+        return 2
+    path = os.path.join(run, running.script_name(network.costs.graph.about.name))
+    fault = _prepare(network, script, path, resume=resume)
+    if fault is not None:
+        streams.tell(f"archc: {fault}")
+        return 2
+    arguments = ["fit", "--data", data, "--out", run]
+    for option in PASSED:
+        if given[option] is not None:
+            arguments += [f"--{option}", str(given[option])]
+    arguments += ["--resume"] * resume + ["--quiet"] * quiet
+    code = running.run_script(path, arguments)
+    if code == 0:
+        from archc.training.looking import draw
+
+        for drawn in draw(run):
+            streams.tell(f"wrote {visible(str(drawn))}")
+    return code
+
+
+def _prepare(network: Network, script: str, path: str, *, resume: bool) -> str | None:
+    """Put the script and the network's spec into the run's folder; why that cannot be."""
+    run, name = os.path.split(path)
+    if resume:
+        return _other(script, path)
+    if os.path.exists(os.path.join(run, running.RECORD)):
+        return f"{run} holds a run already: go on with it by --resume, or choose another folder"
+    about = network.costs.graph.about
+    try:
+        spec = f"# {about.header}\n{resolved(network.costs)}"
+        write_files({name: script, running.SPEC: spec}, run)
+    except Unwritable as error:
+        return f"{about.source}: {error}"
+    except OutputError as error:
+        return error.message + ("" if error.hint is None else f" ({error.hint})")
+    return None
+
+
+def _other(script: str, path: str) -> str | None:
+    """Why a run is not that of a script."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            written = stream.read()
+    except OSError:
+        return f"{os.path.dirname(path)} holds no run of this network"
+    if written != script:
+        return f"{path} is of another spec or recipe; run it yourself to go on with it"
+    return None

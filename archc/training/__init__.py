@@ -1,0 +1,28 @@
+"""Training scripts: a network, its recipe and a loop for a backend, in one file that runs alone.
+
+Code: ARC704 a spec without a recipe.
+"""
+
+from __future__ import annotations
+
+from archc import backends
+from archc.diagnostics import Diagnostic, SpecError
+from archc.infer import Costs
+from archc.spec import Spec
+from archc.training import assemble, constants
+
+
+def emit(backend: str, spec: Spec, costs: Costs) -> str:
+    """The source of `NAME_train.py`, which trains the network on a backend and predicts with it.
+
+    Raises SpecError for a spec without a recipe (ARC704), for a name that the script uses itself
+    (ARC703) and for what the backend cannot compute (ARC601).
+    """
+    recipe = spec.document.training
+    about = costs.graph.about
+    if about.training is None:
+        hint = "`archc ops training` shows what can stand there"
+        place = spec.document.place if recipe is None else recipe.place
+        raise SpecError([Diagnostic("ARC704", "the spec has no `training`", place, hint)])
+    model = backends.emit(backend, spec, costs)
+    return assemble.script(backend, model, constants.values(costs), spec, costs)

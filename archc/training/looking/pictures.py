@@ -1,0 +1,74 @@
+"""Images as pictures: any of those that networks take, as red, green and blue, and as PNG."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+
+import numpy as np
+
+MAP_RANK = 3
+COLOURED = 3
+
+
+def picture(image: np.ndarray) -> np.ndarray:
+    """An image, (height, width, channels) or (features,), as uint8 (height, width, 3).
+
+    One channel is grey, of three or four the first three are red, green and blue, of any other
+    number the mean is shown. Features fill a square row by row.
+    """
+    if image.ndim != MAP_RANK:
+        features = image.reshape(-1)
+        side = math.isqrt(max(len(features), 1) - 1) + 1
+        square: np.ndarray = np.zeros(side * -(-len(features) // side), np.uint8)
+        square[: len(features)] = features
+        image = square.reshape(-1, side, 1)
+    channels = image.shape[2]
+    if channels in (COLOURED, COLOURED + 1):
+        return image[:, :, :COLOURED]
+    grey: np.ndarray = image.mean(2, keepdims=True).round().astype(np.uint8)
+    return grey.repeat(COLOURED, 2)
+
+
+def shrunk(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A picture with at most so many rows and columns: each the mean of those that it covers."""
+    for axis, most in ((0, height), (1, width)):
+        size = image.shape[axis]
+        if size > most:
+            edges = np.arange(most + 1) * size // most
+            sums = np.add.reduceat(image, edges[:-1], axis, np.float64)
+            counts = np.diff(edges).reshape([-1 if one == axis else 1 for one in range(3)])
+            image = (sums / counts).round().astype(np.uint8)
+    return image
+
+
+def fitted(image: np.ndarray, side: int) -> np.ndarray:
+    """A picture as large as it can be in a square: shrunk, or each pixel several times."""
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    if longest > side:
+        return shrunk(image, max(1, height * side // longest), max(1, width * side // longest))
+    times = side // longest
+    return image.repeat(times, 0).repeat(times, 1)
+
+
+def png(image: np.ndarray) -> bytes:
+    """A picture as a PNG file, the same bytes whatever libraries there are."""
+    height, width, channels = image.shape
+    rows = np.zeros((height, 1 + width * channels), np.uint8)  # each begins with its filter: none
+    rows[:, 1:] = image.reshape(height, -1)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", head),
+            _chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)),
+            _chunk(b"IEND", b""),
+        ]
+    )
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)

@@ -1,0 +1,153 @@
+"""`archc train`, `archc predict` and `archc build --training`, on a sample of MNIST."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from archc.api import load
+from archc.cli import main
+from archc.weights import transfer
+from tests.training.parts import SAMPLE
+
+ROOT = Path(__file__).parents[2]
+SPEC = str(ROOT / "specs/lenet5.yaml")
+EPOCHS = 4
+Capture = pytest.CaptureFixture[str]
+
+
+def archc(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "archc", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of LeNet-5 in PyTorch."""
+    folder = tmp_path_factory.mktemp("runs") / "lenet5"
+    given = ("--data", str(SAMPLE), "-o", str(folder), "--epochs", str(EPOCHS))
+    done = archc("train", SPEC, "--backend", "torch", *given)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert f"epoch {EPOCHS:3}" in done.stderr
+    return folder
+
+
+def test_a_run_is_whole(run: Path) -> None:
+    """Script and spec, record, metrics, weights, and what is drawn of them."""
+    found = {path.name for path in run.iterdir()}
+    files = {"lenet5_train.py", "spec.yaml", "run.json", "metrics.jsonl", "validation.npz"}
+    assert files | {"best.safetensors", "last.safetensors", "report.html"} <= found
+    assert not [name for name in found if name.endswith((".part", ".tmp"))]
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [*range(1, EPOCHS + 1)]
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert rows[-1]["validation_accuracy"] > 0.3
+    assert (run / "lenet5_train.py").read_text() == (
+        ROOT / "generated/torch/lenet5_train.py"
+    ).read_text()
+
+
+def test_its_weights_are_those_of_the_network(run: Path) -> None:
+    """In the neutral form, which any emitted network loads."""
+    network = load(SPEC, {})
+    weights = transfer.load(str(run / "best.safetensors"), network.spec, network.costs)
+    assert sum(array.size for array in weights.values()) == 61_706
+    assert all(array.std() > 0 for array in weights.values())
+
+
+def test_both_frameworks_predict_the_same(run: Path, tmp_path: Path) -> None:
+    labels = []
+    for backend in ([], ["--backend", "keras"], ["--backend", "torch"]):
+        path = tmp_path / f"{len(labels)}.csv"
+        done = archc("predict", str(run), "--data", str(SAMPLE), "-o", str(path), *backend)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("accuracy ")
+        with path.open(newline="") as stream:
+            head, *rows = csv.reader(stream)
+        assert head == ["ImageId", "Label"]
+        assert [int(row[0]) for row in rows] == [*range(1, 501)]
+        labels.append([int(row[1]) for row in rows])
+    assert labels[0] == labels[1] == labels[2]
+    assert len(set(labels[0])) > 5
+
+
+def test_a_run_is_not_begun_twice(run: Path, tmp_path: Path) -> None:
+    given = ("--data", str(SAMPLE), "-o", str(run))
+    done = archc("train", SPEC, "--backend", "torch", *given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--resume" in done.stderr
+    text = Path(SPEC).read_text().replace("batch_size: ", "batch_size: 1")
+    (tmp_path / "lenet5.yaml").write_text(text)
+    other = archc("train", str(tmp_path / "lenet5.yaml"), "--backend", "torch", *given, "--resume")
+    assert other.returncode == 2
+    assert "of another spec or recipe" in other.stderr
+    nowhere = ("--data", str(SAMPLE), "-o", str(tmp_path / "none"), "--resume")
+    none = archc("train", SPEC, "--backend", "torch", *nowhere)
+    assert none.returncode == 2
+    assert "holds no run" in none.stderr
+
+
+def test_faulty_data_ends_with_1(tmp_path: Path) -> None:
+    data = tmp_path / "train.csv"
+    pixels = ",".join(f"pixel{number}" for number in range(784))
+    data.write_text(f"label,{pixels}\n3,{','.join(['0'] * 783)}\n")
+    folder = tmp_path / "run"
+    done = archc("train", SPEC, "--backend", "torch", "--data", str(data), "-o", str(folder))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{data}:2: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interruption_is_kept(tmp_path: Path) -> None:
+    """Ctrl-C goes to the script, which writes a checkpoint; the run goes on from it."""
+    folder = tmp_path / "run"
+    given = ("--data", str(SAMPLE), "-o", str(folder), "--epochs", "500")
+    command = [sys.executable, "-m", "archc", "train", SPEC, "--backend", "torch", *given]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+    ) as process:
+        metrics = folder / "metrics.jsonl"
+        for _ in range(600):
+            if metrics.exists() and metrics.read_text():
+                break
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert "interrupted" in told
+    assert "Traceback" not in told
+    assert any(path.name.startswith("checkpoint") for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["predict", "nowhere", "--data", "x", "-o", "y"]])
+def test_what_is_no_run_is_refused(arguments: list[str], capsys: Capture) -> None:
+    assert main(arguments) == 2
+    assert "holds no run" in capsys.readouterr().err
+
+
+def test_scripts_are_built(tmp_path: Path, capsys: Capture) -> None:
+    given = [SPEC, "--training", "-o", str(tmp_path)]
+    assert main(["build", *given]) == 0
+    for backend in ("torch", "keras"):
+        made = (tmp_path / backend / "lenet5_train.py").read_text()
+        assert made == (ROOT / "generated" / backend / "lenet5_train.py").read_text()
+    assert main(["build", *given, "--check"]) == 0
+    (tmp_path / "torch/lenet5_train.py").write_text("# Code generated by archc from x\n")
+    assert main(["build", *given, "--check"]) == 1
+    capsys.readouterr()
+    assert main(["build", str(ROOT / "specs/resnet18.yaml"), "--training"]) == 1
+    assert "ARC704" in capsys.readouterr().err
