@@ -939,6 +939,16 @@ layers:
 }
 
 INITIAL = {
+    "initial_values_alike_in_a_sequence": f"""
+{IMAGE}
+layers:
+  - conv: {{filters: 5, kernel_size: 3, initializer: {{constant: 0.11}}, activation: relu}}
+  - conv: {{filters: 5, kernel_size: 1, initializer: {{constant: 0.11}}}}
+  - conv: {{filters: 5, kernel_size: 1, initializer: {{constant: 0.11}}}}
+  - conv: {{filters: 5, kernel_size: 1, initializer: {{constant: 0.14}}}}
+  - flatten
+  - dense: {{units: 4, initializer: {{constant: 0.13}}}}
+""",
     "initial_values_in_a_sequence": f"""
 {IMAGE}
 layers:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from archc.backends.lowering import Stage, fill, hole
 from archc.backends.parts import Argument, Group, Item, Part, trees_in
 from archc.backends.symbols import symbols_in
-from archc.backends.torch.initial import of_group, of_optional, of_sequence, of_stage
+from archc.backends.torch.initial import gathered, of_group, of_optional, of_sequence, of_stage
 from archc.backends.torch.places import Places, in_optional, in_sequence
 from archc.backends.uses import Uses, is_empty
 from archc.backends.variables import Operation, name_variables
@@ -271,7 +271,7 @@ class _Body:
                     Assign(Ref(f"self.{attribute}"), layer, comment)
                     for attribute, (layer, comment) in self.attributes.items()
                 ),
-                *self.initial,
+                *gathered(self.initial),
             ),
         )
         return ClassDef(name, (Ref("nn.Module"),), docstring, (init, forward))

@@ -4,15 +4,66 @@ their attributes and sequences."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 
 from archc.backends.lowering import Stage, fill
 from archc.backends.parts import Group, Item, Part
 from archc.backends.uses import is_empty
-from archc.emit import Call, Expr, ExpressionStatement, If, Index, Lit, Statement
+from archc.emit import (
+    Attribute,
+    Call,
+    Expr,
+    ExpressionStatement,
+    For,
+    If,
+    Index,
+    Lit,
+    Ref,
+    Statement,
+    TupleOf,
+)
 
 IsSequential = Callable[[Group], bool]
 """Whether a section is written as an `nn.Sequential`; another has a class of its own, whose
 constructor sets its initial weights."""
+
+
+INDEX = Ref("index")
+"""What no argument is called: the language keeps the name for repetitions."""
+LEAST_ALIKE = 3
+"""Layers of a sequence from which on a loop is shorter than a line each."""
+
+
+def gathered(statements: Sequence[Statement]) -> Iterator[Statement]:
+    """The same in fewer lines: a loop over the layers of a sequence that follow one another and
+    get their weights alike."""
+    for one, run in groupby(statements, lambda statement: _at(statement, INDEX)):
+        alike = list(run)
+        positions = [position for each in alike if (position := _position(each)) is not None]
+        if one is None or len(alike) < LEAST_ALIKE:
+            yield from alike
+        else:
+            yield For(INDEX, TupleOf(tuple(positions)), (one,))
+
+
+def _position(statement: Statement) -> Lit | None:
+    """Where in a sequence the layer stands whose weight a statement sets."""
+    match statement:
+        case ExpressionStatement(Call(arguments=(Attribute(Index(_, (Lit() as position,))), *_))):
+            return position
+    return None
+
+
+def _at(statement: Statement, position: Ref) -> Statement | None:
+    """The statement for the layer at another position."""
+    match statement:
+        case ExpressionStatement(
+            Call(arguments=(Attribute(Index(sequence, (Lit(),)), name), *rest)) as call
+        ):
+            weight = Attribute(Index(sequence, (position,)), name)
+            return ExpressionStatement(replace(call, arguments=(weight, *rest)))
+    return None
 
 
 def of_stage(layer: Expr, stage: Stage) -> Iterator[Statement]:
