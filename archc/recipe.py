@@ -139,7 +139,9 @@ class Inputs:
         ),
     ] = None
     pad: Annotated[int, integer(0), Doc("zeros added at each side")] = 0
-    scale: Annotated[Positive, Doc("what values are multiplied by, as $(1 / 255)")] = 1.0
+    scale: Annotated[
+        Positive, Doc("what values are multiplied by: 1/255 brings bytes to 0 to 1")
+    ] = 1.0
     standardize: Annotated[
         str,
         choice("none", "dataset", "channel", "channel_mean", "pixel_mean"),

@@ -10,14 +10,21 @@ from collections.abc import Iterator
 
 from archc.diagnostics import Diagnostic, Place
 from archc.document import mapping
-from archc.graph import Graph
+from archc.graph import Graph, Node
 from archc.infer import Costs
 from archc.ops.axes import Axes
+from archc.ops.base import Op
 from archc.recipe import Training
 from archc.source import Value
 
 MOST_RANKED = 5
 """Classes among which the right one is looked for by `top_5_accuracy`."""
+OUTPUTS = {"softmax": "probabilities", "log_softmax": "log_probabilities"}
+"""What a network gives that ends in one of these ops; else logits."""
+RENAMED = ("flatten", "reshape")
+"""Ops that give the values they take, in other axes."""
+SQUASHED = ("hard_sigmoid", "scaled_tanh", "sigmoid", "softmax", "softsign", "tanh")
+"""Ops of a bounded output, of which a softmax is never sure of a class."""
 
 
 def check_training(costs: Costs, given: Value | None) -> list[Diagnostic]:
@@ -27,13 +34,14 @@ def check_training(costs: Costs, given: Value | None) -> list[Diagnostic]:
     if given is None or recipe is None:
         return []
     return [
-        *_network_faults(graph, recipe, given),
+        *_network_faults(costs, recipe, given),
         *_fitting(graph, recipe, given),
         *_own(recipe, given),
     ]
 
 
-def _network_faults(graph: Graph, recipe: Training, given: Value) -> Iterator[Diagnostic]:
+def _network_faults(costs: Costs, recipe: Training, given: Value) -> Iterator[Diagnostic]:
+    graph = costs.graph
     place = given.key_place or given.place
     x = graph.nodes[graph.inputs[0]].output
     if len(graph.inputs) > 1 or len(graph.outputs) > 1:
@@ -53,9 +61,52 @@ def _network_faults(graph: Graph, recipe: Training, given: Value) -> Iterator[Di
     elif last.op.name == "rbf":
         message = "the output of rbf is a distance, for which the recipe has no loss"
         yield Diagnostic("ARC701", message, place, "end with `dense`")
+    elif recipe.loss == "cross_entropy" and (faulty := _squashed(costs)) is not None:
+        name = ending(faulty.op).name
+        message = f"the cross-entropy takes logits, and the network's end is bounded by {name}"
+        hint = "end with logits, `log_softmax` or `softmax`; or take `loss: mean_squared_error`"
+        yield Diagnostic("ARC701", message, place, hint)
     elif recipe.metric == "top_5_accuracy" and last.output.width <= MOST_RANKED:
         message = f"`top_5_accuracy` of {last.output.width} classes says nothing"
         yield Diagnostic("ARC702", message, at(given, "metric"), "use `accuracy`")
+
+
+def ending(op: Op) -> Op:
+    """What a node does last: its activation, where it has one."""
+    return getattr(op, "activation", None) or op
+
+
+def output_node(graph: Graph) -> Node:
+    """The node whose values the network gives, whatever axes they are given in."""
+    node = graph.nodes[graph.outputs[0]]
+    while node.op.name in RENAMED:
+        node = graph.nodes[node.inputs[0]]
+    return node
+
+
+def output_kind(graph: Graph) -> str:
+    """What the network gives: `probabilities`, their logarithms, or `logits`."""
+    return OUTPUTS.get(ending(output_node(graph).op).name, "logits")
+
+
+def _squashed(costs: Costs) -> Node | None:
+    """A node of bounded output that what the network gives is made of without weights, other than a
+    softmax over all of the classes at the very end."""
+    graph = costs.graph
+    params = {layer.node.index: layer.params for layer in costs.layers}
+    last = output_node(graph)
+    width = graph.nodes[graph.outputs[0]].output.width
+    waiting = [last]
+    while waiting:
+        node = waiting.pop()
+        name = ending(node.op).name
+        if node is last and name in OUTPUTS and node.output.width == width:
+            return None
+        if name in SQUASHED:
+            return node
+        if not params.get(node.index) and name != "multiply":
+            waiting += [graph.nodes[index] for index in node.inputs]
+    return None
 
 
 def _fitting(graph: Graph, recipe: Training, given: Value) -> Iterator[Diagnostic]:
@@ -97,8 +148,10 @@ def _own(recipe: Training, given: Value) -> Iterator[Diagnostic]:
     elif recipe.epochs is not None and recipe.steps is not None:
         message = "both `epochs` and `steps` are given"
         yield Diagnostic("ARC702", message, at(given, "steps"), "keep one of them")
-    if recipe.epochs is not None and recipe.warmup >= recipe.epochs:
-        message = "the warm-up takes all epochs"
+    rising = recipe.warmup * (recipe.steps_per_epoch or 0)
+    too_long = recipe.epochs is not None and recipe.warmup >= recipe.epochs
+    if too_long or (recipe.steps is not None and 0 < recipe.steps <= rising):
+        message = "the warm-up takes all of the training"
         yield Diagnostic("ARC702", message, at(given, "warmup"))
     if recipe.label_smoothing > 0 and recipe.loss != "cross_entropy":
         message = "`label_smoothing` belongs to `cross_entropy`"

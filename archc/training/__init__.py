@@ -16,7 +16,8 @@ def emit(backend: str, spec: Spec, costs: Costs) -> str:
     """The source of `NAME_train.py`, which trains the network on a backend and predicts with it.
 
     Raises SpecError for a spec without a recipe (ARC704), for a name that the script uses itself
-    (ARC703) and for what the backend cannot compute (ARC601).
+    (ARC703), for a last softmax without a layer of its own (ARC701) and for what the backend
+    cannot compute (ARC601).
     """
     recipe = spec.document.training
     about = costs.graph.about
@@ -25,4 +26,5 @@ def emit(backend: str, spec: Spec, costs: Costs) -> str:
         place = spec.document.place if recipe is None else recipe.place
         raise SpecError([Diagnostic("ARC704", "the spec has no `training`", place, hint)])
     model = backends.emit(backend, spec, costs)
-    return assemble.script(backend, model, constants.values(costs), spec, costs)
+    made = constants.values(backend, spec, costs)
+    return assemble.script(backend, model, made, spec, costs)

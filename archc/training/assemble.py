@@ -17,15 +17,16 @@ from importlib import import_module
 from typing import NamedTuple
 
 from archc.diagnostics import Diagnostic, SpecError
-from archc.emit import Assign, Import, ImportFrom, Lit, Module, Ref, Value
+from archc.emit import Import, ImportFrom, Module, Value
 from archc.infer import Costs
 from archc.printer import imports, render
 from archc.spec import Spec
-from archc.training.constants import comment_on, weights_table
+from archc.training.constants import statements, weights_table
 
 PARTS = os.path.join(os.path.dirname(__file__), "parts")
 RECIPES = {"keras": "archc.training.keras_recipe", "torch": "archc.training.torch_recipe"}
 """The module of each backend whose `functions` writes what depends on the recipe."""
+LOOP = "loop.py"
 START = "main"
 RULE = "# " + "-" * 70
 LEFT_OUT = ("main",)
@@ -79,9 +80,10 @@ def script(
         body=(
             *imports(*wanted),
             *(
-                Assign(Ref(name), Lit(value), comment_on(name, value))
+                statement
                 for name, value in constants.items()
                 if name in used
+                for statement in statements(name, value)
             ),
         ),
     )
@@ -105,11 +107,16 @@ def _docstring(costs: Costs) -> str:
 
 
 def _parts(backend: str) -> Iterator[str]:
-    for folder in ("common", backend):
-        for name in sorted(os.listdir(os.path.join(PARTS, folder))):
-            if name.endswith(".py"):
-                with open(os.path.join(PARTS, folder, name), encoding="utf-8") as stream:
-                    yield stream.read()
+    """The loop first: it is what a reader looks for. The annotations of its records are names of
+    what follows."""
+    loop = os.path.join(PARTS, backend, LOOP)
+    folders = [os.path.join(PARTS, name) for name in ("common", backend)]
+    files = [
+        os.path.join(folder, name) for folder in folders for name in sorted(os.listdir(folder))
+    ]
+    for path in (loop, *(path for path in files if path.endswith(".py") and path != loop)):
+        with open(path, encoding="utf-8") as stream:
+            yield stream.read()
 
 
 def apart(source: str) -> Text:

@@ -3,22 +3,27 @@ network."""
 
 from __future__ import annotations
 
-from archc.emit import Value
+from textwrap import wrap
+
+from archc import backends
+from archc.diagnostics import Diagnostic, SpecError
+from archc.emit import Assign, Comment, Lit, Ref, Statement, Value
 from archc.graph import Graph
 from archc.infer import Costs
-from archc.ops.activation import LogSoftmax, Softmax
 from archc.ops.fields import fields_of
 from archc.pieces import lit
 from archc.recipe import Inputs, Training
 from archc.spec import Spec
+from archc.trainable import output_kind, output_node
 from archc.weights.layout import slots
 
 LONGEST = 89
 """Characters of a line, its end counted."""
 
 
-def values(costs: Costs) -> dict[str, Value]:
-    """The constants by their names, in the order in which they are written."""
+def values(backend: str, spec: Spec, costs: Costs) -> dict[str, Value]:
+    """The constants by their names, in the order in which they are written. Raises SpecError
+    (ARC701) where PyTorch's last softmax has no layer of its own."""
     graph = costs.graph
     about = graph.about
     recipe = about.training
@@ -30,21 +35,51 @@ def values(costs: Costs) -> dict[str, Value]:
         "CLASSES": graph.nodes[graph.outputs[0]].output.width,
         "INPUT_SHAPE": input_shape(graph),
         "OUTPUT": output_kind(graph),
+        **(_softmax(spec, costs) if backend == "torch" else {}),
         **_recipe(recipe),
     }
 
 
+def _softmax(spec: Spec, costs: Costs) -> dict[str, Value]:
+    """In PyTorch a network that ends in softmax is trained with its logarithm in that place: of a
+    probability near 0 the logarithm has no gradient. The module's path, and what comes out then."""
+    graph = costs.graph
+    if output_kind(graph) != "probabilities":
+        return {}
+    places = backends.places("torch", spec, costs)
+    path = places[output_node(graph).index][-1].place
+    if sum(path == placed.place for stages in places.values() for placed in stages) > 1:
+        message = "the network's softmax is also computed inside of it, by the same layer"
+        hint = "end with `log_softmax`, or with logits"
+        raise SpecError([Diagnostic("ARC701", message, spec.document.place, hint)])
+    return {"OUTPUT": "log_probabilities", "SOFTMAX": path}
+
+
 FIELDS = {"PATIENCE": "early_stopping"}
 """Fields of a recipe that a constant calls otherwise."""
+MEANINGS = {
+    "INPUT_SHAPE": "the channels last",
+    "OUTPUT": "what the loss is taken of: logits, probabilities or log_probabilities",
+}
+"""What constants mean that are no fields of a recipe."""
 
 
-def comment_on(name: str, value: Value) -> str | None:
-    """What a constant of the recipe means, where the line has room for it."""
+def statements(name: str, value: Value) -> tuple[Statement, ...]:
+    """The assignment of a constant with what it means, above it where the line has no room."""
+    meaning = MEANINGS.get(name) or _field_doc(name)
+    if meaning is None:
+        return (Assign(Ref(name), Lit(value)),)
+    if len(f"{name} = {lit(value)}  # {meaning}\n") <= LONGEST:
+        return (Assign(Ref(name), Lit(value), meaning),)
+    told = wrap(meaning[0].upper() + meaning[1:] + ".", LONGEST - len("# \n"))
+    return (*map(Comment, told), Assign(Ref(name), Lit(value)))
+
+
+def _field_doc(name: str) -> str | None:
     for declaration in (Training, Inputs):
         for field in fields_of(declaration):
             if field.name == FIELDS.get(name, name.lower()):
-                line = f"{name} = {lit(value)}  # {field.doc}\n"
-                return field.doc if len(line) <= LONGEST else None
+                return field.doc
     return None
 
 
@@ -74,15 +109,6 @@ def input_shape(graph: Graph) -> tuple[int, ...]:
     """The axes of the network's input with the channels last, as images are kept."""
     x = graph.nodes[graph.inputs[0]].output
     return (*x.spatial, x.width) if x.is_map else x.sizes
-
-
-def output_kind(graph: Graph) -> str:
-    """What the network gives: `probabilities`, their logarithms, or `logits`."""
-    op = graph.nodes[graph.outputs[0]].op
-    last = getattr(op, "activation", None) or op
-    if isinstance(last, Softmax):
-        return "probabilities"
-    return "log_probabilities" if isinstance(last, LogSoftmax) else "logits"
 
 
 def weights_table(backend: str, spec: Spec, costs: Costs) -> str:

@@ -24,6 +24,8 @@ from archc.recipe import (
 WIDTH = 88
 """Characters of a line, as `ruff format` has it."""
 IMPORTS = """\
+from __future__ import annotations
+
 import keras
 import numpy as np
 from keras import layers
@@ -158,7 +160,7 @@ def _callbacks(schedule: Schedule, warmup: float) -> str:
         "def schedule_callbacks(",
         f"    {names[0]}: keras.Optimizer,",
         f"    {rate}: float | LearningRateSchedule,",
-        f'    {names[1]}: "RunState",',
+        f"    {names[1]}: RunState,",
         ") -> list[keras.callbacks.Callback]:",
     ]
     told = "Make what changes the learning rate between epochs."
@@ -260,7 +262,7 @@ def _inputs(recipe: Training, constants: Mapping[str, Value]) -> str:
     draws = augment.moves or bool(flips) or crops or augment.lighting > 0
     head = [
         "def training_inputs(",
-        '    data: "ImageSet",',
+        "    data: ImageSet,",
         "    chosen: np.ndarray,",
         f"    {argument('random', used=draws)}: np.random.Generator,",
         f") -> {kind}:",

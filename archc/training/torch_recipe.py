@@ -4,6 +4,7 @@ loss and the changes to training images."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from archc.emit import (
     Assign,
@@ -39,27 +40,50 @@ from archc.recipe import (
 )
 
 IMPORTS: tuple[Statement, ...] = (
+    ImportFrom("__future__", ("annotations",)),
     Import("math"),
     Import("torch"),
     ImportFrom("torch", ("Tensor", "nn")),
     ImportFrom("torch.nn", ("functional",)),
 )
 """What any of the functions uses; a script takes over those that its own use."""
+MEMORY_FORMATS = {3: "channels_last", 4: "channels_last_3d"}
+"""By the axes of an input: height, width and channels, or depth before them."""
 FILL = "zeros"
 """What `grid_sample` calls zeros beyond the edges; what it calls the nearest is the default."""
 
 
 def functions(recipe: Training, constants: Mapping[str, Value]) -> str:
-    """Source of `make_optimizer`, `learning_rate`, `sample_losses` and `augment_images`."""
+    """Source of `make_network`, `make_optimizer`, `learning_rate`, `sample_losses` and
+    `augment_images`."""
     body: tuple[Statement, ...] = (
         *IMPORTS,
         Assign(Ref("LEARNING_RATE"), Lit(recipe.optimizer.learning_rate)),
+        Raw(_network(constants)),
         _optimizer(recipe.optimizer),
         Raw(_learning_rate(recipe.schedule, recipe.warmup)),
         Raw(_losses(recipe, constants)),
         _augmentation(recipe, constants),
     )
     return render(Module(body=body))
+
+
+def _network(constants: Mapping[str, Value]) -> str:
+    softmax = constants.get("SOFTMAX")
+    head = "def make_network() -> nn.Module:"
+    memory = MEMORY_FORMATS.get(len(cast("tuple[int, ...]", constants["INPUT_SHAPE"])))
+    placed = "" if memory is None else f".to(memory_format=torch.{memory})"
+    if softmax is None:
+        lines = ['    """Build the network."""', f"    return build_model(){placed}"]
+    else:
+        lines = [
+            '    """Build the network, with the logarithms of its probabilities as output."""',
+            "    network = build_model()",
+            "    # Of a probability near 0 the logarithm has no gradient.",
+            f"    network.set_submodule({lit(softmax)}, nn.LogSoftmax(dim=1))",
+            f"    return network{placed}",
+        ]
+    return "\n".join([head, *lines])
 
 
 def _optimizer(optimizer: Optimizer) -> FunctionDef:
@@ -126,7 +150,7 @@ def _learning_rate(schedule: Schedule, warmup: float) -> str:
         lines.append("    rise = min(1.0, (moment.step + 1) / begin)")
         rate, told = f"rise * {_factor(rate)}", f"rises, then {told}"
     head = [
-        f'def learning_rate({argument}: "TrainingMoment") -> float:',
+        f"def learning_rate({argument}: TrainingMoment) -> float:",
         f'    """Tell the learning rate of a step: it {told}."""',
     ]
     return "\n".join([*head, *lines, f"    return {rate}"])
@@ -161,17 +185,6 @@ def _cosine(schedule: Cosine, warmup: float) -> tuple[list[str], str]:
     return lines, f"{lowest} + (LEARNING_RATE - {lowest}) * height"
 
 
-LOGARITHMS = {
-    "probabilities": (
-        "    # Never the logarithm of 0; Keras takes the same bound.",
-        "    logarithms = output.clamp_min(1e-7).log()",
-    ),
-    "log_probabilities": ("    logarithms = output",),
-    "logits": ("    logarithms = output.log_softmax(dim=1)",),
-}
-"""The logarithms of the classes' probabilities, by what the network gives."""
-
-
 def _losses(recipe: Training, constants: Mapping[str, Value]) -> str:
     output = str(constants["OUTPUT"])
     head = "def sample_losses(output: Tensor, labels: Tensor) -> Tensor:"
@@ -183,14 +196,15 @@ def _losses(recipe: Training, constants: Mapping[str, Value]) -> str:
             f"    return ({given} - targets).square().mean(dim=1)",
         ]
     else:
-        logarithms = LOGARITHMS[output]
-        lines = ['    """Tell the cross-entropy of each sample: (batch,)."""', *logarithms]
-        loss = 'functional.nll_loss(logarithms, labels, reduction="none")'
+        lines = ['    """Tell the cross-entropy of each sample: (batch,)."""']
+        if output == "logits":
+            lines.append("    output = output.log_softmax(dim=1)")
+        loss = 'functional.nll_loss(output, labels, reduction="none")'
         if recipe.label_smoothing:
             lines += [
                 f"    losses = {loss}",
                 "    # A share of each label stands for all classes alike.",
-                "    others = -logarithms.mean(dim=1)",
+                "    others = -output.mean(dim=1)",
                 "    return (1 - LABEL_SMOOTHING) * losses + LABEL_SMOOTHING * others",
             ]
         else:
@@ -206,7 +220,7 @@ def _augmentation(recipe: Training, constants: Mapping[str, Value]) -> FunctionD
         "augment_images",
         (
             Parameter("images", Ref("Tensor")),
-            Parameter("draws" if steps else "_draws", Lit("BatchDraws")),
+            Parameter("draws" if steps else "_draws", Ref("BatchDraws")),
         ),
         Ref("Tensor"),
         "Change training images at random: (batch, channels, height, width)."

@@ -298,7 +298,7 @@ def test_weights_go_on_in_pytorch(finished: Finished, tmp_path: Path) -> None:
     """The network of the PyTorch script gives the same probabilities with them."""
     torch = pytest.importorskip("torch")
     theirs = runpy.run_path(str(script(tmp_path, NETWORK + RECIPE, backend="torch")))
-    model = theirs["build_model"]()
+    model = theirs["make_network"]()
     theirs["load_weights"](model, finished.folder / "best.safetensors")
     record = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))
     device = torch.device("cpu")
@@ -324,14 +324,15 @@ def test_kills_at_any_moment_change_nothing(
     assert (len(found) < 30) or recipe != EARLY
     chosen = random.Random(7)
     killed = resumed = attempt = 0
-    while killed < kills:
+    while killed < kills or resumed <= kills // 2:
         folder = tmp_path / f"run{attempt}"
         attempt += 1
+        longest = (1 + attempt / 8) * finished.seconds  # a busy machine may have become slower
         code = None
         while code != 0:
             child = runner.start(*finished.fit, folder, "--resume")
-            if killed < kills:
-                time.sleep(chosen.uniform(0.3, 1.0) * finished.seconds)
+            if killed < kills or resumed <= kills // 2:
+                time.sleep(chosen.uniform(0.3, 1.0) * longest)
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
             code = runner.wait()
@@ -339,7 +340,6 @@ def test_kills_at_any_moment_change_nothing(
             killed += code != 0
             resumed += code != 0 and (folder / "checkpoint.safetensors").exists()
         assert_same(folder, finished.folder)
-    assert resumed > kills // 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -26,6 +26,7 @@ from archc.recipe import (
     Variants,
 )
 from archc.resolved import resolved
+from archc.trainable import output_kind
 
 HEAD = """\
 archc: 1
@@ -247,3 +248,51 @@ def test_the_reference_names_every_field(capsys: pytest.CaptureFixture[str]) -> 
                 waiting += field.kind.declarations.values()
                 assert all(f" {name}: " in told for name in field.kind.declarations)
     assert len(waiting) == 11
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "  - dense: {units: 4, activation: sigmoid}\n",
+        "  - dense: {units: 4, activation: softmax}\n  - dropout: 0.5\n",
+        "  - dense: 4\n  - average:\n      - [softmax]\n      - [tanh]\n",
+        "  - dense: {units: 8, activation: softmax}\n  - reshape: {channels: 4, length: 2}\n"
+        "  - global_avg_pool\n",
+    ],
+    ids=["sigmoid", "dropout behind it", "average", "pool behind it"],
+)
+def test_a_bounded_end_has_no_cross_entropy(end: str, tmp_path: Path) -> None:
+    """A softmax of what is at most 1 is never sure of a class."""
+    head = f"archc: 1\nname: small\ninput: {{features: 6}}\nlayers:\n{end}"
+    with pytest.raises(SpecError) as refused:
+        recipe(tmp_path, "training: {epochs: 2}\n", head)
+    (fault,) = refused.value.diagnostics
+    assert fault.code == "ARC701"
+    assert "bounded by" in fault.message
+    recipe(tmp_path, "training: {epochs: 2, loss: mean_squared_error}\n", head)
+
+
+@pytest.mark.parametrize(
+    ("end", "kind"),
+    [
+        ("  - dense: 4\n", "logits"),
+        ("  - dense: {units: 4, activation: relu}\n", "logits"),
+        ("  - dense: {units: 8, activation: sigmoid}\n  - dense: 4\n", "logits"),
+        ("  - dense: {units: 4, activation: softmax}\n", "probabilities"),
+        ("  - dense: 4\n  - softmax\n  - flatten\n", "probabilities"),
+        ("  - dense: {units: 4, activation: log_softmax}\n", "log_probabilities"),
+    ],
+)
+def test_what_a_network_gives(end: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    head = f"archc: 1\nname: small\ninput: {{features: 6}}\nlayers:\n{end}"
+    path.write_text(f"{head}training: {{epochs: 2}}\n", encoding="utf-8")
+    assert output_kind(load(str(path), {}).costs.graph) == kind
+
+
+def test_a_warmup_leaves_steps_to_train_with(tmp_path: Path) -> None:
+    text = "training: {steps: 20, steps_per_epoch: 4, warmup: 5}\n"
+    with pytest.raises(SpecError) as refused:
+        recipe(tmp_path, text)
+    assert [one.code for one in refused.value.diagnostics] == ["ARC702"]
+    recipe(tmp_path, text.replace("5}", "4}"))

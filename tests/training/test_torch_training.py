@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from archc.api import load
 from tests.training.parts import SAMPLE
 
 np = pytest.importorskip("numpy")
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.numpy")
 
 NETWORK = """\
@@ -238,14 +239,15 @@ def test_kills_at_any_moment_change_nothing(
     chosen = random.Random(7)
     killed = resumed = 0
     attempt = 0
-    while killed < KILLS:
+    while killed < KILLS or resumed <= KILLS // 2:
         folder = tmp_path / f"run{attempt}"
         attempt += 1
+        longest = (0.5 + attempt / 16) * finished.seconds  # a busy machine may have become slower
         code = None
         while code != 0:
             child = runner.start(*finished.fit, folder, "--resume")
-            if killed < KILLS:
-                time.sleep(chosen.uniform(0.02, 0.5) * finished.seconds)
+            if killed < KILLS or resumed <= KILLS // 2:
+                time.sleep(chosen.uniform(0.02, 1.0) * longest)
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
             code = runner.wait()
@@ -254,7 +256,6 @@ def test_kills_at_any_moment_change_nothing(
             resumed += code != 0 and (folder / "checkpoint.pt").exists()
         assert digests(folder) == digests(finished.folder)
         assert rows(folder) == rows(finished.folder)
-    assert resumed > KILLS // 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -364,6 +365,7 @@ def test_float16_needs_a_gpu(finished: Finished, tmp_path: Path) -> None:
 
 
 STEPS = RECIPE.replace("epochs: 4", "epochs: 2\n  precision: float32\n  metric: loss")
+SMALL = "learning_rate: 0.01"
 UNEVEN = STEPS.replace("batch_size: 32", "batch_size: 61")
 
 
@@ -394,7 +396,8 @@ def test_two_processes_train_as_one(recipe: str, tmp_path: Path) -> None:
 
 def test_several_processes_stop_and_go_on_as_one(tmp_path: Path) -> None:
     """SIGTERM to torchrun: all save at the same step; where none can write, all end."""
-    longer = STEPS.replace("epochs: 2", "epochs: 6")
+    # With steps as large as elsewhere a rounding grows to percents in six epochs.
+    longer = STEPS.replace("epochs: 2", "epochs: 6").replace("learning_rate: 0.05", SMALL)
     path = script(tmp_path, PLAIN + longer, CHECKPOINT_SECONDS="0")
     launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", path, "fit")
     command = [sys.executable, *map(str, launch), "--data", str(SAMPLE), "--out"]
@@ -460,3 +463,52 @@ def test_vectors_train_too(runner: Runner, tmp_path: Path) -> None:
     code = runner.run(path, "fit", "--data", tmp_path / "data.npz", "--out", folder)
     assert code == 0, runner.log.read_text()
     assert rows(folder)[-1]["validation_accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("axes", "op"),
+    [
+        ("length: 8", "conv: {filters: 3, kernel_size: 3}"),
+        ("depth: 4, height: 4, width: 4", "relu"),
+    ],
+    ids=["1-D", "3-D"],
+)
+def test_signals_and_volumes_train_too(axes: str, op: str, runner: Runner, tmp_path: Path) -> None:
+    """In a memory format that their axes have."""
+    shape = [int(one.split()[-1]) for one in axes.split(",")]
+    labels = np.arange(120) % 2
+    images = np.random.default_rng(0).normal(size=(120, *shape, 1)).astype(np.float32)
+    images += labels.reshape(-1, *[1] * (len(shape) + 1))
+    np.savez(tmp_path / "data.npz", images=images, labels=labels)
+    text = (
+        f"archc: 1\nname: digits\ninput: {{channels: 1, {axes}}}\nlayers:\n"
+        "  - conv: {filters: 3, kernel_size: 3}\n  - global_avg_pool\n  - dense: 2\n"
+        "training: {epochs: 8, optimizer: {adam: {learning_rate: 0.1}}}\n"
+    )
+    path = script(tmp_path, text)
+    folder = tmp_path / "run"
+    code = runner.run(path, "fit", "--data", tmp_path / "data.npz", "--out", folder)
+    assert code == 0, runner.log.read_text()
+    assert rows(folder)[-1]["validation_accuracy"] > 0.7
+    told = runner.run(
+        path, "predict", "--run", folder, "--data", tmp_path / "data.npz", "--out", tmp_path / "out"
+    )
+    assert told == 0, runner.log.read_text()
+
+
+def test_no_gradient_is_lost_in_a_softmax(tmp_path: Path) -> None:
+    """As from logits, also where the network is quite sure of the wrong class."""
+    text = "archc: 1\nname: digits\ninput: {features: 4}\nlayers:\n"
+    text += "  - dense: {units: 4, activation: softmax}\n"
+    made = runpy.run_path(str(script(tmp_path, text + "training: {epochs: 1}\n")))
+    network, plain = made["make_network"](), made["build_model"]()
+    plain.load_state_dict(network.state_dict())
+    x = torch.eye(4)
+    torch.testing.assert_close(network(x).exp(), plain(x))
+    torch.testing.assert_close(made["class_probabilities"](network(x)), plain(x))
+    (weight,) = (one for one in network.parameters() if one.dim() == 2)
+    with torch.no_grad():
+        weight[0] += 200
+    labels = torch.tensor([1, 1, 1, 1])
+    made["sample_losses"](network(x), labels).sum().backward()
+    assert weight.grad[0].tolist() == pytest.approx([1.0] * 4)

@@ -1,5 +1,7 @@
 """What epochs come to: the log, and which one is the best."""
 
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -58,7 +60,7 @@ class BestEpoch(NamedTuple):
     metric: float = -math.inf
     waited: int = 0
 
-    def after(self, record: EpochRecord) -> "BestEpoch":
+    def after(self, record: EpochRecord) -> BestEpoch:
         """What it is with one epoch more: that one where it is better, or the first."""
         if not self.epoch or record.metric() > self.metric:
             return BestEpoch(record.epoch, record.metric(), 0)

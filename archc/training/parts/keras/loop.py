@@ -1,5 +1,7 @@
 """Training and prediction: what `fit` and `predict` do."""
 
+from __future__ import annotations
+
 import math
 import sys
 from collections.abc import Iterator
@@ -151,17 +153,17 @@ def make_run(
     count = len(found.training)
     steps = total_steps(count, options.epochs)
     return FitRun(
-        options,
-        worker,
-        TrainingBatches(data, options.seed, worker.replicas),
-        validation,
-        network,
-        share_model(trainer, worker),
-        share_model(make_evaluator(network, mean, deviation), worker),
-        make_rate(steps_per_epoch(count), steps),
-        steps_per_epoch(count),
-        steps,
-        RunState(),
+        options=options,
+        worker=worker,
+        batches=TrainingBatches(data, options.seed, worker.replicas),
+        validation=validation,
+        network=network,
+        trainer=share_model(trainer, worker),
+        evaluator=share_model(make_evaluator(network, mean, deviation), worker),
+        rate=make_rate(steps_per_epoch(count), steps),
+        epoch_steps=steps_per_epoch(count),
+        steps=steps,
+        state=RunState(),
     )
 
 

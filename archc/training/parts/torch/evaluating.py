@@ -67,6 +67,4 @@ def mean_scores(sums: Tensor) -> Scores:
 
 def class_probabilities(output: Tensor) -> Tensor:
     """What the network gives as probabilities: (batch, classes)."""
-    if OUTPUT == "log_probabilities":
-        return output.exp()
-    return output.softmax(dim=1) if OUTPUT == "logits" else output
+    return output.softmax(dim=1) if OUTPUT == "logits" else output.exp()

@@ -1,5 +1,7 @@
 """The loop over epochs and steps, and predicting."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -187,7 +189,7 @@ def make_run(
         images, labels = found.validation.images, found.validation.labels
         validation = image_set(images, labels, found.held_out, device)
     torch.manual_seed(options.seed)
-    model = build_model().to(device, memory_format=torch.channels_last)
+    model = make_network().to(device)
     model = share_normalization(model, worker)
     widen_output(model)
     parts = TrainedParts(
@@ -203,16 +205,16 @@ def make_run(
         network = compile_model(model, scaling(images), precision)
     network = share_model(network, worker)
     return FitRun(
-        options,
-        worker,
-        precision,
-        training,
-        validation,
-        scaling,
-        steps_per_epoch(count),
-        steps,
-        parts,
-        network,
+        options=options,
+        worker=worker,
+        precision=precision,
+        training=training,
+        validation=validation,
+        scaling=scaling,
+        epoch_steps=steps_per_epoch(count),
+        steps=steps,
+        parts=parts,
+        network=network,
     )
 
 
@@ -313,11 +315,14 @@ def end_epoch(
     sums = sum_over_workers(state.sums, run.worker)
     scores = mean_scores(sums)
     check_finite(scores.loss, state.epoch + 1)
+    validation = validation_scores(run)
+    if validation is not None:
+        check_finite(validation.loss, state.epoch + 1)
     record = EpochRecord(
         state.epoch + 1,
         state.epoch * run.epoch_steps + state.step,
         scores,
-        validation_scores(run),
+        validation,
         run.parts.optimizer.param_groups[0]["lr"],
         state.seconds,
         float(sums[-1]) / state.seconds,
@@ -378,7 +383,7 @@ def predict(options: PredictOptions) -> None:
     scaling = input_scaling(*read_statistics(options.run, record), device)
     data = read_data(options.data, labelled=False, classes=classes)
     images = prepare_images(data.images, options.data)
-    model = build_model().to(device, memory_format=torch.channels_last)
+    model = make_network().to(device)
     load_weights(model, weights_path(options))
     every = np.arange(len(images))
     chosen = image_set(images, np.zeros_like(every), every, device)
