@@ -25,7 +25,7 @@ lint: $(VENV)/dev
 verify: $(VENV)/dev
 	set -e; for spec in specs/*.yaml; do $(BIN)/archc verify $$spec; done
 
-# 10,000 random specs, an hour on two cores. What came of them is in the record, seeds that it has
+# 10,000 random specs, 75 minutes on two cores. What came of them is in the record, seeds that it has
 # are passed over: remove it to run all of them again.
 differential: $(VENV)/dev
 	$(BIN)/python -m tests.differential 0 10000 --record tests/differential/record.json
