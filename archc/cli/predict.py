@@ -11,6 +11,7 @@ from archc import training
 from archc.api import load
 from archc.backends import BACKENDS
 from archc.cli import streams
+from archc.diagnostics import visible
 from archc.training import running
 
 
@@ -36,23 +37,24 @@ def command(
     device: str | None,
 ) -> int:
     """Another backend than the run's computes the same labels from the same weights."""
-    arguments = ["predict", "--run", run, "--data", data, "--out", file]
-    arguments += [] if weights is None else ["--weights", weights]
-    arguments += [] if device is None else ["--device", device]
-    scripts = running.scripts_in(run)
-    if len(scripts) != 1:
-        streams.tell(f"archc: {run} holds no run of `archc train`")
+    trained = running.recorded_backend(run)
+    if trained is None:
+        streams.tell(f"archc: {visible(run)} holds no run of `archc train`")
         return 2
-    if backend is None:
-        return running.run_script(scripts[0], arguments)
+    backend = backend or trained
     lacking = running.missing(backend)
     if lacking is not None:
         streams.tell(f"archc: {lacking} is not installed: pip install 'archc[{backend}]'")
         return 2
+    arguments = ["predict", f"--run={run}", f"--data={data}", f"--out={file}"]
+    arguments += [] if weights is None else [f"--weights={weights}"]
+    arguments += [] if device is None else [f"--device={device}"]
     network = load(os.path.join(run, running.SPEC), {})
     source = training.emit(backend, network.spec, network.costs)
+    # Never the script in the run's folder: a run may come from somebody else.
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        path = os.path.join(folder, os.path.basename(scripts[0]))
+        name = running.script_name(network.costs.graph.about.name)
+        path = os.path.join(folder, name)
         with open(path, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(source)
         return running.run_script(path, arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import click
 
@@ -16,6 +17,7 @@ from archc.output import OutputError, write_files
 from archc.resolved import Unwritable, resolved
 from archc.training import running
 
+SEED = click.IntRange(0, 2**32 - 1)
 PASSED = ("validation", "epochs", "seed", "device", "precision")
 """Options that the script takes under the same names."""
 
@@ -33,7 +35,7 @@ PASSED = ("validation", "epochs", "seed", "device", "precision")
 @click.option("--validation", metavar="PATH", help="Images to validate with, in place of a share.")
 @click.option("--resume", is_flag=True, help="Go on with the run where it was ended.")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="In place of the recipe's.")
-@click.option("--seed", type=click.IntRange(0), metavar="N", help="In place of the recipe's.")
+@click.option("--seed", type=SEED, metavar="N", help="In place of the recipe's.")
 @click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
 @click.option("--precision", metavar="NAME", help="In place of the recipe's.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing but faults.")
@@ -57,22 +59,41 @@ def command(
         streams.tell(f"archc: {lacking} is not installed: pip install 'archc[{backend}]'")
         return 2
     path = os.path.join(run, running.script_name(network.costs.graph.about.name))
+    before = _files_in(run)
     fault = _prepare(network, script, path, resume=resume)
     if fault is not None:
         streams.tell(f"archc: {fault}")
         return 2
-    arguments = ["fit", "--data", data, "--out", run]
-    for option in PASSED:
-        if given[option] is not None:
-            arguments += [f"--{option}", str(given[option])]
+    arguments = ["fit", f"--data={data}", f"--out={run}"]
+    arguments += [f"--{name}={given[name]}" for name in PASSED if given[name] is not None]
     arguments += ["--resume"] * resume + ["--quiet"] * quiet
     code = running.run_script(path, arguments)
+    if not resume and not os.path.exists(os.path.join(run, running.RECORD)):
+        _take_back(path, before)
     if code == 0:
         from archc.training.looking import draw
 
         for drawn in draw(run):
-            streams.tell(f"wrote {visible(str(drawn))}")
+            if not quiet:
+                streams.tell(f"wrote {visible(str(drawn))}")
     return code
+
+
+def _files_in(folder: str) -> list[str] | None:
+    """Names of what is in a folder; None where there is none."""
+    with suppress(OSError):
+        return os.listdir(folder)
+    return None
+
+
+def _take_back(path: str, before: list[str] | None) -> None:
+    """Remove what was put into the folder of a run that has not begun, but for what was there."""
+    run, script = os.path.split(path)
+    with suppress(OSError):
+        for name in {script, running.SPEC}.difference(before or []):
+            os.remove(os.path.join(run, name))
+        if before is None:
+            os.rmdir(run)
 
 
 def _prepare(network: Network, script: str, path: str, *, resume: bool) -> str | None:

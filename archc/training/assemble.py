@@ -11,6 +11,7 @@ Code: ARC703 a name of the network that a part has too.
 from __future__ import annotations
 
 import ast
+import builtins
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -172,10 +173,12 @@ def _chunk(text: str, statement: ast.stmt) -> Chunk:
 
 
 def _check_names(
-    network: Text, parts: Iterable[Text], constants: Mapping[str, Value], spec: Spec
+    network: Text, parts: Sequence[Text], constants: Mapping[str, Value], spec: Spec
 ) -> None:
-    """Refuse a network whose classes or functions are called what the script calls its own."""
-    own = {*constants, "WEIGHTS"}
+    """Refuse a network whose classes or functions are called what the script calls its own, or
+    like one of Python's that it uses."""
+    used = frozenset().union(*(chunk.used for part in parts for chunk in part.chunks))
+    own = {*constants, "WEIGHTS", *used.intersection(dir(builtins))}
     for part in parts:
         own.update(part.imports)
         own.update(name for chunk in part.chunks for name in chunk.names)
@@ -183,7 +186,7 @@ def _check_names(
     found = [
         Diagnostic(
             "ARC703",
-            f"the training script has a `{name}` of its own",
+            f"the training script has another `{name}`",
             spec.document.place,
             "call the class, or the block, something else",
         )

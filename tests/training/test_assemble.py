@@ -80,6 +80,19 @@ def test_a_network_called_like_a_part_is_refused(backend: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_network_called_like_what_python_has_is_refused(backend: str, tmp_path: Path) -> None:
+    """A class `ValueError` would be what the script catches."""
+    named = HEAD.replace("name: small\n", "name: small\nclass: ValueError\n")
+    if backend == "torch":
+        with pytest.raises(SpecError) as refused:
+            script(backend, tmp_path, named + "training: {epochs: 1}\n")
+        (fault,) = refused.value.diagnostics
+        assert (fault.code, "`ValueError`" in fault.message) == ("ARC703", True)
+    else:  # Keras has no class for it
+        script(backend, tmp_path, named + "training: {epochs: 1}\n")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_only_what_the_recipe_needs_is_there(backend: str, tmp_path: Path) -> None:
     """Nothing is defined that nobody uses, and nothing used that is not defined."""
     short = names(script(backend, tmp_path, HEAD + "training: {epochs: 1}\n"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,15 @@ def archc(*arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=ROOT,
     )
+
+
+def await_epoch(folder: Path) -> None:
+    """Wait for the first epoch of a run to end: a minute, if need be."""
+    metrics = folder / "metrics.jsonl"
+    for _ in range(600):
+        if metrics.exists() and metrics.read_text():
+            return
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +120,11 @@ def test_faulty_data_ends_with_1(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{data}:2: " in done.stderr
     assert "Traceback" not in done.stderr
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    archc("train", SPEC, "--backend", "torch", "--data", str(data), "-o", str(folder))
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
 def test_an_interruption_is_kept(tmp_path: Path) -> None:
@@ -120,17 +135,71 @@ def test_an_interruption_is_kept(tmp_path: Path) -> None:
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
     ) as process:
-        metrics = folder / "metrics.jsonl"
-        for _ in range(600):
-            if metrics.exists() and metrics.read_text():
-                break
-            time.sleep(0.1)
+        await_epoch(folder)
         os.killpg(process.pid, signal.SIGINT)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
     assert "interrupted" in told
     assert "Traceback" not in told
     assert any(path.name.startswith("checkpoint") for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_no_script_is_left_alone(number: signal.Signals, tmp_path: Path) -> None:
+    """A signal to archc alone ends the script too; SIGTERM lets it save."""
+    folder = tmp_path / "run"
+    given = ("--data", str(SAMPLE), "-o", str(folder), "--epochs", "500")
+    command = [sys.executable, "-m", "archc", "train", SPEC, "--backend", "torch", *given]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+    ) as process:
+        await_epoch(folder)
+        process.send_signal(number)
+        # Ends when the last process that has the stream has ended.
+        _, told = process.communicate(timeout=60)
+    saved = number == signal.SIGTERM
+    assert process.returncode == (130 if saved else 128 + number), told
+    assert ("interrupted" in told) == saved
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_a_run_s_script_is_not_run(run: Path, tmp_path: Path) -> None:
+    """A run may come from anywhere: its files are data."""
+    foreign = tmp_path / "run"
+    shutil.copytree(run, foreign)
+    (foreign / "lenet5_train.py").write_text("print('run')\n")
+    out = tmp_path / "out.csv"
+    command = ("predict", str(foreign), "--data", str(SAMPLE), "-o", str(out))
+    done = archc(*command)
+    assert (done.returncode, "run" in done.stdout) == (0, False), done.stderr
+    assert out.exists()
+    record = json.loads((foreign / "run.json").read_text())
+    for fault in ("[]", json.dumps({**record, "backend": "other"}), "{"):
+        (foreign / "run.json").write_text(fault)
+        done = archc(*command)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "holds no run" in done.stderr
+
+
+def test_paths_may_begin_with_a_dash(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "-data").symlink_to(SAMPLE)
+    done = subprocess.run(
+        [sys.executable, "-m", "archc", "predict", str(run), "--data=-data", "-o", "-out.csv"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, (tmp_path / "-out.csv").exists()) == (0, True), done.stderr
+
+
+def test_quiet_is_quiet(tmp_path: Path) -> None:
+    given = ("--data", str(SAMPLE), "-o", str(tmp_path / "run"), "--epochs", "1", "--seed")
+    done = archc("train", SPEC, "--backend", "torch", *given, "4294967295", "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = archc("train", SPEC, "--backend", "torch", *given, "4294967296")
+    assert (done.returncode, "4294967295" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("arguments", [["predict", "nowhere", "--data", "x", "-o", "y"]])

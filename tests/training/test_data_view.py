@@ -408,3 +408,11 @@ def test_what_is_not_installed(
     assert f"pip install {called}" in err
     assert not list(tmp_path.iterdir())
     assert run(capsys, str(SAMPLE))[0] == (0 if module == "PIL" else 2)
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.csv.gz", "data.npz", "train-images-idx3-ubyte"])
+def test_a_pipe_is_refused(name: str, tmp_path: Path, capsys: Capture) -> None:
+    """Opened, it would wait for somebody to write."""
+    os.mkfifo(tmp_path / name)
+    code, out, err = run(capsys, str(tmp_path / name))
+    assert (code, out, "is no file" in err) == (1, "", True)

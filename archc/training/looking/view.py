@@ -98,6 +98,8 @@ def _view_folder(reading: ModuleType, path: Path, count: int | None, seed: int) 
 
 
 def _view_file(reading: ModuleType, file: Path, count: int | None, seed: int) -> Shown:
+    if file.exists() and not file.is_file():  # opened, a pipe would wait
+        raise reading.DataError(file, "is no file")
     name = file.name.removesuffix(".gz")
     if name.endswith(".csv"):
         _expect(reading, _row_shape(reading, file))
