@@ -11,15 +11,14 @@ with a folder of images for each class.
 from __future__ import annotations
 
 import argparse
-import csv
 import errno
 import gzip
 import hashlib
-import io
 import json
 import math
 import os
 import re
+import secrets
 import signal
 import stat
 import struct
@@ -175,9 +174,15 @@ STEPS_TOGETHER = 16
 
 def fit(options: FitOptions) -> None:
     """Train the network, into the folder of a run."""
+    worker = join_devices(options.device)
+    with open_run(options) if worker.is_first else nullcontext():
+        fit_worker(options, worker)
+
+
+def fit_worker(options: FitOptions, worker: WorkerPlace) -> None:
+    """Train the network, as one of the processes that do."""
     found = read_fit_data(options)
     mean, deviation = image_statistics(found.data.images, found.training)
-    worker = join_devices(options.device)
     set_precision(options.precision, options.device)
     if worker.is_first:
         record = run_record(options, "keras", found.record, found.data.classes)
@@ -357,6 +362,7 @@ def predict(options: PredictOptions) -> None:
     if record is None:
         message = f"{options.run}: holds no run"
         raise RunError(message)
+    check_output(options)
     join_devices(options.device)
     classes = recorded_classes(options.run)
     mean, deviation = read_statistics(options.run, record)
@@ -383,6 +389,7 @@ def predict_all(evaluator: keras.Model, data: ImageSet) -> np.ndarray:
 
 
 LARGEST_SEED = 2**32 - 1
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 class FitOptions(NamedTuple):
@@ -424,8 +431,7 @@ def parse_command(arguments: Sequence[str] | None) -> FitOptions | PredictOption
     fitting.add_argument("--resume", action="store_true", help="go on with the run")
     fitting.add_argument("--epochs", type=count_from_1, help="in place of the recipe's")
     fitting.add_argument("--seed", type=seed_number, help="in place of the recipe's")
-    precisions = ("auto", "float32", "bfloat16", "float16")
-    fitting.add_argument("--precision", choices=precisions)
+    fitting.add_argument("--precision", choices=PRECISIONS)
     fitting.set_defaults(make=FitOptions)
     predicting = commands.add_parser(
         "predict", help="label images with a run's weights"
@@ -507,6 +513,8 @@ UNPACKED_BYTES = 1 << 26
 UNPACKED_SHARE = 100
 WHITE = 255
 IMAGE_RANK = 3  # height, width, channels
+SHOWN_NAMES = 5
+GIB = 1 << 30
 
 
 class ImageData(NamedTuple):
@@ -529,6 +537,11 @@ def all_classes(classes: tuple[str, ...] | None) -> tuple[str, ...]:
     return (*named, *map(str, range(len(named), CLASSES)))
 
 
+def some_names(names: Sequence[str]) -> str:
+    """Names for a message, the first ones where they are many."""
+    return ", ".join(names[:SHOWN_NAMES]) + ", ..." * (len(names) > SHOWN_NAMES)
+
+
 @contextmanager
 def unpacking(path: Path) -> Iterator[None]:
     """Tell what gzip finds wrong with a file as faulty data."""
@@ -543,6 +556,28 @@ def unpacking(path: Path) -> Iterator[None]:
 def largest_content(path: Path) -> int:
     """How many bytes a packed file may hold."""
     return UNPACKED_BYTES + UNPACKED_SHARE * path.stat().st_size
+
+
+def check_memory(path: Path, needed: int) -> None:
+    """Refuse images that the memory cannot hold, before it is filled with them."""
+    present = machine_memory()
+    if needed > present:
+        fault = (
+            f"the images need {needed / GIB:,.1f} GiB of memory, and this machine"
+            f" has {present / GIB:,.1f} GiB: take fewer of them, or smaller ones"
+        )
+        raise DataError(path, fault)
+
+
+def machine_memory() -> float:
+    """Bytes of memory that there are for this process, as far as the system tells."""
+    sizes = [math.inf]
+    with suppress(AttributeError, OSError, ValueError):  # Windows does not tell
+        sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError):  # no container, or one without a limit
+        limit = Path("/sys/fs/cgroup/memory.max")
+        sizes.append(int(limit.read_text(encoding="ascii")))
+    return min(size for size in sizes if size > 0)
 
 
 def check_label(path: Path, label: int, row: int) -> None:
@@ -609,7 +644,7 @@ def describe_shape(shape: Sequence[int]) -> str:
 
 
 # ----------------------------------------------------------------------
-# Writing files so that each is whole or not there.
+# Writing files so that each is whole or not there, and a run by one process.
 
 
 @contextmanager
@@ -627,10 +662,10 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Whatever happens meanwhile, the place holds the old file or the new one. Raises
     OSError with the place's name.
     """
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     with naming(path):
         try:
-            with beside.open("wb") as stream:
+            with beside.open("xb") as stream:
                 write(stream)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -655,6 +690,47 @@ def sync_folder(folder: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text as UTF-8, whole or not at all."""
     write_whole(path, lambda stream: stream.write(text.encode()))
+
+
+@contextmanager
+def locked_folder(run: Path) -> Iterator[None]:
+    """Keep other processes that train from a run's folder; make it where it is not.
+
+    One that was made and that nothing is written into is taken away again. Raises
+    RunError where another process has it.
+    """
+    is_new = not run.exists()
+    run.mkdir(parents=True, exist_ok=True)
+    path = run / ".lock"
+    with path.open("ab") as stream:
+        if not lock_file(stream):
+            message = f"{run} is being trained by another process"
+            raise RunError(message)
+        try:
+            for left in run.glob(".*.part"):  # by a process that was killed
+                left.unlink(missing_ok=True)
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+                if is_new:
+                    run.rmdir()
+
+
+def lock_file(stream: BinaryIO) -> bool:
+    """Whether this process has a file alone from now on, until it ends in any way."""
+    try:
+        import fcntl  # Windows has none: runs are not locked there
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    # The process that had it may have removed it since it was opened here.
+    return os.fstat(stream.fileno()).st_nlink > 0
 
 
 # ----------------------------------------------------------------------
@@ -684,11 +760,26 @@ def read_fit_data(options: FitOptions) -> FitData:
         training, held_out = split_validation(data.labels, options.seed, options.data)
         return FitData(data, training, data, held_out, record)
     path = options.validation
-    validation = read_data(path, labelled=True, classes=data.classes)
+    classes = all_classes(data.classes)
+    validation = read_data(path, labelled=True, classes=classes)
+    check_classes(path, validation.labels, data.labels, classes)
     record["validation"] = data_record(path, validation)
     validation = validation._replace(images=prepare_images(validation.images, path))
     training, held_out = np.arange(len(data.images)), np.arange(len(validation.images))
     return FitData(data, training, validation, held_out, record)
+
+
+def check_classes(
+    path: Path,
+    labels: np.ndarray,
+    learnt: np.ndarray,
+    classes: tuple[str, ...],
+) -> None:
+    """Refuse labels to validate with that no training image has."""
+    unknown = np.setdiff1d(labels, learnt).tolist()
+    if unknown:
+        shown = some_names([classes[label] for label in unknown])
+        raise DataError(path, f"has classes that no training image is of: {shown}")
 
 
 def weights_path(options: PredictOptions) -> Path:
@@ -758,6 +849,21 @@ class BestEpoch(NamedTuple):
         return PATIENCE is not None and self.waited >= PATIENCE
 
 
+def check_progress(kept: Mapping[str, object]) -> None:
+    """Raise ValueError where a checkpoint's state is not that of a run.
+
+    `kept`: what a `RunState` of either framework has.
+    """
+    epoch, waited = kept["best"][0], kept["best"][2]
+    counts = (kept["epoch"], kept["step"], epoch, waited)
+    numbers = (kept["seconds"], kept["best"][1], *kept["history"])
+    whole = all(type(one) is int and one >= 0 for one in counts)
+    whole = whole and all(type(one) is float for one in numbers)
+    if not whole or len(kept["history"]) != kept["epoch"]:
+        message = "what it tells of the run's progress is wrong"
+        raise ValueError(message)
+
+
 class MetricsLog:
     """`metrics.jsonl`, a line an epoch, and TensorBoard's events where it is installed.
 
@@ -782,7 +888,7 @@ class MetricsLog:
             os.fsync(stream.fileno())
         self.write_events(record.as_row())
 
-    def write_events(self, row: Mapping[str, float]) -> None:
+    def write_events(self, row: Mapping[str, object]) -> None:
         """Write an epoch for TensorBoard."""
         if self.events is not None:
             self.events(row)
@@ -791,29 +897,32 @@ class MetricsLog:
 def check_finite(loss: float, epoch: int) -> None:
     """Raise RunError where an epoch's mean loss is no number: nothing comes of it."""
     if not math.isfinite(loss):
+        kept = "no weights are written yet"
+        if epoch > 1:
+            kept = f"the weights of epoch {epoch - 1} are kept"
         message = (
-            f"the loss of epoch {epoch} is {loss}: try a smaller learning rate;"
-            " the weights of the epoch before are kept"
+            f"the loss of epoch {epoch} is {loss}: try a smaller learning rate; {kept}"
         )
         raise RunError(message)
 
 
-def json_line(row: Mapping[str, float]) -> str:
+def json_line(row: Mapping[str, object]) -> str:
     """A row as JSON; what is no finite number is null."""
     finite = {
-        name: value if math.isfinite(value) else None for name, value in row.items()
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
     }
     return json.dumps(finite) + "\n"
 
 
-def read_metrics(path: Path) -> list[dict[str, float]]:
+def read_metrics(path: Path) -> list[dict[str, object]]:
     """The rows that are whole; none where there is no file."""
-    rows: list[dict[str, float]] = []
+    rows: list[dict[str, object]] = []
     with suppress(FileNotFoundError):
         for line in path.read_bytes().splitlines():
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 break
             if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
                 break
@@ -821,7 +930,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     return rows
 
 
-def event_writer(run: Path) -> Callable[[Mapping[str, float]], None] | None:
+def event_writer(run: Path) -> Callable[[Mapping[str, object]], None] | None:
     """What writes rows as TensorBoard shows them; None where it is not installed."""
     try:
         # The records alone: TensorBoard's own writer imports TensorFlow.
@@ -833,10 +942,10 @@ def event_writer(run: Path) -> Callable[[Mapping[str, float]], None] | None:
     stream = path.open("wb")
     records = RecordWriter(stream)
 
-    def write(row: Mapping[str, float]) -> None:
-        event = Event(wall_time=time.time(), step=int(row["epoch"]))
+    def write(row: Mapping[str, object]) -> None:
+        event = Event(wall_time=time.time(), step=row["epoch"])
         for name, value in row.items():
-            if name not in {"epoch", "step"} and value is not None:
+            if name not in {"epoch", "step"} and isinstance(value, int | float):
                 event.summary.value.add(tag=name, simple_value=value)
         with naming(path):
             records.write(event.SerializeToString())
@@ -851,7 +960,8 @@ def event_writer(run: Path) -> Callable[[Mapping[str, float]], None] | None:
 # Preparing images: sizes, statistics, what is held out, the order of an epoch.
 
 
-ROWS_AT_ONCE = 1024  # images whose statistics are taken together
+ROWS_AT_ONCE = 1024  # images that a thread resizes in one go
+VALUES_AT_ONCE = 1 << 22  # of images whose statistics are taken together
 
 
 def prepare_images(images: np.ndarray, path: Path) -> np.ndarray:
@@ -861,13 +971,12 @@ def prepare_images(images: np.ndarray, path: Path) -> np.ndarray:
     name of `path`, where they cannot.
     """
     if RESIZE is not None and images.shape[1:3] != resized_shape(images.shape[1:3]):
-        images = resize_images(images)
+        images = resize_images(images, path)
     if PAD:
         count, height, width, channels = images.shape
-        padded = np.zeros(
-            (count, height + 2 * PAD, width + 2 * PAD, channels),
-            images.dtype,
-        )
+        shape = (count, height + 2 * PAD, width + 2 * PAD, channels)
+        check_memory(path, math.prod(shape) * images.itemsize)
+        padded = np.zeros(shape, images.dtype)
         padded[:, PAD : PAD + height, PAD : PAD + width] = images
         images = padded
     sizes = images.shape[1:]
@@ -891,12 +1000,11 @@ def resized_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     return (RESIZE, RESIZE) if isinstance(RESIZE, int) else RESIZE
 
 
-def resize_images(images: np.ndarray) -> np.ndarray:
+def resize_images(images: np.ndarray, path: Path) -> np.ndarray:
     """Images of one size resized by the recipe, by several threads."""
-    resized = np.empty(
-        (len(images), *resized_shape(images.shape[1:]), images.shape[-1]),
-        images.dtype,
-    )
+    shape = (len(images), *resized_shape(images.shape[1:]), images.shape[-1])
+    check_memory(path, math.prod(shape) * images.itemsize)
+    resized = np.empty(shape, images.dtype)
 
     def resize_some(start: int) -> None:
         for index in range(start, min(start + ROWS_AT_ONCE, len(images))):
@@ -986,8 +1094,9 @@ def image_statistics(
 
 def float_chunks(images: np.ndarray, indices: np.ndarray) -> Iterator[np.ndarray]:
     """Scaled images as float64, some at a time."""
-    for start in range(0, len(indices), ROWS_AT_ONCE):
-        yield images[indices[start : start + ROWS_AT_ONCE]] * np.float64(SCALE)
+    size = max(1, VALUES_AT_ONCE // images[0].size)
+    for start in range(0, len(indices), size):
+        yield images[indices[start : start + size]] * np.float64(SCALE)
 
 
 def split_validation(
@@ -997,8 +1106,9 @@ def split_validation(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the images to train with, and of those held out, both rising.
 
-    Of each class the same share is held out, to one image; which, follows from the
-    seed. Raises DataError, in the name of `path`, where one of both would be empty.
+    Of each class the same share is held out, to one image, and never all; which,
+    follows from the seed. Raises DataError, in the name of `path`, where nothing would
+    be held out.
     """
     count = len(labels)
     order = np.random.default_rng((seed, count)).permutation(count)
@@ -1006,7 +1116,10 @@ def split_validation(
     # Along the classes one after another, whenever the share makes a whole image more.
     shares = np.floor(np.arange(count + 1) * VALIDATION + 1e-9)
     held_out = np.diff(shares) > 0
-    if VALIDATION and (held_out.all() or not held_out.any()):
+    _, starts = np.unique(labels[order], return_index=True)
+    emptied = np.logical_and.reduceat(held_out, starts)
+    held_out[starts[emptied]] = False
+    if VALIDATION and not held_out.any():
         raise DataError(
             path, f"{count} images are too few to hold {VALIDATION} of them out"
         )
@@ -1406,7 +1519,7 @@ class CsvRows:
 
 
 IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-IMAGES_AT_ONCE = 1024
+FILES_AT_ONCE = 1024  # that wait for a thread
 LARGEST_IMAGE = 1 << 26  # pixels
 MODES = {1: "L", 3: "RGB"}  # by channels
 # What Pillow raises at damaged files.
@@ -1445,7 +1558,7 @@ def read_image_folder(
         fault = "holds no folders of images, no train.csv, no train-images-idx3-ubyte"
         raise DataError(folder, fault)
     return ImageData(
-        decode_images(found.files),
+        decode_images(folder, found.files),
         found.labels,
         found.classes,
         found.names,
@@ -1479,7 +1592,17 @@ def list_images(folder: Path, classes: tuple[str, ...] | None) -> ImageFiles:
 
 def visible_entries(folder: Path) -> list[Path]:
     """What is in a folder, by name; systems put hidden files of their own there."""
-    return sorted(one for one in folder.iterdir() if not one.name.startswith("."))
+    entries = [one for one in folder.iterdir() if not one.name.startswith(".")]
+    return sorted(map(check_name, entries), key=lambda one: one.name)
+
+
+def check_name(path: Path) -> Path:
+    """Refuse a name that could not be written down."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise DataError(path, "has a name that is no text in UTF-8") from None
+    return path
 
 
 def class_numbers(
@@ -1501,9 +1624,14 @@ def class_numbers(
         fault = f"holds {len(classes)} classes, and the network knows {CLASSES}"
         raise DataError(folder, fault)
     numbers = {name: number for number, name in enumerate(classes)}
+    unnamed = set(all_classes(classes)[len(classes) :])
     for name in names:
         if name not in numbers:
-            raise DataError(folder / name, "is none of the classes that are known")
+            fault = f"is none of the classes that are known: {some_names(classes)}"
+            raise DataError(folder / name, fault)
+        if name in unnamed:
+            fault = "is called like a class that has no folder, by its number"
+            raise DataError(folder / name, fault)
     return [numbers[name] for name in names], named
 
 
@@ -1516,7 +1644,7 @@ def check_file(path: Path, root: Path) -> Path:
     return path
 
 
-def decode_images(files: Sequence[Path]) -> np.ndarray:
+def decode_images(folder: Path, files: Sequence[Path]) -> np.ndarray:
     """Images of files as uint8 (count, height, width, channels), by several threads."""
     if not files:
         return np.empty((0, *INPUT_SHAPE), np.uint8)
@@ -1526,16 +1654,21 @@ def decode_images(files: Sequence[Path]) -> np.ndarray:
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as threads:
         warnings.simplefilter("ignore")  # Pillow's, of what is refused here
         first = decode_image(files[0])
+        check_memory(folder, len(files) * first.nbytes)
         images = np.empty((len(files), *first.shape), np.uint8)
-        for start in range(0, len(files), IMAGES_AT_ONCE):
-            several = files[start : start + IMAGES_AT_ONCE]
-            decoded = threads.map(decode_image, several)
-            for index, image in enumerate(decoded, start):
-                if image.shape != first.shape:
-                    size, other = map(describe_shape, (image.shape, first.shape))
-                    fault = f"is {size}, and {files[0].name} is {other}"
-                    raise DataError(files[index], f"{fault}: resize them in the recipe")
-                images[index] = image
+
+        def place(index: int) -> None:
+            image = decode_image(files[index])
+            if image.shape != first.shape:
+                size, other = map(describe_shape, (image.shape, first.shape))
+                fault = f"is {size}, and {files[0].name} is {other}"
+                raise DataError(files[index], f"{fault}: resize them in the recipe")
+            images[index] = image
+
+        for start in range(0, len(files), FILES_AT_ONCE):
+            indices = range(start, min(start + FILES_AT_ONCE, len(files)))
+            for _ in threads.map(place, indices):
+                pass
     return images
 
 
@@ -1612,6 +1745,7 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
         if length + 4 + 4 * rank > size:
             fault = "is cut off" if not packed else "cannot hold so much"
             raise DataError(path, f"{fault}: its sizes tell of {told}")
+        check_memory(path, length)
         values = np.empty(length, np.uint8)
         if stream.readinto(values) != length:
             raise DataError(path, f"is cut off: its sizes tell of {told}")
@@ -1693,6 +1827,7 @@ def read_array(
             raise DataError(path, f"{name} is not as long as its shape tells")
         if length > UNPACKED_BYTES + UNPACKED_SHARE * info.compress_size:
             raise DataError(path, f"{name} unpacks to far more than images do")
+    check_memory(path, length)
     with archive.open(info) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
 
@@ -1804,7 +1939,11 @@ def recorded_classes(run: Path) -> tuple[str, ...]:
     if not whole or not all(isinstance(one, str) for one in classes):
         message = f"{run / 'run.json'}: the classes are no list of names"
         raise RunError(message)
-    return all_classes(tuple(classes))
+    names = all_classes(tuple(classes))
+    if len(set(names)) < len(names):
+        message = f"{run / 'run.json'}: two classes have one name"
+        raise RunError(message)
+    return names
 
 
 def settled_options(options: FitOptions) -> FitOptions:
@@ -1812,33 +1951,53 @@ def settled_options(options: FitOptions) -> FitOptions:
 
     Raises RunError for a faulty record.
     """
-    record = read_record(options.out) if options.resume else None
-    kept = {} if record is None else record.get("recipe")
-    if not isinstance(kept, dict):
-        message = f"{options.out / 'run.json'}: is no record of a run"
-        raise RunError(message)
     recipe = {"epochs": EPOCHS, "seed": SEED, "precision": PRECISION}
+    record = read_record(options.out) if options.resume else None
+    if record is not None:
+        kept = record.get("recipe")
+        if not isinstance(kept, dict) or not is_recipe(kept):
+            message = f"{options.out / 'run.json'}: is no record of a run"
+            raise RunError(message)
+        recipe = {name: kept[name] for name in recipe}
     open_ones = [name for name in recipe if getattr(options, name) is None]
-    return options._replace(
-        **{name: kept.get(name, recipe[name]) for name in open_ones}
+    return options._replace(**{name: recipe[name] for name in open_ones})
+
+
+def is_recipe(kept: Mapping[str, object]) -> bool:
+    """Whether a run can have had these options, as it is recorded that it had."""
+    epochs, seed = kept.get("epochs"), kept.get("seed")
+    in_steps = EPOCHS is None and epochs is None
+    return (
+        (in_steps or (type(epochs) is int and epochs > 0))
+        and (type(seed) is int and 0 <= seed <= LARGEST_SEED)
+        and kept.get("precision") in PRECISIONS
     )
 
 
+@contextmanager
+def open_run(options: FitOptions) -> Iterator[None]:
+    """Have the run's folder for this process alone, before anything long is begun.
+
+    Raises RunError where it holds a run, but for `--resume`, or is being trained.
+    """
+    with locked_folder(options.out):
+        if read_record(options.out) is not None and not options.resume:
+            message = f"{options.out} holds a run already: go on with it by --resume"
+            raise RunError(message)
+        yield
+
+
 def start_run(options: FitOptions, record: Mapping[str, object]) -> None:
-    """Make the run's folder and write its record; with `--resume`, hold it against it.
+    """Write the run's record; where there is one already, hold this against it.
 
     `record`: a `run_record`, with what else is to be kept: statistics, versions.
-    Raises RunError where the folder holds another run, or one to be gone on with.
+    Raises RunError where the folder holds another run.
     """
-    options.out.mkdir(parents=True, exist_ok=True)
     found = read_record(options.out)
     text = json.dumps(record, indent=1, allow_nan=False)
     if found is None:
         write_text(options.out / "run.json", f"{text}\n")
         return
-    if not options.resume:
-        message = f"{options.out} holds a run already: go on with it by --resume"
-        raise RunError(message)
     expected = json.loads(text)
     for key in ("sha256", "backend", "classes", "data", "recipe"):
         for place, before, now in differences(key, found.get(key), expected[key]):
@@ -1863,7 +2022,40 @@ def differences(
 # What comes out: predictions, and what the images held out are taken for.
 
 
+PREDICTIONS_HEAD = "ImageId,Label\n"
 WORST_MISTAKES = 64
+
+
+def check_output(options: PredictOptions) -> None:
+    """Refuse a file of predictions that could not be written, or would be in the way.
+
+    That of the data, or of the run. Its folder is made. Raises RunError, OSError.
+    """
+    path, place = options.out, options.out.resolve()
+    data = options.data.resolve()
+    fault = None
+    if path.exists() and not path.is_file():
+        fault = "is no file that predictions can be written to"
+    elif place == data or (data in place.parents and is_other_file(path)):
+        fault = "is a file of the data, not one for predictions"
+    elif place == weights_path(options).resolve():
+        fault = "is the file of weights, not one for predictions"
+    elif place.parent == options.run.resolve() and path.suffix != ".csv":
+        fault = "is no .csv: in a run's folder predictions are"
+    if fault is not None:
+        message = f"{path}: {fault}"
+        raise RunError(message)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def is_other_file(path: Path) -> bool:
+    """Whether there is a file already that holds no predictions."""
+    with suppress(FileNotFoundError), path.open("rb") as stream:
+        head = PREDICTIONS_HEAD.encode()
+        return stream.read(len(head)) != head
+    return False
 
 
 def write_predictions(
@@ -1876,14 +2068,19 @@ def write_predictions(
 
     `classes`: a name for each, as `all_classes` and `recorded_classes` give them.
     """
-    names = range(1, len(predicted) + 1) if data.names is None else data.names
-    labels = [classes[label] for label in predicted.tolist()]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("ImageId", "Label"))
-    writer.writerows(zip(names, labels, strict=True))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text.getvalue())
+    names = map(str, range(1, len(predicted) + 1)) if data.names is None else data.names
+    cells = [csv_cell(one) for one in classes]
+    labels = [cells[label] for label in predicted.tolist()]
+    rows = zip(map(csv_cell, names), labels, strict=True)
+    text = "".join(f"{name},{label}\n" for name, label in rows)
+    write_text(path, PREDICTIONS_HEAD + text)
+
+
+def csv_cell(text: str) -> str:
+    """A text as a cell, in quotes where it needs them."""
+    if re.search('[,"\r\n]', text):  # Python 3.12's own writer forgets the \r
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def tell_accuracy(data: ImageData, predicted: np.ndarray) -> None:
@@ -1937,6 +2134,14 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
 # Numbers that the record of a run has room for; more go into a file beside it.
 RECORDED_NUMBERS = 1024
 STATISTICS_FILE = "statistics.safetensors"
+# What NumPy and safetensors raise at others than were written.
+STATISTICS_FAULTS = (
+    LookupError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    SafetensorError,
+)
 
 
 def statistics_record(mean: np.ndarray, deviation: np.ndarray) -> object:
@@ -1959,18 +2164,32 @@ def read_statistics(
     record: Mapping[str, object],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation as `image_statistics` gave them."""
-    kept = record.get("statistics")
+    path, kept = run / "run.json", record.get("statistics")
     try:
         if isinstance(kept, str):
-            kept = load_file(run / STATISTICS_FILE)
-        mean, deviation = (
-            np.broadcast_to(np.asarray(kept[name], np.float32), INPUT_SHAPE)
-            for name in ("mean", "deviation")
-        )
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
-        message = f"{run / 'run.json'}: has no statistics of this network's images"
+            path = run / STATISTICS_FILE
+            kept = load_file(path)
+        with np.errstate(over="ignore"):
+            mean, deviation = (
+                np.broadcast_to(np.asarray(kept[name], np.float32), INPUT_SHAPE)
+                for name in ("mean", "deviation")
+            )
+    except STATISTICS_FAULTS as error:
+        message = f"{path}: has no statistics of this network's images"
         raise RunError(message) from error
+    check_statistics(path, mean, deviation)
     return mean, deviation
+
+
+def check_statistics(path: Path, mean: np.ndarray, deviation: np.ndarray) -> None:
+    """Refuse what pixels cannot be standardized by, of a run's record."""
+    finite = np.isfinite(mean).all() and np.isfinite(deviation).all()
+    if not finite or deviation.min() <= 0:
+        message = (
+            f"{path}: the statistics of the images are no finite numbers"
+            " with deviations above 0"
+        )
+        raise RunError(message)
 
 
 # ----------------------------------------------------------------------
@@ -2298,6 +2517,14 @@ def sum_over_processes(
 CHECKPOINT_SECONDS = 300
 CHECKPOINT_SHARE = 20
 ASKED_STEPS = 8
+# What is raised at damaged checkpoints, and at those of others.
+FAULTS_OF_CHECKPOINTS = (
+    LookupError,
+    RecursionError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass
@@ -2383,6 +2610,7 @@ class EpochReport(keras.callbacks.Callback):
         if run.validation is not None:
             scores = run.evaluator.evaluate(run.validation, verbose=0, return_dict=True)
             validation = Scores(**scores)
+            check_finite(validation.loss, epoch + 1)
         steps = epoch * run.epoch_steps + state.step
         images = run.batches.image_count(0, state.step)
         record = EpochRecord(
@@ -2501,10 +2729,12 @@ class Checkpoints(keras.callbacks.Callback):
         state = self.run.state
         try:
             with safe_open(self.path, "numpy") as file:
-                vars(state).update(json.loads(file.metadata()["state"]))
+                kept = json.loads(file.metadata()["state"])
+                check_progress(kept)
+                vars(state).update(kept)
                 state.best = BestEpoch(*state.best)
                 self.kept = [file.get_tensor(f"{i}") for i in range(len(file.keys()))]
-        except (SafetensorError, KeyError, TypeError, ValueError):
+        except FAULTS_OF_CHECKPOINTS:
             raise RunError(self.fault) from None
 
 

@@ -324,10 +324,10 @@ def test_kills_at_any_moment_change_nothing(
     assert (len(found) < 30) or recipe != EARLY
     chosen = random.Random(7)
     killed = resumed = attempt = 0
+    longest = finished.seconds
     while killed < kills or resumed <= kills // 2:
         folder = tmp_path / f"run{attempt}"
         attempt += 1
-        longest = (1 + attempt / 8) * finished.seconds  # a busy machine may have become slower
         code = None
         while code != 0:
             child = runner.start(*finished.fit, folder, "--resume")
@@ -337,8 +337,11 @@ def test_kills_at_any_moment_change_nothing(
                     os.kill(child, signal.SIGKILL)
             code = runner.wait()
             assert code in (0, -signal.SIGKILL), runner.told()
+            is_resumed = code != 0 and (folder / "checkpoint.safetensors").exists()
             killed += code != 0
-            resumed += code != 0 and (folder / "checkpoint.safetensors").exists()
+            resumed += is_resumed
+            if not is_resumed:  # killed too late, or too early: the machine may be busy
+                longest *= 0.8 if code == 0 else 1.1
         assert_same(folder, finished.folder)
 
 

@@ -59,6 +59,24 @@ def test_resizes_many_images_each_in_its_place() -> None:
     assert (resized == images[:, :2, :2]).all()
 
 
+@pytest.mark.parametrize(
+    ("constants", "needed"),
+    [
+        ({"INPUT_SHAPE": (10, 13, 1), "PAD": 2}, 5 * 10 * 13),
+        ({"INPUT_SHAPE": (60, 90, 1), "PAD": 0, "RESIZE": (60, 90)}, 5 * 60 * 90),
+    ],
+)
+def test_images_that_become_too_large_are_refused(
+    constants: dict[str, object], needed: int
+) -> None:
+    made = parts(**constants)
+    made.machine_memory = lambda: needed
+    made.prepare_images(GRAY, DATA)
+    made.machine_memory = lambda: needed - 1
+    with pytest.raises(made.DataError, match=r"data.csv: the images need 0\.0 GiB of memory"):
+        made.prepare_images(GRAY, DATA)
+
+
 def test_images_may_be_larger_than_the_input_and_not_smaller() -> None:
     parts(INPUT_SHAPE=(6, 8, 1), PAD=0).prepare_images(GRAY, DATA)
     for shape, taken in (((7, 9, 1), "7 x 9 x 1"), ((6, 10, 1), "6 x 10 x 1")):
@@ -101,7 +119,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("at_once", [2, 1024])
+@pytest.mark.parametrize("at_once", [1, 400, 1 << 22])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("images", [COLOUR, COLOUR.astype(np.float32)])
 def test_statistics_are_those_of_the_training_images(
@@ -109,7 +127,7 @@ def test_statistics_are_those_of_the_training_images(
 ) -> None:
     axes, divides = KINDS[kind]
     made = parts(INPUT_SHAPE=(6, 9, 3), SCALE=1 / 255, STANDARDIZE=kind)
-    made.ROWS_AT_ONCE = at_once
+    made.VALUES_AT_ONCE = at_once
     mean, deviation = made.image_statistics(images, np.array([0, 1, 2, 4]))
     training = images[[0, 1, 2, 4]].astype(np.float64) / 255
     np.testing.assert_allclose(mean, training.mean(axes, keepdims=True)[0], rtol=1e-6)
@@ -174,6 +192,20 @@ def test_the_same_share_of_each_class_is_held_out(share: float) -> None:
     counts = Counter(labels[held_out].tolist())
     for label, count in Counter(labels.tolist()).items():
         assert abs(counts[label] - count * share) <= 1
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_of_each_class_something_is_left_to_train_with(share: float) -> None:
+    """Of classes with few images too; those with one are trained with alone."""
+    labels = np.repeat([0, 3, 4, 5, 6, 9], [1, 20, 1, 2, 1, 3])
+    made = parts(VALIDATION=share)
+    for seed in range(20):
+        training, held_out = made.split_validation(labels, seed, DATA)
+        assert sorted([*training, *held_out]) == list(range(len(labels)))
+        assert set(labels[training]) == {0, 3, 4, 5, 6, 9}
+        assert not {0, 4, 6} & set(labels[held_out])
+    with pytest.raises(made.DataError, match="10 images are too few to hold"):
+        made.split_validation(np.arange(10), 0, DATA)
 
 
 def test_what_is_held_out_follows_from_the_seed() -> None:

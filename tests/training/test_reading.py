@@ -542,9 +542,54 @@ def test_classes_that_are_known_number_the_folders(animals: Path) -> None:
     assert data.classes == known
     unknown = made.all_classes(("ant", "cat"))
     assert refusal(made, animals, classes=unknown) == (
-        f"animals{os.sep}dog: is none of the classes that are known"
+        f"animals{os.sep}dog: is none of the classes that are known: ant, cat, 2, 3, 4, ..."
     )
-    assert "is none of the classes" in refusal(made, animals, classes=made.all_classes(None))
+    told = refusal(made, animals, classes=made.all_classes(None))
+    assert told == (
+        f"animals{os.sep}cat: is none of the classes that are known: 0, 1, 2, 3, 4, ..."
+    )
+
+
+@pytest.mark.parametrize("name", ["3", "9"])
+def test_a_folder_called_like_another_class_is_refused(animals: Path, name: str) -> None:
+    """Classes without a folder are called by their numbers."""
+    picture(animals / name / "1.png")
+    assert four(CLASSES=3).read_data(animals, labelled=True).classes == (name, "cat", "dog")
+    assert refusal(four(), animals) == (
+        f"animals{os.sep}{name}: is called like a class that has no folder, by its number"
+    )
+
+
+def validated(made, data: Path, validation: Path):
+    """Training data, with what they are validated with."""
+    none = dict.fromkeys(made.FitOptions._fields)
+    given = {**none, "data": data, "validation": validation, "seed": 0}
+    return made.read_fit_data(made.FitOptions(**given))
+
+
+def validation_refusal(made, data: Path, validation: Path) -> str:
+    with pytest.raises(made.DataError) as refused:
+        validated(made, data, validation)
+    return str(refused.value).removeprefix(f"{validation.parent}{os.sep}")
+
+
+def test_validation_data_have_the_classes_trained_with(animals: Path, tmp_path: Path) -> None:
+    made = four()
+    numbers = write(tmp_path / "a.csv", csv(values(0), values(1)))
+    others = write(tmp_path / "b.csv", csv(*[values(label) for label in range(9)]))
+    digits = tmp_path / "digits"
+    picture(digits / "1" / "1.png")
+    assert validated(made, numbers, digits).validation.labels.tolist() == [1]
+    assert validated(made, animals, numbers).validation.labels.tolist() == [0, 1]
+    assert validation_refusal(made, numbers, animals) == (
+        f"animals{os.sep}cat: is none of the classes that are known: 0, 1, 2, 3, 4, ..."
+    )
+    few = "b.csv: has classes that no training image is of: 2, 3, 4, 5, 6, ..."
+    assert validation_refusal(made, animals, others) == few
+    assert validation_refusal(made, numbers, others) == few
+    assert validation_refusal(made, others, write(tmp_path / "c.csv", csv(values(9)))) == (
+        "c.csv: has classes that no training image is of: 9"
+    )
 
 
 def test_folders_that_are_numbers_are_these_classes(tmp_path: Path) -> None:
@@ -605,7 +650,7 @@ def test_images_of_many_sizes_take_a_recipe_that_resizes(animals: Path) -> None:
 
 def test_many_images_come_in_order(tmp_path: Path) -> None:
     made = four()
-    made.IMAGES_AT_ONCE = 7
+    made.FILES_AT_ONCE = 7
     for index in range(40):
         picture(tmp_path / "new" / f"{index:02}.png", index)
     images = made.read_data(tmp_path / "new", labelled=False).images
@@ -667,6 +712,14 @@ def beside(folder: Path) -> None:
     picture(folder / "2.png")
 
 
+def undecodable(folder: Path) -> None:
+    picture(folder / "dog" / "2\udcff.png")
+
+
+def undecodable_class(folder: Path) -> None:
+    picture(folder / "\udce9mu" / "1.png")
+
+
 def empty_class(folder: Path) -> None:
     (folder / "emu").mkdir()
 
@@ -684,6 +737,8 @@ FAULTY_FOLDERS: list[tuple[Callable[[Path], None], str]] = [
     (folder_within, "dog/2.png: is no file"),
     (beside, "2.png: lies beside the classes' folders"),
     (empty_class, "emu: holds no images"),
+    (undecodable, "dog/2\udcff.png: has a name that is no text in UTF-8"),
+    (undecodable_class, "\udce9mu: has a name that is no text in UTF-8"),
 ]
 
 
@@ -709,6 +764,48 @@ def test_a_link_within_the_folder_is_followed(animals: Path) -> None:
 def test_image_files_are_no_input_for_a_network_of_features(animals: Path) -> None:
     told = refusal(four(INPUT_SHAPE=(16,)), animals)
     assert told.endswith("a.png: is an image, and the network takes 16")
+
+
+# Memory
+
+
+def test_images_that_the_memory_cannot_hold_are_refused(animals: Path, tmp_path: Path) -> None:
+    """Before they are read, with what they need and what there is."""
+    made = four()
+    files = [animals, npz(tmp_path / "a.npz", images=IMAGES.astype(np.uint8), labels=LABELS)]
+    files += [write(tmp_path / IDX[0], idx(IMAGES)), write(tmp_path / "b-idx3.gz", idx(IMAGES))]
+    made.machine_memory = lambda: 80
+    for path in files:
+        made.read_data(path, labelled=False)
+    made.machine_memory = lambda: 40
+    for path in files:
+        told = refusal(made, path, labelled=False)
+        assert told.startswith(f"{path.name}: the images need 0.0 GiB of memory")
+    made.check_memory(tmp_path, 40)
+    made.machine_memory = lambda: 23 << 30
+    with pytest.raises(made.DataError) as refused:
+        made.check_memory(tmp_path, 220 << 30)
+    assert str(refused.value) == (
+        f"{tmp_path}: the images need 220.0 GiB of memory, and this machine has 23.0 GiB: "
+        "take fewer of them, or smaller ones"
+    )
+
+
+@pytest.mark.parametrize("limit", ["1234567", "max", None])
+def test_the_memory_is_that_of_the_container(
+    limit: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_text(_: Path, **__: object) -> str:
+        if limit is None:
+            raise FileNotFoundError
+        return f"{limit}\n"
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    made = parts()
+    assert made.machine_memory() == (1234567 if limit == "1234567" else machine)
+    monkeypatch.delattr(os, "sysconf")
+    assert made.machine_memory() == (1234567 if limit == "1234567" else float("inf"))
 
 
 # Which file it is

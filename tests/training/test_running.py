@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import io
 import json
@@ -28,6 +29,77 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     made.write_whole(path, lambda stream: stream.write(b"two"))
     assert path.read_bytes() == b"two"
     assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_two_may_write_a_file_at_once(tmp_path: Path) -> None:
+    """Neither spoils what the other has written so far."""
+    made = parts()
+    path = tmp_path / "a.bin"
+
+    def write(stream: io.BufferedWriter) -> None:
+        stream.write(b"on")
+        made.write_whole(path, lambda other: other.write(b"two"))
+        assert path.read_bytes() == b"two"
+        stream.write(b"e")
+
+    made.write_whole(path, write)
+    assert path.read_bytes() == b"one"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_folder_is_trained_in_by_one_process(tmp_path: Path) -> None:
+    made = parts()
+    with made.locked_folder(tmp_path):
+        for _ in range(2):
+            with pytest.raises(made.RunError) as refused, made.locked_folder(tmp_path):
+                pytest.fail("it is another one's")
+            assert str(refused.value) == f"{tmp_path} is being trained by another process"
+    with made.locked_folder(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_killed_process_leaves_its_folder(tmp_path: Path) -> None:
+    made = parts()
+    told, tell = os.pipe()
+    child = os.fork()
+    if not child:
+
+        def write(_: io.BufferedWriter) -> None:
+            os.write(tell, b".")
+            signal.pause()
+
+        try:
+            with made.locked_folder(tmp_path):
+                made.write_whole(tmp_path / "a.bin", write)
+        finally:
+            os._exit(1)
+    assert os.read(told, 1) == b"."
+    with pytest.raises(made.RunError), made.locked_folder(tmp_path):
+        pytest.fail("it is the child's")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert len(os.listdir(tmp_path)) == 2
+    with made.locked_folder(tmp_path):
+        assert os.listdir(tmp_path) == [".lock"]
+
+
+def test_without_locks_a_folder_is_trained_in_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = parts()
+    fcntl = pytest.importorskip("fcntl")
+
+    def no_lock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", no_lock)
+    with made.locked_folder(tmp_path), made.locked_folder(tmp_path):
+        pass
+    monkeypatch.setitem(__import__("sys").modules, "fcntl", None)
+    with made.locked_folder(tmp_path), made.locked_folder(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []
 
 
 def full(stream: io.BufferedWriter) -> None:
@@ -93,7 +165,8 @@ def started(made: ModuleType, asked, data=None) -> dict[str, object]:
     """Start a run as a backend does; its record."""
     settled = made.settled_options(asked)
     kept = made.data_record(asked.data, digits(made) if data is None else data)
-    made.start_run(settled, made.run_record(settled, "torch", {"training": kept}, None))
+    with made.open_run(settled):
+        made.start_run(settled, made.run_record(settled, "torch", {"training": kept}, None))
     return json.loads((asked.out / "run.json").read_text())
 
 
@@ -116,6 +189,20 @@ def test_a_run_is_not_started_over(tmp_path: Path) -> None:
         started(made, options(made, tmp_path))
 
 
+def test_a_folder_is_looked_at_before_the_data_are_read(tmp_path: Path) -> None:
+    made = parts()
+    with made.open_run(options(made, tmp_path / "new" / "run")):
+        assert os.listdir(tmp_path / "new" / "run") == [".lock"]
+    assert not (tmp_path / "new" / "run").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError), made.open_run(options(made, tmp_path / "file")):
+        pytest.fail("it is no folder")
+    started(made, options(made, tmp_path))
+    with pytest.raises(made.RunError, match="holds a run"), made.open_run(options(made, tmp_path)):
+        pytest.fail("there is a run already")
+    assert not (tmp_path / ".lock").exists()
+
+
 def test_a_run_goes_on_with_its_own_options(tmp_path: Path) -> None:
     made = parts()
     first = started(made, options(made, tmp_path, seed=7, epochs=9, precision="float32"))
@@ -135,6 +222,8 @@ def test_the_same_data_may_lie_elsewhere(tmp_path: Path) -> None:
 CHANGES = {
     "seed": ({"seed": 8}, {}, "recipe.seed = 0, not 8"),
     "epochs": ({"epochs": 9}, {}, "recipe.epochs = 3, not 9"),
+    "precision": ({"precision": "float16"}, {}, "recipe.precision = auto, not float16"),
+    "validation": ({}, {"VALIDATION": 0.2}, "recipe.validation = 0.1, not 0.2"),
     "batch size": ({}, {"BATCH_SIZE": 64}, "recipe.batch_size = 32, not 64"),
     "spec": ({}, {"DIGEST": "1" * 64}, f"sha256 = {'0' * 64}, not {'1' * 64}"),
 }
@@ -148,6 +237,15 @@ def test_another_run_is_not_gone_on_with(tmp_path: Path, change: str) -> None:
     with pytest.raises(made.RunError) as refused:
         started(made, options(made, tmp_path, resume=True, **asked))
     assert str(refused.value) == f"{tmp_path} was run with {told}"
+
+
+def test_a_run_does_not_go_on_with_another_backend(tmp_path: Path) -> None:
+    made = parts()
+    record = started(made, options(made, tmp_path))
+    settled = made.settled_options(options(made, tmp_path, resume=True))
+    with pytest.raises(made.RunError) as refused:
+        made.start_run(settled, {**record, "backend": "keras"})
+    assert str(refused.value) == f"{tmp_path} was run with backend = torch, not keras"
 
 
 @pytest.mark.parametrize("what", ["image", "label"])
@@ -170,6 +268,43 @@ def test_a_faulty_record_is_refused(tmp_path: Path, text: str) -> None:
         made.settled_options(options(made, tmp_path, resume=True))
 
 
+WRONG_RECIPES: list[object] = [
+    None,
+    [],
+    {},
+    {"epochs": "3"},
+    {"epochs": 3.0},
+    {"epochs": 0},
+    {"epochs": True},
+    {"epochs": None},
+    {"seed": -1},
+    {"seed": 2**32},
+    {"seed": "x"},
+    {"seed": None},
+    {"precision": 5},
+    {"precision": "int8"},
+    {"precision": []},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_RECIPES, ids=str)
+def test_a_recorded_recipe_of_other_types_is_refused(tmp_path: Path, wrong: object) -> None:
+    made = parts()
+    record = started(made, options(made, tmp_path))
+    recipe = {**record["recipe"], **wrong} if wrong and isinstance(wrong, dict) else wrong
+    (tmp_path / "run.json").write_text(json.dumps({**record, "recipe": recipe}))
+    with pytest.raises(made.RunError) as refused:
+        made.settled_options(options(made, tmp_path, resume=True))
+    assert str(refused.value) == f"{tmp_path / 'run.json'}: is no record of a run"
+
+
+def test_a_recipe_in_steps_has_no_epochs(tmp_path: Path) -> None:
+    made = parts(EPOCHS=None, STEPS=50)
+    record = started(made, options(made, tmp_path))
+    assert record["recipe"]["epochs"] is None
+    assert made.settled_options(options(made, tmp_path, resume=True)).epochs is None
+
+
 def test_classes_are_recorded_by_their_names(tmp_path: Path) -> None:
     made = parts(CLASSES=3)
     path = tmp_path / "run.json"
@@ -180,6 +315,69 @@ def test_classes_are_recorded_by_their_names(tmp_path: Path) -> None:
         path.write_text(json.dumps({"name": "lenet5", "classes": classes}))
         with pytest.raises(made.RunError, match="the classes are no list of names"):
             made.recorded_classes(tmp_path)
+    for classes in (["a", "a"], ["2"], ["b", "2"]):
+        path.write_text(json.dumps({"name": "lenet5", "classes": classes}))
+        with pytest.raises(made.RunError, match="two classes have one name"):
+            made.recorded_classes(tmp_path)
+
+
+# Statistics
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (40, 40, 3)])
+def test_statistics_are_kept(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """In the record, or in a file of their own where they are many."""
+    made = parts(INPUT_SHAPE=(40, 40, 3))
+    mean = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    made.write_statistics(tmp_path, mean, mean + 1)
+    kept = json.loads(json.dumps({"statistics": made.statistics_record(mean, mean + 1)}))
+    for expected, found in zip((mean, mean + 1), made.read_statistics(tmp_path, kept), strict=True):
+        np.testing.assert_array_equal(found, np.broadcast_to(expected, (40, 40, 3)))
+
+
+NO_STATISTICS = "has no statistics of this network's images"
+NOT_FINITE = "the statistics of the images are no finite numbers with deviations above 0"
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "told"),
+    [
+        ("1", "0", NOT_FINITE),
+        ("1", "-1", NOT_FINITE),
+        ("1", "[[[1, 2, 0.0]]]", NOT_FINITE),
+        ("NaN", "1", NOT_FINITE),
+        ("1", "Infinity", NOT_FINITE),
+        ("1e300", "1", NOT_FINITE),
+        ("9" * 400, "1", NO_STATISTICS),
+        ("[1, 2]", "1", NO_STATISTICS),
+        ("[[1], 2]", "1", NO_STATISTICS),
+        ('"one"', "1", NO_STATISTICS),
+        ("{}", "1", NO_STATISTICS),
+        ("null", "1", NOT_FINITE),
+    ],
+)
+def test_faulty_statistics_are_refused(
+    tmp_path: Path, mean: str, deviation: str, told: str
+) -> None:
+    made = parts(INPUT_SHAPE=(4, 4, 3))
+    text = f'{{"statistics": {{"mean": {mean}, "deviation": {deviation}}}}}'
+    with pytest.raises(made.RunError) as refused:
+        made.read_statistics(tmp_path, json.loads(text))
+    assert str(refused.value) == f"{tmp_path / 'run.json'}: {told}"
+
+
+@pytest.mark.parametrize("kept", [None, 3, [], {}, {"mean": 1}, [1, 2]])
+def test_a_record_without_statistics_is_refused(tmp_path: Path, kept: object) -> None:
+    made = parts()
+    with pytest.raises(made.RunError, match=NO_STATISTICS):
+        made.read_statistics(tmp_path, {"statistics": kept})
+
+
+def test_a_damaged_file_of_statistics_is_refused(tmp_path: Path) -> None:
+    made = parts()
+    (tmp_path / "statistics.safetensors").write_bytes(b"damaged")
+    with pytest.raises(made.RunError, match=r"statistics\.safetensors: has no statistics"):
+        made.read_statistics(tmp_path, {"statistics": "statistics.safetensors"})
 
 
 # Metrics
@@ -226,6 +424,78 @@ def test_on_resuming_what_the_checkpoint_has_not_is_dropped(tmp_path: Path) -> N
     made.MetricsLog(tmp_path, 2).append(record(made, 3, 0.75))
     assert [row["epoch"] for row in rows(tmp_path)] == [1, 2, 3]
     assert rows(tmp_path)[2]["accuracy"] == 0.75
+
+
+def test_a_log_goes_on_whatever_its_rows_hold(tmp_path: Path) -> None:
+    """What was no number has become null; a person may have added a remark."""
+    made = parts()
+    made.MetricsLog(tmp_path, 0).append(record(made, 1, loss=math.nan))
+    with (tmp_path / "metrics.jsonl").open("a") as stream:
+        stream.write('{"epoch": 2, "loss": NaN, "remark": "slower", "more": [null]}\n')
+    made.MetricsLog(tmp_path, 2).append(record(made, 3))
+    first, second, third = rows(tmp_path)
+    assert first["loss"] is None
+    assert second == {"epoch": 2, "loss": None, "remark": "slower", "more": [None]}
+    assert third["loss"] == 1.0
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"epoch": "1"}', "\udcff", "{}", "7"])
+def test_what_is_no_row_ends_the_log(tmp_path: Path, line: str) -> None:
+    made = parts()
+    made.MetricsLog(tmp_path, 0).append(record(made, 1))
+    with (tmp_path / "metrics.jsonl").open("ab") as stream:
+        stream.write(line.encode(errors="surrogateescape") + b"\n")
+    made.MetricsLog(tmp_path, 9)
+    assert [row["epoch"] for row in rows(tmp_path)] == [1]
+
+
+PROGRESS = {
+    "epoch": 2,
+    "step": 7,
+    "seconds": 0.5,
+    "history": [0.5, -math.inf],
+    "best": [1, 0.5, 1],
+}
+
+
+def test_progress_is_that_of_a_run() -> None:
+    made = parts()
+    made.check_progress(PROGRESS)
+    made.check_progress({**PROGRESS, "best": (1, 0.5, 1), "sums": None})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epoch": "2"},
+        {"epoch": -1},
+        {"epoch": 3},
+        {"step": 7.0},
+        {"step": None},
+        {"seconds": "1"},
+        {"history": ["a", 0.5]},
+        {"history": 5},
+        {"best": [1]},
+        {"best": None},
+        {"best": ["1", 0.5, 1]},
+    ],
+    ids=str,
+)
+def test_progress_of_other_types_is_no_run_s(change: dict[str, object]) -> None:
+    with pytest.raises((ValueError, TypeError, LookupError)):
+        parts().check_progress({**PROGRESS, **change})
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_no_number_is_refused(loss: float) -> None:
+    made = parts()
+    made.check_finite(1e300, 1)
+    for epoch, kept in ((1, "no weights are written yet"), (3, "the weights of epoch 2 are kept")):
+        with pytest.raises(made.RunError) as refused:
+            made.check_finite(loss, epoch)
+        assert str(refused.value) == (
+            f"the loss of epoch {epoch} is {loss}: try a smaller learning rate; {kept}"
+        )
 
 
 def events(path: Path) -> list[object]:
@@ -403,18 +673,88 @@ def test_a_second_interruption_ends_at_once() -> None:
 def test_predictions_are_a_submission(tmp_path: Path) -> None:
     made = parts()
     data = made.ImageData(np.zeros((3, 28, 28, 1), np.uint8))
-    path = tmp_path / "new" / "submission.csv"
+    path = tmp_path / "submission.csv"
     made.write_predictions(path, data, np.array([2, 0, 9]), made.all_classes(None))
     assert path.read_bytes() == b"ImageId,Label\n1,2\n2,0\n3,9\n"
 
 
+def check_output(made: ModuleType, folder: Path, name: str, data: str = "data") -> None:
+    """With the run and the weights of `predicted`."""
+    weights = str(folder / "other.safetensors")
+    given = (folder / "run", folder / data, folder / name, weights, "auto")
+    made.check_output(made.PredictOptions(*given, quiet=True))
+
+
+@pytest.fixture
+def predicted(tmp_path: Path) -> Path:
+    """A folder with data, a run and weights."""
+    for name in ("data/test.csv", "data/1.png", "run/run.json", "other.safetensors"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("label,pixel0\n")
+    (tmp_path / "run" / "best.safetensors").touch()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "data" / "test.csv")
+    (tmp_path / "folder.csv").mkdir()
+    os.mkfifo(tmp_path / "pipe.csv")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "new/a.csv", "run/a.csv", "data/a.csv", "data/b.csv"])
+def test_predictions_go_where_nothing_is_in_the_way(predicted: Path, name: str) -> None:
+    """Predictions may take the place of others."""
+    (predicted / "data" / "b.csv").write_text("ImageId,Label\n1,3\n")
+    (predicted / "a.csv").write_text("anything")
+    check_output(parts(), predicted, name)
+    assert (predicted / name).parent.is_dir()
+
+
+IN_THE_WAY = [
+    ("folder.csv", "is no file that predictions can be written to"),
+    ("pipe.csv", "is no file that predictions can be written to"),
+    ("data", "is no file that predictions can be written to"),
+    ("data/test.csv", "is a file of the data"),
+    ("data/1.png", "is a file of the data"),
+    ("link.csv", "is a file of the data"),
+    ("run/../data/test.csv", "is a file of the data"),
+    ("run/run.json", "is no .csv: in a run's folder"),
+    ("run/best.safetensors", "is no .csv: in a run's folder"),
+    ("run/checkpoint.pt", "is no .csv: in a run's folder"),
+    ("other.safetensors", "is the file of weights"),
+    ("/dev/null", "is no file that predictions can be written to"),
+]
+
+
+@pytest.mark.parametrize(("name", "told"), IN_THE_WAY)
+def test_predictions_in_the_way_are_refused(predicted: Path, name: str, told: str) -> None:
+    made = parts()
+    with pytest.raises(made.RunError) as refused:
+        check_output(made, predicted, name)
+    assert str(refused.value).startswith(f"{predicted / name}: {told}")
+
+
+def test_the_one_file_of_the_data_is_kept(predicted: Path) -> None:
+    made = parts()
+    for name in ("data/test.csv", "link.csv"):
+        with pytest.raises(made.RunError, match="is a file of the data"):
+            check_output(made, predicted, name, "data/test.csv")
+    check_output(made, predicted, "data/1.png", "data/test.csv")
+
+
+def test_predictions_for_a_folder_that_cannot_be_made_are_refused(predicted: Path) -> None:
+    with pytest.raises(OSError, match=r"exists|directory"):
+        check_output(parts(), predicted, "data/1.png/a.csv")
+
+
 def test_predictions_for_files_name_them_and_their_classes(tmp_path: Path) -> None:
     made = parts()
-    names = ("a.png", 'b "2".png', "c,d.png")
-    data = made.ImageData(np.zeros((3, 2, 2, 1), np.uint8), names=names)
-    made.write_predictions(tmp_path / "a.csv", data, np.array([0, 1, 2]), ("cat", "dog", "2"))
-    told = (tmp_path / "a.csv").read_text()
-    assert told == 'ImageId,Label\na.png,cat\n"b ""2"".png",dog\n"c,d.png",2\n'
+    names = ("a.png", 'b "2".png', "c,d.png", "e\r.png", "f\n.png", "\u00e9 '.png")
+    classes = ("cat", 'do"g', "2,")
+    data = made.ImageData(np.zeros((6, 2, 2, 1), np.uint8), names=names)
+    made.write_predictions(tmp_path / "a.csv", data, np.array([0, 1, 2] * 2), classes)
+    told = (tmp_path / "a.csv").read_bytes().decode()
+    assert told.startswith('ImageId,Label\na.png,cat\n"b ""2"".png","do""g"\n"c,d.png","2,"\n')
+    found = list(csv.reader(io.StringIO(told, newline="")))
+    assert found[1:] == [list(row) for row in zip(names, classes * 2, strict=True)]
 
 
 def test_accuracy_is_told_where_labels_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -388,3 +388,14 @@ def test_recipes_are_laid_out(recipe: Training, output: str, tmp_path: Path) -> 
     done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert max(map(len, source.splitlines())) <= 88
+
+
+def test_what_a_step_draws_follows_from_its_seeds() -> None:
+    """The same in any process, another mask of dropout in any other step."""
+    seed_step = recipe_module(Training()).seed_step
+    drawn = []
+    for seeds in ((0, 1, 1), (0, 1, 2), (0, 2, 1), (0, 1, 1)):
+        seed_step(*seeds)
+        drawn.append(torch.dropout(torch.ones(64), 0.5, train=True).tolist())
+    assert drawn[0] == drawn[3]
+    assert len({tuple(one) for one in drawn}) == 3

@@ -239,10 +239,10 @@ def test_kills_at_any_moment_change_nothing(
     chosen = random.Random(7)
     killed = resumed = 0
     attempt = 0
+    longest = finished.seconds
     while killed < KILLS or resumed <= KILLS // 2:
         folder = tmp_path / f"run{attempt}"
         attempt += 1
-        longest = (0.5 + attempt / 16) * finished.seconds  # a busy machine may have become slower
         code = None
         while code != 0:
             child = runner.start(*finished.fit, folder, "--resume")
@@ -252,8 +252,11 @@ def test_kills_at_any_moment_change_nothing(
                     os.kill(child, signal.SIGKILL)
             code = runner.wait()
             assert code in (0, -signal.SIGKILL), runner.log.read_text()
+            is_resumed = code != 0 and (folder / "checkpoint.pt").exists()
             killed += code != 0
-            resumed += code != 0 and (folder / "checkpoint.pt").exists()
+            resumed += is_resumed
+            if not is_resumed:  # killed too late, or too early: the machine may be busy
+                longest *= 0.8 if code == 0 else 1.1
         assert digests(folder) == digests(finished.folder)
         assert rows(folder) == rows(finished.folder)
 

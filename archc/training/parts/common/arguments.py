@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 LARGEST_SEED = 2**32 - 1
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 class FitOptions(NamedTuple):
@@ -48,8 +49,7 @@ def parse_command(arguments: Sequence[str] | None) -> FitOptions | PredictOption
     fitting.add_argument("--resume", action="store_true", help="go on with the run")
     fitting.add_argument("--epochs", type=count_from_1, help="in place of the recipe's")
     fitting.add_argument("--seed", type=seed_number, help="in place of the recipe's")
-    precisions = ("auto", "float32", "bfloat16", "float16")
-    fitting.add_argument("--precision", choices=precisions)
+    fitting.add_argument("--precision", choices=PRECISIONS)
     fitting.set_defaults(make=FitOptions)
     predicting = commands.add_parser(
         "predict", help="label images with a run's weights"

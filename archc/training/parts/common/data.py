@@ -2,9 +2,10 @@
 
 import gzip
 import math
+import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ UNPACKED_BYTES = 1 << 26
 UNPACKED_SHARE = 100
 WHITE = 255
 IMAGE_RANK = 3  # height, width, channels
+SHOWN_NAMES = 5
+GIB = 1 << 30
 
 
 class ImageData(NamedTuple):
@@ -40,6 +43,11 @@ def all_classes(classes: tuple[str, ...] | None) -> tuple[str, ...]:
     return (*named, *map(str, range(len(named), CLASSES)))
 
 
+def some_names(names: Sequence[str]) -> str:
+    """Names for a message, the first ones where they are many."""
+    return ", ".join(names[:SHOWN_NAMES]) + ", ..." * (len(names) > SHOWN_NAMES)
+
+
 @contextmanager
 def unpacking(path: Path) -> Iterator[None]:
     """Tell what gzip finds wrong with a file as faulty data."""
@@ -54,6 +62,28 @@ def unpacking(path: Path) -> Iterator[None]:
 def largest_content(path: Path) -> int:
     """How many bytes a packed file may hold."""
     return UNPACKED_BYTES + UNPACKED_SHARE * path.stat().st_size
+
+
+def check_memory(path: Path, needed: int) -> None:
+    """Refuse images that the memory cannot hold, before it is filled with them."""
+    present = machine_memory()
+    if needed > present:
+        fault = (
+            f"the images need {needed / GIB:,.1f} GiB of memory, and this machine"
+            f" has {present / GIB:,.1f} GiB: take fewer of them, or smaller ones"
+        )
+        raise DataError(path, fault)
+
+
+def machine_memory() -> float:
+    """Bytes of memory that there are for this process, as far as the system tells."""
+    sizes = [math.inf]
+    with suppress(AttributeError, OSError, ValueError):  # Windows does not tell
+        sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError):  # no container, or one without a limit
+        limit = Path("/sys/fs/cgroup/memory.max")
+        sizes.append(int(limit.read_text(encoding="ascii")))
+    return min(size for size in sizes if size > 0)
 
 
 def check_label(path: Path, label: int, row: int) -> None:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from archc.training.parts.common.arguments import FitOptions, PredictOptions
-from archc.training.parts.common.data import ImageData
+from archc.training.parts.common.data import ImageData, all_classes, some_names
+from archc.training.parts.common.faults import DataError
 from archc.training.parts.common.preparing import prepare_images, split_validation
 from archc.training.parts.common.reading import read_data
 from archc.training.parts.common.record import data_record
@@ -35,11 +36,26 @@ def read_fit_data(options: FitOptions) -> FitData:
         training, held_out = split_validation(data.labels, options.seed, options.data)
         return FitData(data, training, data, held_out, record)
     path = options.validation
-    validation = read_data(path, labelled=True, classes=data.classes)
+    classes = all_classes(data.classes)
+    validation = read_data(path, labelled=True, classes=classes)
+    check_classes(path, validation.labels, data.labels, classes)
     record["validation"] = data_record(path, validation)
     validation = validation._replace(images=prepare_images(validation.images, path))
     training, held_out = np.arange(len(data.images)), np.arange(len(validation.images))
     return FitData(data, training, validation, held_out, record)
+
+
+def check_classes(
+    path: Path,
+    labels: np.ndarray,
+    learnt: np.ndarray,
+    classes: tuple[str, ...],
+) -> None:
+    """Refuse labels to validate with that no training image has."""
+    unknown = np.setdiff1d(labels, learnt).tolist()
+    if unknown:
+        shown = some_names([classes[label] for label in unknown])
+        raise DataError(path, f"has classes that no training image is of: {shown}")
 
 
 def weights_path(options: PredictOptions) -> Path:

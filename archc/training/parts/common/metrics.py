@@ -71,6 +71,21 @@ class BestEpoch(NamedTuple):
         return PATIENCE is not None and self.waited >= PATIENCE
 
 
+def check_progress(kept: Mapping[str, object]) -> None:
+    """Raise ValueError where a checkpoint's state is not that of a run.
+
+    `kept`: what a `RunState` of either framework has.
+    """
+    epoch, waited = kept["best"][0], kept["best"][2]
+    counts = (kept["epoch"], kept["step"], epoch, waited)
+    numbers = (kept["seconds"], kept["best"][1], *kept["history"])
+    whole = all(type(one) is int and one >= 0 for one in counts)
+    whole = whole and all(type(one) is float for one in numbers)
+    if not whole or len(kept["history"]) != kept["epoch"]:
+        message = "what it tells of the run's progress is wrong"
+        raise ValueError(message)
+
+
 class MetricsLog:
     """`metrics.jsonl`, a line an epoch, and TensorBoard's events where it is installed.
 
@@ -95,7 +110,7 @@ class MetricsLog:
             os.fsync(stream.fileno())
         self.write_events(record.as_row())
 
-    def write_events(self, row: Mapping[str, float]) -> None:
+    def write_events(self, row: Mapping[str, object]) -> None:
         """Write an epoch for TensorBoard."""
         if self.events is not None:
             self.events(row)
@@ -104,29 +119,32 @@ class MetricsLog:
 def check_finite(loss: float, epoch: int) -> None:
     """Raise RunError where an epoch's mean loss is no number: nothing comes of it."""
     if not math.isfinite(loss):
+        kept = "no weights are written yet"
+        if epoch > 1:
+            kept = f"the weights of epoch {epoch - 1} are kept"
         message = (
-            f"the loss of epoch {epoch} is {loss}: try a smaller learning rate;"
-            " the weights of the epoch before are kept"
+            f"the loss of epoch {epoch} is {loss}: try a smaller learning rate; {kept}"
         )
         raise RunError(message)
 
 
-def json_line(row: Mapping[str, float]) -> str:
+def json_line(row: Mapping[str, object]) -> str:
     """A row as JSON; what is no finite number is null."""
     finite = {
-        name: value if math.isfinite(value) else None for name, value in row.items()
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
     }
     return json.dumps(finite) + "\n"
 
 
-def read_metrics(path: Path) -> list[dict[str, float]]:
+def read_metrics(path: Path) -> list[dict[str, object]]:
     """The rows that are whole; none where there is no file."""
-    rows: list[dict[str, float]] = []
+    rows: list[dict[str, object]] = []
     with suppress(FileNotFoundError):
         for line in path.read_bytes().splitlines():
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 break
             if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
                 break
@@ -134,7 +152,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     return rows
 
 
-def event_writer(run: Path) -> Callable[[Mapping[str, float]], None] | None:
+def event_writer(run: Path) -> Callable[[Mapping[str, object]], None] | None:
     """What writes rows as TensorBoard shows them; None where it is not installed."""
     try:
         # The records alone: TensorBoard's own writer imports TensorFlow.
@@ -146,10 +164,10 @@ def event_writer(run: Path) -> Callable[[Mapping[str, float]], None] | None:
     stream = path.open("wb")
     records = RecordWriter(stream)
 
-    def write(row: Mapping[str, float]) -> None:
-        event = Event(wall_time=time.time(), step=int(row["epoch"]))
+    def write(row: Mapping[str, object]) -> None:
+        event = Event(wall_time=time.time(), step=row["epoch"])
         for name, value in row.items():
-            if name not in {"epoch", "step"} and value is not None:
+            if name not in {"epoch", "step"} and isinstance(value, int | float):
                 event.summary.value.add(tag=name, simple_value=value)
         with naming(path):
             records.write(event.SerializeToString())

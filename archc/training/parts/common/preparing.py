@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from archc.training.parts.common.data import IMAGE_RANK
+from archc.training.parts.common.data import IMAGE_RANK, check_memory
 from archc.training.parts.common.faults import DataError, RunError, describe_shape
 
-ROWS_AT_ONCE = 1024  # images whose statistics are taken together
+ROWS_AT_ONCE = 1024  # images that a thread resizes in one go
+VALUES_AT_ONCE = 1 << 22  # of images whose statistics are taken together
 
 
 def prepare_images(images: np.ndarray, path: Path) -> np.ndarray:
@@ -21,13 +22,12 @@ def prepare_images(images: np.ndarray, path: Path) -> np.ndarray:
     name of `path`, where they cannot.
     """
     if RESIZE is not None and images.shape[1:3] != resized_shape(images.shape[1:3]):
-        images = resize_images(images)
+        images = resize_images(images, path)
     if PAD:
         count, height, width, channels = images.shape
-        padded = np.zeros(
-            (count, height + 2 * PAD, width + 2 * PAD, channels),
-            images.dtype,
-        )
+        shape = (count, height + 2 * PAD, width + 2 * PAD, channels)
+        check_memory(path, math.prod(shape) * images.itemsize)
+        padded = np.zeros(shape, images.dtype)
         padded[:, PAD : PAD + height, PAD : PAD + width] = images
         images = padded
     sizes = images.shape[1:]
@@ -51,12 +51,11 @@ def resized_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     return (RESIZE, RESIZE) if isinstance(RESIZE, int) else RESIZE
 
 
-def resize_images(images: np.ndarray) -> np.ndarray:
+def resize_images(images: np.ndarray, path: Path) -> np.ndarray:
     """Images of one size resized by the recipe, by several threads."""
-    resized = np.empty(
-        (len(images), *resized_shape(images.shape[1:]), images.shape[-1]),
-        images.dtype,
-    )
+    shape = (len(images), *resized_shape(images.shape[1:]), images.shape[-1])
+    check_memory(path, math.prod(shape) * images.itemsize)
+    resized = np.empty(shape, images.dtype)
 
     def resize_some(start: int) -> None:
         for index in range(start, min(start + ROWS_AT_ONCE, len(images))):
@@ -146,8 +145,9 @@ def image_statistics(
 
 def float_chunks(images: np.ndarray, indices: np.ndarray) -> Iterator[np.ndarray]:
     """Scaled images as float64, some at a time."""
-    for start in range(0, len(indices), ROWS_AT_ONCE):
-        yield images[indices[start : start + ROWS_AT_ONCE]] * np.float64(SCALE)
+    size = max(1, VALUES_AT_ONCE // images[0].size)
+    for start in range(0, len(indices), size):
+        yield images[indices[start : start + size]] * np.float64(SCALE)
 
 
 def split_validation(
@@ -157,8 +157,9 @@ def split_validation(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the images to train with, and of those held out, both rising.
 
-    Of each class the same share is held out, to one image; which, follows from the
-    seed. Raises DataError, in the name of `path`, where one of both would be empty.
+    Of each class the same share is held out, to one image, and never all; which,
+    follows from the seed. Raises DataError, in the name of `path`, where nothing would
+    be held out.
     """
     count = len(labels)
     order = np.random.default_rng((seed, count)).permutation(count)
@@ -166,7 +167,10 @@ def split_validation(
     # Along the classes one after another, whenever the share makes a whole image more.
     shares = np.floor(np.arange(count + 1) * VALIDATION + 1e-9)
     held_out = np.diff(shares) > 0
-    if VALIDATION and (held_out.all() or not held_out.any()):
+    _, starts = np.unique(labels[order], return_index=True)
+    emptied = np.logical_and.reduceat(held_out, starts)
+    held_out[starts[emptied]] = False
+    if VALIDATION and not held_out.any():
         raise DataError(
             path, f"{count} images are too few to hold {VALIDATION} of them out"
         )

@@ -13,12 +13,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archc.training.parts.common.data import IMAGE_RANK, ImageData, all_classes
+from archc.training.parts.common.data import (
+    IMAGE_RANK,
+    ImageData,
+    all_classes,
+    check_memory,
+    some_names,
+)
 from archc.training.parts.common.faults import DataError, RunError, describe_shape
 from archc.training.parts.common.preparing import resize_pixels
 
 IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-IMAGES_AT_ONCE = 1024
+FILES_AT_ONCE = 1024  # that wait for a thread
 LARGEST_IMAGE = 1 << 26  # pixels
 MODES = {1: "L", 3: "RGB"}  # by channels
 # What Pillow raises at damaged files.
@@ -57,7 +63,7 @@ def read_image_folder(
         fault = "holds no folders of images, no train.csv, no train-images-idx3-ubyte"
         raise DataError(folder, fault)
     return ImageData(
-        decode_images(found.files),
+        decode_images(folder, found.files),
         found.labels,
         found.classes,
         found.names,
@@ -91,7 +97,17 @@ def list_images(folder: Path, classes: tuple[str, ...] | None) -> ImageFiles:
 
 def visible_entries(folder: Path) -> list[Path]:
     """What is in a folder, by name; systems put hidden files of their own there."""
-    return sorted(one for one in folder.iterdir() if not one.name.startswith("."))
+    entries = [one for one in folder.iterdir() if not one.name.startswith(".")]
+    return sorted(map(check_name, entries), key=lambda one: one.name)
+
+
+def check_name(path: Path) -> Path:
+    """Refuse a name that could not be written down."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise DataError(path, "has a name that is no text in UTF-8") from None
+    return path
 
 
 def class_numbers(
@@ -113,9 +129,14 @@ def class_numbers(
         fault = f"holds {len(classes)} classes, and the network knows {CLASSES}"
         raise DataError(folder, fault)
     numbers = {name: number for number, name in enumerate(classes)}
+    unnamed = set(all_classes(classes)[len(classes) :])
     for name in names:
         if name not in numbers:
-            raise DataError(folder / name, "is none of the classes that are known")
+            fault = f"is none of the classes that are known: {some_names(classes)}"
+            raise DataError(folder / name, fault)
+        if name in unnamed:
+            fault = "is called like a class that has no folder, by its number"
+            raise DataError(folder / name, fault)
     return [numbers[name] for name in names], named
 
 
@@ -128,7 +149,7 @@ def check_file(path: Path, root: Path) -> Path:
     return path
 
 
-def decode_images(files: Sequence[Path]) -> np.ndarray:
+def decode_images(folder: Path, files: Sequence[Path]) -> np.ndarray:
     """Images of files as uint8 (count, height, width, channels), by several threads."""
     if not files:
         return np.empty((0, *INPUT_SHAPE), np.uint8)
@@ -138,16 +159,21 @@ def decode_images(files: Sequence[Path]) -> np.ndarray:
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as threads:
         warnings.simplefilter("ignore")  # Pillow's, of what is refused here
         first = decode_image(files[0])
+        check_memory(folder, len(files) * first.nbytes)
         images = np.empty((len(files), *first.shape), np.uint8)
-        for start in range(0, len(files), IMAGES_AT_ONCE):
-            several = files[start : start + IMAGES_AT_ONCE]
-            decoded = threads.map(decode_image, several)
-            for index, image in enumerate(decoded, start):
-                if image.shape != first.shape:
-                    size, other = map(describe_shape, (image.shape, first.shape))
-                    fault = f"is {size}, and {files[0].name} is {other}"
-                    raise DataError(files[index], f"{fault}: resize them in the recipe")
-                images[index] = image
+
+        def place(index: int) -> None:
+            image = decode_image(files[index])
+            if image.shape != first.shape:
+                size, other = map(describe_shape, (image.shape, first.shape))
+                fault = f"is {size}, and {files[0].name} is {other}"
+                raise DataError(files[index], f"{fault}: resize them in the recipe")
+            images[index] = image
+
+        for start in range(0, len(files), FILES_AT_ONCE):
+            indices = range(start, min(start + FILES_AT_ONCE, len(files)))
+            for _ in threads.map(place, indices):
+                pass
     return images
 
 

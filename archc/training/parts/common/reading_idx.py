@@ -10,6 +10,7 @@ import numpy as np
 from archc.training.parts.common.data import (
     ImageData,
     check_labels,
+    check_memory,
     largest_content,
     unpacking,
 )
@@ -59,6 +60,7 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
         if length + 4 + 4 * rank > size:
             fault = "is cut off" if not packed else "cannot hold so much"
             raise DataError(path, f"{fault}: its sizes tell of {told}")
+        check_memory(path, length)
         values = np.empty(length, np.uint8)
         if stream.readinto(values) != length:
             raise DataError(path, f"is cut off: its sizes tell of {told}")

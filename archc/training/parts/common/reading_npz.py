@@ -15,6 +15,7 @@ from archc.training.parts.common.data import (
     WHITE,
     ImageData,
     check_labels,
+    check_memory,
 )
 from archc.training.parts.common.faults import DataError, describe_shape
 
@@ -87,6 +88,7 @@ def read_array(
             raise DataError(path, f"{name} is not as long as its shape tells")
         if length > UNPACKED_BYTES + UNPACKED_SHARE * info.compress_size:
             raise DataError(path, f"{name} unpacks to far more than images do")
+    check_memory(path, length)
     with archive.open(info) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
 

@@ -3,14 +3,19 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from archc.training.parts.common.arguments import FitOptions
+from archc.training.parts.common.arguments import (
+    LARGEST_SEED,
+    PRECISIONS,
+    FitOptions,
+)
 from archc.training.parts.common.data import ImageData, all_classes
 from archc.training.parts.common.faults import RunError
-from archc.training.parts.common.files import write_text
+from archc.training.parts.common.files import locked_folder, write_text
 
 HASHED_IMAGES = 4096  # at once
 
@@ -90,7 +95,11 @@ def recorded_classes(run: Path) -> tuple[str, ...]:
     if not whole or not all(isinstance(one, str) for one in classes):
         message = f"{run / 'run.json'}: the classes are no list of names"
         raise RunError(message)
-    return all_classes(tuple(classes))
+    names = all_classes(tuple(classes))
+    if len(set(names)) < len(names):
+        message = f"{run / 'run.json'}: two classes have one name"
+        raise RunError(message)
+    return names
 
 
 def settled_options(options: FitOptions) -> FitOptions:
@@ -98,33 +107,53 @@ def settled_options(options: FitOptions) -> FitOptions:
 
     Raises RunError for a faulty record.
     """
-    record = read_record(options.out) if options.resume else None
-    kept = {} if record is None else record.get("recipe")
-    if not isinstance(kept, dict):
-        message = f"{options.out / 'run.json'}: is no record of a run"
-        raise RunError(message)
     recipe = {"epochs": EPOCHS, "seed": SEED, "precision": PRECISION}
+    record = read_record(options.out) if options.resume else None
+    if record is not None:
+        kept = record.get("recipe")
+        if not isinstance(kept, dict) or not is_recipe(kept):
+            message = f"{options.out / 'run.json'}: is no record of a run"
+            raise RunError(message)
+        recipe = {name: kept[name] for name in recipe}
     open_ones = [name for name in recipe if getattr(options, name) is None]
-    return options._replace(
-        **{name: kept.get(name, recipe[name]) for name in open_ones}
+    return options._replace(**{name: recipe[name] for name in open_ones})
+
+
+def is_recipe(kept: Mapping[str, object]) -> bool:
+    """Whether a run can have had these options, as it is recorded that it had."""
+    epochs, seed = kept.get("epochs"), kept.get("seed")
+    in_steps = EPOCHS is None and epochs is None
+    return (
+        (in_steps or (type(epochs) is int and epochs > 0))
+        and (type(seed) is int and 0 <= seed <= LARGEST_SEED)
+        and kept.get("precision") in PRECISIONS
     )
 
 
+@contextmanager
+def open_run(options: FitOptions) -> Iterator[None]:
+    """Have the run's folder for this process alone, before anything long is begun.
+
+    Raises RunError where it holds a run, but for `--resume`, or is being trained.
+    """
+    with locked_folder(options.out):
+        if read_record(options.out) is not None and not options.resume:
+            message = f"{options.out} holds a run already: go on with it by --resume"
+            raise RunError(message)
+        yield
+
+
 def start_run(options: FitOptions, record: Mapping[str, object]) -> None:
-    """Make the run's folder and write its record; with `--resume`, hold it against it.
+    """Write the run's record; where there is one already, hold this against it.
 
     `record`: a `run_record`, with what else is to be kept: statistics, versions.
-    Raises RunError where the folder holds another run, or one to be gone on with.
+    Raises RunError where the folder holds another run.
     """
-    options.out.mkdir(parents=True, exist_ok=True)
     found = read_record(options.out)
     text = json.dumps(record, indent=1, allow_nan=False)
     if found is None:
         write_text(options.out / "run.json", f"{text}\n")
         return
-    if not options.resume:
-        message = f"{options.out} holds a run already: go on with it by --resume"
-        raise RunError(message)
     expected = json.loads(text)
     for key in ("sha256", "backend", "classes", "data", "recipe"):
         for place, before, now in differences(key, found.get(key), expected[key]):

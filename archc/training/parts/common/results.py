@@ -1,17 +1,55 @@
 """What comes out: predictions, and what the images held out are taken for."""
 
-import csv
-import io
+import errno
+import os
+import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from archc.training.parts.common.arguments import PredictOptions
 from archc.training.parts.common.data import ImageData
+from archc.training.parts.common.faults import RunError
 from archc.training.parts.common.files import write_text, write_whole
+from archc.training.parts.common.fitting_data import weights_path
 from archc.training.parts.common.preparing import centre_crop
 
+PREDICTIONS_HEAD = "ImageId,Label\n"
 WORST_MISTAKES = 64
+
+
+def check_output(options: PredictOptions) -> None:
+    """Refuse a file of predictions that could not be written, or would be in the way.
+
+    That of the data, or of the run. Its folder is made. Raises RunError, OSError.
+    """
+    path, place = options.out, options.out.resolve()
+    data = options.data.resolve()
+    fault = None
+    if path.exists() and not path.is_file():
+        fault = "is no file that predictions can be written to"
+    elif place == data or (data in place.parents and is_other_file(path)):
+        fault = "is a file of the data, not one for predictions"
+    elif place == weights_path(options).resolve():
+        fault = "is the file of weights, not one for predictions"
+    elif place.parent == options.run.resolve() and path.suffix != ".csv":
+        fault = "is no .csv: in a run's folder predictions are"
+    if fault is not None:
+        message = f"{path}: {fault}"
+        raise RunError(message)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def is_other_file(path: Path) -> bool:
+    """Whether there is a file already that holds no predictions."""
+    with suppress(FileNotFoundError), path.open("rb") as stream:
+        head = PREDICTIONS_HEAD.encode()
+        return stream.read(len(head)) != head
+    return False
 
 
 def write_predictions(
@@ -24,14 +62,19 @@ def write_predictions(
 
     `classes`: a name for each, as `all_classes` and `recorded_classes` give them.
     """
-    names = range(1, len(predicted) + 1) if data.names is None else data.names
-    labels = [classes[label] for label in predicted.tolist()]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("ImageId", "Label"))
-    writer.writerows(zip(names, labels, strict=True))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text.getvalue())
+    names = map(str, range(1, len(predicted) + 1)) if data.names is None else data.names
+    cells = [csv_cell(one) for one in classes]
+    labels = [cells[label] for label in predicted.tolist()]
+    rows = zip(map(csv_cell, names), labels, strict=True)
+    text = "".join(f"{name},{label}\n" for name, label in rows)
+    write_text(path, PREDICTIONS_HEAD + text)
+
+
+def csv_cell(text: str) -> str:
+    """A text as a cell, in quotes where it needs them."""
+    if re.search('[,"\r\n]', text):  # Python 3.12's own writer forgets the \r
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def tell_accuracy(data: ImageData, predicted: np.ndarray) -> None:

@@ -13,6 +13,14 @@ from archc.training.parts.common.files import write_whole
 # Numbers that the record of a run has room for; more go into a file beside it.
 RECORDED_NUMBERS = 1024
 STATISTICS_FILE = "statistics.safetensors"
+# What NumPy and safetensors raise at others than were written.
+STATISTICS_FAULTS = (
+    LookupError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    SafetensorError,
+)
 
 
 def statistics_record(mean: np.ndarray, deviation: np.ndarray) -> object:
@@ -35,15 +43,29 @@ def read_statistics(
     record: Mapping[str, object],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation as `image_statistics` gave them."""
-    kept = record.get("statistics")
+    path, kept = run / "run.json", record.get("statistics")
     try:
         if isinstance(kept, str):
-            kept = load_file(run / STATISTICS_FILE)
-        mean, deviation = (
-            np.broadcast_to(np.asarray(kept[name], np.float32), INPUT_SHAPE)
-            for name in ("mean", "deviation")
-        )
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
-        message = f"{run / 'run.json'}: has no statistics of this network's images"
+            path = run / STATISTICS_FILE
+            kept = load_file(path)
+        with np.errstate(over="ignore"):
+            mean, deviation = (
+                np.broadcast_to(np.asarray(kept[name], np.float32), INPUT_SHAPE)
+                for name in ("mean", "deviation")
+            )
+    except STATISTICS_FAULTS as error:
+        message = f"{path}: has no statistics of this network's images"
         raise RunError(message) from error
+    check_statistics(path, mean, deviation)
     return mean, deviation
+
+
+def check_statistics(path: Path, mean: np.ndarray, deviation: np.ndarray) -> None:
+    """Refuse what pixels cannot be standardized by, of a run's record."""
+    finite = np.isfinite(mean).all() and np.isfinite(deviation).all()
+    if not finite or deviation.min() <= 0:
+        message = (
+            f"{path}: the statistics of the images are no finite numbers"
+            " with deviations above 0"
+        )
+        raise RunError(message)

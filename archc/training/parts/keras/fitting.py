@@ -21,6 +21,7 @@ from archc.training.parts.common.metrics import (
     MetricsLog,
     Scores,
     check_finite,
+    check_progress,
 )
 from archc.training.parts.common.progress import Progress, StopRequest
 from archc.training.parts.keras.batches import EvaluationBatches, TrainingBatches
@@ -36,6 +37,14 @@ from archc.training.parts.keras.weights import neutral_weights, save_weights
 CHECKPOINT_SECONDS = 300
 CHECKPOINT_SHARE = 20
 ASKED_STEPS = 8
+# What is raised at damaged checkpoints, and at those of others.
+FAULTS_OF_CHECKPOINTS = (
+    LookupError,
+    RecursionError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass
@@ -121,6 +130,7 @@ class EpochReport(keras.callbacks.Callback):
         if run.validation is not None:
             scores = run.evaluator.evaluate(run.validation, verbose=0, return_dict=True)
             validation = Scores(**scores)
+            check_finite(validation.loss, epoch + 1)
         steps = epoch * run.epoch_steps + state.step
         images = run.batches.image_count(0, state.step)
         record = EpochRecord(
@@ -239,10 +249,12 @@ class Checkpoints(keras.callbacks.Callback):
         state = self.run.state
         try:
             with safe_open(self.path, "numpy") as file:
-                vars(state).update(json.loads(file.metadata()["state"]))
+                kept = json.loads(file.metadata()["state"])
+                check_progress(kept)
+                vars(state).update(kept)
                 state.best = BestEpoch(*state.best)
                 self.kept = [file.get_tensor(f"{i}") for i in range(len(file.keys()))]
-        except (SafetensorError, KeyError, TypeError, ValueError):
+        except FAULTS_OF_CHECKPOINTS:
             raise RunError(self.fault) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -27,12 +28,14 @@ from archc.training.parts.common.preparing import (
 from archc.training.parts.common.progress import Progress, stop_request
 from archc.training.parts.common.reading import read_data
 from archc.training.parts.common.record import (
+    open_run,
     read_record,
     recorded_classes,
     run_record,
     start_run,
 )
 from archc.training.parts.common.results import (
+    check_output,
     tell_accuracy,
     write_predictions,
     write_validation,
@@ -73,9 +76,15 @@ STEPS_TOGETHER = 16
 
 def fit(options: FitOptions) -> None:
     """Train the network, into the folder of a run."""
+    worker = join_devices(options.device)
+    with open_run(options) if worker.is_first else nullcontext():
+        fit_worker(options, worker)
+
+
+def fit_worker(options: FitOptions, worker: WorkerPlace) -> None:
+    """Train the network, as one of the processes that do."""
     found = read_fit_data(options)
     mean, deviation = image_statistics(found.data.images, found.training)
-    worker = join_devices(options.device)
     set_precision(options.precision, options.device)
     if worker.is_first:
         record = run_record(options, "keras", found.record, found.data.classes)
@@ -255,6 +264,7 @@ def predict(options: PredictOptions) -> None:
     if record is None:
         message = f"{options.run}: holds no run"
         raise RunError(message)
+    check_output(options)
     join_devices(options.device)
     classes = recorded_classes(options.run)
     mean, deviation = read_statistics(options.run, record)

@@ -113,4 +113,7 @@ class BatchDraws:
 def seed_step(*seeds: int) -> None:
     """Let what the network draws in a step, as dropout does, follow from `seeds`."""
     state = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
-    torch.manual_seed(int(state[0]))
+    # `torch.manual_seed` asks every kind of device: a tenth of a step of LeNet-5.
+    torch.default_generator.manual_seed(int(state[0]))
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed(int(state[0]))

@@ -1,5 +1,6 @@
 """The state of a run, from which it goes on as if it had not been ended."""
 
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -10,16 +11,22 @@ from torch import Tensor, nn
 
 from archc.training.parts.common.faults import RunError
 from archc.training.parts.common.files import write_whole
-from archc.training.parts.common.metrics import BestEpoch
+from archc.training.parts.common.metrics import BestEpoch, check_progress
 
+# What PyTorch raises at damaged files, and at those of others.
 FAULTS_OF_CHECKPOINTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
     EOFError,
-    KeyError,
+    ImportError,
+    LookupError,
     OSError,
     RuntimeError,
     TypeError,
     UnpicklingError,
     ValueError,
+    struct.error,
 )
 
 
@@ -66,6 +73,7 @@ def load_checkpoint(path: Path, parts: TrainedParts) -> RunState:
         parts.model.load_state_dict(content["model"])
         parts.optimizer.load_state_dict(content["optimizer"])
         parts.scaler.load_state_dict(content["scaler"])
+        check_progress(content["state"])
         state = RunState(**content["state"])
         state.best = BestEpoch(*state.best)
     except FAULTS_OF_CHECKPOINTS as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -35,12 +36,14 @@ from archc.training.parts.common.preparing import (
 from archc.training.parts.common.progress import Progress, StopRequest, stop_request
 from archc.training.parts.common.reading import read_data
 from archc.training.parts.common.record import (
+    open_run,
     read_record,
     recorded_classes,
     run_record,
     start_run,
 )
 from archc.training.parts.common.results import (
+    check_output,
     tell_accuracy,
     write_predictions,
     write_validation,
@@ -138,7 +141,9 @@ def fit(options: FitOptions) -> None:
     """Train the network, into the folder of a run."""
     worker = join_workers(options.device)
     try:
-        fit_worker(options, worker)
+        with ExitStack() as held:
+            let_first(worker, lambda: held.enter_context(open_run(options)))
+            fit_worker(options, worker)
     finally:
         leave_workers()
 
@@ -378,6 +383,7 @@ def predict(options: PredictOptions) -> None:
     if record is None:
         message = f"{options.run}: holds no run"
         raise RunError(message)
+    check_output(options)
     device = join_workers(options.device).device
     classes = recorded_classes(options.run)
     scaling = input_scaling(*read_statistics(options.run, record), device)
