@@ -150,9 +150,11 @@ def test_no_script_is_left_alone(number: signal.Signals, tmp_path: Path) -> None
     folder = tmp_path / "run"
     given = ("--data", str(SAMPLE), "-o", str(folder), "--epochs", "500")
     command = [sys.executable, "-m", "archc", "train", SPEC, "--backend", "torch", *given]
+    before = signal.signal(number, signal.SIG_DFL)  # `nohup` has SIGHUP ignored, and so on
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
     ) as process:
+        signal.signal(number, before)
         await_epoch(folder)
         process.send_signal(number)
         # Ends when the last process that has the stream has ended.
