@@ -1,10 +1,11 @@
-"""How long an epoch of LeNet-5 takes: by the PyTorch script that archc writes, and by what one
-would write for Keras on TensorFlow: `fit` on arrays, and with augmentation `fit` from an
+"""How long an epoch of LeNet-5 takes: by the training scripts that archc writes, and by what one
+would write oneself for Keras on TensorFlow: `fit` on arrays, and with augmentation `fit` from an
 `ImageDataGenerator`.
 
-The aims are at least 2 times as fast as the one and 8 times as fast as the other. Processes of both
-take turns, the first epoch of each does not count. The ratios are printed, not asserted: they are
-the machine's as well."""
+The aims: in PyTorch 2 times as fast as the one and 8 times as fast as the other, in Keras as fast.
+Processes of both take turns, the first epoch of each does not count. The ratios are printed, not
+asserted: they are the machine's as well. Of epochs the median is told, and the shortest: what a
+machine with other guests would come to without them."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from archc.api import load
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "tests" / "training" / "data"
-ROUNDS, EPOCHS = 3, 4
+ROUNDS, EPOCHS = 4, 4
 BATCH = 128
 
 AUGMENTATION = "  augment: {rotation: 10, shift: 0.1, zoom: 0.1}\n"
@@ -91,10 +92,11 @@ def epochs(command: list[str]) -> list[float]:
 
 
 @pytest.mark.parametrize(("kind", "count"), [("plain", 60_000), ("augmented", 12_800)])
+@pytest.mark.parametrize("backend", ["torch", "keras"])
 def test_an_epoch(
-    kind: str, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    backend: str, kind: str, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of the PyTorch script also its checkpoint and weights are written in that time."""
+    """Of the script also its checkpoint and weights are written in that time."""
     text = (ROOT / "specs" / "lenet5.yaml").read_text(encoding="utf-8")
     text = re.sub(r"^training:\n(?:  .*\n)*", "", text, flags=re.MULTILINE)
     spec = tmp_path / "lenet5.yaml"
@@ -102,7 +104,7 @@ def test_an_epoch(
     network = load(str(spec), {})
     (tmp_path / "lenet5.py").write_text(network.emit("keras"), encoding="utf-8")
     script = tmp_path / "lenet5_train.py"
-    script.write_text(training.emit("torch", network.spec, network.costs), encoding="utf-8")
+    script.write_text(training.emit(backend, network.spec, network.costs), encoding="utf-8")
     digits = str(data(tmp_path, count))
     theirs = [sys.executable, "-c", KERAS, str(tmp_path), digits, str(EPOCHS), str(BATCH), kind]
     found: tuple[list[float], list[float]] = ([], [])
@@ -112,8 +114,10 @@ def test_an_epoch(
         found[0].extend(epochs(ours))
         found[1].extend(epochs(theirs))
     ours, keras = map(median, found)
+    shortest, their_shortest = map(min, found)
     with capsys.disabled():
         print(
-            f"\n{kind}, {count:,} digits an epoch: PyTorch script {ours:.2f} s, "
-            f"Keras {keras:.2f} s: {keras / ours:.1f} times as fast"
+            f"\n{backend}, {kind}, {count:,} digits an epoch: archc's script {ours:.2f} s "
+            f"({shortest:.2f}), Keras {keras:.2f} s ({their_shortest:.2f}): "
+            f"{keras / ours:.2f} times as fast ({their_shortest / shortest:.2f})"
         )
