@@ -39,7 +39,8 @@ def command(
     """Another backend than the run's computes the same labels from the same weights."""
     trained = running.recorded_backend(run)
     if trained is None:
-        streams.tell(f"archc: {visible(run)} holds no run of `archc train`")
+        told = "a script that was run by itself predicts by itself"
+        streams.tell(f"archc: {visible(run)} holds no run of `archc train` ({told})")
         return 2
     backend = backend or trained
     lacking = running.missing(backend)
