@@ -2078,7 +2078,7 @@ def write_predictions(
 
 def csv_cell(text: str) -> str:
     """A text as a cell, in quotes where it needs them."""
-    if re.search('[,"\r\n]', text):  # Python 3.12's own writer forgets the \r
+    if re.search('[,"\r\n]', text):  # Python 3.11's own writer leaves \r bare
         return '"' + text.replace('"', '""') + '"'
     return text
 
