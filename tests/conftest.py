@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from archc.verify import Workers
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +26,15 @@ def workers() -> Iterator[Workers]:
     """The processes that run emitted networks, started when they are first used."""
     with Workers() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window: one for all tests, as a process can drive no two."""
+    found = [path for path in map(shutil.which, BROWSERS) if path is not None]
+    if not found:
+        pytest.skip("no Chromium is installed: `make browser` installs it where it can")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found[0], args=list(ARGUMENTS))
+        yield running
+        running.close()

@@ -1,38 +1,16 @@
-"""Chromium without a window, for pages as `archc report --format html` writes them."""
+"""Windows of Chromium, for pages as `archc report --format html` writes them."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from archc.backends import BACKENDS, emit
 from archc.reports import html
 from archc.spec import Spec
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    found = [path for path in map(shutil.which, NAMES) if path is not None]
-    if not found:
-        pytest.skip("no Chromium is installed: `make browser` installs it where it can")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found[0], args=list(ARGUMENTS))
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -36,7 +36,6 @@ from archc.diagnostics import SpecError
 from archc.training.looking import confusion, curves, draw
 from archc.training.looking.pictures import fitted, picture, png, shrunk
 from archc.training.looking.run_files import Epoch, Run, Validation, read_run
-from tests.pages.conftest import browser  # noqa: F401
 from tests.training.parts import parts
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -730,7 +729,7 @@ def test_shrinking_takes_means() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_browser_shows_it(example: Example, browser: Any, scheme: Any) -> None:  # noqa: F811
+def test_a_browser_shows_it(example: Example, browser: Any, scheme: Any) -> None:
     run = example.write()
     draw(run)
     context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme)
