@@ -89,10 +89,11 @@ def _files_in(folder: str) -> list[str] | None:
 def _take_back(path: str, before: list[str] | None) -> None:
     """Remove what was put into the folder of a run that has not begun, but for what was there."""
     run, script = os.path.split(path)
-    with suppress(OSError):
-        for name in {script, running.SPEC}.difference(before or []):
+    for name in {script, running.SPEC}.difference(before or []):
+        with suppress(OSError):
             os.remove(os.path.join(run, name))
-        if before is None:
+    if before is None:
+        with suppress(OSError):
             os.rmdir(run)
 
 

@@ -183,6 +183,7 @@ def fit_worker(options: FitOptions, worker: WorkerPlace) -> None:
     """Train the network, as one of the processes that do."""
     found = read_fit_data(options)
     mean, deviation = image_statistics(found.data.images, found.training)
+    check_statistics(options.data, mean, deviation)
     set_precision(options.precision, options.device)
     if worker.is_first:
         record = run_record(options, "keras", found.record, found.data.classes)
@@ -1061,6 +1062,8 @@ def centre_crop(images: np.ndarray) -> np.ndarray:
     return images[..., top : top + height, left : left + width, :]
 
 
+# What overflows is for `check_statistics` to refuse.
+@np.errstate(over="ignore", invalid="ignore")
 def image_statistics(
     images: np.ndarray,
     indices: np.ndarray,
@@ -2182,7 +2185,7 @@ def read_statistics(
 
 
 def check_statistics(path: Path, mean: np.ndarray, deviation: np.ndarray) -> None:
-    """Refuse what pixels cannot be standardized by, of a run's record."""
+    """Refuse what pixels cannot be standardized by: of `path`, data or a record."""
     finite = np.isfinite(mean).all() and np.isfinite(deviation).all()
     if not finite or deviation.min() <= 0:
         message = (

@@ -455,6 +455,14 @@ def test_images_that_do_not_fit_are_refused(
         assert not (tmp_path / "run" / "run.json").exists()
 
 
+def test_a_scale_that_float32_has_no_room_for_is_refused(runner: Runner, tmp_path: Path) -> None:
+    made = script(tmp_path, NETWORK + RECIPE, SCALE="1e308")
+    told = runner.run(made, "fit", "--data", SAMPLE, "--out", tmp_path / "run", code=2)
+    assert "the statistics of the images are no finite numbers" in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
 def test_weights_of_another_network_are_refused(
     finished: Finished, runner: Runner, tmp_path: Path
 ) -> None:

@@ -361,6 +361,15 @@ def test_images_that_do_not_fit_are_refused(finished: Finished, tmp_path: Path) 
         assert not (tmp_path / "run" / "run.json").exists()
 
 
+@pytest.mark.parametrize("scale", ["1e37", "1e308", "1e-60"])
+def test_a_scale_that_float32_has_no_room_for_is_refused(scale: str, tmp_path: Path) -> None:
+    made = script(tmp_path, NETWORK + RECIPE, SCALE=scale)
+    told = run(made, "fit", "--data", SAMPLE, "--out", tmp_path / "run", code=2).stderr
+    assert "the statistics of the images are no finite numbers" in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
 def test_float16_needs_a_gpu(finished: Finished, tmp_path: Path) -> None:
     told = run(*finished.fit, tmp_path / "run", "--precision", "float16", code=2)
     assert "float16 is for GPUs" in told.stderr

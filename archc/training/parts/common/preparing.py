@@ -112,6 +112,8 @@ def centre_crop(images: np.ndarray) -> np.ndarray:
     return images[..., top : top + height, left : left + width, :]
 
 
+# What overflows is for `check_statistics` to refuse.
+@np.errstate(over="ignore", invalid="ignore")
 def image_statistics(
     images: np.ndarray,
     indices: np.ndarray,

@@ -61,7 +61,7 @@ def read_statistics(
 
 
 def check_statistics(path: Path, mean: np.ndarray, deviation: np.ndarray) -> None:
-    """Refuse what pixels cannot be standardized by, of a run's record."""
+    """Refuse what pixels cannot be standardized by: of `path`, data or a record."""
     finite = np.isfinite(mean).all() and np.isfinite(deviation).all()
     if not finite or deviation.min() <= 0:
         message = (

@@ -41,6 +41,7 @@ from archc.training.parts.common.results import (
     write_validation,
 )
 from archc.training.parts.common.statistics import (
+    check_statistics,
     read_statistics,
     statistics_record,
     write_statistics,
@@ -85,6 +86,7 @@ def fit_worker(options: FitOptions, worker: WorkerPlace) -> None:
     """Train the network, as one of the processes that do."""
     found = read_fit_data(options)
     mean, deviation = image_statistics(found.data.images, found.training)
+    check_statistics(options.data, mean, deviation)
     set_precision(options.precision, options.device)
     if worker.is_first:
         record = run_record(options, "keras", found.record, found.data.classes)

@@ -90,6 +90,7 @@ from archc.training.parts.torch.precision import (
     widen_output,
 )
 from archc.training.parts.common.statistics import (
+    check_statistics,
     read_statistics,
     statistics_record,
     write_statistics,
@@ -152,6 +153,7 @@ def fit_worker(options: FitOptions, worker: WorkerPlace) -> None:
     """Train the network, as one of the processes that do."""
     found = read_fit_data(options)
     mean, deviation = image_statistics(found.data.images, found.training)
+    check_statistics(options.data, mean, deviation)
     precision = choose_precision(options.precision, worker.device)
 
     def start() -> None:
