@@ -55,7 +55,7 @@ def read_growth(ctx: click.Context, param: click.Parameter, text: str | None) ->
     show_default=True,
 )
 @click.option("--all", "everything", is_flag=True, help="Show the layers that are the same, too.")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 where the networks differ.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 where networks or recipes differ.")
 @click.option(
     "--max-params-growth",
     callback=read_growth,

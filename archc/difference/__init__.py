@@ -14,6 +14,7 @@ from archc.difference.causes import (
     sum_of,
 )
 from archc.difference.fields import changed_fields
+from archc.difference.recipe import Changes, recipe_changes
 from archc.difference.rows import rows_of
 from archc.infer import Costs, Layer
 from archc.reports.json import named_axes
@@ -32,7 +33,7 @@ class Pair(NamedTuple):
     status: Status
     a: Layer | None
     b: Layer | None
-    changes: dict[str, tuple[object, object]]
+    changes: Changes
     effects: tuple[Effect, ...]
 
     @property
@@ -52,18 +53,18 @@ class Share(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Two networks, aligned."""
+    """Two networks, aligned, and in what their training recipes differ."""
 
     a: Costs
     b: Costs
     pairs: tuple[Pair, ...]
+    recipe: Changes
 
     @property
     def is_empty(self) -> bool:
-        """Whether the two compute the same thing at the same cost."""
-        return all(pair.status == "same" for pair in self.pairs) and _interface(
-            self.a
-        ) == _interface(self.b)
+        """Whether the two compute the same thing at the same cost, and are trained alike."""
+        same_layers = all(pair.status == "same" for pair in self.pairs)
+        return same_layers and not self.recipe and _interface(self.a) == _interface(self.b)
 
     def shares(self) -> list[Share]:
         """The causes of the difference, the largest in parameters first, then in MACs and in
@@ -83,7 +84,8 @@ class Difference(NamedTuple):
 
     def report(self) -> dict[str, Any]:
         """The difference as JSON types: names, inputs and outputs of both, totals with their delta
-        (B less A), its causes, and one entry a row, with values of A before those of B."""
+        (B less A), its causes, the changes of the recipe, and one entry a row, with values of A
+        before those of B."""
         a, b = self.a, self.b
         return {
             "a": a.graph.about.name,
@@ -102,6 +104,7 @@ class Difference(NamedTuple):
                 }
                 for share in self.shares()
             ],
+            "training": {place: list(values) for place, values in self.recipe.items()},
             "layers": [_entry(pair) for pair in self.pairs],
         }
 
@@ -125,7 +128,8 @@ def difference(a: Costs, b: Costs) -> Difference:
         if next_i < len(a.layers):
             pairs.append(_pair(a.layers[next_i], b.layers[next_j], wiring, found))
         i, j = next_i + 1, next_j + 1
-    return Difference(a, b, tuple(pairs))
+    recipe = recipe_changes(a.graph.about.training, b.graph.about.training)
+    return Difference(a, b, tuple(pairs), recipe)
 
 
 def _standing(costs: Costs) -> tuple[object, ...]:
@@ -175,7 +179,7 @@ class _Wiring:
 
 
 def _pair(one: Layer, two: Layer, wiring: _Wiring, effects: tuple[Effect, ...]) -> Pair:
-    changes: dict[str, tuple[object, object]] = {
+    changes: Changes = {
         field.name: (field_value(one.node.op, field), field_value(two.node.op, field))
         for field in changed_fields(one.node.op, two.node.op)
     }

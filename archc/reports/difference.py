@@ -13,6 +13,7 @@ from archc.reports.difference_rows import (
     label,
     names,
     op_name,
+    recipe,
     shown,
     signed,
     summary,
@@ -26,6 +27,7 @@ _TITLES = ("", "layer", "op", "parameters", "MACs", "activations")
 _RIGHT = (False, False, False, True, True, True)
 _LAYER, _OP, _ACTIVATIONS = 1, 2, 5
 _GAP = "  "
+_INDENT = " " * 5
 _SHORTEST_LABEL = 12
 
 
@@ -36,7 +38,10 @@ def table(
     in A alone; figures are B less A. Then the totals and the causes. At most `width` columns wide
     where that is given, as far as the narrowest columns leave it."""
     a, b = names(found)
-    told = [f"A: {a}", f"B: {b}", *interface(found), ""]
+    told = [f"A: {a}", f"B: {b}", *interface(found)]
+    for line in recipe(found):
+        told += [line] if width is None else _wrapped(line, width, first="")
+    told.append("")
     pairs = shown(found, everything=everything)
     if pairs:
         told += [*_rows(pairs, width, color=color), ""]
@@ -78,7 +83,7 @@ def _rows(pairs: Sequence[Pair], width: int | None, *, color: bool) -> list[str]
             )
         texts = [_GAP.join([*cells, end] if beside else cells).rstrip()]
         if not beside and status is not None and width is not None:
-            texts += _wrapped(end, width)
+            texts += _wrapped(end, width, first=_INDENT)
         style = "bold" if status is None else _COLORS.get(status)
         told += [paint(text, style) if color and style is not None else text for text in texts]
     return told
@@ -88,15 +93,14 @@ def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
     return sum(widths[index] for index in kept) + len(_GAP) * (len(kept) - 1)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    """Text below a row, broken between words."""
+def _wrapped(text: str, width: int, *, first: str) -> list[str]:
+    """Text broken between words; the first line begins with `first`, the others are indented."""
     lines: list[str] = []
-    indent = " " * 5
     for word in text.split():
         if lines and len(lines[-1]) + 1 + len(word) <= width:
             lines[-1] += f" {word}"
         else:
-            lines.append(f"{indent}{word}")
+            lines.append(f"{_INDENT if lines else first}{word}")
     return lines
 
 

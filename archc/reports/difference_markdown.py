@@ -14,6 +14,7 @@ from archc.reports.difference_rows import (
     label,
     names,
     op_name,
+    recipe,
     shown,
     signed,
     summary,
@@ -34,8 +35,9 @@ def comment(found: Difference, *, everything: bool = False) -> str:
     a, b = names(found)
     head = ", ".join([summary(found), *figures(found)])
     lines = [f"**{escape(a)} {ARROW} {escape(b)}**: {escape(head)}", ""]
-    lines += [f"- {escape(line)}" for line in interface(found)]
-    lines += [""] * bool(interface(found))
+    outside = [*interface(found), *recipe(found)]
+    lines += [f"- {escape(line)}" for line in outside]
+    lines += [""] * bool(outside)
     pairs = shown(found, everything=everything)
     if pairs:
         titles = ("", "layer", "op", "parameters", "MACs", "activations", "changes")

@@ -63,10 +63,7 @@ def op_name(pair: Pair) -> str:
 
 def changes(pair: Pair) -> list[str]:
     """What differs in a row: fields with both values; else shapes, with what they come from."""
-    told = [
-        f"{field} {_value(before)} {ARROW} {_value(after)}"
-        for field, (before, after) in pair.changes.items()
-    ]
+    told = [f"{field} {_values(*values)}" for field, values in pair.changes.items()]
     if pair.a is None or pair.b is None or pair.status == "same":
         return told
     causes = dict.fromkeys(effect.cause for effect in pair.effects if effect.downstream)
@@ -84,8 +81,8 @@ def _origin(cause: Cause) -> str:
     return cause.kind if cause.layer is None else f"{cause.kind}: {cause.layer}"
 
 
-def _value(value: object) -> str:
-    return shortened(inline(value), LONGEST_VALUE)
+def _values(*sides: object) -> str:
+    return f" {ARROW} ".join(shortened(inline(value), LONGEST_VALUE) for value in sides)
 
 
 def _shapes(axes: tuple[Axes, ...]) -> str:
@@ -107,6 +104,11 @@ def interface(found: Difference) -> list[str]:
         if before != after:
             told.append(f"{name}: {before} {ARROW} {after}")
     return told
+
+
+def recipe(found: Difference) -> list[str]:
+    """The fields of the training recipe that differ, with both values."""
+    return [f"{place}: {_values(*values)}" for place, values in found.recipe.items()]
 
 
 def totals(found: Difference) -> list[Total]:
@@ -180,7 +182,9 @@ def summary(found: Difference) -> str:
     order = ("changed", "added", "removed", "reshaped")
     told = [f"{counts[kind]:,} {kind}" for kind in order if kind in counts]
     if not told:
-        return "no difference" if found.is_empty else "the same layers on other inputs or outputs"
+        if interface(found):
+            return "the same layers on other inputs or outputs"
+        return "the same layers, trained otherwise" if found.recipe else "no difference"
     number, _, kind = told[0].partition(" ")
     told[0] = f"{number} layer{'' if number == '1' else 's'} {kind}"
     return ", ".join(told)

@@ -7,6 +7,7 @@ import re
 
 from archc.difference import Difference, difference
 from archc.reports.difference import table
+from archc.reports.difference_markdown import comment
 from tests.diff.networks import HEAD, compared, network, read
 
 A = """\
@@ -56,6 +57,7 @@ def test_report_is_what_the_contract_says() -> None:
             "activations": {"a": 18442, "b": 13322, "delta": -5120},
             "weight_bytes": {"a": 82856, "b": 41496, "delta": -41360},
         },
+        "training": {},
     }
     assert layers[0] == {
         "status": "changed",
@@ -130,6 +132,45 @@ def test_a_larger_input_alone_is_a_difference() -> None:
     assert not found.is_empty
     assert "the same layers on other inputs or outputs" in table(found)
     assert "input: 3 \u00d7 32 \u00d7 32 \u2192 3 \u00d7 64 \u00d7 64\n" in table(found)
+
+
+def test_another_recipe_is_a_difference() -> None:
+    """Field by field, with defaults; another kind of optimizer as a whole."""
+    steps = "  - flatten\n  - dense: 2\n"
+    recipe = "training: {epochs: 2, batch_size: 8, augment: {shift: 0.1}, optimizer: sgd}\n"
+    other = recipe.replace("batch_size: 8, augment: {shift: 0.1}, optimizer: sgd", "CHANGED")
+    changed = "inputs: {resize: [36, 40]}, optimizer: {sgd: {momentum: 0.5}}, schedule: cosine"
+    a, b = network("a", steps + recipe), network("b", steps + other.replace("CHANGED", changed))
+    found = difference(a, b)
+    assert found.recipe == {
+        "training.inputs.resize": ("none", [36, 40]),
+        "training.augment.shift": (0.1, 0.0),
+        "training.optimizer.momentum": (0.0, 0.5),
+        "training.schedule": ("constant", "cosine"),
+        "training.batch_size": (8, 32),
+    }
+    assert list(found.report()["training"].values()) == [
+        list(pair) for pair in found.recipe.values()
+    ]
+    assert not found.is_empty
+    assert set(statuses(found)) == {"same"}
+    told = table(found)
+    assert "\ntraining.inputs.resize: none \u2192 [36, 40]\n" in told
+    assert "the same layers, trained otherwise" in told
+    assert "- training.batch_size: 8 \u2192 32\n" in comment(found)
+    assert difference(a, a).is_empty
+
+
+def test_a_recipe_that_one_has_alone_is_a_difference() -> None:
+    steps = "  - flatten\n  - dense: 2\n"
+    recipe = "training: {epochs: 2, batch_size: 8, optimizer: {sgd: {learning_rate: 0.1}}}\n"
+    given = {"optimizer": {"sgd": {"learning_rate": 0.1}}, "batch_size": 8, "epochs": 2}
+    a, b = network("a", steps), network("b", steps + recipe)
+    assert difference(a, b).recipe == {"training": ("none", given)}
+    assert difference(b, a).recipe == {"training": (given, "none")}
+    lines = table(difference(b, a), width=40).splitlines()[2:5]
+    assert " ".join(map(str.strip, lines)).endswith(", epochs: 2} \u2192 none")
+    assert all(len(line) <= 40 for line in lines)
 
 
 def test_other_wiring_of_the_same_layers_is_a_difference() -> None:
