@@ -61,10 +61,15 @@ class Difference(NamedTuple):
     recipe: Changes
 
     @property
-    def is_empty(self) -> bool:
-        """Whether the two compute the same thing at the same cost, and are trained alike."""
+    def same_network(self) -> bool:
+        """Whether the two compute the same thing at the same cost."""
         same_layers = all(pair.status == "same" for pair in self.pairs)
-        return same_layers and not self.recipe and _interface(self.a) == _interface(self.b)
+        return same_layers and _interface(self.a) == _interface(self.b)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the two are the same network, trained alike."""
+        return self.same_network and not self.recipe
 
     def shares(self) -> list[Share]:
         """The causes of the difference, the largest in parameters first, then in MACs and in

@@ -182,9 +182,9 @@ def summary(found: Difference) -> str:
     order = ("changed", "added", "removed", "reshaped")
     told = [f"{counts[kind]:,} {kind}" for kind in order if kind in counts]
     if not told:
-        if interface(found):
+        if not found.same_network:
             return "the same layers on other inputs or outputs"
-        return "the same layers, trained otherwise" if found.recipe else "no difference"
+        return "the same network, trained otherwise" if found.recipe else "no difference"
     number, _, kind = told[0].partition(" ")
     told[0] = f"{number} layer{'' if number == '1' else 's'} {kind}"
     return ", ".join(told)

@@ -156,7 +156,7 @@ def test_another_recipe_is_a_difference() -> None:
     assert set(statuses(found)) == {"same"}
     told = table(found)
     assert "\ntraining.inputs.resize: none \u2192 [36, 40]\n" in told
-    assert "the same layers, trained otherwise" in told
+    assert "the same network, trained otherwise" in told
     assert "- training.batch_size: 8 \u2192 32\n" in comment(found)
     assert difference(a, a).is_empty
 
