@@ -121,6 +121,8 @@ SIZE = Kind(
     },
     _size,
 )
+LARGEST_SEED = 2**32 - 1
+"""What the generators of every framework can be seeded with."""
 OptionalCount = Annotated[int | None, optional(COUNT)]
 Angle = Annotated[float, real("degrees from 0 to 180", minimum=0, maximum=180)]
 
@@ -320,7 +322,7 @@ class Training:
     early_stopping: Annotated[
         OptionalCount, Doc("stop after so many epochs without a better metric")
     ] = None
-    seed: Annotated[int, integer(0, 2**32 - 1), Doc("what all that is random follows from")] = 0
+    seed: Annotated[int, integer(0, LARGEST_SEED), Doc("what all that is random follows from")] = 0
     precision: Annotated[
         str,
         choice("auto", "float32", "bfloat16", "float16"),
@@ -331,11 +333,15 @@ class Training:
     ] = False
 
 
+Fielded = Inputs | Augment | Variant | Training
+"""Values of a recipe that have fields of their own."""
+
+
 def as_spec(made: object) -> object:
     """What a spec would write for a value of a recipe, without what has its default."""
     if isinstance(made, tuple):
         return list(made)
-    if not isinstance(made, Inputs | Augment | Variant | Training):
+    if not isinstance(made, Fielded):
         return "none" if made is None else made
     given = {
         field.name: as_spec(getattr(made, field.name))

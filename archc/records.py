@@ -19,22 +19,18 @@ REQUIRED: Any = object()
 def record(declaration: type[T]) -> type[T]:
     """A class of frozen values, equal where their fields are. Its annotated attributes, those of
     its bases first, are fields, given by keyword."""
-    _furnish(declaration)
-    declaration.__init__ = _initialize  # type: ignore[method-assign]
-    declaration.__eq__ = _equal  # type: ignore[method-assign]
-    declaration.__hash__ = _hashed  # type: ignore[method-assign]
+    _furnish(declaration, {"__init__": _initialize, "__eq__": _equal, "__hash__": _hashed})
     return declaration
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
 def entity(declaration: type[T]) -> type[T]:
     """A class of frozen things, each equal to itself alone. Its fields may be given in order."""
-    _furnish(declaration)
-    declaration.__init__ = _initialize_in_order  # type: ignore[method-assign]
+    _furnish(declaration, {"__init__": _initialize_in_order})
     return declaration
 
 
-def _furnish(declaration: type) -> None:
+def _furnish(declaration: type, own_methods: dict[str, object]) -> None:
     fields: dict[str, object] = dict(getattr(declaration, "record_fields", {}))
     own = vars(declaration)
     for name, annotation in own.get("__annotations__", {}).items():
@@ -42,20 +38,22 @@ def _furnish(declaration: type) -> None:
             raise TypeError(f"{name}: the module needs `from __future__ import annotations`")
         if not annotation.startswith("ClassVar"):
             fields[name] = own.get(name, REQUIRED)
-    methods: dict[str, object] = {
+    attributes: dict[str, object] = {
+        **own_methods,
         "record_fields": fields,
         "__match_args__": tuple(fields),
         "__setattr__": _refuse,
         "__delattr__": _refuse,
         "__repr__": _shown,
     }
-    for name, value in methods.items():
+    for name, value in attributes.items():
         setattr(declaration, name, value)
 
 
 def fields_with_defaults(declaration: type) -> dict[str, object]:
     """The fields of a record class in order, with `REQUIRED` or a default for each."""
-    fields: dict[str, object] = declaration.record_fields  # type: ignore[attr-defined]
+    furnished: Any = declaration  # of which a type checker does not see it
+    fields: dict[str, object] = furnished.record_fields
     return fields
 
 

@@ -35,7 +35,7 @@ from archc.diagnostics import Diagnostic, Note, Place, SourceText, SpecError, en
 try:
     from yaml._yaml import CParser
 except ImportError:  # a PyYAML built without libyaml
-    CParser = None  # type: ignore[assignment, misc]
+    CParser = None  # type: ignore[assignment, misc]  # which takes it for a class alone
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -226,7 +226,7 @@ class _PythonParser(Reader, Scanner, Parser):
 
     def get_event(self) -> _Event:
         try:
-            return super().get_event()  # type: ignore[no-untyped-call]
+            return super().get_event()  # type: ignore[no-untyped-call]  # as PyYAML's stubs are
         except (ValueError, OverflowError):  # an escape past U+10FFFF
             problem = "found invalid Unicode character escape code"
             raise ScannerError(None, None, problem, self.get_mark()) from None

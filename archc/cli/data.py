@@ -12,6 +12,7 @@ import click
 
 from archc.cli import streams
 from archc.diagnostics import visible
+from archc.recipe import LARGEST_SEED
 
 if TYPE_CHECKING:
     from archc.training.looking.view import Shown
@@ -40,7 +41,7 @@ def command() -> None:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=click.IntRange(0, LARGEST_SEED),
     default=0,
     metavar="N",
     help="Another number shows other images.",

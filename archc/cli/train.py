@@ -14,10 +14,10 @@ from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.diagnostics import visible
 from archc.output import OutputError, write_files
+from archc.recipe import LARGEST_SEED
 from archc.resolved import Unwritable, resolved
 from archc.training import running
 
-SEED = click.IntRange(0, 2**32 - 1)
 PASSED = ("validation", "epochs", "seed", "device", "precision")
 """Options that the script takes under the same names."""
 
@@ -35,7 +35,12 @@ PASSED = ("validation", "epochs", "seed", "device", "precision")
 @click.option("--validation", metavar="PATH", help="Images to validate with, in place of a share.")
 @click.option("--resume", is_flag=True, help="Go on with the run where it was ended.")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="In place of the recipe's.")
-@click.option("--seed", type=SEED, metavar="N", help="In place of the recipe's.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    metavar="N",
+    help="In place of the recipe's.",
+)
 @click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
 @click.option("--precision", metavar="NAME", help="In place of the recipe's.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell nothing but faults.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archc.ops.fields import fields_of
-from archc.recipe import Augment, Inputs, Training, Variant, as_spec
+from archc.recipe import Fielded, Training, as_spec
 
 Changes = dict[str, tuple[object, object]]
 """Values as a spec would write them, of A and of B, by where they stand:
@@ -19,7 +19,7 @@ def recipe_changes(a: Training | None, b: Training | None) -> Changes:
 
 
 def _changes(place: str, one: object, two: object) -> Iterator[tuple[str, tuple[object, object]]]:
-    if type(one) is type(two) and isinstance(one, Training | Inputs | Augment | Variant):
+    if type(one) is type(two) and isinstance(one, Fielded):
         for field in fields_of(type(one)):
             values = (getattr(one, field.name), getattr(two, field.name))
             yield from _changes(f"{place}.{field.name}", *values)

@@ -12,6 +12,7 @@ from archc.diagnostics import visible
 from archc.graph import Node, Region
 from archc.ops.axes import Axes
 from archc.ops.base import Op
+from archc.records import fields_with_defaults
 
 TIMES = "\u00d7"
 
@@ -85,7 +86,7 @@ def op_label(node: Node) -> str:
     """An op with what one looks for in a drawing: `conv 3 x 3, stride 2 + relu`. What the shapes
     beside it tell (filters, units) is left out, and what keeps to its default."""
     op = node.op
-    fields = vars(op)
+    fields, defaults = vars(op), fields_with_defaults(type(op))
     rank = max(len(node.output.spatial), 1)
     label = op.name
     for name in _WINDOWS:
@@ -102,7 +103,7 @@ def op_label(node: Node) -> str:
             told.append(f"{name} {_short(value, rank)}")
     for name, word in _COUNTS.items():
         value = fields.get(name)
-        if value is not None and value != op.record_fields.get(name):  # type: ignore[attr-defined]
+        if value is not None and value != defaults.get(name):
             told.append(f"{word} {value}".strip())
     if told:
         label += (", " if window is not None else " ") + ", ".join(told)

@@ -19,8 +19,8 @@ RECORD = "run.json"
 NEEDED = {"keras": ("keras", "numpy", "safetensors"), "torch": ("torch", "numpy", "safetensors")}
 """What the script of each backend imports."""
 LARGEST_RECORD = 1 << 26
-HANDED_ON = (signal.SIGTERM, signal.SIGHUP)
-"""Signals that a script gets when this process does."""
+HANDED_ON = tuple(one for one in signal.Signals if one.name in ("SIGTERM", "SIGHUP"))
+"""Signals that a script gets when this process does. Windows has the first alone."""
 
 
 def script_name(name: str) -> str:

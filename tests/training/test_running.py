@@ -16,6 +16,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from archc.ops.fields import fields_of
+from archc.recipe import Training
 from tests.training.parts import parts
 
 # Files
@@ -838,6 +840,14 @@ def test_predict_is_called_with_what_was_asked_for() -> None:
     code, (given,) = run("predict", "--run", "r", "--data", "d", "--out", "f.csv")
     assert code == 0
     assert given == (Path("r"), Path("d"), Path("f.csv"), "best", "auto", False)
+
+
+def test_a_script_takes_what_a_recipe_takes() -> None:
+    """Its bounds are written in it, as it knows nothing of archc."""
+    made = parts()
+    kinds = {field.name: field.kind.schema for field in fields_of(Training)}
+    assert kinds["seed"]["maximum"] == made.LARGEST_SEED
+    assert list(made.PRECISIONS) == kinds["precision"]["enum"]
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,9 @@ def _epochs(path: Path) -> tuple[Epoch, ...]:
 
 
 def _is_drawn(value: object) -> bool:
-    return type(value) in (int, float) and -LARGEST_FIGURE <= value <= LARGEST_FIGURE  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -LARGEST_FIGURE <= value <= LARGEST_FIGURE
 
 
 def _spec(path: Path) -> str | None:
