@@ -637,6 +637,14 @@ def test_a_line_that_was_being_written_is_left_out(example: Example) -> None:
     assert [epoch.number for epoch in read_run(run).epochs] == [1, 2, 3]
 
 
+def test_what_is_no_figure_of_an_epoch_is_left_out(example: Example) -> None:
+    kept = {"epoch": 1, "loss": 2, "accuracy": 0.5}
+    left = {"true": True, "text": "1", "none": None, "list": [1], "far": 1e31, "nan": math.nan}
+    example.rows = [{**kept, **left}]
+    (found,) = read_run(example.write()).epochs
+    assert found.figures == kept
+
+
 # ---------------------------------------------------------------------------------------------
 # Writing.
 
