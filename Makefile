@@ -34,7 +34,7 @@ benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s
 
 generated: $(VENV)/dev
-	$(BIN)/python -m archc.schema
+	$(BIN)/python -m archc.language.schema
 	$(BIN)/archc build specs/*.yaml --backend all
 	$(BIN)/archc build specs/lenet5.yaml --backend all --training
 

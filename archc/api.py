@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archc import backends
 from archc.diagnostics import Diagnostic, Place, SourceText, SpecError
-from archc.infer import Costs, memory
+from archc.ir.costs import Costs, memory
 from archc.ops.fields import LARGEST
 from archc.spec import Spec, read_spec
 

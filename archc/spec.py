@@ -1,6 +1,6 @@
 """From a file to a costed graph: reading, `extends`, validation, expansion, expectations.
 
-Codes: ARC410 an `extends` that cannot be followed, ARC411 an override of no parameter, ARC111 a
+Codes: ARC411 an override of no parameter, ARC111 a
 network too large to count.
 """
 
@@ -8,49 +8,33 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from archc.arguments import typed_training
 from archc.diagnostics import (
     Diagnostic,
-    Place,
     SourceText,
     SpecError,
     did_you_mean,
     encodable,
 )
-from archc.document import mapping, read_document
-from archc.evaluate import evaluate_params
-from archc.expand import expand, find_faults
-from archc.expect import check_expectations
-from archc.graph import About
-from archc.infer import Costs, infer
+from archc.ir.binding import typed_training
+from archc.ir.costs import Costs, infer
+from archc.ir.expand import expand, find_faults
+from archc.ir.expectations import check_expectations
+from archc.ir.graph import About
+from archc.ir.trainability import check_training
+from archc.language.document import read_document
+from archc.language.evaluate import evaluate_params
+from archc.language.extends import ON_DISK, ROOT, Files, follow, merge, root_of
+from archc.language.reader import decode, parse, read_text
+from archc.language.schema.validate import Findings, validate
+from archc.language.syntax import Document
+from archc.language.values import Value, mapping
 from archc.ops.fields import LARGEST
-from archc.schema.validate import Findings, validate
-from archc.source import Value, decode, parse, read_text
-from archc.steps import Document
-from archc.trainable import check_training
 
-LONGEST_CHAIN = 16
-ROOT = "specs"
 NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
-
-
-class Files(NamedTuple):
-    """Where specs are read: `real` gives the one path of a file, links followed; `read` its text,
-    by a path, the name that messages use, and the folder that it must lie in."""
-
-    real: Callable[[str], str]
-    read: Callable[[str, str, str], SourceText]
-
-
-def _read_inside(path: str, display: str, root: str) -> SourceText:
-    return read_text(path, display=display, root=root)
-
-
-ON_DISK = Files(os.path.realpath, _read_inside)
 
 
 class Spec(NamedTuple):
@@ -126,18 +110,6 @@ def read_spec(path: str) -> Spec:
     return read_source(read_text(path), root_of(real), real)
 
 
-def root_of(real: str) -> str:
-    """The nearest folder `specs` that holds the file, else the file's own: `extends` stays in it,
-    and emitted headers name the spec from there on."""
-    folder = os.path.dirname(real)
-    above = folder
-    while above != os.path.dirname(above):
-        if os.path.basename(above) == ROOT:
-            return above
-        above = os.path.dirname(above)
-    return folder
-
-
 def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK) -> Spec:
     """Check a spec's text; what it extends is looked for beside `real`, inside `root`."""
     findings = Findings([], set(), {})
@@ -167,7 +139,7 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
         if extends in broken:
             raise SpecError(found)
         try:
-            source, following = _follow(extends, root, chain, files)
+            source, following = follow(extends, root, chain, files)
         except SpecError as error:
             raise SpecError([*found, *error.diagnostics]) from None
         chain.append(following)
@@ -184,65 +156,3 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
     if os.path.basename(root) == ROOT:
         name = f"{ROOT}/{name}"
     return Spec(document, encodable(name), tuple(texts), merged)
-
-
-def _follow(extends: Value, root: str, chain: list[str], files: Files) -> tuple[SourceText, str]:
-    """The text that `extends` names, and its real path. Raises SpecError (ARC410)."""
-    given = str(extends.data)
-
-    def refuse(message: str, hint: str | None = None) -> SpecError:
-        return SpecError([Diagnostic("ARC410", message, extends.place, hint)])
-
-    if os.path.isabs(given) or "\\" in given or ":" in given or not given or "\0" in given:
-        raise refuse("`extends` must be a relative path with forward slashes")
-    if not given.endswith((".yaml", ".yml")):
-        raise refuse("`extends` must name a .yaml file")
-    target = os.path.normpath(os.path.join(os.path.dirname(chain[-1]), given))
-    real = files.real(target)
-    if os.path.commonpath([real, root]) != root:
-        raise refuse(
-            "`extends` leads out of the spec's folder", "keep both under one `specs` folder"
-        )
-    if real in chain:
-        names = [os.path.basename(path) for path in chain[chain.index(real) :]]
-        way = " -> ".join([*names, os.path.basename(real)])
-        raise refuse(f"`extends` goes in a circle: {way}")
-    if len(chain) >= LONGEST_CHAIN:
-        raise refuse(f"`extends` chains more than {LONGEST_CHAIN} files")
-    display = os.path.join(os.path.dirname(_shown(extends.place)), given)
-    try:
-        return files.read(target, os.path.normpath(display), root), real
-    except SpecError as error:
-        raise refuse(error.diagnostics[0].message) from None
-
-
-def _shown(place: Place) -> str:
-    return place.source.name
-
-
-def merge(parent: Value, child: Value) -> Value:
-    """`child` over `parent`: mappings merge key by key, all else is replaced. The axes of an input
-    and the steps of a block are one value each, replaced as a whole."""
-    merged = dict(mapping(parent))
-    given = mapping(child)
-    if "input" in given or "inputs" in given:
-        merged.pop("input", None)
-        merged.pop("inputs", None)
-    merged.pop("extends", None)
-    for key, value in given.items():
-        if key in ("params", "blocks", "expect", "training") and key in merged:
-            deeper = key in ("blocks", "expect")
-            value = _merge_entries(merged[key], value, deeper=deeper)
-        if key != "extends":
-            merged[key] = value
-    return Value(merged, child.place, child.key_place)
-
-
-def _merge_entries(parent: Value, child: Value, *, deeper: bool) -> Value:
-    merged = dict(mapping(parent))
-    for key, value in mapping(child).items():
-        both = key in merged and isinstance(merged[key].data, dict) and isinstance(value.data, dict)
-        if deeper and both and key != "output":
-            value = _merge_entries(merged[key], value, deeper=True)
-        merged[key] = value
-    return Value(merged, child.place, child.key_place)

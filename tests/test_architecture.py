@@ -10,71 +10,107 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "archc"
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "archc"
 SPECS = PACKAGE.parent / "specs"
 
-# From the bottom up: a module imports from its own floor or those below it.
-FLOORS = [
-    {"diagnostics", "names", "records"},
-    {"source", "ops", "explain", "output"},
-    {"recipe"},
-    {"expressions", "schema", "emit", "yaml_text"},
-    {"graph", "steps", "rewrite", "pieces"},
-    {"document", "infer", "scope", "lines"},
-    {"drawing", "evaluate", "expect", "printer", "trainable"},
-    {"arguments"},
-    {"expand"},
-    {"spec"},
-    {"backends", "difference", "reports", "revision", "resolved", "starting"},
-    {"weights"},
-    {"verify", "training"},
-    {"api"},
-    {"archc"},
-    {"cli"},
-    {"__main__"},
-]
+FLOORS = """
+__main__
+cli
+__init__
+training verify
+api
+weights
+reports
+difference
+backends
+spec
+ir
+codegen language
+ops
+files
+diagnostics records
+"""
+"""The rooms of the package, from the top floor down: imports run downwards alone, and on one floor
+within a room alone. A room is a folder, or a module, at the root of the package."""
+
 HEAVY = ("torch", "tensorflow", "keras", "jax", "numpy")
 
 
 def _modules() -> list[Path]:
-    return sorted(path for path in PACKAGE.rglob("*.py") if "helpers" not in path.parts)
+    """Those of the package; what is text for emitted files imports as emitted files do."""
+    texts = {"helpers", "parts"}
+    return sorted(path for path in PACKAGE.rglob("*.py") if texts.isdisjoint(path.parts))
 
 
-def _room(parts: tuple[str, ...]) -> str:
-    return parts[0] if parts and parts[0] != "__init__" else "archc"
+def _name(path: Path) -> str:
+    """The dotted name of a module inside the package; its own `__init__` is `__init__`."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
 
-def _imported_rooms(path: Path) -> set[str]:
-    rooms = set()
+MODULES = {_name(path): path for path in _modules()}
+
+
+def _imported(path: Path) -> set[str]:
+    """The modules of the package that a module imports, wherever in its text."""
+    names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module is not None:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "archc":
+            inside = (node.module or "").removeprefix("archc").lstrip(".")
+            for alias in node.names:
+                whole = f"{inside}.{alias.name}".lstrip(".")
+                names.add(whole if whole in MODULES else inside or "__init__")
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "archc":
-                rooms.add("archc" if parts[1:] == ["__version__"] else _room(tuple(parts[1:])))
-    return rooms
+            for alias in node.names:
+                if alias.name.split(".")[0] == "archc":
+                    names.add(alias.name.removeprefix("archc").lstrip(".") or "__init__")
+    return names - {_name(path)}
+
+
+def _room(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def test_every_module_has_a_floor() -> None:
-    rooms = {_room(path.relative_to(PACKAGE).with_suffix("").parts) for path in _modules()}
-    assert rooms <= set().union(*FLOORS)
+    assert {_room(module) for module in MODULES} == set(FLOORS.split())
 
 
-@pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_run_one_way(path: Path) -> None:
-    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-    own = _room(path.relative_to(PACKAGE).with_suffix("").parts)
-    upwards = {room for room in _imported_rooms(path) if floor[room] > floor[own]}
-    assert upwards == set()
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_downwards(module: str) -> None:
+    floors = [line.split() for line in FLOORS.split("\n") if line]
+    depth = {room: number for number, rooms in enumerate(floors) for room in rooms}
+    own = _room(module)
+    wrong = {
+        other
+        for other in map(_room, _imported(MODULES[module]))
+        if other != own and depth[other] <= depth[own]
+    }
+    assert wrong == set()
 
 
-@pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_modules_stay_under_500_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
+def test_no_imports_run_in_a_circle() -> None:
+    # A package is imported before its modules, which it imports in turn: that is no circle.
+    remaining = {module: _imported(path) for module, path in MODULES.items()}
+    while leaves := [module for module, used in remaining.items() if not used & remaining.keys()]:
+        for module in leaves:
+            del remaining[module]
+    assert remaining == {}
+
+
+def test_tests_stand_where_what_they_test_stands() -> None:
+    own = {"backends", "benchmarks", "differential", "hostile", "regressions"}
+    folders = {
+        path.relative_to(TESTS).parts[0]
+        for path in TESTS.rglob("test_*.py")
+        if path.parent != TESTS
+    }
+    assert folders - own <= {_room(module) for module in MODULES}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_stay_under_500_lines(module: str) -> None:
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= 500
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from archc.graph import Region
-from archc.infer import Costs, Layer
+from archc.ir.costs import Costs, Layer
+from archc.ir.graph import Region
 from archc.ops.convolution import Conv
 from archc.ops.dense import Rbf
 from archc.ops.normalization import BatchNorm, LocalResponseNorm
@@ -25,7 +25,7 @@ from archc.spec import read_spec
 
 SPECS = Path(__file__).parent.parent / "specs"
 NAMES = sorted(path.stem for path in SPECS.glob("*.yaml"))
-SCHEMA_LINE = "# yaml-language-server: $schema=../archc/schema/archc-1.json"
+SCHEMA_LINE = "# yaml-language-server: $schema=../archc/language/schema/archc-1.json"
 
 PARAMS = {
     "lenet5": 61_706,

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from archc.backends.lowering import Placed
-    from archc.infer import Costs
+    from archc.backends.base import Placed
+    from archc.ir.costs import Costs
     from archc.spec import Spec
 
 BACKENDS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from archc.backends.lowering import Lowering, Site, Stage
-from archc.emit import Call, Expr, Keyword, Lit, Ref, Value
+from archc.backends.base import Lowering, Site, Stage
+from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref, Value
 
 LONGEST_PICTURE = 60
 """Pixels of a code on one line of an emitted file."""

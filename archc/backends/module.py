@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-from archc.emit import (
+from archc.codegen.printer import imports
+from archc.codegen.rewrite import walk
+from archc.codegen.tree import (
     Assign,
     Binary,
     ClassDef,
@@ -24,11 +26,9 @@ from archc.emit import (
     TupleOf,
     call,
 )
-from archc.graph import Graph, Input
-from archc.infer import Costs
+from archc.ir.costs import Costs
+from archc.ir.graph import Graph, Input
 from archc.ops.axes import Axes
-from archc.printer import imports
-from archc.rewrite import walk
 
 BATCH = 2
 """Samples in the first run of an emitted file."""

@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return 2
     except SpecError as error:
-        from archc.cli.findings import exit_code, full
+        from archc.diagnostics.formats import exit_code, full
 
         streams.tell(full(error.diagnostics, streams.colors(sys.stderr)))
         return exit_code(error.diagnostics)

@@ -10,10 +10,10 @@ import click
 
 from archc.api import Network, load
 from archc.backends import BACKENDS
-from archc.cli import completing, findings, streams
+from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
-from archc.diagnostics import Diagnostic, SpecError
-from archc.output import OutputError, check_files, write_files
+from archc.diagnostics import Diagnostic, SpecError, formats
+from archc.files import OutputError, check_files, write_files
 from archc.reports import json, markdown, svg
 
 
@@ -101,8 +101,8 @@ def _made(specs: Sequence[str], wanted: Wanted) -> dict[str, str] | int:
             raise click.UsageError(f"two specs would both write {twice}: give them other names")
         files |= made
     if found:
-        streams.tell(findings.full(found, streams.colors(sys.stderr)))
-        return findings.exit_code(found)
+        streams.tell(formats.full(found, streams.colors(sys.stderr)))
+        return formats.exit_code(found)
     return files
 
 

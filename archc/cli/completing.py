@@ -43,6 +43,6 @@ def ops(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str
 
 def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The error codes that begin with what is typed, in small letters too."""
-    from archc.explain import CODES
+    from archc.diagnostics.codes import CODES
 
     return [code for code in CODES if code.startswith(incomplete.upper())]

@@ -12,10 +12,10 @@ import click
 
 from archc.cli import streams
 from archc.diagnostics import visible
-from archc.recipe import LARGEST_SEED
+from archc.language.recipe import LARGEST_SEED
 
 if TYPE_CHECKING:
-    from archc.training.looking.view import Shown
+    from archc.training.report.data_view import Shown
 
 ROWS = 4
 """Rows of images in a terminal where no number is given."""
@@ -65,9 +65,9 @@ def view(path: str, count: int | None, seed: int, output: str | None, force: boo
     if fault is not None:
         streams.tell(f"archc: {visible(fault)}")
         return 2
-    from archc.training.looking import terminal
-    from archc.training.looking.view import DataFault, NotReadable
-    from archc.training.looking.view import view as read
+    from archc.training.report import terminal
+    from archc.training.report.data_view import DataFault, NotReadable
+    from archc.training.report.data_view import view as read
 
     if count is None and output is None:
         count = ROWS * terminal.columns(width, colored=colored)
@@ -82,8 +82,8 @@ def view(path: str, count: int | None, seed: int, output: str | None, force: boo
     if output is None:
         streams.write(terminal.drawn(shown.cells, width, colored=colored))
     else:
-        from archc.training.looking.sheet import contact_sheet
-        from archc.training.looking.writing import replace_files
+        from archc.training.report.sheet import contact_sheet
+        from archc.training.report.writing import replace_files
 
         target = Path(output)
         replace_files(target.parent, {target.name: contact_sheet(shown.cells)})

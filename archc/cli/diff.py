@@ -10,7 +10,7 @@ import click
 
 from archc.cli import completing, streams
 from archc.difference import Difference, difference
-from archc.infer import Costs
+from archc.ir.costs import Costs
 from archc.spec import read_spec
 
 
@@ -100,7 +100,7 @@ def command(
 
 def _read(path: str) -> Costs:
     if ":" in path and not os.path.lexists(path):
-        from archc.revision import read_revision, revision_of
+        from archc.cli.revision import read_revision, revision_of
 
         revision = revision_of(path)
         if revision is not None:

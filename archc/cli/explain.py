@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from archc.cli import completing, streams
-from archc.explain import CODES
+from archc.diagnostics.codes import CODES
 
 
 @click.command("explain", help="Explain an error code; without one, list them all.")

@@ -8,15 +8,16 @@ from glob import escape, glob
 
 import click
 
-from archc import starting
 from archc.api import load
-from archc.cli import completing, findings, streams
-from archc.diagnostics import SourceText, SpecError, did_you_mean, visible
-from archc.names import fault_of_name, suggested_name
-from archc.output import OutputError, write_files
-from archc.spec import read_source, root_of
+from archc.cli import completing, streams
+from archc.diagnostics import SourceText, SpecError, did_you_mean, formats, visible
+from archc.files import OutputError, write_files
+from archc.language import scaffold
+from archc.language.extends import root_of
+from archc.language.names import fault_of_name, suggested_name
+from archc.spec import read_source
 
-_SCHEMA = "../archc/schema/archc-1.json"
+_SCHEMA = "../archc/language/schema/archc-1.json"
 
 
 @click.command("new", help="Start a spec, from another one or from a small network.")
@@ -46,16 +47,16 @@ def command(name: str, like: str | None, extend: bool, folder: str, force: bool)
         streams.tell(f"archc: {visible(target)} is there already (--force overwrites it)")
         return 2
     if like is None:
-        text = _with_schema(starting.starter(name), folder)
+        text = _with_schema(scaffold.starter(name), folder)
     else:
         text = _like(name, _find(like, folder), folder, extend)
     try:
         real = os.path.realpath(target)
         totals = read_source(SourceText(target, text), root_of(real), real).checked().totals
     except SpecError as error:
-        streams.tell(findings.full(error.diagnostics, streams.colors(sys.stderr)))
+        streams.tell(formats.full(error.diagnostics, streams.colors(sys.stderr)))
         streams.tell("archc: nothing is written")
-        return findings.exit_code(error.diagnostics)
+        return formats.exit_code(error.diagnostics)
     try:
         write_files({f"{name}.yaml": text}, folder, force=True)
     except OutputError as refused:
@@ -87,9 +88,9 @@ def _like(name: str, path: str, folder: str, extend: bool) -> str:
     title = network.spec.document.title or network.spec.document.name
     here = os.path.dirname(path) or "."
     if not extend:
-        return starting.copy(network.spec.texts[0], name, title, (here, folder))
+        return scaffold.copy(network.spec.texts[0], name, title, (here, folder))
     to_parent = os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
-    text = starting.variant(name, title, to_parent.replace(os.sep, "/"), network.spec.merged)
+    text = scaffold.variant(name, title, to_parent.replace(os.sep, "/"), network.spec.merged)
     return _with_schema(text, folder)
 
 
@@ -97,4 +98,4 @@ def _with_schema(text: str, folder: str) -> str:
     """A text below the line by which editors find the schema, where it stands in the project."""
     if not os.path.isfile(os.path.join(folder, _SCHEMA)):
         return text
-    return f"{starting.SCHEMA_LINE}{_SCHEMA}\n{text}"
+    return f"{scaffold.SCHEMA_LINE}{_SCHEMA}\n{text}"

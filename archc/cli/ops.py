@@ -9,12 +9,12 @@ import click
 
 from archc.cli import completing, streams
 from archc.diagnostics import did_you_mean
+from archc.language.field_values import as_written, inline
+from archc.language.recipe import Group, Training, Variants, as_spec, doc_of
+from archc.language.schema.derive import op_doc
 from archc.ops import FAMILIES, MERGES, OPS
 from archc.ops.base import Op, is_bare
 from archc.ops.fields import FieldInfo, fields_of
-from archc.recipe import Group, Training, Variants, as_spec, doc_of
-from archc.reports.written import as_written, inline
-from archc.schema.derive import op_doc
 
 _WIDTH = 80
 RECIPE = "training"

@@ -13,9 +13,9 @@ import click
 
 from archc.api import Network, parameter
 from archc.cli import streams
-from archc.cli.findings import full
 from archc.diagnostics import Diagnostic, Place, SourceText, SpecError
-from archc.source import decode, parse
+from archc.diagnostics.formats import full
+from archc.language.reader import decode, parse
 
 Function = TypeVar("Function", bound=Callable[..., object])
 

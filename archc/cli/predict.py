@@ -12,7 +12,7 @@ from archc.api import load
 from archc.backends import BACKENDS
 from archc.cli import streams
 from archc.diagnostics import visible
-from archc.training import running
+from archc.training import launch
 
 
 @click.command("predict", help="Label images with the network of a run.")
@@ -37,25 +37,25 @@ def command(
     device: str | None,
 ) -> int:
     """Another backend than the run's computes the same labels from the same weights."""
-    trained = running.recorded_backend(run)
+    trained = launch.recorded_backend(run)
     if trained is None:
         told = "a script that was run by itself predicts by itself"
         streams.tell(f"archc: {visible(run)} holds no run of `archc train` ({told})")
         return 2
     backend = backend or trained
-    lacking = running.missing(backend)
+    lacking = launch.missing(backend)
     if lacking is not None:
         streams.tell(f"archc: {lacking} is not installed: pip install 'archc[{backend}]'")
         return 2
     arguments = ["predict", f"--run={run}", f"--data={data}", f"--out={file}"]
     arguments += [] if weights is None else [f"--weights={weights}"]
     arguments += [] if device is None else [f"--device={device}"]
-    network = load(os.path.join(run, running.SPEC), {})
+    network = load(os.path.join(run, launch.SPEC), {})
     source = training.emit(backend, network.spec, network.costs)
     # Never the script in the run's folder: a run may come from somebody else.
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        name = running.script_name(network.costs.graph.about.name)
+        name = launch.script_name(network.costs.graph.about.name)
         path = os.path.join(folder, name)
         with open(path, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(source)
-        return running.run_script(path, arguments)
+        return launch.run_script(path, arguments)

@@ -11,7 +11,7 @@ from archc.backends import BACKENDS
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.diagnostics import Diagnostic, SpecError, visible
-from archc.infer import Memory, memory
+from archc.ir.costs import Memory, memory
 
 
 @click.command("report", help="Show the layers of a network with their costs.")

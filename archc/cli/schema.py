@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from archc import schema
 from archc.cli import streams
+from archc.language import schema
 
 
 @click.command("schema", help="Print the JSON Schema of specs.")

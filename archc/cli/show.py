@@ -7,7 +7,7 @@ import click
 from archc.api import Network, load
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option
-from archc.resolved import Unwritable, resolved
+from archc.reports.resolved import Unwritable, resolved
 
 
 @click.command("show", help="Show a spec with what it extends, or with everything expanded.")
@@ -41,7 +41,7 @@ def _merged(network: Network) -> str:
     if len(texts) == 1:
         return texts[0] if texts[0].endswith("\n") else f"{texts[0]}\n"
     from archc.diagnostics import visible
-    from archc.yaml_text import document
+    from archc.language.writer import document
 
     told = network.spec.merged.plain()
     assert isinstance(told, dict)

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import IO
 
-from archc.reports.ansi import wants_color
+from archc.diagnostics.ansi import wants_color
 
 
 def use_utf8() -> None:

@@ -13,10 +13,10 @@ from archc.backends import BACKENDS
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.diagnostics import visible
-from archc.output import OutputError, write_files
-from archc.recipe import LARGEST_SEED
-from archc.resolved import Unwritable, resolved
-from archc.training import running
+from archc.files import OutputError, write_files
+from archc.language.recipe import LARGEST_SEED
+from archc.reports.resolved import Unwritable, resolved
+from archc.training import launch
 
 PASSED = ("validation", "epochs", "seed", "device", "precision")
 """Options that the script takes under the same names."""
@@ -59,11 +59,11 @@ def command(
     network = load(spec, read_settings(settings))
     tell_unchecked(network)
     script = training.emit(backend, network.spec, network.costs)
-    lacking = running.missing(backend)
+    lacking = launch.missing(backend)
     if lacking is not None:
         streams.tell(f"archc: {lacking} is not installed: pip install 'archc[{backend}]'")
         return 2
-    path = os.path.join(run, running.script_name(network.costs.graph.about.name))
+    path = os.path.join(run, launch.script_name(network.costs.graph.about.name))
     before = _files_in(run)
     fault = _prepare(network, script, path, resume=resume)
     if fault is not None:
@@ -72,11 +72,11 @@ def command(
     arguments = ["fit", f"--data={data}", f"--out={run}"]
     arguments += [f"--{name}={given[name]}" for name in PASSED if given[name] is not None]
     arguments += ["--resume"] * resume + ["--quiet"] * quiet
-    code = running.run_script(path, arguments)
-    if not resume and not os.path.exists(os.path.join(run, running.RECORD)):
+    code = launch.run_script(path, arguments)
+    if not resume and not os.path.exists(os.path.join(run, launch.RECORD)):
         _take_back(path, before)
     if code == 0:
-        from archc.training.looking import draw
+        from archc.training.report import draw
 
         for drawn in draw(run):
             if not quiet:
@@ -94,7 +94,7 @@ def _files_in(folder: str) -> list[str] | None:
 def _take_back(path: str, before: list[str] | None) -> None:
     """Remove what was put into the folder of a run that has not begun, but for what was there."""
     run, script = os.path.split(path)
-    for name in {script, running.SPEC}.difference(before or []):
+    for name in {script, launch.SPEC}.difference(before or []):
         with suppress(OSError):
             os.remove(os.path.join(run, name))
     if before is None:
@@ -107,12 +107,12 @@ def _prepare(network: Network, script: str, path: str, *, resume: bool) -> str |
     run, name = os.path.split(path)
     if resume:
         return _other(script, path)
-    if os.path.exists(os.path.join(run, running.RECORD)):
+    if os.path.exists(os.path.join(run, launch.RECORD)):
         return f"{run} holds a run already: go on with it by --resume, or choose another folder"
     about = network.costs.graph.about
     try:
         spec = f"# {about.header}\n{resolved(network.costs)}"
-        write_files({name: script, running.SPEC: spec}, run)
+        write_files({name: script, launch.SPEC: spec}, run)
     except Unwritable as error:
         return f"{about.source}: {error}"
     except OutputError as error:

@@ -7,21 +7,26 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from archc import __version__
 from archc.api import load
-from archc.cli import completing, findings, streams
-from archc.diagnostics import Diagnostic, SpecError, visible
+from archc.cli import completing, streams
+from archc.diagnostics import Diagnostic, SpecError, formats, visible
 
 
 def _full(found: Sequence[Diagnostic]) -> str:
-    return findings.full(found, streams.colors(sys.stdout))
+    return formats.full(found, streams.colors(sys.stdout))
+
+
+def _sarif(found: Sequence[Diagnostic]) -> str:
+    return formats.sarif(found, __version__)
 
 
 _FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {
     "full": _full,
-    "concise": findings.concise,
-    "json": findings.as_json,
-    "github": findings.github,
-    "sarif": findings.sarif,
+    "concise": formats.concise,
+    "json": formats.as_json,
+    "github": formats.github,
+    "sarif": _sarif,
 }
 
 
@@ -46,4 +51,4 @@ def command(specs: tuple[str, ...], form: str) -> int:
                 streams.tell(f"{visible(spec)}: valid, {sums}")
     told = _FORMATS[form](found)
     streams.write(told if not told or told.endswith("\n") else f"{told}\n")
-    return findings.exit_code(found)
+    return formats.exit_code(found)

@@ -13,7 +13,7 @@ from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.verify import Given, WorkerError, report, verify
 from archc.verify.engines import ENGINES
 from archc.verify.settings import TOLERANCES, Settings
-from archc.weights.apart import not_installed
+from archc.weights.sandbox import not_installed
 
 
 @click.command("verify", help="Run the emitted networks and compare every layer.")

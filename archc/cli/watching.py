@@ -11,9 +11,9 @@ import click
 
 from archc.cli import streams
 from archc.diagnostics import SpecError, visible
-from archc.document import mapping
-from archc.source import parse, read_text
-from archc.spec import LONGEST_CHAIN
+from archc.language.extends import LONGEST_CHAIN
+from archc.language.reader import parse, read_text
+from archc.language.values import mapping
 
 INTERVAL = 0.2
 """Seconds between two looks at the files: a `stat` of each."""

@@ -10,11 +10,11 @@ from archc.api import Network, load
 from archc.backends import BACKENDS
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
-from archc.output import OutputError
-from archc.source import parse, read_text
+from archc.files import OutputError
+from archc.language.reader import parse, read_text
 from archc.weights import transfer
-from archc.weights.apart import not_installed
 from archc.weights.names import read_table
+from archc.weights.sandbox import not_installed
 
 BY_ENDING = {
     "neutral": (".safetensors",),

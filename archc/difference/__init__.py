@@ -16,9 +16,8 @@ from archc.difference.causes import (
 from archc.difference.fields import changed_fields
 from archc.difference.recipe import Changes, recipe_changes
 from archc.difference.rows import rows_of
-from archc.infer import Costs, Layer
-from archc.reports.json import named_axes
-from archc.reports.written import field_value
+from archc.ir.costs import Costs, Layer
+from archc.language.field_values import field_value
 
 Status = Literal["same", "changed", "added", "removed"]
 
@@ -95,8 +94,8 @@ class Difference(NamedTuple):
         return {
             "a": a.graph.about.name,
             "b": b.graph.about.name,
-            "inputs": [named_axes(side.graph, side.graph.inputs) for side in (a, b)],
-            "outputs": [named_axes(side.graph, side.graph.outputs) for side in (a, b)],
+            "inputs": [side.graph.named_axes(side.graph.inputs) for side in (a, b)],
+            "outputs": [side.graph.named_axes(side.graph.outputs) for side in (a, b)],
             "totals": {
                 key: {"a": one, "b": two, "delta": two - one}
                 for key, one, two in zip(a.totals._fields, a.totals, b.totals, strict=True)

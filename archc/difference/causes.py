@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from archc.difference.fields import changed_fields
-from archc.infer import Costs, Layer
+from archc.ir.costs import Costs, Layer
 from archc.ops.axes import Axes
 from archc.ops.base import ShapeFault
 from archc.records import replace

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archc.language.recipe import Fielded, Training, as_spec
 from archc.ops.fields import fields_of
-from archc.recipe import Fielded, Training, as_spec
 
 Changes = dict[str, tuple[object, object]]
 """Values as a spec would write them, of A and of B, by where they stand:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from archc.graph import Region
-from archc.infer import Costs
+from archc.ir.costs import Costs
+from archc.ir.graph import Region
 from archc.ops.axes import Axes
 from archc.ops.base import Op
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archc.infer import Costs
+from archc.ir.costs import Costs
 from archc.reports.rows import COLUMNS, machine
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archc.diagnostics.ansi import paint
 from archc.difference import Difference, Pair
-from archc.reports.ansi import paint
 from archc.reports.difference_rows import (
     causes,
     changes,

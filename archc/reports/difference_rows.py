@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from archc.difference import Difference, Pair
 from archc.difference.causes import Cause, Cost
+from archc.language.field_values import inline
 from archc.ops.axes import Axes
 from archc.reports.rows import human, size_of
 from archc.reports.table import shortened
-from archc.reports.written import inline
 
 ARROW = "\u2192"
 LONGEST_VALUE = 48

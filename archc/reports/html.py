@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 
 from archc.diagnostics import visible
-from archc.infer import BYTES, Costs, Layer, Memory
+from archc.ir.costs import BYTES, Costs, Layer, Memory
 from archc.reports import json
 from archc.reports.html_code import listing
 from archc.reports.html_graph import graph

@@ -10,12 +10,21 @@ from collections.abc import Iterator
 from html import escape
 
 from archc.diagnostics import visible
-from archc.drawing.contents import output_label, rows_of, titles
-from archc.drawing.items import Frame, Item, Output, Parallel, Repeat, Series, Stack, output_of
-from archc.drawing.labels import family, shape
-from archc.drawing.tree import drawing
-from archc.graph import Node, Region
-from archc.infer import Costs
+from archc.ir.costs import Costs
+from archc.ir.graph import Node, Region
+from archc.reports.drawing.contents import output_label, rows_of, titles
+from archc.reports.drawing.items import (
+    Frame,
+    Item,
+    Output,
+    Parallel,
+    Repeat,
+    Series,
+    Stack,
+    output_of,
+)
+from archc.reports.drawing.labels import family, shape
+from archc.reports.drawing.tree import drawing
 
 
 def graph(costs: Costs) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from json import dumps
 from typing import Any
 
-from archc.graph import Graph, Node
-from archc.infer import Costs, Layer, Memory
+from archc.ir.costs import Costs, Layer, Memory
+from archc.ir.graph import Graph, Node
 
 VERSION = 1
 """The version of the report's form, under its first key `archc`."""
@@ -30,8 +30,8 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
     told["source"] = graph.about.source
     if graph.about.overrides:
         told["set"] = dict(graph.about.overrides)
-    told["inputs"] = named_axes(graph, graph.inputs)
-    told["outputs"] = named_axes(graph, graph.outputs)
+    told["inputs"] = graph.named_axes(graph.inputs)
+    told["outputs"] = graph.named_axes(graph.outputs)
     files: dict[str, str] = {}
     told["layers"] = [_layer(layer, graph, files) for layer in costs.layers]
     told["totals"] = costs.totals._asdict()
@@ -42,12 +42,6 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
             "training_bytes": memory.training,
         }
     return told
-
-
-def named_axes(graph: Graph, indices: tuple[int, ...]) -> dict[str, dict[str, int]]:
-    """The axes of some nodes by path."""
-    nodes = [graph.nodes[index] for index in indices]
-    return {node.path: node.output.as_dict() for node in nodes}
 
 
 def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, object]:

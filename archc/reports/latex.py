@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from archc.diagnostics import visible
-from archc.infer import Costs, Memory
+from archc.ir.costs import Costs, Memory
 from archc.reports.rows import Row, human, rows, totals
 
 LONGEST = 45

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from archc.diagnostics import visible
-from archc.infer import Costs, Memory
+from archc.ir.costs import Costs, Memory
 from archc.reports.rows import COLUMNS, axes_line, human, totals
 
 

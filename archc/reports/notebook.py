@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import visible
-from archc.infer import Costs
+from archc.ir.costs import Costs
 from archc.reports.rows import COLUMNS, axes_line, human, rows, totals
 from archc.reports.table import heading
 

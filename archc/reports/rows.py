@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from archc.graph import Node
-from archc.infer import Costs, Layer, Memory
+from archc.ir.costs import Costs, Layer, Memory
+from archc.ir.graph import Node
 
 Cell = str | int | tuple[int, ...] | None
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from archc.diagnostics import visible
-from archc.drawing.contents import Row
-from archc.drawing.labels import FONT, SMALL, family, wrapped
-from archc.drawing.layout import Border, Box, Ending, Layout, layout
-from archc.drawing.pieces import HEADER, PAD, ROW, SHADOW, Edge, Point
-from archc.drawing.tree import drawing
-from archc.infer import Costs
+from archc.ir.costs import Costs
+from archc.reports.drawing.contents import Row
+from archc.reports.drawing.labels import BOLD, FONT, SMALL, family, wrapped
+from archc.reports.drawing.layout import Border, Box, Ending, Layout, layout
+from archc.reports.drawing.pieces import HEADER, PAD, ROW, SHADOW, Edge, Point
+from archc.reports.drawing.tree import drawing
 from archc.reports.rows import axes_line, human, totals
 
 MARGIN = 20
@@ -87,7 +87,7 @@ def _heading(costs: Costs, width: float) -> _Heading:
     about = costs.graph.about
     lines = []
     y = float(MARGIN)
-    for line in wrapped(visible(about.title or about.name), TITLE, width, LONGEST_TITLE):
+    for line in wrapped(visible(about.title or about.name), TITLE * BOLD, width, LONGEST_TITLE):
         y += TITLE
         lines.append(_text(MARGIN, y, line, "title"))
         y += 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archc.diagnostics import visible
-from archc.infer import Costs, Memory
+from archc.ir.costs import Costs, Memory
 from archc.reports.rows import COLUMNS, Column, Row, axes_line, human, rows, totals
 
 GAP = 2

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from archc import backends
 from archc.diagnostics import Diagnostic, SpecError
-from archc.infer import Costs
+from archc.ir.costs import Costs
 from archc.spec import Spec
-from archc.training import assemble, constants
+from archc.training import script
+from archc.training.script import constants
 
 
 def emit(backend: str, spec: Spec, costs: Costs) -> str:
@@ -27,4 +28,4 @@ def emit(backend: str, spec: Spec, costs: Costs) -> str:
         raise SpecError([Diagnostic("ARC704", "the spec has no `training`", place, hint)])
     model = backends.emit(backend, spec, costs)
     made = constants.values(backend, spec, costs)
-    return assemble.script(backend, model, made, spec, costs)
+    return script.script(backend, model, made, spec, costs)

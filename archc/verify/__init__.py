@@ -28,7 +28,7 @@ from time import perf_counter
 from typing import Any
 
 from archc import backends
-from archc.infer import Costs
+from archc.ir.costs import Costs
 from archc.spec import Spec
 from archc.verify.comparison import NUDGED, Comparison, Verification, beside_rounding
 from archc.verify.engines import engine_of, tensorflow_lacks

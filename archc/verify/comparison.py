@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from archc.graph import Node
-from archc.infer import Costs
+from archc.ir.costs import Costs
+from archc.ir.graph import Node
 from archc.ops.normalization import BatchNorm
 from archc.verify.compare import Difference, difference, size
 from archc.verify.draws import draw_of, drawn

@@ -12,7 +12,7 @@ from hashlib import sha256
 from math import prod, sqrt
 from typing import Any, NamedTuple
 
-from archc.graph import Graph, Node
+from archc.ir.graph import Graph, Node
 from archc.ops import activation
 from archc.ops.base import Op
 from archc.ops.convolution import ConvTranspose

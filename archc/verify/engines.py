@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from archc.graph import Graph, Node
+from archc.ir.graph import Graph, Node
 from archc.ops import activation
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool

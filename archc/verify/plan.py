@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from archc import backends
-from archc.backends.lowering import Placed, hole
-from archc.backends.uses import Uses
-from archc.emit import Attribute, Binary, Call, Expr, Index, Ref
-from archc.infer import Costs
+from archc.backends.base import Placed, hole
+from archc.backends.blocks.dataflow import Uses
+from archc.codegen.rewrite import children
+from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
+from archc.ir.costs import Costs
 from archc.ops.regularization import Dropout, DropPath
-from archc.rewrite import children
 from archc.spec import Spec
 from archc.verify.draws import draw_of
 from archc.verify.settings import Settings

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from archc.diagnostics import visible
-from archc.reports.ansi import paint
+from archc.diagnostics.ansi import paint
 from archc.verify.compare import Difference
 from archc.verify.comparison import Row, Verification
 from archc.verify.engines import tensorflow_lacks

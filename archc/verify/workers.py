@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
-from archc.weights.apart import environment
+from archc.weights.sandbox import environment
 
 MODULES = {
     "torch": "archc.verify.torch_side",

@@ -13,11 +13,13 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple, NoReturn
 
 from archc.diagnostics import Diagnostic, Place, SourceText, SpecError, encodable
+from archc.weights.sandbox import asked
 
 FORMAT = "archc-weights"
 VERSION = "1"
@@ -95,13 +97,23 @@ def opened(path: str) -> Iterator[Stored]:
         if len(first) >= 9 and first[8:9] == b"{" and 8 + _header_size(first) <= size:
             yield _safetensors(path, path, stack, None)
         elif foreign is not None:
-            from archc.weights.apart import as_safetensors
-
-            made = stack.enter_context(as_safetensors(foreign.module, path))
+            made = stack.enter_context(_as_safetensors(foreign.module, path))
             yield _safetensors(made, path, stack, foreign.kind)
         else:
             hint = "safetensors, .pth and .h5 are read"
             refuse(path, "it is no file of weights, or is cut off", hint)
+
+
+@contextmanager
+def _as_safetensors(module: str, path: str) -> Iterator[str]:
+    """A safetensors file with the arrays of a file, there within the context. Raises SpecError
+    (ARC603)."""
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder:
+        made = os.path.join(folder, "weights.safetensors")
+        told = asked(module, "read", os.path.abspath(path), made)
+        if told is not None:
+            refuse(path, told)
+        yield made
 
 
 class _Foreign(NamedTuple):

@@ -17,8 +17,8 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from archc.diagnostics import encodable
-from archc.weights.apart import limit, line, not_installed, too_large
 from archc.weights.files import GROUPS, ORDER, STORABLE, write_safetensors
+from archc.weights.sandbox import limit, line, not_installed, too_large
 
 LARGEST_GROUP = 100_000
 DEEPEST = 32

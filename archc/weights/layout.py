@@ -20,13 +20,13 @@ from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 from archc import backends
+from archc.backends.base import Placed
+from archc.backends.blocks.dataflow import Uses
 from archc.backends.keras.layout import observed_flattens
-from archc.backends.lowering import Placed
-from archc.backends.uses import Uses
+from archc.codegen.tree import Ref
 from archc.diagnostics import Diagnostic, SpecError
-from archc.emit import Ref
-from archc.graph import Graph, Node
-from archc.infer import Costs
+from archc.ir.costs import Costs
+from archc.ir.graph import Graph, Node
 from archc.ops.base import Weight
 from archc.ops.shape import Flatten
 from archc.spec import Spec

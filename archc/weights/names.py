@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from archc.backends.uses import Uses
+from archc.backends.blocks.dataflow import Uses
 from archc.diagnostics import Diagnostic, SpecError, did_you_mean
-from archc.infer import Costs
-from archc.source import Value
+from archc.ir.costs import Costs
+from archc.language.values import Value
 from archc.weights.files import DTYPES, ORDER, Entry, Stored, place_of
 from archc.weights.layout import Array, Layout
 

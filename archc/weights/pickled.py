@@ -13,8 +13,8 @@ import sys
 import zipfile
 from typing import Any
 
-from archc.weights.apart import limit, line, not_installed, too_large
 from archc.weights.files import ORDER
+from archc.weights.sandbox import limit, line, not_installed, too_large
 
 
 def archive_fault(path: str) -> str | None:

@@ -17,15 +17,15 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from archc import backends
-from archc.emit import Ref
-from archc.infer import Costs
-from archc.output import OutputError
+from archc.codegen.tree import Ref
+from archc.files import OutputError
+from archc.ir.costs import Costs
 from archc.spec import Spec
-from archc.weights.apart import asked, environment
 from archc.weights.files import FORMAT, VERSION, Stored, opened, refuse, write_safetensors
 from archc.weights.hdf5 import group_of
 from archc.weights.layout import Layout, arrays, slots, to_canonical, to_framework
 from archc.weights.names import Wanted, matched
+from archc.weights.sandbox import asked, environment
 
 NO_TABLE: Mapping[str, str] = {}
 

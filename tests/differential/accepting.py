@@ -6,11 +6,11 @@ import json
 from math import ceil
 from typing import Any
 
-from archc.backends import plan
 from archc.backends.keras import BACKEND as KERAS
+from archc.backends.lower import lower_graph
 from archc.backends.torch import BACKEND as TORCH
 from archc.diagnostics import SourceText, SpecError
-from archc.infer import Costs
+from archc.ir.costs import Costs
 from archc.ops.base import Op
 from archc.ops.normalization import LocalResponseNorm
 from archc.spec import Spec, read_source
@@ -37,8 +37,8 @@ def accepted(document: dict[str, Any]) -> Costs | None:
     """The costs of a spec; None where it is not to be kept."""
     try:
         _, costs = read(json.dumps(document))
-        plan.lower(costs.graph, TORCH)
-        plan.lower(costs.graph, KERAS)
+        lower_graph(costs.graph, TORCH)
+        lower_graph(costs.graph, KERAS)
     except SpecError:
         return None
     sizes = [layer.node.output.elements for layer in costs.layers]

@@ -10,7 +10,7 @@ from itertools import combinations, product
 from random import Random
 from typing import Any, NamedTuple
 
-from archc.infer import Costs
+from archc.ir.costs import Costs
 from archc.ops import OPS
 from archc.ops.axes import Axes
 from archc.ops.base import Op

@@ -21,8 +21,8 @@ from typing import Any
 
 import yaml
 
-from archc.graph import Node
-from archc.infer import Costs
+from archc.ir.costs import Costs
+from archc.ir.graph import Node
 from archc.ops import MERGES
 from archc.ops.axes import Axes, axes_of
 from archc.verify.engines import tensorflow_lacks

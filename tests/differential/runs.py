@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from archc import backends
-from archc.infer import Costs
+from archc.ir.costs import Costs
 from archc.verify import Settings, Verification, WorkerError, Workers, verify
 from tests.differential.accepting import read
 from tests.differential.generator import spec_text

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
-from archc.recipe import Training
-from archc.training import keras_recipe, torch_recipe
-from archc.training.looking.parts import add_part, load
+from archc.language.recipe import Training
+from archc.training.data import add_part, load
+from archc.training.script import keras as keras_recipe
+from archc.training.script import torch as torch_recipe
 
 SAMPLE = Path(__file__).with_name("data")
 """1,500 training and 500 test digits of MNIST (LeCun, Cortes, Burges 1998)."""

@@ -9,8 +9,8 @@ import pytest
 from archc.api import load
 from archc.cli import main
 from archc.diagnostics import SpecError
-from archc.ops.fields import fields_of
-from archc.recipe import (
+from archc.ir.trainability import output_kind
+from archc.language.recipe import (
     Adam,
     AdamW,
     Augment,
@@ -25,8 +25,8 @@ from archc.recipe import (
     Training,
     Variants,
 )
-from archc.resolved import resolved
-from archc.trainable import output_kind
+from archc.ops.fields import fields_of
+from archc.reports.resolved import resolved
 
 HEAD = """\
 archc: 1

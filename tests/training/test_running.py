@@ -16,8 +16,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from archc.language.recipe import Training
 from archc.ops.fields import fields_of
-from archc.recipe import Training
 from tests.training.parts import parts
 
 # Files

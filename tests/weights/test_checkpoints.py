@@ -16,11 +16,11 @@ import pytest
 
 from archc.api import Network, load
 from archc.diagnostics import SpecError
-from archc.source import parse, read_text
+from archc.language.reader import parse, read_text
 from archc.verify import Given, Settings, Workers, outputs
 from archc.weights import transfer
 from archc.weights.names import read_table
-from tests.emitted import torchvision_models
+from tests.backends import torchvision_models
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent

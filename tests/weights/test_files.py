@@ -22,7 +22,7 @@ from archc.api import Network, load
 from archc.cli import main
 from archc.diagnostics import SpecError
 from archc.verify import Given, Settings, Workers, outputs
-from archc.weights import apart, transfer
+from archc.weights import sandbox, transfer
 from archc.weights.layout import arrays
 
 ROOT = Path(__file__).parents[2]
@@ -174,9 +174,9 @@ def test_emitted_networks_load_what_is_written(tmp_path: Path, workers: Workers)
 
 def test_processes_find_what_this_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "elsewhere")
-    assert apart.environment()["PYTHONPATH"].split(os.pathsep) == [str(ROOT), "elsewhere"]
+    assert sandbox.environment()["PYTHONPATH"].split(os.pathsep) == [str(ROOT), "elsewhere"]
     monkeypatch.delenv("PYTHONPATH")
-    assert apart.environment({"A": "b"})["PYTHONPATH"] == str(ROOT)
+    assert sandbox.environment({"A": "b"})["PYTHONPATH"] == str(ROOT)
 
 
 # What does not fit

@@ -19,11 +19,11 @@ from safetensors.numpy import load_file
 
 from archc.api import Network
 from archc.diagnostics import SpecError
-from archc.output import OutputError
-from archc.weights import apart, transfer
+from archc.files import OutputError
+from archc.weights import sandbox, transfer
 from archc.weights.layout import arrays
 from archc.weights.pickled import archive_fault
-from tests.emitted.networks import written
+from tests.backends.networks import written
 
 DENSE = "archc: 1\nname: net\ninput: {features: 3}\nlayers: [{dense: 2}, {dense: 2}]\n"
 
@@ -248,9 +248,9 @@ def test_a_process_that_dies_or_goes_on_for_ever_is_told(
         path = tmp_path / f"apart/{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("refuse = None\n")
-    own = Path(apart.__file__).read_text()
-    (tmp_path / "apart/archc/weights/apart.py").write_text(own)
-    monkeypatch.setattr(apart, "ROOT", str(tmp_path / "apart"))
+    own = Path(sandbox.__file__).read_text()
+    (tmp_path / "apart/archc/weights/sandbox.py").write_text(own)
+    monkeypatch.setattr(sandbox, "ROOT", str(tmp_path / "apart"))
     monkeypatch.chdir(tmp_path)
     reader = tmp_path / "apart/archc/weights/hdf5.py"
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -260,7 +260,8 @@ def test_a_process_that_dies_or_goes_on_for_ever_is_told(
     reader.write_text("raise SystemExit(3)\n")
     assert "exit code 3" in refusal(tmp_path / "a.h5", net)
     reader.write_text(
-        "from archc.weights import apart\napart.SECONDS = 1\napart.limit(0)\nwhile True: pass\n"
+        "from archc.weights import sandbox\n"
+        "sandbox.SECONDS = 1\nsandbox.limit(0)\nwhile True: pass\n"
     )
     assert "takes too long" in refusal(tmp_path / "a.h5", net)
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archc.weights.layout import Slot, arrays, slots, to_canonical, to_framework
-from tests.emitted.networks import written
+from tests.backends.networks import written
 
 SIZES = st.integers(1, 4)
 

@@ -13,11 +13,11 @@ from safetensors.numpy import save_file
 from archc.api import Network
 from archc.cli import main
 from archc.diagnostics import SpecError
-from archc.source import parse, read_text
+from archc.language.reader import parse, read_text
 from archc.weights import transfer
 from archc.weights.layout import arrays
 from archc.weights.names import read_table
-from tests.emitted.networks import written
+from tests.backends.networks import written
 
 RESIDUAL = """archc: 1
 name: residual

@@ -7,7 +7,11 @@ from dataclasses import replace
 from itertools import count
 from string import digits
 
-from archc.backends import plan
+from archc.backends.base import Placed, Site, Stage
+from archc.backends.blocks.dataflow import Uses, is_empty
+from archc.backends.blocks.items import Group, Item, Part, Stages, Template
+from archc.backends.blocks.outline import template
+from archc.backends.blocks.placements import definition_of, placings
 from archc.backends.keras.functions import (
     Body,
     block_function,
@@ -25,7 +29,7 @@ from archc.backends.keras.lowering import (
     helper_source,
     lower_flatten_canonical,
 )
-from archc.backends.lowering import Placed, Site, Stage
+from archc.backends.lower import Backend, exposed, lower_graph
 from archc.backends.module import (
     BATCH,
     docstring,
@@ -38,11 +42,8 @@ from archc.backends.module import (
     run_main,
     summary,
 )
-from archc.backends.parts import Group, Item, Part, Stages, Template
-from archc.backends.placing import definition_of, placings
-from archc.backends.template import template
-from archc.backends.uses import Uses, is_empty
-from archc.emit import (
+from archc.codegen.printer import render
+from archc.codegen.tree import (
     Assign,
     Call,
     Commented,
@@ -61,13 +62,12 @@ from archc.emit import (
     TupleOf,
     call,
 )
-from archc.graph import Graph
-from archc.infer import Costs
-from archc.names import BUILTINS, EMITTED
-from archc.printer import render
+from archc.ir.costs import Costs
+from archc.ir.graph import Graph
+from archc.language.names import BUILTINS, EMITTED
 from archc.spec import Spec
 
-BACKEND = plan.Backend("keras", LOWERINGS, REFUSED)
+BACKEND = Backend("keras", LOWERINGS, REFUSED)
 KNOWN: dict[str, Import | ImportFrom] = {
     "keras": Import("keras"),
     "layers": ImportFrom("keras", ("layers",)),
@@ -86,7 +86,7 @@ def emit(spec: Spec, costs: Costs) -> str:
     graph = costs.graph
     uses = Uses(graph)
     stages = lower(graph, uses)
-    arguments = plan.exposed(spec, costs, stages, BACKEND)
+    arguments = exposed(spec, costs, stages, BACKEND)
     made = template(graph, stages, arguments, passes_width=False)
     separator = _separator(graph, stages)
     renamed = _function_names(graph, made)
@@ -159,7 +159,7 @@ def _function_names(graph: Graph, made: Template) -> dict[str, str]:
 
 def lower(graph: Graph, uses: Uses) -> dict[int, tuple[Stage, ...]]:
     """The stages of every node; a `flatten` whose order shows moves the channels first."""
-    stages = plan.lower(graph, BACKEND)
+    stages = lower_graph(graph, BACKEND)
     for index in observed_flattens(graph, uses.users):
         node = graph.nodes[index]
         site = Site(node.op, graph.input_axes(node), node.output)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archc.backends.base import Lowering, Site, Stage
 from archc.backends.constructors import layer, option, simple
-from archc.backends.lowering import Lowering, Site, Stage
-from archc.emit import Call, Expr, Keyword, ListOf, Lit, Ref, call
+from archc.codegen.rewrite import transform
+from archc.codegen.tree import Call, Expr, Keyword, ListOf, Lit, Ref, call
 from archc.ops import activation as ops
 from archc.ops.activation import Activation
 from archc.ops.axes import Axes
 from archc.ops.base import Op
-from archc.rewrite import transform
 
 _STRINGS: dict[type[Activation], str] = {
     ops.Relu: "relu",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from archc.backends.base import INCOMING, Refusal, Site, Stage
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.activations import fused
 from archc.backends.keras.initializers import depthwise_initializer, kernel_initializer
-from archc.backends.keras.layers import Pairs, around_stage
+from archc.backends.keras.padding import Pairs, around_stage
 from archc.backends.keras.windows import lays_same_right, matches_same
-from archc.backends.lowering import INCOMING, Refusal, Site, Stage
-from archc.emit import Keyword, Lit
+from archc.codegen.tree import Keyword, Lit
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv, Spread
 
 

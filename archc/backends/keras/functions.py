@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from archc.backends.base import Stage, fill, hole
+from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
+from archc.backends.blocks.items import Argument, Definition, Group, Item, Part, trees_in
+from archc.backends.blocks.symbols import symbols_in
+from archc.backends.blocks.variables import Operation, name_variables
 from archc.backends.keras.layout import shape_comment
-from archc.backends.lowering import Stage, fill, hole
-from archc.backends.parts import Argument, Definition, Group, Item, Part, trees_in
-from archc.backends.symbols import symbols_in
-from archc.backends.uses import Uses, is_empty, nodes_of
-from archc.backends.variables import Operation, name_variables
-from archc.emit import (
+from archc.codegen.tree import (
     Assign,
     Call,
     Comment,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import prod, sqrt
 
 from archc.backends.constructors import layer, option
-from archc.emit import Expr, Keyword, Lit, call
+from archc.codegen.tree import Expr, Keyword, Lit, call
 from archc.ops.initializer import Initializer
 
 _SCALES = {"glorot": (1.0, "fan_avg"), "he": (2.0, "fan_in"), "lecun": (1.0, "fan_in")}

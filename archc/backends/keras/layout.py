@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from math import prod
 
-from archc.backends.uses import OUTSIDE
-from archc.graph import Graph, Node
+from archc.backends.blocks.dataflow import OUTSIDE
+from archc.ir.graph import Graph, Node
 from archc.ops.axes import Axes
 from archc.ops.shape import Flatten
 

@@ -5,6 +5,7 @@ Feature maps are stored channels last: (batch, height, width, channels).
 
 from __future__ import annotations
 
+from archc.backends.base import Lowering, Refusal, Site, Stage
 from archc.backends.constructors import codes_literal, helpers_beside, layer, option, simple
 from archc.backends.keras.activations import ACTIVATIONS, fused
 from archc.backends.keras.convolutions import (
@@ -29,8 +30,7 @@ from archc.backends.keras.shapes import (
     lower_select,
     lower_upsample,
 )
-from archc.backends.lowering import Lowering, Refusal, Site, Stage
-from archc.emit import Keyword, Lit
+from archc.codegen.tree import Keyword, Lit
 from archc.ops import (
     convolution,
     dense,

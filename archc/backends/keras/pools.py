@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archc.backends.base import Site, Stage
 from archc.backends.constructors import layer, option, per_axis
-from archc.backends.keras.layers import Pairs, around_stage
+from archc.backends.keras.padding import Pairs, around_stage
 from archc.backends.keras.windows import lays_same_right, matches_same
-from archc.backends.lowering import Site, Stage
-from archc.emit import Keyword, Lit
+from archc.codegen.tree import Keyword, Lit
 from archc.ops.base import spread
 from archc.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archc.ops.sliding import Slide

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from archc.backends.base import Site, Stage
 from archc.backends.constructors import layer, option, per_axis
-from archc.backends.keras.layers import around
-from archc.backends.lowering import Site, Stage
-from archc.emit import Call, Expr, Keyword, Lit, Ref, call
+from archc.backends.keras.padding import around
+from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref, call
 from archc.ops.axes import Axes
 from archc.ops.shape import Crop, Pad, Permute, Select, Upsample
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archc.backends import plan
-from archc.backends.lowering import Placed
+from archc.backends.base import Placed
+from archc.backends.blocks.dataflow import Uses
+from archc.backends.blocks.items import Definition, Stages, Template
+from archc.backends.blocks.outline import template
+from archc.backends.lower import Backend, exposed, lower_graph
 from archc.backends.module import (
     BATCH,
     docstring,
@@ -18,13 +21,11 @@ from archc.backends.module import (
     run_main,
     summary,
 )
-from archc.backends.parts import Definition, Stages, Template
-from archc.backends.template import template
 from archc.backends.torch.classes import Classes
 from archc.backends.torch.lowering import HELPERS, LOWERINGS, REFUSED, helper_source
-from archc.backends.torch.places import whole_paths
-from archc.backends.uses import Uses
-from archc.emit import (
+from archc.backends.torch.module_paths import whole_paths
+from archc.codegen.printer import render
+from archc.codegen.tree import (
     Assign,
     Attribute,
     Call,
@@ -42,13 +43,12 @@ from archc.emit import (
     TupleOf,
     call,
 )
-from archc.graph import Graph
-from archc.infer import Costs
+from archc.ir.costs import Costs
+from archc.ir.graph import Graph
 from archc.ops.axes import Axes
-from archc.printer import render
 from archc.spec import Spec
 
-BACKEND = plan.Backend("torch", LOWERINGS, REFUSED)
+BACKEND = Backend("torch", LOWERINGS, REFUSED)
 KNOWN: dict[str, Import | ImportFrom] = {
     "OrderedDict": ImportFrom("collections", ("OrderedDict",)),
     "Tensor": ImportFrom("torch", ("Tensor",)),
@@ -80,8 +80,8 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placed, ...]]:
 def _write(spec: Spec, costs: Costs) -> tuple[Stages, Template, Classes]:
     """The stages of all nodes, the network with each block once, and its classes."""
     graph = costs.graph
-    stages = plan.lower(graph, BACKEND)
-    arguments = plan.exposed(spec, costs, stages, BACKEND)
+    stages = lower_graph(graph, BACKEND)
+    arguments = exposed(spec, costs, stages, BACKEND)
     taken = [*KNOWN, *HELPERS]
     made = template(graph, stages, arguments, passes_width=True, taken=taken)
     taken += [graph.about.class_name, *(one.name for one in made.definitions)]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archc.backends.base import INCOMING, Lowering, Site, Stage
 from archc.backends.constructors import layer, option, simple
-from archc.backends.lowering import INCOMING, Lowering, Site, Stage
 from archc.backends.torch.layers import incoming
-from archc.emit import Call, Expr, Keyword, Lit, call
+from archc.codegen.rewrite import transform
+from archc.codegen.tree import Call, Expr, Keyword, Lit, call
 from archc.ops import activation as ops
 from archc.ops.activation import Activation
 from archc.ops.axes import Axes
 from archc.ops.base import Op
-from archc.rewrite import transform
 
 
 def lower_prelu(site: Site) -> tuple[Stage, ...]:

@@ -7,14 +7,22 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from archc.backends.lowering import Stage, fill, hole
-from archc.backends.parts import Argument, Group, Item, Part, trees_in
-from archc.backends.symbols import symbols_in
-from archc.backends.torch.initial import gathered, of_group, of_optional, of_sequence, of_stage
-from archc.backends.torch.places import Places, in_optional, in_sequence
-from archc.backends.uses import Uses, is_empty
-from archc.backends.variables import Operation, name_variables
-from archc.emit import (
+from archc.backends.base import Stage, fill, hole
+from archc.backends.blocks.dataflow import Uses, is_empty
+from archc.backends.blocks.items import Argument, Group, Item, Part, trees_in
+from archc.backends.blocks.symbols import symbols_in
+from archc.backends.blocks.variables import Operation, name_variables
+from archc.backends.torch.init_statements import (
+    gathered,
+    of_group,
+    of_optional,
+    of_sequence,
+    of_stage,
+)
+from archc.backends.torch.layers import shape_comment
+from archc.backends.torch.module_paths import Places, in_optional, in_sequence
+from archc.codegen.docs import width_on_one_line
+from archc.codegen.tree import (
     Assign,
     Attribute,
     Call,
@@ -37,20 +45,13 @@ from archc.emit import (
     TupleOf,
     call,
 )
-from archc.graph import Input
-from archc.names import new_class
-from archc.ops.axes import Axes
+from archc.ir.graph import Input
+from archc.language.names import new_class
 from archc.ops.merge import Merge
-from archc.pieces import width_on_one_line
 
 WIDTH = 88
 FEWEST_REPEATED = 3
 """Equal blocks in a row from which on they are written as one repeated line."""
-
-
-def shape_comment(axes: Axes | None) -> str | None:
-    """`64 x 224 x 224`."""
-    return None if axes is None else " x ".join(map(str, axes.sizes))
 
 
 class _Entry(NamedTuple):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from archc.backends.lowering import hole
-from archc.emit import Attribute, Call, Keyword, Lit, Ref, call
+from archc.backends.base import hole
+from archc.codegen.tree import Attribute, Call, Keyword, Lit, Ref, call
 from archc.ops.initializer import Initializer
 
 _NONLINEARITY = {"he": "relu", "lecun": "linear"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from archc.backends.lowering import INCOMING
-from archc.emit import Lit
+from archc.backends.base import INCOMING
+from archc.codegen.tree import Lit
 from archc.ops.axes import Axes
 
 
@@ -15,3 +15,8 @@ def incoming(x: Axes) -> Lit:
 def tidy(value: float) -> float:
     """`value` to 12 significant digits: 1 - 0.9 becomes 0.1."""
     return float(f"{value:.12g}")
+
+
+def shape_comment(axes: Axes | None) -> str | None:
+    """`64 x 224 x 224`."""
+    return None if axes is None else " x ".join(map(str, axes.sizes))

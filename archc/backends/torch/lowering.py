@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
+from archc.backends.base import Lowering, Refusal, Site, Stage, hole
 from archc.backends.constructors import (
     codes_literal,
     helpers_beside,
@@ -13,7 +14,6 @@ from archc.backends.constructors import (
     per_axis,
     simple,
 )
-from archc.backends.lowering import Lowering, Refusal, Site, Stage, hole
 from archc.backends.torch.activations import ACTIVATIONS, fused
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import incoming, tidy
@@ -29,17 +29,7 @@ from archc.backends.torch.windows import (
     lower_max_pool,
     lower_pad,
 )
-from archc.emit import (
-    Attribute,
-    Binary,
-    Expr,
-    Index,
-    Keyword,
-    ListOf,
-    Lit,
-    Slice,
-    call,
-)
+from archc.codegen.tree import Attribute, Binary, Expr, Index, Keyword, ListOf, Lit, Slice, call
 from archc.ops import (
     convolution,
     dense,

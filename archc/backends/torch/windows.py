@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archc.backends.base import Site, Stage, hole
 from archc.backends.constructors import layer, option, per_axis
-from archc.backends.lowering import Site, Stage, hole
 from archc.backends.torch.activations import fused
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import incoming
-from archc.emit import Call, Expr, Index, Keyword, Lit, Slice, call
+from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Slice, call
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archc.ops.shape import Crop, Pad

@@ -1,0 +1,75 @@
+"""Who uses which value: what decides where a network can be written as a plain sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archc.backends.blocks.items import Group, Item, Part
+from archc.ir.graph import Graph, Region
+
+OUTSIDE = -1
+"""Stands for the network's caller among the users of a value."""
+
+
+class Uses:
+    """The users of each node's output, by index."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.users: list[list[int]] = [[] for _ in graph.nodes]
+        for node in graph.nodes:
+            for index in node.inputs:
+                self.users[index].append(node.index)
+        for index in graph.outputs:
+            self.users[index].append(OUTSIDE)
+
+    def externals(self, region: Region) -> tuple[int, ...]:
+        """The values that enter a region, in the order of use."""
+        inside = {node.index for node in region.nodes()}
+        entering = (
+            index for node in region.nodes() for index in node.inputs if index not in inside
+        )
+        return tuple(dict.fromkeys(entering))
+
+    def results(self, region: Region) -> tuple[int, ...]:
+        """The values that leave a region: its output, then whatever else is used outside."""
+        inside = {node.index for node in region.nodes()}
+        others = (
+            index
+            for index in sorted(inside)
+            if index != region.output and not inside.issuperset(self.users[index])
+        )
+        return (region.output, *others)
+
+    def inputs(self, item: Item) -> tuple[int, ...]:
+        """The values that an item takes."""
+        return item.node.inputs if isinstance(item, Part) else self.externals(item.region)
+
+    def outputs(self, item: Item) -> tuple[int, ...]:
+        """The values that an item gives."""
+        return (item.node.index,) if isinstance(item, Part) else self.results(item.region)
+
+    def is_chain(self, items: Sequence[Item], source: int) -> bool:
+        """Whether each item takes the one before it alone, and nothing else takes that."""
+        current = source
+        for position, item in enumerate(items):
+            if set(self.inputs(item)) != {current} or len(self.inputs(item)) != 1:
+                return False
+            if len(self.outputs(item)) != 1:
+                return False
+            if position and not set(self.users[current]) <= nodes_of(item):
+                return False
+            (current,) = self.outputs(item)
+        return True
+
+
+def nodes_of(item: Item) -> set[int]:
+    """The nodes in an item."""
+    if isinstance(item, Part):
+        return {item.node.index}
+    return {node.index for node in item.region.nodes()}
+
+
+def is_empty(item: Item) -> bool:
+    """Whether an item does nothing: a section or block all of whose steps are left out."""
+    return isinstance(item, Group) and not any(True for _ in item.region.nodes())

@@ -1,0 +1,72 @@
+"""The instances of a network's blocks: where they are, and how their items are aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from archc.backends.base import Stage
+from archc.codegen.rewrite import transform
+from archc.codegen.tree import Expr, Lit
+from archc.ir.graph import Node, Region
+
+
+def alignment_key(item: Node | Region) -> tuple[object, ...]:
+    """What aligns the items of two instances: the step and the repetition that made them."""
+    op = type(item.op).__name__ if isinstance(item, Node) else item.kind
+    return item.origin.step, item.origin.iteration, op
+
+
+def structure(stages: Sequence[Stage]) -> tuple[object, ...]:
+    def blank(expr: Expr) -> Expr:
+        return Lit(None) if isinstance(expr, Lit) else expr
+
+    return tuple(
+        tuple(
+            None if tree is None else transform(tree, blank)
+            for tree in (stage.layer, stage.expression, stage.initialize)
+        )
+        for stage in stages
+    )
+
+
+def fullest(regions: Sequence[Region | None]) -> Region:
+    """The first of the regions with the most nodes: it has every optional part."""
+    whole = [region for region in regions if region is not None]
+    return max(whole, key=lambda region: sum(1 for _ in region.nodes()))
+
+
+def instances_in(root: Region) -> dict[str, list[Region]]:
+    """The instances of each block, in order."""
+    found: dict[str, list[Region]] = {}
+    waiting = [root]
+    while waiting:
+        region = waiting.pop()
+        if region.block is not None:
+            found.setdefault(region.block, []).append(region)
+        waiting += reversed([item for item in region.items if isinstance(item, Region)])
+    return found
+
+
+def inner_first(instances: Mapping[str, Sequence[Region]]) -> list[str]:
+    """The blocks, each after those that its instances contain."""
+    uses = {
+        block: {
+            inner.block
+            for region in regions
+            for inner in _regions_in(region)
+            if inner.block is not None
+        }
+        for block, regions in instances.items()
+    }
+    order: list[str] = []
+    while len(order) < len(uses):
+        ready = [block for block in uses if block not in order and uses[block] <= set(order)]
+        order += ready
+    return order
+
+
+def _regions_in(region: Region) -> Iterator[Region]:
+    for item in region.items:
+        if isinstance(item, Region):
+            yield item
+            yield from _regions_in(item)

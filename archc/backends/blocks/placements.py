@@ -1,0 +1,70 @@
+"""Where the ops of a network come to stand once its blocks are written once: every op of every
+instance with the part of the definition that computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from archc.backends.blocks.dataflow import is_empty
+from archc.backends.blocks.instances import alignment_key
+from archc.backends.blocks.items import Definition, Group, Item, Part, Template
+from archc.codegen.tree import Ref
+from archc.ir.graph import Node, Region
+
+
+class Placing(NamedTuple):
+    """A node, and the part that computes it. `around` holds the sections and block instances in
+    which that part stands, from the outermost, as their own definitions have them."""
+
+    node: Node
+    part: Part
+    around: tuple[Group, ...]
+
+
+def definition_of(group: Group, made: Template) -> Definition | None:
+    """The definition that a group calls, if it is a block's instance."""
+    if group.call is None:
+        return None
+    assert isinstance(group.call.function, Ref)
+    name = group.call.function.name
+    return next(one for one in made.definitions if one.name == name)
+
+
+def placings(made: Template, root: Region) -> Iterator[Placing]:
+    """Those of all nodes in the network."""
+    inside = {
+        group.region.path: group.items if definition is None else definition.items
+        for items in (made.items, *(one.items for one in made.definitions))
+        for group in _groups(items)
+        for definition in [definition_of(group, made)]
+    }
+    yield from _placings(made.items, root, (), inside)
+
+
+def _groups(items: Sequence[Item]) -> Iterator[Group]:
+    for item in items:
+        if isinstance(item, Group):
+            if not is_empty(item):
+                yield item
+            yield from _groups(item.items)
+
+
+def _placings(
+    items: Sequence[Item],
+    region: Region,
+    around: tuple[Group, ...],
+    inside: Mapping[str, Sequence[Item]],
+) -> Iterator[Placing]:
+    """Those of the nodes in a region, which is an instance of the items."""
+    own = {alignment_key(one): one for one in region.items}
+    for item in items:
+        if isinstance(item, Part):
+            node = own.get(alignment_key(item.node))
+            if isinstance(node, Node):
+                yield Placing(node, item, around)
+        elif not is_empty(item):
+            inner = own.get(alignment_key(item.region))
+            if isinstance(inner, Region):
+                path = item.region.path
+                yield from _placings(inside[path], inner, (*around, item), inside)

@@ -1,0 +1,249 @@
+"""Symbols of a block's body: where the instances of a block differ, what stands in the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias, TypeGuard
+
+from archc.codegen.rewrite import transform, walk
+from archc.codegen.tree import Binary, Call, Conditional, Expr, Keyword, Lit, Ref, Unary, call
+from archc.language import expressions as spec
+
+PRINTABLE_FUNCTIONS = frozenset({"min", "max", "round"})
+"""Functions of the spec language that Python has under the same name, with the same meaning for
+numbers."""
+
+Widths: TypeAlias = "Callable[[str], Expr | None]"
+
+
+def translate(
+    expression: spec.Expression, names: Mapping[str, Expr | None], axis: Widths
+) -> Expr | None:
+    """A spec's expression as Python source, over the expressions that `names` and the incoming
+    axes stand for; None where it has no plain equal."""
+    match expression:
+        case spec.Literal(value=value):
+            return Lit(value) if isinstance(value, bool | int | float | str) else None
+        case spec.Name(name=name):
+            return names.get(name)
+        case spec.Incoming(axis=name):
+            return axis(name)
+        case spec.Unary("+", operand):
+            return translate(operand, names, axis)
+        case spec.Unary(operator, operand):
+            inner = translate(operand, names, axis)
+            return None if inner is None else Unary(operator, inner)
+        case spec.Binary(operator, left, right):
+            return _joined(operator, left, right, names, axis)
+        case spec.Comparison(first, rest) if len(rest) == 1:
+            ((operator, right),) = rest
+            return _joined(operator, first, right, names, axis)
+        case spec.Logical(operator, operands):
+            joined = translate(operands[0], names, axis)
+            for operand in operands[1:]:
+                inner = translate(operand, names, axis)
+                joined = folded(Binary(operator, joined, inner)) if joined and inner else None
+            return joined
+        case spec.Conditional(condition, then, otherwise):
+            test = translate(condition, names, axis)
+            values = translate(then, names, axis), translate(otherwise, names, axis)
+            if test is None or values[0] is None or values[1] is None:
+                return None
+            if isinstance(test, Lit):
+                return values[0] if test.value else values[1]
+            return Conditional(test, values[0], values[1])
+        case spec.Call(function, arguments) if function in PRINTABLE_FUNCTIONS:
+            found = [translate(argument, names, axis) for argument in arguments]
+            translated = [argument for argument in found if argument is not None]
+            return call(function, *translated) if len(translated) == len(found) else None
+        case _:
+            return None
+
+
+def _joined(
+    operator: str,
+    left: spec.Expression,
+    right: spec.Expression,
+    names: Mapping[str, Expr | None],
+    axis: Widths,
+) -> Expr | None:
+    a, b = translate(left, names, axis), translate(right, names, axis)
+    return None if a is None or b is None else folded(Binary(operator, a, b))
+
+
+_ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+}
+
+
+_COMPARISONS: Mapping[str, Callable[[object, object], bool]] = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: is_number(a) and is_number(b) and a < b,
+    "<=": lambda a, b: is_number(a) and is_number(b) and a <= b,
+    ">": lambda a, b: is_number(a) and is_number(b) and a > b,
+    ">=": lambda a, b: is_number(a) and is_number(b) and a >= b,
+}
+
+
+def folded(expr: Binary) -> Expr:
+    """An operation on two constants as what it comes to; `and` and `or` without an operand that
+    decides nothing."""
+    left, right = expr.left, expr.right
+    if expr.operator in ("and", "or"):
+        neutral = Lit(expr.operator == "and")
+        if left == neutral or (isinstance(right, Lit) and right != neutral):
+            return right
+        return left if right == neutral or isinstance(left, Lit) else expr
+    if isinstance(left, Lit) and isinstance(right, Lit):
+        if expr.operator in _COMPARISONS:
+            return Lit(_COMPARISONS[expr.operator](left.value, right.value))
+        value = value_of(expr, {})
+        return Lit(value) if is_number(value) else expr
+    return expr
+
+
+def concrete(expr: Expr, values: Mapping[Expr, object]) -> Expr:
+    """An expression with values for its symbols, whatever is constant in it computed, and without
+    the defaults that only say what need not be printed."""
+
+    def settle(node: Expr) -> Expr:
+        if node in values:
+            value = values[node]
+            return Lit(value) if isinstance(value, bool | int | float | str | tuple) else node
+        match node:
+            case Binary():
+                return folded(node)
+            case Unary("-", Lit(value=value)) if is_number(value):
+                return Lit(-value)
+            case Unary("not", Lit(value=bool(value))):
+                return Lit(not value)
+            case Conditional(Lit(value=bool(value)), then, otherwise):
+                return then if value else otherwise
+            case Call(Ref(name), arguments, ()) if name in _COMPUTED:
+                numbers = [one.value for one in arguments if isinstance(one, Lit)]
+                if numbers and all(map(is_number, numbers)) and len(numbers) == len(arguments):
+                    return Lit(_COMPUTED[name](*numbers))
+                return node
+            case Call(function, arguments, keywords):
+                bare = tuple(Keyword(word.name, word.value) for word in keywords)
+                return Call(function, arguments, bare)
+            case _:
+                return node
+
+    return transform(expr, settle)
+
+
+_COMPUTED: Mapping[str, Callable[..., int | float]] = {"max": max, "min": min, "round": round}
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number, which a boolean is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def ratio(values: Sequence[object], of: Sequence[object], symbol: Expr) -> Expr | None:
+    """`values` as a whole multiple or a whole part of a symbol whose values are `of`, where these
+    differ enough to tell; None where they are neither."""
+    pairs = [
+        (a, b)
+        for a, b in zip(values, of, strict=True)
+        if isinstance(a, int) and isinstance(b, int) and a and b
+    ]
+    if len(pairs) < len(values) or len(set(of)) < 2:
+        return None
+    a, b = pairs[0]
+    if a % b == 0 and all(x == y * (a // b) for x, y in pairs):
+        return Binary("*", Lit(a // b), symbol)
+    if b % a == 0 and all(y == x * (b // a) for x, y in pairs):
+        return Binary("//", symbol, Lit(b // a))
+    return None
+
+
+UNKNOWN = object()
+"""What cannot be told: it is like no value, None among them, that a literal may have."""
+
+
+def value_of(expr: Expr, values: Mapping[Expr, object]) -> object:
+    """What an arithmetic expression comes to, given the value of each symbol in it; `UNKNOWN` where
+    it cannot be told."""
+    if expr in values:
+        return values[expr]
+    match expr:
+        case Lit(value=value):
+            return value
+        case Binary(operator, left, right) if operator in _ARITHMETIC:
+            a, b = value_of(left, values), value_of(right, values)
+            if isinstance(a, int | float) and isinstance(b, int | float):
+                if operator in ("/", "//", "%") and b == 0:
+                    return UNKNOWN
+                return _ARITHMETIC[operator](a, b)
+            return UNKNOWN
+        case Unary("-", operand):
+            inner = value_of(operand, values)
+            return -inner if isinstance(inner, int | float) else UNKNOWN
+        case _:
+            return UNKNOWN
+
+
+def same(found: Sequence[object], wanted: Sequence[object]) -> bool:
+    """Whether two columns of values are the same, `1`, `1.0` and `True` told apart."""
+    return len(found) == len(wanted) and all(
+        type(a) is type(b) and a == b for a, b in zip(found, wanted, strict=True)
+    )
+
+
+def symbols_in(trees: Sequence[Expr | None]) -> set[str]:
+    """The plain names that stand in some trees."""
+    return {
+        node.name
+        for tree in trees
+        if tree is not None
+        for node in walk(tree)
+        if isinstance(node, Ref) and "." not in node.name
+    }
+
+
+def total(parts: Sequence[Expr | None]) -> Expr | None:
+    """The sum of some widths: literals are added up, equal symbols counted."""
+    constant = 0
+    counts: dict[Expr, int] = {}
+    for part in parts:
+        if part is None:
+            return None
+        if isinstance(part, Lit) and isinstance(part.value, int):
+            constant += part.value
+        else:
+            counts[part] = counts.get(part, 0) + 1
+    terms: list[Expr] = [
+        part if count == 1 else Binary("*", Lit(count), part) for part, count in counts.items()
+    ]
+    if constant or not terms:
+        terms.append(Lit(constant))
+    joined = terms[0]
+    for term in terms[1:]:
+        joined = Binary("+", joined, term)
+    return joined
+
+
+def is_plain(value: object) -> TypeGuard[bool | int | float | str]:
+    """Whether a parameter's value can stand in source as one literal."""
+    return isinstance(value, bool | int | float | str)
+
+
+def type_name(column: Sequence[object]) -> str:
+    """The annotation of a parameter that takes some values."""
+    if all(isinstance(value, tuple) for value in column):
+        return "tuple"
+    if all(isinstance(value, bool) for value in column):
+        return "bool"
+    if all(isinstance(value, int) for value in column):
+        return "int"
+    if all(isinstance(value, int | float) for value in column):
+        return "float"
+    return "str"

@@ -1,0 +1,28 @@
+"""How Keras takes elements at the sides of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archc.backends.base import Stage
+from archc.backends.constructors import layer, per_axis
+from archc.codegen.tree import Lit
+
+Pairs = Sequence[tuple[int, int]]
+"""Elements at the begin and end of each spatial axis."""
+
+
+def around(pairs: Pairs, field: str | None = None) -> Lit:
+    """What the padding and cropping layers of Keras take, as short as it can be written."""
+    if all(begin == end for begin, end in pairs):
+        return per_axis([begin for begin, _ in pairs], field)
+    return Lit(pairs[0] if len(pairs) == 1 else tuple(pairs), field)
+
+
+def around_stage(
+    name: str, label: str, pairs: Pairs, field: str | None = None
+) -> tuple[Stage, ...]:
+    """`layers.ZeroPadding2D` or `layers.Cropping2D` by its name, where there is anything to do."""
+    if not any(map(any, pairs)):
+        return ()
+    return (Stage(layer(f"layers.{name}{len(pairs)}D", around(pairs, field)), label=label),)

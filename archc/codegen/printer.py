@@ -1,0 +1,339 @@
+"""Prints a `Module` of the tree as source that `ruff format` (88 columns) leaves unchanged.
+
+Statements, comments and docstrings; whatever text they hold, it comes out as inert ASCII.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from archc.codegen.docs import Item, Piece, Run, Text, bracket, escaped, run, to_piece
+from archc.codegen.layout import INDENT, WIDTH, after, comment_line, lay, lay_value, with_comment
+from archc.codegen.rewrite import transform, walk
+from archc.codegen.tree import (
+    Assign,
+    BlankLine,
+    ClassDef,
+    Comment,
+    Commented,
+    Expr,
+    ExpressionStatement,
+    For,
+    FunctionDef,
+    If,
+    Import,
+    ImportFrom,
+    Index,
+    Module,
+    Parameter,
+    Raw,
+    Return,
+    Slice,
+    Statement,
+    TupleOf,
+)
+
+Definition = FunctionDef | ClassDef | Raw
+
+
+def render(module: Module) -> str:
+    """The text of the file, with a line end at its end.
+
+    Raises ValueError where a node stands where it cannot, a body is empty or a number is not
+    finite, and TypeError for a literal of another type.
+    """
+    lines = [comment_line(text) for text in module.header]
+    lines += _docstring(module.docstring or "", 0)
+    if lines:
+        lines.append("")
+        if module.body and _leads_to_definition(module.body)[0]:
+            lines.append("")
+    return "\n".join(_block(module.body, 0, lines)).rstrip("\n") + "\n"
+
+
+def imports(*wanted: Import | ImportFrom) -> tuple[Statement, ...]:
+    """The imports in the order that ruff's isort rules ask for.
+
+    `__future__`, the standard library and third parties, with a blank line between them; in each
+    `import a` before `from a import b`. What is imported from one module becomes one statement.
+    """
+    names: dict[str, set[str]] = {}
+    plain: list[Import] = []
+    for each in wanted:
+        if isinstance(each, ImportFrom):
+            names.setdefault(each.module, set()).update(each.names)
+        elif each not in plain:
+            plain.append(each)
+    merged: list[Import | ImportFrom] = [
+        *sorted(plain, key=lambda each: (each.module.lower(), each.alias or "")),
+        *(
+            ImportFrom(module, tuple(sorted(names[module], key=_member_order)))
+            for module in sorted(names, key=str.lower)
+        ),
+    ]
+    statements: list[Statement] = []
+    for section in range(3):
+        found = [each for each in merged if _section(each.module) == section]
+        if statements and found:
+            statements.append(BlankLine())
+        statements += found
+    return tuple(statements)
+
+
+def _section(module: str) -> int:
+    root = module.partition(".")[0]
+    return 0 if root == "__future__" else 1 if root in sys.stdlib_module_names else 2
+
+
+def _member_order(name: str) -> tuple[int, str, str]:
+    """Constants, then classes, then the rest."""
+    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2
+    return kind, name.lower(), name
+
+
+def _docstring(text: str, indent: int) -> list[str]:
+    """`text` as an inert docstring; nothing where it is blank.
+
+    Lines are wrapped one by one, and indented against the least indented of those after the first.
+    """
+    rows = [(len(row) - len(row.lstrip(" ")), row.split()) for row in text.strip().split("\n")]
+    if not rows[0][1]:
+        return []
+    margin = " " * indent
+    least = min((depth for depth, words in rows[1:] if words), default=0)
+    lines: list[str] = []
+    for depth, words in rows:
+        line = " ".join(escaped(word).replace('"""', '\\"\\"\\"') for word in words)
+        start = margin + " " * min(depth - least, 2 * INDENT)
+        if not lines:
+            start = margin + ('"""\\' if line.startswith('"') else '"""')
+        if words:
+            lines += _filled(line, start, start if lines else margin)
+        elif lines[-1]:
+            lines.append("")
+    if len(lines) == 1 and len(lines[0]) + 3 > WIDTH:
+        # The closing quotes do not fit behind it.
+        lines = _filled(lines[0].lstrip(), margin, margin, WIDTH - 3)
+    if len(lines) > 1:
+        return [*lines, margin + '"""']
+    # A quote at the end is escaped, unless it already follows an odd number of backslashes.
+    last = re.sub(r'(?<!\\)((?:\\\\)*)"$', r'\1\\"', lines[0])
+    return [last + '"""']
+
+
+def _filled(line: str, start: str, margin: str, width: int = WIDTH) -> list[str]:
+    return textwrap.wrap(
+        line,
+        width,
+        initial_indent=start,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _block(body: Sequence[Statement], indent: int, opening: Sequence[str] = ()) -> list[str]:
+    """The lines of a body, with the blank lines that the style asks for.
+
+    `opening` is what stands before the first statement: a docstring and the blank line after it.
+    """
+    lines = list(opening)
+    between = 1 if indent else 2
+    defines = _leads_to_definition(body)
+    previous: Statement | None = None
+    blank = False
+    for index, statement in enumerate(body):
+        if isinstance(statement, BlankLine):
+            blank = previous is not None
+            continue
+        gap = int(blank)
+        if previous is not None:
+            comment_above = isinstance(previous, Comment) and defines[index]
+            imported = isinstance(previous, Import | ImportFrom)
+            if comment_above:
+                gap = 0
+            elif isinstance(previous, Definition) or defines[index]:
+                gap = between
+            elif imported and not isinstance(statement, Import | ImportFrom):
+                gap = 1
+        lines += [""] * gap
+        lines += _statement(statement, indent)
+        previous, blank = statement, False
+    if indent and not opening and all(map(_is_comment, body)):
+        raise ValueError("a body without a statement")
+    return lines
+
+
+def _is_comment(statement: Statement) -> bool:
+    return isinstance(statement, Comment | BlankLine)
+
+
+def _suite(body: Sequence[Statement], indent: int) -> list[str]:
+    """The body of an `if` or a `for`, where ruff wants a blank line before a definition."""
+    first = next((each for each in body if not isinstance(each, BlankLine)), None)
+    return _block(body, indent, [""] if isinstance(first, Definition) else [])
+
+
+def _leads_to_definition(body: Sequence[Statement]) -> list[bool]:
+    """For each statement whether it is a definition, or a comment on one."""
+    leads: list[bool] = []
+    for statement in reversed(body):
+        following = bool(leads) and leads[-1]
+        comment = _is_comment(statement) and following
+        leads.append(comment or isinstance(statement, Definition))
+    return leads[::-1]
+
+
+def _statement(statement: Statement, indent: int) -> list[str]:
+    margin = " " * indent
+    match statement:
+        case Assign(target, value, comment, annotation):
+            typed = "" if annotation is None else f": {_flat(annotation)}"
+            head = _target(target) + typed
+            eager = isinstance(target, TupleOf | Index)
+            return _simple(f"{head} = ", value, comment, indent, eager=eager)
+        case Return(None, comment):
+            return with_comment([f"{margin}return"], "", comment, margin)
+        case Return(value, comment) if value is not None:
+            if isinstance(value, TupleOf) and len(value.items) > 1:
+                flat = to_piece(value).flat
+                if flat is not None and indent + len("return ") + len(flat) - 2 <= WIDTH:
+                    return with_comment([f"{margin}return {flat[1:-1]}"], "", comment, margin)
+            return _simple("return ", value, comment, indent)
+        case ExpressionStatement(value, comment):
+            return _simple("", value, comment, indent)
+        case If():
+            return _if(statement, "if", indent)
+        case For(target, iterable, body):
+            words = f"{margin}for {_target(target)} in "
+            return [
+                *_header(words, _statement_piece(iterable), indent),
+                *_suite(body, indent + INDENT),
+            ]
+        case FunctionDef():
+            return _function(statement, indent)
+        case ClassDef(name, bases, docstring, body, decorators):
+            arguments = bracket("(", [Item(to_piece(base)) for base in bases], ")")
+            declared = run(Text(f"class {name}"), *([arguments] if bases else []))
+            opening = _docstring(docstring or "", indent + INDENT)
+            if opening and body:
+                opening.append("")
+            return [
+                *_decorators(decorators, indent),
+                *_header(margin, declared, indent),
+                *_block(body, indent + INDENT, opening),
+            ]
+        case Comment(text):
+            return [margin + comment_line(text)]
+        case Import(module, alias):
+            return [f"{margin}import {module}{f' as {alias}' if alias else ''}"]
+        case ImportFrom(module, names):
+            items = [Item(Text(name)) for name in names]
+            listed = bracket("(", items, ")")._replace(flat=", ".join(names))
+            return after(
+                margin, lay(run(Text(f"from {module} import "), listed), indent, indent, 0)
+            )
+        case Raw(text):
+            return textwrap.indent(text.strip("\n"), margin).split("\n")
+        case _:
+            raise ValueError(f"{type(statement).__name__} is no statement")
+
+
+def _simple(
+    head: str, value: Expr, comment: str | None, indent: int, *, eager: bool = False
+) -> list[str]:
+    margin = " " * indent
+    piece = _statement_piece(value)
+    lines = after(margin + head, lay_value(piece, indent, indent + len(head), eager=eager))
+    if comment and isinstance(piece, Text) and len(lines) > 1:
+        # ruff would move a comment behind these parentheses into them.
+        return [margin + comment_line(comment), *lines]
+    return with_comment(lines, "", comment, margin)
+
+
+def _statement_piece(value: Expr) -> Piece:
+    """The piece of a whole expression.
+
+    A slice behind a trailing comment makes ruff break what it need not: the comments go above.
+    """
+    piece = to_piece(value)
+    if piece.flat is None and any(isinstance(each, Slice) for each in walk(value)):
+        return to_piece(transform(value, _comment_above))
+    return piece
+
+
+def _comment_above(expr: Expr) -> Expr:
+    if isinstance(expr, Commented) and expr.comment:
+        return Commented(expr.value, None, ", ".join(filter(None, (expr.above, expr.comment))))
+    return expr
+
+
+def _header(head: str, piece: Piece, indent: int) -> list[str]:
+    """The first line of a compound statement, up to its colon."""
+    lines = after(head, lay_value(piece, indent, len(head), 1))
+    lines[-1] += ":"
+    return lines
+
+
+def _if(statement: If, word: str, indent: int) -> list[str]:
+    margin = " " * indent
+    lines = _header(f"{margin}{word} ", _statement_piece(statement.condition), indent)
+    lines += _suite(statement.body, indent + INDENT)
+    match statement.orelse:
+        case ():
+            return lines
+        case (If() as nested,):
+            return lines + _if(nested, "elif", indent)
+        case orelse:
+            return [*lines, f"{margin}else:", *_suite(orelse, indent + INDENT)]
+
+
+def _function(function: FunctionDef, indent: int) -> list[str]:
+    items = [Item(_parameter(parameter)) for parameter in function.parameters]
+    keyword_only = [index for index, each in enumerate(function.parameters) if each.keyword_only]
+    if keyword_only:
+        items.insert(keyword_only[0], Item(Text("*")))
+    parts: list[Piece] = [Text(f"def {function.name}"), bracket("(", items, ")")]
+    if function.returns is not None:
+        parts.append(Text(f" -> {_flat(function.returns)}"))
+    opening = _docstring(function.docstring or "", indent + INDENT)
+    if opening and function.body and _leads_to_definition(function.body)[0]:
+        opening.append("")
+    return [
+        *_decorators(function.decorators, indent),
+        *_header(" " * indent, run(*parts), indent),
+        *_block(function.body, indent + INDENT, opening),
+    ]
+
+
+def _parameter(parameter: Parameter) -> Run:
+    parts: list[Piece] = [Text(parameter.name)]
+    if parameter.annotation is not None:
+        parts += [Text(": "), to_piece(parameter.annotation)]
+    if parameter.default is not None:
+        equals = "=" if parameter.annotation is None else " = "
+        parts += [Text(equals), to_piece(parameter.default)]
+    return run(*parts)
+
+
+def _decorators(decorators: Iterable[Expr], indent: int) -> list[str]:
+    return [
+        line
+        for decorator in decorators
+        for line in after(" " * indent + "@", lay(to_piece(decorator), indent, indent + 1, 0))
+    ]
+
+
+def _target(target: Expr) -> str:
+    flat = _flat(target)
+    return flat[1:-1] if isinstance(target, TupleOf) and len(target.items) > 1 else flat
+
+
+def _flat(expr: Expr) -> str:
+    flat = to_piece(expr).flat
+    if flat is None:
+        raise ValueError("a comment inside a target, an annotation or a return type")
+    return flat

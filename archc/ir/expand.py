@@ -1,0 +1,497 @@
+"""From a document to a graph: repetitions, conditions and blocks are carried out, and the axes of
+every node inferred on the way, because conditions may ask for them (`in.channels`).
+
+Codes: ARC1xx from the ops' own rules, ARC206 a value of the wrong kind, ARC405 too many steps,
+ARC406 a step that no output needs, ARC407 an unknown or repeated name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Literal
+
+from archc.diagnostics import Diagnostic, Note, Place, SpecError, did_you_mean
+from archc.ir.binding import (
+    block_arguments,
+    input_axes,
+    loop_lists,
+    plain_defaults,
+    typed_op,
+    whole_number_hint,
+)
+from archc.ir.graph import NOTHING, About, Branches, Graph, Input, Node, Origin, Region
+from archc.ir.scope import UNKNOWN, Scope
+from archc.language import expressions
+from archc.language.evaluate import (
+    WORK,
+    Environment,
+    Fault,
+    Unknown,
+    asks_for_axes,
+    evaluate,
+    parsed,
+    written,
+)
+from archc.language.names import fault_of_attribute
+from archc.language.schema.validate import shown
+from archc.language.syntax import (
+    BlockStep,
+    BrokenStep,
+    Document,
+    ForStep,
+    MergeStep,
+    OpStep,
+    RepeatStep,
+    SectionStep,
+    Step,
+    kind_of,
+)
+from archc.language.values import Value
+from archc.ops.base import Op, ShapeFault
+from archc.ops.fields import LARGEST
+
+MOST_STEPS = 100_000
+DEEPEST = 64
+MOST_FAULTS = 100
+ABOVE = "a step can take what stands above it"
+
+
+def expand(document: Document, about: About, params: Environment) -> Graph:
+    """The graph of a sound document under values for its parameters. Raises SpecError."""
+    return _Expansion(document, params).graph(about)
+
+
+def find_faults(document: Document, params: Environment) -> tuple[Diagnostic, ...]:
+    """What goes wrong in a document that has faults, as far as those leave it to be told."""
+    return tuple(_Expansion(document, params).faults())
+
+
+class _Stop(Exception):
+    """Nothing further can be carried out."""
+
+
+class _Expansion:
+    """Carries out the steps of one document and collects what goes wrong."""
+
+    def __init__(self, document: Document, params: Environment) -> None:
+        self.document = document
+        self.params = params
+        self.nodes: list[Node] = []
+        self.found: dict[tuple[object, ...], Diagnostic] = {}
+        self.steps = 0
+        self.budget = expressions.Budget(WORK)
+        self.literals: dict[Step, Op] = {}
+        self.blocks: list[str] = []
+        self.refused: set[tuple[str, int]] = set()  # names whose value an op refused
+
+    def fault(self, code: str, message: str, place: Place, hint: str | None = None) -> None:
+        self.report(Diagnostic(code, message, place, hint))
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        # A step in a repetition goes wrong each time: it is told once.
+        self.found.setdefault((diagnostic.place.origin, diagnostic.code), diagnostic)
+        if len(self.found) >= MOST_FAULTS:
+            raise _Stop
+
+    def graph(self, about: About) -> Graph:
+        scope = Scope("", None)
+        try:
+            inputs, outputs = self.network(scope)
+        except _Stop:
+            raise SpecError(self.found.values()) from None
+        if not self.found:
+            self.check_needed(outputs)
+        if self.found:
+            raise SpecError(self.found.values())
+        root = Region(
+            kind="network",
+            name=self.document.name,
+            path="",
+            items=tuple(scope.items),
+            input=inputs[0],
+            output=outputs[0],
+            origin=Origin(self.document.place, self.document.place.origin),
+            named=True,
+        )
+        return Graph(
+            about=about,
+            nodes=tuple(self.nodes),
+            root=root,
+            inputs=inputs,
+            outputs=outputs,
+            expect=self.document.expect,
+        )
+
+    def faults(self) -> Iterable[Diagnostic]:
+        with suppress(_Stop):
+            self.network(Scope("", None))
+        return self.found.values()
+
+    # Inputs and outputs
+
+    def network(self, scope: Scope) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Carry out the whole network; gives its inputs and outputs."""
+        inputs = tuple(
+            self.make_input(name, value, scope) for name, value in self.document.inputs.items()
+        )
+        self.need_source(inputs)
+        current = inputs[0] if len(inputs) == 1 else UNKNOWN
+        last = self.run(self.document.layers, current, scope, self.params)
+        if not self.document.outputs:
+            return inputs, (last,)
+        hint = "an output is a step of `layers`, by its name"
+        return inputs, tuple(
+            self.lookup(value, scope, self.params, hint) for value in self.document.outputs
+        )
+
+    def make_input(self, name: str, value: Value, scope: Scope) -> int:
+        place = value.key_place or value.place
+        scope.add(name, place)
+        axes = input_axes(name, value, self.params, self.document.broken, self.report)
+        if axes is None:
+            return UNKNOWN
+        origin = Origin(place, place.origin)
+        node = Node(len(self.nodes), name, name, Input(), (), axes, origin, named=True)
+        self.nodes.append(node)
+        scope.outputs[name] = node.index
+        return node.index
+
+    def need_source(self, inputs: tuple[int, ...]) -> None:
+        layers = self.document.layers
+        if len(inputs) > 1 and layers and layers[0].sources is None:
+            if isinstance(layers[0], BrokenStep):
+                return
+            names = ", ".join(self.document.inputs)
+            self.fault(
+                "ARC407",
+                "with several inputs the first step must say which it takes",
+                layers[0].place,
+                f"add `from:` with one of {names}",
+            )
+
+    def check_needed(self, outputs: tuple[int, ...]) -> None:
+        needed = set(outputs)
+        for node in reversed(self.nodes):
+            if node.index in needed:
+                needed.update(node.inputs)
+            else:
+                what = "input" if isinstance(node.op, Input) else "step"
+                self.fault(
+                    "ARC406",
+                    f"no output needs the {what} `{node.path}`",
+                    node.origin.place,
+                    "use it by `from`, list it under `outputs`, or remove it",
+                )
+
+    # Steps
+
+    def run(self, steps: Iterable[Step], current: int, scope: Scope, names: Environment) -> int:
+        """Carry out steps one after another; gives the last one's output."""
+        for step in steps:
+            current = self.step(step, current, scope, names)
+        return current
+
+    def step(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
+        self.count_step(step)
+        if step.sources is not None and not (isinstance(step, MergeStep) and not step.branches):
+            current = self.lookup(step.sources[0], scope, names)
+        try:
+            if step.when is not None and not self.condition(step.when, current, names):
+                if step.name is None:
+                    scope.leave_out(kind_of(step))
+                return current
+            return self.carry_out(step, current, scope, names)
+        except Fault as fault:
+            self.report(fault.diagnostic)
+        except Unknown:
+            pass
+        self.pass_over(step, scope)
+        return UNKNOWN
+
+    def count_step(self, step: Step) -> None:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            message = f"the spec expands to more than {MOST_STEPS:,} steps"
+            self.fault("ARC405", message, step.place, "repeat fewer times")
+            raise _Stop
+
+    def pass_over(self, step: Step, scope: Scope) -> None:
+        """Enter the name of a step that cannot be carried out: others may use it."""
+        kind = kind_of(step)
+        if kind in ("", "repeat", "for"):
+            scope.incomplete = True
+            kind = ""
+        if kind or step.name is not None:
+            name = self.new_name(step, kind, scope)
+            if kind == "section":
+                scope.inner[name] = Scope(scope.join(name), scope)
+                scope.inner[name].incomplete = True
+
+    def carry_out(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
+        if isinstance(step, OpStep):
+            return self.op(step, current, scope, names)
+        if isinstance(step, MergeStep):
+            return self.merge(step, current, scope, names)
+        if isinstance(step, SectionStep):
+            return self.section(step, current, scope, names)
+        if isinstance(step, RepeatStep):
+            return self.repeat(step, current, scope, names)
+        if isinstance(step, ForStep):
+            return self.loop(step, current, scope, names)
+        if isinstance(step, BlockStep):
+            return self.block(step, current, scope, names)
+        raise Unknown
+
+    def value(self, value: Value, current: int, names: Environment) -> object:
+        """Evaluate, knowing the incoming axes. Raises Unknown where they are asked for in vain."""
+        if self.refused and any(
+            (name, id(names.get(name))) in self.refused
+            for expression in parsed(value)
+            for name in expressions.names(expression)
+        ):
+            raise Unknown
+        if current != UNKNOWN:
+            incoming = self.nodes[current].output.as_dict()
+            return evaluate(value, names, incoming, self.budget)
+        if asks_for_axes(value):
+            raise Unknown
+        return evaluate(value, names, None, self.budget)
+
+    def condition(self, value: Value, current: int, names: Environment) -> bool:
+        result = self.value(value, current, names)
+        if not isinstance(result, bool):
+            message = f"`when` must be true or false, got {shown(result)}"
+            raise Fault(Diagnostic("ARC206", message, value.place))
+        return result
+
+    def op(self, step: OpStep, current: int, scope: Scope, names: Environment) -> int:
+        op = self.literals.get(step)
+        fields: Mapping[str, expressions.Expression] = NOTHING
+        if op is None:
+            op = typed_op(
+                step,
+                lambda value: self.value(value, current, names),
+                lambda value: self.refuse(value, names),
+                self.report,
+            )
+            if any(parsed(value) for value in step.fields.values()):
+                fields = written(step.fields)
+            else:
+                self.literals[step] = op
+        return self.add(step, op, (current,), scope, fields)
+
+    def refuse(self, value: Value, names: Environment) -> tuple[Note, ...]:
+        """Remember a name whose value is refused; tells where the spec's parameters that an
+        expression uses get their values."""
+        params = self.document.params
+        if expressions.is_expression(value.data):
+            expression = expressions.parse(str(value.data))
+            if isinstance(expression, expressions.Name):
+                self.refused.add((expression.name, id(names[expression.name])))
+        used = dict.fromkeys(
+            name
+            for expression in parsed(value)
+            for name, _, _ in expressions.references(expression)
+            if name in params and names[name] is self.params[name]
+        )
+        return tuple(
+            Note(f"`{name}` is {shown(self.params[name])}", params[name].place) for name in used
+        )
+
+    def merge(self, step: MergeStep, current: int, scope: Scope, names: Environment) -> int:
+        if not step.branches:
+            inputs = tuple(self.lookup(source, scope, names) for source in step.sources or ())
+            return self.add(step, step.op(), inputs, scope, NOTHING)
+        run = [(len(scope.items), self.run(each, current, scope, names)) for each in step.branches]
+        branches = Branches(current, tuple(start for start, _ in run))
+        return self.add(step, step.op(), tuple(end for _, end in run), scope, NOTHING, branches)
+
+    def add(
+        self,
+        step: OpStep | MergeStep,
+        op: Op,
+        inputs: tuple[int, ...],
+        scope: Scope,
+        fields: Mapping[str, expressions.Expression],
+        branches: Branches | None = None,
+    ) -> int:
+        """Append a node; reports where the op refuses what comes in."""
+        name = self.new_name(step, op.name, scope)
+        if UNKNOWN in inputs:
+            return UNKNOWN
+        axes = tuple(self.nodes[index].output for index in inputs)
+        try:
+            for x in axes:
+                if x.dtype != "float32":
+                    raise ShapeFault("ARC112", f"{op.name} needs numbers, got token ids ({x})")
+            output = op.infer(axes)
+        except ShapeFault as fault:
+            self.report(self.shape_diagnostic(step, fault, inputs))
+            return UNKNOWN
+        if output.elements > LARGEST:
+            self.fault("ARC111", f"the output of {op.name} is too large: {output}", step.place)
+            return UNKNOWN
+        node = Node(
+            index=len(self.nodes),
+            name=name,
+            path=scope.join(name),
+            op=op,
+            inputs=inputs,
+            output=output,
+            origin=self.origin(step, scope),
+            named=step.name is not None,
+            expressions=fields,
+            branches=branches,
+        )
+        self.nodes.append(node)
+        scope.items.append(node)
+        scope.outputs[name] = node.index
+        return node.index
+
+    def shape_diagnostic(
+        self, step: OpStep | MergeStep, fault: ShapeFault, inputs: tuple[int, ...]
+    ) -> Diagnostic:
+        place = step.place
+        if isinstance(step, OpStep) and fault.field is not None and fault.field in step.fields:
+            place = step.fields[fault.field].place
+        notes = tuple(
+            Note(f"{node.output} from `{node.path}`", node.origin.place)
+            for node in (self.nodes[index] for index in dict.fromkeys(inputs))
+        )
+        return Diagnostic(fault.code, fault.message, place, fault.hint, notes)
+
+    def origin(self, step: Step, scope: Scope) -> Origin:
+        when = None
+        if step.when is not None and expressions.is_expression(step.when.data):
+            when = expressions.parse(str(step.when.data))
+        return Origin(step.place, step.place.origin, scope.iteration, when)
+
+    # Regions and repetitions
+
+    def section(self, step: SectionStep, current: int, scope: Scope, names: Environment) -> int:
+        name = self.new_name(step, "section", scope)
+        inner = Scope(scope.join(name), scope)
+        scope.inner[name] = inner
+        output = self.run(step.body, current, inner, names)
+        return self.close(step, "section", name, inner, scope, (current, output))
+
+    def close(
+        self,
+        step: SectionStep | BlockStep,
+        kind: Literal["section", "block"],
+        name: str,
+        inner: Scope,
+        scope: Scope,
+        ends: tuple[int, int],
+        arguments: Mapping[str, object] = NOTHING,
+        defaults: Mapping[str, object] = NOTHING,
+    ) -> int:
+        """Append the region that `inner` has become; gives its output."""
+        scope.outputs[name] = ends[1]
+        scope.items.append(
+            Region(
+                kind=kind,
+                name=name,
+                path=inner.path,
+                items=tuple(inner.items),
+                input=ends[0],
+                output=ends[1],
+                origin=self.origin(step, scope),
+                named=step.name is not None,
+                block=str(step.block.data) if isinstance(step, BlockStep) else None,
+                arguments=arguments,
+                expressions=written(step.arguments) if isinstance(step, BlockStep) else NOTHING,
+                defaults=defaults,
+            )
+        )
+        return ends[1]
+
+    def repeat(self, step: RepeatStep, current: int, scope: Scope, names: Environment) -> int:
+        count = self.value(step.count, current, names)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            message = f"`repeat` must be a whole number from 0, got {shown(count)}"
+            raise Fault(Diagnostic("ARC206", message, step.count.place, whole_number_hint(count)))
+        return self.iterate(step, count, {}, current, scope, names)
+
+    def loop(self, step: ForStep, current: int, scope: Scope, names: Environment) -> int:
+        lists = loop_lists(step, lambda value: self.value(value, current, names))
+        length = len(next(iter(lists.values())))
+        return self.iterate(step, length, lists, current, scope, names)
+
+    def iterate(
+        self,
+        step: RepeatStep | ForStep,
+        count: int,
+        lists: Mapping[str, list[object]],
+        current: int,
+        scope: Scope,
+        names: Environment,
+    ) -> int:
+        outer = scope.iteration
+        for index in range(count):
+            scope.iteration = (*outer, index)
+            values = {name: items[index] for name, items in lists.items()}
+            ends = {"index": index, "first": index == 0, "last": index == count - 1}
+            current = self.run(step.body, current, scope, {**names, **ends, **values})
+        scope.iteration = outer
+        return current
+
+    def block(self, step: BlockStep, current: int, scope: Scope, names: Environment) -> int:
+        title = str(step.block.data)
+        block = self.document.blocks[title]
+        arguments = block_arguments(
+            step,
+            block,
+            lambda value: self.value(value, current, names),
+            lambda value, above: self.value(value, current, {**self.params, **above}),
+            self.report,
+        )
+        if len(self.blocks) >= DEEPEST:
+            chain = " -> ".join(self.blocks[-4:])
+            self.fault("ARC405", f"blocks nest deeper than {DEEPEST}: {chain}", step.place)
+            raise _Stop
+        name = self.new_name(step, title, scope)
+        inner = Scope(scope.join(name), None)
+        self.blocks.append(title)
+        output = self.run(block.body, current, inner, {**self.params, **arguments})
+        self.blocks.pop()
+        defaults = plain_defaults(block)
+        return self.close(step, "block", name, inner, scope, (current, output), arguments, defaults)
+
+    # Names
+
+    def new_name(self, step: Step, kind: str, scope: Scope) -> str:
+        """The step's name, entered in the scope: its own, or a counted one."""
+        if step.name is None:
+            name = scope.counted(kind)
+            scope.add(name, step.place)
+            return name
+        given = str(step.name.data)
+        name = scope.indexed(given)
+        if name in scope.outputs:
+            note = Note("first given here", scope.places[name])
+            what = f"the name `{scope.join(name)}` is taken"
+            if fault_of_attribute(given) is None:
+                hint = "choose another"
+                self.report(Diagnostic("ARC407", what, step.name.place, hint, (note,)))
+        scope.add(name, step.name.place)
+        scope.latest[given] = name
+        return name
+
+    def lookup(self, value: Value, scope: Scope, names: Environment, hint: str = ABOVE) -> int:
+        """The node that a name stands for: in the scope, then in those around it."""
+        try:
+            path = str(evaluate(value, names, None, self.budget))
+            found = scope.find(path)
+        except Fault as fault:
+            self.report(fault.diagnostic)
+            return UNKNOWN
+        except Unknown:
+            return UNKNOWN
+        if found is not None:
+            return found
+        if not scope.may_hold(path):
+            hint = did_you_mean(path, scope.known()) or hint
+            self.fault("ARC407", f"no step `{path[:64]}` is known here", value.place, hint)
+        return UNKNOWN

@@ -1,0 +1,169 @@
+"""Whether a spec's training recipe fits its network.
+
+Codes: ARC701 a recipe that does not fit the network, ARC702 fields of a recipe that contradict one
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archc.diagnostics import Diagnostic, Place
+from archc.ir.costs import Costs
+from archc.ir.graph import Graph, Node
+from archc.language.recipe import Training
+from archc.language.values import Value, mapping
+from archc.ops.axes import Axes
+from archc.ops.base import Op
+
+MOST_RANKED = 5
+"""Classes among which the right one is looked for by `top_5_accuracy`."""
+OUTPUTS = {"softmax": "probabilities", "log_softmax": "log_probabilities"}
+"""What a network gives that ends in one of these ops; else logits."""
+RENAMED = ("flatten", "reshape")
+"""Ops that give the values they take, in other axes."""
+SQUASHED = ("hard_sigmoid", "scaled_tanh", "sigmoid", "softmax", "softsign", "tanh")
+"""Ops of a bounded output, of which a softmax is never sure of a class."""
+
+
+def check_training(costs: Costs, given: Value | None) -> list[Diagnostic]:
+    """What is wrong with the recipe of a network; `given` is what the spec has under `training`."""
+    graph = costs.graph
+    recipe = graph.about.training
+    if given is None or recipe is None:
+        return []
+    return [
+        *_network_faults(costs, recipe, given),
+        *_fitting(graph, recipe, given),
+        *_own(recipe, given),
+    ]
+
+
+def _network_faults(costs: Costs, recipe: Training, given: Value) -> Iterator[Diagnostic]:
+    graph = costs.graph
+    place = given.key_place or given.place
+    x = graph.nodes[graph.inputs[0]].output
+    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
+        message = (
+            f"a recipe needs one input and one output, the network has {len(graph.inputs)} "
+            f"and {len(graph.outputs)}"
+        )
+        yield Diagnostic("ARC701", message, place, "write its training by hand")
+        return
+    if x.dtype != "float32" or x.names[:1] == ("tokens",):
+        message = f"a recipe needs images or vectors, the network takes {x}"
+        yield Diagnostic("ARC701", message, place, "write its training by hand")
+    last = graph.nodes[graph.outputs[0]]
+    if last.output.names != ("features",) or last.output.width < 2:
+        message = f"a recipe needs an output with a value for each class, it is {last.output}"
+        yield Diagnostic("ARC701", message, place, "end with `dense`")
+    elif last.op.name == "rbf":
+        message = "the output of rbf is a distance, for which the recipe has no loss"
+        yield Diagnostic("ARC701", message, place, "end with `dense`")
+    elif recipe.loss == "cross_entropy" and (faulty := _squashed(costs)) is not None:
+        name = ending(faulty.op).name
+        message = f"the cross-entropy takes logits, and the network's end is bounded by {name}"
+        hint = "end with logits, `log_softmax` or `softmax`; or take `loss: mean_squared_error`"
+        yield Diagnostic("ARC701", message, place, hint)
+    elif recipe.metric == "top_5_accuracy" and last.output.width <= MOST_RANKED:
+        message = f"`top_5_accuracy` of {last.output.width} classes says nothing"
+        yield Diagnostic("ARC702", message, at(given, "metric"), "use `accuracy`")
+
+
+def ending(op: Op) -> Op:
+    """What a node does last: its activation, where it has one."""
+    return getattr(op, "activation", None) or op
+
+
+def output_node(graph: Graph) -> Node:
+    """The node whose values the network gives, whatever axes they are given in."""
+    node = graph.nodes[graph.outputs[0]]
+    while node.op.name in RENAMED:
+        node = graph.nodes[node.inputs[0]]
+    return node
+
+
+def output_kind(graph: Graph) -> str:
+    """What the network gives: `probabilities`, their logarithms, or `logits`."""
+    return OUTPUTS.get(ending(output_node(graph).op).name, "logits")
+
+
+def _squashed(costs: Costs) -> Node | None:
+    """A node of bounded output that what the network gives is made of without weights, other than a
+    softmax over all of the classes at the very end."""
+    graph = costs.graph
+    params = {layer.node.index: layer.params for layer in costs.layers}
+    last = output_node(graph)
+    width = graph.nodes[graph.outputs[0]].output.width
+    waiting = [last]
+    while waiting:
+        node = waiting.pop()
+        name = ending(node.op).name
+        if node is last and name in OUTPUTS and node.output.width == width:
+            return None
+        if name in SQUASHED:
+            return node
+        if not params.get(node.index) and name != "multiply":
+            waiting += [graph.nodes[index] for index in node.inputs]
+    return None
+
+
+def _fitting(graph: Graph, recipe: Training, given: Value) -> Iterator[Diagnostic]:
+    """What is done to images against the network's input."""
+    x = graph.nodes[graph.inputs[0]].output
+    inputs, augment = recipe.inputs, recipe.augment
+    if not is_image(x):
+        changes = {
+            "resize": inputs.resize is not None,
+            "pad": inputs.pad > 0,
+            "augment": augment.moves or augment.flip != "none" or augment.lighting > 0,
+        }
+        for key in (key for key, asked in changes.items() if asked):
+            owner = ("augment",) if key == "augment" else ("inputs", key)
+            message = f"`{key}` is for images, the network takes {x}"
+            yield Diagnostic("ARC701", message, at(given, *owner))
+        return
+    height, width = x.spatial
+    if augment.lighting > 0 and x.width != 3:
+        message = f"`lighting` changes red, green and blue, the network takes {x}"
+        yield Diagnostic("ARC701", message, at(given, "augment", "lighting"))
+    if inputs.resize is not None:
+        size = inputs.resize
+        sides = (size, size) if isinstance(size, int) else size
+        made = [side + 2 * inputs.pad for side in sides]
+        if made[0] < height or made[1] < width:
+            message = f"images of {made[0]} x {made[1]} are smaller than the input, {x}"
+            yield Diagnostic("ARC701", message, at(given, "inputs", "resize"))
+    elif 2 * inputs.pad >= min(height, width):
+        message = f"`pad` leaves no room for an image in the input, {x}"
+        yield Diagnostic("ARC701", message, at(given, "inputs", "pad"))
+
+
+def _own(recipe: Training, given: Value) -> Iterator[Diagnostic]:
+    """Fields against one another."""
+    place = given.key_place or given.place
+    if recipe.epochs is None and recipe.steps is None:
+        yield Diagnostic("ARC702", "`training` does not tell how long", place, "give `epochs`")
+    elif recipe.epochs is not None and recipe.steps is not None:
+        message = "both `epochs` and `steps` are given"
+        yield Diagnostic("ARC702", message, at(given, "steps"), "keep one of them")
+    rising = recipe.warmup * (recipe.steps_per_epoch or 0)
+    too_long = recipe.epochs is not None and recipe.warmup >= recipe.epochs
+    if too_long or (recipe.steps is not None and 0 < recipe.steps <= rising):
+        message = "the warm-up takes all of the training"
+        yield Diagnostic("ARC702", message, at(given, "warmup"))
+    if recipe.label_smoothing > 0 and recipe.loss != "cross_entropy":
+        message = "`label_smoothing` belongs to `cross_entropy`"
+        yield Diagnostic("ARC702", message, at(given, "label_smoothing"))
+
+
+def is_image(x: Axes) -> bool:
+    """Whether an input is a feature map of height and width."""
+    return x.is_map and len(x.spatial) == 2
+
+
+def at(given: Value, *keys: str) -> Place:
+    """The place of a key inside the recipe; of the innermost that is there."""
+    for key in keys:
+        given = mapping(given).get(key, given)
+    return given.key_place or given.place

@@ -1,0 +1,78 @@
+"""The `$` expressions of a spec: their grammar and their evaluator.
+
+A scalar that begins with `$` is an expression: `$name`, or `$( ... )` around
+
+    expression: operation ["if" operation "else" expression]
+    operation:  operands joined by, from loose to tight: or, and, not (before its operand),
+                == != < <= > >= (chained as in `0 < a < b`), + -, * / // %, - + (before theirs)
+    operand:    (number | string | true | false | null | name | "in" "." axis
+                | function "(" expressions ")" | "[" expressions "]" | "(" expression ")")
+                {"[" expression "]"}
+
+with Python's meaning, and stricter: booleans are no numbers, `and or not if` take booleans alone,
+`==` holds between values of one kind only, and sizes are bounded. Nothing reaches Python's own
+parser. Offsets count characters from the start of the scalar's text, the `$` included.
+"""
+
+from archc.language.expressions.evaluator import Budget, evaluate, list_size
+from archc.language.expressions.functions import FUNCTIONS, ArgumentError, Function
+from archc.language.expressions.parser import is_expression, parse
+from archc.language.expressions.tree import (
+    DEEPEST,
+    INTEGER_LIMIT,
+    MOST_CHARACTERS,
+    MOST_ITEMS,
+    Binary,
+    Call,
+    Comparison,
+    Conditional,
+    Data,
+    Display,
+    Expression,
+    ExpressionError,
+    Incoming,
+    Index,
+    Literal,
+    Logical,
+    Name,
+    Unary,
+    axes,
+    children,
+    names,
+    references,
+    walk,
+)
+
+__all__ = [
+    "DEEPEST",
+    "FUNCTIONS",
+    "INTEGER_LIMIT",
+    "MOST_CHARACTERS",
+    "MOST_ITEMS",
+    "ArgumentError",
+    "Binary",
+    "Budget",
+    "Call",
+    "Comparison",
+    "Conditional",
+    "Data",
+    "Display",
+    "Expression",
+    "ExpressionError",
+    "Function",
+    "Incoming",
+    "Index",
+    "Literal",
+    "Logical",
+    "Name",
+    "Unary",
+    "axes",
+    "children",
+    "evaluate",
+    "is_expression",
+    "list_size",
+    "names",
+    "parse",
+    "references",
+    "walk",
+]

@@ -1,0 +1,323 @@
+"""What an expression comes to, within bounds on numbers, lists, text and work."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from archc.diagnostics import did_you_mean
+from archc.language.expressions.functions import FUNCTIONS, NUMBERS, ArgumentError
+from archc.language.expressions.tree import (
+    DEEPEST,
+    MOST_CHARACTERS,
+    MOST_ITEMS,
+    Binary,
+    Call,
+    Comparison,
+    Conditional,
+    Data,
+    Display,
+    Expression,
+    ExpressionError,
+    Incoming,
+    Index,
+    Literal,
+    Logical,
+    Name,
+    Unary,
+    bounded,
+    fault,
+)
+
+
+class Budget:
+    """The work that evaluations may still do: a step for each character of an expression and for
+    each item of a list that it makes or goes through. One budget may serve many evaluations."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: int = 1_000_000) -> None:
+        self.steps = steps
+
+    def spend(self, steps: int, expression: Expression) -> None:
+        """Take some steps off. Raises ExpressionError where they are not left."""
+        self.steps -= steps
+        if self.steps < 0:
+            message = "the evaluation takes too many steps"
+            raise fault(expression, message, "use shorter lists, or fewer of them")
+
+
+class _Scope(NamedTuple):
+    names: Mapping[str, Any]
+    incoming: Mapping[str, int] | None
+    budget: Budget
+
+
+def evaluate(
+    expression: Expression,
+    names: Mapping[str, Any],
+    incoming: Mapping[str, int] | None,
+    budget: Budget | None = None,
+) -> Data:
+    """What an expression comes to, given the values of names and the sizes of incoming axes (None
+    where nothing comes in). Raises ExpressionError."""
+    scope = _Scope(names, incoming, Budget() if budget is None else budget)
+    scope.budget.spend(expression.length, expression)
+    value: Data = _evaluate(expression, scope)
+    return value
+
+
+def list_size(value: list[Any]) -> int:
+    """The items of a list and of all lists in it, counted as often as they occur; MOST_ITEMS + 1
+    where there are more than MOST_ITEMS, or lists nest deeper than DEEPEST."""
+    count, level = 0, [value]
+    for _ in range(DEEPEST):
+        count += sum(map(len, level))
+        if count > MOST_ITEMS:
+            break
+        level = [item for outer in level for item in outer if type(item) is list]
+        if not level:
+            return count
+    return MOST_ITEMS + 1
+
+
+def _shown(value: Any) -> str:
+    """A value as messages show it."""
+    if value is None or type(value) is bool:
+        return "null" if value is None else str(value).lower()
+    if type(value) is str:
+        return f'"{value}"' if len(value) <= 40 else f'"{value[:37]}..."'
+    if type(value) is list:
+        return f"a list of {len(value)}" if value else "an empty list"
+    return repr(value) if type(value) in NUMBERS else "a mapping"
+
+
+def _sized(value: list[Any], expression: Expression, scope: _Scope) -> int:
+    """The size of a list, unless it is too large to go through."""
+    size = list_size(value)
+    scope.budget.spend(size, expression)
+    if size > MOST_ITEMS:
+        raise _too_large(expression)
+    return size
+
+
+def _too_large(expression: Expression) -> ExpressionError:
+    message = f"the list has more than {MOST_ITEMS:,} items, or nests deeper than {DEEPEST}"
+    return fault(expression, message)
+
+
+def _boolean(expression: Expression, scope: _Scope, what: str) -> bool:
+    value = _evaluate(expression, scope)
+    if value is True or value is False:
+        return value
+    hint = "compare it, for example `x != 0`" if type(value) in NUMBERS else None
+    raise fault(expression, f"{what} must be true or false, got {_shown(value)}", hint)
+
+
+def _evaluate(expression: Expression, scope: _Scope) -> Any:
+    return _EVALUATORS[type(expression)](expression, scope)
+
+
+def _literal(expression: Literal, scope: _Scope) -> Any:
+    return expression.value
+
+
+def _name(expression: Name, scope: _Scope) -> Any:
+    name = expression.name
+    if name in scope.names:
+        return bounded(scope.names[name], expression)
+    known = sorted(scope.names)
+    if name in FUNCTIONS:
+        hint: str | None = f"write {FUNCTIONS[name].usage}"
+    else:
+        hint = did_you_mean(name, known) or (f"known here: {', '.join(known)}" if known else None)
+    raise fault(expression, f"`{name[:40]}` is not a name at hand", hint)
+
+
+def _incoming(expression: Incoming, scope: _Scope) -> int:
+    axis, incoming = expression.axis, scope.incoming
+    if incoming is None:
+        message = f"in.{axis}: there is no incoming value here"
+        raise fault(expression, message, "incoming axes are known in `layers`")
+    if axis not in incoming:
+        message = f"in.{axis}: the incoming value has {', '.join(incoming)}"
+        raise fault(expression, message, did_you_mean(axis, incoming))
+    return incoming[axis]
+
+
+def _unary(expression: Unary, scope: _Scope) -> Any:
+    sign, operand = expression.operator, expression.operand
+    if sign == "not":
+        return not _boolean(operand, scope, "the operand of `not`")
+    value = _evaluate(operand, scope)
+    if type(value) not in NUMBERS:
+        raise fault(operand, f"`{sign}` needs a number, got {_shown(value)}")
+    return -value if sign == "-" else value
+
+
+_ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
+_DIVISIONS = frozenset({"/", "//", "%"})
+
+
+def _binary(expression: Binary, scope: _Scope) -> Any:
+    sign = expression.operator
+    left, right = _evaluate(expression.left, scope), _evaluate(expression.right, scope)
+    if type(left) in NUMBERS and type(right) in NUMBERS:
+        if right == 0 and sign in _DIVISIONS:
+            raise fault(expression.right, f"`{sign}` divides by zero")
+        return bounded(_ARITHMETIC[sign](left, right), expression)
+    if sign == "+":
+        return _joined(expression, left, right, scope)
+    operand, value = expression.left, left
+    if type(left) in NUMBERS:
+        operand, value = expression.right, right
+    hint = "a list is written out" if sign == "*" and type(value) is list else _number_for(value)
+    raise fault(operand, f"`{sign}` needs numbers, got {_shown(value)}", hint)
+
+
+def _number_for(value: Any) -> str | None:
+    return "write `1 if condition else 0`" if type(value) is bool else None
+
+
+def _joined(expression: Binary, left: Any, right: Any, scope: _Scope) -> Any:
+    """`+` between what is not two numbers."""
+    if type(left) is list and type(right) is list:
+        size = _sized(left, expression.left, scope) + _sized(right, expression.right, scope)
+        if size > MOST_ITEMS:
+            raise _too_large(expression)
+        return left + right
+    if type(left) is str and type(right) is str:
+        if len(left) + len(right) > MOST_CHARACTERS:
+            message = f"the string is longer than {MOST_CHARACTERS:,} characters"
+            raise fault(expression, message)
+        return left + right
+    for operand, value in ((expression.left, left), (expression.right, right)):
+        if type(value) not in (int, float, str, list):
+            message = f"`+` needs numbers, strings or lists, got {_shown(value)}"
+            raise fault(operand, message, _number_for(value))
+    message = f"`+` joins values of one kind, got {_shown(left)} and {_shown(right)}"
+    raise fault(expression, message)
+
+
+_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_KINDS = {int: 0, float: 0, bool: 1, str: 2, type(None): 3, list: 4}
+
+
+def _comparison(expression: Comparison, scope: _Scope) -> bool:
+    left_operand = expression.first
+    left = _evaluate(left_operand, scope)
+    for sign, right_operand in expression.rest:
+        right = _evaluate(right_operand, scope)
+        if sign in _ORDER:
+            _check_order(sign, (left_operand, left), (right_operand, right))
+            holds = _ORDER[sign](left, right)
+        else:
+            for operand, value in ((left_operand, left), (right_operand, right)):
+                if type(value) is list:
+                    _sized(value, operand, scope)
+                elif type(value) not in _KINDS:
+                    raise fault(operand, f"`{sign}` cannot compare a mapping")
+            holds = _equal(left, right) is (sign == "==")
+        if not holds:
+            return False
+        left_operand, left = right_operand, right
+    return True
+
+
+def _check_order(sign: str, left: tuple[Expression, Any], right: tuple[Expression, Any]) -> None:
+    for operand, value in (left, right):
+        if type(value) not in (int, float, str):
+            raise fault(operand, f"`{sign}` needs numbers or strings, got {_shown(value)}")
+    if _KINDS[type(left[1])] != _KINDS[type(right[1])]:
+        start, end = left[0].offset, right[0].offset + right[0].length
+        message = f"`{sign}` compares values of one kind, got {_shown(left[1])} and "
+        raise ExpressionError(message + _shown(right[1]), start, end - start)
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """Equality of values, kind by kind: 1 equals 1.0, not true. Lists nest DEEPEST at most."""
+    if type(left) is list and type(right) is list:
+        return len(left) == len(right) and all(map(_equal, left, right))
+    kind = _KINDS.get(type(left))
+    if kind is None:
+        return left is right  # mappings, which expressions do not look into
+    return kind == _KINDS.get(type(right)) and bool(left == right)
+
+
+def _logical(expression: Logical, scope: _Scope) -> bool:
+    decisive = expression.operator == "or"
+    for operand in expression.operands:
+        if _boolean(operand, scope, f"an operand of `{expression.operator}`") is decisive:
+            return decisive
+    return not decisive
+
+
+def _conditional(expression: Conditional, scope: _Scope) -> Any:
+    holds = _boolean(expression.condition, scope, "the condition of `if`")
+    return _evaluate(expression.then if holds else expression.otherwise, scope)
+
+
+def _index(expression: Index, scope: _Scope) -> Any:
+    value = _evaluate(expression.value, scope)
+    position = _evaluate(expression.position, scope)
+    if type(value) is not list and type(value) is not str:
+        message = f"an index needs a list or a string before it, got {_shown(value)}"
+        raise fault(expression.value, message)
+    if type(position) is not int:
+        hint = "`//` divides whole numbers" if type(position) is float else None
+        message = f"an index must be a whole number, got {_shown(position)}"
+        raise fault(expression.position, message, hint)
+    if not -len(value) <= position < len(value):
+        last = f"the last is {len(value) - 1}" if value else "there is nothing to index"
+        raise fault(expression.position, f"index {position} is out of range: {last}")
+    return bounded(value[position], expression)
+
+
+def _display(expression: Display, scope: _Scope) -> list[Any]:
+    items = [_evaluate(item, scope) for item in expression.items]
+    _sized(items, expression, scope)
+    return items
+
+
+def _call(expression: Call, scope: _Scope) -> Any:
+    arguments = [_evaluate(argument, scope) for argument in expression.arguments]
+    for operand, value in zip(expression.arguments, arguments, strict=True):
+        if type(value) is list:
+            scope.budget.spend(len(value), operand)
+    try:
+        result = FUNCTIONS[expression.function].implementation(arguments)
+    except ArgumentError as error:
+        value = _shown(arguments[error.argument])
+        message = f"`{expression.function}` needs {error.expected}, got {value}"
+        raise fault(expression.arguments[error.argument], message) from None
+    if type(result) is list:
+        scope.budget.spend(len(result), expression)
+    return bounded(result, expression)
+
+
+_EVALUATORS: Mapping[type, Callable[[Any, _Scope], Any]] = {
+    Literal: _literal,
+    Name: _name,
+    Incoming: _incoming,
+    Unary: _unary,
+    Binary: _binary,
+    Comparison: _comparison,
+    Logical: _logical,
+    Conditional: _conditional,
+    Index: _index,
+    Display: _display,
+    Call: _call,
+}

@@ -1,0 +1,120 @@
+"""The functions of expressions: the one place that says which there are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from archc.language.expressions.tree import MOST_ITEMS, Data
+
+
+class ArgumentError(Exception):
+    """An argument that a function cannot take."""
+
+    def __init__(self, argument: int, expected: str) -> None:
+        super().__init__(expected)
+        self.argument = argument
+        self.expected = expected
+
+
+class Function(NamedTuple):
+    """One function. `most_arguments` is None where there is no bound; the implementation gets the
+    evaluated arguments and raises ArgumentError."""
+
+    usage: str
+    doc: str
+    least_arguments: int
+    most_arguments: int | None
+    implementation: Callable[[list[Any]], Data]
+
+
+NUMBERS = frozenset({int, float})
+
+
+def _number(arguments: list[Any], index: int = 0) -> Any:
+    if type(arguments[index]) not in NUMBERS:
+        raise ArgumentError(index, "a number")
+    return arguments[index]
+
+
+def _extreme(choose: Callable[[list[Any]], Data]) -> Callable[[list[Any]], Data]:
+    def function(arguments: list[Any]) -> Data:
+        if len(arguments) > 1:
+            for index, value in enumerate(arguments):
+                if type(value) not in NUMBERS:
+                    raise ArgumentError(index, "numbers")
+            return choose(arguments)
+        (values,) = arguments
+        if type(values) is not list:
+            raise ArgumentError(0, "two numbers or more, or one list of numbers")
+        if not values or not all(type(value) in NUMBERS for value in values):
+            raise ArgumentError(0, "a list of at least one number, and of numbers alone")
+        return choose(values)
+
+    return function
+
+
+def _length(arguments: list[Any]) -> int:
+    if type(arguments[0]) not in (list, str):
+        raise ArgumentError(0, "a list or a string")
+    return len(arguments[0])
+
+
+def _range(arguments: list[Any]) -> Data:
+    for index, value in enumerate(arguments):
+        if type(value) is not int:
+            raise ArgumentError(index, "a whole number")
+    if len(arguments) == 3 and arguments[2] == 0:
+        raise ArgumentError(2, "a step other than 0")
+    numbers = range(*arguments)
+    if len(numbers) > MOST_ITEMS:
+        raise ArgumentError(min(len(arguments) - 1, 1), f"a range of at most {MOST_ITEMS:,} items")
+    return list(numbers)
+
+
+def _round_to(arguments: list[Any]) -> int:
+    x, multiple = _number(arguments), arguments[1]
+    if type(multiple) is not int or multiple < 1:
+        raise ArgumentError(1, "a whole number from 1")
+    rounded: int = max(multiple, int(x + multiple / 2) // multiple * multiple)
+    return rounded + multiple if rounded < 0.9 * x else rounded
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "min": Function(
+        "min(a, b, ...) or min(list)", "the least of some numbers", 1, None, _extreme(min)
+    ),
+    "max": Function(
+        "max(a, b, ...) or max(list)", "the greatest of some numbers", 1, None, _extreme(max)
+    ),
+    "round": Function(
+        "round(x)",
+        "the nearest whole number; of two as near, the even one: round(2.5) is 2",
+        1,
+        1,
+        lambda arguments: round(_number(arguments)),
+    ),
+    "ceil": Function(
+        "ceil(x)", "x rounded up", 1, 1, lambda arguments: math.ceil(_number(arguments))
+    ),
+    "floor": Function(
+        "floor(x)", "x rounded down", 1, 1, lambda arguments: math.floor(_number(arguments))
+    ),
+    "len": Function("len(x)", "the items of a list, or the characters of a string", 1, 1, _length),
+    "range": Function(
+        "range(stop), range(start, stop) or range(start, stop, step)",
+        "whole numbers from start (0) up to stop, stop left out, as a list",
+        1,
+        3,
+        _range,
+    ),
+    "round_to": Function(
+        "round_to(x, multiple)",
+        "the nearest multiple, at least one of them and never below 90 % of x: the usual rounding "
+        "of channels",
+        2,
+        2,
+        _round_to,
+    ),
+}

@@ -1,0 +1,474 @@
+"""Bounded reading of spec files: bytes -> text -> values that know their place.
+
+YAML comes in through PyYAML's event stream alone and is composed here, by the YAML 1.2 core
+schema and JSON types only. No loader of PyYAML runs, so no tag can build an object, no alias can
+multiply, and nesting is refused before it is built.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import re
+import stat
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from yaml.error import MarkedYAMLError
+from yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from yaml.parser import Parser
+from yaml.reader import Reader
+from yaml.scanner import Scanner, ScannerError
+
+from archc.diagnostics import Diagnostic, Note, Place, SourceText, SpecError, encodable
+from archc.language.values import Scalar, Value
+
+try:
+    from yaml._yaml import CParser
+except ImportError:  # a PyYAML built without libyaml
+    CParser = None  # type: ignore[assignment, misc]  # which takes it for a class alone
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_FAULTS = 100  # a file with more is hostile or no YAML at all: reading on helps nobody
+INTEGER_LIMIT = 1 << 53  # integers beyond it are not exact in JSON readers nor in float64
+
+
+def read_text(path: str, *, display: str | None = None, root: str | None = None) -> SourceText:
+    """Read the regular file at `path`, which messages call `display` (as given by default).
+
+    With `root`, the file must lie inside that folder once every link is followed, and must be
+    neither a symbolic link nor one of several hard links. Raises SpecError: ARC001, ARC002, ARC003.
+    """
+    name = encodable(path if display is None else display)
+    try:
+        data = _read(path, root)
+    except ValueError:  # a NUL or a lone surrogate
+        reason = "no file name has such characters"
+    except OSError as error:
+        reason = (error.strerror or "input/output error").lower()
+        if error.errno == errno.ELOOP:
+            reason = "a symbolic link is not followed here"
+    else:
+        return decode(data, name)
+    _refuse_file("ARC001", name, f"cannot be read: {reason}")
+
+
+def _read(path: str, root: str | None) -> bytes:
+    if root is not None and not _is_inside(path, root):
+        raise PermissionError(errno.EPERM, "it lies outside the root folder")
+    # Opening a FIFO for reading would wait for a writer.
+    flags = getattr(os, "O_NONBLOCK", 0) | (0 if root is None else getattr(os, "O_NOFOLLOW", 0))
+    with open(path, "rb", opener=lambda given, mode: os.open(given, mode | flags)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise PermissionError(errno.EPERM, "it is not a regular file")
+        if root is not None and status.st_nlink != 1:
+            raise PermissionError(errno.EPERM, "the file has several hard links")
+        return file.read(MAX_BYTES + 1)
+
+
+def _is_inside(path: str, root: str) -> bool:
+    folder = os.path.join(os.path.realpath(root), "")
+    # The folder as well as the file: a link outside that points back in is outside still.
+    parent = os.path.join(os.path.realpath(os.path.dirname(path) or "."), "")
+    return os.path.realpath(path).startswith(folder) and parent.startswith(folder)
+
+
+def _refuse_file(code: str, name: str, message: str, hint: str | None = None) -> NoReturn:
+    place = Place(SourceText(name, ""), 1, 1, 1, 1)
+    raise SpecError([Diagnostic(code, message, place, hint)])
+
+
+def decode(data: bytes, display: str) -> SourceText:
+    """The text of `data`: strict UTF-8 without its byte order mark, line ends as `\\n`.
+
+    Raises SpecError: ARC003 past 1 MiB, ARC002 for other encodings and refused characters, the
+    latter together with whatever else `parse` finds.
+    """
+    if len(data) > MAX_BYTES:
+        _refuse_file("ARC003", display, "larger than 1 MiB", "use a block for what repeats")
+    try:
+        source = SourceText(display, _normal(data.decode("utf-8")))
+    except UnicodeDecodeError as error:
+        before = _normal(data[: error.start].decode("utf-8"))
+        source = SourceText(display, _normal(data.decode("utf-8", errors="replace")))
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        place = Place(source, line, column, line, column + 1)
+        message = f"is not UTF-8: byte 0x{data[error.start]:02x}"
+        raise SpecError([Diagnostic("ARC002", message, place, "save it as UTF-8")]) from None
+    if _refused_characters(source.text):
+        parse(source)
+    return source
+
+
+def _normal(text: str) -> str:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+_REFUSED = {
+    "a control character": ((0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x84), (0x86, 0x9F)),
+    "a line separator": ((0x85, 0x85), (0x2028, 0x2029)),
+    "a mark of writing direction": ((0x061C, 0x061C), (0x200E, 0x200F)),
+    "a bidirectional control": ((0x202A, 0x202E), (0x2066, 0x2069)),
+    "a zero-width character": ((0x200B, 0x200D), (0x2060, 0x2060)),
+    "a byte order mark inside the text": ((0xFEFF, 0xFEFF),),
+    "a surrogate": ((0xD800, 0xDFFF),),
+    "a noncharacter": ((0xFDD0, 0xFDEF), *((n, n + 1) for n in range(0xFFFE, 0x110000, 1 << 16))),
+    "a tag character": ((0xE0000, 0xE007F),),
+}
+
+
+def _refused_characters(text: str) -> dict[str, str]:
+    """The refused characters of `text`, each with what it is."""
+    # No refused character is printable, so that most texts are through here.
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return {}
+    written = set(text)
+    return {
+        chr(code): kind
+        for kind, ranges in _REFUSED.items()
+        for first, last in ranges
+        for code in range(first, last + 1)
+        if chr(code) in written
+    }
+
+
+_CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+# Patterns are compiled where they are first needed: most specs need none of them.
+_NUMBER = (
+    r"(?P<decimal>[-+]?[0-9]+)|0o(?P<octal>[0-7]+)|0x(?P<hexadecimal>[0-9a-fA-F]+)"
+    r"|(?P<float>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+_BASES = {"decimal": 10, "octal": 8, "hexadecimal": 16}
+
+
+def resolve(text: str) -> Scalar:
+    """What an unquoted scalar means by the YAML 1.2 core schema.
+
+    Raises OverflowError for a number that is not finite and for integers of 2^53 or more.
+    """
+    if not text or text[0] not in "+-.0123456789":
+        return _CONSTANTS.get(text, text)
+    if len(text) < 16 and text.isdigit() and text.isascii():
+        return int(text)  # nearly every number of a spec
+    match = re.fullmatch(_NUMBER, text)
+    if match is None:
+        return text
+    kind = match.lastgroup
+    if kind is None:
+        raise OverflowError("numbers must be finite")
+    if kind == "float":
+        number = float(text)
+        if not math.isfinite(number):
+            raise OverflowError("the number is too large for float64")
+        return number
+    digits = match[kind]
+    significant = digits.lstrip("+-0") or "0"
+    # Python converts no more than 4300 decimal digits; 2^53 has 18 in octal, its longest form.
+    if len(significant) <= 18:
+        size = int(significant, _BASES[kind])
+        if size < INTEGER_LIMIT:
+            return -size if digits[0] == "-" else size
+    raise OverflowError("integers must be smaller than 2^53 in size")
+
+
+_Event = Any  # of PyYAML, whose stubs call every mark optional
+
+
+class _PythonParser(Reader, Scanner, Parser):
+    """PyYAML's own event stream, for a PyYAML built without libyaml: the same, and slower."""
+
+    def __init__(self, text: str) -> None:
+        Reader.__init__(self, text)
+        Scanner.__init__(self)
+        Parser.__init__(self)
+
+    def get_event(self) -> _Event:
+        try:
+            return super().get_event()  # type: ignore[no-untyped-call]  # as PyYAML's stubs are
+        except (ValueError, OverflowError):  # an escape past U+10FFFF
+            problem = "found invalid Unicode character escape code"
+            raise ScannerError(None, None, problem, self.get_mark()) from None
+
+
+def parse(source: SourceText) -> Value:
+    """Read one YAML document whose top level is a mapping.
+
+    Raises SpecError with every fault of the text: ARC002 and ARC004 to ARC011. A syntax error,
+    nesting past 64 and the hundredth fault end the reading.
+    """
+    composer = _Composer(source)
+    try:
+        root = composer.document()
+    except _UnreadableError:
+        root = None
+    if root is None or composer.faults:
+        raise SpecError(composer.faults)
+    return root
+
+
+class _UnreadableError(Exception):
+    """Ends the reading: the faults so far are all there will be."""
+
+
+class _Collection:
+    """A list or mapping that is still being read."""
+
+    __slots__ = ("data", "flow", "key", "last", "start")
+
+    def __init__(self, event: _Event) -> None:
+        self.data: list[Value] | dict[str, Value] = {} if type(event) is MappingStartEvent else []
+        self.start = event.start_mark
+        self.flow = event.flow_style
+        self.key: Value | None = None  # the key whose value comes next
+        self.last: Value | None = None
+
+    def close(self, event: _Event, source: SourceText) -> Value:
+        start, end = self.start, event.end_mark
+        end_line, end_column = end.line + 1, end.column + 1
+        # Only a closing bracket has a width. Where there is none, libyaml's mark lies at the next
+        # token, past comments and blank lines.
+        if self.last is not None and not (self.flow and end.index > event.start_mark.index):
+            end_line, end_column = self.last.place.end_line, self.last.place.end_column
+        place = Place(source, start.line + 1, start.column + 1, end_line, end_column)
+        return Value(self.data, place)
+
+
+def _place(source: SourceText, event: _Event) -> Place:
+    start, end = event.start_mark, event.end_mark
+    return Place(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+
+_NO_TAGS = "YAML tags are refused"
+_INSTEAD_OF_ANCHORS = "use `params`, `for` or a block for what repeats"
+_PROPERTY = r"(?:[ \t\n]|#[^\n]*)*+(!<[^>\s]*>|[&!][^\s,\[\]{}]*)"
+_BEFORE_DIRECTIVE = r"(?:[ \t]*(?:#[^\n]*)?\n)*+%"
+_AFTER_DOCUMENT = r"(?:[ \t\n]|#[^\n]*|\.\.\.(?!\S))*+(.)"
+
+
+class _Composer:
+    def __init__(self, source: SourceText) -> None:
+        self.source = source
+        self.faults: list[Diagnostic] = []
+        self.anchors: dict[str, Place] = {}
+
+    def document(self) -> Value | None:
+        """The top-level mapping. None, and any fault, mean that the document is refused."""
+        try:
+            text = self._without_directives(self._without_refused_characters())
+            parser = _PythonParser(text) if CParser is None else CParser(text)
+            return self._compose(parser.get_event)
+        except MarkedYAMLError as error:
+            self._syntax_error(error)
+            return None
+
+    def _fault(self, code: str, message: str, place: Place, hint: str | None, *notes: Note) -> None:
+        self.faults.append(Diagnostic(code, message, place, hint, notes))
+        if len(self.faults) == MAX_FAULTS:
+            raise _UnreadableError
+
+    def _at(self, index: int, length: int = 1) -> Place:
+        """The place of `length` characters of one line that start at `index` of the text."""
+        text = self.source.text
+        index = min(index, len(text))  # libyaml ends every text with a line end
+        line = text.count("\n", 0, index) + 1
+        column = index - text.rfind("\n", 0, index)
+        return Place(self.source, line, column, line, column + length)
+
+    # Both of the following leave the text as long as it was, so that all marks stay right.
+
+    def _without_refused_characters(self) -> str:
+        text = self.source.text
+        refused = _refused_characters(text)
+        if not refused:
+            return text
+        for match in re.finditer(f"[{re.escape(''.join(refused))}]", text):
+            message = f"U+{ord(match[0]):04X}, {refused[match[0]]}, is refused"
+            self._fault("ARC002", message, self._at(match.start()), "remove the character")
+        return text.translate({ord(character): "\ufffd" for character in refused})
+
+    def _without_directives(self, text: str) -> str:
+        while "%" in text and (found := re.match(_BEFORE_DIRECTIVE, text)):
+            index = found.end() - 1
+            self._directive(index)
+            text = f"{text[:index]}#{text[index + 1 :]}"  # a comment from here on
+        return text
+
+    def _directive(self, index: int) -> None:
+        self._fault("ARC006", "YAML directives are refused", self._at(index), "delete the line")
+
+    def _syntax_error(self, error: MarkedYAMLError) -> None:
+        problem, mark = error.problem or "unknown", error.problem_mark or error.context_mark
+        index = 0 if mark is None else mark.index
+        place = self._at(index)
+        if problem.startswith("found undefined tag handle"):
+            self._fault("ARC006", _NO_TAGS, place, "delete the tag")
+            return
+        if any(fault.code == "ARC002" for fault in self.faults):
+            return  # the syntax error may well be the refused character's doing
+        message, hint = f"is not YAML: {problem}", None
+        notes: list[Note] = []
+        if problem.startswith("mapping values are not allowed"):
+            message = "a mapping cannot start here"
+            hint = 'put text with ": " in quotes; or does the line above lack a `:` at its end?'
+        elif problem.endswith("that cannot start any token"):
+            first = self.source.text[index : index + 1]
+            message, hint = f"text cannot start with {first}", "put the text in quotes"
+            if first == "\t":
+                message, hint = "a tab cannot indent YAML", "indent with spaces"
+        elif error.context is not None and error.context_mark is not None:
+            notes.append(Note(error.context, self._at(error.context_mark.index)))
+            line = self.source.text[: index + 1].rpartition("\n")[2]
+            if line.count("(") > line.count(")") and "$(" in line:
+                hint = "inside { } an expression that holds a comma, [ or { needs quotes"
+        self._fault("ARC004", message, place, hint, *notes)
+
+    def _compose(self, next_event: Callable[[], _Event]) -> Value | None:
+        opened: list[_Collection] = []
+        parent: _Collection | None = None
+        root: Value | None = None
+        while (event := next_event()) is not None:
+            kind = type(event)
+            if kind is ScalarEvent:
+                value = self._scalar(event)
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
+                value = opened.pop().close(event, self.source)
+                parent = opened[-1] if opened else None
+            elif kind is MappingStartEvent or kind is SequenceStartEvent:
+                if len(opened) == MAX_DEPTH:
+                    place, hint = self._at(event.start_mark.index), "use a block for the inner part"
+                    self._fault("ARC008", f"nested more than {MAX_DEPTH} deep", place, hint)
+                    raise _UnreadableError
+                if event.anchor is not None or event.tag is not None:
+                    self._properties(event)
+                parent = _Collection(event)
+                opened.append(parent)
+                continue
+            elif kind is AliasEvent:
+                value = self._alias(event)
+            elif kind is DocumentEndEvent:
+                self._after_document(event)
+                break
+            else:  # the start or the end of the stream, or the start of the document
+                continue
+            if parent is None:
+                root = value
+                continue
+            data, key = parent.data, parent.key
+            if isinstance(data, list):
+                data.append(value)
+            elif key is None:
+                parent.key = value
+                if type(value.data) is not str or value.data in data or value.data == "<<":
+                    self._suspect_key(value, data)
+                continue
+            else:
+                parent.key = None
+                value.key_place = key.place
+                if value.data is None and value.place.end_column == value.place.column:
+                    # Nothing is written. The mark may be far away: after `? key`, the next token.
+                    _, _, _, line, column = key.place
+                    value.place = Place(self.source, line, column, line, column)
+                if isinstance(key.data, str):
+                    data.setdefault(key.data, value)
+            parent.last = value
+        return self._mapping(root)
+
+    def _scalar(self, event: _Event) -> Value:
+        place = _place(self.source, event)
+        if event.anchor is not None or event.tag is not None:
+            self._properties(event)
+        text, style = event.value, event.style
+        if not style:
+            try:
+                return Value(resolve(text), place)
+            except OverflowError as error:
+                self._fault("ARC010", f"{_short(text)}: {error}", place, "quote it if it is text")
+                return Value(0, place)
+        if style == '"':
+            if not text.isprintable():
+                for character, kind in _refused_characters(text).items():
+                    message = f"U+{ord(character):04X}, {kind}, is refused, escaped or not"
+                    self._fault("ARC002", message, place, "remove the escape")
+        elif style != "'":
+            # A block scalar's mark lies at the next token, past the blank lines after it.
+            body = self.source.text[event.start_mark.index : event.end_mark.index].rstrip(" \t\n")
+            lines = body.count("\n")
+            column = len(body) - body.rfind("\n") if lines else place.column + len(body)
+            place = place._replace(end_line=place.line + lines, end_column=column)
+        return Value(text, place, quoted=True)
+
+    def _properties(self, event: _Event) -> None:
+        """Refuse the anchor and the tag that stand before a node, in either order."""
+        text, index = self.source.text, event.start_mark.index
+        while found := re.compile(_PROPERTY).match(text, index):
+            index, written = found.end(), found[1]
+            place = self._at(found.start(1), len(written))
+            if written[0] == "!":
+                self._fault("ARC006", f"{_short(written)}: {_NO_TAGS}", place, "delete the tag")
+            else:
+                self.anchors[written[1:]] = place
+                message = f"{_short(written)}: anchors are refused"
+                self._fault("ARC005", message, place, _INSTEAD_OF_ANCHORS)
+
+    def _alias(self, event: _Event) -> Value:
+        place, name = _place(self.source, event), event.anchor
+        notes = [Note("the anchor is here", self.anchors[name])] if name in self.anchors else []
+        message = f"{_short('*' + name)}: aliases are refused"
+        self._fault("ARC005", message, place, _INSTEAD_OF_ANCHORS, *notes)
+        return Value(f"*{name}", place)
+
+    def _suspect_key(self, key: Value, fields: dict[str, Value]) -> None:
+        data = key.data
+        if isinstance(data, str) and data in fields:
+            first = fields[data].key_place or key.place
+            message, note = f'duplicate key "{_short(data)}"', Note("first given here", first)
+            self._fault("ARC007", message, key.place, "keep one of the two", note)
+        elif not isinstance(data, str):
+            hint = None if isinstance(data, list | dict) else "put it in quotes"
+            self._fault("ARC011", "a key must be text", key.place, hint)
+        elif not key.quoted:
+            self._fault("ARC011", "YAML merge keys are refused", key.place, _INSTEAD_OF_ANCHORS)
+
+    def _after_document(self, end: _Event) -> None:
+        """Refuse what follows the first document, without reading it."""
+        text, index = self.source.text, end.end_mark.index
+        explicit = index > end.start_mark.index  # ended by "..."
+        if index >= len(text) or not (found := re.compile(_AFTER_DOCUMENT).match(text, index)):
+            return
+        index = found.start(1)
+        if found[1] == "%":
+            self._directive(index)
+        elif explicit or text.startswith("---", index):
+            hint = "keep one spec a file"
+            self._fault("ARC009", "more than one YAML document", self._at(index), hint)
+        else:
+            hint = "look at the brackets and the indentation before it"
+            self._fault("ARC004", "the document ends before this text", self._at(index), hint)
+
+    def _mapping(self, root: Value | None) -> Value | None:
+        hint = "start with `name:` and `layers:`"
+        if root is None or root.data is None:
+            self._fault("ARC009", "the document is empty", self._at(0, 0), hint)
+        elif not isinstance(root.data, dict):
+            self._fault("ARC009", "the top level must be a mapping", root.place, hint)
+        return root
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}..."

@@ -1,0 +1,348 @@
+"""Validation of one spec file against the schema: one message a fault, at the value at fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from archc.diagnostics import Diagnostic, Place, did_you_mean
+from archc.language.names import fault_of_class, fault_of_name, suggested_name
+from archc.language.schema import text
+from archc.language.values import Value
+from archc.ops import MERGES, OPS
+from archc.ops.base import Op
+from archc.ops.fields import fields_of
+
+_SHOWN = 40
+STEP_KEYS = frozenset({"name", "from", "when", "layers", "with"})
+"""What may stand in a step beside its op."""
+
+
+class Findings(NamedTuple):
+    """The faults of a document in no particular order, the values at fault, and of mappings the
+    known keys that their unknown keys come close to."""
+
+    found: list[Diagnostic]
+    broken: set[Value]
+    misspelt: dict[Value, list[str]]
+
+
+class _Fault(NamedTuple):
+    """One violation: its keyword, its paths in the document and in the schema, and its detail."""
+
+    keyword: str
+    path: list[str | int]
+    schema_path: list[str | int]
+    detail: Any
+
+
+def validate(document: Value) -> Findings:
+    """Check a document against the schema.
+
+    Codes: ARC201 unknown key, ARC202 missing key, ARC203 a value of the wrong kind, ARC204 unknown
+    op, ARC301 an expression that YAML cuts off, ARC402 a merge of nothing.
+    """
+    schema, validator = _shipped()
+    findings = Findings([], set(), {})
+    faults = [_closest(_read(error)) for error in validator.iter_errors(document.plain())]
+    for fault in faults:
+        if fault.keyword == "additionalProperties":
+            value = _walk(document, fault.path)
+            known = _schema_at(schema, fault.schema_path[:-1]).get("properties", {})
+            meant = (_meant(key, known) for key in fault.detail.unexpected)
+            findings.misspelt[value] = [key for key in meant if key]
+    for fault in faults:
+        value = _walk(document, fault.path)
+        node = _schema_at(schema, fault.schema_path[:-1])
+        if fault.keyword == "additionalProperties":
+            for key in fault.detail.unexpected:
+                cut = _cut_expression(value, key)
+                if cut is None:
+                    findings.found.append(_unknown(value, key, node["properties"], fault.path))
+                else:
+                    findings.found.append(_unquoted(cut, key))
+                    findings.broken.add(cut)
+            # Without an unknown key the rest means the same, unless it is a known one misspelt.
+            if findings.misspelt[value] or not _can_be_dropped(fault.path):
+                findings.broken.add(value)
+            continue
+        findings.broken.add(value)
+        if not _is_told(fault, findings.misspelt.get(value, ())):
+            findings.found.append(_diagnose(document, value, schema, node, fault))
+    return findings
+
+
+@cache
+def _shipped() -> tuple[Any, Any]:
+    """The shipped schema and its validator: a program that reads many specs makes them once."""
+    import jsonschema_rs  # a heavy import that `archc --help` does not pay
+
+    schema = json.loads(text())
+    return schema, jsonschema_rs.Draft7Validator(schema)
+
+
+def _is_told(fault: _Fault, meant: Sequence[str]) -> bool:
+    """Whether a key is missing because it is misspelt: that is one fault."""
+    if fault.keyword == "anyOf" and not fault.path:
+        return "layers" in meant or "extends" in meant
+    return fault.keyword == "required" and fault.detail.property in meant
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it, cut where it is long."""
+    printed = json.dumps(value, ensure_ascii=False)
+    return printed if len(printed) <= _SHOWN else printed[: _SHOWN - 3] + "..."
+
+
+def _read(error: Any) -> _Fault:
+    return _Fault(error.kind.name, list(error.instance_path), list(error.schema_path), error.kind)
+
+
+def _closest(fault: _Fault) -> _Fault:
+    """The fault inside the one alternative of an `anyOf` that the value comes close to: it has the
+    alternative's type, and goes wrong further in."""
+    while fault.keyword == "anyOf" and fault.path:
+        close = []
+        for errors in fault.detail.context:
+            inner = [_read(error) for error in errors]
+            if all(_is_deeper(found, fault) for found in inner):
+                close.append(inner)
+        if len(close) != 1:
+            break
+        (inner,) = close
+        fault = inner[0]
+    return fault
+
+
+def _is_deeper(inner: _Fault, outer: _Fault) -> bool:
+    return len(inner.path) > len(outer.path) or inner.keyword == "additionalProperties"
+
+
+def _schema_at(schema: Any, path: list[str | int]) -> Any:
+    for part in path:
+        schema = schema[part]
+    return schema
+
+
+def _walk(document: Value, path: list[str | int]) -> Value:
+    for part in path:
+        if isinstance(part, str):
+            assert isinstance(document.data, dict)
+            document = document.data[part]
+        else:
+            assert isinstance(document.data, list)
+            document = document.data[part]
+    return document
+
+
+def _expected(schema: Any, path: list[str | int]) -> str:
+    """The words of the innermost schema on the way that has some."""
+    words = "something else"
+    for part in [*path, ""]:
+        if isinstance(schema, dict):
+            words = schema.get("x-expected", words)
+        if part != "":
+            schema = schema[part]
+    return words
+
+
+def _can_be_dropped(path: list[str | int]) -> bool:
+    """Whether the rest of a mapping means the same without a key that is unknown: in the spec
+    itself, a step, an op, a block."""
+    if not path or isinstance(path[-1], int):
+        return True
+    if path[0] == "blocks" and len(path) == 2:
+        return True
+    return len(path) > 1 and isinstance(path[-2], int) and path[-1] in OPS
+
+
+def _cut_expression(value: Value, key: str) -> Value | None:
+    """The expression before an unknown key that YAML cut off at a comma, if that is what it is."""
+    before: Value | None = None
+    assert isinstance(value.data, dict)
+    for other, child in value.data.items():
+        if other == key:
+            break
+        before = child
+    if before is None or not isinstance(before.data, str) or before.quoted:
+        return None
+    text = before.data
+    return before if text[:1] == "$" and text.count("(") > text.count(")") else None
+
+
+def _unquoted(cut: Value, key: str) -> Diagnostic:
+    message = f"a comma ends the expression `{str(cut.data)[:64]}` here"
+    hint = f'put it in quotes: "{cut.data}, {key}"' if len(key) <= 64 else "put it in quotes"
+    return Diagnostic("ARC301", message, cut.place, hint)
+
+
+def _diagnose(document: Value, value: Value, schema: Any, node: Any, fault: _Fault) -> Diagnostic:
+    path = fault.path
+    if fault.keyword == "required":
+        missing = fault.detail.property
+        message = f"{_owner(path)} has no `{missing}`"
+        return Diagnostic("ARC202", message, _head(value), _missing_hint(node, missing))
+    if fault.keyword == "anyOf" and not path:
+        message = "the spec has neither `layers` nor `extends`"
+        return Diagnostic("ARC202", message, _head(value), "list the steps under `layers`")
+    if fault.schema_path[-2:] == ["then", "enum"] and isinstance(value.data, str):
+        return _unknown_step(value, value.data)
+    subject = _subject(path)
+    wanted = _expected(schema, fault.schema_path[:-1])
+    op = _bare_op(document, path)
+    if op is not None:
+        fields = {field.name: field for field in fields_of(op)}
+        if not fields:
+            message = f"{op.name} takes no fields, got {shown(value.plain())}"
+            return Diagnostic("ARC203", message, value.place, f"write `- {op.name}`")
+        if op.scalar is not None:
+            subject = f"`{op.scalar}` of {op.name}"
+            wanted = f"{fields[op.scalar].kind.expected}, or an expression"
+    if len(path) > 1 and path[-2] in MERGES:
+        subject, wanted = f"a branch of {path[-2]}", "a list of steps"
+    if value.data is None and value.place.column == value.place.end_column:
+        place = value.key_place or value.place
+        return Diagnostic("ARC203", f"{subject} has no value", place, f"give {wanted}")
+    if value.data == [] or value.data == {}:
+        return Diagnostic("ARC203", f"{subject} is empty", value.place, f"give {wanted}")
+    message = f"{subject} must be {wanted}, got {shown(value.plain())}"
+    return Diagnostic("ARC203", message, value.place, _wrong_hint(path, value, node, wanted))
+
+
+def _head(value: Value) -> Place:
+    """The key that a mapping stands under, or its own begin: where a missing key is told."""
+    place = value.key_place or value.place
+    if place.end_line == place.line:
+        return place
+    return place._replace(end_line=place.line, end_column=place.column + 1)
+
+
+def _unknown(value: Value, key: str, known: dict[str, Any], path: list[str | int]) -> Diagnostic:
+    assert isinstance(value.data, dict)
+    place = value.data[key].key_place or value.data[key].place
+    if "conv" in known:
+        here = [other for other in value.data if other in known and other not in STEP_KEYS]
+        if here:
+            hint = did_you_mean(key, STEP_KEYS) or f"known: {', '.join(sorted(STEP_KEYS))}"
+            if here[0] in OPS and key in (field.name for field in fields_of(OPS[here[0]])):
+                hint = f"indent it further: it is a field of {here[0]}"
+            return Diagnostic("ARC204", f"unknown step key `{key[:64]}`", place, hint)
+        hint = _similar_op(key, known)
+        return Diagnostic("ARC204", f"unknown op or step key `{key[:64]}`", place, hint)
+    if path[-1:] == ["activation"]:
+        return _unknown_activation(key, place)
+    if path and path[-1] in OPS and not known:
+        message = f"{path[-1]} takes no fields, got `{key[:64]}`"
+        return Diagnostic("ARC201", message, place, f"write `- {path[-1]}`")
+    hint = did_you_mean(key, known) or f"known: {', '.join(known)}"
+    return Diagnostic("ARC201", f"{_owner(path)} has no key `{key[:64]}`", place, hint)
+
+
+def _unknown_activation(name: str, place: Place) -> Diagnostic:
+    from archc.ops.activation import OPS as ACTIVATIONS
+
+    if name in OPS and OPS[name] in ACTIVATIONS:
+        hint = f"write `activation: {name}`"
+        return Diagnostic("ARC201", f"{name} takes no fields", place, hint)
+    hint = _similar_op(name, [op.name for op in ACTIVATIONS])
+    return Diagnostic("ARC204", f"unknown activation `{name[:64]}`", place, hint)
+
+
+def _similar_op(name: str, known: Iterable[str]) -> str:
+    """The known op, or key, that is called so elsewhere or almost so here."""
+    known = list(known)
+    for word in known:
+        if word in OPS and name.lower() in OPS[word].also:
+            return f"archc calls it `{word}`"
+    return did_you_mean(name, known) or "`archc ops` lists all ops"
+
+
+def _meant(key: str, known: dict[str, Any]) -> str:
+    """The known key that an unknown one comes closest to; empty where it comes close to none."""
+    hint = did_you_mean(key, known)
+    return hint.split('"')[1] if hint else ""
+
+
+def _unknown_step(value: Value, name: str) -> Diagnostic:
+    if name in MERGES:
+        hint = "give branches, or `from: [a, b]`"
+        return Diagnostic("ARC402", f"`{name}` has nothing to merge", value.place, hint)
+    if name in OPS:
+        needed = " and ".join(f"`{field.name}`" for field in fields_of(OPS[name]) if field.required)
+        hint = f"`archc ops {name}` tells what it takes"
+        return Diagnostic("ARC202", f"{name} needs {needed}", value.place, hint)
+    hint = _similar_op(name, OPS)
+    return Diagnostic("ARC204", f"unknown op `{name[:64]}`", value.place, hint)
+
+
+def _missing_hint(node: Any, missing: str) -> str | None:
+    doc = node.get("properties", {}).get(missing, {}).get("description")
+    return f"`{missing}`: {doc}" if doc else None
+
+
+def _bare_op(document: Value, path: list[str | int]) -> type[Op] | None:
+    """The op that a path leads into, where it is not given a mapping of fields."""
+    for end in range(len(path), 1, -1):
+        name = path[end - 1]
+        if isinstance(name, str) and name in OPS and isinstance(path[end - 2], int):
+            bare = not isinstance(_walk(document, path[:end]).data, dict)
+            return OPS[name] if bare and name not in MERGES else None
+    return None
+
+
+_FLAGS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+
+
+def _wrong_hint(path: list[str | int], value: Value, node: Any, wanted: str) -> str | None:
+    if path == ["archc"]:
+        return "this archc reads version 1 of the language"
+    if wanted.startswith("a list of steps") and isinstance(value.data, dict):
+        return "start each step with `- `"
+    op = OPS.get(str(path[-1])) if len(path) > 1 and isinstance(path[-2], int) else None
+    if op is not None and op.scalar is None and not isinstance(value.data, str):
+        fields = ", ".join(f"{field.name}: ..." for field in fields_of(op) if field.required)
+        return f"write `{op.name}: {{{fields}}}`"
+    if not isinstance(value.data, str):
+        return None
+    if wanted.startswith("true or false") and value.data.lower() in _FLAGS:
+        return f"write `{_FLAGS[value.data.lower()]}`"
+    if value.data[:1] == "(" and "list" in wanted:
+        return "write a list in [ ], or an expression as `$( ... )`"
+    if "$" in value.data[1:] or value.data[:1] == "(":
+        return "an expression is the whole value: `$name` or `$( ... )`"
+    if "pattern" in node:
+        return suggested_name(value.data, fault_of_class if path == ["class"] else fault_of_name)
+    alternatives = [node, *node.get("anyOf", ())]
+    words = [word for part in alternatives for word in part.get("enum", ())]
+    if path[-1:] == ["activation"]:
+        return _similar_op(value.data, words)
+    return did_you_mean(value.data, words)
+
+
+def _words(path: list[str | int]) -> list[str]:
+    return [part for part in path if isinstance(part, str)]
+
+
+def _subject(path: list[str | int]) -> str:
+    """What a path names: its last key, and the op it belongs to."""
+    words = _words(path)
+    if not words:
+        return "the spec"
+    if words[-1] == "layers" and isinstance(path[-1], int):
+        return "a step"
+    if len(words) > 1 and words[-2] in OPS:
+        return f"`{words[-1]}` of {words[-2]}"
+    if len(words) > 1 and words[-2] == "for":
+        return f"`{words[-1]}` of `for`"
+    return f"`{words[-1]}`"
+
+
+def _owner(path: list[str | int]) -> str:
+    words = _words(path)
+    if not words:
+        return "the spec"
+    if words[-1] in OPS:
+        return words[-1]
+    return "a step" if isinstance(path[-1], int) else f"`{words[-1]}`"

@@ -1,0 +1,66 @@
+"""Values of a spec that know their place in its text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from archc.diagnostics import Place
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(slots=True, eq=False)
+class Value:
+    """One value of a spec and its place. Compared by identity and never changed once parsed.
+
+    `quoted` is true of a scalar in quotes or in block style: inside `'...'` and `"..."` the text
+    starts one column after the place does. The place of a block collection ends with its last
+    item, without the comments and blank lines after it; that of a value left out is empty, at the
+    end of its key.
+    """
+
+    data: Scalar | list[Value] | dict[str, Value]
+    place: Place
+    key_place: Place | None = None
+    quoted: bool = False
+
+    def plain(self) -> object:
+        """The value as plain JSON types, without places."""
+        if isinstance(self.data, dict):
+            return {key: value.plain() for key, value in self.data.items()}
+        if isinstance(self.data, list):
+            return [value.plain() for value in self.data]
+        return self.data
+
+
+def mapping(value: Value | None) -> dict[str, Value]:
+    """The entries of a mapping; none of an absent one."""
+    return value.data if value is not None and isinstance(value.data, dict) else {}
+
+
+def sequence(value: Value | None) -> list[Value]:
+    """The items of a list; none of an absent one."""
+    return value.data if value is not None and isinstance(value.data, list) else []
+
+
+def at(scalar: Value, offset: int, length: int) -> Place:
+    """The place of a stretch of an expression within the scalar that holds it."""
+    return scalar.place.within(offset + scalar.quoted, length)
+
+
+def parts(value: Value) -> Iterator[Value]:
+    """A value and all values in it, in order."""
+    stack = [value]
+    while stack:
+        top = stack.pop()
+        yield top
+        if isinstance(top.data, dict):
+            stack += reversed(top.data.values())
+        elif isinstance(top.data, list):
+            stack += reversed(top.data)
+
+
+def scalars(value: Value) -> Iterator[Value]:
+    """All scalars in a value, in order."""
+    return (part for part in parts(value) if not isinstance(part.data, dict | list))

@@ -1,0 +1,138 @@
+"""What stands in a drawing's boxes and on its edges, and how wide it is set.
+
+No font is asked: the widths are Helvetica's (Adobe's font metrics), wider by what other sans-serif
+fonts need.
+"""
+
+from __future__ import annotations
+
+from unicodedata import east_asian_width
+
+from archc.diagnostics import visible
+from archc.ir.graph import Node, Region
+from archc.ops.axes import Axes
+from archc.ops.base import Op
+from archc.records import fields_with_defaults
+
+TIMES = "\u00d7"
+
+FONT = 13
+SMALL = 11
+BOLD = 1.1
+"""How much wider bold text is."""
+
+_HELVETICA = (
+    "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 "
+    "556 556 556 556 556 556 556 556 556 556 278 278 584 584 584 556 "
+    "1015 667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 "
+    "667 778 722 667 611 722 667 944 667 667 611 278 278 278 469 556 "
+    "333 556 556 500 556 556 278 556 556 222 222 500 222 833 556 556 "
+    "556 556 333 500 278 556 500 722 500 500 500 334 260 334 584"
+)
+_WIDTHS = {chr(32 + index): int(width) for index, width in enumerate(_HELVETICA.split())}
+_WIDTHS |= {TIMES: 584, "\u00b7": 333, "\u2013": 556, "\u2026": 1000, "\u2192": 1000}
+_WIDER = 1.15
+
+
+def text_width(text: str, size: float) -> float:
+    """The width of a line of text, in the unit of the font's `size`, at most what it will be."""
+    return sum(map(_width, text)) * size * _WIDER / 1000
+
+
+def _width(char: str) -> int:
+    known = _WIDTHS.get(char)
+    if known is not None:
+        return known
+    return 1000 if east_asian_width(char) in "WF" else 722
+
+
+def wrapped(text: str, size: float, width: float, most: int) -> list[str]:
+    """`text` on lines at most `width` wide, `most` of them; a longer text ends in an ellipsis."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1]} \u2026"]
+    return [cut(line, size, width) for line in lines]
+
+
+def cut(text: str, size: float, width: float) -> str:
+    """`text` without its end where it is wider than `width`."""
+    if text_width(text, size) <= width:
+        return text
+    left = width - text_width("\u2026", size)
+    for index, char in enumerate(text):
+        left -= text_width(char, size)
+        if left < 0:
+            return f"{text[:index]}\u2026"
+    return text
+
+
+def shape(axes: Axes) -> str:
+    """The sizes of a value: `64 x 112 x 112`, with the sign of multiplication."""
+    return f" {TIMES} ".join(str(size) for size in axes.sizes)
+
+
+_WINDOWS = ("kernel_size", "output_size", "scale")
+_STEPS = ("stride", "dilation")
+_COUNTS = {"groups": "groups", "size": "over", "multiplier": TIMES, "rate": ""}
+
+
+def op_label(node: Node) -> str:
+    """An op with what one looks for in a drawing: `conv 3 x 3, stride 2 + relu`. What the shapes
+    beside it tell (filters, units) is left out, and what keeps to its default."""
+    op = node.op
+    fields, defaults = vars(op), fields_with_defaults(type(op))
+    rank = max(len(node.output.spatial), 1)
+    label = op.name
+    for name in _WINDOWS:
+        if fields.get(name) is not None:
+            label += f" {_window(fields[name], rank)}"
+    window = fields.get("kernel_size")
+    told = []
+    for name in _STEPS:
+        value = fields.get(name)
+        plain = value is None or _window(value, rank) == _window(1, rank)
+        # A pool steps by its own size where nothing else is said.
+        usual = name == "stride" and "pool" in op.name and window is not None
+        if not plain and not (usual and _window(value, rank) == _window(window, rank)):
+            told.append(f"{name} {_short(value, rank)}")
+    for name, word in _COUNTS.items():
+        value = fields.get(name)
+        if value is not None and value != defaults.get(name):
+            told.append(f"{word} {value}".strip())
+    if told:
+        label += (", " if window is not None else " ") + ", ".join(told)
+    activation = fields.get("activation")
+    if isinstance(activation, Op):
+        label += f" + {activation.name}"
+    return label
+
+
+def _window(value: object, rank: int) -> str:
+    sizes = value if isinstance(value, tuple) else (value,) * rank
+    return TIMES.join(str(size) for size in sizes)
+
+
+def _short(value: object, rank: int) -> str:
+    """A number that holds for every axis once."""
+    if isinstance(value, tuple) and len(set(value)) == 1:
+        return str(value[0])
+    return _window(value, rank) if isinstance(value, tuple) else str(value)
+
+
+def family(op: Op) -> str:
+    """The family of an op: its module's name (`convolution`, `merge`), or `input`."""
+    module = type(op).__module__.rpartition(".")[2]
+    return "input" if module == "graph" else module
+
+
+def region_label(region: Region) -> str:
+    """A section's name, or a block instance's with the block's."""
+    if region.block is None or region.name.rpartition("_")[0] == region.block:
+        return visible(region.name)
+    return f"{visible(region.name)}: {visible(region.block)}"

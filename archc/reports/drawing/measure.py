@@ -1,0 +1,165 @@
+"""The sizes of a drawing's parts, from the inside out."""
+
+from __future__ import annotations
+
+from archc.ir.costs import Costs
+from archc.reports.drawing.columns import columns
+from archc.reports.drawing.contents import Row, output_label, rows_of, titles
+from archc.reports.drawing.items import Item, Output, Parallel, Repeat, Series, Stack, output_of
+from archc.reports.drawing.labels import BOLD, FONT, SMALL, shape, text_width
+from archc.reports.drawing.lanes import Lanes
+from archc.reports.drawing.pieces import (
+    BELOW,
+    BESIDE,
+    ENTRY,
+    GAP,
+    HEADER,
+    LEAVE,
+    PAD,
+    ROW,
+    SHADOW,
+    Edge,
+    Label,
+    Piece,
+    Run,
+    column,
+    takes_arrow,
+)
+from archc.reports.drawing.tree import Drawing, Skip
+
+APART = 12
+"""Between items that no edge joins, and between branches."""
+LANE = 10
+IDENTITY = 28
+"""The width of a branch without items."""
+TALLEST = 1100
+"""A series goes on in another column where it would be higher."""
+
+
+class Measure:
+    """Sizes and inner arrangement, from the inside out."""
+
+    def __init__(self, costs: Costs, drawing: Drawing) -> None:
+        self._costs = costs
+        self._nodes = costs.graph.nodes
+        self._lanes = Lanes(drawing)
+
+    def series(self, series: Series, may_turn: bool) -> Piece:
+        """A series; in several columns where it is high and `may_turn` allows for it."""
+        pieces = [self._item(item, may_turn) for item in series.items]
+        if not pieces:
+            return Piece(IDENTITY, 0, IDENTITY / 2, IDENTITY / 2)
+        lanes = self._lanes.of(series)
+        gaps = [0.0, *(self._gap(series, place) for place in range(1, len(pieces)))]
+        run = Run(series, pieces, gaps, [self._shape(item) for item in series.items])
+        height = sum(gaps) + sum(piece.height for piece in pieces)
+        if may_turn and not lanes and height > TALLEST:
+            return columns(run, height)
+        whole = column(run, 0, len(pieces))
+        return _with_lanes(whole, lanes) if lanes else whole
+
+    def _gap(self, series: Series, place: int) -> float:
+        if not series.linked[place]:
+            return APART
+        return ENTRY if isinstance(series.items[place - 1], Parallel) else GAP
+
+    def _shape(self, item: Item) -> str:
+        index = output_of(item)
+        return "" if index is None else shape(self._nodes[index].output)
+
+    def _item(self, item: Item, may_turn: bool) -> Piece:
+        if isinstance(item, Stack):
+            rows = rows_of(self._costs, item)
+            width = max(_row_width(row) for row in rows) + 2 * PAD
+            return Piece(width, ROW * len(rows), width / 2, width / 2, item=item)
+        if isinstance(item, Output):
+            width = text_width(output_label(self._costs, item.node), FONT) + 2 * PAD
+            return Piece(width, ROW, width / 2, width / 2, item=item)
+        if isinstance(item, Parallel):
+            return self._parallel(item)
+        body = item.body
+        label, told = titles(self._costs, item)
+        inner = self.series(body, may_turn)
+        least = (
+            text_width(label, FONT * BOLD)
+            + text_width(told, SMALL)
+            + 2 * PAD
+            + (PAD if told else 0)
+        )
+        width = max(inner.width + 2 * PAD, least)
+        left = (width - inner.width) / 2
+        top = HEADER + ENTRY
+        height = top + inner.height + LEAVE
+        edges = []
+        if body.linked and body.linked[0]:
+            way = (left + inner.enter, HEADER), (left + inner.enter, top)
+            edges.append(Edge(way, takes_arrow(body.items[0])))
+        leave = left + inner.leave
+        if body.leaves:
+            edges.append(Edge(((leave, top + inner.height), (leave, height)), False))
+        shadow = SHADOW * 2 if isinstance(item, Repeat) else 0
+        return Piece(
+            width + shadow,
+            height + shadow,
+            left + inner.enter,
+            leave,
+            ((left, top, inner),),
+            tuple(edges),
+            (),
+            item,
+        )
+
+    def _parallel(self, item: Parallel) -> Piece:
+        branches = [self.series(branch, False) for branch in item.branches]
+        texts = [self._shape(branch.items[-1]) if branch.items else "" for branch in item.branches]
+        places = []
+        x = 0.0
+        for piece, text in zip(branches, texts, strict=True):
+            beside = piece.leave + BESIDE + text_width(text, SMALL) if text else 0
+            places.append(x)
+            x += max(piece.width, beside) + APART
+        width = x - APART
+        top = ENTRY
+        bottom = top + max(piece.height for piece in branches) + GAP - ENTRY
+        center = width / 2
+        edges: list[Edge] = []
+        labels: list[Label] = []
+        heads: list[float] = []
+        tails: list[float] = []
+        for place, piece, branch, text in zip(places, branches, item.branches, texts, strict=True):
+            enter, leave = place + piece.enter, place + piece.leave
+            if not branch.items:
+                edges.append(Edge(((enter, 0), (enter, bottom)), False))
+                heads.append(enter)
+                tails.append(leave)
+                continue
+            if branch.linked[0]:
+                edges.append(Edge(((enter, 0), (enter, top)), takes_arrow(branch.items[0])))
+                heads.append(enter)
+            if branch.leaves:
+                end = top + piece.height
+                edges.append(Edge(((leave, end), (leave, bottom)), False))
+                if text:
+                    labels.append(Label(leave + BESIDE, end + BELOW, text))
+                tails.append(leave)
+        edges += _bars(heads, center, 0) + _bars(tails, center, bottom)
+        children = tuple((place, top, piece) for place, piece in zip(places, branches, strict=True))
+        return Piece(width, bottom, center, center, children, tuple(edges), tuple(labels))
+
+
+def _bars(ends: list[float], center: float, y: float) -> list[Edge]:
+    """The line across that joins branches to the one way in or out."""
+    if not ends:
+        return []
+    return [Edge(((min(*ends, center), y), (max(*ends, center), y)), False)]
+
+
+def _with_lanes(piece: Piece, lanes: list[tuple[Skip, int]]) -> Piece:
+    """A series with room on its right for lanes."""
+    placed = tuple((skip, piece.width + PAD + LANE * lane) for skip, lane in lanes)
+    return piece._replace(width=max(x for _, x in placed) + LANE, lanes=placed)
+
+
+def _row_width(row: Row) -> float:
+    figures = text_width(row.figure, SMALL) + PAD if row.figure else 0
+    return text_width(row.label, FONT) + figures

@@ -1,0 +1,124 @@
+"""Images and labels as the parts hand them on, and what holds for all of them."""
+
+import gzip
+import math
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from archc.training.script.parts.common.faults import DataError, describe_shape
+
+# A packed file may hold so many bytes, and so many for each of its own beyond that:
+# images pack ten times, what is made to fill the memory a thousand times.
+UNPACKED_BYTES = 1 << 26
+UNPACKED_SHARE = 100
+WHITE = 255
+IMAGE_RANK = 3  # height, width, channels
+SHOWN_NAMES = 5
+GIB = 1 << 30
+
+
+class ImageData(NamedTuple):
+    """Images with what is known of them.
+
+    `images`: uint8 or float32, (count, height, width, channels) or the axes of the
+    network's input. `labels`: int64 (count,). `classes`: what a folder calls them.
+    `names`: the images' files. What the data do not tell is None.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] | None = None
+    names: tuple[str, ...] | None = None
+
+
+def all_classes(classes: tuple[str, ...] | None) -> tuple[str, ...]:
+    """A name for each class of the network: its number where data have named none."""
+    named = () if classes is None else classes
+    return (*named, *map(str, range(len(named), CLASSES)))
+
+
+def some_names(names: Sequence[str]) -> str:
+    """Names for a message, the first ones where they are many."""
+    return ", ".join(names[:SHOWN_NAMES]) + ", ..." * (len(names) > SHOWN_NAMES)
+
+
+@contextmanager
+def unpacking(path: Path) -> Iterator[None]:
+    """Tell what gzip finds wrong with a file as faulty data."""
+    try:
+        yield
+    except EOFError:
+        raise DataError(path, "is cut off: its gzip stream has no end") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(path, f"is no sound gzip file ({error})") from None
+
+
+def largest_content(path: Path) -> int:
+    """How many bytes a packed file may hold."""
+    return UNPACKED_BYTES + UNPACKED_SHARE * path.stat().st_size
+
+
+def check_memory(path: Path, needed: int) -> None:
+    """Refuse images that the memory cannot hold, before it is filled with them."""
+    present = machine_memory()
+    if needed > present:
+        fault = (
+            f"the images need {needed / GIB:,.1f} GiB of memory, and this machine"
+            f" has {present / GIB:,.1f} GiB: take fewer of them, or smaller ones"
+        )
+        raise DataError(path, fault)
+
+
+def machine_memory() -> float:
+    """Bytes of memory that there are for this process, as far as the system tells."""
+    sizes = [math.inf]
+    with suppress(AttributeError, OSError, ValueError):  # Windows does not tell
+        sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError):  # no container, or one without a limit
+        limit = Path("/sys/fs/cgroup/memory.max")
+        sizes.append(int(limit.read_text(encoding="ascii")))
+    return min(size for size in sizes if size > 0)
+
+
+def check_label(path: Path, label: int, row: int) -> None:
+    """Refuse a label that is none of the network's classes."""
+    if not 0 <= label < CLASSES:
+        raise DataError(path, f"label {label} is not one of 0 to {CLASSES - 1}", row)
+
+
+def check_labels(path: Path, labels: np.ndarray, count: int) -> np.ndarray:
+    """Labels as int64 (count,); whether each is one of the network's classes."""
+    if labels.dtype.kind not in "iu":
+        raise DataError(path, f"labels are whole numbers, not {labels.dtype}")
+    if labels.shape not in ((count,), (count, 1)):
+        shape = describe_shape(labels.shape)
+        raise DataError(path, f"{count} images have labels of shape {shape}")
+    labels = labels.reshape(count)
+    faulty = np.flatnonzero((labels < 0) | (labels >= CLASSES))
+    if len(faulty):
+        first = int(faulty[0])
+        check_label(path, int(labels[first]), first + 1)
+    return labels.astype(np.int64)
+
+
+def image_shape(path: Path, features: int) -> tuple[int, ...]:
+    """The axes of an image whose values stand in a row."""
+    if len(INPUT_SHAPE) != IMAGE_RANK:
+        fixed = INPUT_SHAPE
+    else:
+        height, width, channels = INPUT_SHAPE
+        fixed = (height - 2 * PAD, width - 2 * PAD, channels)
+        side = math.isqrt(features // channels)
+        if RESIZE is not None or math.prod(fixed) != features:
+            fixed = (side, side, channels)
+    if math.prod(fixed) != features:
+        shape = describe_shape(INPUT_SHAPE)
+        fault = f"{features} values a row make no image for a network of {shape}"
+        raise DataError(path, fault, 1)
+    return fixed

@@ -1,0 +1,71 @@
+"""The training images' statistics, kept with a run for whoever predicts with it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from archc.training.script.parts.common.faults import RunError
+from archc.training.script.parts.common.files import write_whole
+
+# Numbers that the record of a run has room for; more go into a file beside it.
+RECORDED_NUMBERS = 1024
+STATISTICS_FILE = "statistics.safetensors"
+# What NumPy and safetensors raise at others than were written.
+STATISTICS_FAULTS = (
+    LookupError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    SafetensorError,
+)
+
+
+def statistics_record(mean: np.ndarray, deviation: np.ndarray) -> object:
+    """Tell what a run's record has of the statistics: them, or the file's name."""
+    if mean.size > RECORDED_NUMBERS:
+        return STATISTICS_FILE
+    return {"mean": mean.tolist(), "deviation": deviation.tolist()}
+
+
+def write_statistics(run: Path, mean: np.ndarray, deviation: np.ndarray) -> None:
+    """Write what is too long for a run's record."""
+    if mean.size > RECORDED_NUMBERS:
+        arrays = {"mean": mean, "deviation": deviation}
+        text = save({name: np.ascontiguousarray(one) for name, one in arrays.items()})
+        write_whole(run / STATISTICS_FILE, lambda stream: stream.write(text))
+
+
+def read_statistics(
+    run: Path,
+    record: Mapping[str, object],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation as `image_statistics` gave them."""
+    path, kept = run / "run.json", record.get("statistics")
+    try:
+        if isinstance(kept, str):
+            path = run / STATISTICS_FILE
+            kept = load_file(path)
+        with np.errstate(over="ignore"):
+            mean, deviation = (
+                np.broadcast_to(np.asarray(kept[name], np.float32), INPUT_SHAPE)
+                for name in ("mean", "deviation")
+            )
+    except STATISTICS_FAULTS as error:
+        message = f"{path}: has no statistics of this network's images"
+        raise RunError(message) from error
+    check_statistics(path, mean, deviation)
+    return mean, deviation
+
+
+def check_statistics(path: Path, mean: np.ndarray, deviation: np.ndarray) -> None:
+    """Refuse what pixels cannot be standardized by: of `path`, data or a record."""
+    finite = np.isfinite(mean).all() and np.isfinite(deviation).all()
+    if not finite or deviation.min() <= 0:
+        message = (
+            f"{path}: the statistics of the images are no finite numbers"
+            " with deviations above 0"
+        )
+        raise RunError(message)

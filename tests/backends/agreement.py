@@ -1,0 +1,65 @@
+"""The two emitted networks of a spec, run with one set of weights."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from archc.api import Network
+from tests.backends import keras_side, torch_side
+
+Array = Any
+
+
+def inputs_of(network: Network, seed: int) -> list[Array]:
+    """A seeded batch for each input, channels first."""
+    draw = np.random.default_rng(seed)
+    nodes = network.costs.graph.nodes
+    return [
+        draw.standard_normal((torch_side.BATCH, *nodes[index].output.sizes)).astype("float32")
+        for index in network.costs.graph.inputs
+    ]
+
+
+def torch_outputs(model: Any, values: list[Array]) -> list[Array]:
+    with torch.no_grad():
+        made = model.eval()(*map(torch.from_numpy, values))
+    return [one.numpy() for one in (made if isinstance(made, tuple) else (made,))]
+
+
+def keras_outputs(model: Any, values: list[Array], network: Network) -> list[Array]:
+    """The outputs of the Keras network, channels first."""
+    graph = network.costs.graph
+    given = [
+        keras_side.channels_last(value, graph.nodes[index].output)
+        for value, index in zip(values, graph.inputs, strict=True)
+    ]
+    made = model(given[0] if len(given) == 1 else given, training=False)
+    outputs = made if isinstance(made, list | tuple) else [made]
+    return [
+        keras_side.channels_first(np.asarray(one), graph.nodes[index].output)
+        for one, index in zip(outputs, graph.outputs, strict=True)
+    ]
+
+
+def assert_agree(
+    network: Network, ours: SimpleNamespace, others: SimpleNamespace, seed: int = 0
+) -> None:
+    """Run the PyTorch network `ours` and the Keras network `others` with the same weights, and
+    hold their outputs against each other: to 1e-4, relative and absolute."""
+    model = ours.build_model()
+    torch_side.randomize(model, seed)
+    events = torch_side.events_by_node(model, network)
+    modules = {path: [event.layer for event in of_node] for path, of_node in events.items()}
+    other, layers = keras_side.in_order_of_use(others.build_model)
+    keras_side.take_weights(network, keras_side.layers_by_node(layers, network), modules)
+    values = inputs_of(network, seed)
+    expected = torch_outputs(model, values)
+    found = keras_outputs(other, values, network)
+    for wanted, given in zip(expected, found, strict=True):
+        assert np.isfinite(wanted).all()
+        assert wanted.std() > 1e-4, "an output that hardly moves tells nothing"
+        np.testing.assert_allclose(given, wanted, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,213 @@
+"""Small networks of every structure: emitted for both backends, and held against their reports and
+against each other."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+keras = pytest.importorskip("keras")
+np = pytest.importorskip("numpy")
+
+from archc.api import Network  # noqa: E402
+from tests.backends.agreement import assert_agree  # noqa: E402
+from tests.backends.keras_side import canonical, in_order_of_use, layers_by_node, shapes_alone  # noqa: E402
+from tests.backends.networks import BACKENDS, module, written  # noqa: E402
+from tests.backends.structures import STRUCTURES  # noqa: E402
+from tests.backends.torch_side import events_by_node  # noqa: E402
+
+pytestmark = [pytest.mark.torch, pytest.mark.keras]
+
+
+def arguments(function: Any) -> dict[str, object]:
+    """The parameters of a function with their defaults."""
+    parameters = inspect.signature(function).parameters
+    return {name: one.default for name, one in parameters.items() if name != "self"}
+
+
+@pytest.fixture(params=sorted(STRUCTURES))
+def network(request: pytest.FixtureRequest, tmp_path: Path) -> Network:
+    return written(STRUCTURES[request.param], tmp_path)
+
+
+def test_torch_gives_what_the_report_says(network: Network) -> None:
+    model = module(network.emit("torch")).build_model()
+    totals = network.costs.totals
+    assert sum(one.numel() for one in model.parameters()) == totals.params
+    found = {path: events[-1].shape for path, events in events_by_node(model, network).items()}
+    assert found == {row.node.path: row.node.output.sizes for row in network.costs.layers}
+
+
+def test_keras_gives_what_the_report_says(network: Network) -> None:
+    build = module(network.emit("keras")).build_model
+    model, layers = shapes_alone(lambda: in_order_of_use(build))
+    totals = network.costs.totals
+    assert model.count_params() == totals.params + totals.state
+    axes = {node.path: node.output for node in network.costs.graph.layers}
+    for path, made in layers_by_node(layers, network).items():
+        if made:
+            assert canonical(made[-1].output.shape, axes[path]) == axes[path].sizes, path
+
+
+def test_both_compute_the_same(network: Network) -> None:
+    assert_agree(network, module(network.emit("torch")), module(network.emit("keras")))
+
+
+def test_kernels_begin_as_the_spec_says(network: Network) -> None:
+    """Where a spec gives them one constant; other initial values are tests of their own."""
+    constants = {
+        node.path: initializer.value
+        for node in network.costs.graph.layers
+        if (initializer := getattr(node.op, "initializer", None)) is not None
+        and initializer.name == "constant"
+    }
+    model = module(network.emit("torch")).build_model()
+    events = events_by_node(model, network)
+    _, other = in_order_of_use(module(network.emit("keras")).build_model)
+    layers = layers_by_node(other, network)
+    for path, value in constants.items():
+        weight = next(one.layer.weight for one in events[path] if hasattr(one.layer, "weight"))
+        assert weight.unique().tolist() == pytest.approx([value]), path
+        kernel = next(layer.kernel for layer in layers[path] if hasattr(layer, "kernel"))
+        assert np.unique(np.asarray(kernel)).tolist() == pytest.approx([value]), path
+
+
+def test_what_the_spec_names_is_named(network: Network) -> None:
+    """PyTorch's modules in their parents, Keras' layers by their whole path."""
+    model = module(network.emit("torch")).build_model()
+    names = {id(child): name for name, child in model.named_modules()}
+    events = events_by_node(model, network)
+    keras_names = {
+        layer.name.replace(".", "_")
+        for layer in shapes_alone(module(network.emit("keras")).build_model).layers
+    }
+    for row in network.costs.layers:
+        modules = [event.layer for event in events[row.node.path] if event.layer is not None]
+        if row.node.named and row.weights:
+            assert names[id(modules[0])].rpartition(".")[2] == row.node.name
+            assert row.node.path.replace(".", "_") in keras_names
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_runs_by_itself(network: Network, backend: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module(network.emit(backend)).main()
+    totals = network.costs.totals
+    count = totals.params if backend == "torch" else totals.params + totals.state
+    printed = capsys.readouterr().out
+    assert printed.endswith(f"{count:,} parameters\n")
+    assert printed.count("input") == len(network.costs.graph.inputs)
+    assert printed.count("output") == len(network.costs.graph.outputs)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_argument_takes_another_value(network: Network, backend: str) -> None:
+    """A network with another argument has the size and shape that the spec has with that
+    parameter."""
+    graph = network.costs.graph
+    made = module(network.emit(backend))
+    build = getattr(made, graph.about.class_name) if backend == "torch" else made.build_model
+    for name, default in arguments(build).items():
+        assert default == graph.about.params[name]
+        other = default / 2 if isinstance(default, float) else 2 * int(str(default))
+        costs = network.spec.build({name: other})
+        if backend == "torch":
+            changed = build(**{name: other})
+            found = sum(one.numel() for one in changed.parameters())
+        else:
+            changed = shapes_alone(lambda name=name, other=other: build(**{name: other}))
+            found = changed.count_params() - costs.totals.state
+        assert found == costs.totals.params, name
+
+
+def params_that_are_arguments(network: Network, backend: str) -> set[str]:
+    made = module(network.emit(backend))
+    name = network.costs.graph.about.class_name
+    return set(arguments(getattr(made, name) if backend == "torch" else made.build_model))
+
+
+def structure(name: str, folder: Path) -> Network:
+    return written(STRUCTURES[name], folder)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_params_that_fill_fields_are_arguments(backend: str, tmp_path: Path) -> None:
+    network = structure("params_that_become_arguments", tmp_path)
+    assert {"classes", "rate"} <= params_that_are_arguments(network, backend)
+    network = structure("params_in_a_branching_section", tmp_path)
+    assert {"classes", "rate"} <= params_that_are_arguments(network, backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_params_that_change_the_structure_are_no_arguments(backend: str, tmp_path: Path) -> None:
+    network = structure("params_that_cannot", tmp_path)
+    found = params_that_are_arguments(network, backend)
+    assert found.isdisjoint({"depth", "flag", "ratio", "name_of_mode"})
+
+
+def definitions(text: str, kind: str) -> list[str]:
+    """The names of the classes or functions at the top of a file."""
+    return re.findall(rf"^{kind} (\w+)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("block_of_widths", ["Unit"]),
+        ("block_of_strides", ["Unit"]),
+        ("block_with_optional_shortcut", ["Residual"]),
+        ("block_with_optional_step", ["Unit"]),
+        ("block_of_two_structures", ["Unit", "Unit2"]),
+        ("block_in_block", ["Inner", "Outer"]),
+        ("block_repeated", ["Residual"]),
+        ("dense_connections", ["Growth"]),
+        ("inception", ["Mixed"]),
+        ("encoder_and_decoder", ["Encoder", "Decoder"]),
+    ],
+)
+def test_torch_writes_each_block_once(name: str, classes: list[str], tmp_path: Path) -> None:
+    network = structure(name, tmp_path)
+    whole = network.costs.graph.about.class_name
+    assert definitions(network.emit("torch"), "class") == [*classes, whole]
+
+
+@pytest.mark.parametrize(
+    ("name", "functions"),
+    [
+        ("block_of_widths", ["unit"]),
+        ("block_with_optional_step", ["unit"]),
+        ("block_of_two_structures", ["unit", "unit2"]),
+        ("block_in_block", ["inner", "outer"]),
+        ("block_repeated", ["residual"]),
+        ("dense_connections", ["growth"]),
+        ("inception", []),
+    ],
+)
+def test_keras_writes_each_block_once(name: str, functions: list[str], tmp_path: Path) -> None:
+    text = structure(name, tmp_path).emit("keras")
+    assert definitions(text, "def") == [*functions, "build_model", "main"]
+
+
+def test_three_equal_blocks_are_one_line(tmp_path: Path) -> None:
+    network = structure("block_repeated", tmp_path)
+    torch_text, keras_text = network.emit("torch"), network.emit("keras")
+    # Outside of a sequence, each has an attribute of its own.
+    assert torch_text.count("Residual(4)") == 4 + 1
+    assert "*(Residual(4) for _ in range(3))" in torch_text
+    assert len(re.findall(r"= residual\(", keras_text)) == 2
+    assert "for number in range(1, 5):" in keras_text
+
+
+def test_a_shortcut_stands_under_its_condition(tmp_path: Path) -> None:
+    text = structure("block_with_optional_shortcut", tmp_path).emit("torch")
+    assert "if stride != 1 or in_channels != width" in text
+    assert text.count("nn.Identity()") == 1
+
+
+def test_the_results_of_a_section_keep_apart(tmp_path: Path) -> None:
+    text = structure("encoder_and_decoder", tmp_path).emit("torch")
+    assert "x, wide, middle = self.encoder(x)" in text

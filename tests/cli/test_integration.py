@@ -1,0 +1,373 @@
+"""The GitHub Action and the pre-commit hooks, run step by step in a git repository."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from archc import cli
+
+ROOT = Path(__file__).parents[2]
+ACTION = ROOT / ".github" / "actions" / "archc"
+SMALL = """archc: 1
+name: small
+input: {features: 4}
+params: {units: 3}
+layers: [dense: $units]
+"""
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+STEPS: dict[str, Any] = {step["id"]: step for step in read(ACTION / "action.yml")["runs"]["steps"]}
+HOOKS: dict[str, Any] = {hook["id"]: hook for hook in read(ROOT / ".pre-commit-hooks.yaml")}
+
+
+class Repository:
+    """A repository whose first commit holds one network, and its pull request's job."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "repository"
+        self.temporary = folder / "temporary"
+        self.programs = folder / "programs"
+        for made in (self.folder / "specs", self.temporary, self.programs):
+            made.mkdir(parents=True)
+        self.program("archc", f'exec "{sys.executable}" -m archc "$@"')
+        self.write("small", SMALL)
+        self.git("init", "--quiet")
+        self.base = self.commit()
+
+    def program(self, name: str, script: str) -> None:
+        path = self.programs / name
+        path.write_text(f"#!/bin/bash\n{script}\n")
+        path.chmod(0o755)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / "specs" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def git(self, *arguments: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        command = ["git", *identity, *arguments]
+        done = subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def commit(self) -> str:
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "-m", "a change")
+        return self.git("rev-parse", "HEAD")
+
+    def run(self, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")},
+            "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}",
+            "GITHUB_ACTION_PATH": str(ACTION),
+            "GITHUB_PATH": str(self.temporary / "path"),
+            "GITHUB_REPOSITORY": "owner/name",
+            "GITHUB_STEP_SUMMARY": str(self.temporary / "summary.md"),
+            "RUNNER_TEMP": str(self.temporary),
+            **variables,
+        }
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def step(self, name: str, **inputs: str) -> subprocess.CompletedProcess[str]:
+        """One step of the action as GitHub runs it, with these inputs beside the defaults."""
+        given = {
+            key: told["default"] for key, told in read(ACTION / "action.yml")["inputs"].items()
+        }
+        given |= {key.replace("_", "-"): value for key, value in inputs.items()}
+        known = {f"inputs.{key}": value for key, value in given.items()}
+        known |= {
+            "github.event.pull_request.base.sha": self.base,
+            "github.event.pull_request.number": "7",
+        }
+        step = STEPS[name]
+        variables = {
+            key: re.sub(r"\$\{\{ *([\w.-]+) *\}\}", lambda match: known[match[1]], value)
+            for key, value in step.get("env", {}).items()
+        }
+        # What `shell: bash` stands for on a runner.
+        bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        return self.run(bash, **variables)
+
+    @property
+    def told(self) -> str:
+        return (self.temporary / "archc.md").read_text()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path)
+
+
+def test_the_action_is_declared_soundly() -> None:
+    action = read(ACTION / "action.yml")
+    assert action["runs"]["using"] == "composite"
+    for step in action["runs"]["steps"]:
+        assert step["shell"] == "bash"
+        # Inputs reach a script as variables alone: pasted in, they would be code.
+        assert "${{" not in step["run"]
+        for value in [*step.get("env", {}).values(), step.get("if", "")]:
+            for name in re.findall(r"inputs\.([\w-]+)", value):
+                assert name in action["inputs"]
+        for script in re.findall(r"\$GITHUB_ACTION_PATH/(\w+\.sh)", step["run"]):
+            assert (ACTION / script).is_file()
+        subprocess.run(["bash", "-n", "-c", step["run"]], check=True)
+    for path in ACTION.glob("*.sh"):
+        subprocess.run(["bash", "-n", str(path)], check=True)
+
+
+def test_install_puts_archc_on_the_path(repository: Repository) -> None:
+    script = 'mkdir -p "$3/bin"; printf \'#!/bin/bash\\necho "$@" > "%s/installed"\\n\' "$3"'
+    repository.program("python3", f'{script} > "$3/bin/python"; chmod +x "$3/bin/python"')
+    assert repository.step("install").returncode == 0
+    installed = (repository.temporary / "archc" / "installed").read_text().split()
+    assert installed[:3] == ["-m", "pip", "install"]
+    assert Path(installed[installed.index("-c") + 1]).samefile(ROOT / "constraints.txt")
+    assert Path(installed[-1]).resolve() == ROOT
+    assert (ROOT / "pyproject.toml").is_file()
+    assert (repository.temporary / "path").read_text().strip().endswith("/archc/bin")
+
+
+def test_validate_tells_faults_at_their_lines(repository: Repository) -> None:
+    assert repository.step("validate").returncode == 0
+    repository.write(
+        "deep/broken", "archc: 1\nname: broken\ninput: {features: 4}\nlayers: [dens]\n"
+    )
+    done = repository.step("validate")
+    assert done.returncode == 1
+    assert "::error file=specs/deep/broken.yaml,line=4," in done.stdout
+
+
+def test_check_holds_the_generated_files_against_the_specs(repository: Repository) -> None:
+    assert repository.step("check", backend="torch").returncode == 1
+    build = ["archc", "build", "specs/small.yaml", "--backend", "torch"]
+    assert repository.run(build).returncode == 0
+    assert repository.step("check", backend="torch").returncode == 0
+    repository.write("small", SMALL.replace("3", "4"))
+    done = repository.step("check", backend="torch")
+    assert done.returncode == 1
+    assert "+++ generated/torch/small.py" in done.stdout
+
+
+def commands(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines that the runner takes for commands, the stopping of commands left out."""
+    assert done.stderr == ""  # it would come in any order
+    lines = iter(done.stdout.splitlines())
+    found = []
+    for line in lines:
+        stops = line.startswith("::stop-commands::") and f"::{line[len('::stop-commands::') :]}::"
+        if stops:
+            assert stops in lines
+        elif line.lstrip().startswith("::"):
+            found.append(line)
+    return found
+
+
+def test_no_text_of_a_spec_is_a_command_to_the_runner(repository: Repository) -> None:
+    described = "description: |\n  hello\n\n  ::error file=a::told\n"
+    repository.write("small", SMALL + described)
+    build = ["archc", "build", "specs/small.yaml", "--backend", "torch"]
+    assert repository.run(build).returncode == 0
+    repository.write("small", SMALL.replace("3", "4") + described)
+    done = repository.step("check", backend="torch")
+    assert done.returncode == 1
+    assert "::error file=a::told" in done.stdout
+    assert commands(done) == []
+    repository.write("::error file=a::told", SMALL)
+    for name, inputs in (
+        ("budget", {"max_params": "1", "specs": "*/*.yaml"}),
+        ("compare", {"max_params_growth": "1"}),
+    ):
+        done = repository.step(name, **inputs)
+        assert done.returncode == 1
+        assert "above the" in done.stdout
+        assert commands(done) == []
+
+
+def test_a_budget_of_parameters(repository: Repository) -> None:
+    assert repository.step("budget", max_params="15").returncode == 0
+    done = repository.step("budget", max_params="14")
+    assert done.returncode == 1
+    assert "above the budget of 14" in done.stdout
+
+
+def test_what_changed_is_told(repository: Repository) -> None:
+    assert repository.step("compare").returncode == 0
+    assert repository.told == "<!-- archc -->\n## Networks\nNo network has changed.\n"
+
+    repository.write("small", SMALL.replace("3", "5"))
+    repository.write("more/new", SMALL.replace("small", "fresh"))
+    repository.commit()
+    assert repository.step("compare").returncode == 0
+    told = repository.told
+    assert "| changed | dense_1 | dense |" in told
+    assert "+10" in told
+    assert "<summary>New: <code>new.yaml</code></summary>" in told
+    assert "- parameters: 15" in told
+    assert (repository.temporary / "summary.md").read_text().endswith(told)
+
+
+def test_specs_that_are_gone_are_told(repository: Repository) -> None:
+    repository.write("more/old", SMALL)
+    repository.write("more/`$(touch pwned)`", SMALL)
+    (repository.folder / "notes.yaml").write_text("- a\n")
+    repository.base = repository.commit()
+    for path in (*repository.folder.glob("specs/more/*"), repository.folder / "notes.yaml"):
+        path.unlink()
+    repository.commit()
+    assert repository.step("compare").returncode == 0
+    head, *gone = repository.told.split("\nRemoved: ")
+    assert head == "<!-- archc -->\n## Networks\n"
+    assert sorted(gone) == ["`old.yaml`\n", "`touchpwned.yaml`\n"]
+    repository.step("compare", specs="specs/more/old.yaml specs/small.yaml specs/never.yaml")
+    assert repository.told.count("Removed: `") == 1
+
+
+def test_no_file_stands_for_the_base(repository: Repository) -> None:
+    repository.write("small", SMALL.replace("3", "4"))
+    pretended = repository.folder / f"{repository.base}:specs"
+    pretended.mkdir()
+    (pretended / "small.yaml").write_text(SMALL.replace("3", "4"))
+    done = repository.step("compare", max_params_growth="1")
+    assert done.returncode == 1
+    assert "a file is called like small.yaml in the base revision" in done.stdout
+
+
+def test_a_change_of_what_is_extended_is_told(repository: Repository) -> None:
+    repository.write("child", "archc: 1\nname: child\nextends: small.yaml\n")
+    repository.base = repository.commit()
+    repository.write("small", SMALL.replace("3", "5"))
+    repository.commit()
+    assert repository.step("compare").returncode == 0
+    assert repository.told.count("| changed |") == 2
+
+
+def test_a_budget_of_growth(repository: Repository) -> None:
+    repository.write("small", SMALL.replace("3", "4"))
+    repository.commit()
+    assert repository.step("compare", max_params_growth="34%").returncode == 0
+    assert repository.step("compare", max_params_growth="33%").returncode == 1
+    assert "| changed |" in repository.told
+
+
+def test_a_base_that_is_no_spec_is_told(repository: Repository) -> None:
+    repository.write("small", "archc: 1\nname: small\nlayers: [dens]\n")
+    repository.base = repository.commit()
+    repository.write("small", SMALL)
+    repository.commit()
+    assert repository.step("compare", max_params_growth="1%").returncode == 0
+    assert "`small.yaml` cannot be compared" in repository.told
+
+
+def test_what_is_too_long_for_a_comment_is_cut(repository: Repository) -> None:
+    steps = "\n".join("  - dense: 4" for _ in range(2000))
+    repository.write("long", f"archc: 1\nname: long\ninput: {{features: 4}}\nlayers:\n{steps}\n")
+    repository.commit()
+    assert repository.step("compare").returncode == 0
+    assert 50_000 < len(repository.told.encode()) < 65_536
+    assert repository.told.endswith("</details>\n\nThe rest is too long for a comment.\n")
+
+
+@pytest.mark.parametrize("found", ["", "12", "12\n15"])
+def test_one_comment_is_kept_up_to_date(repository: Repository, found: str) -> None:
+    repository.write("small", SMALL.replace("3", "5"))
+    repository.commit()
+    repository.step("compare")
+    calls = repository.temporary / "calls"
+    listed = shlex.quote(found)
+    repository.program(
+        "gh",
+        f'printf "%s\\n" "$*" >> "{calls}"\n[[ "$*" == *--paginate* ]] && echo {listed}\nexit 0',
+    )
+    assert repository.step("comment").returncode == 0
+    asked, sent = calls.read_text().splitlines()
+    assert "repos/owner/name/issues/7/comments" in asked
+    where = (
+        "--method PATCH repos/owner/name/issues/comments/12 "
+        if found
+        else ("--method POST repos/owner/name/issues/7/comments ")
+    )
+    assert where in sent
+    assert f"-F body=@{repository.temporary}/archc.md" in sent
+
+
+def test_no_comment_where_nothing_changed(repository: Repository) -> None:
+    calls = repository.temporary / "calls"
+    repository.program("gh", f'printf "%s\\n" "$*" >> "{calls}"')
+    assert repository.step("comment").returncode == 0  # before anything was compared
+    assert not calls.exists()
+    repository.step("compare")
+    assert repository.step("comment").returncode == 0
+    assert "--method" not in calls.read_text()
+
+
+def test_a_token_that_may_not_comment_is_told(repository: Repository) -> None:
+    repository.step("compare")
+    repository.program("gh", "echo 'HTTP 403' >&2; exit 1")
+    done = repository.step("comment")
+    assert done.returncode == 0
+    assert "::warning::" in done.stdout
+
+
+def hook(repository: Repository, name: str, *files: str) -> subprocess.CompletedProcess[str]:
+    """A hook as pre-commit runs it: the files that changed and match, after its arguments."""
+    told = HOOKS[name]
+    matching = [file for file in files if re.search(told["files"], file)]
+    passed = matching if told.get("pass_filenames", True) else []
+    return repository.run([*shlex.split(told["entry"]), *told.get("args", []), *passed])
+
+
+def test_hooks_are_complete() -> None:
+    assert set(HOOKS) == {"archc-validate", "archc-check"}
+    for told in HOOKS.values():
+        assert told["language"] == "python"
+        assert {"name", "entry", "files"} <= told.keys()
+
+
+def test_the_hook_validates_what_changed(repository: Repository) -> None:
+    assert hook(repository, "archc-validate", "specs/small.yaml", "README.md").returncode == 0
+    repository.write("broken", "archc: 1\nname: broken\ninput: {features: 4}\nlayers: [dens]\n")
+    done = hook(repository, "archc-validate", "specs/small.yaml", "specs/broken.yaml")
+    assert done.returncode == 1
+    assert done.stdout.startswith("specs/broken.yaml:4:10: ARC")
+
+
+def test_the_hook_checks_all_that_is_generated(repository: Repository) -> None:
+    repository.write("deep/other", SMALL.replace("small", "other"))
+    specs = ["specs/small.yaml", "specs/deep/other.yaml"]
+    assert repository.run(["archc", "build", *specs]).returncode == 0
+    assert hook(repository, "archc-check", "specs/small.yaml").returncode == 0
+    generated = repository.folder / "generated" / "torch" / "other.py"
+    generated.write_text(generated.read_text() + "# edited\n")
+    done = hook(repository, "archc-check", "generated/torch/other.py")
+    assert done.returncode == 1
+    assert "-# edited" in done.stdout
+
+
+def test_readme_shows_options_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    inputs = read(ACTION / "action.yml")["inputs"]
+    (workflow,) = re.findall(r"```yaml\n(on: pull_request\n.*?)```", text, re.DOTALL)
+    (job,) = yaml.safe_load(workflow)["jobs"].values()
+    (step,) = [step for step in job["steps"] if "archc" in step["uses"]]
+    assert step["with"].keys() <= inputs.keys()
+    assert job["permissions"]["pull-requests"] == "write"
+    (hooks,) = re.findall(r"```yaml\n(repos:\n.*?)```", text, re.DOTALL)
+    (listed,) = yaml.safe_load(hooks)["repos"]
+    assert {item["id"] for item in listed["hooks"]} == set(HOOKS)
+    assert cli.main(["diff", "--help"]) == 0
+    assert "--max-params-growth" in capsys.readouterr().out

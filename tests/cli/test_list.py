@@ -1,0 +1,159 @@
+"""`archc list`: the specs at hand and their figures."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archc import cli
+from archc.api import load
+
+SPECS = Path(__file__).parents[2] / "specs"
+SMALL = "archc: 1\nname: {name}\ntitle: {title}\ninput: {{features: 4}}\nlayers: [dense: {units}]\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with three specs, one of them in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "specs" / "more").mkdir(parents=True)
+    for path, name, units in (
+        ("specs/b.yaml", "small", 2),
+        ("specs/a.yaml", "large", 30),
+        ("specs/more/c.yaml", "medium", 10),
+    ):
+        text = SMALL.format(name=name, title=f"The {name} one", units=units)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    assert cli.main(["list", *arguments, "--format", "json"]) == 0
+    specs: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["specs"]
+    return specs
+
+
+def test_all_specs_below_the_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list"]) == 0
+    assert (
+        capsys.readouterr().out
+        == """\
+spec               title           parameters  MACs  layers  output
+-----------------  --------------  ----------  ----  ------  ------
+specs/a.yaml       The large one          150   120       1  30
+specs/more/c.yaml  The medium one          50    40       1  10
+specs/b.yaml       The small one           10     8       1  2
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("name", ["large", "medium", "small"]),
+        ("params", ["large", "medium", "small"]),
+        ("macs", ["large", "medium", "small"]),
+    ],
+)
+def test_sorting(
+    folder: Path, capsys: pytest.CaptureFixture[str], key: str, names: list[str]
+) -> None:
+    # By parameters and by MACs the order is another one than by name.
+    (folder / "specs" / "b.yaml").write_text(SMALL.format(name="zero", title="z", units=99))
+    names = ["zero", "large", "medium"] if key != "name" else ["large", "medium", "zero"]
+    assert [spec["name"] for spec in listed(capsys, "--sort", key)] == names
+
+
+def test_globs_folders_and_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def paths(*arguments: str) -> set[str]:
+        return {spec["path"] for spec in listed(capsys, *arguments)}
+
+    assert paths("specs/*.yaml") == {"specs/a.yaml", "specs/b.yaml"}
+    assert paths("specs/**/c.yaml") == {"specs/more/c.yaml"}
+    assert paths("specs/more", "specs/a.yaml", "./specs/a.yaml") == {
+        "specs/more/c.yaml",
+        "specs/a.yaml",
+    }
+
+
+def test_figures_are_those_of_the_report(capsys: pytest.CaptureFixture[str]) -> None:
+    found = listed(capsys, str(SPECS))
+    assert len(found) == len(list(SPECS.glob("*.yaml")))
+    for spec in found:
+        report = load(spec["path"], {}).report()
+        assert spec == {
+            "path": spec["path"],
+            "name": report["name"],
+            "title": report["title"],
+            "params": report["totals"]["params"],
+            "macs": report["totals"]["macs"],
+            "layers": len(report["layers"]),
+            "outputs": [list(axes.values()) for axes in report["outputs"].values()],
+            "errors": 0,
+        }
+
+
+def test_a_broken_spec_is_listed_with_its_errors(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "specs" / "0.yaml").write_text("archc: 1\nname: broken\nlayer: []\nlayers: [rel]\n")
+    (folder / "specs" / "1.yaml").write_bytes(b"\xff\x00")
+    assert cli.main(["list", "--sort", "params"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == [
+        "specs/0.yaml: 3 errors, see `archc validate`",
+        "specs/1.yaml: 1 error, see `archc validate`",
+    ]
+    assert cli.main(["list", "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["specs"][3] == {"path": "specs/0.yaml", "errors": 3}
+
+
+def test_no_folder_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["list"]) == 2
+    assert "no folder specs here" in capsys.readouterr().err
+    assert cli.main(["list", "nothing*.yaml"]) == 2
+    assert "nothing*.yaml: no such file" in capsys.readouterr().err
+    (tmp_path / "empty [1]").mkdir()
+    assert cli.main(["list", "empty [1]"]) == 2
+    assert "there is no spec below empty [1]" in capsys.readouterr().err
+    assert cli.main(["list", ""]) == 2
+    assert "'': no such file" in capsys.readouterr().err
+
+
+def test_titles_give_way_on_a_narrow_terminal(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    title = "A title that is far too long for a terminal of eighty columns, and longer still"
+    (folder / "specs" / "a.yaml").write_text(SMALL.format(name="large", title=title, units=30))
+    monkeypatch.setattr(cli.streams, "terminal_width", lambda: 80)
+    assert cli.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "A title" in lines[2]
+    assert "\u2026" in lines[2]
+
+
+def test_a_title_does_not_widen_every_line_without_end(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    title = f'"of two\\nlines {"x" * 9000}"'
+    (folder / "specs" / "a.yaml").write_text(SMALL.format(name="large", title=title, units=30))
+    assert cli.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) < 200
+    assert "of two lines xxx" in lines[2]
+
+
+def test_control_characters_of_a_path_are_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.rename(folder / "specs/a.yaml", folder / "specs/a\x1b[31m.yaml")
+    assert cli.main(["list"]) == 0
+    assert "\x1b" not in capsys.readouterr().out

@@ -1,0 +1,72 @@
+"""What `archc diff` prints, against files of what it should.
+
+After a deliberate change, `ARCHC_UPDATE=1 pytest tests/difference/test_outputs.py` writes them anew; then
+read each of the differences.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from archc import cli
+from archc.cli import streams
+from archc.reports.difference_markdown import MOST_ROWS, comment
+from tests.difference.networks import compared
+
+SPECS = Path(__file__).parents[2] / "specs"
+GOLDENS = Path(__file__).parent / "goldens"
+CASES: dict[str, tuple[list[str], int | None]] = {
+    "vgg.txt": (["vgg16.yaml", "vgg19.yaml"], None),
+    "vgg.md": (["vgg16.yaml", "vgg19.yaml", "--format", "markdown"], None),
+    "vgg_back.txt": (["vgg19.yaml", "vgg16.yaml", "--all"], 100),
+    "alexnet.txt": (["alexnet.yaml", "alexnet_torchvision.yaml"], None),
+    "alexnet_80.txt": (["alexnet.yaml", "alexnet_torchvision.yaml"], 80),
+    "alexnet.md": (["alexnet.yaml", "alexnet_torchvision.yaml", "--format", "markdown"], None),
+    "alexnet.json": (["alexnet.yaml", "alexnet_torchvision.yaml", "--format", "json"], None),
+    "lenet5.txt": (["lenet5.yaml", "lenet5_1998.yaml"], 80),
+    "resnet.txt": (["resnet18.yaml", "resnet50.yaml"], 120),
+    "same.md": (["vgg16.yaml", "vgg16.yaml", "--format", "markdown"], None),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_output(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, width = CASES[name]
+    monkeypatch.chdir(SPECS)
+    for variable in ("NO_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(streams, "terminal_width", lambda: width)
+    assert cli.main(["diff", *arguments]) == 0
+    told, complaints = capsys.readouterr()
+    assert complaints == ""
+    golden = GOLDENS / name
+    if os.environ.get("ARCHC_UPDATE"):
+        golden.write_text(told, encoding="utf-8")
+    assert told == golden.read_text(encoding="utf-8")
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert sorted(path.name for path in GOLDENS.iterdir()) == sorted(CASES)
+
+
+def test_a_comment_stays_below_what_a_forge_takes() -> None:
+    steps = "".join(
+        f"  - conv: {{filters: {8 + index % 5}, kernel_size: 1}}\n    name: {'n' * 40}{index}\n"
+        for index in range(400)
+    )
+    found = compared("  - relu\n", steps)
+    told = comment(found)
+    assert len(told) < 65_536
+    assert told.count("\n| added |") == MOST_ROWS - 1
+    assert f"and {401 - MOST_ROWS} rows more" in told
+
+
+def test_a_comment_holds_text_alone() -> None:
+    steps = "  - conv: {filters: 3, kernel_size: 1, padding: SIZES}\n"
+    told = comment(compared(steps.replace("SIZES", "1"), steps.replace("SIZES", "[1, 2]")))
+    assert "| padding 1 \u2192 \\[1, 2\\], output " in told

@@ -1,0 +1,48 @@
+"""The language server, set up from this folder's lock file and kept between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.language.editor.client import Editor
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+PINNED = ("package.json", "package-lock.json")
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Path:
+    """The server's program."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed: the language server is an npm package")
+    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
+    assert request.config.cache is not None
+    kept = request.config.cache.mkdir("editor") / digest
+    if not kept.is_dir():
+        made = Path(tempfile.mkdtemp(dir=kept.parent))
+        for name in PINNED:
+            shutil.copy(HERE / name, made)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=made, check=True, capture_output=True, timeout=300)
+        try:
+            os.rename(made, kept)
+        except OSError:  # another process of the same run was first
+            shutil.rmtree(made)
+    return kept / "node_modules" / "yaml-language-server" / "bin" / "yaml-language-server"
+
+
+@pytest.fixture(scope="session")
+def editor(server: Path) -> Iterator[Editor]:
+    """An editor that has the repository open."""
+    opened = Editor(["node", str(server), "--stdio"], ROOT)
+    yield opened
+    opened.quit()

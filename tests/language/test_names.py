@@ -1,0 +1,85 @@
+"""The names that a spec may not give are those that would hide something in emitted source."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import subprocess
+import sys
+
+import pytest
+
+from archc.backends import keras, torch
+from archc.language import names
+
+
+def test_builtins_are_pythons() -> None:
+    public = {name for name in dir(builtins) if names.fault_of_name(name) is None}
+    assert public <= names.BUILTINS
+
+
+# A framework is asked in a process of its own: the other tests need not load both.
+_ASK = {
+    "torch": "from torch import nn; found = set(dir(nn.Module())) | set(dir(nn.Sequential()))",
+    "keras": "import keras; found = set(dir(keras.Model())) | set(dir(keras.layers.Layer()))",
+}
+
+
+@pytest.mark.parametrize("framework", sorted(_ASK))
+def test_attributes_of_the_frameworks_are_refused(framework: str) -> None:
+    script = f"{_ASK[framework]}\nprint('\\n'.join(sorted(found)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    missing = [name for name in answer.stdout.split() if names.fault_of_attribute(name) is None]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "Conv", "conv1\n", "1conv", "_conv", "conv-1", "a" * 65, "c\u00f6nv", "\ufb01t", "conv 1"],
+)
+def test_malformed_names_are_refused(name: str) -> None:
+    assert names.fault_of_name(name) is not None
+
+
+@pytest.mark.parametrize("name", keyword.kwlist)
+def test_keywords_are_refused(name: str) -> None:
+    assert names.fault_of_name(name) is not None
+
+
+@pytest.mark.parametrize("name", ["conv1", "features", "classifier", "layer1", "downsample", "fc"])
+def test_usual_names_are_taken(name: str) -> None:
+    assert names.fault_of_attribute(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("lenet5", "Lenet5"), ("dense_block", "DenseBlock"), ("fire", "Fire"), ("c3", "C3")],
+)
+def test_class_names_are_in_camel_case(name: str, expected: str) -> None:
+    assert names.camel_case(name) == expected
+    assert names.fault_of_class(expected) is None
+
+
+@pytest.mark.parametrize("name", ["None", "lenet", "LeNet_5", "Le Net", "A" * 65, ""])
+def test_bad_class_names_are_refused(name: str) -> None:
+    assert names.fault_of_class(name) is not None
+
+
+def test_functions_that_emitted_source_defines_are_no_parameters() -> None:
+    functions = {name for name in keras.HELPERS if names.fault_of_name(name) is None}
+    assert functions == names.FUNCTIONS
+    assert all(names.fault_of_param(name) is not None for name in functions)
+    assert names.fault_of_attribute("scaled_tanh") is None
+
+
+def test_classes_that_emitted_source_uses_are_refused() -> None:
+    used = {*torch.KNOWN, *torch.HELPERS}
+    assert {name for name in used if name[0].isupper()} == names.CLASSES
+    assert all(names.fault_of_class(name) is not None for name in names.CLASSES)
+
+
+def test_a_class_is_taken_once() -> None:
+    taken = {"Stem"}
+    assert [names.new_class("stem", taken), names.new_class("stem", taken)] == ["Stem2", "Stem3"]

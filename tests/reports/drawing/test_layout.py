@@ -1,0 +1,256 @@
+"""Nothing in a drawing lies over anything else, and every line ends where it should."""
+
+from __future__ import annotations
+
+from itertools import combinations, pairwise
+from time import process_time
+from typing import NamedTuple
+
+import pytest
+
+from archc.ir.costs import Costs
+from archc.reports.drawing.labels import SMALL, cut, op_label, text_width, wrapped
+from archc.reports.drawing.layout import Layout, layout
+from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Label
+from archc.reports.drawing.tree import drawing
+from tests.backends.networks import SHIPPED, shipped
+from tests.backends.structures import STRUCTURES
+from tests.reports.drawing.networks import CROSSED, INCEPTION, TWO_TWO, U_NET, costs, deep
+
+TEXTS = {"inception": INCEPTION, "crossed": CROSSED, "u_net": U_NET, "two_two": TWO_TWO}
+TEXTS |= {"deep": deep(120)} | STRUCTURES
+NEAR = 0.05
+
+
+class Area(NamedTuple):
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def holds(self, other: Area) -> bool:
+        return (
+            self.left <= other.left + NEAR
+            and self.top <= other.top + NEAR
+            and self.right >= other.right - NEAR
+            and self.bottom >= other.bottom - NEAR
+        )
+
+    def overlaps(self, other: Area) -> bool:
+        return (
+            self.left < other.right - NEAR
+            and other.left < self.right - NEAR
+            and self.top < other.bottom - NEAR
+            and other.top < self.bottom - NEAR
+        )
+
+
+def laid_out(network: Costs) -> Layout:
+    return layout(network, drawing(network.graph))
+
+
+def boxes(made: Layout) -> list[Area]:
+    found = [Area(b.x, b.y, b.x + b.width, b.y + b.height) for b in made.boxes]
+    return found + [Area(e.x, e.y, e.x + e.width, e.y + ROW) for e in made.endings]
+
+
+def frames(made: Layout) -> list[Area]:
+    return [Area(b.x, b.y, b.x + b.width, b.y + b.height) for b in made.borders]
+
+
+def area_of(label: Label) -> Area:
+    # Digits reach 0.75 of the font's size above the base line and do not reach below it.
+    width = text_width(label.text, SMALL)
+    return Area(label.x, label.y - 0.75 * SMALL, label.x + width, label.y)
+
+
+def check(network: Costs) -> None:
+    made = laid_out(network)
+    whole = Area(0, 0, made.width, made.height)
+    drawn, around, labels = boxes(made), frames(made), [area_of(one) for one in made.labels]
+    heads = [area._replace(bottom=area.top + HEADER) for area in around]
+    for area in [*drawn, *around, *labels]:
+        assert whole.holds(area), area
+    for one, other in combinations(sorted([*drawn, *heads, *labels], key=lambda a: a.top), 2):
+        assert not one.overlaps(other), (one, other)
+    for one, other in combinations(around, 2):
+        assert not one.overlaps(other) or one.holds(other) or other.holds(one)
+    for area in drawn:
+        for frame in around:
+            assert not frame.overlaps(area) or frame.holds(area)
+    for points, arrow in made.edges:
+        for (x, y), (to_x, to_y) in pairwise(points):
+            assert x == to_x or y == to_y
+            assert whole.holds(Area(min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y)))
+        if arrow:
+            x, y = points[-1]
+            down = points[-2][0] == x
+            ends = [a for a in [*drawn, *around] if _touches(a, x, y, down)]
+            assert ends, points
+
+
+def _touches(area: Area, x: float, y: float, down: bool) -> bool:
+    if down:
+        return abs(area.top - y) < NEAR and area.left < x < area.right
+    return abs(area.right - x) < NEAR and area.top < y < area.bottom
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_network_is_laid_out_clearly(name: str) -> None:
+    check(shipped(name).costs)
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_network_is_laid_out_clearly(text: str) -> None:
+    check(costs(text))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_lines_of_shipped_networks_cross_no_box(name: str) -> None:
+    made = laid_out(shipped(name).costs)
+    drawn = [a._replace(top=a.top + 1, bottom=a.bottom - 1) for a in boxes(made)]
+    for points, _ in made.edges:
+        for (x, y), (to_x, to_y) in pairwise(points):
+            line = Area(min(x, to_x) - 1, min(y, to_y), max(x, to_x) + 1, max(y, to_y))
+            assert not any(area.overlaps(line) for area in drawn)
+
+
+def test_shapes_stand_on_the_edges_of_lenet() -> None:
+    made = laid_out(shipped("lenet5").costs)
+    told = [label.text.replace(" \u00d7 ", "x") for label in made.labels]
+    assert told[:3] == ["1x32x32", "6x28x28", "6x14x14"]
+    assert told[-2:] == ["84", "10"]
+    rows = [row for box in made.boxes for row in box.rows]
+    assert [row.figure for row in rows] == [
+        "",
+        "156",
+        "",
+        "2,416",
+        "",
+        "",
+        "48,120",
+        "10,164",
+        "850",
+    ]
+    assert rows[1].label == "conv 5\u00d75 + relu"
+
+
+def test_a_repeat_says_how_often() -> None:
+    made = laid_out(shipped("resnet50").costs)
+    told = [(b.label, b.figure, b.times) for b in made.borders if b.times > 1]
+    assert told == [
+        ("bottleneck \u00d73", "280,064 each", 3),
+        ("bottleneck \u00d75", "1,117,184 each", 5),
+    ]
+    around = {border.label: border for border in made.borders}
+    assert around["layer3"].figure == "7,098,368"
+    pile = around["bottleneck \u00d75"]
+    outer = around["layer3"]
+    assert pile.x + pile.width + 2 * SHADOW <= outer.x + outer.width
+
+
+def test_what_gets_high_goes_on_in_columns() -> None:
+    made = laid_out(costs(deep(1000)))
+    assert 0.8 < made.width / made.height < 2.5
+    assert len({round(box.x) for box in made.boxes}) > 10
+    straight = laid_out(shipped("lenet5").costs)
+    assert straight.height > 2 * straight.width
+
+
+def test_a_merge_stands_below_its_branches() -> None:
+    lines = ["archc: 1", "name: rows", "input: {channels: 4, height: 32, width: 32}", "layers:"]
+    for number in range(60):
+        size = 1 + 2 * number
+        conv = f"{{conv: {{filters: 4, kernel_size: {size}, padding: same}}}}"
+        lines.append(f"  - add: [[], [{conv}]]")
+    made = laid_out(costs("\n".join(lines) + "\n"))
+    assert len({round(box.x) for box in made.boxes if box.rows[0].label == "add"}) > 2
+    merges = {(box.x + box.width / 2, box.y) for box in made.boxes if box.rows[0].label == "add"}
+    into = [points for points, arrow in made.edges if arrow and points[-1] in merges]
+    assert len(into) == len(merges) == 60
+    assert all(len(points) == 2 for points in into)
+
+
+def test_lanes_are_apart_and_used_again() -> None:
+    made = laid_out(costs(CROSSED))
+    skips = [
+        points for points, _ in made.edges if len(points) == 4 and points[-1][0] < points[2][0]
+    ]
+    assert len(skips) == 6
+    down = [(points[1][0], points[1][1], points[2][1], points[0]) for points in skips]
+    for (x, top, bottom, source), (other_x, other_top, other_bottom, other) in combinations(
+        down, 2
+    ):
+        if x == other_x and source != other:
+            assert bottom < other_top or other_bottom < top
+    assert len({x for x, *_ in down}) == 3
+
+
+def test_no_column_holds_a_lone_op() -> None:
+    made = laid_out(shipped("vgg11").costs)
+    (flatten,) = [box for box in made.boxes if box.rows[0].label == "flatten"]
+    (start,) = [box for box in made.boxes if box.rows[0].label == "input"]
+    (features,) = [border for border in made.borders if border.label == "features"]
+    assert features.x < start.x < features.x + features.width
+    (classifier,) = [border for border in made.borders if border.label == "classifier"]
+    assert classifier.x < flatten.x < classifier.x + classifier.width
+
+
+def test_time_grows_with_the_layers_alone() -> None:
+    taken = []
+    for layers in (600, 6000):
+        network = costs(deep(layers))
+        runs = []
+        for _ in range(3):
+            begin = process_time()
+            laid_out(network)
+            runs.append(process_time() - begin)
+        taken.append(min(runs))
+    assert taken[1] < 40 * taken[0]
+
+
+def test_fields_that_one_looks_for_are_told() -> None:
+    text = (
+        "archc: 1\nname: told\ninput: {channels: 8, height: 64, width: 64}\nlayers:\n"
+        "  - conv: {filters: 16, kernel_size: [3, 5], stride: 2, groups: 4}\n"
+        "  - depthwise_conv: {kernel_size: 3, dilation: 2, multiplier: 2, activation: relu6}\n"
+        "  - max_pool: 2\n"
+        "  - max_pool: {kernel_size: 3, stride: 2}\n"
+        "  - upsample: 2\n"
+        "  - group_norm: {groups: 8}\n"
+        "  - local_response_norm\n"
+        "  - channel_shuffle: 2\n"
+        "  - dropout: 0.25\n"
+        "  - adaptive_avg_pool: 3\n"
+    )
+    told = [op_label(node).replace("\u00d7", "x") for node in costs(text).graph.layers]
+    assert told == [
+        "conv 3x5, stride 2, groups 4",
+        "depthwise_conv 3x3, dilation 2, x 2 + relu6",
+        "max_pool 2x2",
+        "max_pool 3x3, stride 2",
+        "upsample 2x2",
+        "group_norm groups 8",
+        "local_response_norm",
+        "channel_shuffle groups 2",
+        "dropout 0.25",
+        "adaptive_avg_pool 3x3",
+    ]
+
+
+def test_several_inputs_and_outputs_are_named() -> None:
+    made = laid_out(costs(TWO_TWO))
+    told = [row.label for box in made.boxes for row in box.rows if row.node.op.name == "input"]
+    assert told == ["input image", "input meta"]
+    assert [ending.label for ending in made.endings] == ["output label", "output box"]
+
+
+def test_text_is_fitted() -> None:
+    assert text_width("mm", 10) == 2 * text_width("m", 10) == 4 * text_width("m", 5)
+    assert text_width("\u5c42", 10) > text_width("m", 10)
+    assert wrapped("one two three", 10, text_width("one two", 10) + 0.1, 3) == ["one two", "three"]
+    assert wrapped("one two three", 10, text_width("three", 10) + 0.1, 2)[1].endswith("\u2026")
+    short = cut("a" * 50, 10, 60)
+    assert short.endswith("\u2026")
+    assert text_width(short, 10) <= 60
+    assert cut("short", 10, 60) == "short"

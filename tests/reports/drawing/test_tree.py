@@ -1,0 +1,276 @@
+"""What is drawn of a network: every edge once, repeats as one, ops where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from archc.ir.graph import Graph, Node
+from archc.reports.drawing.items import Frame, Item, Output, Parallel, Repeat, Series, Stack
+from archc.reports.drawing.tree import DEEPEST, Drawing, drawing
+from tests.backends.networks import SHIPPED, shipped
+from tests.backends.structures import STRUCTURES
+from tests.differential.accepting import read
+from tests.differential.generator import spec_text
+from tests.reports.drawing.networks import CROSSED, INCEPTION, TWO_TWO, U_NET, costs, deep
+
+DRAWN = {"inception": INCEPTION, "crossed": CROSSED, "u_net": U_NET, "two_two": TWO_TWO}
+
+
+def edges(series: Series, sources: list[int]) -> Iterator[tuple[int, int]]:
+    """The edges that a series shows, fed by `sources`; an output of the network is node -1."""
+    for item, linked in zip(series.items, series.linked, strict=True):
+        before = sources if linked else []
+        if isinstance(item, Stack):
+            yield from ((source, item.nodes[0].index) for source in before)
+            yield from ((a.index, b.index) for a, b in pairwise(item.nodes))
+            sources = [item.nodes[-1].index]
+        elif isinstance(item, Output):
+            yield from ((source, -1 - item.node.index) for source in before)
+        elif isinstance(item, Frame):
+            assert not linked or item.region.input in before
+            yield from edges(item.body, [item.region.input])
+            assert item.body.output == item.region.output
+            sources = [item.region.output]
+        elif isinstance(item, Repeat):
+            assert linked
+            for unit in item.units:
+                yield from edges(unit, sources)
+                assert unit.output is not None
+                sources = [unit.output]
+        else:
+            assert linked == any(not b.items or b.linked[0] for b in item.branches)
+            ends = []
+            for branch in item.branches:
+                yield from edges(branch, sources)
+                assert branch.items or branch.leaves
+                if branch.leaves:
+                    ends += sources if branch.output is None else [branch.output]
+            sources = ends
+
+
+def items(series: Series) -> Iterator[Item]:
+    for item in series.items:
+        yield item
+        for inner in inside(item):
+            yield from items(inner)
+
+
+def inside(item: Item) -> tuple[Series, ...]:
+    if isinstance(item, Frame):
+        return (item.body,)
+    if isinstance(item, Repeat):
+        return item.units
+    return item.branches if isinstance(item, Parallel) else ()
+
+
+def check(graph: Graph) -> Drawing:
+    drawn = drawing(graph)
+    shown = list(edges(drawn.root, []))
+    for source, target in drawn.skips:
+        if isinstance(target, Node):
+            shown.append((source, target.index))
+        elif isinstance(target, Output):
+            shown.append((source, -1 - target.node.index))
+    expected = {(source, node.index) for node in graph.nodes for source in node.inputs}
+    expected |= {(index, -1 - index) for index in graph.outputs}
+    assert sorted(shown) == sorted(expected)
+    nodes = [node for item in items(drawn.root) if isinstance(item, Stack) for node in item.nodes]
+    assert sorted(node.index for node in nodes) == list(range(len(graph.nodes)))
+    return drawn
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_edge_of_a_shipped_network_is_drawn_once(name: str) -> None:
+    assert check(shipped(name).costs.graph).skips == ()
+
+
+@pytest.mark.parametrize("text", DRAWN.values(), ids=DRAWN)
+def test_every_edge_is_drawn_once(text: str) -> None:
+    check(costs(text).graph)
+
+
+@pytest.mark.parametrize("text", STRUCTURES.values(), ids=STRUCTURES)
+def test_every_edge_of_a_structure_is_drawn_once(text: str) -> None:
+    check(costs(text).graph)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_every_edge_of_a_random_network_is_drawn_once(seed: int) -> None:
+    _, network = read(spec_text(Random(seed)))
+    check(network.graph)
+
+
+def repeats(graph: Graph) -> list[tuple[str, int]]:
+    found = []
+    for item in items(drawing(graph).root):
+        if isinstance(item, Repeat):
+            frame = item.alone
+            found.append(("" if frame is None else frame.region.path, len(item.units)))
+    return found
+
+
+def test_equal_blocks_in_a_row_are_one() -> None:
+    # The first of each layer of ResNet-50 is another one; layers 1 and 4 have two equal ones.
+    expected = [("layer2.bottleneck_2", 3), ("layer3.bottleneck_2", 5)]
+    assert repeats(shipped("resnet50").costs.graph) == expected
+
+
+def test_plain_ops_repeat_when_there_are_enough_of_them() -> None:
+    assert repeats(shipped("vgg16").costs.graph) == []
+    assert repeats(costs(CROSSED).graph) == [("", 4)]
+
+
+def repeated(count: int, step: str) -> Graph:
+    text = (
+        "archc: 1\nname: repeated\ninput: {channels: 8, height: 8, width: 8}\nlayers:\n"
+        "  - conv: {filters: 8, kernel_size: 1}\n    name: stem\n"
+        f"  - repeat: {count}\n    layers:\n      - conv: {{filters: 8, kernel_size: 1}}\n"
+        f"      - {step}\n"
+    )
+    return costs(text).graph
+
+
+def test_what_differs_is_no_repeat() -> None:
+    assert repeats(repeated(6, "relu")) == [("", 6)]
+    assert repeats(repeated(6, "conv: {filters: $(8 + index), kernel_size: 1}")) == []
+
+
+def test_a_row_of_what_takes_one_value_is_no_repeat() -> None:
+    lines = ["archc: 1", "name: far", "input: {features: 4}", "layers:"]
+    lines += ["  - {dense: 4, name: stem}", "  - {dense: 4, name: a0}"]
+    for number in range(1, 7):
+        lines.append(f"  - {{dense: 4, name: d{number}}}")
+        lines.append(f"  - {{add: [], from: [stem, d{number}], name: a{number}}}")
+    drawn = check(costs("\n".join(lines) + "\n").graph)
+    assert not any(isinstance(item, Repeat) for item in items(drawn.root))
+
+
+def test_a_row_whose_members_feed_each_other_is_no_repeat() -> None:
+    lines = [
+        "archc: 1",
+        "name: linked",
+        "input: {features: 4}",
+        "layers:",
+        "  - {dense: 4, name: d0}",
+    ]
+    for number in range(1, 9):
+        lines.append(f"  - {{dense: 4, name: d{number}}}")
+        lines.append(f"  - {{add: [], from: [d{number - 1}, d{number}], name: a{number}}}")
+    assert repeats(costs("\n".join(lines) + "\n").graph) == []
+
+
+def test_blocks_of_other_names_are_no_repeat() -> None:
+    body = "{layers: [{dense: 4}, relu]}"
+    text = (
+        f"archc: 1\nname: named\ninput: {{features: 4}}\nblocks: {{p: {body}, q: {body}}}\n"
+        "layers: [{block: p}, {block: q}, {block: p}, {block: q}]\n"
+    )
+    assert repeats(costs(text).graph) == []
+    assert repeats(costs(text.replace("block: q", "block: p")).graph) == [("p_1", 4)]
+
+
+def test_a_repeat_begins_with_its_branches() -> None:
+    def residual(size: int) -> str:
+        return f"add: [[], [{{conv: {{filters: 4, kernel_size: {size}, padding: same}}}}, relu]]"
+
+    text = (
+        "archc: 1\nname: begins\ninput: {channels: 4, height: 8, width: 8}\nlayers:\n"
+        f"  - {residual(5)}\n  - relu\n"
+        f"  - repeat: 4\n    layers:\n      - {residual(3)}\n      - relu\n"
+    )
+    drawn = drawing(costs(text).graph)
+    (repeat,) = [item for item in items(drawn.root) if isinstance(item, Repeat)]
+    assert len(repeat.units) == 4
+    assert isinstance(repeat.units[0].items[0], Parallel)
+
+
+def test_what_dresses_an_op_is_in_its_box() -> None:
+    stacks = [item for item in items(drawing(costs(CROSSED).graph).root) if isinstance(item, Stack)]
+    told = [" ".join(node.op.name for node in stack.nodes) for stack in stacks]
+    assert told[:4] == ["input", "conv", "conv", "conv"]
+    assert "conv batch_norm" in told
+    assert "add relu" in told
+    # What two ops take is a box of its own.
+    assert all(len({node.output.sizes for node in stack.nodes}) == 1 for stack in stacks)
+
+
+def test_what_is_taken_elsewhere_too_has_its_own_box() -> None:
+    text = (
+        "archc: 1\nname: apart\ninput: {features: 4}\nlayers:\n"
+        "  - {dense: 4, name: a}\n  - relu\n  - {add: [], from: [a, relu_1]}\n"
+    )
+    drawn = drawing(costs(text).graph)
+    stacks = [item for item in items(drawn.root) if isinstance(item, Stack)]
+    assert [len(stack.nodes) for stack in stacks] == [1, 1, 1, 1]
+
+
+def test_skips_are_what_no_structure_has_a_place_for() -> None:
+    graph = costs(CROSSED).graph
+    paths = {node.index: node.path for node in graph.nodes}
+    told = {(paths[s], getattr(t, "path", "")) for s, t in drawing(graph).skips}
+    expected = {("stem", "b"), ("a", "c"), ("a", "d"), ("b", "d"), ("c", "concat_1")}
+    assert told == expected | {("enc.e1", "add_1")}
+    assert drawing(costs(U_NET).graph).skips == ()
+
+
+def test_outputs_inside_a_section_are_led_out() -> None:
+    text = (
+        "archc: 1\nname: inner\ninput: {features: 4}\nlayers:\n"
+        "  - section: body\n    layers:\n      - {dense: 3, name: low}\n      - dense: 2\n"
+        "  - dense: 5\n    name: top\noutputs: [body.low, top]\n"
+    )
+    drawn = check(costs(text).graph)
+    assert [(skip.source, type(skip.target)) for skip in drawn.skips] == [(1, Output)]
+
+
+def test_what_leads_into_a_section_is_no_branch() -> None:
+    text = (
+        "archc: 1\nname: inward\ninput: {features: 4}\nlayers:\n"
+        "  - {dense: 4, name: a}\n  - {dense: 4, name: b}\n"
+        "  - section: body\n    layers:\n      - {add: [], from: [FROM]}\n      - dense: 2\n"
+    )
+    for order in ("a, b", "b, a"):
+        drawn = check(costs(text.replace("FROM", order)).graph)
+        assert not any(isinstance(item, Parallel) for item in items(drawn.root))
+        assert len(drawn.skips) == 1
+
+
+def nested(levels: int) -> str:
+    lines = ["archc: 1", "name: nested", "input: {features: 4}", "layers:"]
+    lines += [f"  - {{dense: 4, name: d{level}}}" for level in range(levels)]
+    lines += [
+        f"  - {{add: , from: [d{level}, {before}], name: s{level}}}"
+        for level, before in (
+            (level, f"d{levels - 1}" if level == levels - 2 else f"s{level + 1}")
+            for level in range(levels - 2, -1, -1)
+        )
+    ]
+    return "\n".join(lines).replace("add: ", "add: []") + "\n"
+
+
+def depth(series: Series) -> int:
+    below = [depth(inner) for item in series.items for inner in inside(item)]
+    return 1 + max(below) if below else 0
+
+
+def test_nesting_is_bounded() -> None:
+    drawn = check(costs(nested(DEEPEST + 20)).graph)
+    assert depth(drawn.root) == DEEPEST
+    assert drawn.skips != ()
+
+
+def test_frames_nest_as_deep_as_is_drawn() -> None:
+    levels = DEEPEST + 10
+    blocks = [f"  b{n}: {{layers: [relu, {{block: b{n + 1}}}, relu]}}" for n in range(levels)]
+    lines = ["archc: 1", "name: frames", "input: {features: 4}", "blocks:", *blocks]
+    lines += [f"  b{levels}: {{layers: [relu]}}", "layers: [{block: b0}]"]
+    drawn = check(costs("\n".join(lines) + "\n").graph)
+    assert depth(drawn.root) == DEEPEST + 1
+
+
+def test_a_deep_network_is_drawn_without_recursion() -> None:
+    check(costs(deep(3000)).graph)

@@ -1,0 +1,401 @@
+"""What of a PyTorch script depends on the recipe, and the changes to images, against their
+definitions."""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from archc.language.recipe import (
+    Adam,
+    AdamW,
+    Augment,
+    Constant,
+    Cosine,
+    Inputs,
+    Optimizer,
+    Plateau,
+    RmsProp,
+    Schedule,
+    Sgd,
+    Step,
+    Training,
+)
+from archc.training.script import torch as torch_recipe
+from tests.training.parts import recipe_parts
+
+np = pytest.importorskip("numpy")
+torch = pytest.importorskip("torch")
+
+OUTPUTS = ("logits", "log_probabilities")
+IMAGE = (8, 8, 3)
+
+
+def recipe_module(recipe: Training, output: str = "logits", **constants: object) -> ModuleType:
+    """The functions of a recipe, for a network of seven classes."""
+    known = {"OUTPUT": output, "INPUT_SHAPE": IMAGE, "CLASSES": 7}
+    return recipe_parts("torch", recipe, **{**known, **constants})
+
+
+def samples() -> tuple[object, object]:
+    """Logits of 7 classes, some of them far apart, and labels."""
+    logits = torch.randn(64, 7, generator=torch.Generator().manual_seed(3)) * 3
+    return logits, torch.arange(64) % 7
+
+
+def given(output: str, logits: object) -> object:
+    """What a network of that output gives for logits."""
+    return torch.log_softmax(logits, 1) if output == "log_probabilities" else logits
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_cross_entropy_is_that_of_the_logits(output: str, smoothing: float) -> None:
+    logits, labels = samples()
+    losses = recipe_module(Training(label_smoothing=smoothing), output).sample_losses
+    expected = torch.nn.functional.cross_entropy(
+        logits, labels, label_smoothing=smoothing, reduction="none"
+    )
+    torch.testing.assert_close(losses(given(output, logits), labels), expected)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_mean_squared_error(output: str) -> None:
+    logits, labels = samples()
+    losses = recipe_module(Training(loss="mean_squared_error"), output).sample_losses
+    values = torch.softmax(logits, 1) if output == "log_probabilities" else logits
+    expected = ((values - torch.eye(7)[labels]) ** 2).mean(1)
+    torch.testing.assert_close(losses(given(output, logits), labels), expected)
+
+
+KERAS_LOSSES = """
+import json, sys
+import numpy as np
+from keras import losses
+logits, labels = (np.array(one) for one in json.load(sys.stdin))
+logits = logits.astype("float32")
+shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+targets = np.eye(7, dtype="float32")[labels]
+print(json.dumps([
+    np.array(losses.sparse_categorical_crossentropy(labels, shares)).tolist(),
+    np.array(losses.categorical_crossentropy(targets, shares, label_smoothing=0.1)).tolist(),
+    np.array(losses.mean_squared_error(targets, shares)).tolist(),
+]))
+"""
+
+
+def test_losses_are_those_of_keras() -> None:
+    pytest.importorskip("keras")
+    logits, labels = samples()
+    done = subprocess.run(
+        [sys.executable, "-c", KERAS_LOSSES],
+        input=f"[{logits.tolist()}, {labels.tolist()}]",
+        capture_output=True,
+        check=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+    )
+    recipes = (
+        Training(),
+        Training(label_smoothing=0.1),
+        Training(loss="mean_squared_error"),
+    )
+    for recipe, expected in zip(recipes, ast.literal_eval(done.stdout), strict=True):
+        losses = recipe_module(recipe, "log_probabilities").sample_losses
+        found = losses(torch.log_softmax(logits, 1), labels)
+        torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-5, atol=1e-6)
+
+
+def momentum(optimizer: Sgd, gradients: Iterable[float], weight: float) -> float:
+    """Sutskever et al. 2013 as PyTorch writes it: the momentum gathers gradients."""
+    gathered = 0.0
+    for gradient in gradients:
+        total = gradient + optimizer.weight_decay * weight
+        gathered = optimizer.momentum * gathered + total
+        step = total + optimizer.momentum * gathered if optimizer.nesterov else gathered
+        weight -= optimizer.learning_rate * step
+    return weight
+
+
+def adam(optimizer: Adam, gradients: Iterable[float], weight: float) -> float:
+    """Kingma, Ba 2015, algorithm 1; with decay beside the gradient for AdamW."""
+    mean = square = 0.0
+    for time, gradient in enumerate(gradients, 1):
+        if isinstance(optimizer, AdamW):
+            weight -= optimizer.learning_rate * optimizer.weight_decay * weight
+        else:
+            gradient += optimizer.weight_decay * weight
+        mean = optimizer.beta_1 * mean + (1 - optimizer.beta_1) * gradient
+        square = optimizer.beta_2 * square + (1 - optimizer.beta_2) * gradient**2
+        root = math.sqrt(square / (1 - optimizer.beta_2**time)) + optimizer.epsilon
+        weight -= optimizer.learning_rate * mean / (1 - optimizer.beta_1**time) / root
+    return weight
+
+
+def rms_prop(optimizer: RmsProp, gradients: Iterable[float], weight: float) -> float:
+    square = gathered = 0.0
+    for gradient in gradients:
+        gradient += optimizer.weight_decay * weight
+        square = optimizer.rho * square + (1 - optimizer.rho) * gradient**2
+        gathered = optimizer.momentum * gathered + gradient / (
+            math.sqrt(square) + optimizer.epsilon
+        )
+        weight -= optimizer.learning_rate * gathered
+    return weight
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        Sgd(),
+        Sgd(momentum=0.9, weight_decay=0.01),
+        Sgd(momentum=0.8, nesterov=True, learning_rate=0.2),
+        Adam(),
+        Adam(weight_decay=0.1, beta_1=0.5, epsilon=0.01),
+        AdamW(),
+        AdamW(weight_decay=0.0, beta_2=0.9),
+        RmsProp(),
+        RmsProp(rho=0.5, momentum=0.9, weight_decay=0.1, epsilon=0.1),
+    ],
+    ids=repr,
+)
+def test_optimizers_step_as_they_are_defined(optimizer: Optimizer) -> None:
+    gradients = (0.5, -0.25, 1.0, 0.125)
+    module = torch.nn.Linear(1, 1, bias=False).double()
+    with torch.no_grad():
+        module.weight.fill_(2.0)
+    made = recipe_module(Training(optimizer=optimizer)).make_optimizer(module)
+    for gradient in gradients:
+        module.weight.grad = torch.full_like(module.weight, gradient)
+        made.step()
+    defined = {Sgd: momentum, Adam: adam, AdamW: adam, RmsProp: rms_prop}[type(optimizer)]
+    assert module.weight.item() == pytest.approx(defined(optimizer, gradients, 2.0), rel=1e-9)
+
+
+def rates(schedule: Schedule, steps: Iterable[int], **recipe: float) -> list[float]:
+    """Learning rates of a run of 100 steps, 10 an epoch; the metric rises in epochs 1 to 3."""
+    rate = recipe_module(Training(schedule=schedule, **recipe)).learning_rate
+    found = []
+    for step in steps:
+        history = [0.1, 0.2, 0.3, 0.3, 0.2, 0.3, 0.1, 0.3, 0.2, 0.1][: step // 10]
+        moment = SimpleNamespace(step=step, epoch_steps=10, steps=100, history=history)
+        found.append(rate(moment))
+    return found
+
+
+def test_learning_rates() -> None:
+    assert rates(Constant(), (0, 99)) == [0.001, 0.001]
+    assert rates(Step(every=3, factor=0.5), (0, 29, 30, 99)) == pytest.approx(
+        [0.001, 0.001, 0.0005, 0.000125]
+    )
+    assert rates(Cosine(), (0, 50, 99)) == pytest.approx(
+        [0.001, 0.0005, 0.0005 * (1 + math.cos(math.pi * 0.99))]
+    )
+    assert rates(Cosine(minimum=0.0005), (0, 50)) == pytest.approx([0.001, 0.00075])
+    plateau = Plateau(patience=2, factor=0.5, minimum=0.0003)
+    assert rates(plateau, (0, 49, 50, 69, 70, 99)) == pytest.approx(
+        [0.001, 0.001, 0.0005, 0.0005, 0.0003, 0.0003]
+    )
+
+
+def test_a_warm_up_rises_in_a_straight_line() -> None:
+    assert rates(Constant(), (0, 1, 18, 19, 50), warmup=2.0) == pytest.approx(
+        [0.00005, 0.0001, 0.00095, 0.001, 0.001]
+    )
+    assert rates(Cosine(minimum=1e-4), (19, 20, 60), warmup=2.0) == pytest.approx(
+        [0.001, 0.001, 0.00055]
+    )
+
+
+def module_for_images(augment: Augment, **inputs: object) -> ModuleType:
+    return recipe_module(Training(augment=augment, inputs=Inputs(**inputs)))
+
+
+def draws(made: ModuleType, count: int, seeds: tuple[int, ...] = (0, 1, 1), **given: object):
+    """The random numbers of a batch, or certain ones."""
+    labels = torch.zeros(count, dtype=torch.int64)
+    data = made.ImageSet(given.pop("images", None), labels, np.arange(count))
+    rows = given.pop("rows", np.arange(count))
+    found = made.BatchDraws(data, seeds, count, rows)
+    vars(found).update(given)
+    return found
+
+
+def moved(images: object, numbers: Iterable[float], **limits: object) -> object:
+    """Images moved by certain draws: angle, slope's angle, scales of x and y, shifts."""
+    made = module_for_images(Augment(rotation=1.0))
+    waiting = iter(numbers)
+    made_up = draws(made, 1, uniform=lambda low, high: torch.tensor([next(waiting)]))
+    return made.move_images(images, made_up, **limits)
+
+
+def picture(height: int = 8, width: int = 8) -> object:
+    return torch.rand(1, 2, height, width, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_quarter_turn_and_a_half() -> None:
+    image = picture()
+    turned = moved(image, (90.0, 0.0, 1.0, 1.0, 0.0, 0.0))
+    torch.testing.assert_close(turned, image.rot90(1, (-2, -1)), rtol=0, atol=1e-5)
+    image = picture(4, 8)
+    turned = moved(image, (180.0, 0.0, 1.0, 1.0, 0.0, 0.0))
+    torch.testing.assert_close(turned, image.flip((-2, -1)), rtol=0, atol=1e-5)
+
+
+def test_a_quarter_turn_of_a_wide_image_stays_upright() -> None:
+    """Angles are those of pixels: the square in the middle turns as if it were alone."""
+    image = picture(8, 16)
+    turned = moved(image, (90.0, 0.0, 1.0, 1.0, 0.0, 0.0))[..., 4:12]
+    torch.testing.assert_close(turned, image[..., 4:12].rot90(1, (-2, -1)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("fill", ["border", "zeros"])
+def test_a_shift_fills_what_comes_in(fill: str) -> None:
+    image = picture()
+    shifted = moved(image, (0.0, 0.0, 1.0, 1.0, 2 / 8 * 2, 0.0), fill=fill)
+    torch.testing.assert_close(shifted[..., :6], image[..., 2:], rtol=0, atol=1e-5)
+    expected = image[..., -1:].expand(1, 2, 8, 2) if fill == "border" else torch.zeros(1, 2, 8, 2)
+    torch.testing.assert_close(shifted[..., 6:], expected, rtol=0, atol=1e-5)
+    shifted = moved(image, (0.0, 0.0, 1.0, 1.0, 0.0, -1 / 8 * 2), fill=fill)
+    torch.testing.assert_close(shifted[..., 1:, :], image[..., :-1, :], rtol=0, atol=1e-5)
+
+
+def test_a_shear_moves_rows_and_a_scale_sides() -> None:
+    image = picture()
+    sheared = moved(image, (0.0, math.degrees(math.atan(2)), 1.0, 1.0, 0.0, 0.0))
+    # The row half a pixel below the middle takes what is one pixel to the right.
+    torch.testing.assert_close(sheared[..., 4, :7], image[..., 4, 1:], rtol=0, atol=1e-5)
+    torch.testing.assert_close(sheared[..., 3, 1:], image[..., 3, :7], rtol=0, atol=1e-5)
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    halved = moved(ramp, (0.0, 0.0, 0.5, 1.0, 0.0, 0.0))
+    torch.testing.assert_close(halved[0, 0, 0], 3.5 + (torch.arange(8.0) - 3.5) / 2)
+    halved = moved(ramp.mT, (0.0, 0.0, 1.0, 0.5, 0.0, 0.0))
+    torch.testing.assert_close(halved[0, 0, :, 0], 3.5 + (torch.arange(8.0) - 3.5) / 2)
+
+
+def test_changes_stay_within_the_recipe() -> None:
+    """Over many draws: their bounds are reached, and not passed."""
+    augment = Augment(rotation=30.0, shift=0.25, zoom=0.2, shear=15.0)
+    made = module_for_images(augment, resize=8)
+    asked: list[tuple[float, float]] = []
+    images = torch.rand(4, 3, 8, 8)
+    plain = draws(made, 4)
+
+    def uniform(low: float, high: float) -> object:
+        asked.append((low, high))
+        return type(plain).uniform(plain, low, high)
+
+    plain.uniform = uniform
+    assert made.augment_images(images, plain).shape == images.shape
+    assert asked == [(-30, 30), (-15, 15), (0.8, 1.2), (0.8, 1.2), (-0.5, 0.5), (-0.5, 0.5)]
+    drawn = draws(made, 10000).uniform(-3, 5)
+    assert (drawn.min().item(), drawn.max().item()) == pytest.approx((-3, 5), abs=0.01)
+    assert drawn.mean().item() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(("flip", "axes"), [("horizontal", (-1,)), ("vertical", (-2,))])
+def test_half_of_the_images_are_mirrored(flip: str, axes: tuple[int, ...]) -> None:
+    made = module_for_images(Augment(flip=flip), resize=8)
+    images = torch.rand(1000, 3, 8, 8)
+    changed = made.augment_images(images, draws(made, 1000))
+    is_kept = (changed == images).flatten(1).all(1)
+    is_mirrored = (changed == images.flip(axes)).flatten(1).all(1)
+    assert (is_kept ^ is_mirrored).all()
+    assert 440 < int(is_mirrored.sum()) < 560
+
+
+def test_larger_images_are_cropped_at_random() -> None:
+    made = module_for_images(Augment(), resize=[10, 9])
+    images = torch.rand(300, 3, 10, 9)
+    cropped = made.augment_images(images, draws(made, 300))
+    assert cropped.shape == (300, 3, 8, 8)
+    found = set()
+    for image, part in zip(images, cropped, strict=True):
+        found |= {
+            (top, left)
+            for top in range(3)
+            for left in range(2)
+            if torch.equal(image[:, top : top + 8, left : left + 8], part)
+        }
+    assert found == {(top, left) for top in range(3) for left in range(2)}
+    assert "crop_images" not in torch_recipe.functions(
+        Training(inputs=Inputs(resize=8)), {"OUTPUT": "logits", "INPUT_SHAPE": IMAGE}
+    )
+
+
+def test_lighting_adds_along_the_colours_components() -> None:
+    """Noise whose covariance is that of the definition: eigenvalues squared, times the square of
+    the deviation."""
+    made = module_for_images(Augment(lighting=0.1), resize=8)
+    generator = np.random.default_rng(0)
+    mixed = generator.normal(size=(40, 8, 8, 3)) @ [[30, 20, 10], [0, 20, 5], [0, 0, 10]]
+    pixels = (128 + mixed).clip(0, 255).astype(np.uint8)
+    count = 4000
+    given = draws(made, count, images=torch.from_numpy(pixels))
+    given.data = made.ImageSet(torch.from_numpy(pixels), given.data.labels, np.arange(40))
+    images = torch.zeros(count, 3, 8, 8)
+    noise = made.augment_images(images, given)
+    assert torch.equal(noise, noise[..., :1, :1].expand_as(noise))
+    values, vectors = np.linalg.eigh(np.cov(pixels.reshape(-1, 3).T / 255))
+    expected = vectors @ np.diag((0.1 * values * 255) ** 2) @ vectors.T
+    found = np.cov(noise[..., 0, 0].numpy().T)
+    np.testing.assert_allclose(found, expected, atol=0.06 * np.abs(expected).max())
+
+
+def test_each_process_takes_its_rows_of_the_same_draws() -> None:
+    augment = Augment(rotation=20.0, shift=0.1, flip="both", lighting=0.1)
+    made = module_for_images(augment)
+    images = torch.rand(6, 3, 10, 10)
+    kept = (images.movedim(1, -1) * 255).byte()
+    whole = made.augment_images(images, draws(made, 6, images=kept))
+    given = draws(made, 6, images=kept, rows=np.arange(4, 6))
+    torch.testing.assert_close(made.augment_images(images[4:], given), whole[4:])
+    other = made.augment_images(images, draws(made, 6, (0, 1, 2), images=kept))
+    assert not torch.equal(other, whole)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Training(),
+        Training(
+            optimizer=Sgd(momentum=0.9, nesterov=True, weight_decay=0.0005),
+            augment=Augment(rotation=1.0, shift=0.1, zoom=0.1, shear=3.0, flip="both", fill="zero"),
+            schedule=Plateau(minimum=1e-6),
+            warmup=0.5,
+            label_smoothing=0.1,
+        ),
+        Training(optimizer=RmsProp(), schedule=Cosine(minimum=1e-5), warmup=3.0),
+        Training(optimizer=AdamW(), schedule=Step(every=100), loss="mean_squared_error"),
+        Training(optimizer=Adam(beta_1=0.5), schedule=Cosine()),
+    ],
+    ids=["least", "sgd", "rmsprop", "adamw", "adam"],
+)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_recipes_are_laid_out(recipe: Training, output: str, tmp_path: Path) -> None:
+    source = torch_recipe.functions(recipe, {"OUTPUT": output, "INPUT_SHAPE": IMAGE})
+    path = tmp_path / "recipe.py"
+    path.write_text(source, encoding="utf-8")
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", "--diff"]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert max(map(len, source.splitlines())) <= 88
+
+
+def test_what_a_step_draws_follows_from_its_seeds() -> None:
+    """The same in any process, another mask of dropout in any other step."""
+    seed_step = recipe_module(Training()).seed_step
+    drawn = []
+    for seeds in ((0, 1, 1), (0, 1, 2), (0, 2, 1), (0, 1, 1)):
+        seed_step(*seeds)
+        drawn.append(torch.dropout(torch.ones(64), 0.5, train=True).tolist())
+    assert drawn[0] == drawn[3]
+    assert len({tuple(one) for one in drawn}) == 3
