@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from archc import backends
-from archc.diagnostics import Diagnostic, Place, SourceText, SpecError
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError
 from archc.ir.costs import Costs, memory
 from archc.ops.fields import LARGEST
 from archc.spec import Spec, read_spec
@@ -62,16 +62,16 @@ def load(path: str, params: Mapping[str, object]) -> Network:
     return Network(spec, spec.checked(overrides))
 
 
-def parameter(name: str, value: object, place: Place | None = None) -> object:
+def parameter(name: str, value: object, span: Span | None = None) -> object:
     """A parameter's value from outside, tuples as lists. Raises SpecError (ARC412) for anything
     but a number, boolean, string, list, or list of lists of these, at `place` where it has one."""
     fault = _fault(value, 2)
     if fault is None:
         return _as_list(value)
-    if place is None:
-        place = Place(SourceText(f"parameter {name}", ""), 1, 1, 1, 1)
+    if span is None:
+        span = Span(SourceText(f"parameter {name}", ""), 1, 1, 1, 1)
     hint = "a number, true or false, text, a list, or a list of lists"
-    raise SpecError([Diagnostic("ARC412", f"`{name}` cannot be {fault}", place, hint)])
+    raise SpecError([Diagnostic("ARC412", f"`{name}` cannot be {fault}", span, hint)])
 
 
 def _fault(value: object, depth: int) -> str | None:

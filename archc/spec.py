@@ -21,7 +21,7 @@ from archc.diagnostics import (
 )
 from archc.ir.binding import typed_training
 from archc.ir.costs import Costs, infer
-from archc.ir.expand import expand, find_faults
+from archc.ir.expand import expand, find_errors
 from archc.ir.expectations import check_expectations
 from archc.ir.graph import About
 from archc.ir.trainability import check_training
@@ -56,7 +56,7 @@ class Spec(NamedTuple):
         recipe, faults = typed_training(document, params)
         found += faults
         if found:
-            raise SpecError([*found, *find_faults(document, params)])
+            raise SpecError([*found, *find_errors(document, params)])
         about = About(
             name=document.name,
             class_name=document.class_name,
@@ -87,18 +87,16 @@ class Spec(NamedTuple):
         hint = did_you_mean(name, params) or (
             f"it has {', '.join(params)}" if params else "it has none"
         )
-        return Diagnostic(
-            "ARC411", f"the spec has no parameter `{name}`", self.document.place, hint
-        )
+        return Diagnostic("ARC411", f"the spec has no parameter `{name}`", self.document.span, hint)
 
     def _check_size(self, costs: Costs) -> None:
         for layer in costs.layers:
             if max(layer.params, layer.macs) > LARGEST:
                 message = f"`{layer.node.path}` takes more than 2^53 parameters or operations"
-                raise SpecError([Diagnostic("ARC111", message, layer.node.origin.place)])
+                raise SpecError([Diagnostic("ARC111", message, layer.node.origin.span)])
         if max(costs.totals) > LARGEST:
             message = "the network takes more than 2^53 parameters or operations"
-            raise SpecError([Diagnostic("ARC111", message, self.document.place)])
+            raise SpecError([Diagnostic("ARC111", message, self.document.span)])
 
 
 def read_spec(path: str) -> Spec:
@@ -113,7 +111,7 @@ def read_spec(path: str) -> Spec:
 def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK) -> Spec:
     """Check a spec's text; what it extends is looked for beside `real`, inside `root`."""
     findings = Findings([], set(), {})
-    found, broken, misspelt = findings
+    found, invalid, misspelt = findings
     texts = []
     merged: Value | None = None
     chain = [real]
@@ -125,7 +123,7 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
             raise SpecError([*found, *error.diagnostics]) from None
         checked = validate(value)
         found += checked.found
-        broken |= checked.broken
+        invalid |= checked.invalid
         misspelt |= checked.misspelt
         if merged is None:
             merged = value
@@ -136,7 +134,7 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
         extends = mapping(value).get("extends")
         if extends is None:
             break
-        if extends in broken:
+        if extends in invalid:
             raise SpecError(found)
         try:
             source, following = follow(extends, root, chain, files)
@@ -151,7 +149,7 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
         # Carried out as far as it can be, so that one run tells every fault.
         params, faults = evaluate_params(document, NO_OVERRIDES)
         faults += typed_training(document, params)[1]
-        raise SpecError([*found, *faults, *find_faults(document, params)])
+        raise SpecError([*found, *faults, *find_errors(document, params)])
     name = os.path.relpath(real, root).replace(os.sep, "/")
     if os.path.basename(root) == ROOT:
         name = f"{ROOT}/{name}"

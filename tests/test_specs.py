@@ -162,7 +162,7 @@ def connections(layers: list[Layer]) -> int:
     for layer in layers:
         op = layer.node.op
         if isinstance(op, AvgPool):
-            kernel = prod(slide.kernel for slide in op.slides(layer.inputs[0]))
+            kernel = prod(window.kernel for window in op.windows(layer.inputs[0]))
             count += (kernel + 1) * layer.node.output.elements
         elif op.name != "scale":
             count += layer.params * prod(layer.node.output.spatial)

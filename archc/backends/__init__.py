@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from archc.backends.base import Placed
+    from archc.backends.base import Placement
     from archc.ir.costs import Costs
     from archc.spec import Spec
 
@@ -26,10 +26,10 @@ def emit(backend: str, spec: Spec, costs: Costs) -> str:
     return source
 
 
-def places(backend: str, spec: Spec, costs: Costs) -> dict[int, tuple[Placed, ...]]:
+def places(backend: str, spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
     """The stages of every node where they stand in the emitted network, by the node's index.
 
     Raises SpecError (ARC601) for what the backend cannot compute, KeyError for an unknown one.
     """
-    found: dict[int, tuple[Placed, ...]] = import_module(BACKENDS[backend]).places(spec, costs)
+    found: dict[int, tuple[Placement, ...]] = import_module(BACKENDS[backend]).places(spec, costs)
     return found

@@ -1,8 +1,8 @@
-"""What a backend makes of one op: a few stages, each a layer that is built once and then applied,
-or an expression.
+"""What a backend makes of one op: a few lowered layers, each a layer that is built once and then
+applied, or an expression.
 
-A lowering is a plain function from a `Site` to its stages. It stands in the backend's table
-`LOWERINGS`; ops that a backend cannot express stand in `REFUSED` with the reason.
+A lowering is a plain function from a `LoweringContext` to its lowered layers. It stands in the
+backend's table `LOWERINGS`; ops that a backend cannot express stand in `REFUSED` with the reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INCOMING = "in"
 """The `field` of a literal that is the width of what comes in, not a field of the op."""
 
 
-class Site(NamedTuple):
+class LoweringContext(NamedTuple):
     """An op where it stands: the axes that come in and go out (without the batch). `nonnegative`
     tells that what comes in is never below zero."""
 
@@ -42,7 +42,7 @@ class Site(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class LoweredLayer:
     """One step of a lowered op. `layer` constructs a module or layer that is applied to the value;
     `expression` computes on `hole(0)`, `hole(1)` … A stage has at least one of them: with both, a
     sequential container takes the layer, and other code the expression.
@@ -60,16 +60,16 @@ class Stage:
     initialize: Call | None = None
 
 
-class Placed(NamedTuple):
+class Placement(NamedTuple):
     """A stage where it stands in the emitted network. `place` is the path of the module (PyTorch),
     the name of the layer or its position in a `keras.Sequential` (Keras); None for an expression.
     """
 
-    stage: Stage
+    stage: LoweredLayer
     place: str | int | None
 
 
-Lowering = Callable[[Site], tuple[Stage, ...]]
+Lowering = Callable[[LoweringContext], tuple[LoweredLayer, ...]]
 
 
 class Refusal(Exception):
@@ -81,7 +81,7 @@ class Refusal(Exception):
         self.field = field
 
 
-def hole(index: int) -> Ref:
+def placeholder(index: int) -> Ref:
     """Where the value of an input stands in a stage's expression."""
     return Ref(f"_{index}")
 

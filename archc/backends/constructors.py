@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from archc.backends.base import Lowering, Site, Stage
+from archc.backends.base import LoweredLayer, Lowering, LoweringContext
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref, Value
 
 LONGEST_PICTURE = 60
@@ -33,19 +33,21 @@ def simple(name: str, *arguments: str | Expr, **options: tuple[str, Value]) -> L
     constants, and each of `options` maps a keyword to the op's field and the framework's default.
     """
 
-    def lower(site: Site) -> tuple[Stage, ...]:
+    def lower(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         made = layer(
             name,
             *(
-                Lit(getattr(site.op, argument), argument) if isinstance(argument, str) else argument
+                Lit(getattr(context.op, argument), argument)
+                if isinstance(argument, str)
+                else argument
                 for argument in arguments
             ),
             keywords=[
-                option(keyword, getattr(site.op, field), default, field)
+                option(keyword, getattr(context.op, field), default, field)
                 for keyword, (field, default) in options.items()
             ],
         )
-        return (Stage(made, label=site.op.name, main=True),)
+        return (LoweredLayer(made, label=context.op.name, main=True),)
 
     return lower
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from archc.backends.base import Lowering, Refusal, Site, Stage
-from archc.backends.blocks.items import Stages
+from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal
+from archc.backends.blocks.items import LoweredLayers
 from archc.codegen.rewrite import unify
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.diagnostics import Diagnostic, SpecError
@@ -35,35 +35,35 @@ class Backend(NamedTuple):
     refused: Mapping[type[Op], str]
 
 
-def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[Stage, ...]]:
+def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer, ...]]:
     """The stages of every node but the inputs. Raises SpecError with every refusal (ARC601)."""
     found: list[Diagnostic] = []
-    stages: dict[int, tuple[Stage, ...]] = {}
-    known: dict[Site, tuple[Stage, ...]] = {}
+    stages: dict[int, tuple[LoweredLayer, ...]] = {}
+    known: dict[LoweringContext, tuple[LoweredLayer, ...]] = {}
     nonnegative: list[bool] = []
     for node in graph.nodes:
         incoming = all(nonnegative[index] for index in node.inputs)
         nonnegative.append(_is_nonnegative(node, incoming))
         if isinstance(node.op, Input):
             continue
-        site = Site(node.op, graph.input_axes(node), node.output, incoming)
+        context = LoweringContext(node.op, graph.input_axes(node), node.output, incoming)
         try:
-            if site not in known:
-                known[site] = _lowered(site, backend)
-            stages[node.index] = known[site]
+            if context not in known:
+                known[context] = _lowered(context, backend)
+            stages[node.index] = known[context]
         except Refusal as refusal:
             message = f"the {backend.name} backend cannot compute `{node.path}`: {refusal.reason}"
-            found.append(Diagnostic("ARC601", message, node.origin.place))
+            found.append(Diagnostic("ARC601", message, node.origin.span))
     if found:
         raise SpecError(found)
     return stages
 
 
-def _lowered(site: Site, backend: Backend) -> tuple[Stage, ...]:
-    kind = type(site.op)
+def _lowered(context: LoweringContext, backend: Backend) -> tuple[LoweredLayer, ...]:
+    kind = type(context.op)
     if kind in backend.refused:
         raise Refusal(backend.refused[kind])
-    return backend.lowerings[kind](site)
+    return backend.lowerings[kind](context)
 
 
 def _is_nonnegative(node: Node, incoming: bool) -> bool:
@@ -74,7 +74,7 @@ def _is_nonnegative(node: Node, incoming: bool) -> bool:
     return last.sign == "nonnegative"
 
 
-def exposed(spec: Spec, costs: Costs, stages: Stages, backend: Backend) -> list[str]:
+def exposed(spec: Spec, costs: Costs, stages: LoweredLayers, backend: Backend) -> list[str]:
     """The spec's parameters that fill widths and rates of ops and change nothing else: arguments
     of the emitted network. Proven by lowering the network once more with another value of the
     parameter, for the first `MOST_EXPOSED` that may be one."""
@@ -94,7 +94,9 @@ def _outside_blocks(graph: Graph) -> list[Node]:
     return [node for node in graph.layers if node.index not in inside]
 
 
-def _is_argument(name: str, spec: Spec, graph: Graph, stages: Stages, backend: Backend) -> bool:
+def _is_argument(
+    name: str, spec: Spec, graph: Graph, stages: LoweredLayers, backend: Backend
+) -> bool:
     value = graph.about.params[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False

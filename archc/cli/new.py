@@ -14,7 +14,7 @@ from archc.diagnostics import SourceText, SpecError, did_you_mean, formats, visi
 from archc.files import OutputError, write_files
 from archc.language import scaffold
 from archc.language.extends import root_of
-from archc.language.names import fault_of_name, suggested_name
+from archc.language.names import name_error, suggested_name
 from archc.spec import read_source
 
 _SCHEMA = "../archc/language/schema/archc-1.json"
@@ -35,9 +35,9 @@ _SCHEMA = "../archc/language/schema/archc-1.json"
 @click.option("--force", is_flag=True, help="Overwrite a spec that is there.")
 def command(name: str, like: str | None, extend: bool, folder: str, force: bool) -> int:
     """The spec is checked before it is written as FOLDER/NAME.yaml."""
-    fault = fault_of_name(name)
+    fault = name_error(name)
     if fault is not None:
-        hint = suggested_name(name, fault_of_name)
+        hint = suggested_name(name, name_error)
         told = f"the name {visible(repr(name))} {fault}"
         raise click.BadParameter(f"{told}; {hint}" if hint else told, param_hint="NAME")
     if extend and like is None:

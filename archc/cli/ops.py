@@ -71,8 +71,8 @@ def _forms(op: type[Op]) -> list[str]:
     fields = fields_of(op)
     required = [field.name for field in fields if field.required]
     forms = [op.name] if is_bare(op) else []
-    if op.scalar is not None and required in ([], [op.scalar]):
-        forms.append(f"{op.name}: {op.scalar.upper()}")
+    if op.shorthand is not None and required in ([], [op.shorthand]):
+        forms.append(f"{op.name}: {op.shorthand.upper()}")
     if fields:
         shown = ", ".join(f"{name}: ..." for name in required or [fields[0].name])
         forms.append(f"{op.name}: {{{shown}}}")

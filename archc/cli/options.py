@@ -13,7 +13,7 @@ import click
 
 from archc.api import Network, parameter
 from archc.cli import streams
-from archc.diagnostics import Diagnostic, Place, SourceText, SpecError
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError
 from archc.diagnostics.formats import full
 from archc.language.reader import decode, parse
 
@@ -53,13 +53,13 @@ def _read(settings: Iterable[str]) -> dict[str, object]:
         if not isinstance(read, dict) or list(read) != [name]:
             raise _fault(setting, "is not one value", "put text with line breaks in quotes")
         value = read[name]
-        values[name] = parameter(name, value.plain(), value.place)
+        values[name] = parameter(name, value.plain(), value.span)
     return values
 
 
 def _fault(setting: str, message: str, hint: str | None = None) -> SpecError:
     source = SourceText(f"--set {setting}", "")
-    return SpecError([Diagnostic("ARC413", message, Place(source, 1, 1, 1, 1), hint)])
+    return SpecError([Diagnostic("ARC413", message, Span(source, 1, 1, 1, 1), hint)])
 
 
 def tell_unchecked(network: Network) -> None:

@@ -106,4 +106,4 @@ def _sources(network: Network) -> dict[str, str]:
 def _refusal(found: Diagnostic) -> str:
     """A diagnostic as a comment; the file is the spec, which the page shows too."""
     told = f"{found.code} {found.message}"
-    return f"# line {found.place.line}: {' '.join(visible(told).split())}\n"
+    return f"# line {found.span.line}: {' '.join(visible(told).split())}\n"

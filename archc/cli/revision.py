@@ -14,7 +14,7 @@ import posixpath
 import subprocess
 from typing import NamedTuple, NoReturn
 
-from archc.diagnostics import Diagnostic, Place, SourceText, SpecError, encodable
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable
 from archc.language.extends import Files, root_of
 from archc.language.reader import MAX_BYTES, decode
 from archc.spec import Spec, read_source
@@ -55,8 +55,8 @@ def read_revision(revision: Revision) -> Spec:
 
 
 def _refuse(given: str, code: str, message: str, hint: str | None = None) -> NoReturn:
-    place = Place(SourceText(encodable(given), ""), 1, 1, 1, 1)
-    raise SpecError([Diagnostic(code, message, place, hint)])
+    span = Span(SourceText(encodable(given), ""), 1, 1, 1, 1)
+    raise SpecError([Diagnostic(code, message, span, hint)])
 
 
 def _git(given: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:

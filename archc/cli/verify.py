@@ -10,8 +10,8 @@ from archc.api import Network, load
 from archc.backends import BACKENDS
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
-from archc.verify import Given, WorkerError, report, verify
-from archc.verify.engines import ENGINES
+from archc.verify import FixedTensors, WorkerError, report, verify
+from archc.verify.runtimes import RUNTIMES
 from archc.verify.settings import TOLERANCES, Settings
 from archc.weights.sandbox import not_installed
 
@@ -34,7 +34,7 @@ from archc.weights.sandbox import not_installed
 )
 @click.option(
     "--keras-backend",
-    type=click.Choice(ENGINES),
+    type=click.Choice(RUNTIMES),
     help="What Keras runs on: by default TensorFlow, or JAX for ops that TensorFlow rounds.",
 )
 @click.option(
@@ -71,7 +71,7 @@ def command(
     network = load(spec, read_settings(settings))
     tell_unchecked(network)
     try:
-        given = Given() if weights is None else _given(weights, network)
+        given = FixedTensors() if weights is None else _given(weights, network)
         chosen = Settings(names, dtype, keras_backend, seed, batch)
         found = verify(network.spec, network.costs, chosen, given=given)
     except WorkerError as error:
@@ -100,11 +100,11 @@ def _backends(given: str) -> tuple[str, ...]:
     return names
 
 
-def _given(path: str, network: Network) -> Given:
+def _given(path: str, network: Network) -> FixedTensors:
     """The weights in a file."""
     from archc.weights import transfer
 
     weights, in_order = transfer.read(path, network.spec, network.costs)
     if in_order:
         streams.tell(transfer.in_their_order(path))
-    return Given(weights)
+    return FixedTensors(weights)

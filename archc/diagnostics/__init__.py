@@ -18,7 +18,7 @@ class SourceText(NamedTuple):
         return lines[number - 1] if 0 < number <= len(lines) else ""
 
 
-class Place(NamedTuple):
+class Span(NamedTuple):
     """A stretch of a source text. Lines and columns count from 1; the end is exclusive."""
 
     source: SourceText
@@ -32,7 +32,7 @@ class Place(NamedTuple):
         """File, line and column: what tells one value of a spec from every other."""
         return self.source.name, self.line, self.column
 
-    def within(self, offset: int, length: int = 1) -> Place:
+    def within(self, offset: int, length: int = 1) -> Span:
         """The stretch of `length` characters that starts `offset` characters into this one."""
         if self.end_line != self.line:
             return self
@@ -44,7 +44,7 @@ class Note(NamedTuple):
     """A second place that explains a diagnostic ("first given here")."""
 
     message: str
-    place: Place
+    span: Span
 
 
 class Diagnostic(NamedTuple):
@@ -52,7 +52,7 @@ class Diagnostic(NamedTuple):
 
     code: str
     message: str
-    place: Place
+    span: Span
     hint: str | None = None
     notes: tuple[Note, ...] = ()
 
@@ -68,7 +68,7 @@ class SpecError(Exception):
 def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """The distinct diagnostics, sorted by file, line and column."""
     distinct = dict.fromkeys(diagnostics)
-    return tuple(sorted(distinct, key=lambda found: (*found.place.origin, found.code)))
+    return tuple(sorted(distinct, key=lambda found: (*found.span.origin, found.code)))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
@@ -98,8 +98,8 @@ def visible(text: str) -> str:
 
 def concise(diagnostic: Diagnostic) -> str:
     """`FILE:LINE:COLUMN: CODE message`, on one line."""
-    place = diagnostic.place
-    head = f"{visible(place.source.name)}:{place.line}:{place.column}"
+    span = diagnostic.span
+    head = f"{visible(span.source.name)}:{span.line}:{span.column}"
     return f"{head}: {diagnostic.code} {visible(diagnostic.message)}"
 
 
@@ -108,26 +108,26 @@ _CONTEXT = 160
 
 def full(diagnostic: Diagnostic) -> str:
     """The concise line, the source line with a caret under the value, the notes and the hint."""
-    lines = [concise(diagnostic), *_excerpt(diagnostic.place)]
+    lines = [concise(diagnostic), *_excerpt(diagnostic.span)]
     for note in diagnostic.notes:
-        where = f"{visible(note.place.source.name)}:{note.place.line}:{note.place.column}"
-        lines += [f"  note: {where}: {visible(note.message)}", *_excerpt(note.place)]
+        where = f"{visible(note.span.source.name)}:{note.span.line}:{note.span.column}"
+        lines += [f"  note: {where}: {visible(note.message)}", *_excerpt(note.span)]
     if diagnostic.hint is not None:
         lines.append(f"  hint: {visible(diagnostic.hint)}")
     return "\n".join(lines)
 
 
-def _excerpt(place: Place) -> list[str]:
-    line = place.source.line(place.line).replace("\t", " ")
+def _excerpt(span: Span) -> list[str]:
+    line = span.source.line(span.line).replace("\t", " ")
     if not line.strip():
         return []
-    start = place.column - 1
-    end = place.end_column - 1 if place.end_line == place.line else len(line)
+    start = span.column - 1
+    end = span.end_column - 1 if span.end_line == span.line else len(line)
     # A line of a megabyte is shown around the fault alone.
     first = max(0, start - _CONTEXT // 2) if len(line) > _CONTEXT else 0
     shown = line[first : first + _CONTEXT]
     before = visible(shown[: start - first])
     marked = visible(shown[start - first : max(end, start + 1) - first])
-    gutter = f"  {place.line} | "
+    gutter = f"  {span.line} | "
     caret = " " * (len(gutter) + len(before)) + "^" * max(1, len(marked))
     return [gutter + visible(shown), caret]

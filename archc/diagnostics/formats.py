@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archc import diagnostics
-from archc.diagnostics import Diagnostic, Place, visible
+from archc.diagnostics import Diagnostic, Span, visible
 from archc.diagnostics.ansi import paint
 
 USAGE = frozenset({"ARC001", "ARC411", "ARC414"})
@@ -57,8 +57,8 @@ def as_json(found: Sequence[Diagnostic]) -> str:
                 "code": item.code,
                 "message": item.message,
                 "hint": item.hint,
-                **_place(item.place),
-                "notes": [{"message": note.message, **_place(note.place)} for note in item.notes],
+                **_place(item.span),
+                "notes": [{"message": note.message, **_place(note.span)} for note in item.notes],
             }
             for item in found
         ],
@@ -66,13 +66,13 @@ def as_json(found: Sequence[Diagnostic]) -> str:
     return dumps(told, indent=2) + "\n"
 
 
-def _place(place: Place) -> dict[str, object]:
+def _place(span: Span) -> dict[str, object]:
     return {
-        "file": place.source.name,
-        "line": place.line,
-        "column": place.column,
-        "end_line": place.end_line,
-        "end_column": place.end_column,
+        "file": span.source.name,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
     }
 
 
@@ -82,13 +82,13 @@ def github(found: Sequence[Diagnostic]) -> str:
 
 
 def _command(diagnostic: Diagnostic) -> str:
-    place = diagnostic.place
+    span = diagnostic.span
     properties = {
-        "file": place.source.name,
-        "line": place.line,
-        "endLine": place.end_line,
-        "col": place.column,
-        "endColumn": place.end_column,
+        "file": span.source.name,
+        "line": span.line,
+        "endLine": span.end_line,
+        "col": span.column,
+        "endColumn": span.end_column,
         "title": diagnostic.code,
     }
     told = ",".join(
@@ -128,11 +128,11 @@ def sarif(found: Sequence[Diagnostic], version: str) -> str:
             "ruleIndex": codes.index(item.code),
             "level": "error",
             "message": {"text": message},
-            "locations": [_location(item.place)],
+            "locations": [_location(item.span)],
         }
         if item.notes:
             result["relatedLocations"] = [
-                {**_location(note.place), "message": {"text": note.message}} for note in item.notes
+                {**_location(note.span), "message": {"text": note.message}} for note in item.notes
             ]
         results.append(result)
     driver = {"name": "archc", "version": version, "rules": rules}
@@ -150,18 +150,18 @@ def sarif(found: Sequence[Diagnostic], version: str) -> str:
     return dumps(told, indent=2) + "\n"
 
 
-def _location(place: Place) -> dict[str, object]:
+def _location(span: Span) -> dict[str, object]:
     from urllib.parse import quote
 
     region = {
-        "startLine": place.line,
-        "startColumn": place.column,
-        "endLine": place.end_line,
-        "endColumn": place.end_column,
+        "startLine": span.line,
+        "startColumn": span.column,
+        "endLine": span.end_line,
+        "endColumn": span.end_column,
     }
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(place.source.name)},
+            "artifactLocation": {"uri": quote(span.source.name)},
             "region": region,
         }
     }

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from archc.difference.fields import changed_fields
 from archc.ir.costs import Costs, Layer
 from archc.ops.axes import Axes
-from archc.ops.base import ShapeFault
+from archc.ops.base import ShapeError
 from archc.records import replace
 
 ADDED = "added layers"
@@ -310,7 +310,7 @@ def _after(done: Collection[str], one: Layer, two: Layer) -> tuple[Axes, Cost] |
         )
     try:
         output = op.infer(inputs)
-    except ShapeFault:
+    except ShapeError:
         return None
     params = sum(weight.elements for weight in op.weights(inputs) if weight.learned)
     written = 0 if op.view else output.elements

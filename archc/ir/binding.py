@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 
 from archc.diagnostics import Diagnostic, Note, did_you_mean
-from archc.language.evaluate import UNSURE, Environment, Fault, Unknown, evaluate
+from archc.language.evaluate import INVALID, Environment, Fault, Unknown, evaluate
 from archc.language.expressions import Budget, is_expression
 from archc.language.recipe import Group, Training, Variants
 from archc.language.schema.validate import shown
@@ -36,7 +36,7 @@ def typed_op(
     """The op with typed fields. Reports each field at fault, with what `notes` tells of the names
     it uses, then raises Unknown."""
     typed = {}
-    complete = not step.broken
+    complete = not step.invalid
     for field in fields_of(step.op):
         if field.name not in step.fields:
             continue
@@ -62,7 +62,7 @@ def _wrong_field(
 ) -> Diagnostic:
     value = step.fields[field.name]
     message = f"`{field.name}` of {step.op.name} must be {field.kind.expected}, got {shown(given)}"
-    return Diagnostic("ARC206", message, value.place, whole_number_hint(given), notes)
+    return Diagnostic("ARC206", message, value.span, whole_number_hint(given), notes)
 
 
 def whole_number_hint(value: object) -> str | None:
@@ -86,9 +86,9 @@ def block_arguments(
         hint = did_you_mean(name, block.params) or (
             f"it has {', '.join(block.params)}" if block.params else "it has none"
         )
-        place = step.arguments[name].key_place or step.arguments[name].place
+        span = step.arguments[name].key_span or step.arguments[name].span
         message = f"block `{title}` has no parameter `{name}`"
-        report(Diagnostic("ARC408", message, place, hint))
+        report(Diagnostic("ARC408", message, span, hint))
     missing = [
         name
         for name, value in block.params.items()
@@ -98,7 +98,7 @@ def block_arguments(
         listed = " and ".join(f"`{name}`" for name in missing)
         message = f"block `{title}` needs its parameter{'s' * (len(missing) > 1)} {listed}"
         hint = f"give {'them' if len(missing) > 1 else 'it'} under `with`"
-        report(Diagnostic("ARC408", message, step.block.place, hint))
+        report(Diagnostic("ARC408", message, step.block.span, hint))
     if missing:
         raise Unknown
     values: dict[str, object] = {}
@@ -106,7 +106,7 @@ def block_arguments(
         if name in step.arguments:
             values[name] = given(step.arguments[name])
         else:
-            values[name] = UNSURE if name in block.unsure else default(value, values)
+            values[name] = INVALID if name in block.unsure else default(value, values)
     return values
 
 
@@ -120,23 +120,23 @@ def plain_defaults(block: Block) -> dict[str, object]:
 
 
 def input_axes(
-    name: str, value: Value, params: Environment, broken: Container[Value], report: Report
+    name: str, value: Value, params: Environment, invalid: Container[Value], report: Report
 ) -> Axes | None:
     """The axes of an input; None where they are at fault, which is reported unless it is told
     already of a value in `broken`."""
     given = mapping(value)
     sizes: dict[str, int] = {}
     for axis, size in given.items():
-        if axis in AXIS_NAMES and size not in broken:
+        if axis in AXIS_NAMES and size not in invalid:
             try:
                 sizes[axis] = _size(axis, size, params)
             except Fault as fault:
                 report(fault.diagnostic)
             except Unknown:
                 continue
-    if value in broken or len(sizes) + ("dtype" in given) < len(given):
+    if value in invalid or len(sizes) + ("dtype" in given) < len(given):
         return None
-    if "dtype" in given and given["dtype"] in broken:
+    if "dtype" in given and given["dtype"] in invalid:
         return None
     return _axes(name, value, given, sizes, report)
 
@@ -145,7 +145,7 @@ def _size(axis: str, value: Value, params: Environment) -> int:
     size = evaluate(value, params, None, Budget())
     if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= LARGEST:
         message = f"`{axis}` must be a whole number from 1, got {shown(size)}"
-        raise Fault(Diagnostic("ARC206", message, value.place, whole_number_hint(size)))
+        raise Fault(Diagnostic("ARC206", message, value.span, whole_number_hint(size)))
     return size
 
 
@@ -154,14 +154,14 @@ def _axes(
 ) -> Axes | None:
     dtype = str(given["dtype"].data) if "dtype" in given else "float32"
     axes = axes_of(sizes, dtype)
-    place = value.key_place or value.place
+    span = value.key_span or value.span
     ids = axes is not None and axes.names == ("tokens",)
     if axes is None or ids != (dtype == "int32"):
         message = f"`{name}` with {', '.join(given)} is no kind of input"
-        report(Diagnostic("ARC409", message, place, INPUT_HINT))
+        report(Diagnostic("ARC409", message, span, INPUT_HINT))
         return None
     if axes.elements > LARGEST:
-        report(Diagnostic("ARC111", f"the input is too large: {axes}", place))
+        report(Diagnostic("ARC111", f"the input is too large: {axes}", span))
         return None
     return axes
 
@@ -172,10 +172,10 @@ def typed_training(
     """The training recipe, if the spec has one that is sound, and what is wrong with it beside what
     is told already."""
     found: list[Diagnostic] = []
-    if document.training is None or document.training in document.broken:
+    if document.training is None or document.training in document.invalid:
         return None, found
     try:
-        values = _Values(params, document.broken, found.append).record(Training, document.training)
+        values = _Values(params, document.invalid, found.append).record(Training, document.training)
     except Unknown:
         return None, found
     assert isinstance(values, Training)
@@ -185,9 +185,9 @@ def typed_training(
 class _Values:
     """Types the fields of records, groups of them within one another."""
 
-    def __init__(self, params: Environment, broken: Container[Value], report: Report) -> None:
+    def __init__(self, params: Environment, invalid: Container[Value], report: Report) -> None:
         self.params = params
-        self.broken = broken
+        self.invalid = invalid
         self.report = report
         self.budget = Budget()
 
@@ -203,14 +203,14 @@ class _Values:
                 self.report(fault.diagnostic)
             except Unknown:
                 continue
-        if len(typed) < len(given) or value in self.broken:
+        if len(typed) < len(given) or value in self.invalid:
             raise Unknown
         made: object = declaration(**typed)
         return made
 
     def field(self, field: FieldInfo, value: Value) -> object:
         """Raises Fault (ARC206, ARC303) and Unknown."""
-        if value in self.broken:
+        if value in self.invalid:
             raise Unknown
         if isinstance(field.kind, Group):
             return self.record(field.kind.declaration, value)
@@ -218,7 +218,7 @@ class _Values:
             if isinstance(value.data, str):
                 return field.kind.declarations[value.data]()
             ((name, fields),) = mapping(value).items()
-            if fields in self.broken:
+            if fields in self.invalid:
                 raise Unknown
             return self.record(field.kind.declarations[name], fields)
         given = evaluate(value, self.params, None, self.budget)
@@ -227,7 +227,7 @@ class _Values:
         except ValueError:
             message = f"`{field.name}` must be {field.kind.expected}, got {shown(given)}"
             hint = whole_number_hint(given)
-            raise Fault(Diagnostic("ARC206", message, value.place, hint)) from None
+            raise Fault(Diagnostic("ARC206", message, value.span, hint)) from None
 
 
 def loop_lists(step: ForStep, evaluate: Callable[[Value], object]) -> dict[str, list[object]]:
@@ -237,11 +237,11 @@ def loop_lists(step: ForStep, evaluate: Callable[[Value], object]) -> dict[str, 
         items = evaluate(value)
         if not isinstance(items, list):
             message = f"`{name}` of `for` must be a list, got {shown(items)}"
-            raise Fault(Diagnostic("ARC206", message, value.place))
+            raise Fault(Diagnostic("ARC206", message, value.span))
         lists[name] = items
     lengths = {name: len(items) for name, items in lists.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         message = f"the lists of `for` differ in length: {listed}"
-        raise Fault(Diagnostic("ARC404", message, step.place, "they are taken in step"))
+        raise Fault(Diagnostic("ARC404", message, step.span, "they are taken in step"))
     return lists

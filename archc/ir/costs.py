@@ -127,16 +127,18 @@ def _receptive_field(
             Field(max(a.jump, b.jump), min(a.first, b.first), max(a.last, b.last))
             for a, b in zip(joined, other, strict=True)
         )
-    reaches = node.op.reach(inputs)
-    if joined is None or not reaches:
+    receptive_fields = node.op.receptive_field(inputs)
+    if joined is None or not receptive_fields:
         return joined
     return tuple(
         Field(
-            field.jump * reach.stride,
-            field.first - reach.begin * field.jump,
-            field.last + (reach.spacing * (reach.size - 1) - reach.begin) * field.jump,
+            field.jump * receptive_field.stride,
+            field.first - receptive_field.begin * field.jump,
+            field.last
+            + (receptive_field.spacing * (receptive_field.size - 1) - receptive_field.begin)
+            * field.jump,
         )
-        for field, reach in zip(joined, reaches, strict=True)
+        for field, receptive_field in zip(joined, receptive_fields, strict=True)
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Literal
 
-from archc.diagnostics import Diagnostic, Note, Place, SpecError, did_you_mean
+from archc.diagnostics import Diagnostic, Note, Span, SpecError, did_you_mean
 from archc.ir.binding import (
     block_arguments,
     input_axes,
@@ -33,13 +33,13 @@ from archc.language.evaluate import (
     parsed,
     written,
 )
-from archc.language.names import fault_of_attribute
+from archc.language.names import attribute_error
 from archc.language.schema.validate import shown
 from archc.language.syntax import (
     BlockStep,
-    BrokenStep,
     Document,
     ForStep,
+    InvalidStep,
     MergeStep,
     OpStep,
     RepeatStep,
@@ -48,12 +48,12 @@ from archc.language.syntax import (
     kind_of,
 )
 from archc.language.values import Value
-from archc.ops.base import Op, ShapeFault
+from archc.ops.base import Op, ShapeError
 from archc.ops.fields import LARGEST
 
 MOST_STEPS = 100_000
 DEEPEST = 64
-MOST_FAULTS = 100
+MAX_ERRORS = 100
 ABOVE = "a step can take what stands above it"
 
 
@@ -62,7 +62,7 @@ def expand(document: Document, about: About, params: Environment) -> Graph:
     return _Expansion(document, params).graph(about)
 
 
-def find_faults(document: Document, params: Environment) -> tuple[Diagnostic, ...]:
+def find_errors(document: Document, params: Environment) -> tuple[Diagnostic, ...]:
     """What goes wrong in a document that has faults, as far as those leave it to be told."""
     return tuple(_Expansion(document, params).faults())
 
@@ -85,13 +85,13 @@ class _Expansion:
         self.blocks: list[str] = []
         self.refused: set[tuple[str, int]] = set()  # names whose value an op refused
 
-    def fault(self, code: str, message: str, place: Place, hint: str | None = None) -> None:
-        self.report(Diagnostic(code, message, place, hint))
+    def fault(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+        self.report(Diagnostic(code, message, span, hint))
 
     def report(self, diagnostic: Diagnostic) -> None:
         # A step in a repetition goes wrong each time: it is told once.
-        self.found.setdefault((diagnostic.place.origin, diagnostic.code), diagnostic)
-        if len(self.found) >= MOST_FAULTS:
+        self.found.setdefault((diagnostic.span.origin, diagnostic.code), diagnostic)
+        if len(self.found) >= MAX_ERRORS:
             raise _Stop
 
     def graph(self, about: About) -> Graph:
@@ -111,7 +111,7 @@ class _Expansion:
             items=tuple(scope.items),
             input=inputs[0],
             output=outputs[0],
-            origin=Origin(self.document.place, self.document.place.origin),
+            origin=Origin(self.document.span, self.document.span.origin),
             named=True,
         )
         return Graph(
@@ -146,12 +146,12 @@ class _Expansion:
         )
 
     def make_input(self, name: str, value: Value, scope: Scope) -> int:
-        place = value.key_place or value.place
-        scope.add(name, place)
-        axes = input_axes(name, value, self.params, self.document.broken, self.report)
+        span = value.key_span or value.span
+        scope.add(name, span)
+        axes = input_axes(name, value, self.params, self.document.invalid, self.report)
         if axes is None:
             return UNKNOWN
-        origin = Origin(place, place.origin)
+        origin = Origin(span, span.origin)
         node = Node(len(self.nodes), name, name, Input(), (), axes, origin, named=True)
         self.nodes.append(node)
         scope.outputs[name] = node.index
@@ -160,13 +160,13 @@ class _Expansion:
     def need_source(self, inputs: tuple[int, ...]) -> None:
         layers = self.document.layers
         if len(inputs) > 1 and layers and layers[0].sources is None:
-            if isinstance(layers[0], BrokenStep):
+            if isinstance(layers[0], InvalidStep):
                 return
             names = ", ".join(self.document.inputs)
             self.fault(
                 "ARC407",
                 "with several inputs the first step must say which it takes",
-                layers[0].place,
+                layers[0].span,
                 f"add `from:` with one of {names}",
             )
 
@@ -180,7 +180,7 @@ class _Expansion:
                 self.fault(
                     "ARC406",
                     f"no output needs the {what} `{node.path}`",
-                    node.origin.place,
+                    node.origin.span,
                     "use it by `from`, list it under `outputs`, or remove it",
                 )
 
@@ -201,22 +201,22 @@ class _Expansion:
                 if step.name is None:
                     scope.leave_out(kind_of(step))
                 return current
-            return self.carry_out(step, current, scope, names)
+            return self.execute(step, current, scope, names)
         except Fault as fault:
             self.report(fault.diagnostic)
         except Unknown:
             pass
-        self.pass_over(step, scope)
+        self.skip(step, scope)
         return UNKNOWN
 
     def count_step(self, step: Step) -> None:
         self.steps += 1
         if self.steps > MOST_STEPS:
             message = f"the spec expands to more than {MOST_STEPS:,} steps"
-            self.fault("ARC405", message, step.place, "repeat fewer times")
+            self.fault("ARC405", message, step.span, "repeat fewer times")
             raise _Stop
 
-    def pass_over(self, step: Step, scope: Scope) -> None:
+    def skip(self, step: Step, scope: Scope) -> None:
         """Enter the name of a step that cannot be carried out: others may use it."""
         kind = kind_of(step)
         if kind in ("", "repeat", "for"):
@@ -228,7 +228,7 @@ class _Expansion:
                 scope.inner[name] = Scope(scope.join(name), scope)
                 scope.inner[name].incomplete = True
 
-    def carry_out(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
+    def execute(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
         if isinstance(step, OpStep):
             return self.op(step, current, scope, names)
         if isinstance(step, MergeStep):
@@ -262,7 +262,7 @@ class _Expansion:
         result = self.value(value, current, names)
         if not isinstance(result, bool):
             message = f"`when` must be true or false, got {shown(result)}"
-            raise Fault(Diagnostic("ARC206", message, value.place))
+            raise Fault(Diagnostic("ARC206", message, value.span))
         return result
 
     def op(self, step: OpStep, current: int, scope: Scope, names: Environment) -> int:
@@ -296,7 +296,7 @@ class _Expansion:
             if name in params and names[name] is self.params[name]
         )
         return tuple(
-            Note(f"`{name}` is {shown(self.params[name])}", params[name].place) for name in used
+            Note(f"`{name}` is {shown(self.params[name])}", params[name].span) for name in used
         )
 
     def merge(self, step: MergeStep, current: int, scope: Scope, names: Environment) -> int:
@@ -324,13 +324,13 @@ class _Expansion:
         try:
             for x in axes:
                 if x.dtype != "float32":
-                    raise ShapeFault("ARC112", f"{op.name} needs numbers, got token ids ({x})")
+                    raise ShapeError("ARC112", f"{op.name} needs numbers, got token ids ({x})")
             output = op.infer(axes)
-        except ShapeFault as fault:
+        except ShapeError as fault:
             self.report(self.shape_diagnostic(step, fault, inputs))
             return UNKNOWN
         if output.elements > LARGEST:
-            self.fault("ARC111", f"the output of {op.name} is too large: {output}", step.place)
+            self.fault("ARC111", f"the output of {op.name} is too large: {output}", step.span)
             return UNKNOWN
         node = Node(
             index=len(self.nodes),
@@ -350,22 +350,22 @@ class _Expansion:
         return node.index
 
     def shape_diagnostic(
-        self, step: OpStep | MergeStep, fault: ShapeFault, inputs: tuple[int, ...]
+        self, step: OpStep | MergeStep, fault: ShapeError, inputs: tuple[int, ...]
     ) -> Diagnostic:
-        place = step.place
+        span = step.span
         if isinstance(step, OpStep) and fault.field is not None and fault.field in step.fields:
-            place = step.fields[fault.field].place
+            span = step.fields[fault.field].span
         notes = tuple(
-            Note(f"{node.output} from `{node.path}`", node.origin.place)
+            Note(f"{node.output} from `{node.path}`", node.origin.span)
             for node in (self.nodes[index] for index in dict.fromkeys(inputs))
         )
-        return Diagnostic(fault.code, fault.message, place, fault.hint, notes)
+        return Diagnostic(fault.code, fault.message, span, fault.hint, notes)
 
     def origin(self, step: Step, scope: Scope) -> Origin:
         when = None
         if step.when is not None and expressions.is_expression(step.when.data):
             when = expressions.parse(str(step.when.data))
-        return Origin(step.place, step.place.origin, scope.iteration, when)
+        return Origin(step.span, step.span.origin, scope.iteration, when)
 
     # Regions and repetitions
 
@@ -411,7 +411,7 @@ class _Expansion:
         count = self.value(step.count, current, names)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             message = f"`repeat` must be a whole number from 0, got {shown(count)}"
-            raise Fault(Diagnostic("ARC206", message, step.count.place, whole_number_hint(count)))
+            raise Fault(Diagnostic("ARC206", message, step.count.span, whole_number_hint(count)))
         return self.iterate(step, count, {}, current, scope, names)
 
     def loop(self, step: ForStep, current: int, scope: Scope, names: Environment) -> int:
@@ -449,7 +449,7 @@ class _Expansion:
         )
         if len(self.blocks) >= DEEPEST:
             chain = " -> ".join(self.blocks[-4:])
-            self.fault("ARC405", f"blocks nest deeper than {DEEPEST}: {chain}", step.place)
+            self.fault("ARC405", f"blocks nest deeper than {DEEPEST}: {chain}", step.span)
             raise _Stop
         name = self.new_name(step, title, scope)
         inner = Scope(scope.join(name), None)
@@ -465,17 +465,17 @@ class _Expansion:
         """The step's name, entered in the scope: its own, or a counted one."""
         if step.name is None:
             name = scope.counted(kind)
-            scope.add(name, step.place)
+            scope.add(name, step.span)
             return name
         given = str(step.name.data)
         name = scope.indexed(given)
         if name in scope.outputs:
             note = Note("first given here", scope.places[name])
             what = f"the name `{scope.join(name)}` is taken"
-            if fault_of_attribute(given) is None:
+            if attribute_error(given) is None:
                 hint = "choose another"
-                self.report(Diagnostic("ARC407", what, step.name.place, hint, (note,)))
-        scope.add(name, step.name.place)
+                self.report(Diagnostic("ARC407", what, step.name.span, hint, (note,)))
+        scope.add(name, step.name.span)
         scope.latest[given] = name
         return name
 
@@ -493,5 +493,5 @@ class _Expansion:
             return found
         if not scope.may_hold(path):
             hint = did_you_mean(path, scope.known()) or hint
-            self.fault("ARC407", f"no step `{path[:64]}` is known here", value.place, hint)
+            self.fault("ARC407", f"no step `{path[:64]}` is known here", value.span, hint)
         return UNKNOWN

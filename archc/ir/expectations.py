@@ -31,9 +31,9 @@ def check_expectations(costs: Costs) -> list[Diagnostic]:
             if path in actual_facts:
                 found += _layer(path, facts, *actual_facts[path])
             else:
-                place = facts.key_place or facts.place
+                span = facts.key_span or facts.span
                 hint = did_you_mean(path, actual_facts) or "`archc report` shows every layer"
-                found.append(Diagnostic("ARC502", f"no step `{path}`", place, hint))
+                found.append(Diagnostic("ARC502", f"no step `{path}`", span, hint))
     return found
 
 
@@ -67,7 +67,7 @@ def _number(what: str, expected: Value, actual: int) -> list[Diagnostic]:
         return []
     assert isinstance(wanted, int)
     message = f"{what} is {actual:,}, expected {wanted:,} ({actual - wanted:+,})"
-    return [Diagnostic("ARC501", message, expected.place, "`archc report` shows every layer")]
+    return [Diagnostic("ARC501", message, expected.span, "`archc report` shows every layer")]
 
 
 def _axes(what: str, expected: Value, actual: Axes) -> list[Diagnostic]:
@@ -76,4 +76,4 @@ def _axes(what: str, expected: Value, actual: Axes) -> list[Diagnostic]:
         return []
     listed = " \u00d7 ".join(f"{axis} {size}" for axis, size in wanted.items())
     message = f"{what} is {actual}, expected {listed}"
-    return [Diagnostic("ARC501", message, expected.place)]
+    return [Diagnostic("ARC501", message, expected.span)]

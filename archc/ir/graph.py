@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from archc.diagnostics import Place, visible
+from archc.diagnostics import Span, visible
 from archc.language.expressions import Expression
 from archc.language.recipe import Training
 from archc.language.values import Value
@@ -32,7 +32,7 @@ class Origin:
     within its section or block instance; `when` is the condition that the step carries.
     """
 
-    place: Place
+    span: Span
     step: tuple[str, int, int]
     iteration: tuple[int, ...] = ()
     when: Expression | None = None

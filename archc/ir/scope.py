@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archc.diagnostics import Place
+from archc.diagnostics import Span
 from archc.ir.graph import Node, Region
 
 UNKNOWN = -1
@@ -21,7 +21,7 @@ class Scope:
         self.outputs: dict[str, int] = {}
         self.inner: dict[str, Scope] = {}
         self.latest: dict[str, str] = {}
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, Span] = {}
         self.counts: dict[str, int] = {}
         self.iteration: tuple[int, ...] = ()
         # Whether a step at fault may have given names that are missing here.
@@ -50,10 +50,10 @@ class Scope:
         if kind:
             self.counted(kind)
 
-    def add(self, name: str, place: Place, output: int = UNKNOWN) -> None:
+    def add(self, name: str, span: Span, output: int = UNKNOWN) -> None:
         """Enter a name; its output may come later."""
         self.outputs[name] = output
-        self.places[name] = place
+        self.places[name] = span
 
     def find(self, path: str) -> int | None:
         """The output that a dotted path stands for: in this scope, then in those around it."""

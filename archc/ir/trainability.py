@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archc.diagnostics import Diagnostic, Place
+from archc.diagnostics import Diagnostic, Span
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node
 from archc.language.recipe import Training
@@ -41,30 +41,30 @@ def check_training(costs: Costs, given: Value | None) -> list[Diagnostic]:
 
 def _network_faults(costs: Costs, recipe: Training, given: Value) -> Iterator[Diagnostic]:
     graph = costs.graph
-    place = given.key_place or given.place
+    span = given.key_span or given.span
     x = graph.nodes[graph.inputs[0]].output
     if len(graph.inputs) > 1 or len(graph.outputs) > 1:
         message = (
             f"a recipe needs one input and one output, the network has {len(graph.inputs)} "
             f"and {len(graph.outputs)}"
         )
-        yield Diagnostic("ARC701", message, place, "write its training by hand")
+        yield Diagnostic("ARC701", message, span, "write its training by hand")
         return
     if x.dtype != "float32" or x.names[:1] == ("tokens",):
         message = f"a recipe needs images or vectors, the network takes {x}"
-        yield Diagnostic("ARC701", message, place, "write its training by hand")
+        yield Diagnostic("ARC701", message, span, "write its training by hand")
     last = graph.nodes[graph.outputs[0]]
     if last.output.names != ("features",) or last.output.width < 2:
         message = f"a recipe needs an output with a value for each class, it is {last.output}"
-        yield Diagnostic("ARC701", message, place, "end with `dense`")
+        yield Diagnostic("ARC701", message, span, "end with `dense`")
     elif last.op.name == "rbf":
         message = "the output of rbf is a distance, for which the recipe has no loss"
-        yield Diagnostic("ARC701", message, place, "end with `dense`")
+        yield Diagnostic("ARC701", message, span, "end with `dense`")
     elif recipe.loss == "cross_entropy" and (faulty := _squashed(costs)) is not None:
         name = ending(faulty.op).name
         message = f"the cross-entropy takes logits, and the network's end is bounded by {name}"
         hint = "end with logits, `log_softmax` or `softmax`; or take `loss: mean_squared_error`"
-        yield Diagnostic("ARC701", message, place, hint)
+        yield Diagnostic("ARC701", message, span, hint)
     elif recipe.metric == "top_5_accuracy" and last.output.width <= MOST_RANKED:
         message = f"`top_5_accuracy` of {last.output.width} classes says nothing"
         yield Diagnostic("ARC702", message, at(given, "metric"), "use `accuracy`")
@@ -141,9 +141,9 @@ def _fitting(graph: Graph, recipe: Training, given: Value) -> Iterator[Diagnosti
 
 def _own(recipe: Training, given: Value) -> Iterator[Diagnostic]:
     """Fields against one another."""
-    place = given.key_place or given.place
+    span = given.key_span or given.span
     if recipe.epochs is None and recipe.steps is None:
-        yield Diagnostic("ARC702", "`training` does not tell how long", place, "give `epochs`")
+        yield Diagnostic("ARC702", "`training` does not tell how long", span, "give `epochs`")
     elif recipe.epochs is not None and recipe.steps is not None:
         message = "both `epochs` and `steps` are given"
         yield Diagnostic("ARC702", message, at(given, "steps"), "keep one of them")
@@ -162,8 +162,8 @@ def is_image(x: Axes) -> bool:
     return x.is_map and len(x.spatial) == 2
 
 
-def at(given: Value, *keys: str) -> Place:
+def at(given: Value, *keys: str) -> Span:
     """The place of a key inside the recipe; of the innermost that is there."""
     for key in keys:
         given = mapping(given).get(key, given)
-    return given.key_place or given.place
+    return given.key_span or given.span

@@ -18,7 +18,7 @@ Environment = Mapping[str, object]
 WORK = 20_000_000
 """What all the expressions of a spec may take together, in the steps of `Budget`."""
 
-UNSURE = object()
+INVALID = object()
 """The value of a name whose definition is at fault."""
 
 
@@ -38,7 +38,7 @@ def evaluate(
     value: Value, names: Environment, incoming: Mapping[str, int] | None, budget: Budget
 ) -> object:
     """A value with every expression in it evaluated, as plain data, out of a budget of work.
-    Raises Fault (ARC303), and Unknown where it uses a name that is UNSURE."""
+    Raises Fault (ARC303), and Unknown where it uses a name that is INVALID."""
     data = value.data
     if isinstance(data, str):
         return _evaluate_text(value, data, names, incoming, budget) if data[:1] == "$" else data
@@ -47,7 +47,7 @@ def evaluate(
         # A list may hold another by its name, many times over.
         if expressions.list_size(items) > expressions.MOST_ITEMS:
             message = f"the list has more than {expressions.MOST_ITEMS:,} items, or nests too deep"
-            raise Fault(Diagnostic("ARC303", message, value.place))
+            raise Fault(Diagnostic("ARC303", message, value.span))
         return items
     if isinstance(data, dict):
         return {key: evaluate(item, names, incoming, budget) for key, item in data.items()}
@@ -63,25 +63,25 @@ def _evaluate_text(
 ) -> object:
     expression = expressions.parse(text)
     used = (name for name, _, _ in expressions.references(expression))
-    if any(names.get(name, UNSURE) is UNSURE for name in used):
+    if any(names.get(name, INVALID) is INVALID for name in used):
         raise Unknown
     try:
         return expressions.evaluate(expression, names, incoming, budget)
     except expressions.ExpressionError as error:
-        place = at(value, error.offset, error.length)
-        raise Fault(Diagnostic("ARC303", error.message, place, error.hint)) from None
+        span = at(value, error.offset, error.length)
+        raise Fault(Diagnostic("ARC303", error.message, span, error.hint)) from None
 
 
 def evaluate_params(
     document: Document, overrides: Mapping[str, object]
 ) -> tuple[dict[str, object], list[Diagnostic]]:
     """The parameters' values, in order, `overrides` taking the place of the spec's own, and what is
-    wrong with them. A parameter at fault is UNSURE."""
+    wrong with them. A parameter at fault is INVALID."""
     values: dict[str, object] = {}
     found = []
     budget = Budget(WORK)
     for name, default in document.params.items():
-        values[name] = UNSURE
+        values[name] = INVALID
         if name in overrides:
             values[name] = overrides[name]
         elif name not in document.unsure:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from archc.diagnostics import Diagnostic, Place, SourceText, SpecError
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError
 from archc.language.reader import read_text
 from archc.language.values import Value, mapping
 
@@ -49,7 +49,7 @@ def follow(extends: Value, root: str, chain: list[str], files: Files) -> tuple[S
     given = str(extends.data)
 
     def refuse(message: str, hint: str | None = None) -> SpecError:
-        return SpecError([Diagnostic("ARC410", message, extends.place, hint)])
+        return SpecError([Diagnostic("ARC410", message, extends.span, hint)])
 
     if os.path.isabs(given) or "\\" in given or ":" in given or not given or "\0" in given:
         raise refuse("`extends` must be a relative path with forward slashes")
@@ -67,15 +67,15 @@ def follow(extends: Value, root: str, chain: list[str], files: Files) -> tuple[S
         raise refuse(f"`extends` goes in a circle: {way}")
     if len(chain) >= LONGEST_CHAIN:
         raise refuse(f"`extends` chains more than {LONGEST_CHAIN} files")
-    display = os.path.join(os.path.dirname(_shown(extends.place)), given)
+    display = os.path.join(os.path.dirname(_shown(extends.span)), given)
     try:
         return files.read(target, os.path.normpath(display), root), real
     except SpecError as error:
         raise refuse(error.diagnostics[0].message) from None
 
 
-def _shown(place: Place) -> str:
-    return place.source.name
+def _shown(span: Span) -> str:
+    return span.source.name
 
 
 def merge(parent: Value, child: Value) -> Value:
@@ -93,7 +93,7 @@ def merge(parent: Value, child: Value) -> Value:
             value = _merge_entries(merged[key], value, deeper=deeper)
         if key != "extends":
             merged[key] = value
-    return Value(merged, child.place, child.key_place)
+    return Value(merged, child.span, child.key_span)
 
 
 def _merge_entries(parent: Value, child: Value, *, deeper: bool) -> Value:
@@ -103,4 +103,4 @@ def _merge_entries(parent: Value, child: Value, *, deeper: bool) -> Value:
         if deeper and both and key != "output":
             value = _merge_entries(merged[key], value, deeper=True)
         merged[key] = value
-    return Value(merged, child.place, child.key_place)
+    return Value(merged, child.span, child.key_span)

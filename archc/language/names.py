@@ -74,7 +74,7 @@ CLASSES = frozenset(_CLASSES.split())
 """Classes that emitted source imports or defines itself."""
 
 
-def fault_of_name(name: str) -> str | None:
+def name_error(name: str) -> str | None:
     """Why `name` cannot name a step, section, block, input or parameter; None where it can."""
     if not _NAME.fullmatch(name):
         return (
@@ -88,14 +88,14 @@ def fault_of_name(name: str) -> str | None:
     return None
 
 
-def fault_of_param(name: str) -> str | None:
+def param_error(name: str) -> str | None:
     """Why `name` cannot name a parameter, which becomes an argument."""
     if name in FUNCTIONS:
         return "is a function that emitted source uses itself"
-    return fault_of_attribute(name)
+    return attribute_error(name)
 
 
-def fault_of_attribute(name: str) -> str | None:
+def attribute_error(name: str) -> str | None:
     """Why `name` cannot name a step, which becomes an attribute."""
     if name in BUILTINS:
         return "is a Python built-in"
@@ -105,10 +105,10 @@ def fault_of_attribute(name: str) -> str | None:
         return "is a name that emitted source uses itself"
     if name in REPETITION:
         return "is what expressions within repetitions call the position"
-    return fault_of_name(name)
+    return name_error(name)
 
 
-def fault_of_class(name: str) -> str | None:
+def class_error(name: str) -> str | None:
     """Why `name` cannot name the emitted class; None where it can."""
     if not _CLASS.fullmatch(name):
         return "must be a capital letter, then letters and digits, 64 in all at most"

@@ -29,7 +29,7 @@ from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner, ScannerError
 
-from archc.diagnostics import Diagnostic, Note, Place, SourceText, SpecError, encodable
+from archc.diagnostics import Diagnostic, Note, SourceText, Span, SpecError, encodable
 from archc.language.values import Scalar, Value
 
 try:
@@ -39,7 +39,7 @@ except ImportError:  # a PyYAML built without libyaml
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
-MAX_FAULTS = 100  # a file with more is hostile or no YAML at all: reading on helps nobody
+MAX_ERRORS = 100  # a file with more is hostile or no YAML at all: reading on helps nobody
 INTEGER_LIMIT = 1 << 53  # integers beyond it are not exact in JSON readers nor in float64
 
 
@@ -85,8 +85,8 @@ def _is_inside(path: str, root: str) -> bool:
 
 
 def _refuse_file(code: str, name: str, message: str, hint: str | None = None) -> NoReturn:
-    place = Place(SourceText(name, ""), 1, 1, 1, 1)
-    raise SpecError([Diagnostic(code, message, place, hint)])
+    span = Span(SourceText(name, ""), 1, 1, 1, 1)
+    raise SpecError([Diagnostic(code, message, span, hint)])
 
 
 def decode(data: bytes, display: str) -> SourceText:
@@ -103,9 +103,9 @@ def decode(data: bytes, display: str) -> SourceText:
         before = _normal(data[: error.start].decode("utf-8"))
         source = SourceText(display, _normal(data.decode("utf-8", errors="replace")))
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        place = Place(source, line, column, line, column + 1)
+        span = Span(source, line, column, line, column + 1)
         message = f"is not UTF-8: byte 0x{data[error.start]:02x}"
-        raise SpecError([Diagnostic("ARC002", message, place, "save it as UTF-8")]) from None
+        raise SpecError([Diagnostic("ARC002", message, span, "save it as UTF-8")]) from None
     if _refused_characters(source.text):
         parse(source)
     return source
@@ -244,14 +244,14 @@ class _Collection:
         # Only a closing bracket has a width. Where there is none, libyaml's mark lies at the next
         # token, past comments and blank lines.
         if self.last is not None and not (self.flow and end.index > event.start_mark.index):
-            end_line, end_column = self.last.place.end_line, self.last.place.end_column
-        place = Place(source, start.line + 1, start.column + 1, end_line, end_column)
-        return Value(self.data, place)
+            end_line, end_column = self.last.span.end_line, self.last.span.end_column
+        span = Span(source, start.line + 1, start.column + 1, end_line, end_column)
+        return Value(self.data, span)
 
 
-def _place(source: SourceText, event: _Event) -> Place:
+def _place(source: SourceText, event: _Event) -> Span:
     start, end = event.start_mark, event.end_mark
-    return Place(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+    return Span(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
 
 _NO_TAGS = "YAML tags are refused"
@@ -265,7 +265,7 @@ class _Composer:
     def __init__(self, source: SourceText) -> None:
         self.source = source
         self.faults: list[Diagnostic] = []
-        self.anchors: dict[str, Place] = {}
+        self.anchors: dict[str, Span] = {}
 
     def document(self) -> Value | None:
         """The top-level mapping. None, and any fault, mean that the document is refused."""
@@ -277,18 +277,18 @@ class _Composer:
             self._syntax_error(error)
             return None
 
-    def _fault(self, code: str, message: str, place: Place, hint: str | None, *notes: Note) -> None:
-        self.faults.append(Diagnostic(code, message, place, hint, notes))
-        if len(self.faults) == MAX_FAULTS:
+    def _fault(self, code: str, message: str, span: Span, hint: str | None, *notes: Note) -> None:
+        self.faults.append(Diagnostic(code, message, span, hint, notes))
+        if len(self.faults) == MAX_ERRORS:
             raise _UnreadableError
 
-    def _at(self, index: int, length: int = 1) -> Place:
+    def _at(self, index: int, length: int = 1) -> Span:
         """The place of `length` characters of one line that start at `index` of the text."""
         text = self.source.text
         index = min(index, len(text))  # libyaml ends every text with a line end
         line = text.count("\n", 0, index) + 1
         column = index - text.rfind("\n", 0, index)
-        return Place(self.source, line, column, line, column + length)
+        return Span(self.source, line, column, line, column + length)
 
     # Both of the following leave the text as long as it was, so that all marks stay right.
 
@@ -315,9 +315,9 @@ class _Composer:
     def _syntax_error(self, error: MarkedYAMLError) -> None:
         problem, mark = error.problem or "unknown", error.problem_mark or error.context_mark
         index = 0 if mark is None else mark.index
-        place = self._at(index)
+        span = self._at(index)
         if problem.startswith("found undefined tag handle"):
-            self._fault("ARC006", _NO_TAGS, place, "delete the tag")
+            self._fault("ARC006", _NO_TAGS, span, "delete the tag")
             return
         if any(fault.code == "ARC002" for fault in self.faults):
             return  # the syntax error may well be the refused character's doing
@@ -336,7 +336,7 @@ class _Composer:
             line = self.source.text[: index + 1].rpartition("\n")[2]
             if line.count("(") > line.count(")") and "$(" in line:
                 hint = "inside { } an expression that holds a comma, [ or { needs quotes"
-        self._fault("ARC004", message, place, hint, *notes)
+        self._fault("ARC004", message, span, hint, *notes)
 
     def _compose(self, next_event: Callable[[], _Event]) -> Value | None:
         opened: list[_Collection] = []
@@ -351,8 +351,8 @@ class _Composer:
                 parent = opened[-1] if opened else None
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 if len(opened) == MAX_DEPTH:
-                    place, hint = self._at(event.start_mark.index), "use a block for the inner part"
-                    self._fault("ARC008", f"nested more than {MAX_DEPTH} deep", place, hint)
+                    span, hint = self._at(event.start_mark.index), "use a block for the inner part"
+                    self._fault("ARC008", f"nested more than {MAX_DEPTH} deep", span, hint)
                     raise _UnreadableError
                 if event.anchor is not None or event.tag is not None:
                     self._properties(event)
@@ -379,71 +379,71 @@ class _Composer:
                 continue
             else:
                 parent.key = None
-                value.key_place = key.place
-                if value.data is None and value.place.end_column == value.place.column:
+                value.key_span = key.span
+                if value.data is None and value.span.end_column == value.span.column:
                     # Nothing is written. The mark may be far away: after `? key`, the next token.
-                    _, _, _, line, column = key.place
-                    value.place = Place(self.source, line, column, line, column)
+                    _, _, _, line, column = key.span
+                    value.span = Span(self.source, line, column, line, column)
                 if isinstance(key.data, str):
                     data.setdefault(key.data, value)
             parent.last = value
         return self._mapping(root)
 
     def _scalar(self, event: _Event) -> Value:
-        place = _place(self.source, event)
+        span = _place(self.source, event)
         if event.anchor is not None or event.tag is not None:
             self._properties(event)
         text, style = event.value, event.style
         if not style:
             try:
-                return Value(resolve(text), place)
+                return Value(resolve(text), span)
             except OverflowError as error:
-                self._fault("ARC010", f"{_short(text)}: {error}", place, "quote it if it is text")
-                return Value(0, place)
+                self._fault("ARC010", f"{_short(text)}: {error}", span, "quote it if it is text")
+                return Value(0, span)
         if style == '"':
             if not text.isprintable():
                 for character, kind in _refused_characters(text).items():
                     message = f"U+{ord(character):04X}, {kind}, is refused, escaped or not"
-                    self._fault("ARC002", message, place, "remove the escape")
+                    self._fault("ARC002", message, span, "remove the escape")
         elif style != "'":
             # A block scalar's mark lies at the next token, past the blank lines after it.
             body = self.source.text[event.start_mark.index : event.end_mark.index].rstrip(" \t\n")
             lines = body.count("\n")
-            column = len(body) - body.rfind("\n") if lines else place.column + len(body)
-            place = place._replace(end_line=place.line + lines, end_column=column)
-        return Value(text, place, quoted=True)
+            column = len(body) - body.rfind("\n") if lines else span.column + len(body)
+            span = span._replace(end_line=span.line + lines, end_column=column)
+        return Value(text, span, quoted=True)
 
     def _properties(self, event: _Event) -> None:
         """Refuse the anchor and the tag that stand before a node, in either order."""
         text, index = self.source.text, event.start_mark.index
         while found := re.compile(_PROPERTY).match(text, index):
             index, written = found.end(), found[1]
-            place = self._at(found.start(1), len(written))
+            span = self._at(found.start(1), len(written))
             if written[0] == "!":
-                self._fault("ARC006", f"{_short(written)}: {_NO_TAGS}", place, "delete the tag")
+                self._fault("ARC006", f"{_short(written)}: {_NO_TAGS}", span, "delete the tag")
             else:
-                self.anchors[written[1:]] = place
+                self.anchors[written[1:]] = span
                 message = f"{_short(written)}: anchors are refused"
-                self._fault("ARC005", message, place, _INSTEAD_OF_ANCHORS)
+                self._fault("ARC005", message, span, _INSTEAD_OF_ANCHORS)
 
     def _alias(self, event: _Event) -> Value:
-        place, name = _place(self.source, event), event.anchor
+        span, name = _place(self.source, event), event.anchor
         notes = [Note("the anchor is here", self.anchors[name])] if name in self.anchors else []
         message = f"{_short('*' + name)}: aliases are refused"
-        self._fault("ARC005", message, place, _INSTEAD_OF_ANCHORS, *notes)
-        return Value(f"*{name}", place)
+        self._fault("ARC005", message, span, _INSTEAD_OF_ANCHORS, *notes)
+        return Value(f"*{name}", span)
 
     def _suspect_key(self, key: Value, fields: dict[str, Value]) -> None:
         data = key.data
         if isinstance(data, str) and data in fields:
-            first = fields[data].key_place or key.place
+            first = fields[data].key_span or key.span
             message, note = f'duplicate key "{_short(data)}"', Note("first given here", first)
-            self._fault("ARC007", message, key.place, "keep one of the two", note)
+            self._fault("ARC007", message, key.span, "keep one of the two", note)
         elif not isinstance(data, str):
             hint = None if isinstance(data, list | dict) else "put it in quotes"
-            self._fault("ARC011", "a key must be text", key.place, hint)
+            self._fault("ARC011", "a key must be text", key.span, hint)
         elif not key.quoted:
-            self._fault("ARC011", "YAML merge keys are refused", key.place, _INSTEAD_OF_ANCHORS)
+            self._fault("ARC011", "YAML merge keys are refused", key.span, _INSTEAD_OF_ANCHORS)
 
     def _after_document(self, end: _Event) -> None:
         """Refuse what follows the first document, without reading it."""
@@ -466,7 +466,7 @@ class _Composer:
         if root is None or root.data is None:
             self._fault("ARC009", "the document is empty", self._at(0, 0), hint)
         elif not isinstance(root.data, dict):
-            self._fault("ARC009", "the top level must be a mapping", root.place, hint)
+            self._fault("ARC009", "the top level must be a mapping", root.span, hint)
         return root
 
 

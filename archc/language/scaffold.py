@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from archc.language.names import camel_case, fault_of_class
+from archc.language.names import camel_case, class_error
 from archc.language.reader import decode, parse
 from archc.language.values import Value, mapping
 from archc.language.writer import document, inline
@@ -60,11 +60,11 @@ def copy(text: str, name: str, title: str, moved: tuple[str, str]) -> str:
     if "extends" in given:
         changes.append((given["extends"], inline(_moved(str(given["extends"].data), *moved))))
     lines = text.removeprefix("\ufeff").splitlines(keepends=True)
-    for value, written in sorted(changes, key=lambda change: -change[0].place.line):
-        place = value.place
-        before = lines[place.line - 1][: place.column - 1]
-        after = lines[place.end_line - 1][place.end_column - 1 :]
-        lines[place.line - 1 : place.end_line] = [f"{before}{written}{after}"]
+    for value, written in sorted(changes, key=lambda change: -change[0].span.line):
+        span = value.span
+        before = lines[span.line - 1][: span.column - 1]
+        after = lines[span.end_line - 1][span.end_column - 1 :]
+        lines[span.line - 1 : span.end_line] = [f"{before}{written}{after}"]
     return re.sub(
         f"(?m)^({re.escape(SCHEMA_LINE)})([^:\\s]+)$",
         lambda match: match[1] + _moved(match[2], *moved),
@@ -93,7 +93,7 @@ def _title(name: str, title: str) -> str:
 
 def _class_of(name: str) -> str:
     made = camel_case(name)
-    return made if fault_of_class(made) is None else f"{made}Network"
+    return made if class_error(made) is None else f"{made}Network"
 
 
 def _moved(path: str, here: str, there: str) -> str:

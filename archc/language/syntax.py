@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archc.diagnostics import Place
+from archc.diagnostics import Span
 from archc.language.values import Value
 from archc.ops.base import Op
 from archc.records import entity
 
-Common = tuple[Place, Value | None, Value | None, tuple[Value, ...] | None]
+Common = tuple[Span, Value | None, Value | None, tuple[Value, ...] | None]
 """What every step has: its place, `name`, `when` and `from`."""
 
 
@@ -17,7 +17,7 @@ Common = tuple[Place, Value | None, Value | None, tuple[Value, ...] | None]
 class Step:
     """What every step has: its place, and the step keys it was given."""
 
-    place: Place
+    span: Span
     name: Value | None
     when: Value | None
     sources: tuple[Value, ...] | None
@@ -29,7 +29,7 @@ class OpStep(Step):
 
     op: type[Op]
     fields: Mapping[str, Value]
-    broken: bool
+    invalid: bool
 
 
 @entity
@@ -72,7 +72,7 @@ class BlockStep(Step):
 
 
 @entity
-class BrokenStep(Step):
+class InvalidStep(Step):
     """A step at fault, which is told already. `kind` is what it would be counted as, empty where it
     cannot be told."""
 
@@ -106,16 +106,16 @@ class Document:
     outputs: tuple[Value, ...]
     expect: Value | None
     training: Value | None
-    place: Place
+    span: Span
     unsure: frozenset[str]
-    broken: frozenset[Value]
+    invalid: frozenset[Value]
 
 
 def kind_of(step: Step) -> str:
     """What a step without a name is counted as; empty where its kind gets no name."""
     if isinstance(step, OpStep | MergeStep):
         return step.op.name
-    if isinstance(step, BrokenStep):
+    if isinstance(step, InvalidStep):
         return step.kind
     if isinstance(step, BlockStep):
         return str(step.block.data)

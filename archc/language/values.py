@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from archc.diagnostics import Place
+from archc.diagnostics import Span
 
 Scalar = str | int | float | bool | None
 
@@ -21,8 +21,8 @@ class Value:
     """
 
     data: Scalar | list[Value] | dict[str, Value]
-    place: Place
-    key_place: Place | None = None
+    span: Span
+    key_span: Span | None = None
     quoted: bool = False
 
     def plain(self) -> object:
@@ -44,9 +44,9 @@ def sequence(value: Value | None) -> list[Value]:
     return value.data if value is not None and isinstance(value.data, list) else []
 
 
-def at(scalar: Value, offset: int, length: int) -> Place:
+def at(scalar: Value, offset: int, length: int) -> Span:
     """The place of a stretch of an expression within the scalar that holds it."""
-    return scalar.place.within(offset + scalar.quoted, length)
+    return scalar.span.within(offset + scalar.quoted, length)
 
 
 def parts(value: Value) -> Iterator[Value]:

@@ -44,7 +44,7 @@ class LeakyRelu(Activation):
     """x where positive, else slope * x."""
 
     name: ClassVar[str] = "leaky_relu"
-    scalar: ClassVar[str] = "slope"
+    shorthand: ClassVar[str] = "slope"
 
     slope: Annotated[NonNegative, Doc("factor of the negative half")] = 0.01
 
@@ -66,7 +66,7 @@ class Elu(Activation):
     """x where positive, else alpha * (exp(x) - 1)."""
 
     name: ClassVar[str] = "elu"
-    scalar: ClassVar[str] = "alpha"
+    shorthand: ClassVar[str] = "alpha"
 
     alpha: Annotated[Number, Doc("factor of the negative half")] = 1.0
 
@@ -92,7 +92,7 @@ class Silu(Activation):
     """x * sigmoid(x), also called swish."""
 
     name: ClassVar[str] = "silu"
-    also: ClassVar[tuple[str, ...]] = ("swish",)
+    aliases: ClassVar[tuple[str, ...]] = ("swish",)
 
 
 class Sigmoid(Activation):
@@ -113,7 +113,7 @@ class HardSwish(Activation):
     """x * relu6(x + 3) / 6 (Howard et al. 2019)."""
 
     name: ClassVar[str] = "hard_swish"
-    also: ClassVar[tuple[str, ...]] = ("hard_silu",)
+    aliases: ClassVar[tuple[str, ...]] = ("hard_silu",)
 
 
 class Tanh(Activation):
@@ -192,9 +192,9 @@ def _convert(value: object) -> Activation | None:
     if given is None:
         given = {}
     elif not isinstance(given, dict):
-        if op.scalar is None:
+        if op.shorthand is None:
             raise ValueError
-        given = {op.scalar: given}
+        given = {op.shorthand: given}
     kinds = {field.name: field.kind for field in fields_of(op)}
     if not given.keys() <= kinds.keys():
         raise ValueError
@@ -221,7 +221,9 @@ def _schema() -> Schema:
                 for field in fields
             },
         }
-        scalar = [or_expression(field.kind.schema) for field in fields if field.name == op.scalar]
+        scalar = [
+            or_expression(field.kind.schema) for field in fields if field.name == op.shorthand
+        ]
         fielded[op.name] = {"anyOf": [mapping, *scalar]} if scalar else mapping
     return {
         "anyOf": [

@@ -16,7 +16,7 @@ Order = Literal["observed", "carried", "absorbed"]
 has the same order; or learned weights take it in."""
 
 
-class ShapeFault(Exception):
+class ShapeError(Exception):
     """An op cannot take what comes in. `field` names the field at fault, where one is."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Weight(NamedTuple):
         return count
 
 
-class Reach(NamedTuple):
+class ReceptiveField(NamedTuple):
     """What one output position sees of one spatial axis of the input.
 
     It sees `size` positions, `spacing` apart, the first at `position * stride - begin`. After an
@@ -71,9 +71,9 @@ class Op:
     """
 
     name: ClassVar[str]
-    scalar: ClassVar[str | None] = None
+    shorthand: ClassVar[str | None] = None
     """The field that a bare value fills: `dropout: 0.5`."""
-    also: ClassVar[tuple[str, ...]] = ()
+    aliases: ClassVar[tuple[str, ...]] = ()
     """What it is called elsewhere, for hints."""
     view: ClassVar[bool] = False
     """Whether the op only renames elements and writes none."""
@@ -92,7 +92,7 @@ class Op:
         """Multiply-accumulates of one sample, without bias."""
         return 0
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...] | None:
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...] | None:
         """What an output position sees of each spatial axis; None where it sees its own alone."""
         return None
 
@@ -102,17 +102,17 @@ def is_bare(op: type[Op]) -> bool:
     return not any(field.required for field in fields_of(op))
 
 
-def need_map(op: str, x: Axes) -> None:
+def require_feature_map(op: str, x: Axes) -> None:
     """Refuse anything but a feature map (ARC102)."""
     if not x.is_map:
-        raise ShapeFault(
+        raise ShapeError(
             "ARC102",
             f"{op} needs a feature map, got {x}",
             "a feature map has channels with length, height and width, or depth, height and width",
         )
 
 
-def spread(op: str, field: str, value: int | tuple[int, ...], x: Axes) -> tuple[int, ...]:
+def broadcast(op: str, field: str, value: int | tuple[int, ...], x: Axes) -> tuple[int, ...]:
     """A window field over the spatial axes of `x`, refusing another number of axes (ARC103)."""
     rank = len(x.spatial)
     try:
@@ -121,7 +121,7 @@ def spread(op: str, field: str, value: int | tuple[int, ...], x: Axes) -> tuple[
         raise _wrong_rank(op, field, x) from None
 
 
-def spread_pairs(op: str, field: str, value: Amounts, x: Axes) -> tuple[tuple[int, int], ...]:
+def broadcast_pairs(op: str, field: str, value: Amounts, x: Axes) -> tuple[tuple[int, int], ...]:
     """Amounts over the spatial axes of `x` as (begin, end), refusing another rank (ARC103)."""
     try:
         return pairs_per_axis(value, len(x.spatial))
@@ -129,9 +129,9 @@ def spread_pairs(op: str, field: str, value: Amounts, x: Axes) -> tuple[tuple[in
         raise _wrong_rank(op, field, x) from None
 
 
-def _wrong_rank(op: str, field: str, x: Axes) -> ShapeFault:
+def _wrong_rank(op: str, field: str, x: Axes) -> ShapeError:
     rank = len(x.spatial)
-    return ShapeFault(
+    return ShapeError(
         "ARC103",
         f"{field} of {op} needs {rank} value{'s' * (rank != 1)}, one for each spatial axis of {x}",
         "a single number stands for every axis",
@@ -139,10 +139,10 @@ def _wrong_rank(op: str, field: str, x: Axes) -> ShapeFault:
     )
 
 
-def need_divisible(op: str, field: str, groups: int, what: str, size: int) -> None:
+def require_divisible(op: str, field: str, groups: int, what: str, size: int) -> None:
     """Refuse a size that does not split into `groups` (ARC105)."""
     if size % groups:
-        raise ShapeFault(
+        raise ShapeError(
             "ARC105",
             f"{op} cannot split {size} {what} into {groups} groups",
             f"choose `{field}` so that it divides {size}",

@@ -13,23 +13,23 @@ from archc.ops.activation import ActivationField
 from archc.ops.axes import Axes, feature_map
 from archc.ops.base import (
     Op,
-    Reach,
-    ShapeFault,
+    ReceptiveField,
+    ShapeError,
     Weight,
-    need_divisible,
-    need_map,
-    spread,
-    spread_pairs,
+    broadcast,
+    broadcast_pairs,
+    require_divisible,
+    require_feature_map,
 )
-from archc.ops.fields import Count, Doc, Flag, Offsets, Padding, Window
+from archc.ops.fields import Count, Doc, Flag, Offsets, Padding, WindowSize
 from archc.ops.initializer import InitializerField
 from archc.ops.kernel import kernel_weights
-from archc.ops.sliding import Slide, slides
+from archc.ops.sliding import Window, windows
 from archc.records import record
 
 
-def _conv_slides(op: Conv | DepthwiseConv, x: Axes) -> tuple[Slide, ...]:
-    return slides(
+def _conv_slides(op: Conv | DepthwiseConv, x: Axes) -> tuple[Window, ...]:
+    return windows(
         op.name,
         x,
         kernel_size=op.kernel_size,
@@ -46,40 +46,40 @@ class Conv(Op):
     name: ClassVar[str] = "conv"
 
     filters: Annotated[Count, Doc("output channels")]
-    kernel_size: Annotated[Window, Doc("elements of the kernel along each spatial axis")]
-    stride: Annotated[Window, Doc("step between two positions of the kernel")] = 1
+    kernel_size: Annotated[WindowSize, Doc("elements of the kernel along each spatial axis")]
+    stride: Annotated[WindowSize, Doc("step between two positions of the kernel")] = 1
     padding: Annotated[Padding, Doc("zeros around the input")] = "valid"
-    dilation: Annotated[Window, Doc("distance between two elements of the kernel")] = 1
+    dilation: Annotated[WindowSize, Doc("distance between two elements of the kernel")] = 1
     groups: Annotated[Count, Doc("parts the channels are split into, each convolved alone")] = 1
     bias: Annotated[Flag, Doc("whether a learned value is added to each output channel")] = True
     activation: Annotated[ActivationField, Doc("applied to the result")] = None
     initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
 
-    def slides(self, x: Axes) -> tuple[Slide, ...]:
+    def windows(self, x: Axes) -> tuple[Window, ...]:
         """The kernel's windows over each spatial axis of `x`."""
         return _conv_slides(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
-        need_divisible(self.name, "groups", self.groups, "input channels", x.width)
-        need_divisible(self.name, "groups", self.groups, "filters", self.filters)
-        return feature_map(self.filters, tuple(slide.output for slide in self.slides(x)))
+        require_feature_map(self.name, x)
+        require_divisible(self.name, "groups", self.groups, "input channels", x.width)
+        require_divisible(self.name, "groups", self.groups, "filters", self.filters)
+        return feature_map(self.filters, tuple(window.output for window in self.windows(x)))
 
     def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
         (x,) = inputs
-        kernel = spread(self.name, "kernel_size", self.kernel_size, x)
+        kernel = broadcast(self.name, "kernel_size", self.kernel_size, x)
         shape = (self.filters, x.width // self.groups, *kernel)
         output = x.with_width(self.filters)
         return kernel_weights(shape, output, bias=self.bias, activation=self.activation)
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         (x,) = inputs
-        kernel = prod(spread(self.name, "kernel_size", self.kernel_size, x))
+        kernel = prod(broadcast(self.name, "kernel_size", self.kernel_size, x))
         return output.elements * kernel * (x.width // self.groups)
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
-        return tuple(slide.reach for slide in self.slides(inputs[0]))
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
+        return tuple(window.receptive_field for window in self.windows(inputs[0]))
 
 
 @record
@@ -88,11 +88,11 @@ class DepthwiseConv(Op):
 
     name: ClassVar[str] = "depthwise_conv"
 
-    kernel_size: Annotated[Window, Doc("elements of the kernel along each spatial axis")]
+    kernel_size: Annotated[WindowSize, Doc("elements of the kernel along each spatial axis")]
     multiplier: Annotated[Count, Doc("filters for each input channel")] = 1
-    stride: Annotated[Window, Doc("step between two positions of the kernel")] = 1
+    stride: Annotated[WindowSize, Doc("step between two positions of the kernel")] = 1
     padding: Annotated[Padding, Doc("zeros around the input")] = "valid"
-    dilation: Annotated[Window, Doc("distance between two elements of the kernel")] = 1
+    dilation: Annotated[WindowSize, Doc("distance between two elements of the kernel")] = 1
     bias: Annotated[Flag, Doc("whether a learned value is added to each output channel")] = True
     activation: Annotated[ActivationField, Doc("applied to the result")] = None
     initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
@@ -111,14 +111,14 @@ class DepthwiseConv(Op):
             initializer=self.initializer,
         )
 
-    def slides(self, x: Axes) -> tuple[Slide, ...]:
+    def windows(self, x: Axes) -> tuple[Window, ...]:
         """The kernel's windows over each spatial axis of `x`."""
         return _conv_slides(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
-        spatial = tuple(slide.output for slide in self.slides(x))
+        require_feature_map(self.name, x)
+        spatial = tuple(window.output for window in self.windows(x))
         return feature_map(x.width * self.multiplier, spatial)
 
     def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
@@ -127,11 +127,11 @@ class DepthwiseConv(Op):
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         return self.as_conv(inputs[0]).macs(inputs, output)
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
-        return tuple(slide.reach for slide in self.slides(inputs[0]))
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
+        return tuple(window.receptive_field for window in self.windows(inputs[0]))
 
 
-class Spread(NamedTuple):
+class TransposedWindow(NamedTuple):
     """A transposed convolution along one spatial axis: sizes in elements.
 
     The kernel laid down at every input element covers `(input - 1) * stride + extent` elements, of
@@ -155,36 +155,36 @@ class ConvTranspose(Op):
     """
 
     name: ClassVar[str] = "conv_transpose"
-    also: ClassVar[tuple[str, ...]] = ("deconv", "deconvolution", "upconv")
+    aliases: ClassVar[tuple[str, ...]] = ("deconv", "deconvolution", "upconv")
 
     filters: Annotated[Count, Doc("output channels")]
-    kernel_size: Annotated[Window, Doc("elements of the kernel along each spatial axis")]
-    stride: Annotated[Window, Doc("step between two positions of the kernel in the output")] = 1
+    kernel_size: Annotated[WindowSize, Doc("elements of the kernel along each spatial axis")]
+    stride: Annotated[WindowSize, Doc("step between two positions of the kernel in the output")] = 1
     padding: Annotated[Padding, Doc("elements cut off at each side of the output")] = "valid"
     output_padding: Annotated[Offsets, Doc("elements appended at the end of each axis")] = 0
-    dilation: Annotated[Window, Doc("distance between two elements of the kernel")] = 1
+    dilation: Annotated[WindowSize, Doc("distance between two elements of the kernel")] = 1
     groups: Annotated[Count, Doc("parts the channels are split into, each convolved alone")] = 1
     bias: Annotated[Flag, Doc("whether a learned value is added to each output channel")] = True
     activation: Annotated[ActivationField, Doc("applied to the result")] = None
     initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
 
-    def spreads(self, x: Axes) -> tuple[Spread, ...]:
+    def transposed_windows(self, x: Axes) -> tuple[TransposedWindow, ...]:
         """How the kernel spreads along each spatial axis of `x`. Raises ShapeFault."""
-        kernels = spread(self.name, "kernel_size", self.kernel_size, x)
-        strides = spread(self.name, "stride", self.stride, x)
-        dilations = spread(self.name, "dilation", self.dilation, x)
-        extras = spread(self.name, "output_padding", self.output_padding, x)
+        kernels = broadcast(self.name, "kernel_size", self.kernel_size, x)
+        strides = broadcast(self.name, "stride", self.stride, x)
+        dilations = broadcast(self.name, "dilation", self.dilation, x)
+        extras = broadcast(self.name, "output_padding", self.output_padding, x)
         explicit: tuple[tuple[int, int], ...] | None = None
         if self.padding == "valid":
             explicit = ((0, 0),) * len(kernels)
         elif not isinstance(self.padding, str):
-            explicit = spread_pairs(self.name, "padding", self.padding, x)
+            explicit = broadcast_pairs(self.name, "padding", self.padding, x)
         found = []
         for axis, (size, kernel, step, spacing, extra) in enumerate(
             zip(x.spatial, kernels, strides, dilations, extras, strict=True)
         ):
             if extra and extra >= max(step, spacing):
-                raise ShapeFault(
+                raise ShapeError(
                     "ARC101",
                     f"output_padding {extra} of {self.name} must be smaller than "
                     f"its stride {step} or its dilation {spacing}",
@@ -200,43 +200,43 @@ class ConvTranspose(Op):
                 begin, end = explicit[axis]
             output = (size - 1) * step + extent - begin - end + extra
             if output < 1:
-                raise ShapeFault(
+                raise ShapeError(
                     "ARC101",
                     f"{self.name} leaves nothing along {x.names[axis + 1]} of {x}: "
                     f"padding {begin + end} cuts off all of it",
                     "cut off less",
                     "padding",
                 )
-            found.append(Spread(kernel, step, spacing, begin, end, extra, output))
+            found.append(TransposedWindow(kernel, step, spacing, begin, end, extra, output))
         return tuple(found)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
-        need_divisible(self.name, "groups", self.groups, "input channels", x.width)
-        need_divisible(self.name, "groups", self.groups, "filters", self.filters)
-        return feature_map(self.filters, tuple(axis.output for axis in self.spreads(x)))
+        require_feature_map(self.name, x)
+        require_divisible(self.name, "groups", self.groups, "input channels", x.width)
+        require_divisible(self.name, "groups", self.groups, "filters", self.filters)
+        return feature_map(self.filters, tuple(axis.output for axis in self.transposed_windows(x)))
 
     def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
         (x,) = inputs
-        kernel = spread(self.name, "kernel_size", self.kernel_size, x)
+        kernel = broadcast(self.name, "kernel_size", self.kernel_size, x)
         shape = (x.width, self.filters // self.groups, *kernel)
         output = x.with_width(self.filters)
         return kernel_weights(shape, output, bias=self.bias, activation=self.activation)
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         (x,) = inputs
-        kernel = prod(spread(self.name, "kernel_size", self.kernel_size, x))
+        kernel = prod(broadcast(self.name, "kernel_size", self.kernel_size, x))
         return x.elements * kernel * (self.filters // self.groups)
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
         return tuple(
-            Reach(
+            ReceptiveField(
                 -(-(axis.dilation * (axis.kernel - 1) + 1) // axis.stride),
                 1 / axis.stride,
                 (axis.dilation * (axis.kernel - 1) - axis.crop_begin) // axis.stride,
             )
-            for axis in self.spreads(inputs[0])
+            for axis in self.transposed_windows(inputs[0])
         )
 
 

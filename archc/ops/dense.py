@@ -6,17 +6,17 @@ from typing import Annotated, ClassVar
 
 from archc.ops.activation import ActivationField
 from archc.ops.axes import Axes, vector
-from archc.ops.base import Op, Order, ShapeFault, Weight
+from archc.ops.base import Op, Order, ShapeError, Weight
 from archc.ops.fields import Count, Doc, Flag, Kind, Schema, or_expression
 from archc.ops.initializer import InitializerField
 from archc.ops.kernel import kernel_weights
 from archc.records import record
 
 
-def need_flat(op: str, x: Axes) -> None:
+def require_flat(op: str, x: Axes) -> None:
     """Refuse a feature map (ARC104)."""
     if x.is_map:
-        raise ShapeFault("ARC104", f"{op} needs a flat input, got {x}", "add `flatten` before it")
+        raise ShapeError("ARC104", f"{op} needs a flat input, got {x}", "add `flatten` before it")
 
 
 @record
@@ -24,9 +24,9 @@ class Dense(Op):
     """Fully connected layer: weight . x + bias, on a vector or on each token of a sequence."""
 
     name: ClassVar[str] = "dense"
-    also: ClassVar[tuple[str, ...]] = ("linear", "fc", "fully_connected", "inner_product")
+    aliases: ClassVar[tuple[str, ...]] = ("linear", "fc", "fully_connected", "inner_product")
     element_order: ClassVar[Order] = "absorbed"
-    scalar: ClassVar[str] = "units"
+    shorthand: ClassVar[str] = "units"
 
     units: Annotated[Count, Doc("output features")]
     bias: Annotated[Flag, Doc("whether a learned value is added to each output feature")] = True
@@ -35,7 +35,7 @@ class Dense(Op):
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_flat(self.name, x)
+        require_flat(self.name, x)
         return x.with_width(self.units)
 
     def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
@@ -91,7 +91,7 @@ class Rbf(Op):
     multiply-accumulate an element."""
 
     name: ClassVar[str] = "rbf"
-    scalar: ClassVar[str] = "codes"
+    shorthand: ClassVar[str] = "codes"
 
     codes: Annotated[
         tuple[tuple[float, ...], ...],
@@ -101,11 +101,11 @@ class Rbf(Op):
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_flat(self.name, x)
+        require_flat(self.name, x)
         if not x.is_vector:
-            raise ShapeFault("ARC104", f"{self.name} needs a vector, got {x}")
+            raise ShapeError("ARC104", f"{self.name} needs a vector, got {x}")
         if len(self.codes[0]) != x.width:
-            raise ShapeFault(
+            raise ShapeError(
                 "ARC107",
                 f"{self.name} compares {x} with codes of {len(self.codes[0])} values",
                 f"give each code {x.width} values",

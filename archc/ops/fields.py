@@ -252,7 +252,7 @@ AMOUNTS = Kind(
 BOOLEAN = Kind("true or false", {"type": "boolean"}, _boolean)
 
 Count = Annotated[int, COUNT]
-Window = Annotated[int | tuple[int, ...], WINDOW]
+WindowSize = Annotated[int | tuple[int, ...], WINDOW]
 Offsets = Annotated[int | tuple[int, ...], window(0)]
 Padding = Annotated[str | Amounts, PADDING]
 Flag = Annotated[bool, BOOLEAN]

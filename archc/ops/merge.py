@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archc.ops.axes import Axes
-from archc.ops.base import Op, ShapeFault, Sign
+from archc.ops.base import Op, ShapeError, Sign
 
 
 class Merge(Op):
@@ -22,16 +22,16 @@ class Elementwise(Merge):
             if x.names != first.names or (x.width != first.width):
                 raise _disagree(self.name, inputs)
             for axis, size in enumerate(x.sizes):
-                spreads = x.is_map and axis > 0 and 1 in (size, sizes[axis])
-                if size != sizes[axis] and not spreads:
+                transposed_windows = x.is_map and axis > 0 and 1 in (size, sizes[axis])
+                if size != sizes[axis] and not transposed_windows:
                     raise _disagree(self.name, inputs)
                 sizes[axis] = max(size, sizes[axis])
         return first._replace(sizes=tuple(sizes))
 
 
-def _disagree(op: str, inputs: tuple[Axes, ...]) -> ShapeFault:
+def _disagree(op: str, inputs: tuple[Axes, ...]) -> ShapeError:
     shapes = "; ".join(str(x) for x in inputs)
-    return ShapeFault("ARC106", f"{op} needs inputs of one shape, got {shapes}")
+    return ShapeError("ARC106", f"{op} needs inputs of one shape, got {shapes}")
 
 
 class Add(Elementwise):
@@ -45,7 +45,7 @@ class Multiply(Elementwise):
     """The product of the inputs."""
 
     name: ClassVar[str] = "multiply"
-    also: ClassVar[tuple[str, ...]] = ("mul",)
+    aliases: ClassVar[tuple[str, ...]] = ("mul",)
     sign: ClassVar[Sign] = "kept"
 
 
@@ -75,7 +75,7 @@ class Concat(Merge):
             if x.names != first.names or x.with_width(first.width) != first:
                 shapes = "; ".join(str(item) for item in inputs)
                 along = "channels" if first.is_map else "features"
-                raise ShapeFault(
+                raise ShapeError(
                     "ARC106", f"concat needs inputs that differ in {along} alone, got {shapes}"
                 )
         return first.with_width(sum(x.width for x in inputs))

@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes
-from archc.ops.base import Op, Order, ShapeFault, Sign, Weight, need_divisible, need_map
+from archc.ops.base import (
+    Op,
+    Order,
+    ShapeError,
+    Sign,
+    Weight,
+    require_divisible,
+    require_feature_map,
+)
 from archc.ops.fields import Count, Doc, Flag, NonNegative, Number, Positive, Share
 from archc.records import record
 
 
 def _refuse_sequence(op: str, x: Axes) -> None:
     if not (x.is_map or x.is_vector):
-        raise ShapeFault(
+        raise ShapeError(
             "ARC102",
             f"{op} needs a feature map or a vector, got {x}",
             "use `layer_norm` on a sequence",
@@ -29,7 +37,7 @@ class BatchNorm(Op):
     running = momentum * running + (1 - momentum) * batch."""
 
     name: ClassVar[str] = "batch_norm"
-    also: ClassVar[tuple[str, ...]] = ("bn",)
+    aliases: ClassVar[tuple[str, ...]] = ("bn",)
     element_order: ClassVar[Order] = "carried"
 
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
@@ -57,7 +65,7 @@ class LayerNorm(Op):
     (Ba, Kiros & Hinton 2016)."""
 
     name: ClassVar[str] = "layer_norm"
-    also: ClassVar[tuple[str, ...]] = ("ln",)
+    aliases: ClassVar[tuple[str, ...]] = ("ln",)
     element_order: ClassVar[Order] = "carried"
 
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
@@ -71,8 +79,8 @@ class GroupNorm(Op):
     """Normalisation over groups of neighbouring channels and all of space (Wu & He 2018)."""
 
     name: ClassVar[str] = "group_norm"
-    also: ClassVar[tuple[str, ...]] = ("gn",)
-    scalar: ClassVar[str] = "groups"
+    aliases: ClassVar[tuple[str, ...]] = ("gn",)
+    shorthand: ClassVar[str] = "groups"
 
     groups: Annotated[Count, Doc("parts the channels are split into")]
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
@@ -80,7 +88,7 @@ class GroupNorm(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
         _refuse_sequence(self.name, x)
-        need_divisible(self.name, "groups", self.groups, "channels", x.width)
+        require_divisible(self.name, "groups", self.groups, "channels", x.width)
         return x
 
     def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
@@ -93,7 +101,7 @@ class LocalResponseNorm(Op):
     section 3.3). Alpha is not divided by size. Of an even size, the extra channel lies before."""
 
     name: ClassVar[str] = "local_response_norm"
-    also: ClassVar[tuple[str, ...]] = ("lrn",)
+    aliases: ClassVar[tuple[str, ...]] = ("lrn",)
     sign: ClassVar[Sign] = "kept"
 
     size: Annotated[Count, Doc("neighbouring channels in the sum")] = 5
@@ -103,7 +111,7 @@ class LocalResponseNorm(Op):
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
+        require_feature_map(self.name, x)
         return x
 
 

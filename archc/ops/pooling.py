@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes, vector
-from archc.ops.base import Op, Reach, ShapeFault, Sign, need_map, spread
-from archc.ops.fields import WINDOW, Doc, Flag, Padding, Window
-from archc.ops.sliding import Slide, slides
+from archc.ops.base import Op, ReceptiveField, ShapeError, Sign, broadcast, require_feature_map
+from archc.ops.fields import WINDOW, Doc, Flag, Padding, WindowSize
+from archc.ops.sliding import Window, windows
 from archc.records import record
 
 
-def _pool_slides(op: MaxPool | AvgPool, x: Axes) -> tuple[Slide, ...]:
-    found = slides(
+def _pool_slides(op: MaxPool | AvgPool, x: Axes) -> tuple[Window, ...]:
+    found = windows(
         op.name,
         x,
         kernel_size=op.kernel_size,
@@ -20,12 +20,12 @@ def _pool_slides(op: MaxPool | AvgPool, x: Axes) -> tuple[Slide, ...]:
         padding=op.padding,
         ceil_mode=op.ceil_mode,
     )
-    for slide in found:
-        if max(slide.begin, slide.end) >= slide.kernel:
-            raise ShapeFault(
+    for window in found:
+        if max(window.begin, window.end) >= window.kernel:
+            raise ShapeError(
                 "ARC101",
-                f"{op.name} with kernel_size {slide.kernel} and padding "
-                f"{max(slide.begin, slide.end)} has windows that see padding alone",
+                f"{op.name} with kernel_size {window.kernel} and padding "
+                f"{max(window.begin, window.end)} has windows that see padding alone",
                 "keep the padding below kernel_size",
                 "padding",
             )
@@ -38,26 +38,26 @@ class MaxPool(Op):
 
     name: ClassVar[str] = "max_pool"
     sign: ClassVar[Sign] = "kept"
-    scalar: ClassVar[str] = "kernel_size"
+    shorthand: ClassVar[str] = "kernel_size"
 
-    kernel_size: Annotated[Window, Doc("elements of the window along each spatial axis")]
+    kernel_size: Annotated[WindowSize, Doc("elements of the window along each spatial axis")]
     stride: Annotated[
         int | tuple[int, ...] | None, WINDOW, Doc("step between two windows; default kernel_size")
     ] = None
     padding: Annotated[Padding, Doc("elements around the input")] = "valid"
     ceil_mode: Annotated[Flag, Doc("whether a last, partial window counts")] = False
 
-    def slides(self, x: Axes) -> tuple[Slide, ...]:
+    def windows(self, x: Axes) -> tuple[Window, ...]:
         """The windows over each spatial axis of `x`."""
         return _pool_slides(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
-        return x.with_spatial(tuple(slide.output for slide in self.slides(x)))
+        require_feature_map(self.name, x)
+        return x.with_spatial(tuple(window.output for window in self.windows(x)))
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
-        return tuple(slide.reach for slide in self.slides(inputs[0]))
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
+        return tuple(window.receptive_field for window in self.windows(inputs[0]))
 
 
 @record
@@ -66,9 +66,9 @@ class AvgPool(Op):
 
     name: ClassVar[str] = "avg_pool"
     sign: ClassVar[Sign] = "kept"
-    scalar: ClassVar[str] = "kernel_size"
+    shorthand: ClassVar[str] = "kernel_size"
 
-    kernel_size: Annotated[Window, Doc("elements of the window along each spatial axis")]
+    kernel_size: Annotated[WindowSize, Doc("elements of the window along each spatial axis")]
     stride: Annotated[
         int | tuple[int, ...] | None, WINDOW, Doc("step between two windows; default kernel_size")
     ] = None
@@ -76,17 +76,17 @@ class AvgPool(Op):
     ceil_mode: Annotated[Flag, Doc("whether a last, partial window counts")] = False
     count_include_pad: Annotated[Flag, Doc("whether padding counts as zeros in the mean")] = False
 
-    def slides(self, x: Axes) -> tuple[Slide, ...]:
+    def windows(self, x: Axes) -> tuple[Window, ...]:
         """The windows over each spatial axis of `x`."""
         return _pool_slides(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
-        return x.with_spatial(tuple(slide.output for slide in self.slides(x)))
+        require_feature_map(self.name, x)
+        return x.with_spatial(tuple(window.output for window in self.windows(x)))
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
-        return tuple(slide.reach for slide in self.slides(inputs[0]))
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
+        return tuple(window.receptive_field for window in self.windows(inputs[0]))
 
 
 @record
@@ -96,28 +96,28 @@ class AdaptiveAvgPool(Op):
 
     name: ClassVar[str] = "adaptive_avg_pool"
     sign: ClassVar[Sign] = "kept"
-    scalar: ClassVar[str] = "output_size"
+    shorthand: ClassVar[str] = "output_size"
 
-    output_size: Annotated[Window, Doc("elements of the output along each spatial axis")]
+    output_size: Annotated[WindowSize, Doc("elements of the output along each spatial axis")]
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
-        return x.with_spatial(spread(self.name, "output_size", self.output_size, x))
+        require_feature_map(self.name, x)
+        return x.with_spatial(broadcast(self.name, "output_size", self.output_size, x))
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
         (x,) = inputs
-        outputs = spread(self.name, "output_size", self.output_size, x)
+        outputs = broadcast(self.name, "output_size", self.output_size, x)
         return tuple(
-            Reach(max(1, -(-size // output) + (size % output != 0)), size / output)
+            ReceptiveField(max(1, -(-size // output) + (size % output != 0)), size / output)
             if size % output
-            else Reach(size // output, size // output)
+            else ReceptiveField(size // output, size // output)
             for size, output in zip(x.spatial, outputs, strict=True)
         )
 
 
 def _global_axes(op: GlobalAvgPool | GlobalMaxPool, x: Axes) -> Axes:
-    need_map(op.name, x)
+    require_feature_map(op.name, x)
     return x.with_spatial((1,) * len(x.spatial)) if op.keep_dims else vector(x.width)
 
 
@@ -126,7 +126,7 @@ class GlobalAvgPool(Op):
     """The mean of each channel: a vector, or a map of one element with `keep_dims`."""
 
     name: ClassVar[str] = "global_avg_pool"
-    also: ClassVar[tuple[str, ...]] = ("gap",)
+    aliases: ClassVar[tuple[str, ...]] = ("gap",)
     sign: ClassVar[Sign] = "kept"
 
     keep_dims: Annotated[Flag, Doc("whether the spatial axes stay, with one element each")] = False
@@ -134,8 +134,8 @@ class GlobalAvgPool(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         return _global_axes(self, inputs[0])
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
-        return tuple(Reach(size, size) for size in inputs[0].spatial)
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
+        return tuple(ReceptiveField(size, size) for size in inputs[0].spatial)
 
 
 @record
@@ -150,8 +150,8 @@ class GlobalMaxPool(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         return _global_axes(self, inputs[0])
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
-        return tuple(Reach(size, size) for size in inputs[0].spatial)
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
+        return tuple(ReceptiveField(size, size) for size in inputs[0].spatial)
 
 
 OPS = (MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, GlobalMaxPool)

@@ -16,7 +16,7 @@ class Dropout(Op):
     name: ClassVar[str] = "dropout"
     element_order: ClassVar[Order] = "carried"
     sign: ClassVar[Sign] = "kept"
-    scalar: ClassVar[str] = "rate"
+    shorthand: ClassVar[str] = "rate"
 
     rate: Annotated[Rate, Doc("share of the elements dropped")]
 
@@ -27,10 +27,10 @@ class DropPath(Op):
     (stochastic depth, Huang et al. 2016)."""
 
     name: ClassVar[str] = "drop_path"
-    also: ClassVar[tuple[str, ...]] = ("stochastic_depth",)
+    aliases: ClassVar[tuple[str, ...]] = ("stochastic_depth",)
     element_order: ClassVar[Order] = "carried"
     sign: ClassVar[Sign] = "kept"
-    scalar: ClassVar[str] = "rate"
+    shorthand: ClassVar[str] = "rate"
 
     rate: Annotated[Rate, Doc("share of the samples dropped")]
 

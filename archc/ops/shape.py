@@ -7,13 +7,13 @@ from typing import Annotated, ClassVar
 from archc.ops.axes import AXIS_DOCS, AXIS_NAMES, Axes, axes_of, vector
 from archc.ops.base import (
     Op,
-    Reach,
-    ShapeFault,
+    ReceptiveField,
+    ShapeError,
     Sign,
-    need_divisible,
-    need_map,
-    spread,
-    spread_pairs,
+    broadcast,
+    broadcast_pairs,
+    require_divisible,
+    require_feature_map,
 )
 from archc.ops.fields import (
     AMOUNTS,
@@ -22,7 +22,7 @@ from archc.ops.fields import (
     Count,
     Doc,
     Number,
-    Window,
+    WindowSize,
     choice,
     integer,
     listing,
@@ -40,9 +40,9 @@ class Flatten(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         return vector(inputs[0].elements)
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...] | None:
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...] | None:
         (x,) = inputs
-        return tuple(Reach(size, size) for size in x.spatial) if x.is_map else None
+        return tuple(ReceptiveField(size, size) for size in x.spatial) if x.is_map else None
 
 
 OptionalCount = int | None
@@ -70,20 +70,20 @@ class Reshape(Op):
         sizes = {axis: size for axis, size in given.items() if size is not None}
         output = axes_of(sizes)
         if output is None or output.names == ("tokens",):
-            raise ShapeFault(
+            raise ShapeError(
                 "ARC108",
                 f"{self.name} to {', '.join(sizes) or 'no axes'} makes no shape",
                 "give channels with length, height and width, or depth, height and width; "
                 "or features; or tokens and features",
             )
         if output.elements != x.elements:
-            raise ShapeFault(
+            raise ShapeError(
                 "ARC109", f"{self.name} of {x}: {x.elements} elements do not fill {output}"
             )
         return output
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...] | None:
-        return tuple(Reach(size, size) for size in inputs[0].spatial)
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...] | None:
+        return tuple(ReceptiveField(size, size) for size in inputs[0].spatial)
 
 
 @record
@@ -92,9 +92,9 @@ class Permute(Op):
     keeps the input's axis names, in canonical order."""
 
     name: ClassVar[str] = "permute"
-    also: ClassVar[tuple[str, ...]] = ("transpose",)
+    aliases: ClassVar[tuple[str, ...]] = ("transpose",)
     sign: ClassVar[Sign] = "kept"
-    scalar: ClassVar[str] = "order"
+    shorthand: ClassVar[str] = "order"
 
     order: Annotated[
         tuple[str, ...],
@@ -109,7 +109,7 @@ class Permute(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
         if sorted(self.order) != sorted(x.names):
-            raise ShapeFault(
+            raise ShapeError(
                 "ARC108",
                 f"{self.name} must name each axis of {x} once, got {', '.join(self.order)}",
                 f"for example [{', '.join(reversed(x.names))}]",
@@ -117,8 +117,8 @@ class Permute(Op):
             )
         return x._replace(sizes=tuple(x.sizes[position] for position in self.positions(x)))
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...] | None:
-        return tuple(Reach(size, size) for size in inputs[0].spatial)
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...] | None:
+        return tuple(ReceptiveField(size, size) for size in inputs[0].spatial)
 
 
 @record
@@ -126,8 +126,8 @@ class Pad(Op):
     """Elements added around a feature map."""
 
     name: ClassVar[str] = "pad"
-    also: ClassVar[tuple[str, ...]] = ("zero_padding",)
-    scalar: ClassVar[str] = "padding"
+    aliases: ClassVar[tuple[str, ...]] = ("zero_padding",)
+    shorthand: ClassVar[str] = "padding"
 
     padding: Annotated[
         Amounts, AMOUNTS, Doc("elements added: n, [h, w] or [[top, bottom], [left, right]]")
@@ -139,16 +139,16 @@ class Pad(Op):
 
     def amounts(self, x: Axes) -> tuple[tuple[int, int], ...]:
         """Elements added at the begin and end of each spatial axis of `x`."""
-        return spread_pairs(self.name, "padding", self.padding, x)
+        return broadcast_pairs(self.name, "padding", self.padding, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
+        require_feature_map(self.name, x)
         amounts = self.amounts(x)
         if self.mode == "reflect":
             for axis, size, pair in zip(x.names[1:], x.spatial, amounts, strict=True):
                 if max(pair) >= size:
-                    raise ShapeFault(
+                    raise ShapeError(
                         "ARC101",
                         f"{self.name} cannot mirror {max(pair)} elements of {axis} {size}",
                         f"mirror at most {size - 1}",
@@ -157,8 +157,8 @@ class Pad(Op):
         spatial = zip(x.spatial, amounts, strict=True)
         return x.with_spatial(tuple(size + sum(pair) for size, pair in spatial))
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
-        return tuple(Reach(1, 1, begin) for begin, _ in self.amounts(inputs[0]))
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
+        return tuple(ReceptiveField(1, 1, begin) for begin, _ in self.amounts(inputs[0]))
 
 
 @record
@@ -167,7 +167,7 @@ class Crop(Op):
 
     name: ClassVar[str] = "crop"
     sign: ClassVar[Sign] = "kept"
-    scalar: ClassVar[str] = "cropping"
+    shorthand: ClassVar[str] = "cropping"
 
     cropping: Annotated[
         Amounts, AMOUNTS, Doc("elements cut off: n, [h, w] or [[top, bottom], [left, right]]")
@@ -175,21 +175,21 @@ class Crop(Op):
 
     def amounts(self, x: Axes) -> tuple[tuple[int, int], ...]:
         """Elements cut off at the begin and end of each spatial axis of `x`."""
-        return spread_pairs(self.name, "cropping", self.cropping, x)
+        return broadcast_pairs(self.name, "cropping", self.cropping, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
+        require_feature_map(self.name, x)
         pairs = zip(x.spatial, self.amounts(x), strict=True)
         spatial = tuple(size - sum(pair) for size, pair in pairs)
         if min(spatial) < 1:
-            raise ShapeFault(
+            raise ShapeError(
                 "ARC101", f"{self.name} leaves nothing of {x}", "cut off less", "cropping"
             )
         return x.with_spatial(spatial)
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
-        return tuple(Reach(1, 1, -begin) for begin, _ in self.amounts(inputs[0]))
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
+        return tuple(ReceptiveField(1, 1, -begin) for begin, _ in self.amounts(inputs[0]))
 
 
 @record
@@ -198,11 +198,11 @@ class Upsample(Op):
     sample points at element centres."""
 
     name: ClassVar[str] = "upsample"
-    also: ClassVar[tuple[str, ...]] = ("interpolate", "resize")
+    aliases: ClassVar[tuple[str, ...]] = ("interpolate", "resize")
     sign: ClassVar[Sign] = "kept"
-    scalar: ClassVar[str] = "scale"
+    shorthand: ClassVar[str] = "scale"
 
-    scale: Annotated[Window, Doc("factor for each spatial axis")]
+    scale: Annotated[WindowSize, Doc("factor for each spatial axis")]
     mode: Annotated[
         str,
         choice("nearest", "linear"),
@@ -211,17 +211,19 @@ class Upsample(Op):
 
     def scales(self, x: Axes) -> tuple[int, ...]:
         """The factor of each spatial axis of `x`."""
-        return spread(self.name, "scale", self.scale, x)
+        return broadcast(self.name, "scale", self.scale, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
+        require_feature_map(self.name, x)
         pairs = zip(x.spatial, self.scales(x), strict=True)
         return x.with_spatial(tuple(size * factor for size, factor in pairs))
 
-    def reach(self, inputs: tuple[Axes, ...]) -> tuple[Reach, ...]:
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
         size = 1 if self.mode == "nearest" else 2
-        return tuple(Reach(size, 1 / factor, size - 1) for factor in self.scales(inputs[0]))
+        return tuple(
+            ReceptiveField(size, 1 / factor, size - 1) for factor in self.scales(inputs[0])
+        )
 
 
 @record
@@ -230,7 +232,7 @@ class Select(Op):
 
     name: ClassVar[str] = "select"
     sign: ClassVar[Sign] = "kept"
-    scalar: ClassVar[str] = "channels"
+    shorthand: ClassVar[str] = "channels"
 
     channels: Annotated[
         tuple[int, ...],
@@ -241,9 +243,9 @@ class Select(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
         if x.is_sequence:
-            raise ShapeFault("ARC102", f"{self.name} needs a feature map or a vector, got {x}")
+            raise ShapeError("ARC102", f"{self.name} needs a feature map or a vector, got {x}")
         if max(self.channels) >= x.width:
-            raise ShapeFault(
+            raise ShapeError(
                 "ARC110",
                 f"{self.name} takes channel {max(self.channels)} of {x}",
                 f"channels count from 0 to {x.width - 1}",
@@ -258,14 +260,14 @@ class ChannelShuffle(Op):
 
     name: ClassVar[str] = "channel_shuffle"
     sign: ClassVar[Sign] = "kept"
-    scalar: ClassVar[str] = "groups"
+    shorthand: ClassVar[str] = "groups"
 
     groups: Annotated[Count, Doc("parts the channels are split into")]
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        need_map(self.name, x)
-        need_divisible(self.name, "groups", self.groups, "channels", x.width)
+        require_feature_map(self.name, x)
+        require_divisible(self.name, "groups", self.groups, "channels", x.width)
         return x
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from archc.ops.axes import Axes
-from archc.ops.base import Reach, ShapeFault, spread, spread_pairs
+from archc.ops.base import ReceptiveField, ShapeError, broadcast, broadcast_pairs
 from archc.ops.fields import Amounts
 
 
-class Slide(NamedTuple):
+class Window(NamedTuple):
     """A window over one spatial axis: sizes in elements. `overhang` is what ceil mode adds."""
 
     kernel: int
@@ -30,12 +30,12 @@ class Slide(NamedTuple):
         return self.dilation * (self.kernel - 1) + 1
 
     @property
-    def reach(self) -> Reach:
+    def receptive_field(self) -> ReceptiveField:
         """What one output position sees."""
-        return Reach(self.kernel, self.stride, self.begin, self.dilation)
+        return ReceptiveField(self.kernel, self.stride, self.begin, self.dilation)
 
 
-def slides(
+def windows(
     op: str,
     x: Axes,
     *,
@@ -44,16 +44,16 @@ def slides(
     padding: str | Amounts,
     dilation: int | tuple[int, ...] = 1,
     ceil_mode: bool = False,
-) -> tuple[Slide, ...]:
+) -> tuple[Window, ...]:
     """The windows of an op over each spatial axis of `x`. Raises ShapeFault."""
-    kernels = spread(op, "kernel_size", kernel_size, x)
-    strides = spread(op, "stride", stride, x)
-    dilations = spread(op, "dilation", dilation, x)
+    kernels = broadcast(op, "kernel_size", kernel_size, x)
+    strides = broadcast(op, "stride", stride, x)
+    dilations = broadcast(op, "dilation", dilation, x)
     explicit: tuple[tuple[int, int], ...] | None = None
     if padding == "valid":
         explicit = ((0, 0),) * len(kernels)
     elif not isinstance(padding, str):
-        explicit = spread_pairs(op, "padding", padding, x)
+        explicit = broadcast_pairs(op, "padding", padding, x)
     found = []
     for axis, (size, kernel, step, spacing) in enumerate(
         zip(x.spatial, kernels, strides, dilations, strict=True)
@@ -68,7 +68,7 @@ def slides(
         room = size + begin + end - extent
         if room < 0:
             padded = f" (with padding {size + begin + end})" if begin + end else ""
-            raise ShapeFault(
+            raise ShapeError(
                 "ARC101",
                 f"{op} needs at least {extent} elements along {x.names[axis + 1]}, got {x}{padded}",
                 "make the kernel smaller, or pad",
@@ -80,5 +80,5 @@ def slides(
             # PyTorch drops a window that would start in the end padding.
             overhang = step - room % step
             output += 1
-        found.append(Slide(kernel, step, spacing, begin, end, output, overhang))
+        found.append(Window(kernel, step, spacing, begin, end, output, overhang))
     return tuple(found)

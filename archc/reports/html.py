@@ -60,7 +60,7 @@ def _specs(costs: Costs) -> str:
     about = costs.graph.about
     told = json.report(costs)["layers"]
     names = {
-        layer.node.origin.place.source.text: row["file"]
+        layer.node.origin.span.source.text: row["file"]
         for layer, row in zip(costs.layers, told, strict=True)
     }
     names[about.texts[0]] = about.source
@@ -167,7 +167,7 @@ def _row(layer: Layer, most: list[int], files: Mapping[str, int]) -> str:
     node = layer.node
     params, macs, memory = (figure(layer) for figure in _FIGURES)
     field = layer.receptive_field
-    place = node.origin.place
+    place = node.origin.span
     line = f'<a href="#spec-{files[place.source.text]}-{place.line}">{place.line}</a>'
     return (
         f'<tr id="row-{node.index}"><th scope="row"><a href="#op-{node.index}">'

@@ -60,16 +60,16 @@ def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, objec
         "receptive_field": None if layer.receptive_field is None else list(layer.receptive_field),
         "jump": None if layer.jump is None else list(layer.jump),
         "file": _file(node, graph, files),
-        "line": node.origin.place.line,
+        "line": node.origin.span.line,
     }
 
 
 def _file(node: Node, graph: Graph, files: dict[str, str]) -> str:
     """The file of a step as it lies from the spec's root: what the spec extends has a file of its
     own, which messages call by its way from the spec's own name."""
-    name = node.origin.place.source.name
+    name = node.origin.span.source.name
     if name not in files:
-        own = posixpath.dirname(graph.root.origin.place.source.name)
+        own = posixpath.dirname(graph.root.origin.span.source.name)
         way = posixpath.relpath(name, own or ".")
         files[name] = posixpath.normpath(posixpath.join(posixpath.dirname(graph.about.source), way))
     return files[name]

@@ -13,7 +13,7 @@ from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node, Region
 from archc.ir.scope import Scope
 from archc.language.field_values import as_written
-from archc.language.names import CLASSES, camel_case, fault_of_attribute
+from archc.language.names import CLASSES, attribute_error, camel_case
 from archc.language.reader import decode
 from archc.language.recipe import as_spec
 from archc.language.writer import WIDTH, Commented, document, inline
@@ -74,7 +74,7 @@ class _Writer:
         scope = Scope("", None)
         for index in graph.inputs:
             node = graph.nodes[index]
-            scope.add(node.name, node.origin.place, index)
+            scope.add(node.name, node.origin.span, index)
             self.paths[index] = [node.path]
         current = graph.inputs[0] if len(graph.inputs) == 1 else -1
         items = graph.root.items
@@ -139,7 +139,7 @@ class _Writer:
         told: dict[str, object] = {"section": _spelt(region)}
         if region.input != current:
             told["from"] = self.reference(region.input, scope)
-        scope.add(region.name, region.origin.place)
+        scope.add(region.name, region.origin.span)
         inner = scope.inner[region.name] = Scope(region.path, scope)
         items = region.items
         steps, last = self.steps(items, 0, len(items), region.input, inner)
@@ -172,7 +172,7 @@ class _Writer:
                 step["from"] = self.reference(node.inputs[0], scope)
         if not self.is_counted(node, scope):
             step["name"] = _spelt(node)
-        scope.add(node.name, node.origin.place)
+        scope.add(node.name, node.origin.span)
         self.enter(node, node.index, scope)
         bare = not step[node.op.name] and len(step) == 1 and is_bare(type(node.op))
         return node.op.name if bare else step
@@ -213,7 +213,7 @@ def _outermost(items: tuple[Node | Region, ...], start: int, stop: int) -> Itera
 
 
 def _spelt(item: Node | Region) -> str:
-    fault = fault_of_attribute(item.name)
+    fault = attribute_error(item.name)
     if fault is not None:
         raise Unwritable(f"the name `{item.path}` {fault}")
     return item.name
@@ -231,7 +231,9 @@ def _fields(op: Op) -> object:
         for field in fields_of(type(op))
         if field.required or getattr(op, field.name) != field.default
     }
-    return given[op.scalar] if op.scalar is not None and list(given) == [op.scalar] else given
+    return (
+        given[op.shorthand] if op.shorthand is not None and list(given) == [op.shorthand] else given
+    )
 
 
 def _short(value: object) -> object:

@@ -24,8 +24,8 @@ def emit(backend: str, spec: Spec, costs: Costs) -> str:
     about = costs.graph.about
     if about.training is None:
         hint = "`archc ops training` shows what can stand there"
-        place = spec.document.place if recipe is None else recipe.place
-        raise SpecError([Diagnostic("ARC704", "the spec has no `training`", place, hint)])
+        span = spec.document.span if recipe is None else recipe.span
+        raise SpecError([Diagnostic("ARC704", "the spec has no `training`", span, hint)])
     model = backends.emit(backend, spec, costs)
     made = constants.values(backend, spec, costs)
     return script.script(backend, model, made, spec, costs)

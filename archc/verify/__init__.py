@@ -30,18 +30,26 @@ from typing import Any
 from archc import backends
 from archc.ir.costs import Costs
 from archc.spec import Spec
-from archc.verify.comparison import NUDGED, Comparison, Verification, beside_rounding
-from archc.verify.engines import engine_of, tensorflow_lacks
+from archc.verify.comparison import PERTURBED, Comparison, Verification, beside_rounding
 from archc.verify.exchange import PLAN, SOURCE, SUMMARY, given_path
 from archc.verify.plan import plan
-from archc.verify.settings import Given, Settings
+from archc.verify.runtimes import runtime_of, tensorflow_lacks
+from archc.verify.settings import FixedTensors, Settings
 from archc.verify.workers import WorkerError, Workers
 from archc.weights.layout import arrays
 
-__all__ = ["Given", "Settings", "Verification", "WorkerError", "Workers", "outputs", "verify"]
+__all__ = [
+    "FixedTensors",
+    "Settings",
+    "Verification",
+    "WorkerError",
+    "Workers",
+    "outputs",
+    "verify",
+]
 
 NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-NOTHING = Given()
+NOTHING = FixedTensors()
 
 
 def verify(
@@ -49,7 +57,7 @@ def verify(
     costs: Costs,
     settings: Settings | None = None,
     *,
-    given: Given = NOTHING,
+    given: FixedTensors = NOTHING,
     sources: Mapping[str, str] | None = None,
     workers: Workers | None = None,
 ) -> Verification:
@@ -69,25 +77,28 @@ def verify(
             emitted[backend] = (sources or {}).get(backend) or backends.emit(backend, spec, costs)
             plans[backend] = plan(backend, spec, costs, settings, step=True)
             _prepare(os.path.join(folder, backend), emitted[backend], plans[backend])
-        engines = {one: engine_of(one, settings, costs.graph) for one in settings.backends}
+        runtimes = {one: runtime_of(one, settings, costs.graph) for one in settings.backends}
         if workers is None:
-            for engine in engines.values():  # the frameworks load side by side
-                running.start(engine)
-        for backend, engine in engines.items():
-            running.run(engine, os.path.join(folder, backend))
+            for runtime in runtimes.values():  # the frameworks load side by side
+                running.start(runtime)
+        for backend, runtime in runtimes.items():
+            running.run(runtime, os.path.join(folder, backend))
             if workers is None:
-                running.stop(engine)
+                running.stop(runtime)
         summaries = {one: _summary(folder, one, settings, costs) for one in settings.backends}
         found = Comparison(costs, settings, folder, summaries, given).verification(begin)
         if found.faults or not found.complete or found.agrees:
             return found
         # Is it that the network magnifies the rounding of numbers?
         first = settings.backends[0]
-        nudged = f"{first}{NUDGED}"
-        _prepare(os.path.join(folder, nudged), emitted[first], {**plans[first], "nudged": True})
-        running.run(engines[first], os.path.join(folder, nudged))
-        summaries = {first: summaries[first], nudged: _summary(folder, nudged, settings, costs)}
-        pair = settings._replace(backends=(first, nudged))
+        perturbed = f"{first}{PERTURBED}"
+        _prepare(os.path.join(folder, perturbed), emitted[first], {**plans[first], "nudged": True})
+        running.run(runtimes[first], os.path.join(folder, perturbed))
+        summaries = {
+            first: summaries[first],
+            perturbed: _summary(folder, perturbed, settings, costs),
+        }
+        pair = settings._replace(backends=(first, perturbed))
         compared = Comparison(costs, pair, folder, summaries, given).verification(begin)
         return beside_rounding(found, compared)._replace(seconds=perf_counter() - begin)
 
@@ -96,7 +107,7 @@ def outputs(
     spec: Spec,
     costs: Costs,
     backend: str,
-    given: Given = NOTHING,
+    given: FixedTensors = NOTHING,
     settings: Settings | None = None,
     *,
     workers: Workers | None = None,
@@ -115,7 +126,7 @@ def outputs(
         planned = plan(backend, spec, costs, settings, step=False)
         own = os.path.join(folder, backend)
         _prepare(own, backends.emit(backend, spec, costs), planned)
-        running.run(engine_of(backend, settings, graph), own)
+        running.run(runtime_of(backend, settings, graph), own)
         faults = _summary(folder, backend, settings, costs)["faults"]
         if faults:
             raise WorkerError(f"the network of {backend} {faults[0]['message']}")
@@ -135,7 +146,7 @@ def _running(workers: Workers | None) -> Iterator[Workers]:
         yield own
 
 
-def _with_batch(settings: Settings, given: Given) -> Settings:
+def _with_batch(settings: Settings, given: FixedTensors) -> Settings:
     """The settings with the batch that the given inputs have."""
     sizes = {len(value) for value in given.inputs.values()}
     if len(sizes) > 1:
@@ -143,7 +154,7 @@ def _with_batch(settings: Settings, given: Given) -> Settings:
     return settings._replace(batch=sizes.pop()) if sizes else settings
 
 
-def _write_given(folder: str, costs: Costs, settings: Settings, given: Given) -> None:
+def _write_given(folder: str, costs: Costs, settings: Settings, given: FixedTensors) -> None:
     """Write the given arrays where every process finds them. Raises ValueError where one belongs
     to nothing, or has another shape."""
     import numpy

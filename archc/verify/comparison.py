@@ -11,8 +11,8 @@ from archc.ir.costs import Costs
 from archc.ir.graph import Node
 from archc.ops.normalization import BatchNorm
 from archc.verify.compare import Difference, difference, size
-from archc.verify.draws import draw_of, drawn
-from archc.verify.settings import Given, Settings
+from archc.verify.random_values import draw_of, drawn
+from archc.verify.settings import FixedTensors, Settings
 from archc.weights.layout import Array, arrays
 
 
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 KINDS = ("evaluation", "training", "gradient", "statistics")
-NUDGED = "_nudged"
+PERTURBED = "_nudged"
 """What ends the name of a backend that runs with weights and inputs changed in their last bits."""
 
 
@@ -97,7 +97,7 @@ class Comparison:
         settings: Settings,
         folder: str,
         summaries: Mapping[str, Mapping[str, Any]],
-        given: Given,
+        given: FixedTensors,
     ) -> None:
         self.costs = costs
         self.settings = settings
@@ -171,7 +171,9 @@ class Comparison:
         values = []
         for backend in self.settings.backends:
             value = self._load(backend, f"state_{number}")
-            biased = backend.removesuffix(NUDGED) == "torch" and array.weight.name == "running_var"
+            biased = (
+                backend.removesuffix(PERTURBED) == "torch" and array.weight.name == "running_var"
+            )
             values.append(self._biased(value, array) if biased and value is not None else value)
         return self._apart(values)
 
@@ -209,18 +211,18 @@ class Comparison:
         return faults
 
 
-def beside_rounding(found: Verification, nudged: Verification) -> Verification:
+def beside_rounding(found: Verification, perturbed: Verification) -> Verification:
     """What a verification found, its differences beside those of a backend and the same backend
     nudged."""
     rows = tuple(
         Row(row.node, row.size, *map(_beside, row.differences.values(), other.differences.values()))
-        for row, other in zip(found.rows, nudged.rows, strict=True)
+        for row, other in zip(found.rows, perturbed.rows, strict=True)
     )
-    return found._replace(rows=rows, loss=_beside(found.loss, nudged.loss))
+    return found._replace(rows=rows, loss=_beside(found.loss, perturbed.loss))
 
 
-def _beside(one: Difference | None, nudged: Difference | None) -> Difference | None:
-    return one if one is None or nudged is None else one._replace(rounding=nudged.share)
+def _beside(one: Difference | None, perturbed: Difference | None) -> Difference | None:
+    return one if one is None or perturbed is None else one._replace(rounding=perturbed.share)
 
 
 def _joined(*differences: Difference | None) -> Difference | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from archc.verify.draws import Draw, drawn
+from archc.verify.random_values import Draw, drawn
 from archc.weights.layout import Layout, to_canonical, to_framework
 
 PLAN, SOURCE, SUMMARY = "plan.json", "emitted.py", "summary.json"

@@ -21,10 +21,10 @@ from archc.verify.exchange import Fault, Folder, of_exception, serve
 def run(path: str) -> None:
     """Run the network in a folder, and leave there what came of it."""
     folder = Folder(path)
-    engine = os.environ["KERAS_BACKEND"]
+    runtime = os.environ["KERAS_BACKEND"]
     first = "keras" not in sys.modules
     try:
-        framework = import_module(engine)
+        framework = import_module(runtime)
         import keras
     except ImportError as error:
         folder.summary["missing"] = error.name
@@ -33,16 +33,16 @@ def run(path: str) -> None:
     if first:
         gc.freeze()  # what the frameworks hold is never garbage: `clear_session` need not look
     names = {"tensorflow": "TensorFlow", "jax": "JAX"}
-    version = f"Keras {keras.__version__} on {names[engine]} {framework.__version__}"
+    version = f"Keras {keras.__version__} on {names[runtime]} {framework.__version__}"
     folder.summary["version"] = version
     dtype = folder.plan["dtype"]
-    if engine == "jax":
+    if runtime == "jax":
         framework.config.update("jax_enable_x64", dtype == "float64")
         _keep_precision(dtype)
     before = keras.config.floatx()
     keras.config.set_floatx(dtype)
     try:
-        if engine == "jax":
+        if runtime == "jax":
             _run(folder, _jax_evaluation, _jax_step)
         else:
             _run(folder, _tensorflow_evaluation, _tensorflow_step)
@@ -82,12 +82,12 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     variables = _variables(folder, model, found)
     folder.summary["params"] = sum(prod(one.shape) for one in model.trainable_variables)
     folder.summary["counted"] = model.count_params()
-    noisy = [
+    stochastic = [
         (node, found[index][0])
         for index, node in enumerate(folder.plan["nodes"])
         if node["rate"] is not None
     ]
-    _check_rates(folder, noisy)
+    _check_rates(folder, stochastic)
     given = folder.plan["inputs"]
     if len(model.inputs) != len(given):
         raise Fault(f"takes {len(model.inputs)} inputs in place of {len(given)}")
@@ -108,7 +108,7 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     _write(folder, "evaluation", order, results)
     if not folder.takes_step:
         return
-    for _, layer in noisy:
+    for _, layer in stochastic:
         layer.rate = 0.0
     _train(folder, capture, inputs, order, variables, step)
 
@@ -164,8 +164,8 @@ def _variables(folder: Folder, model: Any, found: dict[int, list[Any]]) -> list[
     return made
 
 
-def _check_rates(folder: Folder, noisy: Sequence[tuple[dict[str, Any], Any]]) -> None:
-    for node, layer in noisy:
+def _check_rates(folder: Folder, stochastic: Sequence[tuple[dict[str, Any], Any]]) -> None:
+    for node, layer in stochastic:
         if layer.rate != node["rate"]:
             folder.tell(Fault(f"drops {layer.rate} in place of {node['rate']}", node["path"]))
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 from archc import backends
-from archc.backends.base import Placed, hole
+from archc.backends.base import Placement, placeholder
 from archc.backends.blocks.dataflow import Uses
 from archc.codegen.rewrite import children
 from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
 from archc.ir.costs import Costs
 from archc.ops.regularization import Dropout, DropPath
 from archc.spec import Spec
-from archc.verify.draws import draw_of
+from archc.verify.random_values import draw_of
 from archc.verify.settings import Settings
 from archc.weights.layout import arrays, slots, value_layouts
 
@@ -69,7 +69,7 @@ def plan(
     }
 
 
-def _stage(placed: Placed, inputs: int) -> dict[str, Any]:
+def _stage(placed: Placement, inputs: int) -> dict[str, Any]:
     """A layer by its place, or the operations of an expression."""
     if placed.place is not None:
         return {"layer": placed.place}
@@ -82,7 +82,7 @@ def operations(expression: Expr, inputs: int) -> list[tuple[str, list[int]]]:
     Each is told by its name and the values that it takes: from 0 the inputs, from -1 down the
     results of the operations before it."""
     found: list[tuple[str, list[int]]] = []
-    holes = {hole(index).name: index for index in range(inputs)}
+    holes = {placeholder(index).name: index for index in range(inputs)}
 
     def visit(expr: Expr) -> list[int]:
         if isinstance(expr, Ref):

@@ -9,7 +9,7 @@ from archc.diagnostics import visible
 from archc.diagnostics.ansi import paint
 from archc.verify.compare import Difference
 from archc.verify.comparison import Row, Verification
-from archc.verify.engines import tensorflow_lacks
+from archc.verify.runtimes import tensorflow_lacks
 
 _TITLES = ("layer", "op", "size", "evaluation", "training", "gradient", "statistics")
 _WRONG, _ROUNDING = "!", "~"

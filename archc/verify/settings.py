@@ -26,7 +26,7 @@ class Settings(NamedTuple):
         return TOLERANCES[self.dtype]
 
 
-class Given(NamedTuple):
+class FixedTensors(NamedTuple):
     """Arrays in place of drawn ones, in canonical layout: `weights` by their keys, `inputs` by the
     inputs' paths, with the batch as their first axis."""
 

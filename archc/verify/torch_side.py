@@ -79,7 +79,7 @@ def _state(folder: Folder, model: Any) -> list[Any]:
 
 
 def _check_rates(folder: Folder, trace: _Trace) -> None:
-    for node, layer in trace.noisy():
+    for node, layer in trace.stochastic():
         rate = layer.p if hasattr(layer, "p") else layer.rate
         if rate != node["rate"]:
             folder.tell(Fault(f"drops {rate} in place of {node['rate']}", node["path"]))
@@ -104,7 +104,7 @@ def _train(folder: Folder, model: Any, trace: _Trace, state: Sequence[Any]) -> N
     import torch
 
     model.train()
-    for _, layer in trace.noisy():
+    for _, layer in trace.stochastic():
         setattr(layer, "p" if hasattr(layer, "p") else "rate", 0.0)
     outputs = trace.run(_inputs(folder), "training")
     loss = sum(
@@ -152,7 +152,7 @@ class _Trace:
         self.passed = self._passed()
         self._align()
 
-    def noisy(self) -> Iterator[tuple[dict[str, Any], Any]]:
+    def stochastic(self) -> Iterator[tuple[dict[str, Any], Any]]:
         """The nodes that drop something, with their layers."""
         for node in self.folder.plan["nodes"]:
             if node["rate"] is not None:

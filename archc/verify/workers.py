@@ -45,15 +45,15 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, engine: str) -> None:
+    def start(self, runtime: str) -> None:
         """Start the process of a framework, unless it runs."""
-        if engine not in self.processes:
-            self.processes[engine] = self._started(engine)
+        if runtime not in self.processes:
+            self.processes[runtime] = self._started(runtime)
 
-    def run(self, engine: str, folder: str) -> None:
+    def run(self, runtime: str, folder: str) -> None:
         """Let a framework's process run what is in a folder. Raises WorkerError where it dies."""
-        self.start(engine)
-        process = self.processes[engine]
+        self.start(runtime)
+        process = self.processes[runtime]
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -63,29 +63,29 @@ class Workers:
         except BrokenPipeError:
             answer = ""
         if answer != "done\n":
-            raise WorkerError(self._how_it_ended(engine))
+            raise WorkerError(self._how_it_ended(runtime))
 
-    def stop(self, engine: str) -> None:
+    def stop(self, runtime: str) -> None:
         """End a framework's process, so that its memory is free."""
-        process = self.processes.pop(engine)
+        process = self.processes.pop(runtime)
         process.kill()
         with suppress(BrokenPipeError):
             process.communicate()
 
     def close(self) -> None:
         """End all processes, and remove what they leave."""
-        for engine in list(self.processes):
-            self.stop(engine)
+        for runtime in list(self.processes):
+            self.stop(runtime)
         self.home.cleanup()
 
-    def _log(self, engine: str) -> str:
-        return os.path.join(self.home.name, f"{engine}.log")
+    def _log(self, runtime: str) -> str:
+        return os.path.join(self.home.name, f"{runtime}.log")
 
-    def _started(self, engine: str) -> subprocess.Popen[str]:
-        own = {"KERAS_BACKEND": engine, "KERAS_HOME": self.home.name}
-        with open(self._log(engine), "wb") as log:
+    def _started(self, runtime: str) -> subprocess.Popen[str]:
+        own = {"KERAS_BACKEND": runtime, "KERAS_HOME": self.home.name}
+        with open(self._log(runtime), "wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-P", "-m", MODULES[engine]],
+                [sys.executable, "-P", "-m", MODULES[runtime]],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -94,12 +94,12 @@ class Workers:
                 encoding="utf-8",
             )
 
-    def _how_it_ended(self, engine: str) -> str:
+    def _how_it_ended(self, runtime: str) -> str:
         """How a process ended, which is then forgotten: the next use starts another."""
-        code = self.processes[engine].wait()
-        self.stop(engine)
-        with open(self._log(engine), encoding="utf-8", errors="replace") as log:
+        code = self.processes[runtime].wait()
+        self.stop(runtime)
+        with open(self._log(runtime), encoding="utf-8", errors="replace") as log:
             told = " ".join(log.read().split())
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         memory = " (out of memory?)" if code == -9 else ""
-        return f"the process of {engine} {how}{memory}: {told[-LONGEST_TOLD:]}"
+        return f"the process of {runtime} {how}{memory}: {told[-LONGEST_TOLD:]}"

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple, NoReturn
 
-from archc.diagnostics import Diagnostic, Place, SourceText, SpecError, encodable
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable
 from archc.weights.sandbox import asked
 
 FORMAT = "archc-weights"
@@ -65,14 +65,14 @@ class Stored(NamedTuple):
     groups: Mapping[str, str] = {}
 
 
-def place_of(path: str) -> Place:
+def span_of(path: str) -> Span:
     """The place of a fault of a whole file."""
-    return Place(SourceText(encodable(path), ""), 1, 1, 1, 1)
+    return Span(SourceText(encodable(path), ""), 1, 1, 1, 1)
 
 
 def refuse(path: str, reason: str, hint: str | None = None) -> NoReturn:
     """Raise the fault of a file that cannot be read."""
-    raise SpecError([Diagnostic("ARC603", f"cannot be read: {reason}", place_of(path), hint)])
+    raise SpecError([Diagnostic("ARC603", f"cannot be read: {reason}", span_of(path), hint)])
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def opened(path: str) -> Iterator[Stored]:
     except OSError as error:
         reason = (error.strerror or "input/output error").lower()
         message = f"cannot be read: {reason}"
-        raise SpecError([Diagnostic("ARC001", message, place_of(path))]) from None
+        raise SpecError([Diagnostic("ARC001", message, span_of(path))]) from None
     with ExitStack() as stack:
         foreign = _foreign(first)
         # First this: the length that a safetensors file begins with may read `PK`.

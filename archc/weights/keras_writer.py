@@ -11,14 +11,14 @@ import json
 import os
 import sys
 
-ENGINES = ("tensorflow", "jax", "torch")
+RUNTIMES = ("tensorflow", "jax", "torch")
 """What Keras may run on, whatever the user has set: the file is the same on each."""
 
 
 def write(folder: str, path: str) -> None:
     """Build the model, set all its variables, and let Keras save them."""
-    found = (engine for engine in ENGINES if importlib.util.find_spec(engine) is not None)
-    os.environ["KERAS_BACKEND"] = next(found, ENGINES[0])
+    found = (runtime for runtime in RUNTIMES if importlib.util.find_spec(runtime) is not None)
+    os.environ["KERAS_BACKEND"] = next(found, RUNTIMES[0])
     import keras
     import numpy
 

@@ -20,7 +20,7 @@ from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 from archc import backends
-from archc.backends.base import Placed
+from archc.backends.base import Placement
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.keras.layout import observed_flattens
 from archc.codegen.tree import Ref
@@ -113,7 +113,7 @@ def slots(backend: str, spec: Spec, costs: Costs) -> dict[str, Slot]:
             found[array.key] = candidates[0]
         else:
             message = f"it is not known where the {backend} backend keeps `{array.key}`"
-            unknown.append(Diagnostic("ARC602", message, array.node.origin.place))
+            unknown.append(Diagnostic("ARC602", message, array.node.origin.span))
     if unknown:
         raise SpecError(unknown)
     return found
@@ -199,7 +199,7 @@ _KERAS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def _kind(placed: Placed) -> str:
+def _kind(placed: Placement) -> str:
     """The class of a layer without its number of spatial axes."""
     layer = placed.stage.layer
     assert layer is not None
@@ -207,13 +207,13 @@ def _kind(placed: Placed) -> str:
     return re.sub(r"[123][dD]", "", layer.function.name)
 
 
-def _torch_layouts(array: Array, placed: Placed, source: Node, order: Order | None) -> Found:
+def _torch_layouts(array: Array, placed: Placement, source: Node, order: Order | None) -> Found:
     variable = _TORCH.get(_kind(placed), {}).get(array.weight.name)
     if variable is not None:
         yield variable, _as_it_is(array.weight.shape)
 
 
-def _keras_layouts(array: Array, placed: Placed, source: Node, order: Order | None) -> Found:
+def _keras_layouts(array: Array, placed: Placement, source: Node, order: Order | None) -> Found:
     kind, shape = _kind(placed), array.weight.shape
     variable = _KERAS.get(kind, {}).get(array.weight.name)
     if variable is None:

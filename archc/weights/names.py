@@ -18,7 +18,7 @@ from archc.backends.blocks.dataflow import Uses
 from archc.diagnostics import Diagnostic, SpecError, did_you_mean
 from archc.ir.costs import Costs
 from archc.language.values import Value
-from archc.weights.files import DTYPES, ORDER, Entry, Stored, place_of
+from archc.weights.files import DTYPES, ORDER, Entry, Stored, span_of
 from archc.weights.layout import Array, Layout
 
 MOST_TOLD = 20
@@ -73,18 +73,18 @@ def matched(
         first = takers.setdefault(name, one.array.key)
         if first != one.array.key:
             message = f"`{first}` and `{one.array.key}` are both given `{name}`"
-            found.append(Diagnostic("ARC604", message, one.array.node.origin.place))
+            found.append(Diagnostic("ARC604", message, one.array.node.origin.span))
         elif name in given:
             found += _differences(one, name, given[name], stored)
         else:
             message = f"`{one.array.key}` is missing: {stored.path} has no `{name}`"
-            place = one.array.node.origin.place
+            span = one.array.node.origin.span
             # Looking for near names takes time, for faults that are not told.
             near = len(found) < MOST_TOLD and len(given) <= MANY
             hint = did_you_mean(name, _like(one, spare)) if near else None
-            found.append(Diagnostic("ARC604", message, place, hint))
+            found.append(Diagnostic("ARC604", message, span, hint))
     found += [
-        Diagnostic("ARC604", f"`{name}` belongs to no array of the network", place_of(stored.path))
+        Diagnostic("ARC604", f"`{name}` belongs to no array of the network", span_of(stored.path))
         for name in given
         if name not in takers
     ]
@@ -103,7 +103,7 @@ def _of_another(stored: Stored, costs: Costs) -> Iterator[Diagnostic]:
     ours, theirs = costs.graph.about.name, stored.metadata.get("name", "")
     if stored.kind == "neutral" and theirs != ours:
         message = f"it has the weights of `{theirs[:100]}`, not of `{ours}`"
-        yield Diagnostic("ARC604", message, place_of(stored.path))
+        yield Diagnostic("ARC604", message, span_of(stored.path))
 
 
 def _unwrapped(given: Mapping[str, Entry]) -> dict[str, Entry]:
@@ -116,14 +116,14 @@ def _unwrapped(given: Mapping[str, Entry]) -> dict[str, Entry]:
 
 
 def _differences(one: Wanted, name: str, entry: Entry, stored: Stored) -> Iterator[Diagnostic]:
-    place = one.array.node.origin.place
+    span = one.array.node.origin.span
     shape = one.layout.kept
     if entry.shape != shape:
         message = f"`{name}` of {stored.path} has the shape {entry.shape} in place of {shape}"
-        yield Diagnostic("ARC604", message, place)
+        yield Diagnostic("ARC604", message, span)
     if entry.dtype not in DTYPES:
         message = f"`{name}` of {stored.path} has the type {entry.dtype}"
-        yield Diagnostic("ARC604", message, place, f"{', '.join(DTYPES)} are read")
+        yield Diagnostic("ARC604", message, span, f"{', '.join(DTYPES)} are read")
 
 
 def _shortened(found: list[Diagnostic], stored: Stored) -> list[Diagnostic]:
@@ -133,7 +133,7 @@ def _shortened(found: list[Diagnostic], stored: Stored) -> list[Diagnostic]:
     more = f"{len(found) - MOST_TOLD:,} more arrays are missing, left over or of another shape"
     names = "`archc weights import --names` takes a table where only the names differ"
     hint = f"is it a file of this network? {names}" if stored.kind != "neutral" else None
-    return [*found[:MOST_TOLD], Diagnostic("ARC604", more, place_of(stored.path), hint)]
+    return [*found[:MOST_TOLD], Diagnostic("ARC604", more, span_of(stored.path), hint)]
 
 
 # By a table
@@ -150,10 +150,10 @@ def _renamed(one: Wanted, table: Mapping[str, str]) -> str:
     return one.name
 
 
-def _number(numbers: Mapping[str, str], hole: re.Match[str]) -> str:
+def _number(numbers: Mapping[str, str], placeholder: re.Match[str]) -> str:
     """What stands for `{n}` or `{n-1}`."""
-    number = numbers[hole[1]]
-    return number if hole[2] is None else str(int(number) + int(hole[2]))
+    number = numbers[placeholder[1]]
+    return number if placeholder[2] is None else str(int(number) + int(placeholder[2]))
 
 
 def read_table(value: Value) -> dict[str, str]:
@@ -164,20 +164,20 @@ def read_table(value: Value) -> dict[str, str]:
     Raises SpecError (ARC604).
     """
     if not isinstance(value.data, dict):
-        raise SpecError([Diagnostic("ARC604", "a table of names is a mapping", value.place)])
+        raise SpecError([Diagnostic("ARC604", "a table of names is a mapping", value.span)])
     table: dict[str, str] = {}
     found = []
     for ours, theirs in value.data.items():
         holes = _PLACEHOLDER.findall(ours)
         if not isinstance(theirs.data, str):
             message = f"`{ours}` must be given the name of a layer"
-            found.append(Diagnostic("ARC604", message, theirs.place))
+            found.append(Diagnostic("ARC604", message, theirs.span))
         elif not _PATTERN.fullmatch(ours) or len(set(holes)) < len(holes):
             message = f"`{ours}` is no path of ops with each `{{n}}` once"
-            found.append(Diagnostic("ARC604", message, theirs.key_place or theirs.place))
-        elif not {hole for hole, _ in _COUNTED.findall(theirs.data)} <= set(holes):
+            found.append(Diagnostic("ARC604", message, theirs.key_span or theirs.span))
+        elif not {placeholder for placeholder, _ in _COUNTED.findall(theirs.data)} <= set(holes):
             message = f"`{theirs.data}` has a number that `{ours}` does not give"
-            found.append(Diagnostic("ARC604", message, theirs.place))
+            found.append(Diagnostic("ARC604", message, theirs.span))
         else:
             table[ours] = theirs.data
     if found:

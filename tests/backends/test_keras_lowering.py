@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from archc.backends.base import INCOMING, Refusal, Site, Stage
+from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, Refusal
 from archc.backends.keras.lowering import (
     HELPERS,
     LOWERINGS,
@@ -99,8 +99,8 @@ def namespace() -> dict[str, Any]:
 SCOPE = namespace()
 
 
-def stages_of(op: Op, *inputs: Axes, nonnegative: bool = False) -> tuple[Stage, ...]:
-    return LOWERINGS[type(op)](Site(op, inputs, op.infer(inputs), nonnegative))
+def stages_of(op: Op, *inputs: Axes, nonnegative: bool = False) -> tuple[LoweredLayer, ...]:
+    return LOWERINGS[type(op)](LoweringContext(op, inputs, op.infer(inputs), nonnegative))
 
 
 def written(op: Op, *inputs: Axes, nonnegative: bool = False) -> list[str]:
@@ -125,7 +125,7 @@ def channels_first(array: Array, x: Axes) -> Array:
     return np.moveaxis(array, -1, 1) if x.is_map else array
 
 
-def model_of(stages: tuple[Stage, ...], inputs: tuple[Axes, ...]) -> Any:
+def model_of(stages: tuple[LoweredLayer, ...], inputs: tuple[Axes, ...]) -> Any:
     given = [keras.Input(stored(x)) for x in inputs]
     value: Any = given if len(given) > 1 else given[0]
     for stage in stages:
@@ -877,14 +877,14 @@ def test_one_stage_is_the_main_one() -> None:
 def test_flatten_where_the_order_shows() -> None:
     op = Flatten()
     for x in SHAPED:
-        site = Site(op, (x,), op.infer((x,)))
+        site = LoweringContext(op, (x,), op.infer((x,)))
         value = np.random.default_rng(1).normal(size=(BATCH, *x.sizes)).astype("float32")
         made = model_of(lower_flatten_canonical(site), (x,))(channels_last(value, x))
         np.testing.assert_array_equal(
             keras.ops.convert_to_numpy(made), value.reshape(BATCH, x.elements)
         )
     for x in (feature_map(1, (3, 4)), feature_map(5, (1, 1)), VECTOR):
-        site = Site(op, (x,), op.infer((x,)))
+        site = LoweringContext(op, (x,), op.infer((x,)))
         assert lower_flatten_canonical(site) == stages_of(op, x)
 
 

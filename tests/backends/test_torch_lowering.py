@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from archc.backends.base import INCOMING, Refusal, Site, Stage
+from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, Refusal
 from archc.backends.torch import lowering
 from archc.backends.torch.lowering import (
     HELPERS,
@@ -30,7 +30,7 @@ from archc.codegen.rewrite import walk
 from archc.codegen.tree import Assign, Expr, Lit, Module, Raw, Ref
 from archc.ops import OPS, activation
 from archc.ops.axes import Axes, feature_map, vector
-from archc.ops.base import Op, ShapeFault
+from archc.ops.base import Op, ShapeError
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.dense import Dense, Rbf
 from archc.ops.fields import Amounts, pairs_per_axis, per_axis
@@ -101,8 +101,8 @@ def namespace() -> dict[str, Any]:
 SCOPE = namespace()
 
 
-def stages_of(op: Op, *inputs: Axes) -> tuple[Stage, ...]:
-    return LOWERINGS[type(op)](Site(op, inputs, op.infer(inputs)))
+def stages_of(op: Op, *inputs: Axes) -> tuple[LoweredLayer, ...]:
+    return LOWERINGS[type(op)](LoweringContext(op, inputs, op.infer(inputs)))
 
 
 def written(op: Op, *inputs: Axes) -> list[str]:
@@ -571,7 +571,7 @@ LINE, EVEN, ODD, BOX = (
 VECTOR, TOKENS = vector(12), sequence(3, 4)
 MAPS = (LINE, EVEN, ODD, BOX)
 
-Window = int | tuple[int, ...]
+WindowSize = int | tuple[int, ...]
 Case = tuple[Op, tuple[Axes, ...]]
 
 
@@ -581,7 +581,7 @@ def possible(ops: Sequence[Op], *inputs: Axes) -> list[Case]:
     for op in ops:
         try:
             op.infer(inputs)
-        except ShapeFault:
+        except ShapeError:
             continue
         found.append((op, inputs))
     return found
@@ -592,7 +592,7 @@ PADDINGS: tuple[str | Amounts, ...] = ("valid", "same", 1, ((0, 1), (0, 1)), ((1
 
 def convolutions() -> list[Case]:
     cases = []
-    kernels: tuple[Window, ...] = (1, 2, 3, 4, (3, 1))
+    kernels: tuple[WindowSize, ...] = (1, 2, 3, 4, (3, 1))
     for kernel, stride, padding in product(kernels, (1, 2, 3), PADDINGS):
         op = Conv(filters=4, kernel_size=kernel, stride=stride, padding=padding)
         cases += possible([op], EVEN) + possible([op], ODD)
@@ -612,7 +612,7 @@ def convolutions() -> list[Case]:
 
 def transposed() -> list[Case]:
     cases = []
-    extras: tuple[Window, ...] = (0, 1, (0, 3))
+    extras: tuple[WindowSize, ...] = (0, 1, (0, 3))
     for kernel, stride, padding, extra in product(
         (1, 2, 3, 4, 5), (1, 2, 4), (*PADDINGS, ((3, 0), (0, 3))), extras
     ):
@@ -638,7 +638,7 @@ def transposed() -> list[Case]:
 
 def pools() -> list[Case]:
     cases = []
-    kernels: tuple[Window, ...] = (1, 2, 3, 4, (3, 2))
+    kernels: tuple[WindowSize, ...] = (1, 2, 3, 4, (3, 2))
     for kernel, stride, padding, ceil in product(
         kernels, (None, 1, 2, 3, 5), (*PADDINGS, 2), (False, True)
     ):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archc.api import Network
-from archc.backends.base import Stage
+from archc.backends.base import LoweredLayer
 from archc.backends.lower import lower_graph
 from archc.backends.torch import BACKEND, HELPERS
 from archc.codegen.rewrite import walk
@@ -117,7 +117,7 @@ class _Reader:
         self.coming = iter(events)
         self.early: list[Event] = []
 
-    def of_stage(self, stage: Stage, path: str) -> list[Event]:
+    def of_stage(self, stage: LoweredLayer, path: str) -> list[Event]:
         event = self.following(path)
         while event.layer is None and stage.expression is None:
             self.early.append(event)

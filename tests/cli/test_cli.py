@@ -16,7 +16,7 @@ import pytest
 
 import archc
 from archc import backends, cli
-from archc.diagnostics import Diagnostic, Note, Place, SourceText, SpecError, formats
+from archc.diagnostics import Diagnostic, Note, SourceText, Span, SpecError, formats
 from archc.diagnostics.codes import CODES
 from archc.ir.costs import Costs
 from archc.ops import OPS
@@ -262,7 +262,7 @@ def test_json_findings(capsys: Capture) -> None:
 
 def hostile() -> Diagnostic:
     source = SourceText("a,b:c%0A\n::error::.yaml", "x\n")
-    place = Place(source, 1, 1, 1, 2)
+    place = Span(source, 1, 1, 1, 2)
     note = Note("first given here", place)
     return Diagnostic("ARC007", "duplicate 100%\r\n::warning::\x1b", place, "a: b, c", (note,))
 
@@ -529,7 +529,7 @@ def test_a_refusal_of_a_backend_is_a_finding(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture, at_home: Path
 ) -> None:
     def refuse(backend: str, spec: object, costs: Costs) -> str:
-        place = costs.layers[0].node.origin.place
+        place = costs.layers[0].node.origin.span
         raise SpecError([Diagnostic("ARC601", "no such layer", place)])
 
     monkeypatch.setattr(backends, "emit", refuse)

@@ -44,10 +44,10 @@ def test_messages(name: str) -> None:
 def test_places_lie_in_the_text_and_faults_come_in_file_order(name: str) -> None:
     with pytest.raises(SpecError) as refusal:
         read_spec(name).checked()
-    origins = [diagnostic.place.origin for diagnostic in refusal.value.diagnostics]
+    origins = [diagnostic.span.origin for diagnostic in refusal.value.diagnostics]
     assert origins == sorted(origins)
     for diagnostic in refusal.value.diagnostics:
-        for place in (diagnostic.place, *(note.place for note in diagnostic.notes)):
+        for place in (diagnostic.span, *(note.span for note in diagnostic.notes)):
             if place.source.text:
                 assert 1 <= place.line <= place.source.text.count("\n") + 1
                 assert 1 <= place.column <= len(place.source.line(place.line)) + 1

@@ -20,7 +20,7 @@ from typing import Any
 
 from archc import __version__
 from archc.verify import Settings
-from archc.verify.engines import ENGINES
+from archc.verify.runtimes import RUNTIMES
 from archc.verify.settings import TOLERANCES
 from tests.differential.coverage import all_options, all_pairs, counted
 from tests.differential.runs import Run, quick_workers, ruff_faults, runs, write_sources
@@ -129,7 +129,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--record", type=Path, help="where to add what came of it")
     parser.add_argument("--chunk", type=int, default=50, help="specs between two writings")
     parser.add_argument("--dtype", choices=[*TOLERANCES], default="float64")
-    parser.add_argument("--keras-backend", choices=ENGINES)
+    parser.add_argument("--keras-backend", choices=RUNTIMES)
     return parser.parse_args()
 
 

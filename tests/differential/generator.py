@@ -25,7 +25,7 @@ from archc.ir.costs import Costs
 from archc.ir.graph import Node
 from archc.ops import MERGES
 from archc.ops.axes import Axes, axes_of
-from archc.verify.engines import tensorflow_lacks
+from archc.verify.runtimes import tensorflow_lacks
 from tests.differential.accepting import MOST_NODES, accepted
 from tests.differential.coverage import pair_step
 from tests.differential.lifting import (

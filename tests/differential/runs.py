@@ -101,8 +101,8 @@ def runs(seeds: Sequence[int], workers: Workers, settings: Settings | None = Non
     for number, seed in enumerate(seeds, start=1):
         yield run(seed, workers, settings)
         if number % FRESH == 0:
-            for engine in list(workers.processes):
-                workers.stop(engine)
+            for runtime in list(workers.processes):
+                workers.stop(runtime)
 
 
 def write_sources(made: Run, folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from archc.ops import MERGES, OPS
 from archc.ops.axes import Axes
-from archc.ops.base import Op, ShapeFault
+from archc.ops.base import Op, ShapeError
 from archc.ops.fields import EXPRESSION_SCHEMA, FieldInfo, Schema, fields_of
 
 CHOSEN = 0.8
@@ -82,7 +82,7 @@ def output(made: dict[str, Any], x: Axes) -> Axes | None:
     typed = {key: kinds[key].convert(one) for key, one in given.items()}
     try:
         return OPS[name](**typed).infer((x,))
-    except ShapeFault:
+    except ShapeError:
         return None
 
 

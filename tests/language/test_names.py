@@ -14,7 +14,7 @@ from archc.language import names
 
 
 def test_builtins_are_pythons() -> None:
-    public = {name for name in dir(builtins) if names.fault_of_name(name) is None}
+    public = {name for name in dir(builtins) if names.name_error(name) is None}
     assert public <= names.BUILTINS
 
 
@@ -31,7 +31,7 @@ def test_attributes_of_the_frameworks_are_refused(framework: str) -> None:
     answer = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    missing = [name for name in answer.stdout.split() if names.fault_of_attribute(name) is None]
+    missing = [name for name in answer.stdout.split() if names.attribute_error(name) is None]
     assert missing == []
 
 
@@ -40,17 +40,17 @@ def test_attributes_of_the_frameworks_are_refused(framework: str) -> None:
     ["", "Conv", "conv1\n", "1conv", "_conv", "conv-1", "a" * 65, "c\u00f6nv", "\ufb01t", "conv 1"],
 )
 def test_malformed_names_are_refused(name: str) -> None:
-    assert names.fault_of_name(name) is not None
+    assert names.name_error(name) is not None
 
 
 @pytest.mark.parametrize("name", keyword.kwlist)
 def test_keywords_are_refused(name: str) -> None:
-    assert names.fault_of_name(name) is not None
+    assert names.name_error(name) is not None
 
 
 @pytest.mark.parametrize("name", ["conv1", "features", "classifier", "layer1", "downsample", "fc"])
 def test_usual_names_are_taken(name: str) -> None:
-    assert names.fault_of_attribute(name) is None
+    assert names.attribute_error(name) is None
 
 
 @pytest.mark.parametrize(
@@ -59,25 +59,25 @@ def test_usual_names_are_taken(name: str) -> None:
 )
 def test_class_names_are_in_camel_case(name: str, expected: str) -> None:
     assert names.camel_case(name) == expected
-    assert names.fault_of_class(expected) is None
+    assert names.class_error(expected) is None
 
 
 @pytest.mark.parametrize("name", ["None", "lenet", "LeNet_5", "Le Net", "A" * 65, ""])
 def test_bad_class_names_are_refused(name: str) -> None:
-    assert names.fault_of_class(name) is not None
+    assert names.class_error(name) is not None
 
 
 def test_functions_that_emitted_source_defines_are_no_parameters() -> None:
-    functions = {name for name in keras.HELPERS if names.fault_of_name(name) is None}
+    functions = {name for name in keras.HELPERS if names.name_error(name) is None}
     assert functions == names.FUNCTIONS
-    assert all(names.fault_of_param(name) is not None for name in functions)
-    assert names.fault_of_attribute("scaled_tanh") is None
+    assert all(names.param_error(name) is not None for name in functions)
+    assert names.attribute_error("scaled_tanh") is None
 
 
 def test_classes_that_emitted_source_uses_are_refused() -> None:
     used = {*torch.KNOWN, *torch.HELPERS}
     assert {name for name in used if name[0].isupper()} == names.CLASSES
-    assert all(names.fault_of_class(name) is not None for name in names.CLASSES)
+    assert all(names.class_error(name) is not None for name in names.CLASSES)
 
 
 def test_a_class_is_taken_once() -> None:

@@ -13,9 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archc.diagnostics import Diagnostic, Place, SourceText, SpecError, concise, full
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, concise, full
 from archc.language import reader
-from archc.language.reader import MAX_BYTES, MAX_DEPTH, MAX_FAULTS, decode, parse, read_text
+from archc.language.reader import MAX_BYTES, MAX_DEPTH, MAX_ERRORS, decode, parse, read_text
 from archc.language.values import Value
 
 Input = TypeVar("Input", str, bytes)
@@ -44,7 +44,7 @@ def parsed(text: str) -> Value:
 
 def faults(text: str) -> list[tuple[str, int, int]]:
     """Code, line and column of everything that is wrong with `text`."""
-    return [(found.code, found.place.line, found.place.column) for found in refused(text)]
+    return [(found.code, found.span.line, found.span.column) for found in refused(text)]
 
 
 def refused(text: str) -> tuple[Diagnostic, ...]:
@@ -69,14 +69,14 @@ def child(value: Value, key: str | int) -> Value:
     return value.data[key]
 
 
-def span(place: Place) -> tuple[int, int, int, int]:
-    return place.line, place.column, place.end_line, place.end_column
+def span(span: Span) -> tuple[int, int, int, int]:
+    return span.line, span.column, span.end_line, span.end_column
 
 
 def everything(value: Value) -> Iterator[object]:
     """All that two equal readings have in common, in order."""
-    key = None if value.key_place is None else span(value.key_place)
-    yield span(value.place), key, value.quoted
+    key = None if value.key_span is None else span(value.key_span)
+    yield span(value.span), key, value.quoted
     if isinstance(value.data, dict):
         for name, item in value.data.items():
             yield name
@@ -178,7 +178,7 @@ def test_quoted_and_block_scalars_are_text(parser: str, text: str, style: str) -
 )
 def test_numbers_out_of_range(parser: str, text: str) -> None:
     (found,) = refused(f"a: 1\nkey: [{text}]\n")
-    assert (found.code, span(found.place)) == ("ARC010", (2, 7, 2, 7 + len(text)))
+    assert (found.code, span(found.span)) == ("ARC010", (2, 7, 2, 7 + len(text)))
     assert len(found.message) < 120
 
 
@@ -203,15 +203,15 @@ def test_places(parser: str) -> None:
         "\n"
         "last: {a, b: }\n"
     )
-    assert span(root.place) == (2, 1, 15, 15)
-    assert root.key_place is None
+    assert span(root.span) == (2, 1, 15, 15)
+    assert root.key_span is None
 
     def at(*path: str | int) -> tuple[tuple[int, int, int, int], tuple[int, int] | None]:
         value = root
         for key in path:
             value = child(value, key)
-        key_place = value.key_place
-        return span(value.place), None if key_place is None else (key_place.line, key_place.column)
+        key_span = value.key_span
+        return span(value.span), None if key_span is None else (key_span.line, key_span.column)
 
     assert at("n\u00e4me") == ((2, 7, 2, 8), (2, 1))
     assert at("\U0001f600") == ((3, 4, 3, 28), (3, 1))
@@ -233,14 +233,14 @@ def test_places(parser: str) -> None:
 
 def test_a_list_of_pairs_and_an_empty_block_scalar_end_where_their_text_does(parser: str) -> None:
     root = parsed("a: [b: 1 , c]\nd: |\n\n# c\ne: 2")
-    assert span(child(child(root, "a"), 0).place) == (1, 5, 1, 9)
-    assert span(child(root, "d").place) == (2, 4, 2, 5)
+    assert span(child(child(root, "a"), 0).span) == (1, 5, 1, 9)
+    assert span(child(root, "d").span) == (2, 4, 2, 5)
 
 
 def test_the_value_of_a_lone_question_mark_key_stands_at_its_key(parser: str) -> None:
     root = parsed("? a\n# c\n\n? b")
-    assert [span(child(root, key).place) for key in "ab"] == [(1, 4, 1, 4), (4, 4, 4, 4)]
-    assert span(root.place) == (1, 1, 4, 4)
+    assert [span(child(root, key).span) for key in "ab"] == [(1, 4, 1, 4), (4, 4, 4, 4)]
+    assert span(root.span) == (1, 1, 4, 4)
 
 
 def test_plain() -> None:
@@ -284,7 +284,7 @@ def test_refused_characters(parser: str, code: int) -> None:
     data = f"name: x\n# \u00e9{chr(code)}\ntitle: \u00e9 {chr(code)}\n".encode()
     with pytest.raises(SpecError) as caught:
         decode(data, "spec.yaml")
-    places = [(found.code, *span(found.place)) for found in caught.value.diagnostics]
+    places = [(found.code, *span(found.span)) for found in caught.value.diagnostics]
     assert places == [("ARC002", 2, 4, 2, 5), ("ARC002", 3, 10, 3, 11)]
     assert f"U+{code:04X}" in caught.value.diagnostics[0].message
     assert all(full(found).replace("\n", "").isprintable() for found in caught.value.diagnostics)
@@ -302,7 +302,7 @@ def test_other_characters_are_welcome(parser: str, text: str) -> None:
 @pytest.mark.parametrize("escape", ["\\e", "\\0", "\\x7f", "\\u202E", "\\ufeff", "\\L", "\\N"])
 def test_escapes_do_not_bring_refused_characters_back(parser: str, escape: str) -> None:
     (found,) = refused(f'a: 1\nb: "x{escape}y"\n')
-    assert (found.code, span(found.place)) == ("ARC002", (2, 4, 2, 8 + len(escape)))
+    assert (found.code, span(found.span)) == ("ARC002", (2, 4, 2, 8 + len(escape)))
 
 
 def test_harmless_escapes_are_read(parser: str) -> None:
@@ -314,7 +314,7 @@ def test_harmless_escapes_are_read(parser: str) -> None:
 def test_escapes_of_no_character(parser: str, escape: str) -> None:
     (found,) = refused(f'a: 1\nb: "{escape}"\n')
     assert found.code in ("ARC004", "ARC002")  # PyYAML's own scanner lets surrogates through
-    assert found.place.line == 2
+    assert found.span.line == 2
 
 
 def test_a_surrogate_in_the_text_itself(parser: str) -> None:
@@ -348,7 +348,7 @@ def test_not_utf8(data: bytes, line: int, column: int) -> None:
     with pytest.raises(SpecError) as caught:
         decode(data, "spec.yaml")
     (found,) = caught.value.diagnostics
-    assert (found.code, span(found.place)) == ("ARC002", (line, column, line, column + 1))
+    assert (found.code, span(found.span)) == ("ARC002", (line, column, line, column + 1))
     assert full(found).replace("\n", "").isprintable()
 
 
@@ -468,7 +468,7 @@ def test_a_percent_sign_is_no_directive_elsewhere(parser: str) -> None:
 def test_an_alias_shows_its_anchor(parser: str) -> None:
     _, found = refused("base: &base {a: 1}\nuse: *base\n")
     assert concise(found) == "spec.yaml:2:6: ARC005 *base: aliases are refused"
-    assert [(note.message, span(note.place)) for note in found.notes] == [
+    assert [(note.message, span(note.span)) for note in found.notes] == [
         ("the anchor is here", (1, 7, 1, 12))
     ]
 
@@ -476,14 +476,14 @@ def test_an_alias_shows_its_anchor(parser: str) -> None:
 def test_a_duplicate_key_shows_the_first(parser: str) -> None:
     (found,) = refused("a: 1\nb:\n  kernel: 1\n  stride: 2\n  kernel: 3\n")
     assert concise(found) == 'spec.yaml:5:3: ARC007 duplicate key "kernel"'
-    assert [(note.message, span(note.place)) for note in found.notes] == [
+    assert [(note.message, span(note.span)) for note in found.notes] == [
         ("first given here", (3, 3, 3, 9))
     ]
 
 
 def test_a_syntax_error_shows_what_was_being_read(parser: str) -> None:
     (found,) = refused("a: 1\nb: {c: 1\n\n")
-    assert [span(note.place)[:2] for note in found.notes] == [(2, 4)]
+    assert [span(note.span)[:2] for note in found.notes] == [(2, 4)]
     assert "flow mapping" in found.notes[0].message
 
 
@@ -531,7 +531,7 @@ def test_billion_laughs(parser: str) -> None:
     ids=["keys", "controls", "directives", "anchors", "tags", "numbers"],
 )
 def test_the_hundredth_fault_ends_the_reading(parser: str, text: str) -> None:
-    assert len(refused(text)) == MAX_FAULTS
+    assert len(refused(text)) == MAX_ERRORS
 
 
 @pytest.mark.parametrize(
@@ -638,8 +638,8 @@ def test_any_text_is_read_or_refused_with_places(tokens: list[str], start: str) 
     for refusal in (result for result in readings if isinstance(result, SpecError)):
         assert refusal.diagnostics
         for found in refusal.diagnostics:
-            assert 1 <= found.place.line <= text.count("\n") + 1
-            assert 1 <= found.place.column <= len(found.place.source.line(found.place.line)) + 1
+            assert 1 <= found.span.line <= text.count("\n") + 1
+            assert 1 <= found.span.column <= len(found.span.source.line(found.span.line)) + 1
             assert full(found).replace("\n", "").isprintable()
     # PyYAML's two scanners differ in where they refuse tabs, never in what they read.
     values = [list(everything(result)) for result in readings if isinstance(result, Value)]
@@ -664,8 +664,8 @@ def cannot_read(path: str | Path, root: str | Path | None = None) -> str:
     with pytest.raises(SpecError) as caught:
         read_text(str(path), display="shown.yaml", root=None if root is None else str(root))
     (found,) = caught.value.diagnostics
-    assert (found.code, span(found.place)) == ("ARC001", (1, 1, 1, 1))
-    assert found.place.source == SourceText("shown.yaml", "")
+    assert (found.code, span(found.span)) == ("ARC001", (1, 1, 1, 1))
+    assert found.span.source == SourceText("shown.yaml", "")
     assert full(found).isprintable()
     return found.message
 

@@ -73,8 +73,7 @@ def faults(folder: Path, text: str, head: str = HEAD) -> list[tuple[str, int, in
     with pytest.raises(SpecError) as refused:
         recipe(folder, text, head)
     return [
-        (one.code, one.place.line - FIRST + 1, one.place.column)
-        for one in refused.value.diagnostics
+        (one.code, one.span.line - FIRST + 1, one.span.column) for one in refused.value.diagnostics
     ]
 
 

@@ -12,8 +12,8 @@ import numpy
 import pytest
 
 from archc.api import Network, load
-from archc.verify import Given, Settings, WorkerError, Workers, outputs, report, verify
-from archc.verify.engines import engine_of, tensorflow_lacks
+from archc.verify import FixedTensors, Settings, WorkerError, Workers, outputs, report, verify
+from archc.verify.runtimes import runtime_of, tensorflow_lacks
 
 ROOT = Path(__file__).parents[2]
 HEAD = "archc: 1\nname: net\n"
@@ -27,10 +27,10 @@ def network(folder: Path, text: str) -> Network:
 
 
 @pytest.mark.parametrize("name", ["lenet5", "lenet5_1998"])
-@pytest.mark.parametrize("engine", ["tensorflow", "jax"])
-def test_published_networks_agree(name: str, engine: str, workers: Workers) -> None:
+@pytest.mark.parametrize("runtime", ["tensorflow", "jax"])
+def test_published_networks_agree(name: str, runtime: str, workers: Workers) -> None:
     net = load(str(ROOT / f"specs/{name}.yaml"), {})
-    found = verify(net.spec, net.costs, Settings(keras_backend=engine), workers=workers)
+    found = verify(net.spec, net.costs, Settings(keras_backend=runtime), workers=workers)
     assert found.agrees, found.first
     assert len(found.rows) == len(net.costs.layers)
     kinds = [kind for row in found.rows for kind, one in row.differences.items() if one is not None]
@@ -80,7 +80,7 @@ def test_given_arrays_take_the_place_of_drawn_ones(tmp_path: Path, workers: Work
     weight = numpy.arange(12.0).reshape(2, 6)
     bias = numpy.array([0.5, -1.0])
     x = numpy.arange(18.0).reshape(3, 2, 1, 3)
-    given = Given({"dense_1.weight": weight, "dense_1.bias": bias}, {"input": x})
+    given = FixedTensors({"dense_1.weight": weight, "dense_1.bias": bias}, {"input": x})
     for backend in ("torch", "keras"):
         found = outputs(net.spec, net.costs, backend, given, workers=workers)
         numpy.testing.assert_allclose(found["dense_1"], x.reshape(3, 6) @ weight.T + bias)
@@ -91,10 +91,13 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, workers: Workers) ->
     net = network(tmp_path, f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n")
     one = numpy.ones((1, 2, 6, 6))
     for given, told in (
-        (Given({"conv_1.weight": numpy.ones((3, 2, 3, 2))}), r"`conv_1.weight` has the shape"),
-        (Given({"conv_2.weight": numpy.ones(3)}), r"no `conv_2.weight`"),
-        (Given({}, {"x": one}), r"no `x`"),
-        (Given({}, {"input": one, "x": numpy.ones((2, 1))}), r"different sizes"),
+        (
+            FixedTensors({"conv_1.weight": numpy.ones((3, 2, 3, 2))}),
+            r"`conv_1.weight` has the shape",
+        ),
+        (FixedTensors({"conv_2.weight": numpy.ones(3)}), r"no `conv_2.weight`"),
+        (FixedTensors({}, {"x": one}), r"no `x`"),
+        (FixedTensors({}, {"input": one, "x": numpy.ones((2, 1))}), r"different sizes"),
     ):
         with pytest.raises(ValueError, match=told):
             verify(net.spec, net.costs, given=given, workers=workers)
@@ -135,7 +138,7 @@ def test_a_fault_is_seen_where_rounding_is_magnified(tmp_path: Path, workers: Wo
 
 def test_values_that_are_not_finite_are_told_as_such(tmp_path: Path, workers: Workers) -> None:
     net = network(tmp_path, f"{MAP}  - relu\n  - conv: {{filters: 2, kernel_size: 1}}\n  - relu\n")
-    given = Given({"conv_1.bias": numpy.array([0.0, numpy.nan])})
+    given = FixedTensors({"conv_1.bias": numpy.array([0.0, numpy.nan])})
     found = verify(net.spec, net.costs, given=given, workers=workers)
     assert (found.agrees, found.faults) == (False, ())
     line = "first divergence: `conv_1`, evaluation (there are values that are not finite)"
@@ -170,7 +173,7 @@ def test_what_tensorflow_lacks_is_left_to_jax(step: str, tmp_path: Path, workers
     net = network(tmp_path, f"{MAP}  - {step}\n")
     ((path, _),) = tensorflow_lacks(net.costs.graph, "float64")
     assert path == net.costs.layers[0].node.path
-    assert engine_of("keras", Settings(), net.costs.graph) == "jax"
+    assert runtime_of("keras", Settings(), net.costs.graph) == "jax"
     asked = verify(net.spec, net.costs, Settings(keras_backend="tensorflow"), workers=workers)
     assert not asked.agrees
     assert verify(net.spec, net.costs, workers=workers).agrees
@@ -186,7 +189,7 @@ def test_pools_of_three_axes_are_left_to_jax(step: str, tmp_path: Path, workers:
         net.spec, net.costs, Settings(keras_backend="tensorflow"), workers=workers
     ).agrees
     assert verify(net.spec, net.costs, workers=workers).agrees
-    assert engine_of("keras", Settings(dtype="float32"), net.costs.graph) == "tensorflow"
+    assert runtime_of("keras", Settings(dtype="float32"), net.costs.graph) == "tensorflow"
 
 
 def test_a_process_that_dies_is_told_and_started_anew(tmp_path: Path, workers: Workers) -> None:

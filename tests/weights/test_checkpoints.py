@@ -17,7 +17,7 @@ import pytest
 from archc.api import Network, load
 from archc.diagnostics import SpecError
 from archc.language.reader import parse, read_text
-from archc.verify import Given, Settings, Workers, outputs
+from archc.verify import FixedTensors, Settings, Workers, outputs
 from archc.weights import transfer
 from archc.weights.names import read_table
 from tests.backends import torchvision_models
@@ -37,7 +37,7 @@ def both_give(
             network.spec,
             network.costs,
             backend,
-            Given(weights, {path: x}),
+            FixedTensors(weights, {path: x}),
             Settings(dtype="float32"),
             workers=workers,
         )
@@ -143,7 +143,7 @@ def test_keras_applications_files_load(file: str, small: Any, saved: Any, worker
     y = numpy.load(folder / "y.npy")
     x = numpy.load(folder / "x.npy")
     found = outputs(
-        network.spec, network.costs, "torch", Given(weights, {"input": x}), workers=workers
+        network.spec, network.costs, "torch", FixedTensors(weights, {"input": x}), workers=workers
     )
     (logits,) = found.values()
     exponents = numpy.exp(logits - logits.max(axis=1, keepdims=True))

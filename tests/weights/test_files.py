@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 from archc.api import Network, load
 from archc.cli import main
 from archc.diagnostics import SpecError
-from archc.verify import Given, Settings, Workers, outputs
+from archc.verify import FixedTensors, Settings, Workers, outputs
 from archc.weights import sandbox, transfer
 from archc.weights.layout import arrays
 
@@ -144,7 +144,7 @@ def test_emitted_networks_load_what_is_written(tmp_path: Path, workers: Workers)
         net.spec,
         net.costs,
         "torch",
-        Given(weights, {"input": x}),
+        FixedTensors(weights, {"input": x}),
         Settings(dtype="float32"),
         workers=workers,
     ).values()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archc.backends.blocks.items import Group, Item, Part
+from archc.backends.blocks.items import Item, LoweredOp, LoweredScope
 from archc.ir.graph import Graph, Region
 
 OUTSIDE = -1
@@ -43,11 +43,11 @@ class Uses:
 
     def inputs(self, item: Item) -> tuple[int, ...]:
         """The values that an item takes."""
-        return item.node.inputs if isinstance(item, Part) else self.externals(item.region)
+        return item.node.inputs if isinstance(item, LoweredOp) else self.externals(item.region)
 
     def outputs(self, item: Item) -> tuple[int, ...]:
         """The values that an item gives."""
-        return (item.node.index,) if isinstance(item, Part) else self.results(item.region)
+        return (item.node.index,) if isinstance(item, LoweredOp) else self.results(item.region)
 
     def is_chain(self, items: Sequence[Item], source: int) -> bool:
         """Whether each item takes the one before it alone, and nothing else takes that."""
@@ -65,11 +65,11 @@ class Uses:
 
 def nodes_of(item: Item) -> set[int]:
     """The nodes in an item."""
-    if isinstance(item, Part):
+    if isinstance(item, LoweredOp):
         return {item.node.index}
     return {node.index for node in item.region.nodes()}
 
 
 def is_empty(item: Item) -> bool:
     """Whether an item does nothing: a section or block all of whose steps are left out."""
-    return isinstance(item, Group) and not any(True for _ in item.region.nodes())
+    return isinstance(item, LoweredScope) and not any(True for _ in item.region.nodes())

@@ -12,7 +12,7 @@ from archc.ops.axes import Axes
 
 
 @dataclass(slots=True)
-class Frame:
+class UnifyContext:
     """What is known while the instances of one block are joined."""
 
     regions: Sequence[Region]

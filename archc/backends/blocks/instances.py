@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from archc.backends.base import Stage
+from archc.backends.base import LoweredLayer
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import Expr, Lit
 from archc.ir.graph import Node, Region
@@ -16,7 +16,7 @@ def alignment_key(item: Node | Region) -> tuple[object, ...]:
     return item.origin.step, item.origin.iteration, op
 
 
-def structure(stages: Sequence[Stage]) -> tuple[object, ...]:
+def structure(stages: Sequence[LoweredLayer]) -> tuple[object, ...]:
     def blank(expr: Expr) -> Expr:
         return Lit(None) if isinstance(expr, Lit) else expr
 

@@ -5,37 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from archc.backends.base import INCOMING, Stage
+from archc.backends.base import INCOMING, LoweredLayer
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
 from archc.ir.graph import Node, Region
 from archc.ops.axes import Axes
 
-Stages = Mapping[int, tuple[Stage, ...]]
+LoweredLayers = Mapping[int, tuple[LoweredLayer, ...]]
 """The stages of each node, by its index."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LoweredOp:
     """An op, lowered. `axes` are its output's, or None where the instances differ."""
 
     node: Node
-    stages: tuple[Stage, ...]
+    stages: tuple[LoweredLayer, ...]
     axes: Axes | None
     condition: Expr | None = None
 
+    @property
+    def name(self) -> str:
+        """The node's own name."""
+        return self.node.name
+
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class LoweredScope:
     """A section with its items, or a block's instance as a call of its definition."""
 
     region: Region
-    items: tuple[Part | Group, ...]
+    items: tuple[LoweredOp | LoweredScope, ...]
     axes: Axes | None
     condition: Expr | None = None
     call: Call | None = None
 
+    @property
+    def name(self) -> str:
+        """The section's or instance's own name."""
+        return self.region.name
 
-Item = Part | Group
+
+Item = LoweredOp | LoweredScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class ModuleOutline:
     """A whole network: the definitions of its blocks, inner ones first, and its own items."""
 
     definitions: tuple[Definition, ...]
@@ -90,7 +100,7 @@ def trees_in(items: Iterable[Item]) -> Iterator[Expr | None]:
     """Every tree in some items."""
     for item in items:
         yield item.condition
-        if isinstance(item, Part):
+        if isinstance(item, LoweredOp):
             for stage in item.stages:
                 yield stage.layer
                 yield stage.expression

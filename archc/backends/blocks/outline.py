@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from archc.backends.blocks.frame import Frame
+from archc.backends.blocks.frame import UnifyContext
 from archc.backends.blocks.instances import (
     alignment_key,
     fullest,
@@ -21,9 +21,16 @@ from archc.backends.blocks.instances import (
     instances_in,
     structure,
 )
-from archc.backends.blocks.items import Argument, Definition, Item, Stages, Template, trees_in
+from archc.backends.blocks.items import (
+    Argument,
+    Definition,
+    Item,
+    LoweredLayers,
+    ModuleOutline,
+    trees_in,
+)
 from archc.backends.blocks.symbols import is_plain, same, symbols_in, type_name
-from archc.backends.blocks.unify import Joiner, Mismatch
+from archc.backends.blocks.unify import Mismatch, Unifier
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.ir.graph import Graph, Node, Region
 from archc.language.names import new_class
@@ -32,33 +39,33 @@ MOST_TRIED = 8
 """Definitions of one block that a further structure is tried to join."""
 
 
-def template(
+def outline(
     graph: Graph,
-    stages: Stages,
+    stages: LoweredLayers,
     exposed: Sequence[str],
     *,
     passes_width: bool,
     taken: Iterable[str] = (),
-) -> Template:
+) -> ModuleOutline:
     """The network with each block written once. `exposed` are the spec's parameters that the
     network's own class takes. `passes_width` tells whether a block is told the width of what
     comes in (PyTorch) or can ask for it (Keras). `taken` names no definition may have."""
-    return _Maker(graph, stages, passes_width, taken).template(exposed)
+    return _Maker(graph, stages, passes_width, taken).outline(exposed)
 
 
 class _Maker:
     def __init__(
-        self, graph: Graph, stages: Stages, passes_width: bool, taken: Iterable[str]
+        self, graph: Graph, stages: LoweredLayers, passes_width: bool, taken: Iterable[str]
     ) -> None:
         self.graph = graph
         self.stages = stages
         self.passes_width = passes_width
         self.definitions: list[Definition] = []
         self.by_path: dict[str, Definition] = {}
-        self.joiner = Joiner(graph, stages, self.by_path)
+        self.joiner = Unifier(graph, stages, self.by_path)
         self.taken: set[str] = {graph.about.class_name, *taken}
 
-    def template(self, exposed: Sequence[str]) -> Template:
+    def outline(self, exposed: Sequence[str]) -> ModuleOutline:
         instances = instances_in(self.graph.root)
         for block in inner_first(instances):
             self.define(block, instances[block])
@@ -69,7 +76,7 @@ class _Maker:
         arguments = _arguments(frame, items, exposed, self.passes_width)
         # A block all of whose steps are left out everywhere is nowhere called.
         called = [one for one in self.definitions if any(True for _ in one.region.nodes())]
-        return Template(tuple(called), items, arguments)
+        return ModuleOutline(tuple(called), items, arguments)
 
     # Definitions
 
@@ -146,7 +153,7 @@ class _Maker:
         defaults: Mapping[str, object],
         *,
         whole: bool,
-    ) -> Frame:
+    ) -> UnifyContext:
         names: dict[str, Expr | None] = {}
         for name, value in self.graph.about.params.items():
             names[name] = Lit(value) if is_plain(value) else None
@@ -163,7 +170,7 @@ class _Maker:
         reference = fullest(regions)
         axes = [self.graph.nodes[region.input].output for region in regions]
         incoming = Ref("in_channels" if axes[0].is_map else "in_features")
-        frame = Frame(regions, names, table, defaults, incoming)
+        frame = UnifyContext(regions, names, table, defaults, incoming)
         if reference.kind == "block":
             widths = {x.width for x in axes}
             if whole or len(widths) > 1:
@@ -175,7 +182,7 @@ class _Maker:
 
 
 def _arguments(
-    frame: Frame, items: Sequence[Item], names: Sequence[str], passes_width: bool
+    frame: UnifyContext, items: Sequence[Item], names: Sequence[str], passes_width: bool
 ) -> tuple[Argument, ...]:
     """The parameters that the items use: incoming width, the spec's own, then fresh ones."""
     used = symbols_in(list(trees_in(items)))
@@ -190,7 +197,7 @@ def _arguments(
     return tuple(sorted(found, key=lambda one: (one.type == "bool", one.default is not None)))
 
 
-def _default(frame: Frame, name: str, column: Sequence[object]) -> Lit | None:
+def _default(frame: UnifyContext, name: str, column: Sequence[object]) -> Lit | None:
     if name in frame.defaults:
         value = frame.defaults[name]
         return Lit(value) if is_plain(value) else None

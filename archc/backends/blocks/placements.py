@@ -8,21 +8,21 @@ from typing import NamedTuple
 
 from archc.backends.blocks.dataflow import is_empty
 from archc.backends.blocks.instances import alignment_key
-from archc.backends.blocks.items import Definition, Group, Item, Part, Template
+from archc.backends.blocks.items import Definition, Item, LoweredOp, LoweredScope, ModuleOutline
 from archc.codegen.tree import Ref
 from archc.ir.graph import Node, Region
 
 
-class Placing(NamedTuple):
+class NodePlacement(NamedTuple):
     """A node, and the part that computes it. `around` holds the sections and block instances in
     which that part stands, from the outermost, as their own definitions have them."""
 
     node: Node
-    part: Part
-    around: tuple[Group, ...]
+    part: LoweredOp
+    around: tuple[LoweredScope, ...]
 
 
-def definition_of(group: Group, made: Template) -> Definition | None:
+def definition_of(group: LoweredScope, made: ModuleOutline) -> Definition | None:
     """The definition that a group calls, if it is a block's instance."""
     if group.call is None:
         return None
@@ -31,7 +31,7 @@ def definition_of(group: Group, made: Template) -> Definition | None:
     return next(one for one in made.definitions if one.name == name)
 
 
-def placings(made: Template, root: Region) -> Iterator[Placing]:
+def placings(made: ModuleOutline, root: Region) -> Iterator[NodePlacement]:
     """Those of all nodes in the network."""
     inside = {
         group.region.path: group.items if definition is None else definition.items
@@ -42,9 +42,9 @@ def placings(made: Template, root: Region) -> Iterator[Placing]:
     yield from _placings(made.items, root, (), inside)
 
 
-def _groups(items: Sequence[Item]) -> Iterator[Group]:
+def _groups(items: Sequence[Item]) -> Iterator[LoweredScope]:
     for item in items:
-        if isinstance(item, Group):
+        if isinstance(item, LoweredScope):
             if not is_empty(item):
                 yield item
             yield from _groups(item.items)
@@ -53,16 +53,16 @@ def _groups(items: Sequence[Item]) -> Iterator[Group]:
 def _placings(
     items: Sequence[Item],
     region: Region,
-    around: tuple[Group, ...],
+    around: tuple[LoweredScope, ...],
     inside: Mapping[str, Sequence[Item]],
-) -> Iterator[Placing]:
+) -> Iterator[NodePlacement]:
     """Those of the nodes in a region, which is an instance of the items."""
     own = {alignment_key(one): one for one in region.items}
     for item in items:
-        if isinstance(item, Part):
+        if isinstance(item, LoweredOp):
             node = own.get(alignment_key(item.node))
             if isinstance(node, Node):
-                yield Placing(node, item, around)
+                yield NodePlacement(node, item, around)
         elif not is_empty(item):
             inner = own.get(alignment_key(item.region))
             if isinstance(inner, Region):

@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from archc.backends.base import INCOMING, Stage
+from archc.backends.base import INCOMING, LoweredLayer
 from archc.backends.blocks.dataflow import Uses
-from archc.backends.blocks.frame import Frame
+from archc.backends.blocks.frame import UnifyContext
 from archc.backends.blocks.instances import alignment_key, fullest
-from archc.backends.blocks.items import Definition, Group, Item, Part, Stages, instance_call
+from archc.backends.blocks.items import (
+    Definition,
+    Item,
+    LoweredLayers,
+    LoweredOp,
+    LoweredScope,
+    instance_call,
+)
 from archc.backends.blocks.symbols import concrete, ratio, same, total, translate
 from archc.codegen.rewrite import transform, unify
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
@@ -26,16 +33,18 @@ class Mismatch(Exception):
     """Instances that one definition cannot cover."""
 
 
-class Joiner:
+class Unifier:
     """Joins regions of a graph. `by_path` has the definition of every block instance inside."""
 
-    def __init__(self, graph: Graph, stages: Stages, by_path: Mapping[str, Definition]) -> None:
+    def __init__(
+        self, graph: Graph, stages: LoweredLayers, by_path: Mapping[str, Definition]
+    ) -> None:
         self.graph = graph
         self.stages = stages
         self.by_path = by_path
         self.uses = Uses(graph)
 
-    def join(self, frame: Frame, regions: Sequence[Region]) -> tuple[Item, ...]:
+    def join(self, frame: UnifyContext, regions: Sequence[Region]) -> tuple[Item, ...]:
         """The items of a block's instances, joined. Raises Mismatch."""
         reference = fullest(regions)
         ways = [{reference.input: region.input} for region in regions]
@@ -43,7 +52,7 @@ class Joiner:
 
     def join_items(
         self,
-        frame: Frame,
+        frame: UnifyContext,
         reference: Region,
         regions: Sequence[Region | None],
         ways: Sequence[dict[int, int]],
@@ -72,11 +81,15 @@ class Joiner:
                 joined.append(self.join_nodes(frame, item, aligned, ways, condition))
             else:
                 joined.append(self.join_regions(frame, item, aligned, ways, condition))
-            self.pass_by(item, lacking, ways)
+            self.bypass(item, lacking, ways)
         return tuple(joined)
 
     def condition(
-        self, frame: Frame, item: Node | Region, whole: Sequence[bool], lacking: Sequence[bool]
+        self,
+        frame: UnifyContext,
+        item: Node | Region,
+        whole: Sequence[bool],
+        lacking: Sequence[bool],
     ) -> Expr:
         """What decides whether an instance has the item, proven for each instance that is `whole`.
         Raises Mismatch where that cannot be written, or where something else decides."""
@@ -99,15 +112,15 @@ class Joiner:
         taken = self.uses.externals(item)
         return taken == (item.input,) and len(self.uses.results(item)) == 1
 
-    def translated(self, frame: Frame, written: spec.Expression, source: int) -> Expr | None:
+    def translated(self, frame: UnifyContext, written: spec.Expression, source: int) -> Expr | None:
         """A spec's expression as source, where the value of the node `source` comes in."""
         return translate(written, frame.names, lambda axis: self.width(frame, source, axis))
 
-    def width(self, frame: Frame, index: int, axis: str) -> Expr | None:
+    def width(self, frame: UnifyContext, index: int, axis: str) -> Expr | None:
         x = self.graph.nodes[index].output
         return frame.widths.get(index) if axis == (x.names[0] if x.is_map else "features") else None
 
-    def pass_by(
+    def bypass(
         self, item: Node | Region, lacking: Sequence[bool], ways: Sequence[dict[int, int]]
     ) -> None:
         """Where an instance lacks an item, its input goes on in place of its output."""
@@ -119,12 +132,12 @@ class Joiner:
 
     def join_nodes(
         self,
-        frame: Frame,
+        frame: UnifyContext,
         node: Node,
         aligned: Sequence[Node | Region | None],
         ways: Sequence[dict[int, int]],
         condition: Expr | None,
-    ) -> Part:
+    ) -> LoweredOp:
         nodes = [other if isinstance(other, Node) else None for other in aligned]
         for other, way in zip(nodes, ways, strict=True):
             if other is not None:
@@ -145,7 +158,7 @@ class Joiner:
         outputs = [other.output for other in nodes if other is not None]
         frame.widths[node.index] = self.output_width(frame, node, present, outputs)
         axes = frame.common(outputs)
-        return Part(node, stages, axes, condition)
+        return LoweredOp(node, stages, axes, condition)
 
     def follow(self, wanted: Sequence[int], given: Sequence[int], way: dict[int, int]) -> None:
         """Check that an instance's node takes the same values as the reference's."""
@@ -156,8 +169,12 @@ class Joiner:
                 raise Mismatch
 
     def join_stages(
-        self, frame: Frame, node: Node, present: Sequence[int], stages: Sequence[Stage]
-    ) -> Stage:
+        self,
+        frame: UnifyContext,
+        node: Node,
+        present: Sequence[int],
+        stages: Sequence[LoweredLayer],
+    ) -> LoweredLayer:
         first = stages[0]
         source = node.inputs[0]
 
@@ -173,7 +190,7 @@ class Joiner:
 
     def unify(
         self,
-        frame: Frame,
+        frame: UnifyContext,
         index: int,
         written: Mapping[str, spec.Expression],
         source: int,
@@ -229,7 +246,7 @@ class Joiner:
         return joined
 
     def search(
-        self, frame: Frame, index: int, present: Sequence[int], literals: Sequence[Lit]
+        self, frame: UnifyContext, index: int, present: Sequence[int], literals: Sequence[Lit]
     ) -> Expr:
         """A symbol for literals that differ and have no expression of their own: a parameter with
         the same values, or a fresh one."""
@@ -255,7 +272,7 @@ class Joiner:
         return Ref(fresh)
 
     def output_width(
-        self, frame: Frame, node: Node, present: Sequence[int], outputs: Sequence[Axes]
+        self, frame: UnifyContext, node: Node, present: Sequence[int], outputs: Sequence[Axes]
     ) -> Expr | None:
         """The symbol of a node's channels or features, if it has one."""
         widths: list[object] = [x.width for x in outputs]
@@ -275,12 +292,12 @@ class Joiner:
 
     def join_regions(
         self,
-        frame: Frame,
+        frame: UnifyContext,
         region: Region,
         aligned: Sequence[Node | Region | None],
         ways: Sequence[dict[int, int]],
         condition: Expr | None,
-    ) -> Group:
+    ) -> LoweredScope:
         regions = [other if isinstance(other, Region) else None for other in aligned]
         for other, way in zip(regions, ways, strict=True):
             if other is not None:
@@ -298,9 +315,11 @@ class Joiner:
             frame.widths[region.output] = (
                 Lit(outputs[0].width) if len({x.width for x in outputs}) == 1 else None
             )
-            group = Group(region, (), axes, condition, made)
+            group = LoweredScope(region, (), axes, condition, made)
         else:
-            group = Group(region, self.join_items(frame, region, regions, ways), axes, condition)
+            group = LoweredScope(
+                region, self.join_items(frame, region, regions, ways), axes, condition
+            )
         for other, way in zip(regions, ways, strict=True):
             if other is not None and way.setdefault(region.output, other.output) != other.output:
                 raise Mismatch

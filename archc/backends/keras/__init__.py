@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import count
 from string import digits
 
-from archc.backends.base import Placed, Site, Stage
+from archc.backends.base import LoweredLayer, LoweringContext, Placement
 from archc.backends.blocks.dataflow import Uses, is_empty
-from archc.backends.blocks.items import Group, Item, Part, Stages, Template
-from archc.backends.blocks.outline import template
+from archc.backends.blocks.items import Item, LoweredLayers, LoweredOp, LoweredScope, ModuleOutline
+from archc.backends.blocks.outline import outline
 from archc.backends.blocks.placements import definition_of, placings
 from archc.backends.keras.functions import (
     Body,
@@ -87,7 +87,7 @@ def emit(spec: Spec, costs: Costs) -> str:
     uses = Uses(graph)
     stages = lower(graph, uses)
     arguments = exposed(spec, costs, stages, BACKEND)
-    made = template(graph, stages, arguments, passes_width=False)
+    made = outline(graph, stages, arguments, passes_width=False)
     separator = _separator(graph, stages)
     renamed = _function_names(graph, made)
     taken = frozenset({*HELPERS, *renamed.values()})
@@ -109,22 +109,22 @@ def emit(spec: Spec, costs: Costs) -> str:
     return _module(graph, [*blocks, builder])
 
 
-def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placed, ...]]:
+def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
     """The stages of every node where they stand in the emitted network, by the node's index.
     Raises SpecError where an op is refused (ARC601)."""
     graph = costs.graph
     uses = Uses(graph)
     stages = lower(graph, uses)
-    made = template(graph, stages, (), passes_width=False)
+    made = outline(graph, stages, (), passes_width=False)
     parts = _as_sequence(made, uses)
     if parts is not None:
         position = count()
         return {
-            part.node.index: tuple(Placed(stage, next(position)) for stage in part.stages)
+            part.node.index: tuple(Placement(stage, next(position)) for stage in part.stages)
             for part, _ in parts
         }
     separator = _separator(graph, stages)
-    found: dict[int, tuple[Placed, ...]] = {}
+    found: dict[int, tuple[Placement, ...]] = {}
     for node, part, around in placings(made, graph.root):
         names: list[str] = []
         within = ""  # a function names what is in it by paths from its own region
@@ -135,13 +135,13 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placed, ...]]:
                 within = definition.region.path
         path = ".".join([*names, relative(part.node.path, within)])
         found[node.index] = tuple(
-            Placed(stage, layer_name(path, stage, part.stages).replace(".", separator))
+            Placement(stage, layer_name(path, stage, part.stages).replace(".", separator))
             for stage in stages[node.index]
         )
     return found
 
 
-def _function_names(graph: Graph, made: Template) -> dict[str, str]:
+def _function_names(graph: Graph, made: ModuleOutline) -> dict[str, str]:
     """The function of each block by its class name: one that hides nothing, and that no argument
     hides."""
     lists = [made.arguments, *(one.arguments for one in made.definitions)]
@@ -157,17 +157,17 @@ def _function_names(graph: Graph, made: Template) -> dict[str, str]:
     return names
 
 
-def lower(graph: Graph, uses: Uses) -> dict[int, tuple[Stage, ...]]:
+def lower(graph: Graph, uses: Uses) -> dict[int, tuple[LoweredLayer, ...]]:
     """The stages of every node; a `flatten` whose order shows moves the channels first."""
     stages = lower_graph(graph, BACKEND)
     for index in observed_flattens(graph, uses.users):
         node = graph.nodes[index]
-        site = Site(node.op, graph.input_axes(node), node.output)
-        stages[index] = lower_flatten_canonical(site)
+        context = LoweringContext(node.op, graph.input_axes(node), node.output)
+        stages[index] = lower_flatten_canonical(context)
     return stages
 
 
-def _separator(graph: Graph, stages: Stages) -> str:
+def _separator(graph: Graph, stages: LoweredLayers) -> str:
     """What joins the names of a path in a layer's name, so that no two layers share one."""
     names = [graph.nodes[index].path for index in graph.inputs]
     for node in graph.layers:
@@ -176,7 +176,7 @@ def _separator(graph: Graph, stages: Stages) -> str:
     return "_" if len({name.replace(".", "_") for name in names}) == len(names) else "."
 
 
-def _as_sequence(made: Template, uses: Uses) -> list[tuple[Part, str | None]] | None:
+def _as_sequence(made: ModuleOutline, uses: Uses) -> list[tuple[LoweredOp, str | None]] | None:
     """The ops of a straight network, the first of a section with its path; None where it
     branches, has blocks, or takes more than layers."""
     parts = list(_straight(made.items, None))
@@ -194,12 +194,12 @@ def _as_sequence(made: Template, uses: Uses) -> list[tuple[Part, str | None]] | 
 
 def _straight(
     items: Sequence[Item], section: str | None
-) -> Iterator[tuple[Part | None, str | None]]:
+) -> Iterator[tuple[LoweredOp | None, str | None]]:
     """The parts of sections in order; None for what is no part of one."""
     for item in items:
         if is_empty(item):
             continue
-        if isinstance(item, Part):
+        if isinstance(item, LoweredOp):
             yield item, section
             section = None
         elif item.call is not None:
@@ -210,8 +210,8 @@ def _straight(
 
 def _sequential(
     costs: Costs,
-    made: Template,
-    parts: Sequence[tuple[Part, str | None]],
+    made: ModuleOutline,
+    parts: Sequence[tuple[LoweredOp, str | None]],
     separator: str,
 ) -> FunctionDef:
     """`keras.Sequential` of all layers. Layers that the spec names have that name, and all have
@@ -237,7 +237,7 @@ def _sequential(
     return _builder(costs, made, "keras.Sequential", [Return(made_model)])
 
 
-def _classes(parts: Sequence[tuple[Part, str | None]]) -> list[str]:
+def _classes(parts: Sequence[tuple[LoweredOp, str | None]]) -> list[str]:
     """The classes of all layers in a straight network."""
     layers = (stage.layer for part, _ in parts for stage in part.stages)
     functions = (layer.function for layer in layers if layer is not None)
@@ -252,7 +252,7 @@ def _may_clash(names: Iterable[str], classes: Iterable[str]) -> bool:
 
 
 def _functional(
-    costs: Costs, made: Template, uses: Uses, separator: str, taken: frozenset[str]
+    costs: Costs, made: ModuleOutline, uses: Uses, separator: str, taken: frozenset[str]
 ) -> FunctionDef:
     """The functional API: inputs, a layer a line, `keras.Model`."""
     graph = costs.graph
@@ -289,19 +289,21 @@ def _called(items: Sequence[Item], renamed: dict[str, str]) -> list[Item]:
     for item in items:
         if is_empty(item):
             continue
-        if isinstance(item, Group) and item.call is not None:
+        if isinstance(item, LoweredScope) and item.call is not None:
             assert isinstance(item.call.function, Ref)
             function = Ref(renamed[item.call.function.name])
             made = Call(function, item.call.arguments, item.call.keywords)
             changed.append(replace(item, call=made))
-        elif isinstance(item, Group):
+        elif isinstance(item, LoweredScope):
             changed.append(replace(item, items=tuple(_called(item.items, renamed))))
         else:
             changed.append(item)
     return changed
 
 
-def _builder(costs: Costs, made: Template, returns: str, body: Sequence[Statement]) -> FunctionDef:
+def _builder(
+    costs: Costs, made: ModuleOutline, returns: str, body: Sequence[Statement]
+) -> FunctionDef:
     graph = costs.graph
     inputs = [_shown(one) for one in map(shape, input_axes(graph).values())]
     outputs = [_shown(one) for one in map(shape, output_axes(graph))]

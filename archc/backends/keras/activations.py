@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archc.backends.base import Lowering, Site, Stage
+from archc.backends.base import LoweredLayer, Lowering, LoweringContext
 from archc.backends.constructors import layer, option, simple
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import Call, Expr, Keyword, ListOf, Lit, Ref, call
@@ -46,7 +46,7 @@ def _function(activation: Activation) -> Expr | None:
     return None if name is None else Lit(name, "activation")
 
 
-def fused(activation: Activation | None, output: Axes) -> tuple[Keyword, tuple[Stage, ...]]:
+def fused(activation: Activation | None, output: Axes) -> tuple[Keyword, tuple[LoweredLayer, ...]]:
     """An op's own activation: the `activation` argument of its layer, and the stages that follow
     where Keras has it only as a layer. `output` is what the activation takes."""
     if activation is None:
@@ -54,11 +54,11 @@ def fused(activation: Activation | None, output: Axes) -> tuple[Keyword, tuple[S
     function = _function(activation)
     if function is not None:
         return Keyword("activation", function, Lit(None)), ()
-    stages = ACTIVATIONS[type(activation)](Site(activation, (output,), output))
+    stages = ACTIVATIONS[type(activation)](LoweringContext(activation, (output,), output))
     return option("activation", None, None), tuple(map(_owned, stages))
 
 
-def _owned(stage: Stage) -> Stage:
+def _owned(stage: LoweredLayer) -> LoweredLayer:
     """The stage of an activation that another op owns, whose fields are not that op's."""
 
     def owned(expr: Expr) -> Expr:
@@ -70,18 +70,18 @@ def _owned(stage: Stage) -> Stage:
     return replace(stage, layer=made, main=False)
 
 
-def lower_gelu(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_gelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, ops.Gelu)
     function = Lit("gelu") if op.approximate == "none" else Ref("gelu_tanh")
-    return (Stage(call("layers.Activation", function), label=op.name, main=True),)
+    return (LoweredLayer(call("layers.Activation", function), label=op.name, main=True),)
 
 
-def lower_prelu(site: Site) -> tuple[Stage, ...]:
+def lower_prelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """One slope for each channel: the other axes share it."""
-    op = site.op
+    op = context.op
     assert isinstance(op, ops.Prelu)
-    axes = range(1, len(site.x.sizes))
+    axes = range(1, len(context.x.sizes))
     initial = call("keras.initializers.Constant", Lit(op.slope, "slope"))
     made = layer(
         "layers.PReLU",
@@ -90,7 +90,7 @@ def lower_prelu(site: Site) -> tuple[Stage, ...]:
             Keyword("shared_axes", ListOf(tuple(map(Lit, axes))), ListOf()),
         ],
     )
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
 def _named(name: str) -> Lowering:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from archc.backends.base import Stage, fill, hole
+from archc.backends.base import LoweredLayer, fill, placeholder
 from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
-from archc.backends.blocks.items import Argument, Definition, Group, Item, Part, trees_in
+from archc.backends.blocks.items import (
+    Argument,
+    Definition,
+    Item,
+    LoweredOp,
+    LoweredScope,
+    trees_in,
+)
 from archc.backends.blocks.symbols import symbols_in
 from archc.backends.blocks.variables import Operation, name_variables
 from archc.backends.keras.layout import shape_comment
@@ -110,7 +117,7 @@ def relative(path: str, within: str) -> str:
     return path[len(within) + 1 :] if within else path
 
 
-def layer_name(path: str, stage: Stage, stages: Sequence[Stage]) -> str:
+def layer_name(path: str, stage: LoweredLayer, stages: Sequence[LoweredLayer]) -> str:
     """The name of a stage's layer: the op's path for its main stage, that with a label for
     others. Its parts are joined by dots."""
     return path if stage.main or len(stages) == 1 else f"{path}.{stage.label}"
@@ -137,19 +144,19 @@ class Body:
         for item in items:
             if is_empty(item):
                 continue
-            if isinstance(item, Group) and item.call is None:
+            if isinstance(item, LoweredScope) and item.call is None:
                 yield from self.operations(item.items)
             else:
-                merge = isinstance(item, Part) and isinstance(item.node.op, Merge)
+                merge = isinstance(item, LoweredOp) and isinstance(item.node.op, Merge)
                 inputs, outputs = self.uses.inputs(item), self.uses.outputs(item)
                 yield Operation(inputs, outputs, (_name(item),), merge)
 
     def write(self, items: Sequence[Item]) -> Iterator[Statement]:
-        waiting: list[Group] = []
+        waiting: list[LoweredScope] = []
         for item in items:
             if is_empty(item):
                 continue
-            if isinstance(item, Group) and item.call is not None and item.condition is None:
+            if isinstance(item, LoweredScope) and item.call is not None and item.condition is None:
                 if waiting and not self.goes_on(waiting[-1], item):
                     yield from self.instances(waiting)
                     waiting = []
@@ -163,7 +170,7 @@ class Body:
     def item(self, item: Item) -> Iterator[Statement]:
         if item.condition is not None:
             yield from self.optional(item, item.condition)
-        elif isinstance(item, Part):
+        elif isinstance(item, LoweredOp):
             yield from self.part(item)
         elif item.call is not None:
             yield self.instance(item)
@@ -176,7 +183,7 @@ class Body:
         (source,), (output, *_) = self.uses.inputs(item), self.uses.outputs(item)
         if self.names[source] != self.names[output]:
             yield Assign(Ref(self.names[output]), Ref(self.names[source]))
-        if isinstance(item, Part):
+        if isinstance(item, LoweredOp):
             body = tuple(self.part(item))
         elif item.call is not None:
             body = (self.instance(item),)
@@ -184,7 +191,7 @@ class Body:
             body = tuple(self.write(item.items))
         yield If(condition, body)
 
-    def part(self, part: Part) -> Iterator[Statement]:
+    def part(self, part: LoweredOp) -> Iterator[Statement]:
         node = part.node
         target = Ref(self.names[node.index])
         values: list[Expr] = [Ref(self.names[index]) for index in node.inputs]
@@ -196,17 +203,18 @@ class Body:
             yield Assign(target, expr, comment)
             values = [target]
 
-    def applied(self, stage: Stage, values: Sequence[Expr], path: str) -> Expr:
+    def applied(self, stage: LoweredLayer, values: Sequence[Expr], path: str) -> Expr:
         """A stage on its inputs: a layer takes several as a list."""
         if stage.layer is None:
             assert stage.expression is not None
             return fill(
-                stage.expression, {hole(index).name: value for index, value in enumerate(values)}
+                stage.expression,
+                {placeholder(index).name: value for index, value in enumerate(values)},
             )
         argument = values[0] if len(values) == 1 else ListOf(tuple(values))
         return Call(with_name(stage.layer, self.name_of(path)), (argument,))
 
-    def instances(self, groups: Sequence[Group]) -> Iterator[Statement]:
+    def instances(self, groups: Sequence[LoweredScope]) -> Iterator[Statement]:
         """Instances of a block in a row: three or more alike as a loop."""
         if len(groups) < FEWEST_REPEATED:
             for group in groups:
@@ -224,7 +232,7 @@ class Body:
         loop = call("range", first, last + 1)
         yield For(Ref("number"), loop, (Assign(target, made, shape_comment(groups[0].axes)),))
 
-    def goes_on(self, before: Group, after: Group) -> bool:
+    def goes_on(self, before: LoweredScope, after: LoweredScope) -> bool:
         """Whether an instance is the one before it once more, under the next number, and alone
         takes what that gives."""
         given = before.region.output
@@ -246,13 +254,13 @@ class Body:
         assert isinstance(whole, FString)
         return FString((*whole.parts, Ref("number")))
 
-    def instance(self, group: Group) -> Statement:
+    def instance(self, group: LoweredScope) -> Statement:
         (source,) = self.uses.inputs(group)
         name = self.name_of(relative(group.region.path, self.path))
         made = self.called(group, Ref(self.names[source]), name)
         return Assign(Ref(self.names[group.region.output]), made, shape_comment(group.axes))
 
-    def called(self, group: Group, value: Expr, name: Expr) -> Expr:
+    def called(self, group: LoweredScope, value: Expr, name: Expr) -> Expr:
         assert group.call is not None
         made = group.call
         return Call(
@@ -261,12 +269,12 @@ class Body:
 
 
 def _name(item: Item) -> str | None:
-    if isinstance(item, Part):
+    if isinstance(item, LoweredOp):
         return item.node.name if item.node.named else None
     return item.region.name if item.region.named else None
 
 
-def _number(group: Group) -> int:
+def _number(group: LoweredScope) -> int:
     """The number that an instance's name ends in, or -1 where it has none that a loop gives."""
     digits = group.region.name.rpartition("_")[2]
     return int(digits) if digits.isdecimal() and str(int(digits)) == digits else -1

@@ -5,7 +5,7 @@ Feature maps are stored channels last: (batch, height, width, channels).
 
 from __future__ import annotations
 
-from archc.backends.base import Lowering, Refusal, Site, Stage
+from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal
 from archc.backends.constructors import codes_literal, helpers_beside, layer, option, simple
 from archc.backends.keras.activations import ACTIVATIONS, fused
 from archc.backends.keras.convolutions import (
@@ -67,10 +67,10 @@ each stands."""
 helper_source = helpers_beside(__file__, HELPERS)
 
 
-def lower_dense(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, dense.Dense)
-    activation, after = fused(op.activation, site.output)
+    activation, after = fused(op.activation, context.output)
     made = layer(
         "layers.Dense",
         Lit(op.units, "units"),
@@ -80,18 +80,18 @@ def lower_dense(site: Site) -> tuple[Stage, ...]:
             kernel_initializer(op.initializer),
         ],
     )
-    return (Stage(made, label=op.name, main=True, weighted=True), *after)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True), *after)
 
 
-def lower_rbf(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_rbf(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, dense.Rbf)
     made = layer("RadialBasis", codes_literal(op.codes))
-    return (Stage(made, label=op.name, main=True),)
+    return (LoweredLayer(made, label=op.name, main=True),)
 
 
-def lower_batch_norm(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, normalization.BatchNorm)
     made = layer(
         "layers.BatchNormalization",
@@ -102,19 +102,19 @@ def lower_batch_norm(site: Site) -> tuple[Stage, ...]:
             option("scale", op.affine, True, "affine"),
         ],
     )
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
-def lower_layer_norm(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_layer_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, normalization.LayerNorm)
     epsilon = option("epsilon", op.epsilon, 1e-3, "epsilon")
     made = layer("layers.LayerNormalization", keywords=[epsilon])
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
-def lower_group_norm(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, normalization.GroupNorm)
     made = layer(
         "layers.GroupNormalization",
@@ -123,20 +123,20 @@ def lower_group_norm(site: Site) -> tuple[Stage, ...]:
             option("epsilon", op.epsilon, 1e-3, "epsilon"),
         ],
     )
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
-def lower_drop_path(site: Site) -> tuple[Stage, ...]:
+def lower_drop_path(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """A dropout whose mask has one element a sample."""
-    op = site.op
+    op = context.op
     assert isinstance(op, regularization.DropPath)
-    mask = Keyword("noise_shape", Lit((None, *[1] * len(site.x.sizes))))
+    mask = Keyword("noise_shape", Lit((None, *[1] * len(context.x.sizes))))
     made = layer("layers.Dropout", Lit(op.rate, "rate"), keywords=[mask])
-    return (Stage(made, label=op.name, main=True),)
+    return (LoweredLayer(made, label=op.name, main=True),)
 
 
-def lower_scale(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, parameter.Scale)
     made = layer(
         "ChannelScale",
@@ -145,15 +145,15 @@ def lower_scale(site: Site) -> tuple[Stage, ...]:
             option("use_bias", op.bias, False, "bias"),
         ],
     )
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
-def lower_sum(site: Site) -> tuple[Stage, ...]:
+def lower_sum(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """On TensorFlow, Keras takes for a bias what it adds if one axis alone has more than one
     element, as many as the first axis of the sum so far: the batch of a one-channel map too."""
-    if site.output.is_map and site.output.width == 1:
-        first = site.inputs[0].spatial[0]
-        for x in site.inputs[1:]:
+    if context.output.is_map and context.output.width == 1:
+        first = context.inputs[0].spatial[0]
+        for x in context.inputs[1:]:
             wide = [size for size in x.spatial if size > 1]
             if first > 1 == x.spatial[0] and wide in ([], [first]):
                 raise Refusal(
@@ -161,8 +161,8 @@ def lower_sum(site: Site) -> tuple[Stage, ...]:
                     "name inputs first that are smaller along their first spatial axis"
                 )
             first = max(first, x.spatial[0])
-    kind = "Add" if isinstance(site.op, merge.Add) else "Average"
-    return (Stage(layer(f"layers.{kind}"), label=site.op.name, main=True),)
+    kind = "Add" if isinstance(context.op, merge.Add) else "Average"
+    return (LoweredLayer(layer(f"layers.{kind}"), label=context.op.name, main=True),)
 
 
 LOWERINGS: dict[type[Op], Lowering] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archc.backends.base import Stage
+from archc.backends.base import LoweredLayer
 from archc.backends.constructors import layer, per_axis
 from archc.codegen.tree import Lit
 
@@ -21,8 +21,8 @@ def around(pairs: Pairs, field: str | None = None) -> Lit:
 
 def around_stage(
     name: str, label: str, pairs: Pairs, field: str | None = None
-) -> tuple[Stage, ...]:
+) -> tuple[LoweredLayer, ...]:
     """`layers.ZeroPadding2D` or `layers.Cropping2D` by its name, where there is anything to do."""
     if not any(map(any, pairs)):
         return ()
-    return (Stage(layer(f"layers.{name}{len(pairs)}D", around(pairs, field)), label=label),)
+    return (LoweredLayer(layer(f"layers.{name}{len(pairs)}D", around(pairs, field)), label=label),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archc.backends.base import Site, Stage
+from archc.backends.base import LoweredLayer, LoweringContext
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.padding import around
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref, call
@@ -19,97 +19,97 @@ def _stored(x: Axes) -> tuple[int, ...]:
     return (*x.spatial, x.width) if x.is_map else x.sizes
 
 
-def _channels_first(x: Axes) -> tuple[Stage, ...]:
+def _channels_first(x: Axes) -> tuple[LoweredLayer, ...]:
     """The stage that puts a map's elements in canonical order, where they are not."""
     if _is_ordered(x):
         return ()
     rank = len(x.spatial)
     made = call("layers.Permute", (rank + 1, *range(1, rank + 1)))
-    return (Stage(made, label="channels_first"),)
+    return (LoweredLayer(made, label="channels_first"),)
 
 
-def lower_flatten(site: Site) -> tuple[Stage, ...]:
+def lower_flatten(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """All elements in the order in which they are stored, channels last."""
-    return (Stage(call("layers.Flatten"), label=site.op.name, main=True),)
+    return (LoweredLayer(call("layers.Flatten"), label=context.op.name, main=True),)
 
 
-def lower_flatten_canonical(site: Site) -> tuple[Stage, ...]:
+def lower_flatten_canonical(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """All elements channels first, for where the order shows."""
-    return (*_channels_first(site.x), *lower_flatten(site))
+    return (*_channels_first(context.x), *lower_flatten(context))
 
 
-def lower_reshape(site: Site) -> tuple[Stage, ...]:
+def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """The elements are brought to canonical order, reshaped, and brought back."""
-    x, output = site.x, site.output
+    x, output = context.x, context.output
     target = _stored(output) if _is_ordered(output) else output.sizes
     stages = [
         *_channels_first(x),
-        Stage(call("layers.Reshape", target), label=site.op.name, main=True),
+        LoweredLayer(call("layers.Reshape", target), label=context.op.name, main=True),
     ]
     if not _is_ordered(output):
         back = call("layers.Permute", (*range(2, len(target) + 1), 1))
-        stages.append(Stage(back, label="channels_last"))
+        stages.append(LoweredLayer(back, label="channels_last"))
     return tuple(stages)
 
 
-def lower_permute(site: Site) -> tuple[Stage, ...]:
+def lower_permute(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """`layers.Permute` counts axes as they are stored, from 1."""
-    op = site.op
+    op = context.op
     assert isinstance(op, Permute)
-    x = site.x
+    x = context.x
     stored = [*range(1, len(x.sizes)), 0] if x.is_map else list(range(len(x.sizes)))
     positions = op.positions(x)
     order = tuple(stored.index(positions[axis]) + 1 for axis in stored)
-    return (Stage(call("layers.Permute", order), label=op.name, main=True),)
+    return (LoweredLayer(call("layers.Permute", order), label=op.name, main=True),)
 
 
-def lower_pad(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_pad(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, Pad)
-    amounts = op.amounts(site.x)
+    amounts = op.amounts(context.x)
     if op.mode == "reflect":
         made = layer("ReflectPadding", Lit(amounts, "padding"))
     elif op.value == 0:
-        made = layer(f"layers.ZeroPadding{site.rank}D", around(amounts, "padding"))
+        made = layer(f"layers.ZeroPadding{context.rank}D", around(amounts, "padding"))
     else:
         made = layer("ConstantPadding", Lit(amounts, "padding"), Lit(op.value, "value"))
-    return (Stage(made, label=op.name, main=True),)
+    return (LoweredLayer(made, label=op.name, main=True),)
 
 
-def lower_crop(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_crop(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, Crop)
-    made = layer(f"layers.Cropping{site.rank}D", around(op.amounts(site.x), "cropping"))
-    return (Stage(made, label=op.name, main=True),)
+    made = layer(f"layers.Cropping{context.rank}D", around(op.amounts(context.x), "cropping"))
+    return (LoweredLayer(made, label=op.name, main=True),)
 
 
-def lower_upsample(site: Site) -> tuple[Stage, ...]:
+def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """Keras interpolates in 2-D alone."""
-    op = site.op
+    op = context.op
     assert isinstance(op, Upsample)
-    scales = op.scales(site.x)
-    if op.mode == "linear" and site.rank != 2:
+    scales = op.scales(context.x)
+    if op.mode == "linear" and context.rank != 2:
         made = layer("LinearUpsampling", Lit(scales, "scale"))
     else:
         # UpSampling1D takes no interpolation, and the others' default is the one wanted there.
         mode = "bilinear" if op.mode == "linear" else "nearest"
         made = layer(
-            f"layers.UpSampling{site.rank}D",
+            f"layers.UpSampling{context.rank}D",
             keywords=[
                 Keyword("size", per_axis(scales, "scale")),
                 option("interpolation", mode, "nearest"),
             ],
         )
-    return (Stage(made, label=op.name, main=True),)
+    return (LoweredLayer(made, label=op.name, main=True),)
 
 
-def lower_select(site: Site) -> tuple[Stage, ...]:
+def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """Neighbouring channels are a range, others a tuple."""
-    op = site.op
+    op = context.op
     assert isinstance(op, Select)
     first, stop = op.channels[0], op.channels[0] + len(op.channels)
     channels: Expr = Lit(op.channels, "channels")
     if op.channels == tuple(range(first, stop)):
         begin = (Lit(first, "start"),) if first else ()
         channels = Call(Ref("range"), (*begin, Lit(stop, "stop")))
-    return (Stage(layer("Select", channels), label=op.name, main=True),)
+    return (LoweredLayer(layer("Select", channels), label=op.name, main=True),)

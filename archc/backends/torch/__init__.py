@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archc.backends.base import Placed
+from archc.backends.base import Placement
 from archc.backends.blocks.dataflow import Uses
-from archc.backends.blocks.items import Definition, Stages, Template
-from archc.backends.blocks.outline import template
+from archc.backends.blocks.items import Definition, LoweredLayers, ModuleOutline
+from archc.backends.blocks.outline import outline
 from archc.backends.lower import Backend, exposed, lower_graph
 from archc.backends.module import (
     BATCH,
@@ -69,21 +69,21 @@ def emit(spec: Spec, costs: Costs) -> str:
     return _module(costs.graph, _write(spec, costs)[2].written)
 
 
-def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placed, ...]]:
+def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
     """The stages of every node where they stand in the emitted network, by the node's index.
     Raises SpecError where an op is refused (ARC601)."""
     stages, made, classes = _write(spec, costs)
     paths = whole_paths(made, classes.places, costs.graph.root)
-    return {index: tuple(map(Placed, stages[index], paths[index])) for index in stages}
+    return {index: tuple(map(Placement, stages[index], paths[index])) for index in stages}
 
 
-def _write(spec: Spec, costs: Costs) -> tuple[Stages, Template, Classes]:
+def _write(spec: Spec, costs: Costs) -> tuple[LoweredLayers, ModuleOutline, Classes]:
     """The stages of all nodes, the network with each block once, and its classes."""
     graph = costs.graph
     stages = lower_graph(graph, BACKEND)
     arguments = exposed(spec, costs, stages, BACKEND)
     taken = [*KNOWN, *HELPERS]
-    made = template(graph, stages, arguments, passes_width=True, taken=taken)
+    made = outline(graph, stages, arguments, passes_width=True, taken=taken)
     taken += [graph.about.class_name, *(one.name for one in made.definitions)]
     classes = Classes(Uses(graph), taken)
     for definition in made.definitions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archc.backends.base import INCOMING, Lowering, Site, Stage
+from archc.backends.base import INCOMING, LoweredLayer, Lowering, LoweringContext
 from archc.backends.constructors import layer, option, simple
 from archc.backends.torch.layers import incoming
 from archc.codegen.rewrite import transform
@@ -15,23 +15,23 @@ from archc.ops.axes import Axes
 from archc.ops.base import Op
 
 
-def lower_prelu(site: Site) -> tuple[Stage, ...]:
+def lower_prelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """`nn.PReLU` takes its slopes along axis 1, which of a sequence is the tokens."""
-    op = site.op
+    op = context.op
     assert isinstance(op, ops.Prelu)
     made = layer(
-        "FeaturePReLU" if site.x.is_sequence else "nn.PReLU",
-        incoming(site.x),
+        "FeaturePReLU" if context.x.is_sequence else "nn.PReLU",
+        incoming(context.x),
         keywords=[option("init", op.slope, 0.25, "slope")],
     )
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
-def lower_softmax(site: Site) -> tuple[Stage, ...]:
+def lower_softmax(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """The two softmaxes, along the channels or features."""
-    name = "nn.Softmax" if isinstance(site.op, ops.Softmax) else "nn.LogSoftmax"
-    made = call(name, dim=-1 if site.x.is_sequence else 1)
-    return (Stage(made, label=site.op.name, main=True),)
+    name = "nn.Softmax" if isinstance(context.op, ops.Softmax) else "nn.LogSoftmax"
+    made = call(name, dim=-1 if context.x.is_sequence else 1)
+    return (LoweredLayer(made, label=context.op.name, main=True),)
 
 
 ACTIVATIONS: dict[type[Op], Lowering] = {
@@ -66,13 +66,13 @@ _IN_PLACE = (
 )
 
 
-def fused(activation: Activation | None, output: Axes, width: Lit) -> tuple[Stage, ...]:
+def fused(activation: Activation | None, output: Axes, width: Lit) -> tuple[LoweredLayer, ...]:
     """The stages of an op's own activation. `output` is what it takes and `width` the literal of
     the layer before that makes its channels. It may work in place: nothing else reads that value.
     """
     if activation is None:
         return ()
-    stages = ACTIVATIONS[type(activation)](Site(activation, (output,), output))
+    stages = ACTIVATIONS[type(activation)](LoweringContext(activation, (output,), output))
 
     def owned(expr: Expr) -> Expr:
         """The op's own fields are not the activation's, and its width goes out, not in."""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from archc.backends.base import Stage, fill, hole
+from archc.backends.base import LoweredLayer, fill, placeholder
 from archc.backends.blocks.dataflow import Uses, is_empty
-from archc.backends.blocks.items import Argument, Group, Item, Part, trees_in
+from archc.backends.blocks.items import Argument, Item, LoweredOp, LoweredScope, trees_in
 from archc.backends.blocks.symbols import symbols_in
 from archc.backends.blocks.variables import Operation, name_variables
 from archc.backends.torch.init_statements import (
@@ -88,7 +88,7 @@ class Classes:
 
     # Layers
 
-    def module(self, group: Group, arguments: Sequence[Argument]) -> Expr:
+    def module(self, group: LoweredScope, arguments: Sequence[Argument]) -> Expr:
         """The expression that constructs a section or a block's instance."""
         if group.call is not None:
             made: Expr = group.call
@@ -98,7 +98,7 @@ class Classes:
             made = self.section_class(group, arguments)
         return _optional(made, group.condition)
 
-    def is_sequential(self, group: Group) -> bool:
+    def is_sequential(self, group: LoweredScope) -> bool:
         items = [item for item in group.items if not is_empty(item)]
         entering, leaving = self.uses.externals(group.region), self.uses.results(group.region)
         if len(entering) != 1 or len(leaving) != 1:
@@ -108,11 +108,11 @@ class Classes:
     def is_chain_of_layers(self, items: Sequence[Item], source: int) -> bool:
         """Whether some items can stand in one `nn.Sequential`."""
         for item in items:
-            if isinstance(item, Part) and any(stage.layer is None for stage in item.stages):
+            if isinstance(item, LoweredOp) and any(stage.layer is None for stage in item.stages):
                 return False
         return self.uses.is_chain(items, source)
 
-    def section_class(self, group: Group, arguments: Sequence[Argument]) -> Call:
+    def section_class(self, group: LoweredScope, arguments: Sequence[Argument]) -> Call:
         """Write a section that is no plain sequence as a class of its own; gives its call."""
         used = symbols_in(list(trees_in(group.items)))
         own = [argument for argument in arguments if argument.name in used]
@@ -143,9 +143,9 @@ class Classes:
 
     def entries(self, items: Sequence[Item], arguments: Sequence[Argument]) -> list[_Entry]:
         entries: list[_Entry] = []
-        explicit = {_own_name(item) for item in items}
+        explicit = {item.name for item in items}
         for item in items:
-            if isinstance(item, Group):
+            if isinstance(item, LoweredScope):
                 layer = self.module(item, arguments)
                 named = item.region.kind == "section" or item.region.named
                 entries.append(_Entry(layer, item.region.name, named, shape_comment(item.axes)))
@@ -165,17 +165,15 @@ class Classes:
         return entries
 
 
-def is_heavy(part: Part) -> bool:
+def is_heavy(part: LoweredOp) -> bool:
     """Whether an op is one that a reader follows a network by: it has weights, and does more than
     normalise."""
     return any(stage.weighted and not stage.label.endswith("norm") for stage in part.stages)
 
 
-def _own_name(item: Item) -> str:
-    return item.node.name if isinstance(item, Part) else item.region.name
-
-
-def _stage_names(part: Part, stages: Sequence[Stage], taken: Container[str]) -> list[str]:
+def _stage_names(
+    part: LoweredOp, stages: Sequence[LoweredLayer], taken: Container[str]
+) -> list[str]:
     """The node's name for its main stage; that with a label for the others, and with a number
     where an item beside it is named so."""
     name = part.node.name
@@ -190,7 +188,7 @@ def _stage_names(part: Part, stages: Sequence[Stage], taken: Container[str]) -> 
     return names
 
 
-def _in_sequence(stages: Sequence[Stage]) -> Expr:
+def _in_sequence(stages: Sequence[LoweredLayer]) -> Expr:
     layers = [stage.layer for stage in stages if stage.layer is not None]
     return layers[0] if len(layers) == 1 else call("nn.Sequential", *layers)
 
@@ -251,7 +249,7 @@ class _Body:
         self.shared: dict[Expr, str] = {}
         self.keeping: dict[str, Expr] = {}
         self.initial: list[Statement] = []
-        self.explicit = {_own_name(item) for item in items}
+        self.explicit = {item.name for item in items}
 
     def definition(self, name: str, docstring: str | None) -> ClassDef:
         steps = self.steps()
@@ -311,7 +309,7 @@ class _Body:
     def is_plain(self, items: Sequence[Item]) -> bool:
         """Whether the whole is one sequence of layers without names."""
         if len(items) < 2 or any(
-            item.node.named if isinstance(item, Part) else item.region.kind == "section"
+            item.node.named if isinstance(item, LoweredOp) else item.region.kind == "section"
             for item in items
         ):
             return False
@@ -323,7 +321,7 @@ class _Body:
         uses = self.classes.uses
         inputs, outputs = uses.inputs(item), uses.outputs(item)
         comment = shape_comment(item.axes)
-        if isinstance(item, Group):
+        if isinstance(item, LoweredScope):
             name = item.region.name
             layer = self.classes.module(item, self.arguments)
             attribute = self.add_attribute(name, layer)
@@ -339,7 +337,7 @@ class _Body:
         operation = Operation(inputs, outputs, given, isinstance(node.op, Merge))
         return _Step(operation, self.part(item), is_heavy(item), comment)
 
-    def part(self, part: Part) -> Callable[[Sequence[Expr]], Expr]:
+    def part(self, part: LoweredOp) -> Callable[[Sequence[Expr]], Expr]:
         """How an op is written in `forward`, after its layers have become attributes."""
         if part.condition is not None:
             layer = _optional(_in_sequence(part.stages), part.condition)
@@ -484,7 +482,7 @@ def _apply(name: str) -> Callable[[Sequence[Expr]], Expr]:
 
 def _computed(expression: Expr) -> Callable[[Sequence[Expr]], Expr]:
     return lambda values: fill(
-        expression, {hole(index).name: value for index, value in enumerate(values)}
+        expression, {placeholder(index).name: value for index, value in enumerate(values)}
     )
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from archc.backends.base import Stage, fill
+from archc.backends.base import LoweredLayer, fill
 from archc.backends.blocks.dataflow import is_empty
-from archc.backends.blocks.items import Group, Item, Part
+from archc.backends.blocks.items import Item, LoweredOp, LoweredScope
 from archc.codegen.tree import (
     Attribute,
     Call,
@@ -24,7 +24,7 @@ from archc.codegen.tree import (
     TupleOf,
 )
 
-IsSequential = Callable[[Group], bool]
+IsSequential = Callable[[LoweredScope], bool]
 """Whether a section is written as an `nn.Sequential`; another has a class of its own, whose
 constructor sets its initial weights."""
 
@@ -66,7 +66,7 @@ def _at(statement: Statement, position: Ref) -> Statement | None:
     return None
 
 
-def of_stage(layer: Expr, stage: Stage) -> Iterator[Statement]:
+def of_stage(layer: Expr, stage: LoweredLayer) -> Iterator[Statement]:
     """Those of one layer."""
     if stage.initialize is not None:
         statement = fill(stage.initialize, {"_0": layer})
@@ -83,7 +83,7 @@ def of_sequence(
         if is_empty(item):
             continue
         place = Index(sequence, (Lit(position),))
-        if isinstance(item, Group):
+        if isinstance(item, LoweredScope):
             yield from of_group(place, item, is_sequential)
             position += 1
         elif item.condition is not None:
@@ -95,13 +95,15 @@ def of_sequence(
                 position += 1
 
 
-def of_group(section: Expr, group: Group, is_sequential: IsSequential) -> Iterator[Statement]:
+def of_group(
+    section: Expr, group: LoweredScope, is_sequential: IsSequential
+) -> Iterator[Statement]:
     """Those of a section; a block's instance sets its own."""
     if group.call is None and is_sequential(group):
         yield from _under(group.condition, tuple(of_sequence(section, group.items, is_sequential)))
 
 
-def of_optional(layer: Expr, part: Part) -> Iterator[Statement]:
+def of_optional(layer: Expr, part: LoweredOp) -> Iterator[Statement]:
     """Those of an op that stands under a condition: of its one layer, or of its sequence."""
     stages = _with_layers(part)
     several = len(stages) > 1
@@ -113,7 +115,7 @@ def of_optional(layer: Expr, part: Part) -> Iterator[Statement]:
     yield from _under(part.condition, statements)
 
 
-def _with_layers(part: Part) -> list[Stage]:
+def _with_layers(part: LoweredOp) -> list[LoweredLayer]:
     return [stage for stage in part.stages if stage.layer is not None]
 
 

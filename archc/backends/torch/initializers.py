@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archc.backends.base import hole
+from archc.backends.base import placeholder
 from archc.codegen.tree import Attribute, Call, Keyword, Lit, Ref, call
 from archc.ops.initializer import Initializer
 
@@ -14,7 +14,7 @@ def initialize(initializer: Initializer | None) -> Call | None:
     """The call on the weight of the layer in `hole(0)`; None for the framework's own default."""
     if initializer is None:
         return None
-    weight = Attribute(hole(0), "weight")
+    weight = Attribute(placeholder(0), "weight")
     name, value = initializer
     match name:
         case "zeros":

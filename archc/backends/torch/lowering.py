@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
-from archc.backends.base import Lowering, Refusal, Site, Stage, hole
+from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal, placeholder
 from archc.backends.constructors import (
     codes_literal,
     helpers_beside,
@@ -60,72 +60,72 @@ LONGEST_CHAIN = 16
 helper_source = helpers_beside(__file__, HELPERS)
 
 
-def lower_dense(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, dense.Dense)
     units = Lit(op.units, "units")
     made = layer(
         "nn.Linear",
-        incoming(site.x),
+        incoming(context.x),
         units,
         keywords=[option("bias", op.bias, True, "bias")],
     )
     initial = initialize(op.initializer)
-    main = Stage(made, label=op.name, main=True, weighted=True, initialize=initial)
-    return (main, *fused(op.activation, site.output, units))
+    main = LoweredLayer(made, label=op.name, main=True, weighted=True, initialize=initial)
+    return (main, *fused(op.activation, context.output, units))
 
 
-def lower_rbf(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_rbf(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, dense.Rbf)
-    made = layer("RadialBasis", incoming(site.x), codes_literal(op.codes))
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    made = layer("RadialBasis", incoming(context.x), codes_literal(op.codes))
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
-def lower_batch_norm(site: Site) -> tuple[Stage, ...]:
+def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """PyTorch's momentum is the share of the batch, not of the running value."""
-    op = site.op
+    op = context.op
     assert isinstance(op, normalization.BatchNorm)
     made = layer(
-        f"nn.BatchNorm{site.rank or 1}d",
-        incoming(site.x),
+        f"nn.BatchNorm{context.rank or 1}d",
+        incoming(context.x),
         keywords=[
             option("eps", op.epsilon, 1e-5, "epsilon"),
             option("momentum", tidy(1 - op.momentum), 0.1, "momentum"),
             option("affine", op.affine, True, "affine"),
         ],
     )
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
-def lower_layer_norm(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_layer_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, normalization.LayerNorm)
     made = layer(
-        "ChannelLayerNorm" if site.x.is_map else "nn.LayerNorm",
-        incoming(site.x),
+        "ChannelLayerNorm" if context.x.is_map else "nn.LayerNorm",
+        incoming(context.x),
         keywords=[option("eps", op.epsilon, 1e-5, "epsilon")],
     )
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
-def lower_group_norm(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, normalization.GroupNorm)
-    if site.x.elements == op.groups:
+    if context.x.elements == op.groups:
         raise Refusal("GroupNorm of PyTorch takes no groups of a single value", "groups")
     made = layer(
         "nn.GroupNorm",
         Lit(op.groups, "groups"),
-        incoming(site.x),
+        incoming(context.x),
         keywords=[option("eps", op.epsilon, 1e-5, "epsilon")],
     )
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
-def lower_local_response_norm(site: Site) -> tuple[Stage, ...]:
+def lower_local_response_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """PyTorch divides alpha by the size."""
-    op = site.op
+    op = context.op
     assert isinstance(op, normalization.LocalResponseNorm)
     made = layer(
         "nn.LocalResponseNorm",
@@ -136,82 +136,84 @@ def lower_local_response_norm(site: Site) -> tuple[Stage, ...]:
             option("k", op.k, 1.0, "k"),
         ],
     )
-    return (Stage(made, label=op.name, main=True),)
+    return (LoweredLayer(made, label=op.name, main=True),)
 
 
-def lower_flatten(site: Site) -> tuple[Stage, ...]:
-    return (Stage(FLATTEN.layer, FLATTEN.expression, label=site.op.name, main=True),)
+def lower_flatten(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    return (LoweredLayer(FLATTEN.layer, FLATTEN.expression, label=context.op.name, main=True),)
 
 
-def lower_reshape(site: Site) -> tuple[Stage, ...]:
+def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """By way of a vector: so a wrong input fails, and moves no element to another sample."""
-    if site.output.is_vector:
-        return lower_flatten(site)
-    sizes = Lit(site.output.sizes)
-    unflatten = Stage(
+    if context.output.is_vector:
+        return lower_flatten(context)
+    sizes = Lit(context.output.sizes)
+    unflatten = LoweredLayer(
         layer("nn.Unflatten", Lit(1), sizes),
-        call(Attribute(hole(0), "unflatten"), 1, sizes),
-        label=site.op.name,
+        call(Attribute(placeholder(0), "unflatten"), 1, sizes),
+        label=context.op.name,
         main=True,
     )
-    return (unflatten,) if site.x.is_vector else (FLATTEN, unflatten)
+    return (unflatten,) if context.x.is_vector else (FLATTEN, unflatten)
 
 
-def lower_permute(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_permute(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, shape.Permute)
-    positions = (0, *(position + 1 for position in op.positions(site.x)))
-    expression = call(Attribute(hole(0), "permute"), *positions)
-    if positions[1] != 1 and site.output.is_map:
+    positions = (0, *(position + 1 for position in op.positions(context.x)))
+    expression = call(Attribute(placeholder(0), "permute"), *positions)
+    if positions[1] != 1 and context.output.is_map:
         # PyTorch takes strides like these for a map kept channels last. There its normalisations
         # are at fault in training: wrong gradients where an axis has one element, crashes.
         expression = call(Attribute(expression, "contiguous"))
-    return (Stage(expression=expression, label=op.name, main=True),)
+    return (LoweredLayer(expression=expression, label=op.name, main=True),)
 
 
-def lower_upsample(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, shape.Upsample)
-    linear = ("linear", "bilinear", "trilinear")[site.rank - 1]
+    linear = ("linear", "bilinear", "trilinear")[context.rank - 1]
     made = layer(
         "nn.Upsample",
         keywords=[
-            Keyword("scale_factor", per_axis(op.scales(site.x), "scale")),
+            Keyword("scale_factor", per_axis(op.scales(context.x), "scale")),
             option("mode", linear if op.mode == "linear" else "nearest", "nearest", "mode"),
         ],
     )
-    return (Stage(made, label=op.name, main=True),)
+    return (LoweredLayer(made, label=op.name, main=True),)
 
 
-def lower_select(site: Site) -> tuple[Stage, ...]:
+def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """Neighbouring channels are a slice, others a list."""
-    op = site.op
+    op = context.op
     assert isinstance(op, shape.Select)
     first, count = op.channels[0], len(op.channels)
     if op.channels == tuple(range(first, first + count)):
         key: Expr = Slice(Lit(first, "start"), Lit(first + count, "stop"))
     else:
         key = ListOf(tuple(map(Lit, op.channels)))
-    return (Stage(expression=Index(hole(0), (Slice(), key)), label=op.name, main=True),)
+    return (
+        LoweredLayer(expression=Index(placeholder(0), (Slice(), key)), label=op.name, main=True),
+    )
 
 
-def lower_scale(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, parameter.Scale)
     made = layer(
         "ChannelScale",
-        incoming(site.x),
+        incoming(context.x),
         keywords=[
-            option("spatial_axes", site.rank, 0),
+            option("spatial_axes", context.rank, 0),
             option("bias", op.bias, False, "bias"),
             option("initial", op.initial, 1.0, "initial"),
         ],
     )
-    return (Stage(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
 
 
-def _holes(site: Site) -> list[Expr]:
-    return [hole(index) for index in range(len(site.inputs))]
+def _holes(context: LoweringContext) -> list[Expr]:
+    return [placeholder(index) for index in range(len(context.inputs))]
 
 
 def _joined(values: list[Expr], join: Callable[[Expr, Expr], Expr]) -> Expr:
@@ -234,27 +236,37 @@ def _larger(left: Expr, right: Expr) -> Expr:
     return call("torch.maximum", left, right)
 
 
-def lower_add(site: Site) -> tuple[Stage, ...]:
-    return (Stage(expression=_joined(_holes(site), _sum), label=site.op.name, main=True),)
+def lower_add(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    return (
+        LoweredLayer(expression=_joined(_holes(context), _sum), label=context.op.name, main=True),
+    )
 
 
-def lower_multiply(site: Site) -> tuple[Stage, ...]:
-    return (Stage(expression=_joined(_holes(site), _product), label=site.op.name, main=True),)
+def lower_multiply(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    return (
+        LoweredLayer(
+            expression=_joined(_holes(context), _product), label=context.op.name, main=True
+        ),
+    )
 
 
-def lower_maximum(site: Site) -> tuple[Stage, ...]:
-    return (Stage(expression=_joined(_holes(site), _larger), label=site.op.name, main=True),)
+def lower_maximum(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    return (
+        LoweredLayer(
+            expression=_joined(_holes(context), _larger), label=context.op.name, main=True
+        ),
+    )
 
 
-def lower_average(site: Site) -> tuple[Stage, ...]:
-    mean = Binary("/", _joined(_holes(site), _sum), Lit(len(site.inputs)))
-    return (Stage(expression=mean, label=site.op.name, main=True),)
+def lower_average(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    mean = Binary("/", _joined(_holes(context), _sum), Lit(len(context.inputs)))
+    return (LoweredLayer(expression=mean, label=context.op.name, main=True),)
 
 
-def lower_concat(site: Site) -> tuple[Stage, ...]:
-    along = -1 if site.inputs[0].is_sequence else 1
-    joined = call("torch.cat", ListOf(tuple(_holes(site))), dim=along)
-    return (Stage(expression=joined, label=site.op.name, main=True),)
+def lower_concat(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    along = -1 if context.inputs[0].is_sequence else 1
+    joined = call("torch.cat", ListOf(tuple(_holes(context))), dim=along)
+    return (LoweredLayer(expression=joined, label=context.op.name, main=True),)
 
 
 LOWERINGS: dict[type[Op], Lowering] = {

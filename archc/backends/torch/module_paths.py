@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from archc.backends.blocks.items import Group, Item, Part, Template
+from archc.backends.blocks.items import Item, LoweredOp, LoweredScope, ModuleOutline
 from archc.backends.blocks.placements import placings
 from archc.ir.graph import Region
 
@@ -20,7 +20,7 @@ def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> Places:
     coming = iter(keys)
     found: Places = {}
     for item in items:
-        if isinstance(item, Group):
+        if isinstance(item, LoweredScope):
             found[item.region.path] = (next(coming),)
         elif item.condition is not None:
             found[item.node.index] = in_optional(next(coming), item)
@@ -29,14 +29,16 @@ def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> Places:
     return found
 
 
-def in_optional(key: str, part: Part) -> tuple[str, ...]:
+def in_optional(key: str, part: LoweredOp) -> tuple[str, ...]:
     """The keys of an op under a condition: several layers make a sequence of their own."""
     if len(part.stages) == 1:
         return (key,)
     return tuple(f"{key}.{position}" for position in range(len(part.stages)))
 
 
-def whole_paths(made: Template, keys: Places, root: Region) -> dict[int, tuple[str | None, ...]]:
+def whole_paths(
+    made: ModuleOutline, keys: Places, root: Region
+) -> dict[int, tuple[str | None, ...]]:
     """The paths of every node's modules from the whole network, one for each stage."""
     paths: dict[int, tuple[str | None, ...]] = {}
     for node, part, around in placings(made, root):

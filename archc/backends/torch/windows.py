@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archc.backends.base import Site, Stage, hole
+from archc.backends.base import LoweredLayer, LoweringContext, placeholder
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.torch.activations import fused
 from archc.backends.torch.initializers import initialize
@@ -17,7 +17,7 @@ from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Slice, call
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archc.ops.shape import Crop, Pad
-from archc.ops.sliding import Slide
+from archc.ops.sliding import Window
 
 Pairs = Sequence[tuple[int, int]]
 """Elements at the begin and end of each spatial axis."""
@@ -32,11 +32,11 @@ def _padding(pairs: Pairs, field: str | None = None) -> Lit:
     return per_axis(_last_first(pairs), field)
 
 
-def _zeros(pairs: Pairs) -> tuple[Stage, ...]:
+def _zeros(pairs: Pairs) -> tuple[LoweredLayer, ...]:
     """A stage that pads with zeros, where there is anything to pad."""
     if not any(map(any, pairs)):
         return ()
-    return (Stage(layer(f"nn.ZeroPad{len(pairs)}d", _padding(pairs)), label="pad"),)
+    return (LoweredLayer(layer(f"nn.ZeroPad{len(pairs)}d", _padding(pairs)), label="pad"),)
 
 
 def _cut(pairs: Pairs) -> tuple[Call, Expr]:
@@ -47,59 +47,61 @@ def _cut(pairs: Pairs) -> tuple[Call, Expr]:
     )
     return (
         layer(f"nn.ZeroPad{len(pairs)}d", _padding(amounts)),
-        Index(hole(0), (Slice(), Slice(), *keys)),
+        Index(placeholder(0), (Slice(), Slice(), *keys)),
     )
 
 
-def lower_pad(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_pad(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, Pad)
-    padding = _padding(op.amounts(site.x), "padding")
+    padding = _padding(op.amounts(context.x), "padding")
     if op.mode == "reflect":
-        made = layer(f"nn.ReflectionPad{site.rank}d", padding)
+        made = layer(f"nn.ReflectionPad{context.rank}d", padding)
     elif op.value == 0:
-        made = layer(f"nn.ZeroPad{site.rank}d", padding)
+        made = layer(f"nn.ZeroPad{context.rank}d", padding)
     else:
-        made = layer(f"nn.ConstantPad{site.rank}d", padding, Lit(op.value, "value"))
-    return (Stage(made, label=op.name, main=True),)
+        made = layer(f"nn.ConstantPad{context.rank}d", padding, Lit(op.value, "value"))
+    return (LoweredLayer(made, label=op.name, main=True),)
 
 
-def lower_crop(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_crop(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, Crop)
-    made, expression = _cut(op.amounts(site.x))
-    return (Stage(made, expression, label=op.name, main=True),)
+    made, expression = _cut(op.amounts(context.x))
+    return (LoweredLayer(made, expression, label=op.name, main=True),)
 
 
-def lower_conv(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, Conv)
-    return _convolution(site, op, Lit(op.filters, "filters"), Lit(op.groups, "groups"))
+    return _convolution(context, op, Lit(op.filters, "filters"), Lit(op.groups, "groups"))
 
 
-def lower_depthwise_conv(site: Site) -> tuple[Stage, ...]:
-    op, width = site.op, incoming(site.x)
+def lower_depthwise_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op, width = context.op, incoming(context.x)
     assert isinstance(op, DepthwiseConv)
-    filters = width if op.multiplier == 1 else Lit(site.output.width, "filters")
-    return _convolution(site, op, filters, width)
+    filters = width if op.multiplier == 1 else Lit(context.output.width, "filters")
+    return _convolution(context, op, filters, width)
 
 
 def _convolution(
-    site: Site, op: Conv | DepthwiseConv, filters: Lit, groups: Lit
-) -> tuple[Stage, ...]:
-    slides = op.slides(site.x)
-    pairs = [(slide.begin, slide.end) for slide in slides]
+    context: LoweringContext, op: Conv | DepthwiseConv, filters: Lit, groups: Lit
+) -> tuple[LoweredLayer, ...]:
+    windows = op.windows(context.x)
+    pairs = [(window.begin, window.end) for window in windows]
     symmetric = all(begin == end for begin, end in pairs)
     around = per_axis([begin if symmetric else 0 for begin, _ in pairs], "padding")
     made = layer(
-        f"nn.Conv{site.rank}d",
-        incoming(site.x),
+        f"nn.Conv{context.rank}d",
+        incoming(context.x),
         filters,
         keywords=[
-            Keyword("kernel_size", per_axis([slide.kernel for slide in slides], "kernel_size")),
-            Keyword("stride", per_axis([slide.stride for slide in slides], "stride"), Lit(1)),
+            Keyword("kernel_size", per_axis([window.kernel for window in windows], "kernel_size")),
+            Keyword("stride", per_axis([window.stride for window in windows], "stride"), Lit(1)),
             Keyword("padding", around, Lit(0)),
-            Keyword("dilation", per_axis([slide.dilation for slide in slides], "dilation"), Lit(1)),
+            Keyword(
+                "dilation", per_axis([window.dilation for window in windows], "dilation"), Lit(1)
+            ),
             Keyword("groups", groups, Lit(1)),
             option("bias", op.bias, True, "bias"),
         ],
@@ -107,27 +109,27 @@ def _convolution(
     return (
         *(() if symmetric else _zeros(pairs)),
         _weighted(op, made),
-        *fused(op.activation, site.output, filters),
+        *fused(op.activation, context.output, filters),
     )
 
 
-def _weighted(op: Conv | DepthwiseConv | ConvTranspose, made: Call) -> Stage:
-    return Stage(
+def _weighted(op: Conv | DepthwiseConv | ConvTranspose, made: Call) -> LoweredLayer:
+    return LoweredLayer(
         made, label=op.name, main=True, weighted=True, initialize=initialize(op.initializer)
     )
 
 
-def lower_conv_transpose(site: Site) -> tuple[Stage, ...]:
+def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """PyTorch cuts the same number off both sides and gives back `output_padding` at the end, less
     than the stride or the dilation. Where more is cut off the end, a crop follows; where the end
     is longer, zeros behind the input make room for it."""
-    op, x = site.op, site.x
+    op, x = context.op, context.x
     assert isinstance(op, ConvTranspose)
-    spreads = op.spreads(x)
+    transposed_windows = op.transposed_windows(x)
     longer: list[tuple[int, int]] = []
     given_back: list[int] = []
     cropped: list[tuple[int, int]] = []
-    for axis in spreads:
+    for axis in transposed_windows:
         more = axis.crop_begin - axis.crop_end + axis.extra
         most = max(axis.stride, axis.dilation) - 1
         zeros = max(0, -(-(more - most) // axis.stride))
@@ -137,144 +139,164 @@ def lower_conv_transpose(site: Site) -> tuple[Stage, ...]:
         cropped.append((0, max(0, -more)))
     filters = Lit(op.filters, "filters")
     made = layer(
-        f"nn.ConvTranspose{site.rank}d",
+        f"nn.ConvTranspose{context.rank}d",
         incoming(x),
         filters,
         keywords=[
-            Keyword("kernel_size", per_axis([axis.kernel for axis in spreads], "kernel_size")),
-            Keyword("stride", per_axis([axis.stride for axis in spreads], "stride"), Lit(1)),
-            Keyword("padding", per_axis([axis.crop_begin for axis in spreads], "padding"), Lit(0)),
+            Keyword(
+                "kernel_size", per_axis([axis.kernel for axis in transposed_windows], "kernel_size")
+            ),
+            Keyword(
+                "stride", per_axis([axis.stride for axis in transposed_windows], "stride"), Lit(1)
+            ),
+            Keyword(
+                "padding",
+                per_axis([axis.crop_begin for axis in transposed_windows], "padding"),
+                Lit(0),
+            ),
             Keyword("output_padding", per_axis(given_back, "output_padding"), Lit(0)),
             option("groups", op.groups, 1, "groups"),
             option("bias", op.bias, True, "bias"),
-            Keyword("dilation", per_axis([axis.dilation for axis in spreads], "dilation"), Lit(1)),
+            Keyword(
+                "dilation",
+                per_axis([axis.dilation for axis in transposed_windows], "dilation"),
+                Lit(1),
+            ),
         ],
     )
-    crop = [Stage(*_cut(cropped), label="crop")] if any(map(any, cropped)) else []
+    crop = [LoweredLayer(*_cut(cropped), label="crop")] if any(map(any, cropped)) else []
     return (
         *_zeros(longer),
         _weighted(op, made),
         *crop,
-        *fused(op.activation, site.output, filters),
+        *fused(op.activation, context.output, filters),
     )
 
 
-def _outputs(size: int, slide: Slide, padding: int, *, ceil_mode: bool) -> int:
+def _outputs(size: int, window: Window, padding: int, *, ceil_mode: bool) -> int:
     """The number of windows that a pool of PyTorch makes along an axis."""
-    room = size + 2 * padding - slide.kernel
+    room = size + 2 * padding - window.kernel
     if not ceil_mode:
-        return room // slide.stride + 1
-    windows = -(-room // slide.stride)
+        return room // window.stride + 1
+    windows = -(-room // window.stride)
     # A window that would start in the padding at the end is dropped.
-    return windows + (windows * slide.stride < size + padding)
+    return windows + (windows * window.stride < size + padding)
 
 
-def _ceil_mode(site: Site, slides: Sequence[Slide], *, wanted: bool) -> bool | None:
+def _ceil_mode(context: LoweringContext, windows: Sequence[Window], *, wanted: bool) -> bool | None:
     """The ceil mode in which PyTorch's own padding, that at the begin on both sides, makes the same
     windows; None where neither does. What lies behind the map's end is seen by no window's result.
     """
-    if any(slide.begin > slide.kernel // 2 for slide in slides):
+    if any(window.begin > window.kernel // 2 for window in windows):
         return None
     for mode in (wanted, not wanted):
         if all(
-            _outputs(size, slide, slide.begin, ceil_mode=mode) == slide.output
-            for size, slide in zip(site.x.spatial, slides, strict=True)
+            _outputs(size, window, window.begin, ceil_mode=mode) == window.output
+            for size, window in zip(context.x.spatial, windows, strict=True)
         ):
             return mode
     return None
 
 
 def _pool(
-    name: str, op: MaxPool | AvgPool, slides: Sequence[Slide], pads: Sequence[int], *, ceil: bool
+    name: str, op: MaxPool | AvgPool, windows: Sequence[Window], pads: Sequence[int], *, ceil: bool
 ) -> Call:
     """A pool of PyTorch, whose stride is its kernel's size by default."""
-    kernel = per_axis([slide.kernel for slide in slides], "kernel_size")
+    kernel = per_axis([window.kernel for window in windows], "kernel_size")
     own = "kernel_size" if op.stride is None else "stride"
     return layer(
-        f"nn.{name}{len(slides)}d",
+        f"nn.{name}{len(windows)}d",
         keywords=[
             Keyword("kernel_size", kernel),
-            Keyword("stride", per_axis([slide.stride for slide in slides], own), kernel),
+            Keyword("stride", per_axis([window.stride for window in windows], own), kernel),
             Keyword("padding", per_axis(pads, "padding"), Lit(0)),
             option("ceil_mode", ceil, False, "ceil_mode"),
         ],
     )
 
 
-def lower_max_pool(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_max_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, MaxPool)
-    slides = op.slides(site.x)
-    begins = [slide.begin for slide in slides]
-    ceil = _ceil_mode(site, slides, wanted=op.ceil_mode)
+    windows = op.windows(context.x)
+    begins = [window.begin for window in windows]
+    ceil = _ceil_mode(context, windows, wanted=op.ceil_mode)
     if ceil is not None:
-        made = _pool("MaxPool", op, slides, begins, ceil=ceil)
-        return (Stage(made, label=op.name, main=True),)
-    pairs = [(slide.begin, slide.end + slide.overhang) for slide in slides]
+        made = _pool("MaxPool", op, windows, begins, ceil=ceil)
+        return (LoweredLayer(made, label=op.name, main=True),)
+    pairs = [(window.begin, window.end + window.overhang) for window in windows]
     lowest = call("float", "-inf")
-    pad = layer(f"nn.ConstantPad{site.rank}d", _padding(pairs), lowest)
-    made = _pool("MaxPool", op, slides, [0] * site.rank, ceil=False)
-    return Stage(pad, label="pad"), Stage(made, label=op.name, main=True)
+    pad = layer(f"nn.ConstantPad{context.rank}d", _padding(pairs), lowest)
+    made = _pool("MaxPool", op, windows, [0] * context.rank, ceil=False)
+    return LoweredLayer(pad, label="pad"), LoweredLayer(made, label=op.name, main=True)
 
 
-def lower_avg_pool(site: Site) -> tuple[Stage, ...]:
-    op = site.op
+def lower_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
     assert isinstance(op, AvgPool)
-    slides = op.slides(site.x)
-    begins = [slide.begin for slide in slides]
-    ceil = _ceil_mode(site, slides, wanted=op.ceil_mode)
-    symmetric = all(slide.begin == slide.end for slide in slides)
+    windows = op.windows(context.x)
+    begins = [window.begin for window in windows]
+    ceil = _ceil_mode(context, windows, wanted=op.ceil_mode)
+    symmetric = all(window.begin == window.end for window in windows)
     # PyTorch's kernels of three axes must fit into the map without its padding.
-    fits = site.rank < 3 or all(map(_fits, slides, site.x.spatial))
+    fits = context.rank < 3 or all(map(_fits, windows, context.x.spatial))
     if fits and ceil is not None and (symmetric or not op.count_include_pad):
-        made = _pool("AvgPool", op, slides, begins, ceil=ceil)
+        made = _pool("AvgPool", op, windows, begins, ceil=ceil)
         counts = op.count_include_pad or not any(begins)
         counted = option("count_include_pad", counts, True, "count_include_pad")
-        made = layer(f"nn.AvgPool{site.rank}d", keywords=[*made.keywords, counted])
-        return (Stage(made, label=op.name, main=True),)
+        made = layer(f"nn.AvgPool{context.rank}d", keywords=[*made.keywords, counted])
+        return (LoweredLayer(made, label=op.name, main=True),)
     if op.count_include_pad:
-        return _mean_with_zeros(site, op, slides)
+        return _mean_with_zeros(context, op, windows)
     made = layer(
         "PaddedAvgPool",
         keywords=[
-            Keyword("kernel_size", per_axis([slide.kernel for slide in slides], "kernel_size")),
-            Keyword("stride", per_axis([slide.stride for slide in slides], "stride")),
-            Keyword("padding", Lit(_last_first([(s.begin, s.end + s.overhang) for s in slides]))),
+            Keyword("kernel_size", per_axis([window.kernel for window in windows], "kernel_size")),
+            Keyword("stride", per_axis([window.stride for window in windows], "stride")),
+            Keyword("padding", Lit(_last_first([(s.begin, s.end + s.overhang) for s in windows]))),
         ],
     )
-    return (Stage(made, label=op.name, main=True),)
+    return (LoweredLayer(made, label=op.name, main=True),)
 
 
-def _fits(slide: Slide, size: int) -> bool:
-    return slide.extent <= size
+def _fits(window: Window, size: int) -> bool:
+    return window.extent <= size
 
 
-def _mean_with_zeros(site: Site, op: AvgPool, slides: Sequence[Slide]) -> tuple[Stage, ...]:
+def _mean_with_zeros(
+    context: LoweringContext, op: AvgPool, windows: Sequence[Window]
+) -> tuple[LoweredLayer, ...]:
     """Zeros that count, as a layer before the pool. Ceil mode works on all axes alike: on one
     whose last window is dropped, so is the padding that this window alone would see."""
-    ceil = any(slide.overhang for slide in slides)
+    ceil = any(window.overhang for window in windows)
     pairs = []
-    for size, slide in zip(site.x.spatial, slides, strict=True):
-        unseen = (size + slide.begin + slide.end - slide.kernel) % slide.stride
-        dropped = unseen if ceil and not slide.overhang else 0
-        pairs.append((slide.begin, slide.end - dropped))
-    made = _pool("AvgPool", op, slides, [0] * site.rank, ceil=ceil)
-    return (*_zeros(pairs), Stage(made, label=op.name, main=True))
+    for size, window in zip(context.x.spatial, windows, strict=True):
+        unseen = (size + window.begin + window.end - window.kernel) % window.stride
+        dropped = unseen if ceil and not window.overhang else 0
+        pairs.append((window.begin, window.end - dropped))
+    made = _pool("AvgPool", op, windows, [0] * context.rank, ceil=ceil)
+    return (*_zeros(pairs), LoweredLayer(made, label=op.name, main=True))
 
 
-def lower_adaptive_avg_pool(site: Site) -> tuple[Stage, ...]:
-    made = layer(f"nn.AdaptiveAvgPool{site.rank}d", per_axis(site.output.spatial, "output_size"))
-    return (Stage(made, label=site.op.name, main=True),)
+def lower_adaptive_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    made = layer(
+        f"nn.AdaptiveAvgPool{context.rank}d", per_axis(context.output.spatial, "output_size")
+    )
+    return (LoweredLayer(made, label=context.op.name, main=True),)
 
 
-FLATTEN = Stage(layer("nn.Flatten"), call("torch.flatten", hole(0), 1), label="flatten")
+FLATTEN = LoweredLayer(
+    layer("nn.Flatten"), call("torch.flatten", placeholder(0), 1), label="flatten"
+)
 """All axes but the batch, made one."""
 
 
-def lower_global_pool(site: Site) -> tuple[Stage, ...]:
+def lower_global_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """The mean or the largest element of each channel, with or without its spatial axes."""
-    op = site.op
+    op = context.op
     assert isinstance(op, GlobalAvgPool | GlobalMaxPool)
     kind = "Avg" if isinstance(op, GlobalAvgPool) else "Max"
-    pool = Stage(layer(f"nn.Adaptive{kind}Pool{site.rank}d", Lit(1)), label=op.name, main=True)
+    pool = LoweredLayer(
+        layer(f"nn.Adaptive{kind}Pool{context.rank}d", Lit(1)), label=op.name, main=True
+    )
     return (pool,) if op.keep_dims else (pool, FLATTEN)

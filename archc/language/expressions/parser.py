@@ -184,7 +184,7 @@ class _Parser:
         self.advance()
         return True
 
-    def place(self, start: int) -> tuple[int, int]:
+    def span(self, start: int) -> tuple[int, int]:
         return start, self.end - start
 
     def shown(self) -> str:
@@ -243,7 +243,7 @@ class _Parser:
         self.nested(start)
         otherwise = self.expression()
         self.depth -= 1
-        return Conditional(condition, value, otherwise, *self.place(start))
+        return Conditional(condition, value, otherwise, *self.span(start))
 
     def operation(self, loosest: int) -> Expression:
         """The longest operation whose operators all bind at least as tightly as `loosest`."""
@@ -254,11 +254,11 @@ class _Parser:
         if sign == "not" and loosest <= _NOT:
             self.advance()
             operand = self.operation(_NOT)
-            value = Unary(sign, operand, *self.place(start))
+            value = Unary(sign, operand, *self.span(start))
         elif sign in ("-", "+"):
             self.advance()
             operand = self.operation(_SIGN)
-            value = Unary(sign, operand, *self.place(start))
+            value = Unary(sign, operand, *self.span(start))
         else:
             value = self.indexed()
         while (binding := _BINDING.get(self.token.text, 0)) >= loosest:
@@ -267,17 +267,17 @@ class _Parser:
                 operands = [value]
                 while self.accept(sign):
                     operands.append(self.operation(binding + 1))
-                value = Logical(sign, tuple(operands), *self.place(start))
+                value = Logical(sign, tuple(operands), *self.span(start))
             elif binding == _COMPARISON:
                 rest = []
                 while _BINDING.get(sign := self.token.text) == _COMPARISON:
                     self.advance()
                     rest.append((sign, self.operation(_SUM)))
-                value = Comparison(value, tuple(rest), *self.place(start))
+                value = Comparison(value, tuple(rest), *self.span(start))
             else:
                 self.advance()
                 right = self.operation(binding + 1)
-                value = Binary(sign, value, right, *self.place(start))
+                value = Binary(sign, value, right, *self.span(start))
         self.depth -= 1
         return value
 
@@ -290,7 +290,7 @@ class _Parser:
             position = self.expression()
             if not self.accept("]"):
                 self.unclosed("[", opening, "an operator or `]`")
-            value = Index(value, position, *self.place(start))
+            value = Index(value, position, *self.span(start))
         return value
 
     def operand(self) -> Expression:
@@ -302,17 +302,17 @@ class _Parser:
         if text == "(":
             return self.bracketed()
         if text == "[":
-            return Display(self.sequence("[", "]"), *self.place(start))
+            return Display(self.sequence("[", "]"), *self.span(start))
         if kind != "word" or (text in _RESERVED and text != "in"):
             self.unexpected("a value")
         if text == "in":
             return self.incoming()
         self.advance()
         if text in _CONSTANTS:
-            return Literal(_CONSTANTS[text], *self.place(start))
+            return Literal(_CONSTANTS[text], *self.span(start))
         if self.token.text == "(":
             return self.call(text, start)
-        return Name(text, *self.place(start))
+        return Name(text, *self.span(start))
 
     def number(self) -> Literal:
         _, text, start = self.token
@@ -322,7 +322,7 @@ class _Parser:
             raise ExpressionError(f"`{whole[:40]}` is no number", start, len(whole))
         self.advance()
         value = int(text) if text.isdecimal() else float(text)
-        literal = Literal(value, *self.place(start))
+        literal = Literal(value, *self.span(start))
         bounded(value, literal)
         return literal
 
@@ -338,7 +338,7 @@ class _Parser:
                 hint = "a backslash stands before a quote or a backslash"
                 raise ExpressionError(message, start + escape.start(), 2, hint)
         self.advance()
-        return Literal(_ESCAPE.sub(r"\1", text[1:-1]), *self.place(start))
+        return Literal(_ESCAPE.sub(r"\1", text[1:-1]), *self.span(start))
 
     def incoming(self) -> Incoming:
         start = self.token.offset
@@ -353,7 +353,7 @@ class _Parser:
                 self.fail(f"`{axis[:40]}` is no axis", hint)
             self.unexpected("an axis after `in.`")
         self.advance()
-        return Incoming(axis, *self.place(start))
+        return Incoming(axis, *self.span(start))
 
     def call(self, name: str, start: int) -> Call:
         if name not in FUNCTIONS:
@@ -365,8 +365,8 @@ class _Parser:
         if len(arguments) < least or (most is not None and len(arguments) > most):
             got = f"{len(arguments)} argument{'' if len(arguments) == 1 else 's'}"
             message = f"`{name}` does not take {got}"
-            raise ExpressionError(message, *self.place(start), f"write {function.usage}")
-        return Call(name, arguments, *self.place(start))
+            raise ExpressionError(message, *self.span(start), f"write {function.usage}")
+        return Call(name, arguments, *self.span(start))
 
     def sequence(self, bracket: str, closing: str) -> tuple[Expression, ...]:
         """Expressions between brackets, with commas between them and perhaps one after them."""

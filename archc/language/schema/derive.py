@@ -79,9 +79,9 @@ def op_schema(op: type[Op]) -> Schema:
         tuple(field.name for field in fields if field.required),
     )
     expected = f"a mapping with the fields of {op.name}"
-    if op.scalar is not None:
-        scalar = next(field for field in fields if field.name == op.scalar)
-        expected += f", or its {op.scalar}: {scalar.kind.expected}"
+    if op.shorthand is not None:
+        scalar = next(field for field in fields if field.name == op.shorthand)
+        expected += f", or its {op.shorthand}: {scalar.kind.expected}"
         bare = documented(admit(scalar.kind.schema), doc, expected)
         return {
             "title": op.name,

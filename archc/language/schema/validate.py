@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from archc.diagnostics import Diagnostic, Place, did_you_mean
-from archc.language.names import fault_of_class, fault_of_name, suggested_name
+from archc.diagnostics import Diagnostic, Span, did_you_mean
+from archc.language.names import class_error, name_error, suggested_name
 from archc.language.schema import text
 from archc.language.values import Value
 from archc.ops import MERGES, OPS
@@ -25,7 +25,7 @@ class Findings(NamedTuple):
     known keys that their unknown keys come close to."""
 
     found: list[Diagnostic]
-    broken: set[Value]
+    invalid: set[Value]
     misspelt: dict[Value, list[str]]
 
 
@@ -63,12 +63,12 @@ def validate(document: Value) -> Findings:
                     findings.found.append(_unknown(value, key, node["properties"], fault.path))
                 else:
                     findings.found.append(_unquoted(cut, key))
-                    findings.broken.add(cut)
+                    findings.invalid.add(cut)
             # Without an unknown key the rest means the same, unless it is a known one misspelt.
             if findings.misspelt[value] or not _can_be_dropped(fault.path):
-                findings.broken.add(value)
+                findings.invalid.add(value)
             continue
-        findings.broken.add(value)
+        findings.invalid.add(value)
         if not _is_told(fault, findings.misspelt.get(value, ())):
             findings.found.append(_diagnose(document, value, schema, node, fault))
     return findings
@@ -175,7 +175,7 @@ def _cut_expression(value: Value, key: str) -> Value | None:
 def _unquoted(cut: Value, key: str) -> Diagnostic:
     message = f"a comma ends the expression `{str(cut.data)[:64]}` here"
     hint = f'put it in quotes: "{cut.data}, {key}"' if len(key) <= 64 else "put it in quotes"
-    return Diagnostic("ARC301", message, cut.place, hint)
+    return Diagnostic("ARC301", message, cut.span, hint)
 
 
 def _diagnose(document: Value, value: Value, schema: Any, node: Any, fault: _Fault) -> Diagnostic:
@@ -196,65 +196,65 @@ def _diagnose(document: Value, value: Value, schema: Any, node: Any, fault: _Fau
         fields = {field.name: field for field in fields_of(op)}
         if not fields:
             message = f"{op.name} takes no fields, got {shown(value.plain())}"
-            return Diagnostic("ARC203", message, value.place, f"write `- {op.name}`")
-        if op.scalar is not None:
-            subject = f"`{op.scalar}` of {op.name}"
-            wanted = f"{fields[op.scalar].kind.expected}, or an expression"
+            return Diagnostic("ARC203", message, value.span, f"write `- {op.name}`")
+        if op.shorthand is not None:
+            subject = f"`{op.shorthand}` of {op.name}"
+            wanted = f"{fields[op.shorthand].kind.expected}, or an expression"
     if len(path) > 1 and path[-2] in MERGES:
         subject, wanted = f"a branch of {path[-2]}", "a list of steps"
-    if value.data is None and value.place.column == value.place.end_column:
-        place = value.key_place or value.place
-        return Diagnostic("ARC203", f"{subject} has no value", place, f"give {wanted}")
+    if value.data is None and value.span.column == value.span.end_column:
+        span = value.key_span or value.span
+        return Diagnostic("ARC203", f"{subject} has no value", span, f"give {wanted}")
     if value.data == [] or value.data == {}:
-        return Diagnostic("ARC203", f"{subject} is empty", value.place, f"give {wanted}")
+        return Diagnostic("ARC203", f"{subject} is empty", value.span, f"give {wanted}")
     message = f"{subject} must be {wanted}, got {shown(value.plain())}"
-    return Diagnostic("ARC203", message, value.place, _wrong_hint(path, value, node, wanted))
+    return Diagnostic("ARC203", message, value.span, _wrong_hint(path, value, node, wanted))
 
 
-def _head(value: Value) -> Place:
+def _head(value: Value) -> Span:
     """The key that a mapping stands under, or its own begin: where a missing key is told."""
-    place = value.key_place or value.place
-    if place.end_line == place.line:
-        return place
-    return place._replace(end_line=place.line, end_column=place.column + 1)
+    span = value.key_span or value.span
+    if span.end_line == span.line:
+        return span
+    return span._replace(end_line=span.line, end_column=span.column + 1)
 
 
 def _unknown(value: Value, key: str, known: dict[str, Any], path: list[str | int]) -> Diagnostic:
     assert isinstance(value.data, dict)
-    place = value.data[key].key_place or value.data[key].place
+    span = value.data[key].key_span or value.data[key].span
     if "conv" in known:
         here = [other for other in value.data if other in known and other not in STEP_KEYS]
         if here:
             hint = did_you_mean(key, STEP_KEYS) or f"known: {', '.join(sorted(STEP_KEYS))}"
             if here[0] in OPS and key in (field.name for field in fields_of(OPS[here[0]])):
                 hint = f"indent it further: it is a field of {here[0]}"
-            return Diagnostic("ARC204", f"unknown step key `{key[:64]}`", place, hint)
+            return Diagnostic("ARC204", f"unknown step key `{key[:64]}`", span, hint)
         hint = _similar_op(key, known)
-        return Diagnostic("ARC204", f"unknown op or step key `{key[:64]}`", place, hint)
+        return Diagnostic("ARC204", f"unknown op or step key `{key[:64]}`", span, hint)
     if path[-1:] == ["activation"]:
-        return _unknown_activation(key, place)
+        return _unknown_activation(key, span)
     if path and path[-1] in OPS and not known:
         message = f"{path[-1]} takes no fields, got `{key[:64]}`"
-        return Diagnostic("ARC201", message, place, f"write `- {path[-1]}`")
+        return Diagnostic("ARC201", message, span, f"write `- {path[-1]}`")
     hint = did_you_mean(key, known) or f"known: {', '.join(known)}"
-    return Diagnostic("ARC201", f"{_owner(path)} has no key `{key[:64]}`", place, hint)
+    return Diagnostic("ARC201", f"{_owner(path)} has no key `{key[:64]}`", span, hint)
 
 
-def _unknown_activation(name: str, place: Place) -> Diagnostic:
+def _unknown_activation(name: str, span: Span) -> Diagnostic:
     from archc.ops.activation import OPS as ACTIVATIONS
 
     if name in OPS and OPS[name] in ACTIVATIONS:
         hint = f"write `activation: {name}`"
-        return Diagnostic("ARC201", f"{name} takes no fields", place, hint)
+        return Diagnostic("ARC201", f"{name} takes no fields", span, hint)
     hint = _similar_op(name, [op.name for op in ACTIVATIONS])
-    return Diagnostic("ARC204", f"unknown activation `{name[:64]}`", place, hint)
+    return Diagnostic("ARC204", f"unknown activation `{name[:64]}`", span, hint)
 
 
 def _similar_op(name: str, known: Iterable[str]) -> str:
     """The known op, or key, that is called so elsewhere or almost so here."""
     known = list(known)
     for word in known:
-        if word in OPS and name.lower() in OPS[word].also:
+        if word in OPS and name.lower() in OPS[word].aliases:
             return f"archc calls it `{word}`"
     return did_you_mean(name, known) or "`archc ops` lists all ops"
 
@@ -268,13 +268,13 @@ def _meant(key: str, known: dict[str, Any]) -> str:
 def _unknown_step(value: Value, name: str) -> Diagnostic:
     if name in MERGES:
         hint = "give branches, or `from: [a, b]`"
-        return Diagnostic("ARC402", f"`{name}` has nothing to merge", value.place, hint)
+        return Diagnostic("ARC402", f"`{name}` has nothing to merge", value.span, hint)
     if name in OPS:
         needed = " and ".join(f"`{field.name}`" for field in fields_of(OPS[name]) if field.required)
         hint = f"`archc ops {name}` tells what it takes"
-        return Diagnostic("ARC202", f"{name} needs {needed}", value.place, hint)
+        return Diagnostic("ARC202", f"{name} needs {needed}", value.span, hint)
     hint = _similar_op(name, OPS)
-    return Diagnostic("ARC204", f"unknown op `{name[:64]}`", value.place, hint)
+    return Diagnostic("ARC204", f"unknown op `{name[:64]}`", value.span, hint)
 
 
 def _missing_hint(node: Any, missing: str) -> str | None:
@@ -301,7 +301,7 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, wanted: str) -> 
     if wanted.startswith("a list of steps") and isinstance(value.data, dict):
         return "start each step with `- `"
     op = OPS.get(str(path[-1])) if len(path) > 1 and isinstance(path[-2], int) else None
-    if op is not None and op.scalar is None and not isinstance(value.data, str):
+    if op is not None and op.shorthand is None and not isinstance(value.data, str):
         fields = ", ".join(f"{field.name}: ..." for field in fields_of(op) if field.required)
         return f"write `{op.name}: {{{fields}}}`"
     if not isinstance(value.data, str):
@@ -313,7 +313,7 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, wanted: str) -> 
     if "$" in value.data[1:] or value.data[:1] == "(":
         return "an expression is the whole value: `$name` or `$( ... )`"
     if "pattern" in node:
-        return suggested_name(value.data, fault_of_class if path == ["class"] else fault_of_name)
+        return suggested_name(value.data, class_error if path == ["class"] else name_error)
     alternatives = [node, *node.get("anyOf", ())]
     words = [word for part in alternatives for word in part.get("enum", ())]
     if path[-1:] == ["activation"]:

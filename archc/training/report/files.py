@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from archc.diagnostics import Diagnostic, Place, SourceText, SpecError, encodable, visible
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable, visible
 from archc.training.data import load
 from archc.training.launch import RECORD, SPEC
 
@@ -99,7 +99,7 @@ class Run(NamedTuple):
 
 def refuse(path: Path, reason: str, line: int = 1) -> NoReturn:
     """Raise the fault of a run's file."""
-    place = Place(SourceText(encodable(str(path)), ""), line, 1, line, 1)
+    place = Span(SourceText(encodable(str(path)), ""), line, 1, line, 1)
     hint = "the run itself is untouched; `archc predict` may still work with it"
     raise SpecError([Diagnostic("ARC705", f"cannot be drawn: {reason}", place, hint)])
 

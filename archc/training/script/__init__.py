@@ -187,7 +187,7 @@ def _check_names(
         Diagnostic(
             "ARC703",
             f"the training script has another `{name}`",
-            spec.document.place,
+            spec.document.span,
             "call the class, or the block, something else",
         )
         for name in made

@@ -51,7 +51,7 @@ def _softmax(spec: Spec, costs: Costs) -> dict[str, Value]:
     if sum(path == placed.place for stages in places.values() for placed in stages) > 1:
         message = "the network's softmax is also computed inside of it, by the same layer"
         hint = "end with `log_softmax`, or with logits"
-        raise SpecError([Diagnostic("ARC701", message, spec.document.place, hint)])
+        raise SpecError([Diagnostic("ARC701", message, spec.document.span, hint)])
     return {"OUTPUT": "log_probabilities", "SOFTMAX": path}
 
 

@@ -17,7 +17,7 @@ import onnx
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from archc.verify import Given
+from archc.verify import FixedTensors
 from tests.backends.onnx_data.cases import Case
 from tests.backends.onnx_data.reasons import NotApplicable, Reason
 
@@ -62,7 +62,7 @@ class Translated(NamedTuple):
     them."""
 
     text: str
-    given: Given
+    given: FixedTensors
     expected: dict[str, Any]
 
 
@@ -270,7 +270,7 @@ class Translation:
             *(f"  - {json.dumps(step)}" for step in self.steps),
             f"outputs: {json.dumps(list(expected))}",
         ]
-        return Translated("\n".join([*lines, ""]), Given(self.weights, arrays), expected)
+        return Translated("\n".join([*lines, ""]), FixedTensors(self.weights, arrays), expected)
 
     def _with_batch(self, array: Any) -> Any:
         return array[None] if self.whole else array

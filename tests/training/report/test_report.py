@@ -574,7 +574,7 @@ def refuses(run: Path, told: str) -> None:
     (found,) = refused.value.diagnostics
     assert found.code == "ARC705"
     assert told in str(refused.value)
-    assert str(run) in found.place.source.name
+    assert str(run) in found.span.source.name
 
 
 ARRAYS: dict[str, tuple[str, Callable[[Example], object]]] = {

@@ -16,11 +16,11 @@ from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
 from archc.ops.shape import Upsample
 from archc.verify.settings import Settings
 
-ENGINES = ("tensorflow", "jax")
+RUNTIMES = ("tensorflow", "jax")
 """What Keras runs on here: never on PyTorch, so that the two sides share no kernels."""
 
 
-def engine_of(backend: str, settings: Settings, graph: Graph) -> str:
+def runtime_of(backend: str, settings: Settings, graph: Graph) -> str:
     """The framework that runs what a backend emits."""
     if backend != "keras":
         return backend
@@ -60,7 +60,7 @@ def _rounds(node: Node, graph: Graph) -> str | None:
     if isinstance(op, MaxPool | AvgPool | AdaptiveAvgPool) and rank == 3:
         return "TensorFlow pools along three axes in float32 alone"
     if isinstance(op, Conv | DepthwiseConv) and rank == 3:
-        slides = op.slides(x)
-        if max(one.stride for one in slides) > 1 and max(one.dilation for one in slides) > 1:
+        windows = op.windows(x)
+        if max(one.stride for one in windows) > 1 and max(one.dilation for one in windows) > 1:
             return "Keras strides over a dilated convolution by a pool, in float32 along three axes"
     return None

@@ -65,7 +65,7 @@ def draw_of(array: Array, graph: Graph, users: list[list[int]]) -> Draw:
     fan_in = float(prod(shape[1:]))
     if isinstance(node.op, ConvTranspose):
         (x,) = graph.input_axes(node)
-        strides = prod(axis.stride for axis in node.op.spreads(x))
+        strides = prod(axis.stride for axis in node.op.transposed_windows(x))
         fan_in = max(1.0, shape[0] / node.op.groups * prod(shape[2:]) / strides)
     gain = 2 if isinstance(following, _RECTIFIERS) else 1
     return Draw(wider * sqrt(gain / fan_in))
