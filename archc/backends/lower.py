@@ -67,8 +67,7 @@ def _lowered(context: LoweringContext, backend: Backend) -> tuple[LoweredLayer, 
 
 
 def _is_nonnegative(node: Node, incoming: bool) -> bool:
-    activation = getattr(node.op, "activation", None)
-    last = node.op if activation is None else activation
+    last = node.op.last
     if last.sign == "kept":
         return incoming and last is node.op and bool(node.inputs)
     return last.sign == "nonnegative"
@@ -143,8 +142,9 @@ def _is_alike(index: int, graph: Graph, changed: Graph) -> bool:
     """Whether a node has the same op and weights in two graphs: what one backend must be told, no
     backend may leave to the other's layers."""
     a, b = graph.nodes[index], changed.nodes[index]
-    weights = a.op.weights(graph.input_axes(a)), b.op.weights(changed.input_axes(b))
-    return a.op == b.op and weights[0] == weights[1]
+    return a.op == b.op and (
+        a.op.variables(graph.input_axes(a)) == b.op.variables(changed.input_axes(b))
+    )
 
 
 def _differ_by(

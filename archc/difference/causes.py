@@ -312,6 +312,6 @@ def _after(done: Collection[str], one: Layer, two: Layer) -> tuple[Axes, Cost] |
         output = op.infer(inputs)
     except ShapeError:
         return None
-    params = sum(weight.elements for weight in op.weights(inputs) if weight.learned)
+    params = sum(one.elements for one in op.variables(inputs) if one.learned)
     written = 0 if op.view else output.elements
     return output, Cost(params, op.macs(inputs, output), written)

@@ -52,7 +52,7 @@ def rows_of(costs: Costs) -> list[Row]:
                     address=here,
                     path=item.path,
                     shapes=(*layer.inputs, item.output),
-                    has_weights=bool(layer.weights),
+                    has_weights=bool(layer.variables),
                     sources=tuple(positions[index] for index in item.inputs),
                 )
     return [found[index] for index in layers]

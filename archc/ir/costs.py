@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from archc.ir.graph import Graph, Node
 from archc.ops.axes import Axes
-from archc.ops.base import Weight
+from archc.ops.base import Variable
 
 BYTES = 4
 """Bytes of a float32 value."""
@@ -38,7 +38,7 @@ class Layer(NamedTuple):
 
     node: Node
     inputs: tuple[Axes, ...]
-    weights: tuple[Weight, ...]
+    variables: tuple[Variable, ...]
     params: int
     state: int
     macs: int
@@ -88,14 +88,14 @@ def infer(graph: Graph) -> Costs:
         if seen is not None and node.output.spatial and len(seen) != len(node.output.spatial):
             seen = None  # another arrangement of the elements has no field along its own axes
         fields.append(seen)
-        weights = node.op.weights(inputs)
+        variables = node.op.variables(inputs)
         layers.append(
             Layer(
                 node=node,
                 inputs=inputs,
-                weights=weights,
-                params=sum(weight.elements for weight in weights if weight.learned),
-                state=sum(weight.elements for weight in weights if not weight.learned),
+                variables=variables,
+                params=sum(one.elements for one in variables if one.learned),
+                state=sum(one.elements for one in variables if not one.learned),
                 macs=node.op.macs(inputs, node.output),
                 activations=0 if node.op.view else node.output.elements,
                 receptive_field=tuple(field.size for field in seen) if seen else None,

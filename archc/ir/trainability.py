@@ -14,16 +14,12 @@ from archc.ir.graph import Graph, Node
 from archc.language.recipe import Training
 from archc.language.values import Value, mapping
 from archc.ops.axes import Axes
-from archc.ops.base import Op
+from archc.ops.base import OutputKind
 
 MOST_RANKED = 5
 """Classes among which the right one is looked for by `top_5_accuracy`."""
-OUTPUTS = {"softmax": "probabilities", "log_softmax": "log_probabilities"}
-"""What a network gives that ends in one of these ops; else logits."""
-RENAMED = ("flatten", "reshape")
-"""Ops that give the values they take, in other axes."""
-SQUASHED = ("hard_sigmoid", "scaled_tanh", "sigmoid", "softmax", "softsign", "tanh")
-"""Ops of a bounded output, of which a softmax is never sure of a class."""
+NARROW = 5.0
+"""Logits that lie closer together make no softmax sure of a class among ten: e^5 is 148."""
 
 
 def check_training(costs: Costs, given: Value | None) -> list[Diagnostic]:
@@ -57,11 +53,11 @@ def _network_faults(costs: Costs, recipe: Training, given: Value) -> Iterator[Di
     if last.output.names != ("features",) or last.output.width < 2:
         message = f"a recipe needs an output with a value for each class, it is {last.output}"
         yield Diagnostic("ARC701", message, span, "end with `dense`")
-    elif last.op.name == "rbf":
-        message = "the output of rbf is a distance, for which the recipe has no loss"
+    elif last.op.output_kind == "distances":
+        message = f"the output of {last.op.name} is a distance, for which the recipe has no loss"
         yield Diagnostic("ARC701", message, span, "end with `dense`")
     elif recipe.loss == "cross_entropy" and (faulty := _squashed(costs)) is not None:
-        name = ending(faulty.op).name
+        name = faulty.op.last.name
         message = f"the cross-entropy takes logits, and the network's end is bounded by {name}"
         hint = "end with logits, `log_softmax` or `softmax`; or take `loss: mean_squared_error`"
         yield Diagnostic("ARC701", message, span, hint)
@@ -70,22 +66,17 @@ def _network_faults(costs: Costs, recipe: Training, given: Value) -> Iterator[Di
         yield Diagnostic("ARC702", message, at(given, "metric"), "use `accuracy`")
 
 
-def ending(op: Op) -> Op:
-    """What a node does last: its activation, where it has one."""
-    return getattr(op, "activation", None) or op
-
-
 def output_node(graph: Graph) -> Node:
     """The node whose values the network gives, whatever axes they are given in."""
     node = graph.nodes[graph.outputs[0]]
-    while node.op.name in RENAMED:
+    while node.op.view:
         node = graph.nodes[node.inputs[0]]
     return node
 
 
-def output_kind(graph: Graph) -> str:
-    """What the network gives: `probabilities`, their logarithms, or `logits`."""
-    return OUTPUTS.get(ending(output_node(graph).op).name, "logits")
+def output_kind(graph: Graph) -> OutputKind:
+    """What the network gives."""
+    return output_node(graph).op.last.output_kind
 
 
 def _squashed(costs: Costs) -> Node | None:
@@ -98,12 +89,12 @@ def _squashed(costs: Costs) -> Node | None:
     waiting = [last]
     while waiting:
         node = waiting.pop()
-        name = ending(node.op).name
-        if node is last and name in OUTPUTS and node.output.width == width:
+        op = node.op.last
+        if node is last and op.output_kind != "logits" and node.output.width == width:
             return None
-        if name in SQUASHED:
+        if op.bounds is not None and op.bounds[1] - op.bounds[0] < NARROW:
             return node
-        if not params.get(node.index) and name != "multiply":
+        if not params.get(node.index) and not node.op.gates:
             waiting += [graph.nodes[index] for index in node.inputs]
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes
-from archc.ops.base import Op, Order, Sign, Weight, is_bare
+from archc.ops.base import Op, Order, OutputKind, Sign, Variable, is_bare
 from archc.ops.fields import (
     Doc,
     Kind,
@@ -30,6 +30,7 @@ class Relu(Activation):
 
     name: ClassVar[str] = "relu"
     sign: ClassVar[Sign] = "nonnegative"
+    kernel_gain: ClassVar[float] = 2.0
 
 
 class Relu6(Activation):
@@ -37,6 +38,9 @@ class Relu6(Activation):
 
     name: ClassVar[str] = "relu6"
     sign: ClassVar[Sign] = "nonnegative"
+    kernel_gain: ClassVar[float] = 2.0
+    input_deviation: ClassVar[float] = 3.0
+    bounds: ClassVar[tuple[float, float]] = (0.0, 6.0)
 
 
 @record
@@ -45,6 +49,7 @@ class LeakyRelu(Activation):
 
     name: ClassVar[str] = "leaky_relu"
     shorthand: ClassVar[str] = "slope"
+    kernel_gain: ClassVar[float] = 2.0
 
     slope: Annotated[NonNegative, Doc("factor of the negative half")] = 0.01
 
@@ -54,11 +59,12 @@ class Prelu(Activation):
     """Leaky ReLU with one learned slope a channel (He et al. 2015)."""
 
     name: ClassVar[str] = "prelu"
+    kernel_gain: ClassVar[float] = 2.0
 
     slope: Annotated[Number, Doc("initial slope of every channel")] = 0.25
 
-    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
-        return (Weight("slope", (inputs[0].width,)),)
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
+        return (Variable("slope", "slope", (inputs[0].width,)),)
 
 
 @record
@@ -67,6 +73,7 @@ class Elu(Activation):
 
     name: ClassVar[str] = "elu"
     shorthand: ClassVar[str] = "alpha"
+    kernel_gain: ClassVar[float] = 2.0
 
     alpha: Annotated[Number, Doc("factor of the negative half")] = 1.0
 
@@ -75,6 +82,7 @@ class Selu(Activation):
     """Scaled ELU with the self-normalising constants (Klambauer et al. 2017)."""
 
     name: ClassVar[str] = "selu"
+    kernel_gain: ClassVar[float] = 2.0
 
 
 @record
@@ -82,6 +90,7 @@ class Gelu(Activation):
     """x * Phi(x), Phi the normal distribution's cumulative function (Hendrycks & Gimpel 2016)."""
 
     name: ClassVar[str] = "gelu"
+    kernel_gain: ClassVar[float] = 2.0
 
     approximate: Annotated[
         str, choice("none", "tanh"), Doc("exact by the error function, or by tanh")
@@ -93,6 +102,7 @@ class Silu(Activation):
 
     name: ClassVar[str] = "silu"
     aliases: ClassVar[tuple[str, ...]] = ("swish",)
+    kernel_gain: ClassVar[float] = 2.0
 
 
 class Sigmoid(Activation):
@@ -100,6 +110,7 @@ class Sigmoid(Activation):
 
     name: ClassVar[str] = "sigmoid"
     sign: ClassVar[Sign] = "nonnegative"
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
 
 class HardSigmoid(Activation):
@@ -107,6 +118,8 @@ class HardSigmoid(Activation):
 
     name: ClassVar[str] = "hard_sigmoid"
     sign: ClassVar[Sign] = "nonnegative"
+    input_deviation: ClassVar[float] = 3.0
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
 
 class HardSwish(Activation):
@@ -114,18 +127,22 @@ class HardSwish(Activation):
 
     name: ClassVar[str] = "hard_swish"
     aliases: ClassVar[tuple[str, ...]] = ("hard_silu",)
+    kernel_gain: ClassVar[float] = 2.0
+    input_deviation: ClassVar[float] = 3.0
 
 
 class Tanh(Activation):
     """The hyperbolic tangent."""
 
     name: ClassVar[str] = "tanh"
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
 
 class ScaledTanh(Activation):
     """1.7159 * tanh(2x / 3) (LeCun et al. 1998, appendix A)."""
 
     name: ClassVar[str] = "scaled_tanh"
+    bounds: ClassVar[tuple[float, float]] = (-1.7159, 1.7159)
 
 
 class Softplus(Activation):
@@ -133,12 +150,14 @@ class Softplus(Activation):
 
     name: ClassVar[str] = "softplus"
     sign: ClassVar[Sign] = "nonnegative"
+    kernel_gain: ClassVar[float] = 2.0
 
 
 class Softsign(Activation):
     """x / (1 + |x|)."""
 
     name: ClassVar[str] = "softsign"
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
 
 class Softmax(Activation):
@@ -146,12 +165,15 @@ class Softmax(Activation):
 
     name: ClassVar[str] = "softmax"
     sign: ClassVar[Sign] = "nonnegative"
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    output_kind: ClassVar[OutputKind] = "probabilities"
 
 
 class LogSoftmax(Activation):
     """The logarithm of softmax, along the channels or features."""
 
     name: ClassVar[str] = "log_softmax"
+    output_kind: ClassVar[OutputKind] = "log_probabilities"
 
 
 OPS: tuple[type[Activation], ...] = (

@@ -11,6 +11,13 @@ from archc.records import record
 Sign = Literal["any", "nonnegative", "kept"]
 """What is known of an op's output: nothing; it is never below zero; so if no input ever is."""
 
+Role = Literal["kernel", "bias", "scale", "slope", "mean", "variance"]
+"""What a variable does: it mixes channels or features; is added to each; multiplies each; is the
+slope of each below zero; or is a running statistic of each, its mean or its variance."""
+
+OutputKind = Literal["logits", "probabilities", "log_probabilities", "distances"]
+"""What the values of a network are that ends in an op."""
+
 Order = Literal["observed", "carried", "absorbed"]
 """What becomes of the order of an incoming vector's features: it shows in the result; the result
 has the same order; or learned weights take it in."""
@@ -29,15 +36,23 @@ class ShapeError(Exception):
         self.field = field
 
 
-class Weight(NamedTuple):
+class Variable(NamedTuple):
     """One array that an op keeps, in canonical layout (output first, then input, then space).
 
-    `learned` values are trained; the others (running statistics) are state.
+    `fan_in` counts, for a kernel, the values that each value of the output is summed from, on
+    average. `momentum` is, for a running statistic, the share of it that is kept at each step.
     """
 
     name: str
+    role: Role
     shape: tuple[int, ...]
-    learned: bool = True
+    fan_in: float = 1.0
+    momentum: float = 0.0
+
+    @property
+    def learned(self) -> bool:
+        """Whether the values are trained; running statistics are state."""
+        return self.role not in ("mean", "variance")
 
     @property
     def elements(self) -> int:
@@ -66,7 +81,7 @@ class Op:
     """One operation. Subclasses are frozen, keyword-only dataclasses whose fields are the spec's;
     one without fields of its own needs no decorator.
 
-    `infer` gives the output's axes from the inputs' and raises ShapeFault; `weights` and `macs`
+    `infer` gives the output's axes from the inputs' and raises ShapeError; `variables` and `macs`
     may then rely on what it checked.
     """
 
@@ -78,13 +93,34 @@ class Op:
     view: ClassVar[bool] = False
     """Whether the op only renames elements and writes none."""
     sign: ClassVar[Sign] = "any"
+    bounds: ClassVar[tuple[float, float] | None] = None
+    """Between which constants every value of the output lies, whatever comes in."""
+    gates: ClassVar[bool] = False
+    """Whether an input may scale another, so that bounds of one are no bounds of the output."""
+    output_kind: ClassVar[OutputKind] = "logits"
     element_order: ClassVar[Order] = "observed"
+    kernel_gain: ClassVar[float] = 1.0
+    """The variance, times its fan-in, of a kernel before the op that keeps the size of values
+    through the depth of a network (He et al. 2015): 2 before a rectifier."""
+    input_deviation: ClassVar[float] = 1.0
+    """The standard deviation of inputs that show all of the op's pieces."""
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         """The axes of the output."""
         return inputs[0]
 
-    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+    @property
+    def last(self) -> Op:
+        """What is computed last: the activation that the op has as a field, else the op itself."""
+        activation: Op | None = getattr(self, "activation", None)
+        return activation or self
+
+    @property
+    def drop_rate(self) -> float | None:
+        """The share of values or samples dropped at random in training; None where none are."""
+        return None
+
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
         """The arrays that the op keeps."""
         return ()
 

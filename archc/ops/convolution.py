@@ -15,7 +15,7 @@ from archc.ops.base import (
     Op,
     ReceptiveField,
     ShapeError,
-    Weight,
+    Variable,
     broadcast,
     broadcast_pairs,
     require_divisible,
@@ -23,7 +23,7 @@ from archc.ops.base import (
 )
 from archc.ops.fields import Count, Doc, Flag, Offsets, Padding, WindowSize
 from archc.ops.initializer import InitializerField
-from archc.ops.kernel import kernel_weights
+from archc.ops.kernel import kernel_variables
 from archc.ops.sliding import Window, windows
 from archc.records import record
 
@@ -66,12 +66,12 @@ class Conv(Op):
         require_divisible(self.name, "groups", self.groups, "filters", self.filters)
         return feature_map(self.filters, tuple(window.output for window in self.windows(x)))
 
-    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
         (x,) = inputs
         kernel = broadcast(self.name, "kernel_size", self.kernel_size, x)
         shape = (self.filters, x.width // self.groups, *kernel)
         output = x.with_width(self.filters)
-        return kernel_weights(shape, output, bias=self.bias, activation=self.activation)
+        return kernel_variables(shape, output, bias=self.bias, activation=self.activation)
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         (x,) = inputs
@@ -121,8 +121,8 @@ class DepthwiseConv(Op):
         spatial = tuple(window.output for window in self.windows(x))
         return feature_map(x.width * self.multiplier, spatial)
 
-    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
-        return self.as_conv(inputs[0]).weights(inputs)
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
+        return self.as_conv(inputs[0]).variables(inputs)
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         return self.as_conv(inputs[0]).macs(inputs, output)
@@ -217,12 +217,18 @@ class ConvTranspose(Op):
         require_divisible(self.name, "groups", self.groups, "filters", self.filters)
         return feature_map(self.filters, tuple(axis.output for axis in self.transposed_windows(x)))
 
-    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
         (x,) = inputs
         kernel = broadcast(self.name, "kernel_size", self.kernel_size, x)
         shape = (x.width, self.filters // self.groups, *kernel)
-        output = x.with_width(self.filters)
-        return kernel_weights(shape, output, bias=self.bias, activation=self.activation)
+        strides = prod(axis.stride for axis in self.transposed_windows(x))
+        return kernel_variables(
+            shape,
+            x.with_width(self.filters),
+            bias=self.bias,
+            activation=self.activation,
+            fan_in=max(1.0, x.width / self.groups * prod(kernel) / strides),
+        )
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         (x,) = inputs

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar
 
 from archc.ops.activation import ActivationField
 from archc.ops.axes import Axes, vector
-from archc.ops.base import Op, Order, ShapeError, Weight
+from archc.ops.base import Op, Order, OutputKind, ShapeError, Variable
 from archc.ops.fields import Count, Doc, Flag, Kind, Schema, or_expression
 from archc.ops.initializer import InitializerField
-from archc.ops.kernel import kernel_weights
+from archc.ops.kernel import kernel_variables
 from archc.records import record
 
 
@@ -38,11 +38,11 @@ class Dense(Op):
         require_flat(self.name, x)
         return x.with_width(self.units)
 
-    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
         (x,) = inputs
         output = x.with_width(self.units)
         shape = (self.units, x.width)
-        return kernel_weights(shape, output, bias=self.bias, activation=self.activation)
+        return kernel_variables(shape, output, bias=self.bias, activation=self.activation)
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         return inputs[0].width * output.elements
@@ -91,6 +91,7 @@ class Rbf(Op):
     multiply-accumulate an element."""
 
     name: ClassVar[str] = "rbf"
+    output_kind: ClassVar[OutputKind] = "distances"
     shorthand: ClassVar[str] = "codes"
 
     codes: Annotated[

@@ -1,18 +1,26 @@
-"""The weights of ops that have a kernel: convolutions and dense layers."""
+"""The variables of ops that have a kernel: convolutions and dense layers."""
 
 from __future__ import annotations
 
+from math import prod
+
 from archc.ops.activation import Activation
 from archc.ops.axes import Axes
-from archc.ops.base import Weight
+from archc.ops.base import Variable
 
 
-def kernel_weights(
-    shape: tuple[int, ...], output: Axes, *, bias: bool, activation: Activation | None
-) -> tuple[Weight, ...]:
+def kernel_variables(
+    shape: tuple[int, ...],
+    output: Axes,
+    *,
+    bias: bool,
+    activation: Activation | None,
+    fan_in: float | None = None,
+) -> tuple[Variable, ...]:
     """The kernel of a shape, a bias for each channel of the output, and what the activation
-    keeps."""
-    weights: tuple[Weight, ...] = (Weight("weight", shape),)
+    keeps. The fan-in is all of the shape but its first axis, if no other is given."""
+    fan_in = float(prod(shape[1:])) if fan_in is None else fan_in
+    variables: tuple[Variable, ...] = (Variable("weight", "kernel", shape, fan_in),)
     if bias:
-        weights += (Weight("bias", (output.width,)),)
-    return weights if activation is None else weights + activation.weights((output,))
+        variables += (Variable("bias", "bias", (output.width,)),)
+    return variables if activation is None else variables + activation.variables((output,))

@@ -46,6 +46,7 @@ class Multiply(Elementwise):
 
     name: ClassVar[str] = "multiply"
     aliases: ClassVar[tuple[str, ...]] = ("mul",)
+    gates: ClassVar[bool] = True
     sign: ClassVar[Sign] = "kept"
 
 

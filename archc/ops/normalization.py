@@ -10,7 +10,7 @@ from archc.ops.base import (
     Order,
     ShapeError,
     Sign,
-    Weight,
+    Variable,
     require_divisible,
     require_feature_map,
 )
@@ -27,8 +27,8 @@ def _refuse_sequence(op: str, x: Axes) -> None:
         )
 
 
-def _affine(width: int) -> tuple[Weight, ...]:
-    return Weight("weight", (width,)), Weight("bias", (width,))
+def _affine(width: int) -> tuple[Variable, ...]:
+    return Variable("weight", "scale", (width,)), Variable("bias", "bias", (width,))
 
 
 @record
@@ -49,12 +49,12 @@ class BatchNorm(Op):
         _refuse_sequence(self.name, x)
         return x
 
-    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
         width = inputs[0].width
         learned = _affine(width) if self.affine else ()
         running = (
-            Weight("running_mean", (width,), learned=False),
-            Weight("running_var", (width,), learned=False),
+            Variable("running_mean", "mean", (width,), momentum=self.momentum),
+            Variable("running_var", "variance", (width,), momentum=self.momentum),
         )
         return (*learned, *running)
 
@@ -70,7 +70,7 @@ class LayerNorm(Op):
 
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
 
-    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
         return _affine(inputs[0].width)
 
 
@@ -91,7 +91,7 @@ class GroupNorm(Op):
         require_divisible(self.name, "groups", self.groups, "channels", x.width)
         return x
 
-    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
         return _affine(inputs[0].width)
 
 

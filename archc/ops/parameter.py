@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes
-from archc.ops.base import Op, Order, Weight
+from archc.ops.base import Op, Order, Variable
 from archc.ops.fields import Doc, Flag, Number
 from archc.records import record
 
@@ -20,10 +20,10 @@ class Scale(Op):
     bias: Annotated[Flag, Doc("whether a learned value is added to each channel")] = False
     initial: Annotated[Number, Doc("initial value of every coefficient")] = 1.0
 
-    def weights(self, inputs: tuple[Axes, ...]) -> tuple[Weight, ...]:
-        width = inputs[0].width
-        weight = Weight("weight", (width,))
-        return (weight, Weight("bias", (width,))) if self.bias else (weight,)
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
+        shape = (inputs[0].width,)
+        weight = Variable("weight", "scale", shape)
+        return (weight, Variable("bias", "bias", shape)) if self.bias else (weight,)
 
 
 OPS = (Scale,)

@@ -20,6 +20,10 @@ class Dropout(Op):
 
     rate: Annotated[Rate, Doc("share of the elements dropped")]
 
+    @property
+    def drop_rate(self) -> float:
+        return self.rate
+
 
 @record
 class DropPath(Op):
@@ -33,6 +37,10 @@ class DropPath(Op):
     shorthand: ClassVar[str] = "rate"
 
     rate: Annotated[Rate, Doc("share of the samples dropped")]
+
+    @property
+    def drop_rate(self) -> float:
+        return self.rate
 
 
 OPS = (Dropout, DropPath)

@@ -162,7 +162,7 @@ def _write_given(folder: str, costs: Costs, settings: Settings, given: FixedTens
     weights, inputs = dict(given.weights), dict(given.inputs)
     graph = costs.graph
     wanted = [
-        (weights, array.key, "weight", number, array.weight.shape)
+        (weights, array.key, "weight", number, array.variable.shape)
         for number, array in enumerate(arrays(costs))
     ]
     wanted += [

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from archc.ir.costs import Costs
 from archc.ir.graph import Node
-from archc.ops.normalization import BatchNorm
 from archc.verify.compare import Difference, difference, size
 from archc.verify.random_values import draw_of, drawn
 from archc.verify.settings import FixedTensors, Settings
@@ -132,7 +131,7 @@ class Comparison:
         gradient: Difference | None = None
         statistics: Difference | None = None
         for number, array in by_node.get(index, []):
-            if array.weight.learned:
+            if array.variable.learned:
                 gradient = _joined(gradient, self._differences(f"gradient_{number}"))
             else:
                 statistics = _joined(statistics, self._statistics(number, array))
@@ -172,21 +171,20 @@ class Comparison:
         for backend in self.settings.backends:
             value = self._load(backend, f"state_{number}")
             biased = (
-                backend.removesuffix(PERTURBED) == "torch" and array.weight.name == "running_var"
+                backend.removesuffix(PERTURBED) == "torch" and array.variable.role == "variance"
             )
             values.append(self._biased(value, array) if biased and value is not None else value)
         return self._apart(values)
 
     def _biased(self, running: Any, array: Array) -> Any:
         """PyTorch's running variance as it were with the biased variance of the batch."""
-        assert isinstance(array.node.op, BatchNorm)
         (x,) = self.costs.graph.input_axes(array.node)
         count = self.settings.batch * (x.elements // x.width)
         before = self.given.weights.get(array.key)
         if before is None:
             draw = draw_of(array, self.costs.graph, [])
-            before = drawn(self.settings.seed, array.key, array.weight.shape, draw)
-        kept = array.node.op.momentum * before.astype(self.settings.dtype)
+            before = drawn(self.settings.seed, array.key, array.variable.shape, draw)
+        kept = array.variable.momentum * before.astype(self.settings.dtype)
         return kept + (running - kept) * (count - 1) / count
 
     def _loss(self) -> Difference | None:

@@ -15,7 +15,6 @@ from archc.backends.blocks.dataflow import Uses
 from archc.codegen.rewrite import children
 from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
 from archc.ir.costs import Costs
-from archc.ops.regularization import Dropout, DropPath
 from archc.spec import Spec
 from archc.verify.random_values import draw_of
 from archc.verify.settings import Settings
@@ -49,7 +48,7 @@ def plan(
                 "stages": [
                     _stage(placed, len(node.inputs)) for placed in places.get(node.index, ())
                 ],
-                "rate": node.op.rate if isinstance(node.op, Dropout | DropPath) else None,
+                "rate": node.op.drop_rate,
             }
             for node in graph.nodes
         ],
@@ -61,7 +60,7 @@ def plan(
                 "layer": kept[array.key].layer,
                 "variable": kept[array.key].variable,
                 "layout": kept[array.key].layout,
-                "learned": array.weight.learned,
+                "learned": array.variable.learned,
                 "draw": draw_of(array, graph, users),
             }
             for array in arrays(costs)

@@ -9,13 +9,11 @@ no batch: means around zero, variances around one.
 from __future__ import annotations
 
 from hashlib import sha256
-from math import prod, sqrt
+from math import sqrt
 from typing import Any, NamedTuple
 
 from archc.ir.graph import Graph, Node
-from archc.ops import activation
-from archc.ops.base import Op
-from archc.ops.convolution import ConvTranspose
+from archc.ops.base import Op, Role
 from archc.weights.layout import Array
 
 
@@ -27,56 +25,36 @@ class Draw(NamedTuple):
     high: float = 0.0
 
 
-NORMAL = Draw(1.0)
 _OFFSET = Draw(0.3)
 _FACTOR = Draw(low=0.5, high=1.5)
-_DRAWS = {
+_DRAWS: dict[Role, Draw] = {
     "bias": _OFFSET,
-    "running_mean": _OFFSET,
-    "running_var": _FACTOR,
+    "mean": _OFFSET,
+    "scale": _FACTOR,
+    "variance": _FACTOR,
     "slope": Draw(low=0.1, high=0.4),
 }
-_RECTIFIERS = (
-    activation.Relu,
-    activation.Relu6,
-    activation.LeakyRelu,
-    activation.Prelu,
-    activation.Elu,
-    activation.Selu,
-    activation.Gelu,
-    activation.Silu,
-    activation.HardSwish,
-    activation.Softplus,
-)
-
-_BOUNDED = (activation.Relu6, activation.HardSigmoid, activation.HardSwish)
 
 
 def draw_of(array: Array, graph: Graph, users: list[list[int]]) -> Draw:
     """The distribution of an array. `users` holds those of each node's output, by index."""
-    shape, node = array.weight.shape, array.node
-    if array.weight.name != "weight":
-        return _DRAWS[array.weight.name]
-    following = _activation(node, graph, users[node.index] if users else [])
-    # Both ends of what is flat beyond 3 or 6 are to be seen.
-    wider = 3.0 if isinstance(following, _BOUNDED) else 1.0
-    if len(shape) == 1:
-        return Draw(low=wider * _FACTOR.low, high=wider * _FACTOR.high)
-    fan_in = float(prod(shape[1:]))
-    if isinstance(node.op, ConvTranspose):
-        (x,) = graph.input_axes(node)
-        strides = prod(axis.stride for axis in node.op.transposed_windows(x))
-        fan_in = max(1.0, shape[0] / node.op.groups * prod(shape[2:]) / strides)
-    gain = 2 if isinstance(following, _RECTIFIERS) else 1
-    return Draw(wider * sqrt(gain / fan_in))
+    variable, node = array.variable, array.node
+    following = _following(node, graph, users[node.index] if users else [])
+    deviation = following.input_deviation
+    if variable.role == "kernel":
+        return Draw(deviation * sqrt(following.kernel_gain / variable.fan_in))
+    draw = _DRAWS[variable.role]
+    if variable.role == "scale":
+        return Draw(low=deviation * draw.low, high=deviation * draw.high)
+    return draw
 
 
-def _activation(node: Node, graph: Graph, users: list[int]) -> Op | None:
-    """The op's own activation, or else the op that takes its output alone."""
-    own: Op | None = getattr(node.op, "activation", None)
-    if own is None and len(users) == 1 and users[0] >= 0:
+def _following(node: Node, graph: Graph, users: list[int]) -> Op:
+    """The op's own activation, or else the op that takes its output alone; where there is neither,
+    the op itself, which no kernel stands before."""
+    if node.op.last is node.op and len(users) == 1 and users[0] >= 0:
         return graph.nodes[users[0]].op
-    return own
+    return node.op.last
 
 
 def drawn(seed: int, key: str, shape: tuple[int, ...], draw: Draw) -> Any:

@@ -27,7 +27,7 @@ from archc.codegen.tree import Ref
 from archc.diagnostics import Diagnostic, SpecError
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node
-from archc.ops.base import Weight
+from archc.ops.base import Variable
 from archc.ops.shape import Flatten
 from archc.spec import Spec
 
@@ -47,7 +47,7 @@ class Array(NamedTuple):
 
     key: str
     node: Node
-    weight: Weight
+    variable: Variable
 
 
 class Slot(NamedTuple):
@@ -83,9 +83,9 @@ def to_canonical(array: Any, layout: Layout, batch: int = 0) -> Any:
 def arrays(costs: Costs) -> tuple[Array, ...]:
     """All arrays of a network, in the order of its layers."""
     return tuple(
-        Array(f"{layer.node.path}.{weight.name}", layer.node, weight)
+        Array(f"{layer.node.path}.{variable.name}", layer.node, variable)
         for layer in costs.layers
-        for weight in layer.weights
+        for variable in layer.variables
     )
 
 
@@ -208,14 +208,14 @@ def _kind(placed: Placement) -> str:
 
 
 def _torch_layouts(array: Array, placed: Placement, source: Node, order: Order | None) -> Found:
-    variable = _TORCH.get(_kind(placed), {}).get(array.weight.name)
+    variable = _TORCH.get(_kind(placed), {}).get(array.variable.name)
     if variable is not None:
-        yield variable, _as_it_is(array.weight.shape)
+        yield variable, _as_it_is(array.variable.shape)
 
 
 def _keras_layouts(array: Array, placed: Placement, source: Node, order: Order | None) -> Found:
-    kind, shape = _kind(placed), array.weight.shape
-    variable = _KERAS.get(kind, {}).get(array.weight.name)
+    kind, shape = _kind(placed), array.variable.shape
+    variable = _KERAS.get(kind, {}).get(array.variable.name)
     if variable is None:
         return
     if not placed.stage.main:

@@ -78,7 +78,7 @@ def _wanted(kind: str, spec: Spec, costs: Costs) -> list[Wanted]:
     found = []
     if kind == "neutral":
         for array in arrays(costs):
-            shape = array.weight.shape
+            shape = array.variable.shape
             layout = Layout(shape, shape, tuple(range(len(shape))), shape)
             found.append(Wanted(array, layout, array.key))
         return found
@@ -130,7 +130,7 @@ def save_torch(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) 
     kept = _wanted("torch", spec, costs)
     state = {one.name: to_framework(weights[one.array.key], one.layout) for one in kept}
     for one in kept:
-        if one.array.weight.name == "running_mean":
+        if one.array.variable.name == "running_mean":
             layer = one.name.rpartition(".")[0]
             state[f"{layer}.num_batches_tracked"] = numpy.zeros((), "int64")
     with _Staged(path) as staged:

@@ -142,7 +142,7 @@ def in_keras(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def random_weights(op: Op, inputs: tuple[Axes, ...], rng: Any) -> dict[str, Array]:
-    weights = {one.name: rng.normal(size=one.shape) for one in op.weights(inputs)}
+    weights = {one.name: rng.normal(size=one.shape) for one in op.variables(inputs)}
     if "running_var" in weights:
         weights["running_var"] = np.abs(weights["running_var"]) + 0.5
     return weights
@@ -867,7 +867,7 @@ def test_one_stage_is_the_main_one() -> None:
         assert main.label == op.name
         labels = [stage.label for stage in stages]
         assert len(set(labels)) == len(labels)
-        own = {weight.name for weight in op.weights(inputs)} - {"slope"}
+        own = {weight.name for weight in op.variables(inputs)} - {"slope"}
         assert main.weighted == bool(own or isinstance(op, Prelu))
 
 

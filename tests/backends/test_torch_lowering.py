@@ -167,7 +167,7 @@ def check(op: Op, *inputs: Axes) -> None:
     output = lowered(*values)
     assert output.shape == (BATCH, *op.infer(inputs).sizes)
     assert all(np.array_equal(a, b) for a, b in zip(values, kept, strict=True))
-    weights = op.weights(inputs)
+    weights = op.variables(inputs)
     learned = sum(p.numel() for layer in lowered.modules() for p in layer.parameters())
     assert learned == sum(weight.elements for weight in weights if weight.learned)
     state = sum(
@@ -981,7 +981,11 @@ def test_one_stage_is_the_op_itself(name: str) -> None:
         assert main.label == op.name
         assert all(stage.label and (stage.layer or stage.expression) for stage in stages)
         fused = getattr(op, "activation", None)
-        own = op.weights(inputs) if fused is None else replace(op, activation=None).weights(inputs)  # type: ignore[call-arg]
+        own = (
+            op.variables(inputs)
+            if fused is None
+            else replace(op, activation=None).variables(inputs)
+        )  # type: ignore[call-arg]
         assert main.weighted == (bool(own) or isinstance(op, Rbf))
         if fused is not None:
             assert stages[-1].label == fused.name

@@ -85,7 +85,7 @@ def network(folder: Path, text: str = STRAIGHT) -> Network:
 def drawn(net: Network) -> dict[str, Any]:
     random = numpy.random.default_rng(9)
     return {
-        one.key: random.uniform(0.5, 1.5, one.weight.shape).astype("float32")
+        one.key: random.uniform(0.5, 1.5, one.variable.shape).astype("float32")
         for one in arrays(net.costs)
     }
 

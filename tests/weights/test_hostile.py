@@ -36,7 +36,8 @@ def net(tmp_path: Path) -> Network:
 def drawn(net: Network, dtype: str = "float32") -> dict[str, Any]:
     random = numpy.random.default_rng(9)
     return {
-        one.key: random.standard_normal(one.weight.shape).astype(dtype) for one in arrays(net.costs)
+        one.key: random.standard_normal(one.variable.shape).astype(dtype)
+        for one in arrays(net.costs)
     }
 
 

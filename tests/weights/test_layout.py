@@ -20,7 +20,7 @@ def _kept(folder: Path, text: str, key: str) -> tuple[Any, Any, Slot]:
     """An array whose numbers are all different, the same as Keras keeps it, and its slot."""
     network = written(f"archc: 1\nname: net\n{text}", folder)
     slot = slots("keras", network.spec, network.costs)[key]
-    (shape,) = (one.weight.shape for one in arrays(network.costs) if one.key == key)
+    (shape,) = (one.variable.shape for one in arrays(network.costs) if one.key == key)
     array = numpy.arange(numpy.prod(shape, dtype=int)).reshape(shape)
     kept = to_framework(array, slot.layout)
     assert kept.shape == slot.layout.kept

@@ -68,7 +68,7 @@ def theirs(net: Network) -> dict[str, Any]:
             _, unit, layer = op.split(".")
             place = int(unit.removeprefix("unit_")) - 1
             name = f"layer1.{place}.{'conv1' if layer == 'conv' else 'bn1'}"
-        state[f"{name}.{variable}"] = random.standard_normal(one.weight.shape).astype("float32")
+        state[f"{name}.{variable}"] = random.standard_normal(one.variable.shape).astype("float32")
     return state
 
 
@@ -127,7 +127,7 @@ def test_one_array_for_two_is_told(tmp_path: Path) -> None:
 def test_names_as_parallel_and_compiled_modules_have_them(wrapper: str, tmp_path: Path) -> None:
     net = written(CHAIN, tmp_path)
     weights = {
-        one.key: numpy.full(one.weight.shape, place, "float32")
+        one.key: numpy.full(one.variable.shape, place, "float32")
         for place, one in enumerate(arrays(net.costs))
     }
     transfer.save_torch(str(tmp_path / "a.safetensors"), weights, net.spec, net.costs)
@@ -147,7 +147,7 @@ def test_a_section_may_be_called_module(tmp_path: Path) -> None:
         "layers:\n  - section: module\n    layers: [{dense: 2}, {dense: 2}]\n",
         tmp_path,
     )
-    weights = {one.key: numpy.ones(one.weight.shape, "float32") for one in arrays(net.costs)}
+    weights = {one.key: numpy.ones(one.variable.shape, "float32") for one in arrays(net.costs)}
     path = str(tmp_path / "a.safetensors")
     transfer.save_torch(path, weights, net.spec, net.costs)
     assert transfer.load(path, net.spec, net.costs).keys() == weights.keys()
@@ -180,7 +180,7 @@ def test_the_order_of_a_chain_is_taken_and_told(
 
 def test_what_is_near_a_missing_name_has_its_shape(tmp_path: Path) -> None:
     net = written(RESIDUAL, tmp_path)
-    state = {one.key: numpy.ones(one.weight.shape, "float32") for one in arrays(net.costs)}
+    state = {one.key: numpy.ones(one.variable.shape, "float32") for one in arrays(net.costs)}
     moved = {"trunk.unit_1.conv.weight": "trunk.unit_1.conf.weight", "head.bias": "head.bits"}
     for ours, theirs in moved.items():
         state[theirs] = state.pop(ours)
@@ -195,7 +195,7 @@ def test_what_is_near_a_missing_name_has_its_shape(tmp_path: Path) -> None:
 
 def test_a_neutral_file_tells_whose_it_is(tmp_path: Path) -> None:
     net = written(CHAIN, tmp_path)
-    weights = {one.key: numpy.ones(one.weight.shape, "float32") for one in arrays(net.costs)}
+    weights = {one.key: numpy.ones(one.variable.shape, "float32") for one in arrays(net.costs)}
     path = tmp_path / "a.safetensors"
     transfer.save_neutral(str(path), weights, net.spec, net.costs)
     other = written(RESIDUAL, tmp_path)
