@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from archc import backends
 from archc.diagnostics import Diagnostic, SourceText, Span, SpecError
+from archc.ir import network
 from archc.ir.costs import Costs, memory
 from archc.ops.fields import LARGEST
 from archc.spec import Spec, read_spec
 
 if TYPE_CHECKING:
+    from archc.backends.base import Emitted
     from archc.reports.notebook import Report
 
 
-class Network(NamedTuple):
+class Network(network.Network):
     """A spec under values for its parameters, with the graph and costs that it comes to."""
 
-    spec: Spec
-    costs: Costs
+    def __init__(self, spec: Spec, costs: Costs) -> None:
+        super().__init__(costs, spec.build)
+        self.spec = spec
+        self._emitted: dict[str, Emitted] = {}
 
     def __repr__(self) -> str:
         totals = self.costs.totals
@@ -49,10 +53,17 @@ class Network(NamedTuple):
 
         Raises SpecError for what the backend cannot compute, ValueError for an unknown backend.
         """
-        if backend not in backends.BACKENDS:
-            known = ", ".join(backends.BACKENDS)
+        if backend not in backends.names():
+            known = ", ".join(backends.names())
             raise ValueError(f"unknown backend {backend!r}; archc emits {known}")
-        return backends.emit(backend, self.spec, self.costs)
+        return self.compiled(backend).source
+
+    def compiled(self, backend: str) -> Emitted:
+        """What a backend makes of the network, the same for each call. Raises SpecError for what
+        the backend cannot compute, KeyError for an unknown backend."""
+        if backend not in self._emitted:
+            self._emitted[backend] = backends.compile_network(backend, self)
+        return self._emitted[backend]
 
 
 def load(path: str, params: Mapping[str, object]) -> Network:

@@ -1,35 +1,34 @@
-"""The backends by name. A backend is a module with `emit` and `places`, imported when its name is
-asked for."""
+"""The registry of backends: their names at once, each backend itself when it is asked for."""
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from archc.backends.base import Placement
-    from archc.ir.costs import Costs
-    from archc.spec import Spec
+    from archc.backends.base import Backend, Emitted
+    from archc.ir.network import Network
 
-BACKENDS = {
-    "keras": "archc.backends.keras",
-    "torch": "archc.backends.torch",
-}
+BUILT_IN = {"torch": "archc.backends.torch", "keras": "archc.backends.keras"}
+"""The folder of each backend that archc has itself, in the order in which they are listed."""
 
 
-def emit(backend: str, spec: Spec, costs: Costs) -> str:
-    """The source text of the module that computes the network on a backend.
+def names() -> tuple[str, ...]:
+    """The names of all backends."""
+    return tuple(BUILT_IN)
 
-    Raises SpecError (ARC601) for what the backend cannot compute, KeyError for an unknown one.
+
+@cache
+def backend(name: str) -> Backend:
+    """The backend of a name, imported now. Raises KeyError for an unknown one."""
+    loaded: Backend = import_module(BUILT_IN[name]).BACKEND
+    return loaded
+
+
+def compile_network(name: str, network: Network) -> Emitted:
+    """What a backend makes of a network.
+
+    Raises SpecError for what the backend cannot compute (ARC601), KeyError for an unknown one.
     """
-    source: str = import_module(BACKENDS[backend]).emit(spec, costs)
-    return source
-
-
-def places(backend: str, spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
-    """The stages of every node where they stand in the emitted network, by the node's index.
-
-    Raises SpecError (ARC601) for what the backend cannot compute, KeyError for an unknown one.
-    """
-    found: dict[int, tuple[Placement, ...]] = import_module(BACKENDS[backend]).places(spec, costs)
-    return found
+    return backend(name).compile(network)

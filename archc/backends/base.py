@@ -1,18 +1,23 @@
-"""What a backend makes of one op: a few lowered layers, each a layer that is built once and then
-applied, or an expression.
+"""The contract of a backend, and what it makes of one op: a few lowered layers, each a layer that
+is built once and then applied, or an expression.
 
 A lowering is a plain function from a `LoweringContext` to its lowered layers. It stands in the
-backend's table `LOWERINGS`; ops that a backend cannot express stand in `REFUSED` with the reason.
+backend's table `lowerings`; ops that a backend cannot express stand in `refused` with the reason.
+A backend is one folder that gives one value, `BACKEND`; the registry in `archc.backends` finds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+from archc.backends.layouts import Layout
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import Call, Expr, Ref
+from archc.ir.costs import Costs
+from archc.ir.graph import Graph
+from archc.ir.network import Network
 from archc.ops.axes import Axes
 from archc.ops.base import Op
 
@@ -44,32 +49,147 @@ class LoweringContext(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class LoweredLayer:
     """One step of a lowered op. `layer` constructs a module or layer that is applied to the value;
-    `expression` computes on `hole(0)`, `hole(1)` … A stage has at least one of them: with both, a
-    sequential container takes the layer, and other code the expression.
+    `expression` computes on `placeholder(0)`, `placeholder(1)` … There is at least one of them:
+    with both, a sequential container takes the layer, and other code the expression.
 
-    `label` names the attribute of a layer that has no name of its own. `main` marks the stage that
-    carries the node's own name and weights. `initialize` holds statements' calls on the weight,
-    with `hole(0)` for the layer (PyTorch).
+    `label` names the attribute of a layer that has no name of its own. `main` marks the layer that
+    carries the node's own name. `variables` tells under which name the layer keeps each variable of
+    the op, by the variable's own name (a variable that the op lacks may stand there too);
+    `layouts` how, where it is not as the backend keeps such variables. `initialize` is a call that
+    sets the initial values of the layer in `placeholder(0)`.
     """
 
     layer: Call | None = None
     expression: Expr | None = None
     label: str = ""
     main: bool = False
-    weighted: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
     initialize: Call | None = None
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the layer keeps arrays."""
+        return bool(self.variables)
 
 
 class Placement(NamedTuple):
-    """A stage where it stands in the emitted network. `place` is the path of the module (PyTorch),
-    the name of the layer or its position in a `keras.Sequential` (Keras); None for an expression.
-    """
+    """A lowered layer where it stands in the emitted network. `place` is the path, the name or the
+    position by which the framework finds it there; None for an expression."""
 
-    stage: LoweredLayer
+    lowered: LoweredLayer
     place: str | int | None
 
 
 Lowering = Callable[[LoweringContext], tuple[LoweredLayer, ...]]
+
+
+class StoredVariable(NamedTuple):
+    """Where an emitted network keeps an array: in the layer at a place, as `Placement` has it,
+    under a name, in a layout."""
+
+    layer: str | int
+    name: str
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """What a backend makes of a network: its source, and for each node by its index the lowered
+    layers where they stand and the layout of its value, less the batch; for each array by its key
+    where it is kept. A backend that runs nothing has the source alone."""
+
+    source: str
+    placements: Mapping[int, tuple[Placement, ...]] = field(default_factory=dict)
+    variables: Mapping[str, StoredVariable] = field(default_factory=dict)
+    values: tuple[Layout, ...] = ()
+
+
+class Runtime(NamedTuple):
+    """What an emitted network computes with: the module's name, its title, and what `pip install`
+    takes."""
+
+    name: str
+    title: str
+    package: str
+
+
+def lacks_nothing(runtime: str, graph: Graph, dtype: str) -> Iterator[tuple[str, str]]:
+    """What a runtime that computes every op exactly lacks."""
+    return iter(())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """How `verify` runs an emitted network: `python -m MODULE RUNTIME` serves folders as
+    `archc.backends.runtime.exchange` has them. Of the `runtimes` the first that can compute a
+    network is taken.
+
+    `lacks` gives the paths of the ops of a graph that a runtime cannot compute in a type of
+    numbers, each with the reason. `unbiased` tells that running variances are kept of the unbiased
+    variance of a batch.
+    """
+
+    module: str
+    runtimes: tuple[Runtime, ...]
+    lacks: Callable[[str, Graph, str], Iterator[tuple[str, str]]] = lacks_nothing
+    unbiased: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightFormat:
+    """Files of weights as a framework reads and writes them.
+
+    `endings` are those of the names of files that `save` writes; `beginnings` the bytes that files
+    begin with which `python -m READER read FILE RESULT` turns into safetensors. `names` gives what
+    a file calls each array of a network, by the array's key. `plain_safetensors` tells that
+    safetensors files which name no format are the framework's.
+
+    In a file, names that end in `ignored` are no arrays, and each of `wrappers` may stand before
+    all names. `ordered_by_class` tells that the layers of one class alone stand in the order of the
+    model.
+    """
+
+    endings: tuple[str, ...]
+    beginnings: tuple[bytes, ...]
+    reader: str
+    names: Callable[[Costs, Emitted], dict[str, str]]
+    save: Callable[[str, Mapping[str, Any], Costs, Emitted], None]
+    plain_safetensors: bool = False
+    ignored: str | None = None
+    wrappers: tuple[str, ...] = ()
+    ordered_by_class: bool = False
+
+
+class Trainer(NamedTuple):
+    """How training scripts are written: the module whose `functions` writes what depends on the
+    recipe, and the modules that a script imports."""
+
+    module: str
+    requires: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """A backend. `title` is the framework's own name; `suffix` ends the names of emitted files;
+    `extra` is what `pip install 'archc[EXTRA]'` takes to install what emitted files import;
+    `reserved` are names that emitted code uses. A backend without a `runner` cannot be verified,
+    one without `weights` neither reads nor writes them, one without a `trainer` trains nothing.
+
+    `compile` raises SpecError where an op cannot be computed (ARC601).
+    """
+
+    name: str
+    title: str
+    compile: Callable[[Network], Emitted]
+    suffix: str = ".py"
+    extra: str | None = None
+    reserved: frozenset[str] = frozenset()
+    lowerings: Mapping[type[Op], Lowering] = field(default_factory=dict)
+    refused: Mapping[type[Op], str] = field(default_factory=dict)
+    runner: Runner | None = None
+    weights: WeightFormat | None = None
+    trainer: Trainer | None = None
 
 
 class Refusal(Exception):

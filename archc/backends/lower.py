@@ -1,4 +1,4 @@
-"""What a backend starts from: every node lowered, refusals told at the spec's lines, and the
+"""What a backend starts from: every node lowered, refusals reported at the spec's lines, and the
 parameters of the spec that become arguments of the emitted network.
 
 Code: ARC601 an op that the backend cannot compute.
@@ -6,39 +6,19 @@ Code: ARC601 an op that the backend cannot compute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
-
-from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal
+from archc.backends.base import Backend, LoweredLayer, LoweringContext, Refusal
 from archc.backends.blocks.items import LoweredLayers
 from archc.codegen.rewrite import unify
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.diagnostics import Diagnostic, SpecError
-from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Input, Node
-from archc.language import expressions
-from archc.ops.base import Op
-from archc.spec import Spec
-
-EXPOSED = frozenset({"filters", "units", "rate"})
-"""Fields whose parameters may become arguments: any value of theirs gives the same layers."""
-
-MOST_EXPOSED = 16
-"""Parameters that are tried: each costs as much as the network."""
-
-
-class Backend(NamedTuple):
-    """A backend's tables."""
-
-    name: str
-    lowerings: Mapping[type[Op], Lowering]
-    refused: Mapping[type[Op], str]
+from archc.ir.network import Network, Variation, fills, outside_blocks
 
 
 def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer, ...]]:
-    """The stages of every node but the inputs. Raises SpecError with every refusal (ARC601)."""
-    found: list[Diagnostic] = []
-    stages: dict[int, tuple[LoweredLayer, ...]] = {}
+    """The layers of every node but the inputs. Raises SpecError with every refusal (ARC601)."""
+    refusals: list[Diagnostic] = []
+    layers: dict[int, tuple[LoweredLayer, ...]] = {}
     known: dict[LoweringContext, tuple[LoweredLayer, ...]] = {}
     nonnegative: list[bool] = []
     for node in graph.nodes:
@@ -49,17 +29,17 @@ def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer,
         context = LoweringContext(node.op, graph.input_axes(node), node.output, incoming)
         try:
             if context not in known:
-                known[context] = _lowered(context, backend)
-            stages[node.index] = known[context]
+                known[context] = _lower(context, backend)
+            layers[node.index] = known[context]
         except Refusal as refusal:
             message = f"the {backend.name} backend cannot compute `{node.path}`: {refusal.reason}"
-            found.append(Diagnostic("ARC601", message, node.origin.span))
-    if found:
-        raise SpecError(found)
-    return stages
+            refusals.append(Diagnostic("ARC601", message, node.origin.span))
+    if refusals:
+        raise SpecError(refusals)
+    return layers
 
 
-def _lowered(context: LoweringContext, backend: Backend) -> tuple[LoweredLayer, ...]:
+def _lower(context: LoweringContext, backend: Backend) -> tuple[LoweredLayer, ...]:
     kind = type(context.op)
     if kind in backend.refused:
         raise Refusal(backend.refused[kind])
@@ -73,96 +53,52 @@ def _is_nonnegative(node: Node, incoming: bool) -> bool:
     return last.sign == "nonnegative"
 
 
-def exposed(spec: Spec, costs: Costs, stages: LoweredLayers, backend: Backend) -> list[str]:
-    """The spec's parameters that fill widths and rates of ops and change nothing else: arguments
-    of the emitted network. Proven by lowering the network once more with another value of the
-    parameter, for the first `MOST_EXPOSED` that may be one."""
-    graph = costs.graph
-    direct: dict[str, None] = {}
-    for region in _outside_blocks(graph):
-        for field, expression in region.expressions.items():
-            if field in EXPOSED and isinstance(expression, expressions.Name):
-                direct[expression.name] = None
-    tried = [name for name in graph.about.params if name in direct][:MOST_EXPOSED]
-    return [name for name in tried if _is_argument(name, spec, graph, stages, backend)]
-
-
-def _outside_blocks(graph: Graph) -> list[Node]:
-    """The nodes that stand in no block."""
-    inside = {node.index for region in graph.root.blocks() for node in region.nodes()}
-    return [node for node in graph.layers if node.index not in inside]
+def symbolic_arguments(network: Network, layers: LoweredLayers, backend: Backend) -> list[str]:
+    """The spec's parameters that become arguments of the emitted network: those whose variation,
+    lowered too, differs in literals alone that the parameter fills."""
+    return [
+        one.parameter for one in network.variations if _is_argument(one, network, layers, backend)
+    ]
 
 
 def _is_argument(
-    name: str, spec: Spec, graph: Graph, stages: LoweredLayers, backend: Backend
+    variation: Variation, network: Network, layers: LoweredLayers, backend: Backend
 ) -> bool:
-    value = graph.about.params[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    other = value + 1 if isinstance(value, int) else value / 2 + 0.03125
+    graph = network.costs.graph
     try:
-        changed = spec.build({**graph.about.overrides, name: other}).graph
-        changed_stages = lower_graph(changed, backend)
+        varied = lower_graph(variation.graph, backend)
     except SpecError:
         return False
-    if len(changed.nodes) != len(graph.nodes):
-        return False
-    outside = {node.index for node in _outside_blocks(graph)}
-    for node in graph.layers:
-        if _fills(name, node):
-            if graph.input_axes(node) != changed.input_axes(changed.nodes[node.index]):
-                return False
-        elif not _is_alike(node.index, graph, changed):
-            return False
-        a, b = stages[node.index], changed_stages[node.index]
-        if node.inputs != changed.nodes[node.index].inputs or len(a) != len(b):
-            return False
-        for one, two in zip(a, b, strict=True):
-            for trees in (
-                (one.layer, two.layer),
-                (one.expression, two.expression),
-                (one.initialize, two.initialize),
-            ):
-                if not _differ_by(name, (value, other), node, trees, node.index in outside):
-                    return False
-    return True
-
-
-def _fills(name: str, node: Node) -> bool:
-    """Whether a parameter alone is a width or rate of a node's op."""
-    return any(_is_filled(name, node, field) for field in node.expressions)
-
-
-def _is_filled(name: str, node: Node, field: str | None) -> bool:
-    written = node.expressions.get(field) if field in EXPOSED else None
-    return isinstance(written, expressions.Name) and written.name == name
-
-
-def _is_alike(index: int, graph: Graph, changed: Graph) -> bool:
-    """Whether a node has the same op and weights in two graphs: what one backend must be told, no
-    backend may leave to the other's layers."""
-    a, b = graph.nodes[index], changed.nodes[index]
-    return a.op == b.op and (
-        a.op.variables(graph.input_axes(a)) == b.op.variables(changed.input_axes(b))
+    outside = {node.index for node in outside_blocks(graph)}
+    return all(
+        _differ_by(variation, node, layers[node.index], varied[node.index], node.index in outside)
+        for node in graph.layers
     )
 
 
 def _differ_by(
-    name: str,
-    values: tuple[object, object],
+    variation: Variation,
     node: Node,
-    trees: Sequence[Expr | None],
+    layers: tuple[LoweredLayer, ...],
+    varied: tuple[LoweredLayer, ...],
     allowed: bool,
 ) -> bool:
-    """Whether two trees differ, if at all, in literals that the parameter with its two values
-    fills directly."""
-    if trees[0] is None or trees[1] is None:
-        return trees[0] is trees[1]
+    """Whether the layers of a node differ, if at all, in literals that the parameter with its two
+    values fills directly."""
 
     def resolve(literals: tuple[Lit, ...]) -> Expr | None:
-        filled = _is_filled(name, node, literals[0].field)
-        same = tuple(literal.value for literal in literals) == values
-        return Ref(name) if filled and allowed and same else None
+        filled = fills(variation.parameter, node, literals[0].field)
+        same = tuple(literal.value for literal in literals) == variation.values
+        return Ref(variation.parameter) if filled and allowed and same else None
 
-    whole = [tree for tree in trees if tree is not None]
-    return unify(whole, resolve) is not None
+    def agree(one: Expr | None, other: Expr | None) -> bool:
+        if one is None or other is None:
+            return one is other
+        return unify([one, other], resolve) is not None
+
+    return len(layers) == len(varied) and all(
+        agree(one.layer, other.layer)
+        and agree(one.expression, other.expression)
+        and agree(one.initialize, other.initialize)
+        for one, other in zip(layers, varied, strict=True)
+    )

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import click
 
+from archc import backends
 from archc.api import Network, load
-from archc.backends import BACKENDS
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.diagnostics import Diagnostic, SpecError, formats
@@ -21,14 +21,16 @@ from archc.reports import json, markdown, svg
 @click.argument(
     "specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=completing.specs
 )
-@click.option("--backend", type=click.Choice([*BACKENDS, "all"]), default="all", show_default=True)
+@click.option(
+    "--backend", type=click.Choice([*backends.names(), "all"]), default="all", show_default=True
+)
 @click.option(
     "-o",
     "folder",
     metavar="FOLDER",
     default="generated",
     show_default=True,
-    help="Where to write: torch/NAME.py, keras/NAME.py, reports/NAME.json, .md and .svg.",
+    help="Where to write: BACKEND/NAME.py, reports/NAME.json, .md and .svg.",
 )
 @set_option
 @click.option("--training", is_flag=True, help="Also write NAME_train.py, by the spec's recipe.")
@@ -53,7 +55,7 @@ def command(
         raise click.UsageError(only)
     if watch and (check or stdout or "-" in specs):
         raise click.UsageError("--watch takes files, and no --check or --stdout")
-    names = list(BACKENDS) if backend == "all" else [backend]
+    names = list(backends.names()) if backend == "all" else [backend]
     wanted = Wanted(names, read_settings(settings), training)
     if watch:
         from archc.cli.watching import watch as whenever_changed
@@ -109,14 +111,16 @@ def _made(specs: Sequence[str], wanted: Wanted) -> dict[str, str] | int:
 def _files(network: Network, wanted: Wanted) -> dict[str, str]:
     """The files of one build by their paths, the emitted modules first."""
     about = network.costs.graph.about
-    backends = wanted.backends
-    files = {f"{backend}/{about.name}.py": network.emit(backend) for backend in backends}
+    files = {
+        f"{name}/{about.name}{backends.backend(name).suffix}": network.emit(name)
+        for name in wanted.backends
+    }
     if wanted.training:
         from archc import training
 
-        for backend in backends:
-            source = training.emit(backend, network.spec, network.costs)
-            files[f"{backend}/{about.name}_train.py"] = source
+        for name in wanted.backends:
+            if name in training.trainable():
+                files[f"{name}/{about.name}_train.py"] = training.emit(name, network)
     files[f"reports/{about.name}.json"] = json.text(network.report())
     files[f"reports/{about.name}.md"] = markdown.document(network.costs)
     files[f"reports/{about.name}.svg"] = svg.document(network.costs)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import click
 
+from archc import backends
 from archc.api import Network, parameter
 from archc.cli import streams
 from archc.diagnostics import Diagnostic, SourceText, Span, SpecError
@@ -60,6 +61,11 @@ def _read(settings: Iterable[str]) -> dict[str, object]:
 def _fault(setting: str, message: str, hint: str | None = None) -> SpecError:
     source = SourceText(f"--set {setting}", "")
     return SpecError([Diagnostic("ARC413", message, Span(source, 1, 1, 1, 1), hint)])
+
+
+def not_installed(module: str | None, backend: str) -> str:
+    """What is missing, and the extra of archc that brings it with all that a backend needs."""
+    return f"{module} is not installed: pip install 'archc[{backends.backend(backend).extra}]'"
 
 
 def tell_unchecked(network: Network) -> None:

@@ -7,10 +7,10 @@ import tempfile
 
 import click
 
-from archc import training
+from archc import backends, training
 from archc.api import load
-from archc.backends import BACKENDS
 from archc.cli import streams
+from archc.cli.options import not_installed
 from archc.diagnostics import visible
 from archc.training import launch
 
@@ -24,7 +24,7 @@ from archc.training import launch
 @click.option("--weights", metavar="best|last|FILE", help="Which weights: by default the best.")
 @click.option(
     "--backend",
-    type=click.Choice([*BACKENDS]),
+    type=click.Choice(backends.names()),
     help="What to compute with: by default what the run was trained with.",
 )
 @click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
@@ -45,13 +45,13 @@ def command(
     backend = backend or trained
     lacking = launch.missing(backend)
     if lacking is not None:
-        streams.tell(f"archc: {lacking} is not installed: pip install 'archc[{backend}]'")
+        streams.tell(f"archc: {not_installed(lacking, backend)}")
         return 2
     arguments = ["predict", f"--run={run}", f"--data={data}", f"--out={file}"]
     arguments += [] if weights is None else [f"--weights={weights}"]
     arguments += [] if device is None else [f"--device={device}"]
     network = load(os.path.join(run, launch.SPEC), {})
-    source = training.emit(backend, network.spec, network.costs)
+    source = training.emit(backend, network)
     # Never the script in the run's folder: a run may come from somebody else.
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         name = launch.script_name(network.costs.graph.about.name)

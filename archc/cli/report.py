@@ -6,8 +6,8 @@ import sys
 
 import click
 
+from archc import backends
 from archc.api import Network, load
-from archc.backends import BACKENDS
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.diagnostics import Diagnostic, SpecError, visible
@@ -95,7 +95,7 @@ def _sources(network: Network) -> dict[str, str]:
     """The emitted modules by their backends; where a backend refuses the network, its reasons, as
     a comment."""
     sources = {}
-    for backend in BACKENDS:
+    for backend in backends.names():
         try:
             sources[backend] = network.emit(backend)
         except SpecError as error:

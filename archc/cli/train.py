@@ -7,11 +7,10 @@ from contextlib import suppress
 
 import click
 
-from archc import training
+from archc import backends, training
 from archc.api import Network, load
-from archc.backends import BACKENDS
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.cli.options import not_installed, read_settings, set_option, tell_unchecked
 from archc.diagnostics import visible
 from archc.files import OutputError, write_files
 from archc.language.recipe import LARGEST_SEED
@@ -24,7 +23,7 @@ PASSED = ("validation", "epochs", "seed", "device", "precision")
 
 @click.command("train", help="Train a network by the recipe in its spec.")
 @click.argument("spec", metavar="SPEC", shell_complete=completing.specs)
-@click.option("--backend", type=click.Choice([*BACKENDS]), required=True)
+@click.option("--backend", type=click.Choice(backends.names()), required=True)
 @click.option(
     "--data",
     required=True,
@@ -58,10 +57,10 @@ def command(
     """The script is written into the run's folder, and may be run again without archc."""
     network = load(spec, read_settings(settings))
     tell_unchecked(network)
-    script = training.emit(backend, network.spec, network.costs)
+    script = training.emit(backend, network)
     lacking = launch.missing(backend)
     if lacking is not None:
-        streams.tell(f"archc: {lacking} is not installed: pip install 'archc[{backend}]'")
+        streams.tell(f"archc: {not_installed(lacking, backend)}")
         return 2
     path = os.path.join(run, launch.script_name(network.costs.graph.about.name))
     before = _files_in(run)

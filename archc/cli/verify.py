@@ -7,20 +7,19 @@ import sys
 import click
 
 from archc.api import Network, load
-from archc.backends import BACKENDS
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.cli.options import not_installed, read_settings, set_option, tell_unchecked
 from archc.verify import FixedTensors, WorkerError, report, verify
-from archc.verify.runtimes import RUNTIMES
+from archc.verify.runtimes import choices, runnable
 from archc.verify.settings import TOLERANCES, Settings
-from archc.weights.sandbox import not_installed
 
 
 @click.command("verify", help="Run the emitted networks and compare every layer.")
 @click.argument("spec", metavar="SPEC", shell_complete=completing.specs)
 @click.option(
     "--backends",
-    default="torch,keras",
+    "names",
+    default="all",
     show_default=True,
     metavar="A,B",
     help="What to run: others are compared with the first, and one alone with the report.",
@@ -33,9 +32,9 @@ from archc.weights.sandbox import not_installed
     help="What to compute in.",
 )
 @click.option(
-    "--keras-backend",
-    type=click.Choice(RUNTIMES),
-    help="What Keras runs on: by default TensorFlow, or JAX for ops that TensorFlow rounds.",
+    "--runtime",
+    type=click.Choice(choices()),
+    help="What a backend computes with that has a choice: by default the first that is exact.",
 )
 @click.option(
     "--weights", metavar="FILE", help="Weights to compare with, of any format that import reads."
@@ -57,9 +56,9 @@ from archc.weights.sandbox import not_installed
 )
 def command(
     spec: str,
-    backends: str,
+    names: str,
     dtype: str,
-    keras_backend: str | None,
+    runtime: str | None,
     weights: str | None,
     settings: tuple[str, ...],
     seed: int,
@@ -67,18 +66,18 @@ def command(
     form: str,
 ) -> int:
     """The comparison on standard output; exits with 1 where the networks diverge."""
-    names = _backends(backends)
+    backends = _backends(names)
     network = load(spec, read_settings(settings))
     tell_unchecked(network)
     try:
         given = FixedTensors() if weights is None else _given(weights, network)
-        chosen = Settings(names, dtype, keras_backend, seed, batch)
-        found = verify(network.spec, network.costs, chosen, given=given)
+        chosen = Settings(backends, dtype, runtime, seed, batch)
+        found = verify(network, chosen, given=given)
     except WorkerError as error:
         streams.tell(f"archc: {error}")
         return 2
     except ImportError as error:
-        streams.tell(f"archc: {not_installed(error, names[0])}")
+        streams.tell(f"archc: {not_installed(error.name, backends[0])}")
         return 2
     if form == "json":
         from archc.reports import json
@@ -93,9 +92,9 @@ def _backends(given: str) -> tuple[str, ...]:
     """The backends of a list with commas, or all."""
     names = tuple(name.strip() for name in given.split(","))
     if names == ("all",):
-        return Settings().backends
-    if len(set(names)) < len(names) or not all(name in BACKENDS for name in names):
-        known = ", ".join(BACKENDS)
+        return runnable()
+    if len(set(names)) < len(names) or not all(name in runnable() for name in names):
+        known = ", ".join(runnable())
         raise click.UsageError(f"--backends takes some of {known}, each once, or `all`")
     return names
 
@@ -104,7 +103,7 @@ def _given(path: str, network: Network) -> FixedTensors:
     """The weights in a file."""
     from archc.weights import transfer
 
-    weights, in_order = transfer.read(path, network.spec, network.costs)
+    weights, in_order = transfer.read(path, network)
     if in_order:
         streams.tell(transfer.in_their_order(path))
     return FixedTensors(weights)

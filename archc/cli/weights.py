@@ -6,28 +6,18 @@ import os
 
 import click
 
+from archc import backends
 from archc.api import Network, load
-from archc.backends import BACKENDS
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.cli.options import not_installed, read_settings, set_option, tell_unchecked
 from archc.files import OutputError
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
+from archc.weights.files import formats
 from archc.weights.names import read_table
-from archc.weights.sandbox import not_installed
 
-BY_ENDING = {
-    "neutral": (".safetensors",),
-    "torch": (".pth", ".pt"),
-    "keras": (".weights.h5",),
-}
-"""What the endings of names stand for where nothing else tells the kind of a file."""
-ENDINGS = {
-    "neutral": (".safetensors",),
-    "torch": (".pth", ".pt", ".safetensors"),
-    "keras": (".weights.h5",),
-}
-"""What the name of a written file of each kind ends in."""
+NEUTRAL = ".safetensors"
+"""What the name of a file in the neutral form ends in, whatever else may end so."""
 
 _spec = click.argument("spec", metavar="SPEC", shell_complete=completing.specs)
 _names = click.option(
@@ -59,14 +49,14 @@ def import_(
     force: bool,
     settings: tuple[str, ...],
 ) -> int:
-    """Read a checkpoint of PyTorch (.pth, .safetensors) or Keras (.h5) into the neutral form."""
-    return _moved(_network(spec, settings), file, output, "neutral", names, force)
+    """Read a checkpoint of a framework (.pth, .safetensors, .h5) into the neutral form."""
+    return _moved(_network(spec, settings), file, output, None, names, force)
 
 
 @command.command("export")
 @_spec
 @click.argument("file", metavar="FILE")
-@click.option("--backend", type=click.Choice([*BACKENDS]), required=True)
+@click.option("--backend", type=click.Choice(backends.names()), required=True)
 @_output
 @_force
 @set_option
@@ -74,6 +64,8 @@ def export(
     spec: str, file: str, backend: str, output: str, force: bool, settings: tuple[str, ...]
 ) -> int:
     """Write weights as the emitted network of a backend loads them."""
+    if backend not in formats():
+        raise click.UsageError(f"the {backend} backend has no files of weights")
     return _moved(_network(spec, settings), file, output, backend, None, force)
 
 
@@ -92,13 +84,16 @@ def convert(
     force: bool,
     settings: tuple[str, ...],
 ) -> int:
-    """Import and export in one: the output's name tells its format. `.pth` is PyTorch's,
-    `.weights.h5` Keras', `.safetensors` the neutral form."""
-    kind = next((kind for kind, ends in BY_ENDING.items() if output.endswith(ends)), None)
-    if kind is None:
-        known = ", ".join(ending for ends in BY_ENDING.values() for ending in ends)
-        raise click.UsageError(f"{output}: its ending is none of {known}")
-    return _moved(_network(spec, settings), file, output, kind, names, force)
+    """Import and export in one: the output's name tells its format. `.safetensors` is the neutral
+    form, `.pth` and `.weights.h5` are those of frameworks."""
+    endings: dict[str, str | None] = {NEUTRAL: None}
+    for name, form in formats().items():
+        for ending in form.endings:
+            endings.setdefault(ending, name)
+    kinds = [backend for ending, backend in endings.items() if output.endswith(ending)]
+    if not kinds:
+        raise click.UsageError(f"{output}: its ending is none of {', '.join(endings)}")
+    return _moved(_network(spec, settings), file, output, kinds[0], names, force)
 
 
 def _network(spec: str, settings: tuple[str, ...]) -> Network:
@@ -108,31 +103,29 @@ def _network(spec: str, settings: tuple[str, ...]) -> Network:
 
 
 def _moved(
-    network: Network, file: str, output: str, kind: str, names: str | None, force: bool
+    network: Network, file: str, output: str, backend: str | None, names: str | None, force: bool
 ) -> int:
-    """Read the weights of a network from a file and write them to another."""
-    if not output.endswith(ENDINGS[kind]):
-        listed = " or ".join(ENDINGS[kind])
-        raise click.UsageError(f"{output}: the name of a {kind} file ends in {listed}")
+    """Read the weights of a network from a file and write them to another: in the neutral form
+    where there is no backend."""
+    endings = (NEUTRAL,) if backend is None else formats()[backend].endings
+    if not output.endswith(endings):
+        listed = " or ".join(endings)
+        raise click.UsageError(
+            f"{output}: the name of a {backend or 'neutral'} file ends in {listed}"
+        )
     if os.path.lexists(output) and not force:
         streams.tell(f"archc: {output} is there already (--force writes over it)")
         return 2
     table = {} if names is None else read_table(parse(read_text(names)))
-    spec, costs = network.spec, network.costs
     try:
-        weights, in_order = transfer.read(file, spec, costs, table)
+        weights, in_order = transfer.read(file, network, table)
     except ImportError as error:
-        streams.tell(f"archc: {not_installed(error, 'torch')}")
+        streams.tell(f"archc: {not_installed(error.name, backend or backends.names()[0])}")
         return 2
     if in_order:
         streams.tell(transfer.in_their_order(file))
-    save = {
-        "neutral": transfer.save_neutral,
-        "torch": transfer.save_torch,
-        "keras": transfer.save_keras,
-    }[kind]
     try:
-        save(output, weights, spec, costs)
+        transfer.save(output, weights, network, backend)
     except OutputError as refused:
         hint = "" if refused.hint is None else f" ({refused.hint})"
         streams.tell(f"archc: {refused.message}{hint}")

@@ -12,14 +12,13 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 
+from archc import backends
 from archc.diagnostics import visible
 from archc.ir.costs import BYTES, Costs, Layer, Memory
 from archc.reports import json
 from archc.reports.html_code import listing
 from archc.reports.html_graph import graph
 from archc.reports.rows import axes_line, human, totals
-
-_TITLES = {"torch": "PyTorch", "keras": "Keras"}
 
 
 def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = None) -> str:
@@ -33,9 +32,9 @@ def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = Non
     )
     panels = {"network": ("Network", _network(costs)), "spec": ("Spec", _specs(costs))}
     for backend, source in sources.items():
-        title = _TITLES.get(backend, backend)
-        name = f"<h2>{text(about.name)}.py</h2>\n"
-        panels[backend] = (title, name + listing(source, "python", f"{backend}-"))
+        emitted_by = backends.backend(backend)
+        name = f"<h2>{text(about.name + emitted_by.suffix)}</h2>\n"
+        panels[backend] = (emitted_by.title, name + listing(source, "python", f"{backend}-"))
     title = text(about.title or about.name)
     notes = "".join(
         f"<p>{text(note)}</p>\n" for note in (about.description, *about.references) if note

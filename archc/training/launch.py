@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import FrameType
 
+from archc import backends
+from archc.training import trainable
+
 SPEC = "spec.yaml"
 """The run's network and recipe, resolved: what another backend's script is made from."""
 RECORD = "run.json"
 """What a script writes of a run at its start."""
-NEEDED = {"keras": ("keras", "numpy", "safetensors"), "torch": ("torch", "numpy", "safetensors")}
-"""What the script of each backend imports."""
 LARGEST_RECORD = 1 << 26
 HANDED_ON = tuple(one for one in signal.Signals if one.name in ("SIGTERM", "SIGHUP"))
 """Signals that a script gets when this process does. Windows has the first alone."""
@@ -30,7 +31,9 @@ def script_name(name: str) -> str:
 
 def missing(backend: str) -> str | None:
     """The first module that a backend's script imports and that is not installed."""
-    return next((name for name in NEEDED[backend] if find_spec(name) is None), None)
+    trainer = backends.backend(backend).trainer
+    requires = () if trainer is None else trainer.requires
+    return next((name for name in requires if find_spec(name) is None), None)
 
 
 def run_script(path: str, arguments: Sequence[str]) -> int:
@@ -91,4 +94,4 @@ def recorded_backend(run: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     backend = record.get("backend") if isinstance(record, dict) else None
-    return backend if isinstance(backend, str) and backend in NEEDED else None
+    return backend if isinstance(backend, str) and backend in trainable() else None

@@ -11,8 +11,8 @@ input changed in its last bit: a deep network may magnify such changes, and then
 which differs from framework to framework, beyond any tolerance. What that explains is told as such;
 it proves nothing, and the networks do not agree.
 
-One convention of the frameworks differs and is accounted for: PyTorch keeps the unbiased variance
-of a batch in its running statistics, Keras the biased one, smaller by (n - 1) / n for the n values
+One convention of the frameworks differs and is accounted for: some keep the unbiased variance of a
+batch in their running statistics, others the biased one, smaller by (n - 1) / n for the n values
 (batch times positions) of a channel.
 """
 
@@ -23,20 +23,21 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 from archc import backends
+from archc.backends.base import Emitted
+from archc.backends.runtime.exchange import PLAN, SOURCE, SUMMARY, given_path
+from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
-from archc.spec import Spec
+from archc.ir.network import Network
 from archc.verify.comparison import PERTURBED, Comparison, Verification, beside_rounding
-from archc.verify.exchange import PLAN, SOURCE, SUMMARY, given_path
 from archc.verify.plan import plan
-from archc.verify.runtimes import runtime_of, tensorflow_lacks
+from archc.verify.runtimes import Process, runnable, runner_of, runtime_of
 from archc.verify.settings import FixedTensors, Settings
 from archc.verify.workers import WorkerError, Workers
-from archc.weights.layout import arrays
 
 __all__ = [
     "FixedTensors",
@@ -48,43 +49,45 @@ __all__ = [
     "verify",
 ]
 
-NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 NOTHING = FixedTensors()
 
 
 def verify(
-    spec: Spec,
-    costs: Costs,
+    network: Network,
     settings: Settings | None = None,
     *,
     given: FixedTensors = NOTHING,
     sources: Mapping[str, str] | None = None,
     workers: Workers | None = None,
 ) -> Verification:
-    """Run the networks that the backends emit, and compare them.
+    """Run what the backends emit for a network, and compare it.
 
     `given` are weights and inputs to take in place of drawn ones; `sources` emitted modules in
     place of what the backends emit; `workers` processes to use and leave running, else some are
     started and ended. Raises SpecError for an op that a backend refuses (ARC601), WorkerError where
     a framework is not installed or a process dies, and ValueError for an array of another shape.
     """
-    settings = _with_batch(settings or Settings(), given)
+    costs = network.costs
+    settings = _completed(settings or Settings(), given)
     begin = perf_counter()
     with tempfile.TemporaryDirectory(prefix="archc-") as folder, _running(workers) as running:
         _write_given(folder, costs, settings, given)
-        emitted, plans = {}, {}
+        emitted: dict[str, Emitted] = {}
+        plans = {}
         for backend in settings.backends:
-            emitted[backend] = (sources or {}).get(backend) or backends.emit(backend, spec, costs)
-            plans[backend] = plan(backend, spec, costs, settings, step=True)
+            made = backends.compile_network(backend, network)
+            source = (sources or {}).get(backend, made.source)
+            emitted[backend] = replace(made, source=source)
+            plans[backend] = plan(backend, costs, made, settings, step=True)
             _prepare(os.path.join(folder, backend), emitted[backend], plans[backend])
-        runtimes = {one: runtime_of(one, settings, costs.graph) for one in settings.backends}
+        processes = {one: _process(one, settings, costs) for one in settings.backends}
         if workers is None:
-            for runtime in runtimes.values():  # the frameworks load side by side
-                running.start(runtime)
-        for backend, runtime in runtimes.items():
-            running.run(runtime, os.path.join(folder, backend))
+            for process in processes.values():  # the frameworks load side by side
+                running.start(process)
+        for backend, process in processes.items():
+            running.run(process, os.path.join(folder, backend))
             if workers is None:
-                running.stop(runtime)
+                running.stop(process)
         summaries = {one: _summary(folder, one, settings, costs) for one in settings.backends}
         found = Comparison(costs, settings, folder, summaries, given).verification(begin)
         if found.faults or not found.complete or found.agrees:
@@ -93,7 +96,7 @@ def verify(
         first = settings.backends[0]
         perturbed = f"{first}{PERTURBED}"
         _prepare(os.path.join(folder, perturbed), emitted[first], {**plans[first], "nudged": True})
-        running.run(runtimes[first], os.path.join(folder, perturbed))
+        running.run(processes[first], os.path.join(folder, perturbed))
         summaries = {
             first: summaries[first],
             perturbed: _summary(folder, perturbed, settings, costs),
@@ -104,8 +107,7 @@ def verify(
 
 
 def outputs(
-    spec: Spec,
-    costs: Costs,
+    network: Network,
     backend: str,
     given: FixedTensors = NOTHING,
     settings: Settings | None = None,
@@ -119,14 +121,15 @@ def outputs(
     """
     import numpy
 
-    settings = _with_batch(settings or Settings(), given)
+    costs = network.costs
+    settings = _completed(settings or Settings(), given)
     graph = costs.graph
     with tempfile.TemporaryDirectory(prefix="archc-") as folder, _running(workers) as running:
         _write_given(folder, costs, settings, given)
-        planned = plan(backend, spec, costs, settings, step=False)
+        emitted = backends.compile_network(backend, network)
         own = os.path.join(folder, backend)
-        _prepare(own, backends.emit(backend, spec, costs), planned)
-        running.run(runtime_of(backend, settings, graph), own)
+        _prepare(own, emitted, plan(backend, costs, emitted, settings, step=False))
+        running.run(_process(backend, settings, costs), own)
         faults = _summary(folder, backend, settings, costs)["faults"]
         if faults:
             raise WorkerError(f"the network of {backend} {faults[0]['message']}")
@@ -146,8 +149,15 @@ def _running(workers: Workers | None) -> Iterator[Workers]:
         yield own
 
 
-def _with_batch(settings: Settings, given: FixedTensors) -> Settings:
-    """The settings with the batch that the given inputs have."""
+def _process(backend: str, settings: Settings, costs: Costs) -> Process:
+    runtime = runtime_of(backend, settings, costs.graph)
+    return Process(runner_of(backend).module, runtime.name)
+
+
+def _completed(settings: Settings, given: FixedTensors) -> Settings:
+    """The settings with all backends where they name none, and with the batch that the given
+    inputs have."""
+    settings = settings._replace(backends=settings.backends or runnable())
     sizes = {len(value) for value in given.inputs.values()}
     if len(sizes) > 1:
         raise ValueError("the inputs are batches of different sizes")
@@ -180,11 +190,11 @@ def _write_given(folder: str, costs: Costs, settings: Settings, given: FixedTens
         raise ValueError(f"the network has no `{next(iter([*weights, *inputs]))}`")
 
 
-def _prepare(folder: str, source: str, planned: Mapping[str, Any]) -> None:
+def _prepare(folder: str, emitted: Emitted, planned: Mapping[str, Any]) -> None:
     """Write what the process of a backend needs."""
     os.mkdir(folder)
     with open(os.path.join(folder, SOURCE), "w", encoding="utf-8") as stream:
-        stream.write(source)
+        stream.write(emitted.source)
     with open(os.path.join(folder, PLAN), "w", encoding="utf-8") as stream:
         json.dump(planned, stream)
 
@@ -194,11 +204,21 @@ def _summary(folder: str, backend: str, settings: Settings, costs: Costs) -> dic
         summary: dict[str, Any] = json.load(stream)
     missing = summary.get("missing")
     if missing is not None:
-        name = NAMES.get(missing, missing)
-        package = missing if missing == "jax" else f"archc[{backend}]"
-        told = f"{name} is not installed: pip install '{package}'"
-        if missing == "jax" and settings.keras_backend is None:
-            for path, reason in islice(tensorflow_lacks(costs.graph, settings.dtype), 1):
-                told += f" (`{path}`: {reason})"
-        raise WorkerError(told)
+        raise WorkerError(_not_installed(missing, backend, settings, costs))
     return summary
+
+
+def _not_installed(module: str, backend: str, settings: Settings, costs: Costs) -> str:
+    """That a module is missing in a backend's process, and what brings it: with the op that the
+    first of the backend's runtimes cannot compute, where another has therefore been taken."""
+    declared = backends.backend(backend)
+    runner = runner_of(backend)
+    titles = {backend: declared.title, **{one.name: one.title for one in runner.runtimes}}
+    packages = {one.name: one.package for one in runner.runtimes}
+    package = packages.get(module, f"archc[{declared.extra}]")
+    message = f"{titles.get(module, module)} is not installed: pip install '{package}'"
+    first = runner.runtimes[0].name
+    if module in packages and module != first and settings.runtime is None:
+        for path, reason in runner.lacks(first, costs.graph, settings.dtype):
+            return f"{message} (`{path}`: {reason})"
+    return message

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from archc.backends.runtime.random_values import drawn
+from archc.ir.arrays import Array, arrays
 from archc.ir.costs import Costs
 from archc.ir.graph import Node
 from archc.verify.compare import Difference, difference, size
-from archc.verify.random_values import draw_of, drawn
+from archc.verify.random_values import draw_of
+from archc.verify.runtimes import runner_of
 from archc.verify.settings import FixedTensors, Settings
-from archc.weights.layout import Array, arrays
 
 
 class Fault(NamedTuple):
@@ -166,18 +168,17 @@ class Comparison:
         return _joined(*(difference(one, reference, self.settings.tolerance) for one in others))
 
     def _statistics(self, number: int, array: Array) -> Difference | None:
-        """That of running statistics, PyTorch's variances made biased ones."""
+        """That of running statistics, unbiased variances made biased ones."""
         values = []
         for backend in self.settings.backends:
             value = self._load(backend, f"state_{number}")
-            biased = (
-                backend.removesuffix(PERTURBED) == "torch" and array.variable.role == "variance"
-            )
-            values.append(self._biased(value, array) if biased and value is not None else value)
+            runner = runner_of(backend.removesuffix(PERTURBED))
+            unbiased = runner.unbiased and array.variable.role == "variance"
+            values.append(self._biased(value, array) if unbiased and value is not None else value)
         return self._apart(values)
 
     def _biased(self, running: Any, array: Array) -> Any:
-        """PyTorch's running variance as it were with the biased variance of the batch."""
+        """A running variance as it were with the biased variance of the batch."""
         (x,) = self.costs.graph.input_axes(array.node)
         count = self.settings.batch * (x.elements // x.width)
         before = self.given.weights.get(array.key)

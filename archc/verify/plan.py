@@ -2,38 +2,35 @@
 each op, which variable holds each array, and what is drawn for it.
 
 Nodes are known by their indices in the graph, inputs first; arrays are in the order of
-`archc.weights.layout.arrays` on every backend.
+`archc.ir.arrays.arrays` on every backend.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from archc import backends
-from archc.backends.base import Placement, placeholder
+from archc.backends.base import Emitted, Placement, placeholder
 from archc.backends.blocks.dataflow import Uses
+from archc.backends.storage import every_variable
 from archc.codegen.rewrite import children
 from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
+from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
-from archc.spec import Spec
 from archc.verify.random_values import draw_of
 from archc.verify.settings import Settings
-from archc.weights.layout import arrays, slots, value_layouts
 
 OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "**": "pow"}
 """The operators that emitted expressions have, as `operator` calls them."""
 
 
 def plan(
-    backend: str, spec: Spec, costs: Costs, settings: Settings, *, step: bool
+    backend: str, costs: Costs, emitted: Emitted, settings: Settings, *, step: bool
 ) -> dict[str, Any]:
-    """The plan of one backend, with a `step` of training or without. Raises SpecError for what the
-    backend refuses."""
+    """The plan of one backend, with a `step` of training or without. Raises SpecError where it is
+    not known where the backend keeps an array (ARC602)."""
     graph = costs.graph
     users = Uses(graph).users
-    places = backends.places(backend, spec, costs)
-    kept = slots(backend, spec, costs)
-    layouts = value_layouts(backend, graph)
+    kept = every_variable(backend, costs, emitted)
     return {
         "dtype": settings.dtype,
         "seed": settings.seed,
@@ -44,9 +41,9 @@ def plan(
             {
                 "path": node.path,
                 "inputs": node.inputs,
-                "layout": layouts[node.index],
+                "layout": emitted.values[node.index],
                 "stages": [
-                    _stage(placed, len(node.inputs)) for placed in places.get(node.index, ())
+                    _stage(one, len(node.inputs)) for one in emitted.placements.get(node.index, ())
                 ],
                 "rate": node.op.drop_rate,
             }
@@ -58,7 +55,7 @@ def plan(
             {
                 "key": array.key,
                 "layer": kept[array.key].layer,
-                "variable": kept[array.key].variable,
+                "variable": kept[array.key].name,
                 "layout": kept[array.key].layout,
                 "learned": array.variable.learned,
                 "draw": draw_of(array, graph, users),
@@ -72,8 +69,8 @@ def _stage(placed: Placement, inputs: int) -> dict[str, Any]:
     """A layer by its place, or the operations of an expression."""
     if placed.place is not None:
         return {"layer": placed.place}
-    assert placed.stage.expression is not None
-    return {"operations": operations(placed.stage.expression, inputs)}
+    assert placed.lowered.expression is not None
+    return {"operations": operations(placed.lowered.expression, inputs)}
 
 
 def operations(expression: Expr, inputs: int) -> list[tuple[str, list[int]]]:

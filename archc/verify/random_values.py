@@ -1,5 +1,4 @@
-"""Seeded values of weights, inputs and losses: each drawn from the run's seed and its own key, so
-that two processes have the same values and exchange none.
+"""What weights are drawn from: distributions that keep the size of values through a network.
 
 Kernels have the variance 1 / fan-in, or 2 / fan-in before a rectifier (He et al. 2015), so that
 values neither vanish nor explode through the depth of a network; running statistics are those of
@@ -8,22 +7,12 @@ no batch: means around zero, variances around one.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from math import sqrt
-from typing import Any, NamedTuple
 
+from archc.backends.runtime.random_values import Draw
+from archc.ir.arrays import Array
 from archc.ir.graph import Graph, Node
 from archc.ops.base import Op, Role
-from archc.weights.layout import Array
-
-
-class Draw(NamedTuple):
-    """A distribution: normal with mean zero, or uniform between `low` and `high`."""
-
-    deviation: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
-
 
 _OFFSET = Draw(0.3)
 _FACTOR = Draw(low=0.5, high=1.5)
@@ -55,16 +44,3 @@ def _following(node: Node, graph: Graph, users: list[int]) -> Op:
     if node.op.last is node.op and len(users) == 1 and users[0] >= 0:
         return graph.nodes[users[0]].op
     return node.op.last
-
-
-def drawn(seed: int, key: str, shape: tuple[int, ...], draw: Draw) -> Any:
-    """An array of float64."""
-    import numpy
-
-    digest = int.from_bytes(sha256(key.encode("utf-8")).digest()[:8], "little")
-    generator = numpy.random.default_rng([seed, digest])
-    if draw.deviation:
-        values = generator.standard_normal(shape)
-        values *= draw.deviation
-        return values
-    return generator.uniform(draw.low, draw.high, shape)

@@ -9,7 +9,7 @@ from archc.diagnostics import visible
 from archc.diagnostics.ansi import paint
 from archc.verify.compare import Difference
 from archc.verify.comparison import Row, Verification
-from archc.verify.runtimes import tensorflow_lacks
+from archc.verify.runtimes import lacking
 
 _TITLES = ("layer", "op", "size", "evaluation", "training", "gradient", "statistics")
 _WRONG, _ROUNDING = "!", "~"
@@ -109,9 +109,9 @@ def _conclusion(found: Verification) -> list[str]:
         told.append("a process has not left all that is to be compared")
     if found.agrees:
         told += _agreement(found)
-    elif settings.keras_backend == "tensorflow" and "keras" in settings.backends:
-        lacks = dict(tensorflow_lacks(found.costs.graph, settings.dtype))
-        told += [f"`{path}`: {reason}; `--keras-backend jax` can" for path, reason in lacks.items()]
+    else:
+        lacks = lacking(settings, found.costs.graph)
+        told += [f"`{path}`: {reason}; `--runtime {able}` can" for path, reason, able in lacks]
     return told
 
 

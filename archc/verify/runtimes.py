@@ -1,66 +1,66 @@
-"""What each emitted network runs on: PyTorch, or one of the frameworks that Keras computes with.
-
-TensorFlow lacks some kernels on the CPU, and computes some ops with constants or whole results of
-float32 where float64 is asked for; JAX has them all.
-"""
+"""What each emitted network runs on: of the runtimes of its backend the first that can."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import NamedTuple
 
-from archc.ir.graph import Graph, Node
-from archc.ops import activation
-from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
-from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
-from archc.ops.shape import Upsample
+from archc import backends
+from archc.backends.base import Runner, Runtime
+from archc.ir.graph import Graph
 from archc.verify.settings import Settings
 
-RUNTIMES = ("tensorflow", "jax")
-"""What Keras runs on here: never on PyTorch, so that the two sides share no kernels."""
+
+class Process(NamedTuple):
+    """What one child process is: a runner's module, on a runtime."""
+
+    module: str
+    runtime: str
 
 
-def runtime_of(backend: str, settings: Settings, graph: Graph) -> str:
-    """The framework that runs what a backend emits."""
-    if backend != "keras":
-        return backend
-    if settings.keras_backend is not None:
-        return settings.keras_backend
-    if find_spec("tensorflow") is None:
-        return "tensorflow" if find_spec("jax") is None else "jax"
-    return "jax" if any(tensorflow_lacks(graph, settings.dtype)) else "tensorflow"
+def runnable() -> tuple[str, ...]:
+    """The backends whose networks can be run."""
+    return tuple(name for name in backends.names() if backends.backend(name).runner is not None)
 
 
-def tensorflow_lacks(graph: Graph, dtype: str) -> Iterator[tuple[str, str]]:
-    """The paths of the ops that TensorFlow cannot compute in `dtype` on the CPU, each with the
-    reason."""
-    for node in graph.layers:
-        reason = _lacks_kernel(node) or (_rounds(node, graph) if dtype == "float64" else None)
-        if reason is not None:
-            yield node.path, reason
+def runner_of(backend: str) -> Runner:
+    """How the networks of a backend are run. Raises ValueError where they cannot be."""
+    runner = backends.backend(backend).runner
+    if runner is None:
+        raise ValueError(f"the {backend} backend runs no networks")
+    return runner
 
 
-def _lacks_kernel(node: Node) -> str | None:
-    if isinstance(node.op, ConvTranspose) and node.op.dilation not in (1, (1,), (1, 1), (1, 1, 1)):
-        return "TensorFlow has dilated transposed convolutions on GPUs alone"
-    return None
+def choices() -> tuple[str, ...]:
+    """The runtimes of backends that have several."""
+    runners = [runner_of(name) for name in runnable()]
+    several = [one.runtimes for one in runners if len(one.runtimes) > 1]
+    return tuple(dict.fromkeys(runtime.name for runtimes in several for runtime in runtimes))
 
 
-def _rounds(node: Node, graph: Graph) -> str | None:
-    op = node.op
-    last = getattr(op, "activation", None) or op
-    if isinstance(last, activation.Gelu):
-        return "TensorFlow computes gelu with constants of float32"
-    if isinstance(last, activation.LeakyRelu):
-        return "TensorFlow computes leaky_relu with a slope of float32"
-    x = graph.nodes[node.inputs[0]].output
-    rank = len(x.spatial)
-    if isinstance(op, Upsample) and op.mode == "linear" and rank == 2:
-        return "TensorFlow resizes images in float32"
-    if isinstance(op, MaxPool | AvgPool | AdaptiveAvgPool) and rank == 3:
-        return "TensorFlow pools along three axes in float32 alone"
-    if isinstance(op, Conv | DepthwiseConv) and rank == 3:
-        windows = op.windows(x)
-        if max(one.stride for one in windows) > 1 and max(one.dilation for one in windows) > 1:
-            return "Keras strides over a dilated convolution by a pool, in float32 along three axes"
-    return None
+def runtime_of(backend: str, settings: Settings, graph: Graph) -> Runtime:
+    """What runs the network that a backend emits: the runtime that the settings ask for, if it is
+    one of the backend's; else the first that can compute all ops and is installed; where none is,
+    the first that can compute them."""
+    runner = runner_of(backend)
+    for runtime in runner.runtimes:
+        if runtime.name == settings.runtime:
+            return runtime
+    able = [
+        one for one in runner.runtimes if not any(runner.lacks(one.name, graph, settings.dtype))
+    ]
+    candidates = able or list(runner.runtimes)
+    return next((one for one in candidates if find_spec(one.name) is not None), candidates[0])
+
+
+def lacking(settings: Settings, graph: Graph) -> Iterator[tuple[str, str, str]]:
+    """The paths of the ops that the runtime asked for cannot compute, each with the reason and a
+    runtime that can."""
+    for backend in settings.backends:
+        runner = runner_of(backend)
+        able = runtime_of(backend, settings._replace(runtime=None), graph).name
+        for runtime in runner.runtimes:
+            if runtime.name == settings.runtime:
+                for path, reason in runner.lacks(runtime.name, graph, settings.dtype):
+                    yield path, reason, able

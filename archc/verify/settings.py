@@ -10,13 +10,14 @@ TOLERANCES = {"float64": (1e-9, 1e-9), "float32": (1e-5, 1e-4)}
 
 
 class Settings(NamedTuple):
-    """`backends` are compared with the first of them; `batch` counts samples, two at least, since
-    one has no variance; Keras runs on `keras_backend`, tensorflow or jax, or on what can compute
-    the network exactly where that is None."""
+    """`backends` are compared with the first of them, all that can run where there are none;
+    `batch` counts samples, two at least, since one has no variance; `runtime` is what a backend
+    computes with that has a choice of it, by default the first that computes the network exactly.
+    """
 
-    backends: tuple[str, ...] = ("torch", "keras")
+    backends: tuple[str, ...] = ()
     dtype: str = "float64"
-    keras_backend: str | None = None
+    runtime: str | None = None
     seed: int = 0
     batch: int = 2
 

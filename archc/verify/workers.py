@@ -1,4 +1,4 @@
-"""The child processes of verifications, one a framework, which each loads once."""
+"""The child processes of verifications, one for each runtime, which loads its framework once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
-from archc.weights.sandbox import environment
-
-MODULES = {
-    "torch": "archc.verify.torch_side",
-    "tensorflow": "archc.verify.keras_side",
-    "jax": "archc.verify.keras_side",
-}
-"""What runs in the process of each framework."""
+from archc.backends.runtime.sandbox import environment
+from archc.verify.runtimes import Process
 
 LONGEST_TOLD = 600
 
@@ -27,17 +21,16 @@ class WorkerError(Exception):
 
 
 class Workers:
-    """A process for each framework (`torch`, `tensorflow`, `jax`), from its first use to the end of
-    `with`.
+    """A process for each runtime, from its first use to the end of `with`.
 
-    Every process runs on the CPU, away from the user's folder and settings of Keras;
-    `environment` are variables that it has beside those of this process.
+    Every process runs on the CPU, away from the user's folder; `environment` are variables that it
+    has beside those of this process.
     """
 
     def __init__(self, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self.environment = environment
         self.home = tempfile.TemporaryDirectory(prefix="archc-")
-        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.processes: dict[Process, subprocess.Popen[str]] = {}
 
     def __enter__(self) -> Workers:
         return self
@@ -45,15 +38,15 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, runtime: str) -> None:
-        """Start the process of a framework, unless it runs."""
-        if runtime not in self.processes:
-            self.processes[runtime] = self._started(runtime)
+    def start(self, key: Process) -> None:
+        """Start a process, unless it runs."""
+        if key not in self.processes:
+            self.processes[key] = self._started(key)
 
-    def run(self, runtime: str, folder: str) -> None:
-        """Let a framework's process run what is in a folder. Raises WorkerError where it dies."""
-        self.start(runtime)
-        process = self.processes[runtime]
+    def run(self, key: Process, folder: str) -> None:
+        """Let a process run what is in a folder. Raises WorkerError where it dies."""
+        self.start(key)
+        process = self.processes[key]
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -63,43 +56,42 @@ class Workers:
         except BrokenPipeError:
             answer = ""
         if answer != "done\n":
-            raise WorkerError(self._how_it_ended(runtime))
+            raise WorkerError(self._how_it_ended(key))
 
-    def stop(self, runtime: str) -> None:
-        """End a framework's process, so that its memory is free."""
-        process = self.processes.pop(runtime)
+    def stop(self, key: Process) -> None:
+        """End a process, so that its memory is free."""
+        process = self.processes.pop(key)
         process.kill()
         with suppress(BrokenPipeError):
             process.communicate()
 
     def close(self) -> None:
         """End all processes, and remove what they leave."""
-        for runtime in list(self.processes):
-            self.stop(runtime)
+        for key in list(self.processes):
+            self.stop(key)
         self.home.cleanup()
 
-    def _log(self, runtime: str) -> str:
-        return os.path.join(self.home.name, f"{runtime}.log")
+    def _log(self, key: Process) -> str:
+        return os.path.join(self.home.name, f"{key.module}.{key.runtime}.log")
 
-    def _started(self, runtime: str) -> subprocess.Popen[str]:
-        own = {"KERAS_BACKEND": runtime, "KERAS_HOME": self.home.name}
-        with open(self._log(runtime), "wb") as log:
+    def _started(self, key: Process) -> subprocess.Popen[str]:
+        with open(self._log(key), "wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-P", "-m", MODULES[runtime]],
+                [sys.executable, "-P", "-m", key.module, key.runtime],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.home.name,
-                env=environment({**self.environment, **own}),
+                env=environment(self.environment),
                 encoding="utf-8",
             )
 
-    def _how_it_ended(self, runtime: str) -> str:
+    def _how_it_ended(self, key: Process) -> str:
         """How a process ended, which is then forgotten: the next use starts another."""
-        code = self.processes[runtime].wait()
-        self.stop(runtime)
-        with open(self._log(runtime), encoding="utf-8", errors="replace") as log:
+        code = self.processes[key].wait()
+        self.stop(key)
+        with open(self._log(key), encoding="utf-8", errors="replace") as log:
             told = " ".join(log.read().split())
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         memory = " (out of memory?)" if code == -9 else ""
-        return f"the process of {runtime} {how}{memory}: {told[-LONGEST_TOLD:]}"
+        return f"the process of {key.runtime} {how}{memory}: {told[-LONGEST_TOLD:]}"

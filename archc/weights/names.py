@@ -15,11 +15,13 @@ from functools import partial
 from typing import NamedTuple
 
 from archc.backends.blocks.dataflow import Uses
+from archc.backends.layouts import Layout
+from archc.backends.runtime.safetensors import ORDER
 from archc.diagnostics import Diagnostic, SpecError, did_you_mean
+from archc.ir.arrays import Array
 from archc.ir.costs import Costs
 from archc.language.values import Value
-from archc.weights.files import DTYPES, ORDER, Entry, Stored, span_of
-from archc.weights.layout import Array, Layout
+from archc.weights.files import DTYPES, Entry, Stored, span_of
 
 MOST_TOLD = 20
 MANY = 2000
@@ -27,10 +29,6 @@ MANY = 2000
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 _COUNTED = re.compile(r"\{([a-z]+)([+-][0-9]{1,4})?\}")
 _PATTERN = re.compile(r"[a-z0-9_.{}]+")
-_WRAPPERS = re.compile(r"(?:module\.|_orig_mod\.)*")
-"""What DistributedDataParallel and `torch.compile` put before the names of a state dict."""
-_COUNTER = ".num_batches_tracked"
-"""PyTorch counts the batches of each normalisation, which nothing depends on."""
 
 
 class Wanted(NamedTuple):
@@ -54,10 +52,13 @@ def matched(
 ) -> Match:
     """Which entry is which array. Raises SpecError (ARC604) with everything that is missing, left
     over, or of another shape or type."""
-    given = {name: one for name, one in stored.entries.items() if not name.endswith(_COUNTER)}
+    form = stored.format
+    given = dict(stored.entries)
+    if form is not None and form.ignored is not None:
+        given = {name: one for name, one in given.items() if not name.endswith(form.ignored)}
     names = {one.array.key: _renamed(one, table) for one in wanted}
-    if given.keys().isdisjoint(names.values()):
-        given = _unwrapped(given)
+    if form is not None and given.keys().isdisjoint(names.values()):
+        given = _unwrapped(given, form.wrappers)
     ordered: dict[str, str] = {}
     if not table and not given.keys() >= set(names.values()):
         if stored.groups.keys() >= set(names.values()):
@@ -101,18 +102,20 @@ def _like(one: Wanted, spare: Mapping[str, Entry]) -> list[str]:
 def _of_another(stored: Stored, costs: Costs) -> Iterator[Diagnostic]:
     """That a file in the neutral form says itself that it is another network's."""
     ours, theirs = costs.graph.about.name, stored.metadata.get("name", "")
-    if stored.kind == "neutral" and theirs != ours:
+    if stored.backend is None and theirs != ours:
         message = f"it has the weights of `{theirs[:100]}`, not of `{ours}`"
         yield Diagnostic("ARC604", message, span_of(stored.path))
 
 
-def _unwrapped(given: Mapping[str, Entry]) -> dict[str, Entry]:
-    """The entries of a state dict, less what is before all names alike."""
-    wrapper = _WRAPPERS.match(next(iter(given), ""))
-    assert wrapper is not None
-    if not all(name.startswith(wrapper[0]) for name in given):
-        return dict(given)
-    return {name.removeprefix(wrapper[0]): entry for name, entry in given.items()}
+def _unwrapped(given: dict[str, Entry], wrappers: Sequence[str]) -> dict[str, Entry]:
+    """The entries, less the wrappers that stand before all names alike."""
+    while given:
+        first = next(iter(given))
+        wrapper = next((one for one in wrappers if first.startswith(one)), None)
+        if wrapper is None or not all(name.startswith(wrapper) for name in given):
+            break
+        given = {name.removeprefix(wrapper): entry for name, entry in given.items()}
+    return given
 
 
 def _differences(one: Wanted, name: str, entry: Entry, stored: Stored) -> Iterator[Diagnostic]:
@@ -132,7 +135,7 @@ def _shortened(found: list[Diagnostic], stored: Stored) -> list[Diagnostic]:
         return found
     more = f"{len(found) - MOST_TOLD:,} more arrays are missing, left over or of another shape"
     names = "`archc weights import --names` takes a table where only the names differ"
-    hint = f"is it a file of this network? {names}" if stored.kind != "neutral" else None
+    hint = f"is it a file of this network? {names}" if stored.backend is not None else None
     return [*found[:MOST_TOLD], Diagnostic("ARC604", more, span_of(stored.path), hint)]
 
 
@@ -189,7 +192,7 @@ def read_table(value: Value) -> dict[str, str]:
 
 
 def layer_of(name: str) -> str:
-    """The layer in the name of an array: what is before the last `/` of Keras, or dot."""
+    """The layer in the name of an array: what is before the last `/` or dot."""
     return name.rpartition("/" if "/" in name else ".")[0]
 
 
@@ -198,11 +201,11 @@ def _by_order(
 ) -> dict[str, str]:
     """The names in the order of the file, where the network is a straight chain, the file has an
     order, and all shapes agree; nothing otherwise."""
-    if not _is_chain(costs) or (stored.kind == "torch" and ORDER not in stored.metadata):
+    form = stored.format
+    if not _is_chain(costs) or (form is not None and ORDER not in stored.metadata):
         return {}
     ours, theirs = _layers(wanted), _layers_of_file(given)
-    if stored.kind == "keras":
-        # These files tell the order of the layers of one class alone.
+    if form is not None and form.ordered_by_class:
         classes: dict[tuple[int, ...], set[type]] = {}
         for members in ours:
             rank = _ranks(tuple(one.layout.kept for one in members))

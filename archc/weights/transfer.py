@@ -6,26 +6,21 @@ renamed, so that no partial file stays.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import tempfile
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from archc import backends
-from archc.codegen.tree import Ref
+from archc.backends.layouts import to_canonical, unchanged
+from archc.backends.runtime.safetensors import write_safetensors
+from archc.backends.storage import every_variable
 from archc.files import OutputError
+from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
-from archc.spec import Spec
-from archc.weights.files import FORMAT, VERSION, Stored, opened, refuse, write_safetensors
-from archc.weights.hdf5 import group_of
-from archc.weights.layout import Layout, arrays, slots, to_canonical, to_framework
+from archc.ir.network import Network
+from archc.weights.files import FORMAT, VERSION, Stored, formats, opened, refuse
 from archc.weights.names import Wanted, matched
-from archc.weights.sandbox import asked, environment
 
 NO_TABLE: Mapping[str, str] = {}
 
@@ -38,20 +33,18 @@ class Loaded(NamedTuple):
     in_order: bool
 
 
-def load(
-    path: str, spec: Spec, costs: Costs, table: Mapping[str, str] = NO_TABLE
-) -> dict[str, Any]:
+def load(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> dict[str, Any]:
     """The arrays of a network in canonical layout, by their keys, from a file of any format.
     `table` gives the names that the file has for layers. Raises SpecError (ARC001, ARC602 to
     ARC604)."""
-    return read(path, spec, costs, table).weights
+    return read(path, network, table).weights
 
 
-def read(path: str, spec: Spec, costs: Costs, table: Mapping[str, str] = NO_TABLE) -> Loaded:
+def read(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> Loaded:
     """As `load`, with how the names were found."""
     with opened(path) as stored:
-        wanted = _wanted(stored.kind, spec, costs)
-        match = matched(stored, wanted, costs, table)
+        wanted = _wanted(stored, network)
+        match = matched(stored, wanted, network.costs, table)
         weights = {
             one.array.key: to_canonical(
                 _array(stored, match.entries[one.array.key].read), one.layout
@@ -73,42 +66,35 @@ def _array(stored: Stored, read: Any) -> Any:
         refuse(stored.path, f"it is damaged ({' '.join(str(error).split())[:200]})")
 
 
-def _wanted(kind: str, spec: Spec, costs: Costs) -> list[Wanted]:
-    """The arrays of a network as a kind of file has them."""
-    found = []
-    if kind == "neutral":
-        for array in arrays(costs):
-            shape = array.variable.shape
-            layout = Layout(shape, shape, tuple(range(len(shape))), shape)
-            found.append(Wanted(array, layout, array.key))
-        return found
-    kept = slots(kind, spec, costs)
-    groups = _groups(spec, costs) if kind == "keras" else {}
-    numbers: Counter[str | int] = Counter()
-    for array in arrays(costs):
-        slot = kept[array.key]
-        name = slot.state_key
-        if kind == "keras":
-            layer = groups[slot.layer] if isinstance(slot.layer, int) else slot.layer
-            name = f"{layer}/{numbers[slot.layer]}"
-            numbers[slot.layer] += 1
-        found.append(Wanted(array, slot.layout, name))
-    return found
+def _wanted(stored: Stored, network: Network) -> list[Wanted]:
+    """The arrays of a network as a file of that format has them."""
+    costs = network.costs
+    if stored.backend is None or stored.format is None:
+        return [Wanted(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
+    emitted = backends.compile_network(stored.backend, network)
+    variables = every_variable(stored.backend, costs, emitted)
+    names = stored.format.names(costs, emitted)
+    return [Wanted(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
 
 
-def _groups(spec: Spec, costs: Costs) -> dict[int, str]:
-    """The groups of Keras' files for the layers of a `keras.Sequential`, by their positions."""
-    used: Counter[str] = Counter()
-    placed = [one for stages in backends.places("keras", spec, costs).values() for one in stages]
-    found = {}
-    for one in placed:
-        if isinstance(one.place, int) and one.stage.layer is not None:
-            assert isinstance(one.stage.layer.function, Ref)
-            found[one.place] = group_of(one.stage.layer.function.name.rpartition(".")[2], used)
-    return found
+def save(path: str, weights: Mapping[str, Any], network: Network, backend: str | None) -> None:
+    """Write arrays in canonical layout as the emitted network of a backend loads them, which must
+    have a format of weights; in the neutral form where `backend` is None. Raises OutputError, and
+    SpecError (ARC601, ARC602)."""
+    if backend is None:
+        save_neutral(path, weights, network.costs)
+        return
+    form = formats()[backend]
+    emitted = backends.compile_network(backend, network)
+    every_variable(backend, network.costs, emitted)
+    with _Staged(path) as staged:
+        try:
+            form.save(staged.path, weights, network.costs, emitted)
+        except OutputError as error:
+            raise OutputError(f"{path}: {error.message}", error.hint) from None
 
 
-def save_neutral(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) -> None:
+def save_neutral(path: str, weights: Mapping[str, Any], costs: Costs) -> None:
     """Write arrays in canonical layout, with the network's name and the digest of its spec."""
     about = costs.graph.about
     metadata = {
@@ -120,60 +106,6 @@ def save_neutral(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs
     }
     with _Staged(path) as staged:
         write_safetensors(staged.path, weights, metadata)
-
-
-def save_torch(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) -> None:
-    """Write a state dict that the emitted module loads with `strict=True`: as a `.pth`, or as
-    safetensors."""
-    import numpy
-
-    kept = _wanted("torch", spec, costs)
-    state = {one.name: to_framework(weights[one.array.key], one.layout) for one in kept}
-    for one in kept:
-        if one.array.variable.name == "running_mean":
-            layer = one.name.rpartition(".")[0]
-            state[f"{layer}.num_batches_tracked"] = numpy.zeros((), "int64")
-    with _Staged(path) as staged:
-        if path.endswith(".safetensors"):
-            write_safetensors(staged.path, state, {"format": "pt"})
-            return
-        with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-            made = os.path.join(folder, "state.safetensors")
-            write_safetensors(made, state, {"format": "pt"})
-            told = asked("pickled", "write", made, staged.path)
-        if told is not None:
-            raise OutputError(f"{path}: {told}")
-
-
-def save_keras(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) -> None:
-    """Write a `.weights.h5` that the emitted model loads, as Keras itself writes it: by the model,
-    in a process of its own."""
-    import numpy
-
-    with tempfile.TemporaryDirectory(prefix="archc-") as folder, _Staged(path) as staged:
-        places = []
-        kept = slots("keras", spec, costs)
-        for number, one in enumerate(_wanted("keras", spec, costs)):
-            variable = int(one.name.rpartition("/")[2])
-            places.append([kept[one.array.key].layer, variable])
-            made = to_framework(weights[one.array.key], one.layout)
-            numpy.save(os.path.join(folder, f"{number}.npy"), numpy.ascontiguousarray(made))
-        with open(os.path.join(folder, "places.json"), "w", encoding="utf-8") as stream:
-            json.dump(places, stream)
-        with open(os.path.join(folder, "emitted.py"), "w", encoding="utf-8") as stream:
-            stream.write(backends.emit("keras", spec, costs))
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "archc.weights.keras_writer", folder, staged.path],
-            env=environment({"KERAS_HOME": folder}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            lines = done.stderr.strip().splitlines()
-            reason = lines[-1][:300] if lines else f"exit code {done.returncode}"
-            hint = "pip install 'archc[keras]'" if "No module named" in reason else None
-            raise OutputError(f"{path}: Keras does not write it ({reason})", hint)
 
 
 class _Staged:

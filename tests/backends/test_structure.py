@@ -88,7 +88,7 @@ def test_what_the_spec_names_is_named(network: Network) -> None:
     }
     for row in network.costs.layers:
         modules = [event.layer for event in events[row.node.path] if event.layer is not None]
-        if row.node.named and row.weights:
+        if row.node.named and row.variables:
             assert names[id(modules[0])].rpartition(".")[2] == row.node.name
             assert row.node.path.replace(".", "_") in keras_names
 

@@ -104,7 +104,7 @@ def test_an_epoch(
     network = load(str(spec), {})
     (tmp_path / "lenet5.py").write_text(network.emit("keras"), encoding="utf-8")
     script = tmp_path / "lenet5_train.py"
-    script.write_text(training.emit(backend, network.spec, network.costs), encoding="utf-8")
+    script.write_text(training.emit(backend, network), encoding="utf-8")
     digits = str(data(tmp_path, count))
     theirs = [sys.executable, "-c", KERAS, str(tmp_path), digits, str(EPOCHS), str(BATCH), kind]
     found: tuple[list[float], list[float]] = ([], [])

@@ -20,7 +20,7 @@ from typing import Any
 
 from archc import __version__
 from archc.verify import Settings
-from archc.verify.runtimes import RUNTIMES
+from archc.verify.runtimes import choices
 from archc.verify.settings import TOLERANCES
 from tests.differential.coverage import all_options, all_pairs, counted
 from tests.differential.runs import Run, quick_workers, ruff_faults, runs, write_sources
@@ -35,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
     done = {seed for first, last in record["seeds"] for seed in range(first, last + 1)}
     every = range(arguments.first, arguments.first + arguments.count)
     left = [seed for seed in every if seed not in done]
-    settings = Settings(dtype=arguments.dtype, keras_backend=arguments.keras_backend)
+    settings = Settings(dtype=arguments.dtype, runtime=arguments.runtime)
     begin = time.monotonic()
     with quick_workers() as workers, TemporaryDirectory() as folder:
         chunk: list[Run] = []
@@ -129,7 +129,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--record", type=Path, help="where to add what came of it")
     parser.add_argument("--chunk", type=int, default=50, help="specs between two writings")
     parser.add_argument("--dtype", choices=[*TOLERANCES], default="float64")
-    parser.add_argument("--keras-backend", choices=RUNTIMES)
+    parser.add_argument("--runtime", choices=choices())
     return parser.parse_args()
 
 

@@ -21,11 +21,11 @@ from typing import Any
 
 import yaml
 
+from archc.backends.keras.runtimes import lacks
 from archc.ir.costs import Costs
 from archc.ir.graph import Node
 from archc.ops import MERGES
 from archc.ops.axes import Axes, axes_of
-from archc.verify.runtimes import tensorflow_lacks
 from tests.differential.accepting import MOST_NODES, accepted
 from tests.differential.coverage import pair_step
 from tests.differential.lifting import (
@@ -110,7 +110,7 @@ class _Generator:
         costs = accepted(document)
         if costs is None or len(costs.layers) > self.most:
             return None
-        if self.exact and any(tensorflow_lacks(costs.graph, "float64")):
+        if self.exact and any(lacks("tensorflow", costs.graph, "float64")):
             return None
         return costs
 

@@ -11,6 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from archc import backends
+from archc.api import Network
 from archc.ir.costs import Costs
 from archc.verify import Settings, Verification, WorkerError, Workers, verify
 from tests.differential.accepting import read
@@ -78,13 +79,14 @@ def run_text(
     text: str, workers: Workers, seed: int | None = None, settings: Settings | None = None
 ) -> Run:
     """Verify a spec."""
-    spec, costs = read(text)
-    sources = {backend: backends.emit(backend, spec, costs) for backend in backends.BACKENDS}
+    network = Network(*read(text))
+    costs = network.costs
+    sources = {backend: network.emit(backend) for backend in backends.names()}
     try:
         for backend, source in sources.items():
             compile(source, f"{backend}.py", "exec")
         chosen = settings or Settings(seed=seed or 0)
-        found = verify(spec, costs, chosen._replace(batch=BATCH), sources=sources, workers=workers)
+        found = verify(network, chosen._replace(batch=BATCH), sources=sources, workers=workers)
     except (SyntaxError, WorkerError) as error:
         return Run(seed, text, costs, sources, None, f"{type(error).__name__}: {error}")
     return Run(seed, text, costs, sources, found, None)
@@ -101,8 +103,8 @@ def runs(seeds: Sequence[int], workers: Workers, settings: Settings | None = Non
     for number, seed in enumerate(seeds, start=1):
         yield run(seed, workers, settings)
         if number % FRESH == 0:
-            for runtime in list(workers.processes):
-                workers.stop(runtime)
+            for process in list(workers.processes):
+                workers.stop(process)
 
 
 def write_sources(made: Run, folder: Path) -> None:

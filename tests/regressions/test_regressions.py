@@ -17,5 +17,5 @@ def test_both_networks_are_one(path: Path, workers: Workers) -> None:
     assert path.read_text(encoding="utf-8").startswith("# ")
     network = load(str(path), {})
     assert network.costs.graph.about.name == path.stem
-    found = verify(network.spec, network.costs, workers=workers)
+    found = verify(network, workers=workers)
     assert found.agrees, (found.first, found.faults)

@@ -74,7 +74,7 @@ def test_a_run_is_whole(run: Path) -> None:
 def test_its_weights_are_those_of_the_network(run: Path) -> None:
     """In the neutral form, which any emitted network loads."""
     network = load(SPEC, {})
-    weights = transfer.load(str(run / "best.safetensors"), network.spec, network.costs)
+    weights = transfer.load(str(run / "best.safetensors"), network)
     assert sum(array.size for array in weights.values()) == 61_706
     assert all(array.std() > 0 for array in weights.values())
 

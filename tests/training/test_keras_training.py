@@ -91,7 +91,7 @@ def script(folder: Path, text: str, *, backend: str = "keras", **changes: str) -
     spec = folder / "digits.yaml"
     spec.write_text(text, encoding="utf-8")
     network = load(str(spec), {})
-    source = training.emit(backend, network.spec, network.costs)
+    source = training.emit(backend, network)
     for name, value in changes.items():
         source, count = re.subn(rf"^{name} = .*$", f"{name} = {value}", source, flags=re.MULTILINE)
         assert count == 1, name

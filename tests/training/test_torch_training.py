@@ -61,7 +61,7 @@ def script(folder: Path, text: str, **changes: str) -> Path:
     spec = folder / "digits.yaml"
     spec.write_text(text, encoding="utf-8")
     network = load(str(spec), {})
-    source = training.emit("torch", network.spec, network.costs)
+    source = training.emit("torch", network)
     for name, value in changes.items():
         source, count = re.subn(rf"^{name} = .*$", f"{name} = {value}", source, flags=re.MULTILINE)
         assert count == 1, name

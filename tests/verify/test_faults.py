@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from archc.api import Network, load
+from archc.backends.keras import convolutions, layout
 from archc.verify import Workers, verify
-from archc.weights import layout
 from tests.verify.faults import ALWAYS, FAULTS, Fault
 
 
@@ -36,7 +36,7 @@ def test_a_seeded_fault_is_caught_at_its_layer(name: str, tmp_path: Path, worker
     wrong = source.replace(fault.old, fault.new)
     if "_Always" in fault.new:
         wrong = wrong.replace("class ", ALWAYS, 1)
-    found = verify(net.spec, net.costs, sources={fault.backend: wrong}, workers=workers)
+    found = verify(net, sources={fault.backend: wrong}, workers=workers)
     assert not found.agrees
     assert found.first is not None, found.faults
     assert found.first[0] == fault.at, (found.first, found.faults)
@@ -45,7 +45,7 @@ def test_a_seeded_fault_is_caught_at_its_layer(name: str, tmp_path: Path, worker
 def test_the_same_specs_without_a_fault_agree(tmp_path: Path, workers: Workers) -> None:
     for fault in {(one.input, one.steps): one for one in FAULTS.values()}.values():
         net = network(fault, tmp_path)
-        found = verify(net.spec, net.costs, workers=workers)
+        found = verify(net, workers=workers)
         assert found.agrees, (fault, found.first, found.faults)
 
 
@@ -59,8 +59,8 @@ def _without_orders(original: Callable[..., Any]) -> Callable[..., Any]:
 def _axes_swapped(original: Callable[..., Any]) -> Callable[..., Any]:
     """Kernels with their two spatial axes, or else what comes in and goes out, swapped."""
 
-    def changed(kind: str, shape: tuple[int, ...], width: int, order: Any) -> Any:
-        made = original(kind, shape, width, order)
+    def changed(shape: tuple[int, ...], order: Any) -> Any:
+        made = original(shape, order)
         first, second, *others = made.axes
         return made._replace(axes=(second, first, *others))
 
@@ -70,8 +70,8 @@ def _axes_swapped(original: Callable[..., Any]) -> Callable[..., Any]:
 def _filters_before_channels(original: Callable[..., Any]) -> Callable[..., Any]:
     """A depthwise kernel as if the filters of all channels stood one after another."""
 
-    def changed(kind: str, shape: tuple[int, ...], width: int, order: Any) -> Any:
-        made = original(kind, shape, width, order)
+    def changed(channels: int, multiplier: int, space: Any) -> Any:
+        made = original(channels, multiplier, space)
         split = (made.split[1], made.split[0], *made.split[2:])
         return made._replace(split=split, axes=(*made.axes[:-2], made.axes[-1], made.axes[-2]))
 
@@ -80,8 +80,9 @@ def _filters_before_channels(original: Callable[..., Any]) -> Callable[..., Any]
 
 _FLATTENED = "input: {channels: 2, height: 3, width: 2}\nlayers: [flatten, {dense: 3}]\n"
 LAYOUTS = {
-    "order after flatten": ("_channels_innermost", _without_orders, _FLATTENED, "flatten_1"),
+    "order after flatten": (layout, "channels_innermost", _without_orders, _FLATTENED, "flatten_1"),
     "kernel transposed": (
+        layout,
         "_kernel",
         _axes_swapped,
         "input: {channels: 2, height: 5, width: 5}\n"
@@ -89,13 +90,15 @@ LAYOUTS = {
         "conv_1",
     ),
     "dense kernel transposed": (
+        layout,
         "_kernel",
         _axes_swapped,
         "input: {features: 5}\nlayers: [{dense: 5}]\n",
         "dense_1",
     ),
     "depthwise filters": (
-        "_kernel",
+        convolutions,
+        "depthwise_kernel",
         _filters_before_channels,
         "input: {channels: 3, height: 5, width: 5}\n"
         "layers: [{depthwise_conv: {kernel_size: 3, multiplier: 2}}]\n",
@@ -108,13 +111,13 @@ LAYOUTS = {
 def test_a_wrong_layout_of_weights_is_caught(
     name: str, tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    function, fault, text, at = LAYOUTS[name]
+    module, function, fault, text, at = LAYOUTS[name]
     path = tmp_path / "net.yaml"
     path.write_text(f"archc: 1\nname: net\n{text}")
     net = load(str(path), {})
-    assert verify(net.spec, net.costs, workers=workers).agrees
+    assert verify(net, workers=workers).agrees
     with monkeypatch.context() as patched:
-        patched.setattr(layout, function, fault(getattr(layout, function)))
-        found = verify(net.spec, net.costs, workers=workers)
+        patched.setattr(module, function, fault(getattr(module, function)))
+        found = verify(net, workers=workers)
     assert found.first is not None
     assert (found.agrees, found.first[0]) == (False, at)

@@ -12,8 +12,9 @@ import numpy
 import pytest
 
 from archc.api import Network, load
+from archc.backends.keras.runtimes import lacks
 from archc.verify import FixedTensors, Settings, WorkerError, Workers, outputs, report, verify
-from archc.verify.runtimes import runtime_of, tensorflow_lacks
+from archc.verify.runtimes import runtime_of
 
 ROOT = Path(__file__).parents[2]
 HEAD = "archc: 1\nname: net\n"
@@ -30,7 +31,7 @@ def network(folder: Path, text: str) -> Network:
 @pytest.mark.parametrize("runtime", ["tensorflow", "jax"])
 def test_published_networks_agree(name: str, runtime: str, workers: Workers) -> None:
     net = load(str(ROOT / f"specs/{name}.yaml"), {})
-    found = verify(net.spec, net.costs, Settings(keras_backend=runtime), workers=workers)
+    found = verify(net, Settings(runtime=runtime), workers=workers)
     assert found.agrees, found.first
     assert len(found.rows) == len(net.costs.layers)
     kinds = [kind for row in found.rows for kind, one in row.differences.items() if one is not None]
@@ -41,19 +42,19 @@ def test_published_networks_agree(name: str, runtime: str, workers: Workers) -> 
 
 def test_float32_has_its_own_tolerance(tmp_path: Path, workers: Workers) -> None:
     net = network(tmp_path, f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n  - batch_norm\n")
-    found = verify(net.spec, net.costs, Settings(dtype="float32"), workers=workers)
+    found = verify(net, Settings(dtype="float32"), workers=workers)
     assert found.agrees
     assert max(row.evaluation.largest for row in found.rows if row.evaluation) > 1e-9
 
 
 def test_running_statistics_are_compared(tmp_path: Path, workers: Workers) -> None:
     net = network(tmp_path, f"{MAP}  - batch_norm: {{momentum: 0.8}}\n")
-    found = verify(net.spec, net.costs, workers=workers)
+    found = verify(net, workers=workers)
     assert found.agrees
     assert found.rows[0].statistics is not None
     source = net.emit("torch").replace("momentum=0.2", "momentum=0.3")
     assert source != net.emit("torch")
-    other = verify(net.spec, net.costs, sources={"torch": source}, workers=workers)
+    other = verify(net, sources={"torch": source}, workers=workers)
     assert (other.agrees, other.first) == (False, ("batch_norm_1", "statistics"))
 
 
@@ -68,7 +69,7 @@ layers:
     text += "    name: flat\n  - concat:\n    from: [flat, extra]\n    name: both\n"
     text += "  - dense: 3\n    name: head\noutputs: [head, flat, extra]\n"
     net = network(tmp_path, text)
-    found = verify(net.spec, net.costs, workers=workers)
+    found = verify(net, workers=workers)
     assert found.agrees, (found.first, found.faults)
 
 
@@ -82,9 +83,9 @@ def test_given_arrays_take_the_place_of_drawn_ones(tmp_path: Path, workers: Work
     x = numpy.arange(18.0).reshape(3, 2, 1, 3)
     given = FixedTensors({"dense_1.weight": weight, "dense_1.bias": bias}, {"input": x})
     for backend in ("torch", "keras"):
-        found = outputs(net.spec, net.costs, backend, given, workers=workers)
+        found = outputs(net, backend, given, workers=workers)
         numpy.testing.assert_allclose(found["dense_1"], x.reshape(3, 6) @ weight.T + bias)
-    assert verify(net.spec, net.costs, given=given, workers=workers).settings.batch == 3
+    assert verify(net, given=given, workers=workers).settings.batch == 3
 
 
 def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, workers: Workers) -> None:
@@ -100,7 +101,7 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, workers: Workers) ->
         (FixedTensors({}, {"input": one, "x": numpy.ones((2, 1))}), r"different sizes"),
     ):
         with pytest.raises(ValueError, match=told):
-            verify(net.spec, net.costs, given=given, workers=workers)
+            verify(net, given=given, workers=workers)
 
 
 def deep(folder: Path) -> Network:
@@ -111,7 +112,7 @@ def deep(folder: Path) -> Network:
 
 def test_rounding_that_a_network_magnifies_is_told(tmp_path: Path, workers: Workers) -> None:
     net = deep(tmp_path)
-    found = verify(net.spec, net.costs, Settings(batch=6), workers=workers)
+    found = verify(net, Settings(batch=6), workers=workers)
     kinds = [one for row in found.rows for one in row.differences.values()]
     compared = [one for one in kinds if one is not None]
     assert max(one.share for one in compared) > 1
@@ -129,9 +130,7 @@ def test_a_fault_is_seen_where_rounding_is_magnified(tmp_path: Path, workers: Wo
     assert source.count(right) == 60
     before, after = source.rsplit(right, 30)[0], source.rsplit(right, 30)[1:]
     wrong = right.join([f"{before}nn.BatchNorm1d(8, eps=2e-5),{after[0]}", *after[1:]])
-    found = verify(
-        net.spec, net.costs, Settings(batch=6), sources={"torch": wrong}, workers=workers
-    )
+    found = verify(net, Settings(batch=6), sources={"torch": wrong}, workers=workers)
     assert not found.agrees
     assert found.first == ("batch_norm_31", "evaluation")
 
@@ -139,7 +138,7 @@ def test_a_fault_is_seen_where_rounding_is_magnified(tmp_path: Path, workers: Wo
 def test_values_that_are_not_finite_are_told_as_such(tmp_path: Path, workers: Workers) -> None:
     net = network(tmp_path, f"{MAP}  - relu\n  - conv: {{filters: 2, kernel_size: 1}}\n  - relu\n")
     given = FixedTensors({"conv_1.bias": numpy.array([0.0, numpy.nan])})
-    found = verify(net.spec, net.costs, given=given, workers=workers)
+    found = verify(net, given=given, workers=workers)
     assert (found.agrees, found.faults) == (False, ())
     line = "first divergence: `conv_1`, evaluation (there are values that are not finite)"
     assert report.table(found).splitlines()[-1] == line
@@ -149,10 +148,10 @@ def test_values_that_are_not_finite_are_told_as_such(tmp_path: Path, workers: Wo
 
 def test_nothing_agrees_that_was_not_compared(tmp_path: Path, workers: Workers) -> None:
     net = network(tmp_path, f"{MAP}  - conv: {{filters: 2, kernel_size: 1}}\n")
-    found = verify(net.spec, net.costs, workers=workers)
+    found = verify(net, workers=workers)
     assert (found.complete, found.agrees) == (True, True)
     source = net.emit("keras").replace("layers.Conv2D(2, 1)", "layers.Conv2D(3, 1)")
-    other = verify(net.spec, net.costs, sources={"keras": source}, workers=workers)
+    other = verify(net, sources={"keras": source}, workers=workers)
     assert not other.complete
     assert not other._replace(faults=()).agrees
     assert "not left all" in report.table(other._replace(faults=()))
@@ -171,12 +170,12 @@ ROUNDED = {
 @pytest.mark.parametrize("step", ROUNDED.values(), ids=ROUNDED)
 def test_what_tensorflow_lacks_is_left_to_jax(step: str, tmp_path: Path, workers: Workers) -> None:
     net = network(tmp_path, f"{MAP}  - {step}\n")
-    ((path, _),) = tensorflow_lacks(net.costs.graph, "float64")
+    ((path, _),) = lacks("tensorflow", net.costs.graph, "float64")
     assert path == net.costs.layers[0].node.path
-    assert runtime_of("keras", Settings(), net.costs.graph) == "jax"
-    asked = verify(net.spec, net.costs, Settings(keras_backend="tensorflow"), workers=workers)
+    assert runtime_of("keras", Settings(), net.costs.graph).name == "jax"
+    asked = verify(net, Settings(runtime="tensorflow"), workers=workers)
     assert not asked.agrees
-    assert verify(net.spec, net.costs, workers=workers).agrees
+    assert verify(net, workers=workers).agrees
 
 
 @pytest.mark.parametrize(
@@ -185,11 +184,9 @@ def test_what_tensorflow_lacks_is_left_to_jax(step: str, tmp_path: Path, workers
 def test_pools_of_three_axes_are_left_to_jax(step: str, tmp_path: Path, workers: Workers) -> None:
     text = f"{HEAD}input: {{channels: 2, depth: 4, height: 4, width: 4}}\nlayers:\n  - {step}\n"
     net = network(tmp_path, text)
-    assert not verify(
-        net.spec, net.costs, Settings(keras_backend="tensorflow"), workers=workers
-    ).agrees
-    assert verify(net.spec, net.costs, workers=workers).agrees
-    assert runtime_of("keras", Settings(dtype="float32"), net.costs.graph) == "tensorflow"
+    assert not verify(net, Settings(runtime="tensorflow"), workers=workers).agrees
+    assert verify(net, workers=workers).agrees
+    assert runtime_of("keras", Settings(dtype="float32"), net.costs.graph).name == "tensorflow"
 
 
 def test_a_process_that_dies_is_told_and_started_anew(tmp_path: Path, workers: Workers) -> None:
@@ -198,8 +195,8 @@ def test_a_process_that_dies_is_told_and_started_anew(tmp_path: Path, workers: W
         "def build_model", "import os\n\n\nos.kill(os.getpid(), 9)\n\n\ndef build_model", 1
     )
     with pytest.raises(WorkerError, match="the process of torch was ended by signal 9"):
-        verify(net.spec, net.costs, sources={"torch": source}, workers=workers)
-    assert verify(net.spec, net.costs, workers=workers).agrees
+        verify(net, sources={"torch": source}, workers=workers)
+    assert verify(net, workers=workers).agrees
 
 
 def test_what_is_not_the_spec_s_network_is_refused(tmp_path: Path, workers: Workers) -> None:
@@ -222,7 +219,7 @@ def test_what_is_not_the_spec_s_network_is_refused(tmp_path: Path, workers: Work
         ("keras", keras.replace("layers.ReLU(),", ""), "has no layer"),
     ):
         assert source not in (torch, keras)
-        found = verify(net.spec, net.costs, sources={backend: source}, workers=workers)
+        found = verify(net, sources={backend: source}, workers=workers)
         assert not found.agrees
         assert {fault.backend for fault in found.faults} == {backend}
         assert told in found.faults[0].message
@@ -244,7 +241,7 @@ def ran(*arguments: str, folder: Path, before: Path = ROOT) -> subprocess.Comple
 
 def test_the_command_tells_every_layer(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n  - gelu\n")
-    done = ran("net.yaml", "--keras-backend", "tensorflow", folder=tmp_path)
+    done = ran("net.yaml", "--runtime", "tensorflow", folder=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("net: PyTorch 2.")
@@ -253,7 +250,7 @@ def test_the_command_tells_every_layer(tmp_path: Path) -> None:
     assert [cell.endswith("!") for cell in lines[4].split()[3:]] == [False, False, True]
     assert [cell.endswith("!") for cell in lines[5].split()[3:]] == [True, True]
     assert lines[7] == "first divergence: `gelu_1`, evaluation"
-    assert lines[8].endswith("`--keras-backend jax` can")
+    assert lines[8].endswith("`--runtime jax` can")
     done = ran("net.yaml", "--backends", " torch", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     told = "2 layers have the shapes of the report, and its 57 parameters"

@@ -34,8 +34,7 @@ def both_give(
     path = network.costs.graph.nodes[given].path
     for backend in ("torch", "keras"):
         found = outputs(
-            network.spec,
-            network.costs,
+            network,
             backend,
             FixedTensors(weights, {path: x}),
             Settings(dtype="float32"),
@@ -92,7 +91,7 @@ def test_torchvision_s_files_load(name: str, ending: str, tmp_path: Path, worker
         save_file(state, path)
     spec = "alexnet_torchvision" if name == "alexnet" else name
     network = load(str(ROOT / f"specs/{spec}.yaml"), {})
-    weights = transfer.load(path, network.spec, network.costs)
+    weights = transfer.load(path, network)
     x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         y = model(x).numpy()
@@ -108,12 +107,8 @@ def test_torchvision_s_names_are_those_of_the_emitted_network(name: str) -> None
     with torch.device("meta"):
         state = getattr(torchvision_models.models(), name)(weights=None).state_dict()
     network = load(str(ROOT / f"specs/{name}.yaml"), {})
-    from archc.weights.layout import slots
-
-    ours = {
-        slot.state_key: slot.layout.kept
-        for slot in slots("torch", network.spec, network.costs).values()
-    }
+    emitted = network.compiled("torch")
+    ours = {f"{one.layer}.{one.name}": one.layout.kept for one in emitted.variables.values()}
     theirs = {key: tuple(value.shape) for key, value in state.items() if "num_batches" not in key}
     assert ours == theirs
 
@@ -138,13 +133,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_keras_applications_files_load(file: str, small: Any, saved: Any, workers: Workers) -> None:
     folder = saved("vgg16")
     network = small("vgg16", 64, 10)  # 2 x 2 positions are left to be flattened
-    weights = transfer.load(str(folder / file), network.spec, network.costs)
+    weights = transfer.load(str(folder / file), network)
     # The emitted network ends in logits, that of keras.applications in probabilities.
     y = numpy.load(folder / "y.npy")
     x = numpy.load(folder / "x.npy")
-    found = outputs(
-        network.spec, network.costs, "torch", FixedTensors(weights, {"input": x}), workers=workers
-    )
+    found = outputs(network, "torch", FixedTensors(weights, {"input": x}), workers=workers)
     (logits,) = found.values()
     exponents = numpy.exp(logits - logits.max(axis=1, keepdims=True))
     numpy.testing.assert_allclose(exponents / exponents.sum(axis=1, keepdims=True), y, rtol=1e-4)
@@ -156,7 +149,7 @@ def test_branches_need_a_table_of_names(file: str, saved: Any, workers: Workers)
     network = load(str(HERE / "resnet50_keras.yaml"), {})
     path = str(folder / file)
     with pytest.raises(SpecError, match="is missing"):
-        transfer.load(path, network.spec, network.costs)
+        transfer.load(path, network)
     table = read_table(parse(read_text(str(HERE / "resnet50_names.yaml"))))
-    weights = transfer.load(path, network.spec, network.costs, table)
+    weights = transfer.load(path, network, table)
     both_give(network, weights, numpy.load(folder / "x.npy"), numpy.load(folder / "y.npy"), workers)

@@ -19,11 +19,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from archc.api import Network, load
+from archc.backends.runtime import sandbox
 from archc.cli import main
 from archc.diagnostics import SpecError
+from archc.ir.arrays import arrays
 from archc.verify import FixedTensors, Settings, Workers, outputs
-from archc.weights import sandbox, transfer
-from archc.weights.layout import arrays
+from archc.weights import transfer
 
 ROOT = Path(__file__).parents[2]
 EVERYTHING = """archc: 1
@@ -110,9 +111,8 @@ def test_every_array_comes_back_bit_for_bit(
     net = network(tmp_path, text)
     weights = drawn(net)
     path = str(tmp_path / f"out.{ending}")
-    save = transfer.save_keras if ending == "weights.h5" else transfer.save_torch
-    save(path, weights, net.spec, net.costs)
-    assert same(transfer.load(path, net.spec, net.costs), weights)
+    transfer.save(path, weights, net, "keras" if ending == "weights.h5" else "torch")
+    assert same(transfer.load(path, net), weights)
     assert sorted(os.listdir(tmp_path)) == sorted(["net.yaml", f"out.{ending}"])
 
 
@@ -120,7 +120,7 @@ def test_the_neutral_form_tells_what_it_is(tmp_path: Path) -> None:
     net = network(tmp_path)
     weights = drawn(net)
     path = tmp_path / "net.safetensors"
-    transfer.save_neutral(str(path), weights, net.spec, net.costs)
+    transfer.save_neutral(str(path), weights, net.costs)
     assert sorted(load_file(path)) == sorted(
         ["batch_norm_1.bias", "batch_norm_1.running_mean", "batch_norm_1.running_var",
          "batch_norm_1.weight", "conv_1.bias", "conv_1.weight", "dense_1.bias", "dense_1.weight"]
@@ -130,7 +130,7 @@ def test_the_neutral_form_tells_what_it_is(tmp_path: Path) -> None:
     assert metadata["format"] == "archc-weights"
     assert metadata["name"] == "straight"
     assert metadata["sha256"] == net.costs.graph.about.digest
-    assert same(transfer.load(str(path), net.spec, net.costs), weights)
+    assert same(transfer.load(str(path), net), weights)
 
 
 def test_emitted_networks_load_what_is_written(tmp_path: Path, workers: Workers) -> None:
@@ -141,21 +141,20 @@ def test_emitted_networks_load_what_is_written(tmp_path: Path, workers: Workers)
     weights = drawn(net)
     x = numpy.random.default_rng(2).standard_normal((2, 4, 9, 8)).astype("float32")
     (wanted,) = outputs(
-        net.spec,
-        net.costs,
+        net,
         "torch",
         FixedTensors(weights, {"input": x}),
         Settings(dtype="float32"),
         workers=workers,
     ).values()
-    transfer.save_torch(str(tmp_path / "a.pth"), weights, net.spec, net.costs)
+    transfer.save(str(tmp_path / "a.pth"), weights, net, "torch")
     scope: dict[str, Any] = {"__name__": "emitted"}
     exec(net.emit("torch"), scope)
     model = scope["build_model"]().eval()
     model.load_state_dict(torch.load(tmp_path / "a.pth", weights_only=True), strict=True)
     with torch.no_grad():
         numpy.testing.assert_allclose(model(torch.from_numpy(x)).numpy(), wanted, rtol=1e-5)
-    transfer.save_keras(str(tmp_path / "a.weights.h5"), weights, net.spec, net.costs)
+    transfer.save(str(tmp_path / "a.weights.h5"), weights, net, "keras")
     (tmp_path / "emitted.py").write_text(net.emit("keras"))
     numpy.save(tmp_path / "x.npy", numpy.moveaxis(x, 1, -1))
     script = (
@@ -169,7 +168,7 @@ def test_emitted_networks_load_what_is_written(tmp_path: Path, workers: Workers)
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""}
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
     numpy.testing.assert_allclose(numpy.load(tmp_path / "y.npy"), wanted, rtol=1e-4)
-    assert same(transfer.load(str(tmp_path / "b.weights.h5"), net.spec, net.costs), weights)
+    assert same(transfer.load(str(tmp_path / "b.weights.h5"), net), weights)
 
 
 def test_processes_find_what_this_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +183,7 @@ def test_processes_find_what_this_one_finds(monkeypatch: pytest.MonkeyPatch) -> 
 
 def refusal(path: Path, net: Network) -> list[str]:
     with pytest.raises(SpecError) as caught:
-        transfer.load(str(path), net.spec, net.costs)
+        transfer.load(str(path), net)
     return [f"{one.code} {one.message}" for one in caught.value.diagnostics]
 
 
@@ -196,7 +195,7 @@ def test_everything_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
     weights["dense_1.weight"] = numpy.zeros((4, 47), "float32")
     weights["dense_1.bias"] = weights["dense_1.bias"].astype("int32")
     weights["dense_2.bias"] = numpy.zeros(4, "float32")
-    transfer.save_neutral(str(path), weights, net.spec, net.costs)
+    transfer.save_neutral(str(path), weights, net.costs)
     told = refusal(path, net)
     assert [line.split()[0] for line in told] == ["ARC604"] * 4
     for part in (
@@ -280,9 +279,9 @@ def test_what_is_no_file_of_weights_is_refused(content: bytes, tmp_path: Path) -
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     net = network(tmp_path)
     weights = drawn(net)
-    for ending, save in (("safetensors", transfer.save_torch), ("pth", transfer.save_torch)):
+    for ending in ("safetensors", "pth"):
         path = tmp_path / f"net.{ending}"
-        save(str(path), weights, net.spec, net.costs)
+        transfer.save(str(path), weights, net, "torch")
         path.write_bytes(path.read_bytes()[:-40])
         (told,) = refusal(path, net)
         reason = {"safetensors": "it is no sound safetensors file", "pth": "it is cut off"}[ending]
@@ -350,19 +349,19 @@ def test_a_tensor_that_repeats_its_numbers_is_not_written_out(tmp_path: Path) ->
 def test_the_commands(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     net = network(tmp_path)
     monkeypatch.chdir(tmp_path)
-    transfer.save_torch("net.pth", drawn(net), net.spec, net.costs)
+    transfer.save("net.pth", drawn(net), net, "torch")
 
     def ran(*arguments: str) -> int:
         return main(["weights", *arguments])
 
     assert ran("import", "net.yaml", "net.pth", "-o", "net.safetensors") == 0
     assert capsys.readouterr().err == "wrote net.safetensors: 8 arrays\n"
-    assert same(transfer.load("net.safetensors", net.spec, net.costs), drawn(net))
+    assert same(transfer.load("net.safetensors", net), drawn(net))
     assert ran("import", "net.yaml", "net.pth", "-o", "net.safetensors") == 2
     assert "is there already" in capsys.readouterr().err
     assert ran("export", "net.yaml", "net.safetensors", "--backend", "torch", "-o", "b.pth") == 0
     assert ran("convert", "net.yaml", "b.pth", "-o", "c.safetensors") == 0
-    assert same(transfer.load("c.safetensors", net.spec, net.costs), drawn(net))
+    assert same(transfer.load("c.safetensors", net), drawn(net))
     capsys.readouterr()
     assert ran("export", "net.yaml", "net.safetensors", "--backend", "keras", "-o", "b.pth") == 2
     assert "ends in .weights.h5" in capsys.readouterr().err

@@ -18,11 +18,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from archc.api import Network
+from archc.backends.runtime import sandbox
+from archc.backends.torch import weights as torch_weights
+from archc.backends.torch.pickled import archive_fault
 from archc.diagnostics import SpecError
 from archc.files import OutputError
-from archc.weights import sandbox, transfer
-from archc.weights.layout import arrays
-from archc.weights.pickled import archive_fault
+from archc.ir.arrays import arrays
+from archc.weights import transfer
 from tests.backends.networks import written
 
 DENSE = "archc: 1\nname: net\ninput: {features: 3}\nlayers: [{dense: 2}, {dense: 2}]\n"
@@ -43,7 +45,7 @@ def drawn(net: Network, dtype: str = "float32") -> dict[str, Any]:
 
 def refusal(path: Path, net: Network) -> str:
     with pytest.raises(SpecError) as caught:
-        transfer.load(str(path), net.spec, net.costs)
+        transfer.load(str(path), net)
     (fault,) = caught.value.diagnostics
     assert fault.code == "ARC603"
     return fault.message
@@ -56,7 +58,7 @@ def test_the_same_arrays_give_the_same_bytes(net: Network, tmp_path: Path) -> No
     written = []
     for name in ("a", "b", "c", "d"):
         path = tmp_path / f"{name}.safetensors"
-        transfer.save_neutral(str(path), drawn(net), net.spec, net.costs)
+        transfer.save_neutral(str(path), drawn(net), net.costs)
         written.append(path.read_bytes())
     assert len(set(written)) == 1
     size = struct.unpack("<Q", written[0][:8])[0]
@@ -67,12 +69,12 @@ def test_numbers_of_several_types_are_aligned(net: Network, tmp_path: Path) -> N
     weights = drawn(net, "float16")
     weights["dense_2.bias"] = numpy.array([1 / 3, 2], "float64")
     path = tmp_path / "a.safetensors"
-    transfer.save_neutral(str(path), weights, net.spec, net.costs)
+    transfer.save_neutral(str(path), weights, net.costs)
     assert load_file(path)["dense_2.bias"].tolist() == [1 / 3, 2]
     size = struct.unpack("<Q", path.read_bytes()[:8])[0]
     header = json.loads(path.read_bytes()[8 : 8 + size])
     assert header["dense_2.bias"]["data_offsets"][0] == 0
-    found = transfer.load(str(path), net.spec, net.costs)
+    found = transfer.load(str(path), net)
     assert {key: value.dtype.name for key, value in found.items()} == {
         key: value.dtype.name for key, value in weights.items()
     }
@@ -81,7 +83,7 @@ def test_numbers_of_several_types_are_aligned(net: Network, tmp_path: Path) -> N
 def test_files_are_readable_as_others_are(net: Network, tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
-        transfer.save_neutral(str(tmp_path / "a.safetensors"), drawn(net), net.spec, net.costs)
+        transfer.save_neutral(str(tmp_path / "a.safetensors"), drawn(net), net.costs)
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a.safetensors").stat().st_mode) == 0o644
@@ -93,9 +95,9 @@ def test_nothing_stays_where_writing_fails(
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "a.pth").write_text("kept")
-    monkeypatch.setattr(transfer, "asked", lambda *_: "no space is left")
+    monkeypatch.setattr(torch_weights, "asked", lambda *_: "no space is left")
     with pytest.raises(OutputError, match="no space is left"):
-        transfer.save_torch(str(folder / "a.pth"), drawn(net), net.spec, net.costs)
+        transfer.save(str(folder / "a.pth"), drawn(net), net, "torch")
     assert os.listdir(folder) == ["a.pth"]
     assert (folder / "a.pth").read_text() == "kept"
 
@@ -108,19 +110,19 @@ def test_a_header_s_length_is_not_taken_for_another_format(
     size: int, net: Network, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.safetensors"
-    transfer.save_neutral(str(path), drawn(net), net.spec, net.costs)
+    transfer.save_neutral(str(path), drawn(net), net.costs)
     content = path.read_bytes()
     old = struct.unpack("<Q", content[:8])[0]
     header = content[8 : 8 + old].rstrip().ljust(size)
     assert len(header) == size
     path.write_bytes(struct.pack("<Q", size) + header + content[8 + old :])
     assert path.read_bytes()[:2] in (b"PK", b"\x80\x02")
-    assert transfer.load(str(path), net.spec, net.costs).keys() == drawn(net).keys()
+    assert transfer.load(str(path), net).keys() == drawn(net).keys()
 
 
 def test_a_later_version_of_the_form_is_refused(net: Network, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    transfer.save_neutral(str(path), drawn(net), net.spec, net.costs)
+    transfer.save_neutral(str(path), drawn(net), net.costs)
     path.write_bytes(path.read_bytes().replace(b'"version":"1"', b'"version":"2"'))
     assert "another version" in refusal(path, net)
 
@@ -146,7 +148,7 @@ def test_bfloat16_is_read_as_float32(net: Network, tmp_path: Path) -> None:
     save_file(state, tmp_path / "a.safetensors")
     torch.save(state, tmp_path / "a.pth")
     for name in ("a.safetensors", "a.pth"):
-        found = transfer.load(str(tmp_path / name), net.spec, net.costs)
+        found = transfer.load(str(tmp_path / name), net)
         for key, value in values.items():
             assert found[key].dtype == numpy.float32
             assert numpy.array_equal(found[key], value.float().numpy())
@@ -156,14 +158,14 @@ def test_pytorch_s_older_files_are_read(net: Network, tmp_path: Path) -> None:
     """As torchvision's VGG files are to this day: a pickle and no zip archive, parameters in it."""
     import torch
 
-    transfer.save_torch(str(tmp_path / "a.safetensors"), drawn(net), net.spec, net.costs)
+    transfer.save(str(tmp_path / "a.safetensors"), drawn(net), net, "torch")
     state = {
         key: torch.nn.Parameter(torch.tensor(value))
         for key, value in load_file(tmp_path / "a.safetensors").items()
     }
     torch.save(state, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
     assert (tmp_path / "a.pth").read_bytes()[:1] == b"\x80"
-    found = transfer.load(str(tmp_path / "a.pth"), net.spec, net.costs)
+    found = transfer.load(str(tmp_path / "a.pth"), net)
     assert all(numpy.array_equal(found[key], value) for key, value in drawn(net).items())
 
 
@@ -180,7 +182,7 @@ def test_what_keras_2_has_of_a_whole_model_is_read(net: Network, tmp_path: Path)
             group.attrs["weight_names"] = [f"{name}/kernel:0".encode(), f"{name}/bias:0".encode()]
             group[f"{name}/kernel:0"] = weights[f"{ours}.weight"].T
             group[f"{name}/bias:0"] = weights[f"{ours}.bias"]
-    found = transfer.load(str(tmp_path / "a.h5"), net.spec, net.costs)
+    found = transfer.load(str(tmp_path / "a.h5"), net)
     assert all(numpy.array_equal(found[key], value) for key, value in weights.items())
 
 
@@ -245,15 +247,15 @@ def test_a_process_that_dies_or_goes_on_for_ever_is_told(
 ) -> None:
     """As HDF5's library does on some damaged files."""
     (tmp_path / "apart").mkdir()
-    for name in ("archc/__init__", "archc/weights/__init__", "archc/weights/files"):
-        path = tmp_path / f"apart/{name}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("refuse = None\n")
+    for name in ("archc", "archc/backends", "archc/backends/runtime", "archc/backends/keras"):
+        folder = tmp_path / f"apart/{name}"
+        folder.mkdir()
+        (folder / "__init__.py").touch()
     own = Path(sandbox.__file__).read_text()
-    (tmp_path / "apart/archc/weights/sandbox.py").write_text(own)
+    (tmp_path / "apart/archc/backends/runtime/sandbox.py").write_text(own)
     monkeypatch.setattr(sandbox, "ROOT", str(tmp_path / "apart"))
     monkeypatch.chdir(tmp_path)
-    reader = tmp_path / "apart/archc/weights/hdf5.py"
+    reader = tmp_path / "apart/archc/backends/keras/hdf5.py"
     with h5py.File(tmp_path / "a.h5", "w") as file:
         _whole(file)
     reader.write_text("import os\nos.abort()\n")
@@ -261,7 +263,7 @@ def test_a_process_that_dies_or_goes_on_for_ever_is_told(
     reader.write_text("raise SystemExit(3)\n")
     assert "exit code 3" in refusal(tmp_path / "a.h5", net)
     reader.write_text(
-        "from archc.weights import sandbox\n"
+        "from archc.backends.runtime import sandbox\n"
         "sandbox.SECONDS = 1\nsandbox.limit(0)\nwhile True: pass\n"
     )
     assert "takes too long" in refusal(tmp_path / "a.h5", net)
@@ -269,7 +271,7 @@ def test_a_process_that_dies_or_goes_on_for_ever_is_told(
 
 def test_damaged_files_are_refused_or_read(net: Network, tmp_path: Path) -> None:
     """Bytes changed at random, by a fixed seed."""
-    transfer.save_neutral(str(tmp_path / "a.safetensors"), drawn(net), net.spec, net.costs)
+    transfer.save_neutral(str(tmp_path / "a.safetensors"), drawn(net), net.costs)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         _whole(file)
         _whole(file, "dense_1")
@@ -284,7 +286,7 @@ def test_damaged_files_are_refused_or_read(net: Network, tmp_path: Path) -> None
                 changed[chance.randrange(len(changed))] = chance.randrange(256)
             (tmp_path / "x").write_bytes(changed)
             try:
-                transfer.load(str(tmp_path / "x"), net.spec, net.costs)
+                transfer.load(str(tmp_path / "x"), net)
             except SpecError as error:
                 refused += 1
                 codes |= {one.code for one in error.diagnostics}

@@ -10,22 +10,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archc.weights.layout import Slot, arrays, slots, to_canonical, to_framework
+from archc.backends.base import StoredVariable
+from archc.backends.layouts import to_canonical, to_framework
+from archc.ir.arrays import arrays
 from tests.backends.networks import written
 
 SIZES = st.integers(1, 4)
 
 
-def _kept(folder: Path, text: str, key: str) -> tuple[Any, Any, Slot]:
-    """An array whose numbers are all different, the same as Keras keeps it, and its slot."""
+def _kept(folder: Path, text: str, key: str) -> tuple[Any, Any, StoredVariable]:
+    """An array whose numbers are all different, the same as Keras keeps it, and where it does."""
     network = written(f"archc: 1\nname: net\n{text}", folder)
-    slot = slots("keras", network.spec, network.costs)[key]
+    stored = network.compiled("keras").variables[key]
     (shape,) = (one.variable.shape for one in arrays(network.costs) if one.key == key)
     array = numpy.arange(numpy.prod(shape, dtype=int)).reshape(shape)
-    kept = to_framework(array, slot.layout)
-    assert kept.shape == slot.layout.kept
-    assert numpy.array_equal(to_canonical(kept, slot.layout), array)
-    return array, kept, slot
+    kept = to_framework(array, stored.layout)
+    assert kept.shape == stored.layout.kept
+    assert numpy.array_equal(to_canonical(kept, stored.layout), array)
+    return array, kept, stored
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +44,13 @@ def test_a_dense_layer_takes_rows_as_keras_flattens(
         f"input: {{channels: {channels}, height: {height}, width: {width}}}\n"
         f"layers: [flatten, batch_norm, relu, {{dense: {units}}}]\n"
     )
-    array, kept, slot = _kept(folder, text, "dense_1.weight")
-    assert slot.variable == "kernel"
+    array, kept, stored = _kept(folder, text, "dense_1.weight")
+    assert stored.name == "kernel"
     for c, y, x in numpy.ndindex(channels, height, width):
         row = kept[(y * width + x) * channels + c]
         assert numpy.array_equal(row, array[:, (c * height + y) * width + x])
-    array, kept, slot = _kept(folder, text, "batch_norm_1.running_var")
-    assert slot.variable == "moving_variance"
+    array, kept, stored = _kept(folder, text, "batch_norm_1.running_var")
+    assert stored.name == "moving_variance"
     for c, y, x in numpy.ndindex(channels, height, width):
         assert kept[(y * width + x) * channels + c] == array[(c * height + y) * width + x]
 

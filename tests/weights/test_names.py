@@ -13,9 +13,9 @@ from safetensors.numpy import save_file
 from archc.api import Network
 from archc.cli import main
 from archc.diagnostics import SpecError
+from archc.ir.arrays import arrays
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
-from archc.weights.layout import arrays
 from archc.weights.names import read_table
 from tests.backends.networks import written
 
@@ -79,7 +79,7 @@ def table(folder: Path, text: str) -> Mapping[str, str]:
 
 def messages(path: Path, net: Network, names: Mapping[str, str] | None = None) -> list[str]:
     with pytest.raises(SpecError) as caught:
-        transfer.load(str(path), net.spec, net.costs, names or {})
+        transfer.load(str(path), net, names or {})
     assert {one.code for one in caught.value.diagnostics} == {"ARC604"}
     return [one.message for one in caught.value.diagnostics]
 
@@ -89,7 +89,7 @@ def test_a_table_gives_another_s_names_whatever_they_count_from(tmp_path: Path) 
     state = theirs(net)
     save_file(state, tmp_path / "a.safetensors")
     path = str(tmp_path / "a.safetensors")
-    loaded = transfer.load(path, net.spec, net.costs, table(tmp_path, TABLE))
+    loaded = transfer.load(path, net, table(tmp_path, TABLE))
     assert len(loaded) == len(state) == 17
     for n in (1, 2, 3):
         found = loaded[f"trunk.unit_{n}.batch_norm_1.running_mean"]
@@ -130,12 +130,12 @@ def test_names_as_parallel_and_compiled_modules_have_them(wrapper: str, tmp_path
         one.key: numpy.full(one.variable.shape, place, "float32")
         for place, one in enumerate(arrays(net.costs))
     }
-    transfer.save_torch(str(tmp_path / "a.safetensors"), weights, net.spec, net.costs)
+    transfer.save(str(tmp_path / "a.safetensors"), weights, net, "torch")
     from safetensors.numpy import load_file
 
     state = load_file(tmp_path / "a.safetensors")
     save_file({wrapper + key: value for key, value in state.items()}, tmp_path / "b.safetensors")
-    loaded = transfer.read(str(tmp_path / "b.safetensors"), net.spec, net.costs)
+    loaded = transfer.read(str(tmp_path / "b.safetensors"), net)
     assert not loaded.in_order
     for key, value in weights.items():
         assert numpy.array_equal(loaded.weights[key], value)
@@ -149,8 +149,8 @@ def test_a_section_may_be_called_module(tmp_path: Path) -> None:
     )
     weights = {one.key: numpy.ones(one.variable.shape, "float32") for one in arrays(net.costs)}
     path = str(tmp_path / "a.safetensors")
-    transfer.save_torch(path, weights, net.spec, net.costs)
-    assert transfer.load(path, net.spec, net.costs).keys() == weights.keys()
+    transfer.save(path, weights, net, "torch")
+    assert transfer.load(path, net).keys() == weights.keys()
 
 
 def test_the_order_of_a_chain_is_taken_and_told(
@@ -171,7 +171,7 @@ def test_the_order_of_a_chain_is_taken_and_told(
         "a.pth: its names are others; the layers are taken in their order\n"
         "wrote o.safetensors: 6 arrays\n"
     )
-    loaded = transfer.load("o.safetensors", net.spec, net.costs)
+    loaded = transfer.load("o.safetensors", net)
     assert [float(value.flat[0]) for value in loaded.values()] == [0, 1, 2, 3, 4, 5]
     # A safetensors file has no order of layers.
     save_file({name: value.numpy() for name, value in state.items()}, "b.safetensors")
@@ -186,9 +186,9 @@ def test_what_is_near_a_missing_name_has_its_shape(tmp_path: Path) -> None:
         state[theirs] = state.pop(ours)
     state["head.bits"] = numpy.ones((3,), "float32")
     path = str(tmp_path / "a.safetensors")
-    transfer.save_neutral(path, state, net.spec, net.costs)
+    transfer.save_neutral(path, state, net.costs)
     with pytest.raises(SpecError) as caught:
-        transfer.load(path, net.spec, net.costs)
+        transfer.load(path, net)
     hints = [one.hint for one in caught.value.diagnostics if "is missing" in one.message]
     assert hints == ['did you mean "trunk.unit_1.conf.weight"?', None]
 
@@ -197,10 +197,10 @@ def test_a_neutral_file_tells_whose_it_is(tmp_path: Path) -> None:
     net = written(CHAIN, tmp_path)
     weights = {one.key: numpy.ones(one.variable.shape, "float32") for one in arrays(net.costs)}
     path = tmp_path / "a.safetensors"
-    transfer.save_neutral(str(path), weights, net.spec, net.costs)
+    transfer.save_neutral(str(path), weights, net.costs)
     other = written(RESIDUAL, tmp_path)
     told = messages(path, other)
     assert told.count("it has the weights of `chain`, not of `residual`") == 1
     # The same arrays are the same network, whatever it is called.
     again = written(CHAIN.replace("name: chain", "name: string"), tmp_path)
-    assert transfer.load(str(path), again.spec, again.costs).keys() == weights.keys()
+    assert transfer.load(str(path), again).keys() == weights.keys()

@@ -7,7 +7,15 @@ from dataclasses import replace
 from itertools import count
 from string import digits
 
-from archc.backends.base import LoweredLayer, LoweringContext, Placement
+from archc.backends.base import (
+    Backend,
+    Emitted,
+    LoweredLayer,
+    LoweringContext,
+    Placement,
+    Runner,
+    Trainer,
+)
 from archc.backends.blocks.dataflow import Uses, is_empty
 from archc.backends.blocks.items import Item, LoweredLayers, LoweredOp, LoweredScope, ModuleOutline
 from archc.backends.blocks.outline import outline
@@ -21,7 +29,13 @@ from archc.backends.keras.functions import (
     relative,
     with_name,
 )
-from archc.backends.keras.layout import observed_flattens, shape, shape_comment
+from archc.backends.keras.layout import (
+    observed_flattens,
+    shape,
+    shape_comment,
+    value_layouts,
+    variable_layouts,
+)
 from archc.backends.keras.lowering import (
     HELPERS,
     LOWERINGS,
@@ -29,7 +43,9 @@ from archc.backends.keras.lowering import (
     helper_source,
     lower_flatten_canonical,
 )
-from archc.backends.lower import Backend, exposed, lower_graph
+from archc.backends.keras.runtimes import RUNTIMES, lacks
+from archc.backends.keras.weights import WEIGHTS
+from archc.backends.lower import lower_graph, symbolic_arguments
 from archc.backends.module import (
     BATCH,
     docstring,
@@ -42,6 +58,7 @@ from archc.backends.module import (
     run_main,
     summary,
 )
+from archc.backends.storage import stored_variables
 from archc.codegen.printer import render
 from archc.codegen.tree import (
     Assign,
@@ -64,10 +81,9 @@ from archc.codegen.tree import (
 )
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph
+from archc.ir.network import Network
 from archc.language.names import BUILTINS, EMITTED
-from archc.spec import Spec
 
-BACKEND = Backend("keras", LOWERINGS, REFUSED)
 KNOWN: dict[str, Import | ImportFrom] = {
     "keras": Import("keras"),
     "layers": ImportFrom("keras", ("layers",)),
@@ -81,14 +97,16 @@ RUN = frozenset({"count", "keras", "model", "sys"})
 """What the first run calls its own."""
 
 
-def emit(spec: Spec, costs: Costs) -> str:
-    """The source of the network's module. Raises SpecError where an op is refused (ARC601)."""
+def compile_network(network: Network) -> Emitted:
+    """The network's module. Raises SpecError where an op is refused (ARC601)."""
+    costs = network.costs
     graph = costs.graph
     uses = Uses(graph)
     stages = lower(graph, uses)
-    arguments = exposed(spec, costs, stages, BACKEND)
+    arguments = symbolic_arguments(network, stages, BACKEND)
     made = outline(graph, stages, arguments, passes_width=False)
     separator = _separator(graph, stages)
+    placements = _placements(made, graph, uses, stages, separator)
     renamed = _function_names(graph, made)
     taken = frozenset({*HELPERS, *renamed.values()})
     blocks = [
@@ -106,16 +124,33 @@ def emit(spec: Spec, costs: Costs) -> str:
         builder = _functional(costs, made, uses, separator, taken)
     else:
         builder = _sequential(costs, made, layers, separator)
-    return _module(graph, [*blocks, builder])
+    return Emitted(
+        _module(graph, [*blocks, builder]),
+        placements,
+        stored_variables(costs, placements, variable_layouts(graph)),
+        value_layouts(graph),
+    )
 
 
-def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
-    """The stages of every node where they stand in the emitted network, by the node's index.
-    Raises SpecError where an op is refused (ARC601)."""
-    graph = costs.graph
-    uses = Uses(graph)
-    stages = lower(graph, uses)
-    made = outline(graph, stages, (), passes_width=False)
+BACKEND = Backend(
+    name="keras",
+    title="Keras",
+    compile=compile_network,
+    extra="keras",
+    reserved=frozenset({*KNOWN, *HELPERS}),
+    lowerings=LOWERINGS,
+    refused=REFUSED,
+    runner=Runner(module="archc.backends.keras.runner", runtimes=RUNTIMES, lacks=lacks),
+    weights=WEIGHTS,
+    trainer=Trainer("archc.training.script.keras", ("keras", "numpy", "safetensors")),
+)
+
+
+def _placements(
+    made: ModuleOutline, graph: Graph, uses: Uses, stages: LoweredLayers, separator: str
+) -> dict[int, tuple[Placement, ...]]:
+    """The lowered layers of every node by their positions in a `keras.Sequential`, or else by their
+    names."""
     parts = _as_sequence(made, uses)
     if parts is not None:
         position = count()
@@ -123,8 +158,7 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
             part.node.index: tuple(Placement(stage, next(position)) for stage in part.stages)
             for part, _ in parts
         }
-    separator = _separator(graph, stages)
-    found: dict[int, tuple[Placement, ...]] = {}
+    placements: dict[int, tuple[Placement, ...]] = {}
     for node, part, around in placings(made, graph.root):
         names: list[str] = []
         within = ""  # a function names what is in it by paths from its own region
@@ -134,11 +168,11 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
                 names.append(relative(group.region.path, within))
                 within = definition.region.path
         path = ".".join([*names, relative(part.node.path, within)])
-        found[node.index] = tuple(
+        placements[node.index] = tuple(
             Placement(stage, layer_name(path, stage, part.stages).replace(".", separator))
             for stage in stages[node.index]
         )
-    return found
+    return placements
 
 
 def _function_names(graph: Graph, made: ModuleOutline) -> dict[str, str]:
@@ -146,7 +180,7 @@ def _function_names(graph: Graph, made: ModuleOutline) -> dict[str, str]:
     hides."""
     lists = [made.arguments, *(one.arguments for one in made.definitions)]
     arguments = [argument.name for one in lists for argument in one]
-    taken = {*KNOWN, *HELPERS, *BUILTINS, *EMITTED, *arguments, *input_axes(graph)}
+    taken = {*BACKEND.reserved, *BUILTINS, *EMITTED, *arguments, *input_axes(graph)}
     names: dict[str, str] = {}
     for definition in made.definitions:
         name = function_name(definition)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from archc.backends.base import LoweredLayer, Lowering, LoweringContext
 from archc.backends.constructors import layer, option, simple
+from archc.backends.layouts import unchanged
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import Call, Expr, Keyword, ListOf, Lit, Ref, call
 from archc.ops import activation as ops
@@ -90,7 +91,13 @@ def lower_prelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             Keyword("shared_axes", ListOf(tuple(map(Lit, axes))), ListOf()),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    # One value for each position beside the channels, which share it.
+    sizes = context.x.sizes
+    shared = unchanged((context.x.width,))._replace(kept=(*[1] * (len(sizes) - 1), context.x.width))
+    layouts = {"slope": shared} if len(sizes) > 1 else {}
+    return (
+        LoweredLayer(made, label=op.name, main=True, variables={"slope": "alpha"}, layouts=layouts),
+    )
 
 
 def _named(name: str) -> Lowering:

@@ -6,6 +6,7 @@ from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, Refusal
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.activations import fused
 from archc.backends.keras.initializers import depthwise_initializer, kernel_initializer
+from archc.backends.keras.layout import KERNEL, depthwise_kernel
 from archc.backends.keras.padding import Pairs, around_stage
 from archc.backends.keras.windows import lays_same_right, matches_same
 from archc.codegen.tree import Keyword, Lit
@@ -49,7 +50,7 @@ def _convolution(
         ],
     )
     stages = () if same else around_stage("ZeroPadding", "pad", pads, "padding")
-    stages += (LoweredLayer(made, label=context.op.name, main=True, weighted=True),)
+    stages += (LoweredLayer(made, label=context.op.name, main=True, variables=KERNEL),)
     if subsampled:
         every = Keyword("strides", per_axis(strides, "stride"), Lit(1))
         pool = layer(f"layers.MaxPooling{context.rank}D", Lit(1), keywords=[every])
@@ -90,7 +91,9 @@ def lower_depthwise_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         ],
     )
     stages = () if same else around_stage("ZeroPadding", "pad", pads, "padding")
-    return (*stages, LoweredLayer(made, label=op.name, main=True, weighted=True), *after)
+    layouts = {"weight": depthwise_kernel(context.x.width, op.multiplier, kernel)}
+    main = LoweredLayer(made, label=op.name, main=True, variables=KERNEL, layouts=layouts)
+    return (*stages, main, *after)
 
 
 def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -147,7 +150,7 @@ def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     )
     return (
         *around_stage("ZeroPadding", "pad", [(0, n) for n in added]),
-        LoweredLayer(made, label=op.name, main=True, weighted=True),
+        LoweredLayer(made, label=op.name, main=True, variables=KERNEL),
         *(() if same else around_stage("Cropping", "crop", crops, "padding")),
         *after,
     )

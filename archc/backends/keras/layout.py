@@ -1,18 +1,32 @@
-"""The layout of values in Keras, channels last, and where that shows.
+"""The layout of values and variables in Keras, channels last, and where that shows.
+
+Kernels have space first, then what comes in, then what goes out.
 
 A vector made by `flatten` has its features row by row with the channels innermost. A dense layer
 that follows takes that in, by the order of its rows; so nothing stands in the code. Where the order
-would show (an output, a choice of features by index), the channels are moved first.
+would show (an output, a choice of features by index), the channels are moved first. Until then the
+order goes on through normalisations, activations and scales, whose vectors follow it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import prod
+from typing import TypeAlias
 
-from archc.backends.blocks.dataflow import OUTSIDE
+from archc.backends.base import LoweredLayer
+from archc.backends.blocks.dataflow import OUTSIDE, Uses
+from archc.backends.layouts import Layout, transposed, unchanged
+from archc.ir.arrays import Array
 from archc.ir.graph import Graph, Node
 from archc.ops.axes import Axes
 from archc.ops.shape import Flatten
+
+KERNEL = {"weight": "kernel", "bias": "bias"}
+"""The variables of layers that have a kernel, by those of the ops."""
+
+Order: TypeAlias = "tuple[int, int]"
+"""Channels and positions of the map that a vector was made of, where Keras has them swapped."""
 
 
 def shape(axes: Axes) -> tuple[int, ...]:
@@ -49,3 +63,64 @@ def _reorders(graph: Graph, node: Node) -> bool:
     """Whether channels first and channels last give different orders."""
     (x,) = graph.input_axes(node)
     return x.is_map and x.width > 1 and prod(x.spatial) > 1
+
+
+def channels_innermost(graph: Graph) -> dict[int, Order]:
+    """The nodes whose vectors Keras has in another order than the canonical one."""
+    moved = observed_flattens(graph, Uses(graph).users)
+    orders: dict[int, Order] = {}
+    for node in graph.layers:
+        if isinstance(node.op, Flatten) and node.index not in moved:
+            if _reorders(graph, node):
+                (x,) = graph.input_axes(node)
+                orders[node.index] = (x.width, prod(x.spatial))
+        elif node.op.element_order == "carried" and node.inputs[0] in orders:
+            orders[node.index] = orders[node.inputs[0]]
+    return orders
+
+
+def value_layouts(graph: Graph) -> tuple[Layout, ...]:
+    """How Keras lays out each node's value, less the batch, by the node's index."""
+    orders = channels_innermost(graph)
+    return tuple(_value_layout(node.output, orders.get(node.index)) for node in graph.nodes)
+
+
+def _value_layout(axes: Axes, order: Order | None) -> Layout:
+    if axes.is_map:
+        return transposed(axes.sizes, (*range(1, len(axes.sizes)), 0))
+    return unchanged(axes.sizes) if order is None else _regrouped(axes.sizes, order)
+
+
+def variable_layouts(graph: Graph) -> Callable[[Array, LoweredLayer], Layout]:
+    """How Keras lays out an array in a layer that has no layout of its own for it."""
+    orders = channels_innermost(graph)
+
+    def layout_of(array: Array, lowered: LoweredLayer) -> Layout:
+        op, variable = array.node.op, array.variable
+        # A fused activation takes the result, not what comes in.
+        order = orders.get(array.node.inputs[0]) if lowered.main else None
+        if variable.role == "kernel":
+            return _kernel(variable.shape, order)
+        if order is None or op.element_order == "absorbed":
+            return unchanged(variable.shape)
+        return _regrouped(variable.shape, order)
+
+    return layout_of
+
+
+def _kernel(shape: tuple[int, ...], order: Order | None) -> Layout:
+    if order is not None:
+        return Layout(shape, (shape[0], *order), (2, 1, 0), shape[::-1])
+    return transposed(shape, (*range(2, len(shape)), 1, 0))
+
+
+def depthwise_kernel(channels: int, multiplier: int, space: Sequence[int]) -> Layout:
+    """The kernel of a depthwise convolution: space, the channels, and the filters of each."""
+    canonical = (channels * multiplier, 1, *space)
+    axes = (*range(2, len(canonical)), 0, 1)
+    return Layout(canonical, (channels, multiplier, *space), axes, (*space, channels, multiplier))
+
+
+def _regrouped(sizes: tuple[int, ...], order: Order) -> Layout:
+    """A vector whose features are (channels, positions) as (positions, channels)."""
+    return Layout(sizes, order, (1, 0), sizes)

@@ -14,6 +14,7 @@ from archc.backends.keras.convolutions import (
     lower_depthwise_conv,
 )
 from archc.backends.keras.initializers import kernel_initializer
+from archc.backends.keras.layout import KERNEL
 from archc.backends.keras.pools import (
     lower_adaptive_avg_pool,
     lower_avg_pool,
@@ -64,6 +65,10 @@ HELPERS = {
 each stands."""
 
 
+NORM = {"weight": "gamma", "bias": "beta"}
+BATCH_NORM = {**NORM, "running_mean": "moving_mean", "running_var": "moving_variance"}
+"""The variables of normalisations, by those of the ops."""
+
 helper_source = helpers_beside(__file__, HELPERS)
 
 
@@ -80,7 +85,7 @@ def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             kernel_initializer(op.initializer),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True), *after)
+    return (LoweredLayer(made, label=op.name, main=True, variables=KERNEL), *after)
 
 
 def lower_rbf(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -102,7 +107,7 @@ def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             option("scale", op.affine, True, "affine"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, variables=BATCH_NORM),)
 
 
 def lower_layer_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -110,7 +115,7 @@ def lower_layer_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     assert isinstance(op, normalization.LayerNorm)
     epsilon = option("epsilon", op.epsilon, 1e-3, "epsilon")
     made = layer("layers.LayerNormalization", keywords=[epsilon])
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, variables=NORM),)
 
 
 def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -123,7 +128,7 @@ def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             option("epsilon", op.epsilon, 1e-3, "epsilon"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, variables=NORM),)
 
 
 def lower_drop_path(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -145,7 +150,8 @@ def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             option("use_bias", op.bias, False, "bias"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    variables = {"weight": "weight", "bias": "bias"}
+    return (LoweredLayer(made, label=op.name, main=True, variables=variables),)
 
 
 def lower_sum(context: LoweringContext) -> tuple[LoweredLayer, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archc.backends.base import Placement
+from archc.backends.base import Backend, Emitted, Placement, Runner, Runtime, Trainer
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Definition, LoweredLayers, ModuleOutline
 from archc.backends.blocks.outline import outline
-from archc.backends.lower import Backend, exposed, lower_graph
+from archc.backends.layouts import unchanged
+from archc.backends.lower import lower_graph, symbolic_arguments
 from archc.backends.module import (
     BATCH,
     docstring,
@@ -21,9 +22,11 @@ from archc.backends.module import (
     run_main,
     summary,
 )
+from archc.backends.storage import stored_variables
 from archc.backends.torch.classes import Classes
 from archc.backends.torch.lowering import HELPERS, LOWERINGS, REFUSED, helper_source
 from archc.backends.torch.module_paths import whole_paths
+from archc.backends.torch.weights import WEIGHTS
 from archc.codegen.printer import render
 from archc.codegen.tree import (
     Assign,
@@ -43,12 +46,10 @@ from archc.codegen.tree import (
     TupleOf,
     call,
 )
-from archc.ir.costs import Costs
 from archc.ir.graph import Graph
+from archc.ir.network import Network
 from archc.ops.axes import Axes
-from archc.spec import Spec
 
-BACKEND = Backend("torch", LOWERINGS, REFUSED)
 KNOWN: dict[str, Import | ImportFrom] = {
     "OrderedDict": ImportFrom("collections", ("OrderedDict",)),
     "Tensor": ImportFrom("torch", ("Tensor",)),
@@ -64,25 +65,47 @@ RUN = frozenset({"count", "model", "parameter", "sys", "torch"})
 """What the first run calls its own."""
 
 
-def emit(spec: Spec, costs: Costs) -> str:
-    """The source of the network's module. Raises SpecError where an op is refused (ARC601)."""
-    return _module(costs.graph, _write(spec, costs)[2].written)
+def compile_network(network: Network) -> Emitted:
+    """The network's module. Raises SpecError where an op is refused (ARC601)."""
+    graph = network.costs.graph
+    layers, network_outline, classes = _write(network)
+    paths = whole_paths(network_outline, classes.places, graph.root)
+    placements = {index: tuple(map(Placement, layers[index], paths[index])) for index in layers}
+    return Emitted(
+        _module(graph, classes.written),
+        placements,
+        stored_variables(
+            network.costs, placements, lambda array, _: unchanged(array.variable.shape)
+        ),
+        tuple(unchanged(node.output.sizes) for node in graph.nodes),
+    )
 
 
-def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
-    """The stages of every node where they stand in the emitted network, by the node's index.
-    Raises SpecError where an op is refused (ARC601)."""
-    stages, made, classes = _write(spec, costs)
-    paths = whole_paths(made, classes.places, costs.graph.root)
-    return {index: tuple(map(Placement, stages[index], paths[index])) for index in stages}
+BACKEND = Backend(
+    name="torch",
+    title="PyTorch",
+    compile=compile_network,
+    extra="torch",
+    reserved=frozenset({*KNOWN, *HELPERS}),
+    lowerings=LOWERINGS,
+    refused=REFUSED,
+    runner=Runner(
+        module="archc.backends.torch.runner",
+        runtimes=(Runtime("torch", "PyTorch", "archc[torch]"),),
+        unbiased=True,
+    ),
+    weights=WEIGHTS,
+    trainer=Trainer("archc.training.script.torch", ("torch", "numpy", "safetensors")),
+)
 
 
-def _write(spec: Spec, costs: Costs) -> tuple[LoweredLayers, ModuleOutline, Classes]:
-    """The stages of all nodes, the network with each block once, and its classes."""
+def _write(network: Network) -> tuple[LoweredLayers, ModuleOutline, Classes]:
+    """The lowered layers of all nodes, the network with each block once, and its classes."""
+    costs = network.costs
     graph = costs.graph
     stages = lower_graph(graph, BACKEND)
-    arguments = exposed(spec, costs, stages, BACKEND)
-    taken = [*KNOWN, *HELPERS]
+    arguments = symbolic_arguments(network, stages, BACKEND)
+    taken = [*BACKEND.reserved]
     made = outline(graph, stages, arguments, passes_width=True, taken=taken)
     taken += [graph.about.class_name, *(one.name for one in made.definitions)]
     classes = Classes(Uses(graph), taken)

@@ -24,7 +24,7 @@ def lower_prelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         incoming(context.x),
         keywords=[option("init", op.slope, 0.25, "slope")],
     )
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, variables={"slope": "weight"}),)
 
 
 def lower_softmax(context: LoweringContext) -> tuple[LoweredLayer, ...]:

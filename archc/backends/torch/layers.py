@@ -6,6 +6,9 @@ from archc.backends.base import INCOMING
 from archc.codegen.tree import Lit
 from archc.ops.axes import Axes
 
+PARAMETERS = {"weight": "weight", "bias": "bias"}
+"""The parameters of layers that have a kernel, or a factor and an offset for each channel."""
+
 
 def incoming(x: Axes) -> Lit:
     """The channels or features that come in."""

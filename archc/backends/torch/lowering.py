@@ -16,7 +16,7 @@ from archc.backends.constructors import (
 )
 from archc.backends.torch.activations import ACTIVATIONS, fused
 from archc.backends.torch.initializers import initialize
-from archc.backends.torch.layers import incoming, tidy
+from archc.backends.torch.layers import PARAMETERS, incoming, tidy
 from archc.backends.torch.windows import (
     FLATTEN,
     lower_adaptive_avg_pool,
@@ -53,6 +53,8 @@ HELPERS = {
 }
 """The classes that are pasted into an emitted file where it uses them, and where each stands."""
 
+BATCH_NORM = {**PARAMETERS, "running_mean": "running_mean", "running_var": "running_var"}
+
 LONGEST_CHAIN = 16
 """Values in one chain of `a + b + ...`."""
 
@@ -71,7 +73,7 @@ def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         keywords=[option("bias", op.bias, True, "bias")],
     )
     initial = initialize(op.initializer)
-    main = LoweredLayer(made, label=op.name, main=True, weighted=True, initialize=initial)
+    main = LoweredLayer(made, label=op.name, main=True, variables=PARAMETERS, initialize=initial)
     return (main, *fused(op.activation, context.output, units))
 
 
@@ -79,7 +81,7 @@ def lower_rbf(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, dense.Rbf)
     made = layer("RadialBasis", incoming(context.x), codes_literal(op.codes))
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, variables={"codes": "codes"}),)
 
 
 def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -95,7 +97,7 @@ def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             option("affine", op.affine, True, "affine"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, variables=BATCH_NORM),)
 
 
 def lower_layer_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -106,7 +108,7 @@ def lower_layer_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         incoming(context.x),
         keywords=[option("eps", op.epsilon, 1e-5, "epsilon")],
     )
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, variables=PARAMETERS),)
 
 
 def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -120,7 +122,7 @@ def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         incoming(context.x),
         keywords=[option("eps", op.epsilon, 1e-5, "epsilon")],
     )
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, variables=PARAMETERS),)
 
 
 def lower_local_response_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -209,7 +211,7 @@ def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             option("initial", op.initial, 1.0, "initial"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, weighted=True),)
+    return (LoweredLayer(made, label=op.name, main=True, variables=PARAMETERS),)
 
 
 def _holes(context: LoweringContext) -> list[Expr]:

@@ -12,7 +12,7 @@ from archc.backends.base import LoweredLayer, LoweringContext, placeholder
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.torch.activations import fused
 from archc.backends.torch.initializers import initialize
-from archc.backends.torch.layers import incoming
+from archc.backends.torch.layers import PARAMETERS, incoming
 from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Slice, call
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
@@ -115,7 +115,7 @@ def _convolution(
 
 def _weighted(op: Conv | DepthwiseConv | ConvTranspose, made: Call) -> LoweredLayer:
     return LoweredLayer(
-        made, label=op.name, main=True, weighted=True, initialize=initialize(op.initializer)
+        made, label=op.name, main=True, variables=PARAMETERS, initialize=initialize(op.initializer)
     )
 
 

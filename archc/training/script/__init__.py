@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
+from archc.backends.base import Emitted, Trainer
 from archc.codegen.printer import imports, render
 from archc.codegen.tree import Import, ImportFrom, Module, Value
 from archc.diagnostics import Diagnostic, SpecError
@@ -25,8 +26,6 @@ from archc.spec import Spec
 from archc.training.script.constants import statements, weights_table
 
 PARTS = os.path.join(os.path.dirname(__file__), "parts")
-RECIPES = {"keras": "archc.training.script.keras", "torch": "archc.training.script.torch"}
-"""The module of each backend whose `functions` writes what depends on the recipe."""
 LOOP = "loop.py"
 START = "main"
 RULE = "# " + "-" * 70
@@ -55,15 +54,20 @@ class Text(NamedTuple):
 
 
 def script(
-    backend: str, model: str, constants: Mapping[str, Value], spec: Spec, costs: Costs
+    backend: str,
+    trainer: Trainer,
+    emitted: Emitted,
+    constants: Mapping[str, Value],
+    spec: Spec,
+    costs: Costs,
 ) -> str:
     """The whole script, from the network's module and the constants. Raises SpecError (ARC703)."""
     recipe = costs.graph.about.training
-    network = apart(model)
+    network = apart(emitted.source)
     network = network._replace(
         chunks=tuple(one for one in network.chunks if one.names and one.names[0] not in LEFT_OUT)
     )
-    functions = apart(import_module(RECIPES[backend]).functions(recipe, constants))
+    functions = apart(import_module(trainer.module).functions(recipe, constants))
     parts = [_headed(apart(text)) for text in _parts(backend)]
     texts = [network, functions, *parts]
     _check_names(network, [functions, *parts], constants, spec)
@@ -88,7 +92,7 @@ def script(
             ),
         ),
     )
-    start = f"{render(head)}{weights_table(backend, spec, costs)}"
+    start = f"{render(head)}{weights_table(backend, emitted, costs)}"
     return _joined([start, *_spaced(kept), _RUN])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from archc import backends
+from archc.backends.base import Emitted
+from archc.backends.storage import every_variable
 from archc.codegen.docs import lit
 from archc.codegen.tree import Assign, Comment, Lit, Ref, Statement, Value
 from archc.diagnostics import Diagnostic, SpecError
@@ -15,13 +16,12 @@ from archc.ir.trainability import output_kind, output_node
 from archc.language.recipe import Inputs, Training
 from archc.ops.fields import fields_of
 from archc.spec import Spec
-from archc.weights.layout import slots
 
 LONGEST = 89
 """Characters of a line, its end counted."""
 
 
-def values(backend: str, spec: Spec, costs: Costs) -> dict[str, Value]:
+def values(backend: str, emitted: Emitted, spec: Spec, costs: Costs) -> dict[str, Value]:
     """The constants by their names, in the order in which they are written. Raises SpecError
     (ARC701) where PyTorch's last softmax has no layer of its own."""
     graph = costs.graph
@@ -35,20 +35,20 @@ def values(backend: str, spec: Spec, costs: Costs) -> dict[str, Value]:
         "CLASSES": graph.nodes[graph.outputs[0]].output.width,
         "INPUT_SHAPE": input_shape(graph),
         "OUTPUT": output_kind(graph),
-        **(_softmax(spec, costs) if backend == "torch" else {}),
+        **(_softmax(emitted, spec, costs) if backend == "torch" else {}),
         **_recipe(recipe),
     }
 
 
-def _softmax(spec: Spec, costs: Costs) -> dict[str, Value]:
+def _softmax(emitted: Emitted, spec: Spec, costs: Costs) -> dict[str, Value]:
     """In PyTorch a network that ends in softmax is trained with its logarithm in that place: of a
     probability near 0 the logarithm has no gradient. The module's path, and what comes out then."""
     graph = costs.graph
     if output_kind(graph) != "probabilities":
         return {}
-    places = backends.places("torch", spec, costs)
-    path = places[output_node(graph).index][-1].place
-    if sum(path == placed.place for stages in places.values() for placed in stages) > 1:
+    placements = emitted.placements
+    path = placements[output_node(graph).index][-1].place
+    if sum(path == one.place for layers in placements.values() for one in layers) > 1:
         message = "the network's softmax is also computed inside of it, by the same layer"
         hint = "end with `log_softmax`, or with logits"
         raise SpecError([Diagnostic("ARC701", message, spec.document.span, hint)])
@@ -111,19 +111,21 @@ def input_shape(graph: Graph) -> tuple[int, ...]:
     return (*x.spatial, x.width) if x.is_map else x.sizes
 
 
-def weights_table(backend: str, spec: Spec, costs: Costs) -> str:
+def weights_table(backend: str, emitted: Emitted, costs: Costs) -> str:
     """The table of the neutral file's arrays: for PyTorch, what its state dict calls each; for
     Keras a row each: the key, the layer, the variable, the array's shape, and how it is turned."""
-    found = slots(backend, spec, costs)
+    variables = every_variable(backend, costs, emitted)
     if backend == "torch":
-        rows = [f"    {lit(key)}: {lit(slot.state_key)},\n" for key, slot in found.items()]
+        rows = [
+            f"    {lit(key)}: {lit(f'{one.layer}.{one.name}')},\n" for key, one in variables.items()
+        ]
         return f"WEIGHTS = {{\n{''.join(rows)}}}"
     lines = []
-    for key, slot in found.items():
-        layout = slot.layout
-        row = (key, slot.layer, slot.variable, layout.canonical, layout.split, layout.axes)
+    for key, one in variables.items():
+        layout = one.layout
+        row = (key, one.layer, one.name, layout.canonical, layout.split, layout.axes)
         text = f"    {lit(row)},\n"
         if len(text) > LONGEST:
-            text = f"    (\n{''.join(f'        {lit(one)},{chr(10)}' for one in row)}    ),\n"
+            text = f"    (\n{''.join(f'        {lit(part)},{chr(10)}' for part in row)}    ),\n"
         lines.append(text)
     return f"WEIGHTS = (\n{''.join(lines)})"

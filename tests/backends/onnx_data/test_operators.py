@@ -64,7 +64,7 @@ def test_both_networks_give_what_onnx_prescribes(
         network = load(str(path), {})
         run += 1
         for backend in ("torch", "keras"):
-            found = outputs(network.spec, network.costs, backend, translated.given, workers=workers)
+            found = outputs(network, backend, translated.given, workers=workers)
             assert found.keys() == translated.expected.keys()
             for step, expected in translated.expected.items():
                 assert found[step].dtype == "float64"

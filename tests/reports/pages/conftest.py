@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from archc.backends import BACKENDS, emit
+from archc import backends
+from archc.api import Network
 from archc.reports import html
 from archc.spec import Spec
 
@@ -48,4 +49,6 @@ def show(context: BrowserContext, tmp_path: Path) -> Open:
 def page_of(spec: Spec) -> str:
     """The page of a spec, as the command writes it."""
     costs = spec.checked()
-    return html.report(costs, {backend: emit(backend, spec, costs) for backend in BACKENDS})
+    network = Network(spec, costs)
+    sources = {backend: network.emit(backend) for backend in backends.names()}
+    return html.report(costs, sources)

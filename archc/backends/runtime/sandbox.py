@@ -2,8 +2,8 @@
 crashes or goes round for ever on damaged files. A process of its own writes what they hold to a
 safetensors file, and may take so much memory and time and no more.
 
-Such a process is a module of this folder, run as `python -m archc.weights.NAME VERB FILE MADE`; it
-writes to standard output, as JSON, what is wrong with the file, or null.
+Such a process is a module of a backend, run as `python -m MODULE VERB FILE RESULT`; it writes to
+standard output, as JSON, what is wrong with the file, or null.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 """Where the package lies: the processes import it from there."""
 ROOM = 8 << 30
 """Bytes that a framework and its libraries may take beside the file."""
@@ -43,9 +43,9 @@ def environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str
 
 
 def asked(module: str, *arguments: str) -> str | None:
-    """What is wrong, as the process of a module of this folder tells it."""
+    """What is wrong, as the process of a module finds it."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", f"archc.weights.{module}", *arguments],
+        [sys.executable, "-P", "-m", module, *arguments],
         env=environment(),
         capture_output=True,
         text=True,

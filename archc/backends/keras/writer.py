@@ -1,4 +1,4 @@
-"""Writes a `.weights.h5` by the emitted model: `python -m archc.weights.keras_writer FOLDER FILE`.
+"""Writes a `.weights.h5` by the emitted model: `python -m archc.backends.keras.writer FOLDER FILE`.
 
 The folder has the emitted module, `places.json` with the layer and the number of the variable of
 each array, and the arrays.

@@ -1,8 +1,9 @@
-"""The Keras side of a verification, in a process of its own: `python -m archc.verify.keras_side`.
+"""The Keras side of a verification, in a process of its own: `python -m
+archc.backends.keras.runner RUNTIME`.
 
 Every op of the spec is found by the names of its layers, or by their positions in a
 `keras.Sequential`; a model that has other layers is refused. A second model over the same layers
-then gives all their outputs. The environment says what Keras runs on: TensorFlow or JAX.
+then gives all their outputs. The argument says what Keras runs on: TensorFlow or JAX.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from importlib import import_module
 from math import prod
 from typing import Any, NamedTuple
 
-from archc.verify.exchange import Fault, Folder, of_exception, serve
+from archc.backends.keras.runtimes import RUNTIMES
+from archc.backends.runtime.exchange import Fault, Folder, of_exception, serve
 
 
 def run(path: str) -> None:
@@ -32,8 +34,8 @@ def run(path: str) -> None:
         return
     if first:
         gc.freeze()  # what the frameworks hold is never garbage: `clear_session` need not look
-    names = {"tensorflow": "TensorFlow", "jax": "JAX"}
-    version = f"Keras {keras.__version__} on {names[runtime]} {framework.__version__}"
+    titles = {one.name: one.title for one in RUNTIMES}
+    version = f"Keras {keras.__version__} on {titles[runtime]} {framework.__version__}"
     folder.summary["version"] = version
     dtype = folder.plan["dtype"]
     if runtime == "jax":
@@ -267,4 +269,6 @@ def _write(folder: Folder, mode: str, order: Sequence[int], values: Sequence[Any
 
 
 if __name__ == "__main__":
+    os.environ["KERAS_BACKEND"] = sys.argv[1]
+    os.environ["KERAS_HOME"] = os.getcwd()  # not the user's settings
     serve(run)

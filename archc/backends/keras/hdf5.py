@@ -1,5 +1,5 @@
 """Weights as Keras keeps them in HDF5, read by a process of its own: `python -m
-archc.weights.hdf5`.
+archc.backends.keras.hdf5`.
 
 Keras 3 (`model.save_weights("NAME.weights.h5")`) has a group for every layer of the model, called
 by its class and a number, with its variables in `vars`, called 0, 1 ..., and the layer's name as an
@@ -13,12 +13,11 @@ import json
 import os
 import re
 import sys
-from collections import Counter
 from typing import Any, NamedTuple
 
+from archc.backends.runtime.safetensors import GROUPS, ORDER, STORABLE, write_safetensors
+from archc.backends.runtime.sandbox import limit, line, not_installed, too_large
 from archc.diagnostics import encodable
-from archc.weights.files import GROUPS, ORDER, STORABLE, write_safetensors
-from archc.weights.sandbox import limit, line, not_installed, too_large
 
 LARGEST_GROUP = 100_000
 DEEPEST = 32
@@ -37,14 +36,6 @@ class Found(NamedTuple):
 
 class _Unsound(Exception):
     """The file is not as Keras writes it; the message is the reason."""
-
-
-def group_of(layer_class: str, used: Counter[str]) -> str:
-    """What Keras 3 calls the group of the next layer of a class: `conv2d`, then `conv2d_1`."""
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer_class)
-    name = re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
-    used[name] += 1
-    return name if used[name] == 1 else f"{name}_{used[name] - 1}"
 
 
 def _read(path: str, made: str) -> str | None:

@@ -1,4 +1,5 @@
-"""PyTorch's own files, read and written by a process of its own: `python -m archc.weights.pickled`.
+"""PyTorch's own files, read and written by a process of its own: `python -m
+archc.backends.torch.pickled`.
 They are pickles: PyTorch reads them with `weights_only=True`, which builds tensors and plain
 containers alone.
 """
@@ -13,8 +14,8 @@ import sys
 import zipfile
 from typing import Any
 
-from archc.weights.files import ORDER
-from archc.weights.sandbox import limit, line, not_installed, too_large
+from archc.backends.runtime.safetensors import ORDER
+from archc.backends.runtime.sandbox import limit, line, not_installed, too_large
 
 
 def archive_fault(path: str) -> str | None:

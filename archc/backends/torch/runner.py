@@ -1,4 +1,5 @@
-"""The PyTorch side of a verification, in a process of its own: `python -m archc.verify.torch_side`.
+"""The PyTorch side of a verification, in a process of its own: `python -m
+archc.backends.torch.runner RUNTIME`.
 
 The emitted module is traced as it is (torch.fx), with the layers of PyTorch and the emitted helper
 classes as they stand; every op of the spec is then found in the trace by its layer, or the
@@ -13,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from archc.backends.runtime.exchange import Fault, Folder, of_exception, serve
 from archc.backends.torch.lowering import HELPERS
-from archc.verify.exchange import Fault, Folder, of_exception, serve
 
 
 def run(path: str) -> None:

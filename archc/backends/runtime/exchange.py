@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from archc.verify.random_values import Draw, drawn
-from archc.weights.layout import Layout, to_canonical, to_framework
+from archc.backends.layouts import Layout, to_canonical, to_framework
+from archc.backends.runtime.random_values import Draw, drawn
 
 PLAN, SOURCE, SUMMARY = "plan.json", "emitted.py", "summary.json"
 

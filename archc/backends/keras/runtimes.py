@@ -1,0 +1,53 @@
+"""What Keras computes with. TensorFlow lacks some kernels on the CPU, and computes some ops with
+constants or whole results of float32 where float64 is asked for; JAX has them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archc.backends.base import Runtime
+from archc.ir.graph import Graph, Node
+from archc.ops import activation
+from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
+from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
+from archc.ops.shape import Upsample
+
+RUNTIMES = (Runtime("tensorflow", "TensorFlow", "archc[keras]"), Runtime("jax", "JAX", "jax"))
+"""What Keras runs on here: never on PyTorch, so that no two backends share kernels."""
+
+
+def lacks(runtime: str, graph: Graph, dtype: str) -> Iterator[tuple[str, str]]:
+    """The paths of the ops that a runtime cannot compute in `dtype` on the CPU, each with the
+    reason."""
+    if runtime != "tensorflow":
+        return
+    for node in graph.layers:
+        reason = _lacks_kernel(node) or (_rounds(node, graph) if dtype == "float64" else None)
+        if reason is not None:
+            yield node.path, reason
+
+
+def _lacks_kernel(node: Node) -> str | None:
+    if isinstance(node.op, ConvTranspose) and node.op.dilation not in (1, (1,), (1, 1), (1, 1, 1)):
+        return "TensorFlow has dilated transposed convolutions on GPUs alone"
+    return None
+
+
+def _rounds(node: Node, graph: Graph) -> str | None:
+    op = node.op
+    if isinstance(op.last, activation.Gelu):
+        return "TensorFlow computes gelu with constants of float32"
+    if isinstance(op.last, activation.LeakyRelu):
+        return "TensorFlow computes leaky_relu with a slope of float32"
+    x = graph.nodes[node.inputs[0]].output
+    rank = len(x.spatial)
+    if isinstance(op, Upsample) and op.mode == "linear" and rank == 2:
+        return "TensorFlow resizes images in float32"
+    if isinstance(op, MaxPool | AvgPool | AdaptiveAvgPool) and rank == 3:
+        return "TensorFlow pools along three axes in float32 alone"
+    if isinstance(op, Conv | DepthwiseConv) and rank == 3:
+        windows = op.windows(x)
+        if max(one.stride for one in windows) > 1 and max(one.dilation for one in windows) > 1:
+            return "Keras strides over a dilated convolution by a pool, in float32 along three axes"
+    return None

@@ -1,0 +1,1 @@
+"""What the child processes of backends share with their parent: arrays, plans, limits."""
