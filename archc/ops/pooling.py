@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes, vector
-from archc.ops.base import Op, ReceptiveField, ShapeError, Sign, broadcast, require_feature_map
+from archc.ops.base import (
+    Op,
+    ReceptiveField,
+    ShapeError,
+    Sign,
+    broadcast,
+    require_feature_map,
+    whole_axes,
+)
 from archc.ops.fields import WINDOW, Doc, Flag, Padding, WindowSize
 from archc.ops.sliding import Window, windows
 from archc.records import record
@@ -109,11 +118,16 @@ class AdaptiveAvgPool(Op):
         (x,) = inputs
         outputs = broadcast(self.name, "output_size", self.output_size, x)
         return tuple(
-            ReceptiveField(max(1, -(-size // output) + (size % output != 0)), size / output)
-            if size % output
-            else ReceptiveField(size // output, size // output)
-            for size, output in zip(x.spatial, outputs, strict=True)
+            _even_windows(size, output) for size, output in zip(x.spatial, outputs, strict=True)
         )
+
+
+def _even_windows(size: int, output: int) -> ReceptiveField:
+    period, shift = output // gcd(size, output), size // gcd(size, output)
+    taps = tuple(
+        range(phase * size // output, -(-(phase + 1) * size // output)) for phase in range(period)
+    )
+    return ReceptiveField(period, shift, taps)
 
 
 def _global_axes(op: GlobalAvgPool | GlobalMaxPool, x: Axes) -> Axes:
@@ -135,7 +149,7 @@ class GlobalAvgPool(Op):
         return _global_axes(self, inputs[0])
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
-        return tuple(ReceptiveField(size, size) for size in inputs[0].spatial)
+        return whole_axes(inputs[0])
 
 
 @record
@@ -151,7 +165,7 @@ class GlobalMaxPool(Op):
         return _global_axes(self, inputs[0])
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
-        return tuple(ReceptiveField(size, size) for size in inputs[0].spatial)
+        return whole_axes(inputs[0])
 
 
 OPS = (MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, GlobalMaxPool)

@@ -32,7 +32,8 @@ class Window(NamedTuple):
     @property
     def receptive_field(self) -> ReceptiveField:
         """What one output position sees."""
-        return ReceptiveField(self.kernel, self.stride, self.begin, self.dilation)
+        taps = range(-self.begin, self.extent - self.begin, self.dilation)
+        return ReceptiveField(1, self.stride, (taps,))
 
 
 def windows(
