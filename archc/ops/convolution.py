@@ -28,7 +28,7 @@ from archc.ops.sliding import Window, windows
 from archc.records import record
 
 
-def _conv_slides(op: Conv | DepthwiseConv, x: Axes) -> tuple[Window, ...]:
+def _conv_windows(op: Conv | DepthwiseConv, x: Axes) -> tuple[Window, ...]:
     return windows(
         op.name,
         x,
@@ -57,7 +57,7 @@ class Conv(Op):
 
     def windows(self, x: Axes) -> tuple[Window, ...]:
         """The kernel's windows over each spatial axis of `x`."""
-        return _conv_slides(self, x)
+        return _conv_windows(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
@@ -113,7 +113,7 @@ class DepthwiseConv(Op):
 
     def windows(self, x: Axes) -> tuple[Window, ...]:
         """The kernel's windows over each spatial axis of `x`."""
-        return _conv_slides(self, x)
+        return _conv_windows(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs

@@ -20,8 +20,8 @@ from archc.ops.sliding import Window, windows
 from archc.records import record
 
 
-def _pool_slides(op: MaxPool | AvgPool, x: Axes) -> tuple[Window, ...]:
-    found = windows(
+def _pool_windows(op: MaxPool | AvgPool, x: Axes) -> tuple[Window, ...]:
+    own = windows(
         op.name,
         x,
         kernel_size=op.kernel_size,
@@ -29,8 +29,9 @@ def _pool_slides(op: MaxPool | AvgPool, x: Axes) -> tuple[Window, ...]:
         padding=op.padding,
         ceil_mode=op.ceil_mode,
     )
-    for window in found:
-        if max(window.begin, window.end) >= window.kernel:
+    for window, size in zip(own, x.spatial, strict=True):
+        last = (window.output - 1) * window.stride - window.begin
+        if window.begin >= window.kernel or last >= size:
             raise ShapeError(
                 "ARC101",
                 f"{op.name} with kernel_size {window.kernel} and padding "
@@ -38,7 +39,7 @@ def _pool_slides(op: MaxPool | AvgPool, x: Axes) -> tuple[Window, ...]:
                 "keep the padding below kernel_size",
                 "padding",
             )
-    return found
+    return own
 
 
 @record
@@ -58,7 +59,7 @@ class MaxPool(Op):
 
     def windows(self, x: Axes) -> tuple[Window, ...]:
         """The windows over each spatial axis of `x`."""
-        return _pool_slides(self, x)
+        return _pool_windows(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
@@ -87,7 +88,7 @@ class AvgPool(Op):
 
     def windows(self, x: Axes) -> tuple[Window, ...]:
         """The windows over each spatial axis of `x`."""
-        return _pool_slides(self, x)
+        return _pool_windows(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
