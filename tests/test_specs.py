@@ -503,8 +503,9 @@ def test_macs_are_torchvision_s_gflops(name: str, gflops: float) -> None:
 )
 def test_receptive_field_at_the_last_pool(name: str, size: int, jump: int) -> None:
     last = [layer for layer in spec(name).layers if isinstance(layer.node.op, MaxPool)][-1]
-    assert last.receptive_field == (size, size)
-    assert last.jump == (jump, jump)
+    assert last.receptive_field is not None
+    assert last.receptive_field.sizes == (size, size)
+    assert last.receptive_field.jump == (jump, jump)
 
 
 # Parameters of the specs

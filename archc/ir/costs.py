@@ -1,16 +1,12 @@
-"""What a network costs: parameters, multiply-accumulates, activations, receptive field, memory.
-
-Receptive fields follow Araujo, Norris & Sim 2019, Computing Receptive Fields of Convolutional
-Neural Networks: through branches, an output sees the union of what its branches see.
-"""
+"""What a network costs: parameters, multiply-accumulates, activations, receptive field, memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import ceil, floor
 from typing import NamedTuple
 
 from archc.ir.graph import Graph, Node
+from archc.ir.receptive_fields import Extents, Field, extents, input_fields, output_fields
 from archc.ops.axes import Axes
 from archc.ops.base import Variable
 
@@ -18,23 +14,8 @@ BYTES = 4
 """Bytes of a float32 value."""
 
 
-class Field(NamedTuple):
-    """What one position of a value sees of one spatial axis of the input: input elements from
-    `position * jump + first` to `position * jump + last`."""
-
-    jump: float
-    first: float
-    last: float
-
-    @property
-    def size(self) -> int:
-        """Input elements from the first to the last seen."""
-        return ceil(self.last) - floor(self.first) + 1
-
-
 class Layer(NamedTuple):
-    """One row of a report. `receptive_field` holds elements of each spatial axis of the input, and
-    is None where the input has no space; `jump` the input elements between two positions."""
+    """One row of a report. `receptive_field` is None where the input has no space."""
 
     node: Node
     inputs: tuple[Axes, ...]
@@ -43,8 +24,7 @@ class Layer(NamedTuple):
     state: int
     macs: int
     activations: int
-    receptive_field: tuple[int, ...] | None
-    jump: tuple[float, ...] | None
+    receptive_field: Extents | None
 
 
 class Totals(NamedTuple):
@@ -77,17 +57,15 @@ class Costs(NamedTuple):
 
 def infer(graph: Graph) -> Costs:
     """The cost of every layer of a graph, in one pass."""
-    fields: list[tuple[Field, ...] | None] = []
+    fields: list[tuple[Field, ...]] = []
     layers: list[Layer] = []
     for node in graph.nodes:
         inputs = graph.input_axes(node)
         if not inputs:
-            fields.append((Field(1, 0, 0),) * len(node.output.spatial) or None)
+            fields.append(input_fields(node.output))
             continue
-        seen = _receptive_field(node, inputs, [fields[index] for index in node.inputs])
-        if seen is not None and node.output.spatial and len(seen) != len(node.output.spatial):
-            seen = None  # another arrangement of the elements has no field along its own axes
-        fields.append(seen)
+        incoming = [fields[index] for index in node.inputs]
+        fields.append(output_fields(inputs, node.output, incoming, node.op.receptive_field(inputs)))
         variables = node.op.variables(inputs)
         layers.append(
             Layer(
@@ -98,8 +76,7 @@ def infer(graph: Graph) -> Costs:
                 state=sum(one.elements for one in variables if not one.learned),
                 macs=node.op.macs(inputs, node.output),
                 activations=0 if node.op.view else node.output.elements,
-                receptive_field=tuple(field.size for field in seen) if seen else None,
-                jump=tuple(field.jump for field in seen) if seen else None,
+                receptive_field=extents(fields[-1], node.output),
             )
         )
     return Costs(graph, tuple(layers), _totals(layers))
@@ -113,33 +90,6 @@ def _totals(layers: Iterable[Layer]) -> Totals:
         macs += layer.macs
         activations += layer.activations
     return Totals(params, params, state, macs, activations, BYTES * (params + state))
-
-
-def _receptive_field(
-    node: Node, inputs: tuple[Axes, ...], incoming: list[tuple[Field, ...] | None]
-) -> tuple[Field, ...] | None:
-    """The field of a node's output from those of its inputs: their union, then its own reach."""
-    joined = incoming[0]
-    for other in incoming[1:]:
-        if joined is None or other is None or len(joined) != len(other):
-            return None
-        joined = tuple(
-            Field(max(a.jump, b.jump), min(a.first, b.first), max(a.last, b.last))
-            for a, b in zip(joined, other, strict=True)
-        )
-    receptive_fields = node.op.receptive_field(inputs)
-    if joined is None or not receptive_fields:
-        return joined
-    return tuple(
-        Field(
-            field.jump * receptive_field.stride,
-            field.first - receptive_field.begin * field.jump,
-            field.last
-            + (receptive_field.spacing * (receptive_field.size - 1) - receptive_field.begin)
-            * field.jump,
-        )
-        for field, receptive_field in zip(joined, receptive_fields, strict=True)
-    )
 
 
 def memory(costs: Costs, batch: int) -> Memory:

@@ -64,16 +64,23 @@ class Variable(NamedTuple):
 
 
 class ReceptiveField(NamedTuple):
-    """What one output position sees of one spatial axis of the input.
+    """What the output's positions see of the input along one spatial axis.
 
-    It sees `size` positions, `spacing` apart, the first at `position * stride - begin`. After an
-    upsampling the stride is below one.
+    Position `q * period + r` sees the input's positions `taps[r]`, moved on by `q * shift`; a
+    single range in `taps` stands for every r. `axis` is the input's spatial axis that they run
+    along, by default the same one. An op that is not `exact` sees at most these.
     """
 
-    size: int
-    stride: float = 1
-    begin: int = 0
-    spacing: int = 1
+    period: int
+    shift: int
+    taps: tuple[range, ...]
+    axis: int | None = None
+    exact: bool = True
+
+
+def whole_axes(x: Axes, *, exact: bool = True) -> tuple[ReceptiveField, ...]:
+    """What an op sees each of whose positions depends on all of the input's."""
+    return tuple(ReceptiveField(1, 0, (range(size),), exact=exact) for size in x.spatial)
 
 
 @record

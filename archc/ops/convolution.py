@@ -6,7 +6,7 @@ convolution takes kernel elements x (input channels / groups) multiply-accumulat
 
 from __future__ import annotations
 
-from math import prod
+from math import gcd, prod
 from typing import Annotated, ClassVar, NamedTuple
 
 from archc.ops.activation import ActivationField
@@ -28,7 +28,7 @@ from archc.ops.sliding import Window, windows
 from archc.records import record
 
 
-def _conv_slides(op: Conv | DepthwiseConv, x: Axes) -> tuple[Window, ...]:
+def _conv_windows(op: Conv | DepthwiseConv, x: Axes) -> tuple[Window, ...]:
     return windows(
         op.name,
         x,
@@ -57,7 +57,7 @@ class Conv(Op):
 
     def windows(self, x: Axes) -> tuple[Window, ...]:
         """The kernel's windows over each spatial axis of `x`."""
-        return _conv_slides(self, x)
+        return _conv_windows(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
@@ -113,7 +113,7 @@ class DepthwiseConv(Op):
 
     def windows(self, x: Axes) -> tuple[Window, ...]:
         """The kernel's windows over each spatial axis of `x`."""
-        return _conv_slides(self, x)
+        return _conv_windows(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
@@ -131,6 +131,10 @@ class DepthwiseConv(Op):
         return tuple(window.receptive_field for window in self.windows(inputs[0]))
 
 
+LONGEST_STRIDE = 1024
+"""Phases of a transposed convolution whose receptive fields are told one by one."""
+
+
 class TransposedWindow(NamedTuple):
     """A transposed convolution along one spatial axis: sizes in elements.
 
@@ -145,6 +149,29 @@ class TransposedWindow(NamedTuple):
     crop_end: int
     extra: int
     output: int
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        """What the output positions see: those of a phase are reached by every so-many-th element
+        of the kernel, each from another input position."""
+        if self.stride > LONGEST_STRIDE:
+            reach = self.dilation * (self.kernel - 1) // self.stride
+            taps = range(-reach - 1, self.crop_begin // self.stride + 2)
+            return ReceptiveField(self.stride, 1, (taps,), exact=False)
+        return ReceptiveField(self.stride, 1, tuple(map(self._taps, range(self.stride))))
+
+    def _taps(self, phase: int) -> range:
+        """The input positions i of output position `phase`: those with a kernel element j for
+        which i * stride + j * dilation = phase + crop_begin."""
+        reached = phase + self.crop_begin
+        every = self.stride // gcd(self.stride, self.dilation)
+        for element in range(min(every, self.kernel)):
+            if (reached - element * self.dilation) % self.stride == 0:
+                last = (reached - element * self.dilation) // self.stride
+                count = (self.kernel - 1 - element) // every + 1
+                step = every * self.dilation // self.stride
+                return range(last - (count - 1) * step, last + 1, step)
+        return range(0)
 
 
 @record
@@ -236,14 +263,7 @@ class ConvTranspose(Op):
         return x.elements * kernel * (self.filters // self.groups)
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
-        return tuple(
-            ReceptiveField(
-                -(-(axis.dilation * (axis.kernel - 1) + 1) // axis.stride),
-                1 / axis.stride,
-                (axis.dilation * (axis.kernel - 1) - axis.crop_begin) // axis.stride,
-            )
-            for axis in self.transposed_windows(inputs[0])
-        )
+        return tuple(axis.receptive_field for axis in self.transposed_windows(inputs[0]))
 
 
 OPS = (Conv, DepthwiseConv, ConvTranspose)

@@ -22,8 +22,8 @@ class Elementwise(Merge):
             if x.names != first.names or (x.width != first.width):
                 raise _disagree(self.name, inputs)
             for axis, size in enumerate(x.sizes):
-                transposed_windows = x.is_map and axis > 0 and 1 in (size, sizes[axis])
-                if size != sizes[axis] and not transposed_windows:
+                broadcasts = x.is_map and axis > 0 and 1 in (size, sizes[axis])
+                if size != sizes[axis] and not broadcasts:
                     raise _disagree(self.name, inputs)
                 sizes[axis] = max(size, sizes[axis])
         return first._replace(sizes=tuple(sizes))

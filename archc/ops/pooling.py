@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes, vector
-from archc.ops.base import Op, ReceptiveField, ShapeError, Sign, broadcast, require_feature_map
+from archc.ops.base import (
+    Op,
+    ReceptiveField,
+    ShapeError,
+    Sign,
+    broadcast,
+    require_feature_map,
+    whole_axes,
+)
 from archc.ops.fields import WINDOW, Doc, Flag, Padding, WindowSize
 from archc.ops.sliding import Window, windows
 from archc.records import record
 
 
-def _pool_slides(op: MaxPool | AvgPool, x: Axes) -> tuple[Window, ...]:
-    found = windows(
+def _pool_windows(op: MaxPool | AvgPool, x: Axes) -> tuple[Window, ...]:
+    own = windows(
         op.name,
         x,
         kernel_size=op.kernel_size,
@@ -20,8 +29,9 @@ def _pool_slides(op: MaxPool | AvgPool, x: Axes) -> tuple[Window, ...]:
         padding=op.padding,
         ceil_mode=op.ceil_mode,
     )
-    for window in found:
-        if max(window.begin, window.end) >= window.kernel:
+    for window, size in zip(own, x.spatial, strict=True):
+        last = (window.output - 1) * window.stride - window.begin
+        if window.begin >= window.kernel or last >= size:
             raise ShapeError(
                 "ARC101",
                 f"{op.name} with kernel_size {window.kernel} and padding "
@@ -29,7 +39,7 @@ def _pool_slides(op: MaxPool | AvgPool, x: Axes) -> tuple[Window, ...]:
                 "keep the padding below kernel_size",
                 "padding",
             )
-    return found
+    return own
 
 
 @record
@@ -49,7 +59,7 @@ class MaxPool(Op):
 
     def windows(self, x: Axes) -> tuple[Window, ...]:
         """The windows over each spatial axis of `x`."""
-        return _pool_slides(self, x)
+        return _pool_windows(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
@@ -78,7 +88,7 @@ class AvgPool(Op):
 
     def windows(self, x: Axes) -> tuple[Window, ...]:
         """The windows over each spatial axis of `x`."""
-        return _pool_slides(self, x)
+        return _pool_windows(self, x)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
@@ -109,11 +119,16 @@ class AdaptiveAvgPool(Op):
         (x,) = inputs
         outputs = broadcast(self.name, "output_size", self.output_size, x)
         return tuple(
-            ReceptiveField(max(1, -(-size // output) + (size % output != 0)), size / output)
-            if size % output
-            else ReceptiveField(size // output, size // output)
-            for size, output in zip(x.spatial, outputs, strict=True)
+            _even_windows(size, output) for size, output in zip(x.spatial, outputs, strict=True)
         )
+
+
+def _even_windows(size: int, output: int) -> ReceptiveField:
+    period, shift = output // gcd(size, output), size // gcd(size, output)
+    taps = tuple(
+        range(phase * size // output, -(-(phase + 1) * size // output)) for phase in range(period)
+    )
+    return ReceptiveField(period, shift, taps)
 
 
 def _global_axes(op: GlobalAvgPool | GlobalMaxPool, x: Axes) -> Axes:
@@ -135,7 +150,7 @@ class GlobalAvgPool(Op):
         return _global_axes(self, inputs[0])
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
-        return tuple(ReceptiveField(size, size) for size in inputs[0].spatial)
+        return whole_axes(inputs[0])
 
 
 @record
@@ -151,7 +166,7 @@ class GlobalMaxPool(Op):
         return _global_axes(self, inputs[0])
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
-        return tuple(ReceptiveField(size, size) for size in inputs[0].spatial)
+        return whole_axes(inputs[0])
 
 
 OPS = (MaxPool, AvgPool, AdaptiveAvgPool, GlobalAvgPool, GlobalMaxPool)

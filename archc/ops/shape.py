@@ -14,6 +14,7 @@ from archc.ops.base import (
     broadcast_pairs,
     require_divisible,
     require_feature_map,
+    whole_axes,
 )
 from archc.ops.fields import (
     AMOUNTS,
@@ -42,10 +43,13 @@ class Flatten(Op):
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...] | None:
         (x,) = inputs
-        return tuple(ReceptiveField(size, size) for size in x.spatial) if x.is_map else None
+        return whole_axes(x) if x.is_map else None
 
 
 OptionalCount = int | None
+
+LONGEST_SCALE = 1024
+"""Phases of an interpolation whose receptive fields are told one by one."""
 
 
 @record
@@ -83,7 +87,7 @@ class Reshape(Op):
         return output
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...] | None:
-        return tuple(ReceptiveField(size, size) for size in inputs[0].spatial)
+        return whole_axes(inputs[0], exact=False)
 
 
 @record
@@ -118,7 +122,12 @@ class Permute(Op):
         return x._replace(sizes=tuple(x.sizes[position] for position in self.positions(x)))
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...] | None:
-        return tuple(ReceptiveField(size, size) for size in inputs[0].spatial)
+        (x,) = inputs
+        positions = self.positions(x)
+        if not x.is_map or positions[0] != 0:
+            return whole_axes(x, exact=False)
+        own = (range(1),)
+        return tuple(ReceptiveField(1, 1, own, position - 1) for position in positions[1:])
 
 
 @record
@@ -158,7 +167,10 @@ class Pad(Op):
         return x.with_spatial(tuple(size + sum(pair) for size, pair in spatial))
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
-        return tuple(ReceptiveField(1, 1, begin) for begin, _ in self.amounts(inputs[0]))
+        return tuple(
+            ReceptiveField(1, 1, (range(-begin, 1 - begin),))
+            for begin, _ in self.amounts(inputs[0])
+        )
 
 
 @record
@@ -189,7 +201,9 @@ class Crop(Op):
         return x.with_spatial(spatial)
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
-        return tuple(ReceptiveField(1, 1, -begin) for begin, _ in self.amounts(inputs[0]))
+        return tuple(
+            ReceptiveField(1, 1, (range(begin, begin + 1),)) for begin, _ in self.amounts(inputs[0])
+        )
 
 
 @record
@@ -220,10 +234,22 @@ class Upsample(Op):
         return x.with_spatial(tuple(size * factor for size, factor in pairs))
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
-        size = 1 if self.mode == "nearest" else 2
-        return tuple(
-            ReceptiveField(size, 1 / factor, size - 1) for factor in self.scales(inputs[0])
-        )
+        scales = self.scales(inputs[0])
+        if self.mode == "nearest":
+            return tuple(ReceptiveField(factor, 1, (range(1),)) for factor in scales)
+        return tuple(map(_between_centres, scales))
+
+
+def _between_centres(factor: int) -> ReceptiveField:
+    """Interpolation at element centres: sample (r + 1/2) / factor - 1/2 lies on an element, or
+    between two."""
+    if factor > LONGEST_SCALE:
+        return ReceptiveField(factor, 1, (range(-1, 2),), exact=False)
+    taps = []
+    for phase in range(factor):
+        below, beside = divmod(2 * phase + 1 - factor, 2 * factor)
+        taps.append(range(below, below + (2 if beside else 1)))
+    return ReceptiveField(factor, 1, tuple(taps))
 
 
 @record

@@ -1,7 +1,7 @@
 """The arithmetic of sliding windows, shared by convolutions and pools.
 
 Output sizes after Dumoulin & Visin 2016, A guide to convolution arithmetic for deep learning,
-section 4; `same` after TensorFlow's rule; ceil mode after PyTorch's.
+section 4; `same` after TensorFlow's rule; ceil mode after PyTorch's (`pooling_output_shape`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Window(NamedTuple):
     @property
     def receptive_field(self) -> ReceptiveField:
         """What one output position sees."""
-        return ReceptiveField(self.kernel, self.stride, self.begin, self.dilation)
+        taps = range(-self.begin, self.extent - self.begin, self.dilation)
+        return ReceptiveField(1, self.stride, (taps,))
 
 
 def windows(
@@ -54,7 +55,7 @@ def windows(
         explicit = ((0, 0),) * len(kernels)
     elif not isinstance(padding, str):
         explicit = broadcast_pairs(op, "padding", padding, x)
-    found = []
+    found: list[Window] = []
     for axis, (size, kernel, step, spacing) in enumerate(
         zip(x.spatial, kernels, strides, dilations, strict=True)
     ):
@@ -66,7 +67,8 @@ def windows(
         else:
             begin, end = explicit[axis]
         room = size + begin + end - extent
-        if room < 0:
+        # In ceil mode one window may reach beyond a map that is smaller than the kernel.
+        if room < 0 and not (ceil_mode and room > -step):
             padded = f" (with padding {size + begin + end})" if begin + end else ""
             raise ShapeError(
                 "ARC101",

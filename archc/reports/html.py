@@ -174,7 +174,7 @@ def _row(layer: Layer, most: list[int], files: Mapping[str, int]) -> str:
         f'<td data-value="{node.output.elements}">{text(human(node.output.sizes))}</td>'
         f"{_bar(params, most[0], human(params))}{_bar(macs, most[1], human(macs))}"
         f"{_bar(memory, most[2], size(memory))}"
-        f'<td data-value="{_elements(field)}">{text(human(field))}</td>'
+        f'<td data-value="{_elements(field and field.sizes)}">{text(human(field))}</td>'
         f'<td data-value="{place.line}">{line}</td></tr>\n'
     )
 

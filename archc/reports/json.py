@@ -19,9 +19,10 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
 
     Numbers are of one sample: `params` learned values, `state` running statistics, `macs`
     multiply-accumulates, `activations` elements written, `receptive_field` and `jump` elements of
-    each spatial axis of the input (null where there is none), `weight_bytes` of float32, and with
-    `memory` the bytes of a batch. Axes are mappings in canonical order; files are told as emitted
-    headers tell them.
+    each spatial axis of the input (null where there is none; `receptive_field_kind` is `exact`,
+    `at most` or `all`, where each position sees the whole input), `weight_bytes` of float32, and
+    with `memory` the bytes of a batch. Axes are mappings in canonical order; files are told as
+    emitted headers tell them.
     """
     graph = costs.graph
     told: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
@@ -45,7 +46,7 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
 
 
 def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, object]:
-    node = layer.node
+    node, field = layer.node, layer.receptive_field
     return {
         "name": node.name,
         "path": node.path,
@@ -57,8 +58,9 @@ def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, objec
         "state": layer.state,
         "macs": layer.macs,
         "activations": layer.activations,
-        "receptive_field": None if layer.receptive_field is None else list(layer.receptive_field),
-        "jump": None if layer.jump is None else list(layer.jump),
+        "receptive_field": None if field is None else list(field.sizes),
+        "receptive_field_kind": None if field is None else field.kind,
+        "jump": None if field is None else list(field.jump),
         "file": _file(node, graph, files),
         "line": node.origin.span.line,
     }

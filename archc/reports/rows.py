@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from archc.ir.costs import Costs, Layer, Memory
 from archc.ir.graph import Node
+from archc.ir.receptive_fields import Extents
 
-Cell = str | int | tuple[int, ...] | None
+Cell = str | int | tuple[int, ...] | Extents | None
 
 TIMES = " \u00d7 "
 
@@ -34,7 +35,7 @@ COLUMNS = (
     Column("receptive field", "receptive_field", lambda layer: layer.receptive_field, 4),
 )
 """MACs (multiply-accumulates) and activations (elements written) are of one sample; a receptive
-field is in elements of each spatial axis of the input."""
+field is in elements of each spatial axis of the input, of the position that sees most."""
 
 
 class Row(NamedTuple):
@@ -48,7 +49,10 @@ class Row(NamedTuple):
 
 
 def human(cell: Cell) -> str:
-    """A cell as people read it: thousands separated, shapes with ×."""
+    """A cell as people read it: thousands separated, shapes with ×, upper bounds with ≤."""
+    if isinstance(cell, Extents):
+        marks = {"all": "all", "exact": human(cell.sizes), "at most": f"\u2264 {human(cell.sizes)}"}
+        return marks[cell.kind]
     if isinstance(cell, tuple):
         return TIMES.join(str(size) for size in cell)
     if isinstance(cell, int):
@@ -58,6 +62,8 @@ def human(cell: Cell) -> str:
 
 def machine(cell: Cell) -> str:
     """A cell as programs read it: bare digits, shapes with x, empty where there is nothing."""
+    if isinstance(cell, Extents):
+        return machine(cell.sizes)
     if isinstance(cell, tuple):
         return "x".join(str(size) for size in cell)
     return "" if cell is None else str(cell)

@@ -76,8 +76,6 @@ def main():
             width //= fields["stride"]
             shape = f"{channels} × {height} × {width}"
         elif op == "flatten":
-            field += (height - 1) * jump
-            jump *= height
             channels, height, width = channels * height * width, 1, 1
             shape = f"{channels}"
         elif op == "dense":
@@ -87,7 +85,8 @@ def main():
             shape = f"{channels}"
         written = 0 if op == "flatten" else channels * height * width
         name = f"{op}_{counts[op]}"
-        figures = (f"{weights:,}", f"{work:,}", f"{written:,}", f"{field} × {field}")
+        seen = f"{field} × {field}" if height > 1 else "all"
+        figures = (f"{weights:,}", f"{work:,}", f"{written:,}", seen)
         lines.append(("  " * depth + name, op, shape, *figures))
         params += weights
         macs += work

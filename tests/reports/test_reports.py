@@ -86,6 +86,7 @@ def test_json_tells_what_the_contract_says(tiny: Network) -> None:
         "macs": 2304,
         "activations": 256,
         "receptive_field": [3, 3],
+        "receptive_field_kind": "exact",
         "jump": [1, 1],
         "file": "tiny.yaml",
         "line": 11,
