@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint verify differential benchmarks generated setup browser clean
+.PHONY: demo test lint verify search differential benchmarks generated setup browser clean
 
 demo: $(VENV)/torch
 	$(BIN)/archc build specs/lenet5.yaml --backend torch
@@ -24,6 +24,10 @@ lint: $(VENV)/dev
 # Every spec, in float64: ten minutes and 12 GiB.
 verify: $(VENV)/dev
 	set -e; for spec in specs/*.yaml; do $(BIN)/archc verify $$spec; done
+
+# The property tests on examples drawn at random, other ones in every run.
+search: $(VENV)/dev
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n 2 -m hypothesis
 
 # 10,000 random specs, 75 minutes on two cores. What came of them is in the record, seeds that it has
 # are passed over: remove it to run all of them again.

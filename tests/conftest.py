@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
 from archc.verify import Workers
@@ -19,6 +21,11 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# The same examples in every run, so that a verdict is the same twice; `make search` draws others.
+settings.register_profile("same", derandomize=True, database=None)
+settings.register_profile("search", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture(scope="session")

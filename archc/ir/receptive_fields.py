@@ -15,7 +15,7 @@ affine rule that covers them takes their place, and the extent is an upper bound
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import ceil, floor, gcd, lcm
+from math import floor, gcd, lcm
 from typing import Literal, NamedTuple, TypeAlias
 
 from archc.ops.axes import Axes
@@ -25,6 +25,8 @@ LONGEST_PERIOD = 1024
 """Phases of one field that are kept."""
 MOST_STRANDS = 4
 """Grids of one field that are kept apart."""
+ROUNDING = 1e-6
+"""By which the ends of a cover may be off."""
 
 Ends: TypeAlias = "tuple[int, int] | None"
 """The lowest and the highest input element seen; None where a position sees none."""
@@ -331,7 +333,8 @@ def _largest(rule: tuple[Strand, ...] | Cover, positions: range) -> tuple[int, b
         if period <= LONGEST_PERIOD * MOST_STRANDS:
             return max(_extents(rule, _telling(rule, period, positions)), default=0), True
         rule = _widest([_cover((strand,)) for strand in rule], positions.stop)
-    return floor(rule.last) - ceil(rule.first) + 1, False
+    # A closed interval holds at most so many integers, wherever it lies.
+    return floor(rule.last - rule.first + ROUNDING) + 1, False
 
 
 def _telling(rule: tuple[Strand, ...], period: int, positions: range) -> Iterator[int]:

@@ -144,6 +144,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stacks")
 
 
+@pytest.mark.hypothesis
 def test_random_stacks_see_what_their_steps_see(folder: Path) -> None:
     checked = 0
 
