@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from archc.api import Network
 from archc.diagnostics import SourceText
-from archc.ir.costs import Costs
 from archc.ops import MERGES, OPS
 from archc.ops.axes import Axes, axes_of
 from archc.ops.base import ShapeError
 from archc.ops.fields import fields_of
-from archc.spec import Spec, read_source
+from archc.spec import read_source
 
 CASES = Path(__file__).parent / "cases"
 
@@ -59,8 +59,8 @@ class Batch(NamedTuple):
     def __str__(self) -> str:
         return " and ".join(map(str, self.inputs))
 
-    def network(self) -> tuple[Spec, Costs]:
-        """The network, read from its text. Raises SpecError."""
+    def network(self) -> Network:
+        """The network that computes the cases. Raises SpecError."""
         layers: list[dict[str, Any]] = []
         for number, case in enumerate(self.cases):
             ends = []
@@ -73,15 +73,20 @@ class Batch(NamedTuple):
             source: Any = ends if len(ends) > 1 else ends[0]
             fields = None if case.op in MERGES else case.fields
             layers.append({case.op: fields, "from": source, "name": f"case_{number}"})
-        document = {
-            "archc": 1,
-            "name": "ops",
-            "inputs": {f"input_{n}": axes.as_dict() for n, axes in enumerate(self.inputs)},
-            "layers": layers,
-            "outputs": [f"case_{number}" for number in range(len(self.cases))],
-        }
-        spec = read_source(SourceText("ops.yaml", json.dumps(document)), "/", "/ops.yaml")
-        return spec, spec.checked()
+        return network(
+            {
+                "inputs": {f"input_{n}": axes.as_dict() for n, axes in enumerate(self.inputs)},
+                "layers": layers,
+                "outputs": [f"case_{number}" for number in range(len(self.cases))],
+            }
+        )
+
+
+def network(body: Mapping[str, Any]) -> Network:
+    """The network of a spec without its name, read from text. Raises SpecError."""
+    text = json.dumps({"archc": 1, "name": "network", **body})
+    spec = read_source(SourceText("network.yaml", text), "/", "/network.yaml")
+    return Network(spec, spec.checked())
 
 
 @cache

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import ast
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from archc.api import Network
 from archc.backends import BACKENDS
-from archc.diagnostics import SourceText
-from archc.spec import read_source
+from tests.backends.ops.cases import network
 
 TABLE: dict[str, dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name("emitted.yaml").read_text(encoding="utf-8")
 )
-
-
-def network(body: dict[str, Any]) -> Network:
-    """The network of a spec that has no name."""
-    text = json.dumps({"archc": 1, "name": "network", **body})
-    spec = read_source(SourceText("network.yaml", text), "/", "/network.yaml")
-    return Network(spec, spec.checked())
 
 
 def expressions(source: str) -> list[str]:
