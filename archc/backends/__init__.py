@@ -55,6 +55,11 @@ def backend(name: str) -> Backend:
     return loaded
 
 
+def title(name: str) -> str:
+    """What the framework of a backend is called; of an unknown backend the name."""
+    return backend(name).title if name in names() else name
+
+
 def compile_network(name: str, network: Network) -> Emitted:
     """What a backend makes of a network.
 
