@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from archc import backends
+from archc.ops import OPS
+
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "archc"
 SPECS = PACKAGE.parent / "specs"
@@ -29,7 +32,7 @@ ir
 codegen language
 ops
 files
-diagnostics records
+diagnostics plugins records
 """
 """The rooms of the package, from the top floor down: imports run downwards alone, and on one floor
 within a room alone. A room is a folder, or a module, at the root of the package."""
@@ -87,6 +90,33 @@ def test_imports_run_downwards(module: str) -> None:
         if other != own and depth[other] <= depth[own]
     }
     assert wrong == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_outside_a_backend_s_folder_names_it(module: str) -> None:
+    folders = [folder.removeprefix("archc.") for folder in backends.BUILT_IN.values()]
+    # Training is written for each backend by hand; the registry has the folders. Keras may run on
+    # another backend's framework.
+    if module.startswith((*folders, "training")) or module == "backends":
+        return
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert texts.isdisjoint(backends.BUILT_IN)
+    assert not [one for one in _imported(MODULES[module]) if one.startswith(tuple(folders))]
+
+
+LISTS_NO_OPS = ("weights", "verify", "backends.runtime", "ir.network", "ir.trainability")
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if one.startswith(LISTS_NO_OPS)])
+def test_what_is_true_of_an_op_is_asked_of_it(module: str) -> None:
+    families = {f"ops.{name}" for name in _families()}
+    assert _imported(MODULES[module]).isdisjoint({"ops", *families})
+
+
+def _families() -> set[str]:
+    """The modules that define ops."""
+    return {op.__module__.rpartition(".")[2] for op in OPS.values()}
 
 
 def test_no_imports_run_in_a_circle() -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from archc.backends.base import LoweredLayer, Lowering, LoweringContext
+from archc.backends.extensions import extension
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref, Value
 
 LONGEST_PICTURE = 60
@@ -73,13 +74,21 @@ HelperSource = Callable[[str], tuple[tuple[str, ...], str]]
 """From a helper's name to its import statements and its text."""
 
 
-def helpers_beside(module: str, files: Mapping[str, str]) -> HelperSource:
-    """Reads the helpers of a backend: `files` in the folder `helpers` beside the module's file."""
+def helpers_beside(backend: str, module: str, files: Mapping[str, str]) -> HelperSource:
+    """Reads the helpers of a backend: `files` in the folder `helpers` beside the module's file, and
+    those of packages from outside."""
     folder = os.path.join(os.path.dirname(module), "helpers")
 
     def helper_source(name: str) -> tuple[tuple[str, ...], str]:
-        with open(os.path.join(folder, files[name]), encoding="utf-8") as stream:
+        own = files.get(name)
+        path = extension(backend).helpers[name] if own is None else os.path.join(folder, own)
+        with open(path, encoding="utf-8") as stream:
             imports, text = stream.read().split("\n\n\n", 1)
         return tuple(line for line in imports.splitlines() if line), text.rstrip("\n")
 
     return helper_source
+
+
+def helper_names(backend: str, files: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of a backend's helpers, then of those of packages from outside."""
+    return (*files, *extension(backend).helpers)

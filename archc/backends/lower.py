@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from archc.backends.base import Backend, LoweredLayer, LoweringContext, Refusal
 from archc.backends.blocks.items import LoweredLayers
+from archc.backends.extensions import extension
 from archc.codegen.rewrite import unify
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.diagnostics import Diagnostic, SpecError
@@ -40,10 +41,14 @@ def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer,
 
 
 def _lower(context: LoweringContext, backend: Backend) -> tuple[LoweredLayer, ...]:
+    """The layers of an op by the backend's own tables, or by those of the op's package."""
     kind = type(context.op)
-    if kind in backend.refused:
-        raise Refusal(backend.refused[kind])
-    return backend.lowerings[kind](context)
+    for tables in (backend, extension(backend.name)):
+        if kind in tables.refused:
+            raise Refusal(tables.refused[kind])
+        if kind in tables.lowerings:
+            return tables.lowerings[kind](context)
+    raise Refusal(f"no package lowers `{context.op.name}` there")
 
 
 def _is_nonnegative(node: Node, incoming: bool) -> bool:

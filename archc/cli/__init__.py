@@ -16,6 +16,7 @@ import click
 from archc import __version__
 from archc.cli import streams
 from archc.diagnostics import SpecError
+from archc.plugins import PluginError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -102,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         streams.tell(full(error.diagnostics, streams.colors(sys.stderr)))
         return exit_code(error.diagnostics)
+    except PluginError as error:
+        streams.tell(f"archc: {error}")
+        return 2
     except Exception as error:
         if debug:
             from traceback import format_exc

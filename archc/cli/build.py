@@ -56,6 +56,8 @@ def command(
     if watch and (check or stdout or "-" in specs):
         raise click.UsageError("--watch takes files, and no --check or --stdout")
     names = list(backends.names()) if backend == "all" else [backend]
+    if training and not _is_trainable(names):
+        raise click.UsageError(f"the {backend} backend trains no networks")
     wanted = Wanted(names, read_settings(settings), training)
     if watch:
         from archc.cli.watching import watch as whenever_changed
@@ -70,6 +72,10 @@ def command(
     if check:
         return _check(files, folder)
     return _write(files, folder, force)
+
+
+def _is_trainable(names: Sequence[str]) -> bool:
+    return any(backends.backend(name).trainer is not None for name in names)
 
 
 class Wanted(NamedTuple):

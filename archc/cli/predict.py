@@ -7,7 +7,7 @@ import tempfile
 
 import click
 
-from archc import backends, training
+from archc import training
 from archc.api import load
 from archc.cli import streams
 from archc.cli.options import not_installed
@@ -24,7 +24,7 @@ from archc.training import launch
 @click.option("--weights", metavar="best|last|FILE", help="Which weights: by default the best.")
 @click.option(
     "--backend",
-    type=click.Choice(backends.names()),
+    type=click.Choice(training.trainable()),
     help="What to compute with: by default what the run was trained with.",
 )
 @click.option("--device", metavar="NAME", help="auto, cpu or cuda.")

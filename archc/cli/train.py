@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import click
 
-from archc import backends, training
+from archc import training
 from archc.api import Network, load
 from archc.cli import completing, streams
 from archc.cli.options import not_installed, read_settings, set_option, tell_unchecked
@@ -23,7 +23,7 @@ PASSED = ("validation", "epochs", "seed", "device", "precision")
 
 @click.command("train", help="Train a network by the recipe in its spec.")
 @click.argument("spec", metavar="SPEC", shell_complete=completing.specs)
-@click.option("--backend", type=click.Choice(backends.names()), required=True)
+@click.option("--backend", type=click.Choice(training.trainable()), required=True)
 @click.option(
     "--data",
     required=True,

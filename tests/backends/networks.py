@@ -7,11 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from archc import backends
 from archc.api import Network, load
 
 SPECS = Path(__file__).parents[2] / "specs"
 SHIPPED = sorted(path.stem for path in SPECS.glob("*.yaml"))
-BACKENDS = ("torch", "keras")
+BACKENDS = backends.names()
 
 
 @cache

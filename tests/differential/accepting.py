@@ -6,9 +6,8 @@ import json
 from math import ceil
 from typing import Any
 
-from archc.backends.keras import BACKEND as KERAS
+from archc import backends
 from archc.backends.lower import lower_graph
-from archc.backends.torch import BACKEND as TORCH
 from archc.diagnostics import SourceText, SpecError
 from archc.ir.costs import Costs
 from archc.ops.base import Op
@@ -37,8 +36,8 @@ def accepted(document: dict[str, Any]) -> Costs | None:
     """The costs of a spec; None where it is not to be kept."""
     try:
         _, costs = read(json.dumps(document))
-        lower_graph(costs.graph, TORCH)
-        lower_graph(costs.graph, KERAS)
+        for name in backends.names():
+            lower_graph(costs.graph, backends.backend(name))
     except SpecError:
         return None
     sizes = [layer.node.output.elements for layer in costs.layers]

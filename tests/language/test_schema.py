@@ -12,7 +12,7 @@ import yaml
 
 from archc.language.names import PATTERN
 from archc.language.schema import text
-from archc.language.schema.__main__ import serialized
+from archc.language.schema.derive import serialized
 from archc.ops import FAMILIES, MERGES, OPS
 from archc.ops.base import is_bare
 from archc.ops.fields import fields_of

@@ -20,6 +20,7 @@ from archc.backends.blocks.dataflow import Uses, is_empty
 from archc.backends.blocks.items import Item, LoweredLayers, LoweredOp, LoweredScope, ModuleOutline
 from archc.backends.blocks.outline import outline
 from archc.backends.blocks.placements import definition_of, placings
+from archc.backends.constructors import helper_names
 from archc.backends.keras.functions import (
     Body,
     block_function,
@@ -108,7 +109,7 @@ def compile_network(network: Network) -> Emitted:
     separator = _separator(graph, stages)
     placements = _placements(made, graph, uses, stages, separator)
     renamed = _function_names(graph, made)
-    taken = frozenset({*HELPERS, *renamed.values()})
+    taken = frozenset({*helper_names("keras", HELPERS), *renamed.values()})
     blocks = [
         block_function(
             replace(one, name=renamed[one.name], items=tuple(_called(one.items, renamed))),
@@ -180,7 +181,14 @@ def _function_names(graph: Graph, made: ModuleOutline) -> dict[str, str]:
     hides."""
     lists = [made.arguments, *(one.arguments for one in made.definitions)]
     arguments = [argument.name for one in lists for argument in one]
-    taken = {*BACKEND.reserved, *BUILTINS, *EMITTED, *arguments, *input_axes(graph)}
+    taken = {
+        *BACKEND.reserved,
+        *helper_names("keras", HELPERS),
+        *BUILTINS,
+        *EMITTED,
+        *arguments,
+        *input_axes(graph),
+    }
     names: dict[str, str] = {}
     for definition in made.definitions:
         name = function_name(definition)
@@ -358,7 +366,7 @@ def _module(graph: Graph, functions: Sequence[FunctionDef]) -> str:
     """The whole file: imports, the helpers that are used, the functions, and a first run."""
     body: list[Statement] = [*functions, _main(graph), run_main()]
     used = names_in(body)
-    helpers = [helper_source(name) for name in HELPERS if name in used]
+    helpers = [helper_source(name) for name in helper_names("keras", HELPERS) if name in used]
     wanted = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])
     return render(
         Module(

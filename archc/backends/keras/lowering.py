@@ -69,7 +69,7 @@ NORM = {"weight": "gamma", "bias": "beta"}
 BATCH_NORM = {**NORM, "running_mean": "moving_mean", "running_var": "moving_variance"}
 """The variables of normalisations, by those of the ops."""
 
-helper_source = helpers_beside(__file__, HELPERS)
+helper_source = helpers_beside("keras", __file__, HELPERS)
 
 
 def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:

@@ -22,7 +22,7 @@ from archc.backends.runtime.random_values import Draw, drawn
 PLAN, SOURCE, SUMMARY = "plan.json", "emitted.py", "summary.json"
 
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
-"""What Keras makes text bold with."""
+"""What frameworks make text bold with."""
 
 
 class Fault(Exception):

@@ -20,7 +20,7 @@ STORABLE = {
 ORDER = "archc-order"
 GROUPS = "archc-groups"
 """In the metadata of a file that a process has made of another: the names of its arrays in the
-order of the model; their names by Keras' groups."""
+order of the model; their names by others that do not hang on what layers are called."""
 
 
 def write_safetensors(path: str, arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ from archc.backends.base import Backend, Emitted, Placement, Runner, Runtime, Tr
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Definition, LoweredLayers, ModuleOutline
 from archc.backends.blocks.outline import outline
+from archc.backends.constructors import helper_names
 from archc.backends.layouts import unchanged
 from archc.backends.lower import lower_graph, symbolic_arguments
 from archc.backends.module import (
@@ -105,7 +106,7 @@ def _write(network: Network) -> tuple[LoweredLayers, ModuleOutline, Classes]:
     graph = costs.graph
     stages = lower_graph(graph, BACKEND)
     arguments = symbolic_arguments(network, stages, BACKEND)
-    taken = [*BACKEND.reserved]
+    taken = [*BACKEND.reserved, *helper_names("torch", HELPERS)]
     made = outline(graph, stages, arguments, passes_width=True, taken=taken)
     taken += [graph.about.class_name, *(one.name for one in made.definitions)]
     classes = Classes(Uses(graph), taken)
@@ -134,7 +135,7 @@ def _module(graph: Graph, classes: Sequence[ClassDef]) -> str:
     """The whole file: imports, the helpers that are used, the classes, and a first run."""
     body: list[Statement] = [*classes, _build_model(graph), _main(graph), run_main()]
     used = names_in(body)
-    helpers = [helper_source(name) for name in HELPERS if name in used]
+    helpers = [helper_source(name) for name in helper_names("torch", HELPERS) if name in used]
     wanted = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])
     return render(
         Module(

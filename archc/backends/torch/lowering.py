@@ -59,7 +59,7 @@ LONGEST_CHAIN = 16
 """Values in one chain of `a + b + ...`."""
 
 
-helper_source = helpers_beside(__file__, HELPERS)
+helper_source = helpers_beside("torch", __file__, HELPERS)
 
 
 def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from archc.backends.constructors import helper_names
 from archc.backends.runtime.exchange import Fault, Folder, of_exception, serve
 from archc.backends.torch.lowering import HELPERS
 
@@ -339,7 +340,7 @@ def _is_leaf(module: Any) -> bool:
 
     kind = type(module)
     layer = kind.__module__.startswith("torch.nn.") and not isinstance(module, nn.Sequential)
-    return layer or kind.__name__ in HELPERS
+    return layer or kind.__name__ in helper_names("torch", HELPERS)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from archc.language.schema import PATH
-from archc.language.schema.derive import derive
-
-
-def serialized() -> str:
-    """The schema as it is shipped."""
-    return json.dumps(derive(), indent=1) + "\n"
-
+from archc.language.schema.derive import serialized
 
 if __name__ == "__main__":
     with open(PATH, "w", encoding="utf-8") as file:

@@ -7,6 +7,8 @@ Every alternative carries `x-expected`, the words an error message uses for it.
 
 from __future__ import annotations
 
+import json
+
 from archc.language.names import PATTERN
 from archc.language.recipe import Training, doc_of, group_schema
 from archc.ops import MERGES, OPS
@@ -241,3 +243,8 @@ def derive() -> Schema:
         "anyOf": [{"required": ["layers"]}, {"required": ["extends"]}],
         "definitions": {"step": _step()},
     }
+
+
+def serialized() -> str:
+    """The schema as JSON text."""
+    return json.dumps(derive(), indent=1) + "\n"

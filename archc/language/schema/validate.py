@@ -76,7 +76,7 @@ def validate(document: Value) -> Findings:
 
 @cache
 def _shipped() -> tuple[Any, Any]:
-    """The shipped schema and its validator: a program that reads many specs makes them once."""
+    """The schema and its validator: a program that reads many specs makes them once."""
     import jsonschema_rs  # a heavy import that `archc --help` does not pay
 
     schema = json.loads(text())

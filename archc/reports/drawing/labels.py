@@ -126,9 +126,11 @@ def _short(value: object, rank: int) -> str:
 
 
 def family(op: Op) -> str:
-    """The family of an op: its module's name (`convolution`, `merge`), or `input`."""
-    module = type(op).__module__.rpartition(".")[2]
-    return "input" if module == "graph" else module
+    """The family of an op: the name of its module (`convolution`, `merge`), or `input`. An op of a
+    package from outside has that of the class it is derived from, if any but `Op`."""
+    modules = (kind.__module__ for kind in type(op).__mro__)
+    module = next(one for one in modules if one.startswith("archc.")).rpartition(".")[2]
+    return {"graph": "input", "base": "shape"}.get(module, module)
 
 
 def region_label(region: Region) -> str:

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from archc import backends
 from archc.diagnostics import visible
 from archc.reports.html import text
 from archc.training.report import confusion, curves
@@ -26,7 +27,6 @@ from archc.training.report.svg import Panel, number
 
 MOST_ROWS = 1000
 LONGEST_VALUE = 200
-BACKENDS = {"torch": "PyTorch", "keras": "Keras"}
 COLUMNS = {
     "loss": ("loss", "{:.4f}"),
     "accuracy": ("accuracy", "{:.2%}"),
@@ -57,7 +57,7 @@ def report(run: Run) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}: a run</title>\n<style>{style}</style>\n</head>\n<body>\n"
         f"<header>\n<h1>{title}</h1>\n"
-        f'<p class="quiet">trained in {text(BACKENDS.get(backend, backend[:40]))}</p>\n'
+        f'<p class="quiet">trained in {text(backends.title(backend[:40]))}</p>\n'
         f"{_totals(run)}</header>\n<main>\n{_curves(run)}{_validated(run)}{_settings(run)}"
         "</main>\n</body>\n</html>\n"
     )

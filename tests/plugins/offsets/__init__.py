@@ -1,0 +1,1 @@
+"""A package from outside: an op with a weight, lowered on two backends, and a backend."""
