@@ -13,6 +13,11 @@ from archc.api import Network, load
 SPECS = Path(__file__).parents[2] / "specs"
 SHIPPED = sorted(path.stem for path in SPECS.glob("*.yaml"))
 BACKENDS = backends.names()
+STRUCTURES = {
+    path.stem: path.read_text(encoding="utf-8")
+    for path in sorted((Path(__file__).parent / "structures").glob("*.yaml"))
+}
+"""The texts of small specs, one for each way in which parts of a network hang together."""
 
 
 @cache

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.networks import BACKENDS, SHIPPED, SPECS, source, written
-from tests.backends.structures import STRUCTURES
+from tests.backends.networks import BACKENDS, SHIPPED, SPECS, STRUCTURES, source, written
 
 ROOT = SPECS.parent
 HEADER = re.compile(

@@ -17,8 +17,7 @@ np = pytest.importorskip("numpy")
 from archc.api import Network  # noqa: E402
 from tests.backends.agreement import assert_agree  # noqa: E402
 from tests.backends.keras_side import canonical, in_order_of_use, layers_by_node, shapes_alone  # noqa: E402
-from tests.backends.networks import BACKENDS, module, written  # noqa: E402
-from tests.backends.structures import STRUCTURES  # noqa: E402
+from tests.backends.networks import BACKENDS, STRUCTURES, module, written  # noqa: E402
 from tests.backends.torch_side import events_by_node  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.keras]

@@ -31,13 +31,12 @@ ROUNDS, EPOCHS = 4, 4
 BATCH = 128
 
 AUGMENTATION = "  augment: {rotation: 10, shift: 0.1, zoom: 0.1}\n"
-RECIPE = f"""\
+RECIPE = """\
 training:
-  inputs: {{pad: 2, standardize: dataset}}
-  batch_size: {BATCH}
-  epochs: {EPOCHS}
+  inputs: {pad: 2, standardize: dataset}
   validation: 0
 """
+RECIPE += f"  batch_size: {BATCH}\n  epochs: {EPOCHS}\n"
 
 KERAS = """
 import sys

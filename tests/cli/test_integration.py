@@ -275,7 +275,7 @@ def test_a_base_that_is_no_spec_is_told(repository: Repository) -> None:
 
 def test_what_is_too_long_for_a_comment_is_cut(repository: Repository) -> None:
     steps = "\n".join("  - dense: 4" for _ in range(2000))
-    repository.write("long", f"archc: 1\nname: long\ninput: {{features: 4}}\nlayers:\n{steps}\n")
+    repository.write("long", "archc: 1\nname: long\ninput: {features: 4}\nlayers:\n" + steps + "\n")
     repository.commit()
     assert repository.step("compare").returncode == 0
     assert 50_000 < len(repository.told.encode()) < 65_536

@@ -13,7 +13,11 @@ from archc import cli
 from archc.api import load
 
 SPECS = Path(__file__).parents[2] / "specs"
-SMALL = "archc: 1\nname: {name}\ntitle: {title}\ninput: {{features: 4}}\nlayers: [dense: {units}]\n"
+
+
+def small(name: str, title: str, units: int) -> str:
+    head = f"archc: 1\nname: {name}\ntitle: {title}\n"
+    return head + "input: {features: 4}\n" + f"layers: [dense: {units}]\n"
 
 
 @pytest.fixture
@@ -26,8 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("specs/a.yaml", "large", 30),
         ("specs/more/c.yaml", "medium", 10),
     ):
-        text = SMALL.format(name=name, title=f"The {name} one", units=units)
-        (tmp_path / path).write_text(text)
+        (tmp_path / path).write_text(small(name, f"The {name} one", units))
     return tmp_path
 
 
@@ -63,7 +66,7 @@ def test_sorting(
     folder: Path, capsys: pytest.CaptureFixture[str], key: str, names: list[str]
 ) -> None:
     # By parameters and by MACs the order is another one than by name.
-    (folder / "specs" / "b.yaml").write_text(SMALL.format(name="zero", title="z", units=99))
+    (folder / "specs" / "b.yaml").write_text(small("zero", "z", 99))
     names = ["zero", "large", "medium"] if key != "name" else ["large", "medium", "zero"]
     assert [spec["name"] for spec in listed(capsys, "--sort", key)] == names
 
@@ -131,7 +134,7 @@ def test_titles_give_way_on_a_narrow_terminal(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     title = "A title that is far too long for a terminal of eighty columns, and longer still"
-    (folder / "specs" / "a.yaml").write_text(SMALL.format(name="large", title=title, units=30))
+    (folder / "specs" / "a.yaml").write_text(small("large", title, 30))
     monkeypatch.setattr(cli.streams, "terminal_width", lambda: 80)
     assert cli.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -144,7 +147,7 @@ def test_a_title_does_not_widen_every_line_without_end(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     title = f'"of two\\nlines {"x" * 9000}"'
-    (folder / "specs" / "a.yaml").write_text(SMALL.format(name="large", title=title, units=30))
+    (folder / "specs" / "a.yaml").write_text(small("large", title, 30))
     assert cli.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) < 200

@@ -17,7 +17,7 @@ from archc.ir.graph import Graph, Node, Region
 from archc.language.reader import parse
 from archc.reports.resolved import Unwritable, resolved
 from archc.spec import read_source, read_spec
-from tests.backends.structures import STRUCTURES
+from tests.backends.networks import STRUCTURES
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*(ROOT / "specs").glob("*.yaml"), *(ROOT / "tests/regressions").glob("*.yaml")])
@@ -219,15 +219,18 @@ def test_odd_networks_stay_the_same(name: str) -> None:
 LONG = "d" * 64
 
 UNWRITABLE = {
-    "a name with its position": f"layers: [{{repeat: 2, layers: [{{relu: , name: {LONG}}}]}}]",
-    "a text above 1 MiB": f"layers: [{{repeat: 15000, layers: [{{relu: , name: {LONG[:57]}}}]}}]",
+    "a name with its position": (2, LONG),
+    "a text above 1 MiB": (15000, LONG[:57]),
 }
 
 
 @pytest.mark.parametrize("name", UNWRITABLE)
 def test_what_no_spec_can_say_is_refused(name: str, tmp_path: Path, capsys: Any) -> None:
     path = tmp_path / "spec.yaml"
-    path.write_text(f"archc: 1\nname: net\ninput: {{features: 4}}\n{UNWRITABLE[name]}\n")
+    count, step = UNWRITABLE[name]
+    layers = [{"repeat": count, "layers": [{"relu": None, "name": step}]}]
+    document = {"archc": 1, "name": "net", "input": {"features": 4}, "layers": layers}
+    path.write_text(json.dumps(document))
     with pytest.raises(Unwritable):
         resolved(built(path.read_text()))
     assert cli.main(["show", str(path), "--resolved"]) == 1
@@ -325,7 +328,7 @@ outputs: [tail, add_1]
 
 def test_token_ids() -> None:
     text = "archc: 1\nname: net\ninput: {tokens: 4, dtype: int32}\n"
-    costs = built(f"{text}layers: [{{relu: , when: false}}]\n")
+    costs = built(text + "layers: [{relu: , when: false}]\n")
     assert told(built(resolved(costs)).graph) == told(costs.graph)
 
 

@@ -14,7 +14,7 @@ from archc.language.reader import decode
 from archc.spec import read_source
 
 Step = Any
-HEAD = "archc: 1\nname: {name}\ninput: {{channels: 3, height: 32, width: 32}}\nlayers:\n"
+IMAGE = "input: {channels: 3, height: 32, width: 32}\n"
 
 
 def read(text: str) -> Costs:
@@ -22,9 +22,9 @@ def read(text: str) -> Costs:
     return read_source(decode(text.encode(), "spec.yaml"), "/nowhere", "/nowhere/spec.yaml").build()
 
 
-def network(name: str, steps: str) -> Costs:
+def network(name: str, steps: str, image: str = IMAGE) -> Costs:
     """The network of some steps on a picture."""
-    return read(HEAD.format(name=name) + steps)
+    return read(f"archc: 1\nname: {name}\n{image}layers:\n{steps}")
 
 
 def compared(a: str, b: str) -> Difference:

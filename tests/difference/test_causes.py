@@ -6,7 +6,7 @@ from pathlib import Path
 
 from archc.api import load
 from archc.difference import Difference, difference
-from tests.difference.networks import HEAD, compared, network, read
+from tests.difference.networks import IMAGE, compared, network
 
 SPECS = Path(__file__).parents[2] / "specs"
 
@@ -90,7 +90,7 @@ def test_a_layer_in_place_of_another() -> None:
 def test_the_network_input() -> None:
     found = difference(
         network("a", STEPS),
-        read(HEAD.format(name="b").replace("channels: 3", "channels: 4") + STEPS),
+        network("b", STEPS, image=IMAGE.replace("channels: 3", "channels: 4")),
     )
     assert params(found) == {"network input": (8 * 9, 8 * 9)}
 

@@ -8,7 +8,7 @@ import re
 from archc.difference import Difference, difference
 from archc.reports.difference import table
 from archc.reports.difference_markdown import comment
-from tests.difference.networks import HEAD, compared, network, read
+from tests.difference.networks import IMAGE, compared, network
 
 A = """\
   - conv: {filters: 8, kernel_size: 3, padding: 1}
@@ -126,7 +126,7 @@ def test_names_and_sections_make_no_difference() -> None:
 
 def test_a_larger_input_alone_is_a_difference() -> None:
     steps = "  - global_avg_pool\n  - dense: 2\n"
-    larger = read(HEAD.format(name="b").replace("32", "64") + steps)
+    larger = network("b", steps, image=IMAGE.replace("32", "64"))
     found = difference(network("a", steps), larger)
     assert set(statuses(found)) == {"same"}
     assert not found.is_empty

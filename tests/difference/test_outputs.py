@@ -6,6 +6,7 @@ then read each of the differences.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -55,11 +56,11 @@ def test_no_golden_file_is_left_over() -> None:
 
 
 def test_a_comment_stays_below_what_a_forge_takes() -> None:
-    steps = "".join(
-        f"  - conv: {{filters: {8 + index % 5}, kernel_size: 1}}\n    name: {'n' * 40}{index}\n"
+    steps = [
+        {"conv": {"filters": 8 + index % 5, "kernel_size": 1}, "name": f"{'n' * 40}{index}"}
         for index in range(400)
-    )
-    found = compared("  - relu\n", steps)
+    ]
+    found = compared("  - relu\n", "".join(f"  - {json.dumps(step)}\n" for step in steps))
     told = comment(found)
     assert len(told) < 65_536
     assert told.count("\n| added |") == MOST_ROWS - 1

@@ -20,7 +20,7 @@ DRAWN = ("boolean", "integer", "number")
 Step = dict[str, Any]
 
 
-class LoweringContext(NamedTuple):
+class Site(NamedTuple):
     """Where a value stands: an entry of a mapping or list, called after its field."""
 
     holder: Any
@@ -67,37 +67,33 @@ def op_of(step: Step) -> str | None:
     return next((name for name in step if name in OPS and name not in MERGES), None)
 
 
-def sites(
-    steps: Iterable[Step], blocks: Mapping[str, Mapping[str, Parameter]]
-) -> Iterator[LoweringContext]:
+def sites(steps: Iterable[Step], blocks: Mapping[str, Mapping[str, Parameter]]) -> Iterator[Site]:
     """Where values of fields and of blocks' parameters stand in steps, outer ones first."""
     for step in walk(steps):
         name = op_of(step)
         if name is not None:
             for field in fields_of(OPS[name]):
                 if field.name in step[name]:
-                    yield from _inside(
-                        LoweringContext(step[name], field.name, field.kind.schema, field.name)
-                    )
+                    yield from _inside(Site(step[name], field.name, field.kind.schema, field.name))
         for param in step.get("with", ()):
             schema = blocks[step["block"]][param].schema
-            yield from _inside(LoweringContext(step["with"], param, schema, param))
+            yield from _inside(Site(step["with"], param, schema, param))
 
 
-def _inside(site: LoweringContext) -> Iterator[LoweringContext]:
+def _inside(site: Site) -> Iterator[Site]:
     data = site.value
     if isinstance(data, str) and data.startswith("$"):
         return
     schema = _matching(site.schema, data)
     if isinstance(data, dict):
         for key in data:
-            yield from _inside(LoweringContext(data, key, schema["properties"][key], key))
+            yield from _inside(Site(data, key, schema["properties"][key], key))
         return
     if '"$' not in json.dumps(data):  # else what is written there has names of its own scope
         yield site
     if isinstance(data, list):
         for index in range(len(data)):
-            yield from _inside(LoweringContext(data, index, schema["items"], site.field))
+            yield from _inside(Site(data, index, schema["items"], site.field))
 
 
 def _matching(schema: Schema, data: Any) -> Schema:
@@ -111,7 +107,7 @@ def _matching(schema: Schema, data: Any) -> Schema:
 
 
 def lift(
-    random: Random, found: Iterable[LoweringContext], share: float, taken: Iterable[str] = ()
+    random: Random, found: Iterable[Site], share: float, taken: Iterable[str] = ()
 ) -> dict[str, Parameter]:
     """Put names in place of some values, none of them `taken`; a value that several sites have may
     get one name."""
@@ -151,7 +147,7 @@ def _free(field: str, names: set[str]) -> str:
     return name
 
 
-def express(random: Random, found: Iterable[LoweringContext], share: float) -> None:
+def express(random: Random, found: Iterable[Site], share: float) -> None:
     """Put expressions of the same value in place of some values."""
     for site in list(found):
         if random.random() < share and not isinstance(site.value, list):

@@ -23,7 +23,8 @@ ACTIVE = re.compile(r"(?<!\\)[$&#%_~^<>|\"`]")
 
 
 def costs_of(title: str) -> Costs:
-    text = f"archc: 1\nname: net_1\ntitle: {title}\ninput: {{features: 4}}\nlayers: [dense: 2]\n"
+    text = f"archc: 1\nname: net_1\ntitle: {title}\n"
+    text += "input: {features: 4}\nlayers: [dense: 2]\n"
     return read_source(SourceText("spec.yaml", text), ".", "spec.yaml").checked()
 
 

@@ -38,6 +38,7 @@ layers:
   - flatten
   - dense: $classes
 """
+VECTOR = "archc: 1\nname: small\ninput: {features: 6}\nlayers:\n"
 FIRST = HEAD.count("\n") + 1
 """The line on which what a test adds begins."""
 WHOLE = """\
@@ -262,7 +263,7 @@ def test_the_reference_names_every_field(capsys: pytest.CaptureFixture[str]) -> 
 )
 def test_a_bounded_end_has_no_cross_entropy(end: str, tmp_path: Path) -> None:
     """A softmax of what is at most 1 is never sure of a class."""
-    head = f"archc: 1\nname: small\ninput: {{features: 6}}\nlayers:\n{end}"
+    head = VECTOR + end
     with pytest.raises(SpecError) as refused:
         recipe(tmp_path, "training: {epochs: 2}\n", head)
     (fault,) = refused.value.diagnostics
@@ -284,8 +285,7 @@ def test_a_bounded_end_has_no_cross_entropy(end: str, tmp_path: Path) -> None:
 )
 def test_what_a_network_gives(end: str, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "small.yaml"
-    head = f"archc: 1\nname: small\ninput: {{features: 6}}\nlayers:\n{end}"
-    path.write_text(f"{head}training: {{epochs: 2}}\n", encoding="utf-8")
+    path.write_text(VECTOR + end + "training: {epochs: 2}\n", encoding="utf-8")
     assert output_kind(load(str(path), {}).costs.graph) == kind
 
 

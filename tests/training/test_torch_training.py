@@ -477,20 +477,17 @@ def test_vectors_train_too(runner: Runner, tmp_path: Path) -> None:
     assert rows(folder)[-1]["validation_accuracy"] > 0.9
 
 
-@pytest.mark.parametrize("axes", ["length: 8", "depth: 4, height: 4, width: 4"], ids=["1-D", "3-D"])
-def test_signals_and_volumes_train_too(axes: str, runner: Runner, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "shape"), [("signals", (8,)), ("volumes", (4, 4, 4))])
+def test_signals_and_volumes_train_too(
+    kind: str, shape: tuple[int, ...], runner: Runner, tmp_path: Path
+) -> None:
     """In a memory format that their axes have."""
-    shape = [int(one.split()[-1]) for one in axes.split(",")]
     labels = np.arange(120) % 2
     images = np.random.default_rng(0).normal(size=(120, *shape, 1)).astype(np.float32)
     images += labels.reshape(-1, *[1] * (len(shape) + 1))
     np.savez(tmp_path / "data.npz", images=images, labels=labels)
-    text = (
-        f"archc: 1\nname: digits\ninput: {{channels: 1, {axes}}}\nlayers:\n"
-        "  - conv: {filters: 3, kernel_size: 3}\n  - global_avg_pool\n  - dense: 2\n"
-        "training: {epochs: 8, optimizer: {adam: {learning_rate: 0.1}}}\n"
-    )
-    path = script(tmp_path, text)
+    spec = Path(__file__).parent / "specs" / f"{kind}.yaml"
+    path = script(tmp_path, spec.read_text(encoding="utf-8"))
     folder = tmp_path / "run"
     code = runner.run(path, "fit", "--data", tmp_path / "data.npz", "--out", folder)
     assert code == 0, runner.log.read_text()

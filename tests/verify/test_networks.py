@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,14 @@ from archc.verify import FixedTensors, Settings, WorkerError, Workers, outputs, 
 from archc.verify.runtimes import runtime_of
 
 ROOT = Path(__file__).parents[2]
+SPECS = Path(__file__).parent / "specs"
 HEAD = "archc: 1\nname: net\n"
-MAP = f"{HEAD}input: {{channels: 2, height: 6, width: 6}}\nlayers:\n"
+MAP = HEAD + "input: {channels: 2, height: 6, width: 6}\nlayers:\n"
+SPACE = HEAD + "input: {channels: 2, depth: 4, height: 4, width: 4}\nlayers:\n"
+
+
+def spec(name: str) -> Network:
+    return load(str(SPECS / f"{name}.yaml"), {})
 
 
 def network(folder: Path, text: str) -> Network:
@@ -40,15 +47,15 @@ def test_published_networks_agree(name: str, runtime: str, workers: Workers) -> 
     assert kinds.count("gradient") == learned
 
 
-def test_float32_has_its_own_tolerance(tmp_path: Path, workers: Workers) -> None:
-    net = network(tmp_path, f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n  - batch_norm\n")
+def test_float32_has_its_own_tolerance(workers: Workers) -> None:
+    net = spec("conv_and_norm")
     found = verify(net, Settings(dtype="float32"), workers=workers)
     assert found.agrees
     assert max(row.evaluation.largest for row in found.rows if row.evaluation) > 1e-9
 
 
-def test_running_statistics_are_compared(tmp_path: Path, workers: Workers) -> None:
-    net = network(tmp_path, f"{MAP}  - batch_norm: {{momentum: 0.8}}\n")
+def test_running_statistics_are_compared(workers: Workers) -> None:
+    net = spec("norm_of_its_own_momentum")
     found = verify(net, workers=workers)
     assert found.agrees
     assert found.rows[0].statistics is not None
@@ -58,26 +65,14 @@ def test_running_statistics_are_compared(tmp_path: Path, workers: Workers) -> No
     assert (other.agrees, other.first) == (False, ("batch_norm_1", "statistics"))
 
 
-def test_inputs_and_outputs_are_several(tmp_path: Path, workers: Workers) -> None:
-    text = f"""{HEAD}inputs:
-  image: {{channels: 2, height: 4, width: 4}}
-  extra: {{features: 5}}
-layers:
-  - flatten:
-    from: image
-"""
-    text += "    name: flat\n  - concat:\n    from: [flat, extra]\n    name: both\n"
-    text += "  - dense: 3\n    name: head\noutputs: [head, flat, extra]\n"
-    net = network(tmp_path, text)
+def test_inputs_and_outputs_are_several(workers: Workers) -> None:
+    net = spec("several_inputs_and_outputs")
     found = verify(net, workers=workers)
     assert found.agrees, (found.first, found.faults)
 
 
-def test_given_arrays_take_the_place_of_drawn_ones(tmp_path: Path, workers: Workers) -> None:
-    text = (
-        f"{HEAD}input: {{channels: 2, height: 1, width: 3}}\nlayers:\n  - flatten\n  - dense: 2\n"
-    )
-    net = network(tmp_path, text)
+def test_given_arrays_take_the_place_of_drawn_ones(workers: Workers) -> None:
+    net = spec("flatten_and_dense")
     weight = numpy.arange(12.0).reshape(2, 6)
     bias = numpy.array([0.5, -1.0])
     x = numpy.arange(18.0).reshape(3, 2, 1, 3)
@@ -88,8 +83,8 @@ def test_given_arrays_take_the_place_of_drawn_ones(tmp_path: Path, workers: Work
     assert verify(net, given=given, workers=workers).settings.batch == 3
 
 
-def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, workers: Workers) -> None:
-    net = network(tmp_path, f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n")
+def test_arrays_that_do_not_fit_are_refused(workers: Workers) -> None:
+    net = spec("conv")
     one = numpy.ones((1, 2, 6, 6))
     for given, told in (
         (
@@ -107,7 +102,7 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, workers: Workers) ->
 def deep(folder: Path) -> Network:
     """Normalisations one behind another, whose gradients explode with depth (Yang et al. 2019)."""
     layer = "  - dense: {units: 8, bias: false}\n  - batch_norm\n  - relu\n"
-    return network(folder, f"{HEAD}input: {{features: 8}}\nlayers:\n{layer * 60}")
+    return network(folder, HEAD + "input: {features: 8}\nlayers:\n" + layer * 60)
 
 
 def test_rounding_that_a_network_magnifies_is_told(tmp_path: Path, workers: Workers) -> None:
@@ -135,8 +130,8 @@ def test_a_fault_is_seen_where_rounding_is_magnified(tmp_path: Path, workers: Wo
     assert found.first == ("batch_norm_31", "evaluation")
 
 
-def test_values_that_are_not_finite_are_told_as_such(tmp_path: Path, workers: Workers) -> None:
-    net = network(tmp_path, f"{MAP}  - relu\n  - conv: {{filters: 2, kernel_size: 1}}\n  - relu\n")
+def test_values_that_are_not_finite_are_told_as_such(workers: Workers) -> None:
+    net = spec("conv_between_rectifiers")
     given = FixedTensors({"conv_1.bias": numpy.array([0.0, numpy.nan])})
     found = verify(net, given=given, workers=workers)
     assert (found.agrees, found.faults) == (False, ())
@@ -146,8 +141,8 @@ def test_values_that_are_not_finite_are_told_as_such(tmp_path: Path, workers: Wo
     assert json.loads(told)["layers"][1]["size"] is None
 
 
-def test_nothing_agrees_that_was_not_compared(tmp_path: Path, workers: Workers) -> None:
-    net = network(tmp_path, f"{MAP}  - conv: {{filters: 2, kernel_size: 1}}\n")
+def test_nothing_agrees_that_was_not_compared(workers: Workers) -> None:
+    net = spec("pointwise_conv")
     found = verify(net, workers=workers)
     assert (found.complete, found.agrees) == (True, True)
     source = net.emit("keras").replace("layers.Conv2D(2, 1)", "layers.Conv2D(3, 1)")
@@ -182,8 +177,7 @@ def test_what_tensorflow_lacks_is_left_to_jax(step: str, tmp_path: Path, workers
     "step", ["max_pool: 2", "avg_pool: 2", "max_pool: {kernel_size: 3, padding: 1}"]
 )
 def test_pools_of_three_axes_are_left_to_jax(step: str, tmp_path: Path, workers: Workers) -> None:
-    text = f"{HEAD}input: {{channels: 2, depth: 4, height: 4, width: 4}}\nlayers:\n  - {step}\n"
-    net = network(tmp_path, text)
+    net = network(tmp_path, f"{SPACE}  - {step}\n")
     assert not verify(net, Settings(runtime="tensorflow"), workers=workers).agrees
     assert verify(net, workers=workers).agrees
     assert runtime_of("keras", Settings(dtype="float32"), net.costs.graph).name == "tensorflow"
@@ -199,8 +193,8 @@ def test_a_process_that_dies_is_told_and_started_anew(tmp_path: Path, workers: W
     assert verify(net, workers=workers).agrees
 
 
-def test_what_is_not_the_spec_s_network_is_refused(tmp_path: Path, workers: Workers) -> None:
-    net = network(tmp_path, f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n  - relu\n")
+def test_what_is_not_the_spec_s_network_is_refused(workers: Workers) -> None:
+    net = spec("conv_and_rectifier")
     torch, keras = net.emit("torch"), net.emit("keras")
     for backend, source, told in (
         (
@@ -240,7 +234,7 @@ def ran(*arguments: str, folder: Path, before: Path = ROOT) -> subprocess.Comple
 
 
 def test_the_command_tells_every_layer(tmp_path: Path) -> None:
-    (tmp_path / "net.yaml").write_text(f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n  - gelu\n")
+    shutil.copy(SPECS / "conv_and_gelu.yaml", tmp_path / "net.yaml")
     done = ran("net.yaml", "--runtime", "tensorflow", folder=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     lines = done.stdout.splitlines()
@@ -267,7 +261,7 @@ def test_the_command_tells_every_layer(tmp_path: Path) -> None:
 def test_the_command_says_that_it_took_the_order_for_the_names(tmp_path: Path) -> None:
     import torch
 
-    (tmp_path / "net.yaml").write_text(f"{MAP}  - conv: {{filters: 3, kernel_size: 3}}\n")
+    shutil.copy(SPECS / "conv.yaml", tmp_path / "net.yaml")
     state = {"first.weight": torch.ones(3, 2, 3, 3), "first.bias": torch.ones(3)}
     torch.save(state, tmp_path / "a.pth")
     done = ran("net.yaml", "--backends", "torch", "--weights", "a.pth", folder=tmp_path)

@@ -6,21 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from archc.api import load
 from archc.backends.base import StoredVariable
 from archc.backends.layouts import to_canonical, to_framework
 from archc.ir.arrays import arrays
-from tests.backends.networks import written
 
+SPECS = Path(__file__).parent / "specs"
 SIZES = st.integers(1, 4)
 
 
-def _kept(folder: Path, text: str, key: str) -> tuple[Any, Any, StoredVariable]:
-    """An array whose numbers are all different, the same as Keras keeps it, and where it does."""
-    network = written(f"archc: 1\nname: net\n{text}", folder)
+def _kept(name: str, key: str, **params: object) -> tuple[Any, Any, StoredVariable]:
+    """An array of a spec under values for its parameters, its numbers all different; the same as
+    Keras keeps it; and where it does."""
+    network = load(str(SPECS / f"{name}.yaml"), params)
     stored = network.compiled("keras").variables[key]
     (shape,) = (one.variable.shape for one in arrays(network.costs) if one.key == key)
     array = numpy.arange(numpy.prod(shape, dtype=int)).reshape(shape)
@@ -30,26 +31,18 @@ def _kept(folder: Path, text: str, key: str) -> tuple[Any, Any, StoredVariable]:
     return array, kept, stored
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("specs")
-
-
 @given(SIZES, SIZES, SIZES, SIZES)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_dense_layer_takes_rows_as_keras_flattens(
-    folder: Path, channels: int, height: int, width: int, units: int
+    channels: int, height: int, width: int, units: int
 ) -> None:
-    text = (
-        f"input: {{channels: {channels}, height: {height}, width: {width}}}\n"
-        f"layers: [flatten, batch_norm, relu, {{dense: {units}}}]\n"
-    )
-    array, kept, stored = _kept(folder, text, "dense_1.weight")
+    sizes = {"channels": channels, "height": height, "width": width, "units": units}
+    array, kept, stored = _kept("flatten_norm_dense", "dense_1.weight", **sizes)
     assert stored.name == "kernel"
     for c, y, x in numpy.ndindex(channels, height, width):
         row = kept[(y * width + x) * channels + c]
         assert numpy.array_equal(row, array[:, (c * height + y) * width + x])
-    array, kept, stored = _kept(folder, text, "batch_norm_1.running_var")
+    array, kept, stored = _kept("flatten_norm_dense", "batch_norm_1.running_var", **sizes)
     assert stored.name == "moving_variance"
     for c, y, x in numpy.ndindex(channels, height, width):
         assert kept[(y * width + x) * channels + c] == array[(c * height + y) * width + x]
@@ -58,15 +51,11 @@ def test_a_dense_layer_takes_rows_as_keras_flattens(
 @given(st.sampled_from([1, 2, 3]), st.integers(1, 3), SIZES, SIZES, st.integers(1, 3))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_convolution_has_space_first(
-    folder: Path, rank: int, groups: int, width: int, filters: int, kernel: int
+    rank: int, groups: int, width: int, filters: int, kernel: int
 ) -> None:
-    axes = ["length", "height, width", "depth, height, width"][rank - 1].split(", ")
-    space = ", ".join(f"{axis}: 4" for axis in axes)
-    text = (
-        f"input: {{channels: {groups * width}, {space}}}\nlayers:\n"
-        f"  - conv: {{filters: {groups * filters}, kernel_size: {kernel}, groups: {groups}}}\n"
+    array, kept, _ = _kept(
+        f"conv_{rank}d", "conv_1.weight", groups=groups, width=width, filters=filters, kernel=kernel
     )
-    array, kept, _ = _kept(folder, text, "conv_1.weight")
     assert array.shape == (groups * filters, width, *[kernel] * rank)
     for place in numpy.ndindex(*[kernel] * rank):
         for into, out in numpy.ndindex(width, groups * filters):
@@ -76,23 +65,18 @@ def test_a_convolution_has_space_first(
 @given(SIZES, st.integers(1, 3), st.integers(1, 3))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_depthwise_convolution_has_the_filters_of_a_channel_last(
-    folder: Path, channels: int, multiplier: int, kernel: int
+    channels: int, multiplier: int, kernel: int
 ) -> None:
-    text = (
-        f"input: {{channels: {channels}, height: 5, width: 5}}\nlayers:\n"
-        f"  - depthwise_conv: {{kernel_size: [{kernel}, 2], multiplier: {multiplier}}}\n"
+    key = "depthwise_conv_1.weight"
+    array, kept, _ = _kept(
+        "depthwise_conv", key, channels=channels, multiplier=multiplier, kernel=kernel
     )
-    array, kept, _ = _kept(folder, text, "depthwise_conv_1.weight")
     for y, x, c, m in numpy.ndindex(kernel, 2, channels, multiplier):
         assert kept[y, x, c, m] == array[c * multiplier + m, 0, y, x]
 
 
-def test_a_transposed_convolution_has_what_goes_out_before_what_comes_in(folder: Path) -> None:
-    text = (
-        "input: {channels: 3, height: 4, width: 4}\nlayers:\n"
-        "  - conv_transpose: {filters: 5, kernel_size: [2, 3]}\n"
-    )
-    array, kept, _ = _kept(folder, text, "conv_transpose_1.weight")
+def test_a_transposed_convolution_has_what_goes_out_before_what_comes_in() -> None:
+    array, kept, _ = _kept("conv_transpose", "conv_transpose_1.weight")
     assert array.shape == (3, 5, 2, 3)
     for y, x, out, into in numpy.ndindex(2, 3, 5, 3):
         assert kept[y, x, out, into] == array[into, out, y, x]

@@ -68,15 +68,18 @@ def test_faults_are_shown_where_they_are(editor: Editor, write: Path, name: str)
 @pytest.fixture
 def drafted(editor: Editor, write: Path) -> tuple[Path, int]:
     """A spec whose last line is about to be written, and the number of that line."""
-    text = f"""{MODELINE}archc: 1
+    text = (
+        MODELINE
+        + """archc: 1
 name: draft
-input: {{channels: 3, height: 8, width: 8}}
+input: {channels: 3, height: 8, width: 8}
 layers:
-  - conv: {{filters: 3, kernel_size: 3, st}}
+  - conv: {filters: 3, kernel_size: 3, st}
   - max_pool: 2
   - conv:
       filters: 8
       """
+    )
     editor.open(write, text)
     return write, text.count("\n")
 

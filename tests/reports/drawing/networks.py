@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from archc.diagnostics import SourceText
 from archc.ir.costs import Costs
 from archc.spec import read_source
@@ -231,11 +235,18 @@ outputs: [label, box]
 
 def deep(layers: int) -> str:
     """A straight network of about as many layers, none of them equal to the one before."""
-    lines = ["archc: 1", "name: deep", "input: {channels: 8, height: 32, width: 32}", "layers:"]
+    steps: list[Any] = []
     for number in range(layers // 3):
-        lines.append(f"  - conv: {{filters: {8 + number % 7}, kernel_size: 3, padding: same}}")
-        lines += ["  - batch_norm", "  - relu"]
-    return "\n".join([*lines, "  - global_avg_pool", "  - dense: 10"]) + "\n"
+        conv = {"filters": 8 + number % 7, "kernel_size": 3, "padding": "same"}
+        steps += [{"conv": conv}, "batch_norm", "relu"]
+    sizes = {"channels": 8, "height": 32, "width": 32}
+    return text_of(sizes, [*steps, "global_avg_pool", {"dense": 10}])
+
+
+def text_of(sizes: Mapping[str, int], layers: Sequence[Any], **more: Any) -> str:
+    """The text of a spec that is made by a program: JSON is YAML."""
+    document = {"archc": 1, "name": "net", "input": sizes, **more, "layers": layers}
+    return json.dumps(document, indent=1)
 
 
 def costs(text: str) -> Costs:

@@ -13,9 +13,16 @@ from archc.reports.drawing.labels import SMALL, cut, op_label, text_width, wrapp
 from archc.reports.drawing.layout import Layout, layout
 from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Label
 from archc.reports.drawing.tree import drawing
-from tests.backends.networks import SHIPPED, shipped
-from tests.backends.structures import STRUCTURES
-from tests.reports.drawing.networks import CROSSED, INCEPTION, TWO_TWO, U_NET, costs, deep
+from tests.backends.networks import SHIPPED, STRUCTURES, shipped
+from tests.reports.drawing.networks import (
+    CROSSED,
+    INCEPTION,
+    TWO_TWO,
+    U_NET,
+    costs,
+    deep,
+    text_of,
+)
 
 TEXTS = {"inception": INCEPTION, "crossed": CROSSED, "u_net": U_NET, "two_two": TWO_TWO}
 TEXTS |= {"deep": deep(120)} | STRUCTURES
@@ -158,12 +165,11 @@ def test_what_gets_high_goes_on_in_columns() -> None:
 
 
 def test_a_merge_stands_below_its_branches() -> None:
-    lines = ["archc: 1", "name: rows", "input: {channels: 4, height: 32, width: 32}", "layers:"]
-    for number in range(60):
-        size = 1 + 2 * number
-        conv = f"{{conv: {{filters: 4, kernel_size: {size}, padding: same}}}}"
-        lines.append(f"  - add: [[], [{conv}]]")
-    made = laid_out(costs("\n".join(lines) + "\n"))
+    convs = [
+        {"filters": 4, "kernel_size": 1 + 2 * number, "padding": "same"} for number in range(60)
+    ]
+    layers = [{"add": [[], [{"conv": conv}]]} for conv in convs]
+    made = laid_out(costs(text_of({"channels": 4, "height": 32, "width": 32}, layers)))
     assert len({round(box.x) for box in made.boxes if box.rows[0].label == "add"}) > 2
     merges = {(box.x + box.width / 2, box.y) for box in made.boxes if box.rows[0].label == "add"}
     into = [points for points, arrow in made.edges if arrow and points[-1] in merges]

@@ -13,7 +13,7 @@ import pytest
 from archc import cli
 from archc.reports import svg
 from tests.backends.networks import SHIPPED, SPECS, shipped
-from tests.reports.drawing.networks import CROSSED, INCEPTION, U_NET, costs
+from tests.reports.drawing.networks import CROSSED, INCEPTION, U_NET, costs, text_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = "]]> --> <script>alert(1)</script> & \"q\" 'a' <!-- \u00d7 {x} %3C"
@@ -64,12 +64,11 @@ def test_nothing_comes_from_elsewhere(text: str) -> None:
 
 
 def titled(title: str) -> str:
-    return f"archc: 1\nname: net\ntitle: {title!r}\ninput: {{features: 4}}\nlayers: [dense: 2]\n"
+    return text_of({"features": 4}, [{"dense": 2}], title=title)
 
 
 def test_hostile_text_is_text() -> None:
-    spec = titled(NASTY).replace(repr(NASTY), '"' + NASTY.replace('"', '\\"') + '"')
-    root = parsed(svg.document(costs(spec)))
+    root = parsed(svg.document(costs(titled(NASTY))))
     assert texts(root, "title")[0] == NASTY
     assert not list(root.iter(f"{SVG}script"))
     # It is on the drawing too, over as many lines as it takes.

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 
 from archc.ir.graph import Graph, Node
 from archc.reports.drawing.items import Frame, Item, Output, Parallel, Repeat, Series, Stack
 from archc.reports.drawing.tree import DEEPEST, Drawing, drawing
-from tests.backends.networks import SHIPPED, shipped
-from tests.backends.structures import STRUCTURES
+from tests.backends.networks import SHIPPED, STRUCTURES, shipped
 from tests.differential.accepting import read
 from tests.differential.generator import spec_text
-from tests.reports.drawing.networks import CROSSED, INCEPTION, TWO_TWO, U_NET, costs, deep
+from tests.reports.drawing.networks import (
+    CROSSED,
+    INCEPTION,
+    TWO_TWO,
+    U_NET,
+    costs,
+    deep,
+    text_of,
+)
 
 DRAWN = {"inception": INCEPTION, "crossed": CROSSED, "u_net": U_NET, "two_two": TWO_TWO}
 
@@ -124,65 +132,54 @@ def test_plain_ops_repeat_when_there_are_enough_of_them() -> None:
     assert repeats(costs(CROSSED).graph) == [("", 4)]
 
 
-def repeated(count: int, step: str) -> Graph:
-    text = (
-        "archc: 1\nname: repeated\ninput: {channels: 8, height: 8, width: 8}\nlayers:\n"
-        "  - conv: {filters: 8, kernel_size: 1}\n    name: stem\n"
-        f"  - repeat: {count}\n    layers:\n      - conv: {{filters: 8, kernel_size: 1}}\n"
-        f"      - {step}\n"
-    )
-    return costs(text).graph
+def repeated(count: int, step: Any) -> Graph:
+    conv = {"conv": {"filters": 8, "kernel_size": 1}}
+    layers = [{**conv, "name": "stem"}, {"repeat": count, "layers": [conv, step]}]
+    return costs(text_of({"channels": 8, "height": 8, "width": 8}, layers)).graph
 
 
 def test_what_differs_is_no_repeat() -> None:
     assert repeats(repeated(6, "relu")) == [("", 6)]
-    assert repeats(repeated(6, "conv: {filters: $(8 + index), kernel_size: 1}")) == []
+    wider = {"conv": {"filters": "$(8 + index)", "kernel_size": 1}}
+    assert repeats(repeated(6, wider)) == []
 
 
 def test_a_row_of_what_takes_one_value_is_no_repeat() -> None:
-    lines = ["archc: 1", "name: far", "input: {features: 4}", "layers:"]
-    lines += ["  - {dense: 4, name: stem}", "  - {dense: 4, name: a0}"]
+    layers: list[Any] = [{"dense": 4, "name": "stem"}, {"dense": 4, "name": "a0"}]
     for number in range(1, 7):
-        lines.append(f"  - {{dense: 4, name: d{number}}}")
-        lines.append(f"  - {{add: [], from: [stem, d{number}], name: a{number}}}")
-    drawn = check(costs("\n".join(lines) + "\n").graph)
+        layers.append({"dense": 4, "name": f"d{number}"})
+        layers.append({"add": [], "from": ["stem", f"d{number}"], "name": f"a{number}"})
+    drawn = check(costs(text_of({"features": 4}, layers)).graph)
     assert not any(isinstance(item, Repeat) for item in items(drawn.root))
 
 
 def test_a_row_whose_members_feed_each_other_is_no_repeat() -> None:
-    lines = [
-        "archc: 1",
-        "name: linked",
-        "input: {features: 4}",
-        "layers:",
-        "  - {dense: 4, name: d0}",
-    ]
+    layers: list[Any] = [{"dense": 4, "name": "d0"}]
     for number in range(1, 9):
-        lines.append(f"  - {{dense: 4, name: d{number}}}")
-        lines.append(f"  - {{add: [], from: [d{number - 1}, d{number}], name: a{number}}}")
-    assert repeats(costs("\n".join(lines) + "\n").graph) == []
+        layers.append({"dense": 4, "name": f"d{number}"})
+        sources = [f"d{number - 1}", f"d{number}"]
+        layers.append({"add": [], "from": sources, "name": f"a{number}"})
+    assert repeats(costs(text_of({"features": 4}, layers)).graph) == []
 
 
 def test_blocks_of_other_names_are_no_repeat() -> None:
-    body = "{layers: [{dense: 4}, relu]}"
-    text = (
-        f"archc: 1\nname: named\ninput: {{features: 4}}\nblocks: {{p: {body}, q: {body}}}\n"
-        "layers: [{block: p}, {block: q}, {block: p}, {block: q}]\n"
-    )
-    assert repeats(costs(text).graph) == []
-    assert repeats(costs(text.replace("block: q", "block: p")).graph) == [("p_1", 4)]
+    body = {"layers": [{"dense": 4}, "relu"]}
+
+    def instances(*names: str) -> Graph:
+        layers = [{"block": name} for name in names]
+        return costs(text_of({"features": 4}, layers, blocks={"p": body, "q": body})).graph
+
+    assert repeats(instances("p", "q", "p", "q")) == []
+    assert repeats(instances("p", "p", "p", "p")) == [("p_1", 4)]
 
 
 def test_a_repeat_begins_with_its_branches() -> None:
-    def residual(size: int) -> str:
-        return f"add: [[], [{{conv: {{filters: 4, kernel_size: {size}, padding: same}}}}, relu]]"
+    def residual(size: int) -> list[Any]:
+        conv = {"filters": 4, "kernel_size": size, "padding": "same"}
+        return [{"add": [[], [{"conv": conv}, "relu"]]}, "relu"]
 
-    text = (
-        "archc: 1\nname: begins\ninput: {channels: 4, height: 8, width: 8}\nlayers:\n"
-        f"  - {residual(5)}\n  - relu\n"
-        f"  - repeat: 4\n    layers:\n      - {residual(3)}\n      - relu\n"
-    )
-    drawn = drawing(costs(text).graph)
+    layers = [*residual(5), {"repeat": 4, "layers": residual(3)}]
+    drawn = drawing(costs(text_of({"channels": 4, "height": 8, "width": 8}, layers)).graph)
     (repeat,) = [item for item in items(drawn.root) if isinstance(item, Repeat)]
     assert len(repeat.units) == 4
     assert isinstance(repeat.units[0].items[0], Parallel)
@@ -240,16 +237,12 @@ def test_what_leads_into_a_section_is_no_branch() -> None:
 
 
 def nested(levels: int) -> str:
-    lines = ["archc: 1", "name: nested", "input: {features: 4}", "layers:"]
-    lines += [f"  - {{dense: 4, name: d{level}}}" for level in range(levels)]
-    lines += [
-        f"  - {{add: , from: [d{level}, {before}], name: s{level}}}"
-        for level, before in (
-            (level, f"d{levels - 1}" if level == levels - 2 else f"s{level + 1}")
-            for level in range(levels - 2, -1, -1)
-        )
-    ]
-    return "\n".join(lines).replace("add: ", "add: []") + "\n"
+    layers: list[Any] = [{"dense": 4, "name": f"d{level}"} for level in range(levels)]
+    before = f"d{levels - 1}"
+    for level in range(levels - 2, -1, -1):
+        layers.append({"add": [], "from": [f"d{level}", before], "name": f"s{level}"})
+        before = f"s{level}"
+    return text_of({"features": 4}, layers)
 
 
 def depth(series: Series) -> int:
@@ -265,10 +258,12 @@ def test_nesting_is_bounded() -> None:
 
 def test_frames_nest_as_deep_as_is_drawn() -> None:
     levels = DEEPEST + 10
-    blocks = [f"  b{n}: {{layers: [relu, {{block: b{n + 1}}}, relu]}}" for n in range(levels)]
-    lines = ["archc: 1", "name: frames", "input: {features: 4}", "blocks:", *blocks]
-    lines += [f"  b{levels}: {{layers: [relu]}}", "layers: [{block: b0}]"]
-    drawn = check(costs("\n".join(lines) + "\n").graph)
+    blocks: dict[str, Any] = {
+        f"b{level}": {"layers": ["relu", {"block": f"b{level + 1}"}, "relu"]}
+        for level in range(levels)
+    }
+    blocks[f"b{levels}"] = {"layers": ["relu"]}
+    drawn = check(costs(text_of({"features": 4}, [{"block": "b0"}], blocks=blocks)).graph)
     assert depth(drawn.root) == DEEPEST + 1
 
 

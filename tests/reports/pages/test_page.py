@@ -109,7 +109,8 @@ def test_hostile_text_is_text() -> None:
     quoted = '"' + NASTY.replace('"', '\\"') + '"'
     text = (
         f"# {NASTY}\narchc: 1\nname: net\ntitle: {quoted}\ndescription: {quoted}\n"
-        f"reference: [{quoted}]\ninput: {{features: 4}}\nlayers: [dense: 2]\n"
+        f"reference: [{quoted}]\n"
+        "input: {features: 4}\nlayers: [dense: 2]\n"
     )
     page = check(page_of(spec_of(text)))
     assert [tag for tag, _ in page.elements if tag in ("script", "img")] == ["script"]
