@@ -452,6 +452,7 @@ def conv_cases() -> list[Case]:
         Conv(filters=6, kernel_size=3, dilation=2, stride=2, padding="same"),
         Conv(filters=6, kernel_size=3, groups=2, padding="same", stride=2),
         Conv(filters=8, kernel_size=3, groups=4, padding=1, activation=LeakyRelu()),
+        Conv(filters=4, kernel_size=3, groups=4, padding="same", stride=2),
         DepthwiseConv(kernel_size=3, padding="same"),
         DepthwiseConv(kernel_size=3, padding=1, stride=2, multiplier=2, bias=False),
         DepthwiseConv(kernel_size=2, padding="same", dilation=2, stride=2),
@@ -467,7 +468,11 @@ def conv_cases() -> list[Case]:
         DepthwiseConv(kernel_size=(1, 3), dilation=(1, 2), padding="same"),
         DepthwiseConv(kernel_size=3, initializer=Initializer("orthogonal")),
     ]
-    return cases + cases_of(uneven, ODD[2], EVEN[2])
+    causal: list[Op] = [
+        Conv(filters=6, kernel_size=2, padding=((2, 0),), dilation=2),
+        Conv(filters=6, kernel_size=3, padding=((2, 0),), stride=2),
+    ]
+    return cases + cases_of(uneven, ODD[2], EVEN[2]) + cases_of(causal, ODD[1], EVEN[1])
 
 
 def transposed_cases() -> list[Case]:
@@ -745,6 +750,17 @@ def test_convolutions_are_written_as_people_write_them() -> None:
     ]
     assert written(DepthwiseConv(kernel_size=3, padding="same", stride=(2, 1)), x) == [
         'layers.Conv2D(3, 3, strides=(2, 1), padding="same", groups=3)',
+    ]
+    assert written(Conv(filters=6, kernel_size=3, groups=3, bias=False), x) == [
+        "layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False)",
+    ]
+    causal = Conv(filters=8, kernel_size=2, padding=((3, 0),), dilation=3)
+    assert written(causal, feature_map(3, (32,))) == [
+        'layers.Conv1D(8, 2, padding="causal", dilation_rate=3)',
+    ]
+    assert written(replace(causal, dilation=2), feature_map(3, (32,))) == [
+        "layers.ZeroPadding1D((3, 0))",
+        "layers.Conv1D(8, 2, dilation_rate=2)",
     ]
     transposed = ConvTranspose(filters=8, kernel_size=4, stride=2, padding=1)
     assert written(transposed, x) == [
