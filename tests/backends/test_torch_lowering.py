@@ -805,6 +805,16 @@ def test_every_op_is_lowered_or_refused_and_computed_here() -> None:
             ["nn.ZeroPad2d((1, 1, 0, 1))", "nn.Conv2d(4, 8, kernel_size=3, stride=2)"],
         ),
         (
+            Conv(filters=8, kernel_size=(2, 3), padding="same"),
+            EVEN,
+            ['nn.Conv2d(4, 8, kernel_size=(2, 3), padding="same")'],
+        ),
+        (
+            Conv(filters=8, kernel_size=2, padding=((1, 0), (0, 1))),
+            EVEN,
+            ["nn.ZeroPad2d((0, 1, 1, 0))", "nn.Conv2d(4, 8, kernel_size=2)"],
+        ),
+        (
             DepthwiseConv(kernel_size=3, padding="same", dilation=2),
             LINE,
             ["nn.Conv1d(4, 4, kernel_size=3, padding=2, dilation=2, groups=4)"],

@@ -1,7 +1,8 @@
 """Convolutions and pools in PyTorch, and the padding and cropping around them.
 
-PyTorch pads both sides of an axis alike, a pool by half its kernel at most. Any other padding is a
-layer of its own before the window's.
+PyTorch pads both sides of an axis alike, a pool by half its kernel at most; a convolution of stride
+1 also as `same` has it, the odd element at the end. Any other padding is a layer of its own before
+the window's.
 """
 
 from __future__ import annotations
@@ -90,15 +91,19 @@ def _convolution(
     windows = op.windows(context.x)
     pairs = [(window.begin, window.end) for window in windows]
     symmetric = all(begin == end for begin, end in pairs)
-    around = per_axis([begin if symmetric else 0 for begin, _ in pairs], "padding")
-    made = layer(
+    same = not symmetric and all(map(_keeps_size, windows))
+    if same:
+        padding = Lit("same", "padding")
+    else:
+        padding = per_axis([begin if symmetric else 0 for begin, _ in pairs], "padding")
+    convolution = layer(
         f"nn.Conv{context.rank}d",
         incoming(context.x),
         filters,
         keywords=[
             Keyword("kernel_size", per_axis([window.kernel for window in windows], "kernel_size")),
             Keyword("stride", per_axis([window.stride for window in windows], "stride"), Lit(1)),
-            Keyword("padding", around, Lit(0)),
+            Keyword("padding", padding, Lit(0)),
             Keyword(
                 "dilation", per_axis([window.dilation for window in windows], "dilation"), Lit(1)
             ),
@@ -107,10 +112,17 @@ def _convolution(
         ],
     )
     return (
-        *(() if symmetric else _zeros(pairs)),
-        _weighted(op, made),
+        *(() if symmetric or same else _zeros(pairs)),
+        _weighted(op, convolution),
         *fused(op.activation, context.output, filters),
     )
+
+
+def _keeps_size(window: Window) -> bool:
+    """Whether `padding="same"` of PyTorch lays a window just so."""
+    total = window.extent - 1
+    begin = total // 2
+    return window.stride == 1 and (window.begin, window.end) == (begin, total - begin)
 
 
 def _weighted(op: Conv | DepthwiseConv | ConvTranspose, made: Call) -> LoweredLayer:
