@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal
 from archc.backends.blocks.items import LoweredLayers
+from archc.backends.fusion import computed, fuse_movements
 from archc.codegen.rewrite import unify
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.diagnostics import Diagnostic, SpecError
-from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Input, Node
 from archc.language import expressions
 from archc.ops.base import Op
@@ -36,15 +36,17 @@ class Backend(NamedTuple):
 
 
 def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer, ...]]:
-    """The stages of every node but the inputs. Raises SpecError with every refusal (ARC601)."""
+    """The stages of every node that is computed, but the inputs. Raises SpecError with every
+    refusal (ARC601)."""
     found: list[Diagnostic] = []
     stages: dict[int, tuple[LoweredLayer, ...]] = {}
     known: dict[LoweringContext, tuple[LoweredLayer, ...]] = {}
     nonnegative: list[bool] = []
+    alive = computed(graph)
     for node in graph.nodes:
         incoming = all(nonnegative[index] for index in node.inputs)
         nonnegative.append(_is_nonnegative(node, incoming))
-        if isinstance(node.op, Input):
+        if isinstance(node.op, Input) or node.index not in alive:
             continue
         context = LoweringContext(node.op, graph.input_axes(node), node.output, incoming)
         try:
@@ -74,11 +76,10 @@ def _is_nonnegative(node: Node, incoming: bool) -> bool:
     return last.sign == "nonnegative"
 
 
-def exposed(spec: Spec, costs: Costs, stages: LoweredLayers, backend: Backend) -> list[str]:
+def exposed(spec: Spec, graph: Graph, stages: LoweredLayers, backend: Backend) -> list[str]:
     """The spec's parameters that fill widths and rates of ops and change nothing else: arguments
     of the emitted network. Proven by lowering the network once more with another value of the
     parameter, for the first `MOST_EXPOSED` that may be one."""
-    graph = costs.graph
     direct: dict[str, None] = {}
     for region in _outside_blocks(graph):
         for field, expression in region.expressions.items():
@@ -102,14 +103,14 @@ def _is_argument(
         return False
     other = value + 1 if isinstance(value, int) else value / 2 + 0.03125
     try:
-        changed = spec.build({**graph.about.overrides, name: other}).graph
+        changed = fuse_movements(spec.build({**graph.about.overrides, name: other}).graph)
         changed_stages = lower_graph(changed, backend)
     except SpecError:
         return False
-    if len(changed.nodes) != len(graph.nodes):
+    if changed_stages.keys() != stages.keys():
         return False
     outside = {node.index for node in _outside_blocks(graph)}
-    for node in graph.layers:
+    for node in (graph.nodes[index] for index in stages):
         if _fills(name, node):
             if graph.input_axes(node) != changed.input_axes(changed.nodes[node.index]):
                 return False

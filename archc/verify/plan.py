@@ -12,6 +12,7 @@ from typing import Any
 from archc import backends
 from archc.backends.base import Placement, placeholder
 from archc.backends.blocks.dataflow import Uses
+from archc.backends.fusion import fuse_movements
 from archc.codegen.rewrite import children
 from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
 from archc.ir.costs import Costs
@@ -35,6 +36,7 @@ def plan(
     places = backends.places(backend, spec, costs)
     kept = slots(backend, spec, costs)
     layouts = value_layouts(backend, graph)
+    emitted = fuse_movements(graph)
     return {
         "dtype": settings.dtype,
         "seed": settings.seed,
@@ -51,7 +53,7 @@ def plan(
                 ],
                 "rate": node.op.rate if isinstance(node.op, Dropout | DropPath) else None,
             }
-            for node in graph.nodes
+            for node in emitted.nodes
         ],
         "inputs": graph.inputs,
         "outputs": graph.outputs,

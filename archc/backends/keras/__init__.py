@@ -12,6 +12,7 @@ from archc.backends.blocks.dataflow import Uses, is_empty
 from archc.backends.blocks.items import Item, LoweredLayers, LoweredOp, LoweredScope, ModuleOutline
 from archc.backends.blocks.outline import outline
 from archc.backends.blocks.placements import definition_of, placings
+from archc.backends.fusion import fuse_movements
 from archc.backends.keras.functions import (
     Body,
     block_function,
@@ -83,10 +84,10 @@ RUN = frozenset({"count", "keras", "model", "sys"})
 
 def emit(spec: Spec, costs: Costs) -> str:
     """The source of the network's module. Raises SpecError where an op is refused (ARC601)."""
-    graph = costs.graph
+    graph = fuse_movements(costs.graph)
     uses = Uses(graph)
     stages = lower(graph, uses)
-    arguments = exposed(spec, costs, stages, BACKEND)
+    arguments = exposed(spec, graph, stages, BACKEND)
     made = outline(graph, stages, arguments, passes_width=False)
     separator = _separator(graph, stages)
     renamed = _function_names(graph, made)
@@ -112,7 +113,7 @@ def emit(spec: Spec, costs: Costs) -> str:
 def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
     """The stages of every node where they stand in the emitted network, by the node's index.
     Raises SpecError where an op is refused (ARC601)."""
-    graph = costs.graph
+    graph = fuse_movements(costs.graph)
     uses = Uses(graph)
     stages = lower(graph, uses)
     made = outline(graph, stages, (), passes_width=False)
@@ -170,7 +171,7 @@ def lower(graph: Graph, uses: Uses) -> dict[int, tuple[LoweredLayer, ...]]:
 def _separator(graph: Graph, stages: LoweredLayers) -> str:
     """What joins the names of a path in a layer's name, so that no two layers share one."""
     names = [graph.nodes[index].path for index in graph.inputs]
-    for node in graph.layers:
+    for node in graph.root.nodes():
         own = stages[node.index]
         names += [layer_name(node.path, stage, own) for stage in own if stage.layer is not None]
     return "_" if len({name.replace(".", "_") for name in names}) == len(names) else "."

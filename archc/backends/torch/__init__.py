@@ -8,6 +8,7 @@ from archc.backends.base import Placement
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Definition, LoweredLayers, ModuleOutline
 from archc.backends.blocks.outline import outline
+from archc.backends.fusion import fuse_movements
 from archc.backends.lower import Backend, exposed, lower_graph
 from archc.backends.module import (
     BATCH,
@@ -73,15 +74,15 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
     """The stages of every node where they stand in the emitted network, by the node's index.
     Raises SpecError where an op is refused (ARC601)."""
     stages, made, classes = _write(spec, costs)
-    paths = whole_paths(made, classes.places, costs.graph.root)
+    paths = whole_paths(made, classes.places, classes.uses.graph.root)
     return {index: tuple(map(Placement, stages[index], paths[index])) for index in stages}
 
 
 def _write(spec: Spec, costs: Costs) -> tuple[LoweredLayers, ModuleOutline, Classes]:
     """The stages of all nodes, the network with each block once, and its classes."""
-    graph = costs.graph
+    graph = fuse_movements(costs.graph)
     stages = lower_graph(graph, BACKEND)
-    arguments = exposed(spec, costs, stages, BACKEND)
+    arguments = exposed(spec, graph, stages, BACKEND)
     taken = [*KNOWN, *HELPERS]
     made = outline(graph, stages, arguments, passes_width=True, taken=taken)
     taken += [graph.about.class_name, *(one.name for one in made.definitions)]

@@ -14,6 +14,7 @@ from archc.backends.constructors import layer, option, per_axis
 from archc.backends.torch.activations import fused
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import incoming
+from archc.backends.torch.shapes import FLATTEN
 from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Slice, call
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
@@ -295,12 +296,6 @@ def lower_adaptive_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...
         f"nn.AdaptiveAvgPool{context.rank}d", per_axis(context.output.spatial, "output_size")
     )
     return (LoweredLayer(made, label=context.op.name, main=True),)
-
-
-FLATTEN = LoweredLayer(
-    layer("nn.Flatten"), call("torch.flatten", placeholder(0), 1), label="flatten"
-)
-"""All axes but the batch, made one."""
 
 
 def lower_global_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
