@@ -17,7 +17,6 @@ import numpy as np
 from archc.api import Network
 from archc.backends import keras as backend
 from archc.backends.blocks.dataflow import Uses
-from archc.backends.fusion import fuse_movements
 from archc.backends.keras.layout import observed_flattens
 from archc.ir.graph import Graph
 from archc.ops.axes import Axes
@@ -58,11 +57,11 @@ def in_order_of_use(build: Callable[[], Any]) -> tuple[Any, list[Any]]:
 def layers_by_node(layers: list[Any], network: Network) -> dict[str, list[Any]]:
     """The layers that compute each node, by the node's path, from all layers in the order of use.
     Fails where there are more or fewer."""
-    graph = fuse_movements(network.costs.graph)
-    stages = backend.lower(graph, Uses(graph))
+    graph = network.costs.graph
+    places = backend.places(network.spec, network.costs)
     coming = iter(layers)
     found = {
-        node.path: [next(coming) for stage in stages.get(node.index, ()) if stage.layer is not None]
+        node.path: [next(coming) for one in places.get(node.index, ()) if one.place is not None]
         for node in graph.layers
     }
     rest = [layer.name for layer in coming]

@@ -136,7 +136,12 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
                 within = definition.region.path
         path = ".".join([*names, relative(part.node.path, within)])
         found[node.index] = tuple(
-            Placement(stage, layer_name(path, stage, part.stages).replace(".", separator))
+            Placement(
+                stage,
+                None
+                if stage.expression is not None
+                else layer_name(path, stage, part.stages).replace(".", separator),
+            )
             for stage in stages[node.index]
         )
     return found

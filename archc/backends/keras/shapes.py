@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archc.backends.base import LoweredLayer, LoweringContext
+from archc.backends.base import LoweredLayer, LoweringContext, placeholder
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.fusion import move_of
 from archc.backends.keras.padding import around
 from archc.backends.movement import View, steps, transposed
-from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref, call
+from archc.codegen.tree import Call, Index, Keyword, Lit, Ref, Slice, call
 from archc.ops.axes import Axes
 from archc.ops.shape import Crop, Pad, Permute, Select, Upsample
 
@@ -103,12 +103,15 @@ def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 
 
 def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """Neighbouring channels are a range, others a tuple."""
+    """Neighbouring channels are a slice, or a layer with their range where only layers can stand;
+    others are a layer with a tuple."""
     op = context.op
     assert isinstance(op, Select)
     first, stop = op.channels[0], op.channels[0] + len(op.channels)
-    channels: Expr = Lit(op.channels, "channels")
-    if op.channels == tuple(range(first, stop)):
-        begin = (Lit(first, "start"),) if first else ()
-        channels = Call(Ref("range"), (*begin, Lit(stop, "stop")))
-    return (LoweredLayer(layer("Select", channels), label=op.name, main=True),)
+    if op.channels != tuple(range(first, stop)):
+        taken = layer("Select", Lit(op.channels, "channels"))
+        return (LoweredLayer(taken, label=op.name, main=True),)
+    begin, end = Lit(first, "start") if first else None, Lit(stop, "stop")
+    taken = layer("Select", Call(Ref("range"), (end,) if begin is None else (begin, end)))
+    expression = Index(placeholder(0), (Lit(...), Slice(begin, end)))
+    return (LoweredLayer(taken, expression, label=op.name, main=True),)
