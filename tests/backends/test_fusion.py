@@ -65,7 +65,7 @@ def test_a_chain_is_one_op(tmp_path: Path) -> None:
             {"a": ["reshape_1"], "reshape_2": ["permute_1"]},
         ),
         # a condition, or sections of their own
-        (f"params: {{swap: true}}\nlayers:\n{ROWS}{SWAP}    when: $swap\n", {}),
+        (f"params:\n  swap: true\nlayers:\n{ROWS}{SWAP}    when: $swap\n", {}),
         (
             f"layers:\n  - section: a\n    layers:\n{inner(ROWS)}"
             f"  - section: b\n    layers:\n{inner(SWAP)}",
@@ -117,10 +117,12 @@ def random_chain(random: Random) -> tuple[str, Axes, Axes, Any]:
             names = ("features",) if kind == "flatten" else random.choice(KINDS[:5])
             x = Axes(names, random_sizes(random, x.elements, len(names)))
             fields = ", ".join(f"{axis}: {size}" for axis, size in x.as_dict().items())
-            lines.append("  - flatten\n" if kind == "flatten" else f"  - reshape: {{{fields}}}\n")
+            lines.append(
+                "  - flatten\n" if kind == "flatten" else "  - reshape: {" + fields + "}\n"
+            )
             moves.append(lambda a, to=x.sizes: a.reshape(len(a), *to))
     given = ", ".join(f"{axis}: {size}" for axis, size in source.as_dict().items())
-    text = f"archc: 1\nname: chain\ninput: {{{given}}}\nlayers:\n{''.join(lines)}"
+    text = "archc: 1\nname: chain\ninput: {" + given + "}\nlayers:\n" + "".join(lines)
     return text, source, x, lambda array: reduce(lambda a, move: move(a), moves, array)
 
 

@@ -30,6 +30,7 @@ from archc.backends.keras.lowering import (
     helper_source,
     lower_flatten_canonical,
 )
+from archc.backends.keras.shared_padding import share_padding, with_owners
 from archc.backends.lower import Backend, exposed, lower_graph
 from archc.backends.module import (
     BATCH,
@@ -88,6 +89,8 @@ def emit(spec: Spec, costs: Costs) -> str:
     uses = Uses(graph)
     stages = lower(graph, uses)
     arguments = exposed(spec, graph, stages, BACKEND)
+    graph, stages, _ = share_padding(graph, stages)
+    uses = Uses(graph)
     made = outline(graph, stages, arguments, passes_width=False)
     separator = _separator(graph, stages)
     renamed = _function_names(graph, made)
@@ -115,7 +118,8 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
     Raises SpecError where an op is refused (ARC601)."""
     graph = fuse_movements(costs.graph)
     uses = Uses(graph)
-    stages = lower(graph, uses)
+    graph, stages, owners = share_padding(graph, lower(graph, uses))
+    uses = Uses(graph)
     made = outline(graph, stages, (), passes_width=False)
     parts = _as_sequence(made, uses)
     if parts is not None:
@@ -144,7 +148,7 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
             )
             for stage in stages[node.index]
         )
-    return found
+    return with_owners(found, owners)
 
 
 def _function_names(graph: Graph, made: ModuleOutline) -> dict[str, str]:

@@ -6,7 +6,7 @@ from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, Refusal
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.activations import fused
 from archc.backends.keras.initializers import depthwise_initializer, kernel_initializer
-from archc.backends.keras.padding import Pairs, around_stage
+from archc.backends.keras.padding import PAD, Pairs, around_stage
 from archc.backends.keras.windows import is_causal, lays_same_right, matches_same
 from archc.codegen.tree import Keyword, Lit
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv, TransposedWindow
@@ -55,7 +55,7 @@ def _convolution(
             kernel_initializer(op.initializer),
         ],
     )
-    stages = () if same or causal else around_stage("ZeroPadding", "pad", pads, "padding")
+    stages = () if same or causal else around_stage("ZeroPadding", PAD, pads, "padding")
     stages += (LoweredLayer(made, label=context.op.name, main=True, weighted=True),)
     if subsampled:
         every = Keyword("strides", per_axis(strides, "stride"), Lit(1))
@@ -109,7 +109,7 @@ def _depthwise(
             depthwise_initializer(op.initializer, kernel, context.output.width),
         ],
     )
-    stages = () if same else around_stage("ZeroPadding", "pad", pads, "padding")
+    stages = () if same else around_stage("ZeroPadding", PAD, pads, "padding")
     return (*stages, LoweredLayer(depthwise, label=op.name, main=True, weighted=True), *after)
 
 
@@ -166,7 +166,7 @@ def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         ],
     )
     return (
-        *around_stage("ZeroPadding", "pad", [(0, n) for n in added]),
+        *around_stage("ZeroPadding", PAD, [(0, n) for n in added]),
         LoweredLayer(made, label=op.name, main=True, weighted=True),
         *(() if same else around_stage("Cropping", "crop", crops, "padding")),
         *after,
