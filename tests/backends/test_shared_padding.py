@@ -16,7 +16,7 @@ from tests.backends.networks import module  # noqa: E402
 pytestmark = [pytest.mark.torch, pytest.mark.keras]
 
 SPECS = Path(__file__).with_name("padding")
-PADDINGS = {"branches": 1, "block": 1, "others": 3}
+PADDINGS = {"branches": 1, "block": 1, "others": 3, "clash": 3}
 """The paddings that each spec's module has."""
 
 

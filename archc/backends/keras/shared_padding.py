@@ -114,8 +114,8 @@ def _padding(group: _Shared, source: Node, index: int) -> Node:
     return replace(
         first,
         index=index,
-        name=f"{first.name}_{PAD}",
-        path=f"{first.path}_{PAD}",
+        name=PAD,
+        path=f"{first.path}.{PAD}",
         op=op,
         output=op.infer((x,)),
         named=False,
