@@ -117,14 +117,19 @@ def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
     sequential = isinstance(model, keras.Sequential)
     known = dict(enumerate(layers)) if sequential else {one.name: one for one in layers}
     found: dict[int, list[Any]] = {}
+    claimed: set[str | int] = set()
     for index, node in enumerate(folder.plan["nodes"]):
         found[index] = []
         for stage in _layer_stages(node):
-            if stage["layer"] not in known:
-                raise Fault(f"has no layer `{stage['layer']}`", node["path"])
-            found[index].append(known.pop(stage["layer"]))
-    if known:
-        names = ", ".join(f"`{layer.name}`" for layer in known.values())
+            place = stage["layer"]
+            # Ops may share a layer that holds nothing: a padding that is computed once.
+            if place not in known or (place in claimed and known[place].weights):
+                raise Fault(f"has no layer `{place}`", node["path"])
+            claimed.add(place)
+            found[index].append(known[place])
+    rest = [layer for place, layer in known.items() if place not in claimed]
+    if rest:
+        names = ", ".join(f"`{layer.name}`" for layer in rest)
         raise Fault(f"also has the layers {names}, which belong to no op")
     return found
 

@@ -60,10 +60,14 @@ def layers_by_node(layers: list[Any], network: Network) -> dict[str, list[Any]]:
     graph = network.costs.graph
     places = backend.places(network.spec, network.costs)
     coming = iter(layers)
-    found = {
-        node.path: [next(coming) for one in places.get(node.index, ()) if one.place is not None]
-        for node in graph.layers
-    }
+    known: dict[str | int, Any] = {}
+    found: dict[str, list[Any]] = {}
+    for node in graph.layers:
+        own = [one.place for one in places.get(node.index, ()) if one.place is not None]
+        for place in own:
+            if place not in known:  # else a padding that another node began with
+                known[place] = next(coming)
+        found[node.path] = [known[place] for place in own]
     rest = [layer.name for layer in coming]
     assert not rest, f"has more layers than the spec: {rest}"
     return found

@@ -30,7 +30,7 @@ from archc.backends.keras.lowering import (
     helper_source,
     lower_flatten_canonical,
 )
-from archc.backends.keras.shared_padding import share_padding, with_owners
+from archc.backends.keras.padding import pairs_of
 from archc.backends.lower import Backend, exposed, lower_graph
 from archc.backends.module import (
     BATCH,
@@ -44,6 +44,7 @@ from archc.backends.module import (
     run_main,
     summary,
 )
+from archc.backends.shared_padding import share_padding, with_paddings
 from archc.codegen.printer import render
 from archc.codegen.tree import (
     Assign,
@@ -89,7 +90,7 @@ def emit(spec: Spec, costs: Costs) -> str:
     uses = Uses(graph)
     stages = lower(graph, uses)
     arguments = exposed(spec, graph, stages, BACKEND)
-    graph, stages, _ = share_padding(graph, stages)
+    graph, stages, _ = share_padding(graph, stages, pairs_of)
     uses = Uses(graph)
     made = outline(graph, stages, arguments, passes_width=False)
     separator = _separator(graph, stages)
@@ -118,7 +119,7 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
     Raises SpecError where an op is refused (ARC601)."""
     graph = fuse_movements(costs.graph)
     uses = Uses(graph)
-    graph, stages, owners = share_padding(graph, lower(graph, uses))
+    graph, stages, takers = share_padding(graph, lower(graph, uses), pairs_of)
     uses = Uses(graph)
     made = outline(graph, stages, (), passes_width=False)
     parts = _as_sequence(made, uses)
@@ -148,7 +149,7 @@ def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
             )
             for stage in stages[node.index]
         )
-    return with_owners(found, owners)
+    return with_paddings(found, takers)
 
 
 def _function_names(graph: Graph, made: ModuleOutline) -> dict[str, str]:

@@ -6,8 +6,9 @@ from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, Refusal
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.activations import fused
 from archc.backends.keras.initializers import depthwise_initializer, kernel_initializer
-from archc.backends.keras.padding import PAD, Pairs, around_stage
+from archc.backends.keras.padding import Pairs, around_stage
 from archc.backends.keras.windows import is_causal, lays_same_right, matches_same
+from archc.backends.shared_padding import PAD
 from archc.codegen.tree import Keyword, Lit
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv, TransposedWindow
 

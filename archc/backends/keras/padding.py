@@ -6,10 +6,7 @@ from collections.abc import Sequence
 
 from archc.backends.base import LoweredLayer
 from archc.backends.constructors import layer, per_axis
-from archc.codegen.tree import Lit
-
-PAD = "pad"
-"""The label of a stage that pads before an op."""
+from archc.codegen.tree import Call, Lit, Ref
 
 Pairs = Sequence[tuple[int, int]]
 """Elements at the begin and end of each spatial axis."""
@@ -22,8 +19,12 @@ def around(pairs: Pairs, field: str | None = None) -> Lit:
     return Lit(pairs[0] if len(pairs) == 1 else tuple(pairs), field)
 
 
-def pairs_of(amounts: Lit, rank: int) -> tuple[tuple[int, int], ...]:
-    """The elements at the sides of so many axes that `around` has written."""
+def pairs_of(padding: Call) -> tuple[tuple[int, int], ...]:
+    """The elements that a padding layer written by `around_stage` adds."""
+    assert isinstance(padding.function, Ref)
+    rank = int(padding.function.name[-2])
+    (amounts,) = padding.arguments
+    assert isinstance(amounts, Lit)
     value = amounts.value
     if isinstance(value, int):
         return ((value, value),) * rank

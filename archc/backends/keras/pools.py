@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from archc.backends.base import LoweredLayer, LoweringContext
 from archc.backends.constructors import layer, option, per_axis
-from archc.backends.keras.padding import PAD, Pairs, around_stage
+from archc.backends.keras.padding import Pairs, around_stage
 from archc.backends.keras.windows import lays_same_right, matches_same
+from archc.backends.shared_padding import PAD
 from archc.codegen.tree import Keyword, Lit
 from archc.ops.base import broadcast
 from archc.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool

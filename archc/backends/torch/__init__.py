@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from archc.backends.base import Placement
 from archc.backends.blocks.dataflow import Uses
-from archc.backends.blocks.items import Definition, LoweredLayers, ModuleOutline
+from archc.backends.blocks.items import Definition, ModuleOutline
 from archc.backends.blocks.outline import outline
 from archc.backends.fusion import fuse_movements
 from archc.backends.lower import Backend, exposed, lower_graph
@@ -22,9 +22,11 @@ from archc.backends.module import (
     run_main,
     summary,
 )
+from archc.backends.shared_padding import Shared, share_padding, with_paddings
 from archc.backends.torch.classes import Classes
 from archc.backends.torch.lowering import HELPERS, LOWERINGS, REFUSED, helper_source
 from archc.backends.torch.module_paths import whole_paths
+from archc.backends.torch.windows import pairs_of
 from archc.codegen.printer import render
 from archc.codegen.tree import (
     Assign,
@@ -73,16 +75,19 @@ def emit(spec: Spec, costs: Costs) -> str:
 def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
     """The stages of every node where they stand in the emitted network, by the node's index.
     Raises SpecError where an op is refused (ARC601)."""
-    stages, made, classes = _write(spec, costs)
-    paths = whole_paths(made, classes.places, classes.uses.graph.root)
-    return {index: tuple(map(Placement, stages[index], paths[index])) for index in stages}
+    (graph, layers, takers), made, classes = _write(spec, costs)
+    paths = whole_paths(made, classes.places, graph.root)
+    found = {index: tuple(map(Placement, layers[index], paths[index])) for index in layers}
+    return with_paddings(found, takers)
 
 
-def _write(spec: Spec, costs: Costs) -> tuple[LoweredLayers, ModuleOutline, Classes]:
-    """The stages of all nodes, the network with each block once, and its classes."""
+def _write(spec: Spec, costs: Costs) -> tuple[Shared, ModuleOutline, Classes]:
+    """The network lowered, with each block once, and its classes."""
     graph = fuse_movements(costs.graph)
     stages = lower_graph(graph, BACKEND)
     arguments = exposed(spec, graph, stages, BACKEND)
+    shared = share_padding(graph, stages, pairs_of)
+    graph, stages, _ = shared
     taken = [*KNOWN, *HELPERS]
     made = outline(graph, stages, arguments, passes_width=True, taken=taken)
     taken += [graph.about.class_name, *(one.name for one in made.definitions)]
@@ -92,7 +97,7 @@ def _write(spec: Spec, costs: Costs) -> tuple[LoweredLayers, ModuleOutline, Clas
     ends = (graph.inputs, graph.outputs)
     about = docstring(costs, _shapes(input_axes(graph).values()), _shapes(output_axes(graph)))
     classes.write(graph.about.class_name, about, made.arguments, made.items, ends)
-    return stages, made, classes
+    return shared, made, classes
 
 
 def _write_block(classes: Classes, definition: Definition) -> None:

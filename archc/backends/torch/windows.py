@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 from archc.backends.base import LoweredLayer, LoweringContext, placeholder
 from archc.backends.constructors import layer, option, per_axis
+from archc.backends.shared_padding import PAD
 from archc.backends.torch.activations import fused
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import incoming
 from archc.backends.torch.shapes import FLATTEN
-from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Slice, call
+from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Ref, Slice, call
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archc.ops.shape import Crop, Pad
@@ -34,11 +35,23 @@ def _padding(pairs: Pairs, field: str | None = None) -> Lit:
     return per_axis(_last_first(pairs), field)
 
 
+def pairs_of(padding: Call) -> tuple[tuple[int, int], ...]:
+    """The elements that a padding layer adds at the begin and end of each spatial axis."""
+    assert isinstance(padding.function, Ref)
+    rank = int(padding.function.name[-2])
+    amounts, *_ = padding.arguments
+    assert isinstance(amounts, Lit)
+    value = amounts.value
+    flat = value if isinstance(value, tuple) else (value,) * (2 * rank)
+    numbers = [number for number in flat if isinstance(number, int)]
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))[::-1]
+
+
 def _zeros(pairs: Pairs) -> tuple[LoweredLayer, ...]:
     """A stage that pads with zeros, where there is anything to pad."""
     if not any(map(any, pairs)):
         return ()
-    return (LoweredLayer(layer(f"nn.ZeroPad{len(pairs)}d", _padding(pairs)), label="pad"),)
+    return (LoweredLayer(layer(f"nn.ZeroPad{len(pairs)}d", _padding(pairs)), label=PAD),)
 
 
 def _cut(pairs: Pairs) -> tuple[Call, Expr]:
@@ -241,7 +254,7 @@ def lower_max_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     lowest = call("float", "-inf")
     pad = layer(f"nn.ConstantPad{context.rank}d", _padding(pairs), lowest)
     made = _pool("MaxPool", op, windows, [0] * context.rank, ceil=False)
-    return LoweredLayer(pad, label="pad"), LoweredLayer(made, label=op.name, main=True)
+    return LoweredLayer(pad, label=PAD), LoweredLayer(made, label=op.name, main=True)
 
 
 def lower_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:

@@ -1,23 +1,27 @@
-"""Zeros around a map that several layers take, computed once.
+"""Elements around a map that several ops take, computed once.
 
-Keras pads by layers of their own, so two convolutions of one map with the same padding would pad it
-twice. A padding that is shared becomes a node of its own, before the first op that takes it. These
-nodes are numbered behind all others.
+Where a framework has no such padding in the op's own layer, a layer before it pads. A padding that
+several ops begin with becomes a node of its own, before the first of them. These nodes are numbered
+behind all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from archc.backends.base import LoweredLayer, Placement
-from archc.backends.keras.padding import PAD, pairs_of
-from archc.codegen.tree import Call, Lit
+from archc.codegen.tree import Call
 from archc.ir.graph import Graph, Node, Region
 from archc.ops.shape import Pad
 from archc.records import replace
 
+PAD = "pad"
+"""The label of a layer that pads before an op."""
+
 Layers = dict[int, tuple[LoweredLayer, ...]]
+PairsOf = Callable[[Call], tuple[tuple[int, int], ...]]
+"""The elements at the begin and end of each spatial axis that a padding layer adds."""
 
 
 class _Shared(NamedTuple):
@@ -28,33 +32,34 @@ class _Shared(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """A graph with its lowered layers, in which no padding is computed twice. `owners` maps each
-    node that is a padding to the first node that takes it."""
+    """A graph with its lowered layers, in which no padding is computed twice. `takers` are the
+    nodes that take each padding, by the index of its node."""
 
     graph: Graph
     layers: Layers
-    owners: Mapping[int, int]
+    takers: Mapping[int, tuple[int, ...]]
 
 
-def share_padding(graph: Graph, layers: Layers) -> Shared:
+def share_padding(graph: Graph, layers: Layers, pairs_of: PairsOf) -> Shared:
     """The graph with every padding that several nodes of one region begin with as a node."""
     nodes = list(graph.nodes)
     lowered = dict(layers)
-    owners: dict[int, int] = {}
-    root = _shared(graph.root, nodes, lowered, owners)
-    if not owners:
-        return Shared(graph, layers, owners)
-    return Shared(replace(graph, nodes=tuple(nodes), root=root), lowered, owners)
+    takers: dict[int, tuple[int, ...]] = {}
+    root = _shared(graph.root, nodes, lowered, takers, pairs_of)
+    if not takers:
+        return Shared(graph, layers, takers)
+    return Shared(replace(graph, nodes=tuple(nodes), root=root), lowered, takers)
 
 
-def with_owners(
-    places: Mapping[int, tuple[Placement, ...]], owners: Mapping[int, int]
+def with_paddings(
+    places: Mapping[int, tuple[Placement, ...]], takers: Mapping[int, tuple[int, ...]]
 ) -> dict[int, tuple[Placement, ...]]:
-    """The placements of the nodes that the network had before, each shared padding with the first
-    node that takes it."""
-    merged = {index: own for index, own in places.items() if index not in owners}
-    for padding, owner in owners.items():
-        merged[owner] = (*places[padding], *merged[owner])
+    """The placements of the nodes that the network had before, a shared padding with each node that
+    takes it."""
+    merged = {index: own for index, own in places.items() if index not in takers}
+    for padding, nodes in takers.items():
+        for index in nodes:
+            merged[index] = (*places[padding], *merged[index])
     return merged
 
 
@@ -62,16 +67,18 @@ def _shared(
     region: Region,
     nodes: list[Node],
     layers: Layers,
-    owners: dict[int, int],
+    takers: dict[int, tuple[int, ...]],
+    pairs_of: PairsOf,
 ) -> Region:
     """The region with its shared paddings, those of the regions in it too. All else is changed."""
     first: dict[int, Node] = {}
     for group in _groups(region.items, layers):
         (source,) = group.nodes[0].inputs
-        node = _padding(group, nodes[source], len(nodes))
+        assert group.layer.layer is not None
+        node = _padding(group.nodes[0], nodes[source], len(nodes), pairs_of(group.layer.layer))
         nodes.append(node)
         layers[node.index] = (group.layer,)
-        owners[node.index] = group.nodes[0].index
+        takers[node.index] = tuple(taker.index for taker in group.nodes)
         first[group.nodes[0].index] = node
         for taker in group.nodes:
             nodes[taker.index] = replace(taker, inputs=(node.index,))
@@ -79,7 +86,7 @@ def _shared(
     items: list[Node | Region] = []
     for item in region.items:
         if isinstance(item, Region):
-            items.append(_shared(item, nodes, layers, owners))
+            items.append(_shared(item, nodes, layers, takers, pairs_of))
             continue
         if item.index in first:
             items.append(first[item.index])
@@ -101,23 +108,17 @@ def _groups(items: Iterable[Node | Region], layers: Layers) -> Sequence[_Shared]
     return [group for group in groups.values() if len(group.nodes) > 1]
 
 
-def _padding(group: _Shared, source: Node, index: int) -> Node:
+def _padding(first: Node, source: Node, index: int, pairs: tuple[tuple[int, int], ...]) -> Node:
     """The node of a padding, named after the first that takes it."""
-    first = group.nodes[0]
-    assert group.layer.layer is not None
-    (amounts,) = group.layer.layer.arguments
-    assert isinstance(amounts, Lit)
-    x = source.output
-    pairs = pairs_of(amounts, len(x.spatial))
     op = Pad(padding=pairs)
     written = first.expressions.get("padding")
     return replace(
         first,
         index=index,
-        name=PAD,
+        name=f"{first.name}_{PAD}",
         path=f"{first.path}.{PAD}",
         op=op,
-        output=op.infer((x,)),
+        output=op.infer((source.output,)),
         named=False,
         expressions={} if written is None else {"padding": written},
         branches=None,
