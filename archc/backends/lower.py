@@ -9,6 +9,7 @@ from __future__ import annotations
 from archc.backends.base import Backend, LoweredLayer, LoweringContext, Refusal
 from archc.backends.blocks.items import LoweredLayers
 from archc.backends.extensions import extension
+from archc.backends.fusion import computed, fuse_movements
 from archc.codegen.rewrite import unify
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.diagnostics import Diagnostic, SpecError
@@ -17,15 +18,17 @@ from archc.ir.network import Network, Variation, fills, outside_blocks
 
 
 def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer, ...]]:
-    """The layers of every node but the inputs. Raises SpecError with every refusal (ARC601)."""
+    """The layers of every node that is computed, but the inputs. Raises SpecError with every
+    refusal (ARC601)."""
     refusals: list[Diagnostic] = []
     layers: dict[int, tuple[LoweredLayer, ...]] = {}
     known: dict[LoweringContext, tuple[LoweredLayer, ...]] = {}
     nonnegative: list[bool] = []
+    alive = computed(graph)
     for node in graph.nodes:
         incoming = all(nonnegative[index] for index in node.inputs)
         nonnegative.append(_is_nonnegative(node, incoming))
-        if isinstance(node.op, Input):
+        if isinstance(node.op, Input) or node.index not in alive:
             continue
         context = LoweringContext(node.op, graph.input_axes(node), node.output, incoming)
         try:
@@ -71,13 +74,16 @@ def _is_argument(
 ) -> bool:
     graph = network.costs.graph
     try:
-        varied = lower_graph(variation.graph, backend)
+        varied_graph = fuse_movements(variation.graph)
+        varied = lower_graph(varied_graph, backend)
     except SpecError:
+        return False
+    if varied.keys() != layers.keys():
         return False
     outside = {node.index for node in outside_blocks(graph)}
     return all(
-        _differ_by(variation, node, layers[node.index], varied[node.index], node.index in outside)
-        for node in graph.layers
+        _differ_by(variation, graph.nodes[index], layers[index], varied[index], index in outside)
+        for index in layers
     )
 
 

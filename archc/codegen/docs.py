@@ -46,6 +46,8 @@ def lit(value: Value) -> str:
         return _quoted(value)
     if value is None or kind is bool or kind is int:
         return repr(value)
+    if value is ...:
+        return "..."
     if isinstance(value, float) and kind is float:
         if not math.isfinite(value):
             raise ValueError(f"not a finite number: {value}")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import keyword
 import re
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import TypeAlias
 
 # What a literal holds: a constant, or a tuple of such values.
-Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | None"
+Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | EllipsisType | None"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMAT = re.compile(r"[0-9,.a-z]+")
@@ -367,7 +368,7 @@ class Module:
 
 def expression(value: Expr | Value) -> Expr:
     """`value` as a node: a plain Python value becomes a `Lit`."""
-    if value is None or isinstance(value, bool | int | float | str | tuple):
+    if value is None or isinstance(value, bool | int | float | str | tuple | EllipsisType):
         return Lit(value)
     return value
 

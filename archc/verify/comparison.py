@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from archc.backends.fusion import computed, fuse_movements
 from archc.backends.runtime.random_values import drawn
 from archc.ir.arrays import Array, arrays
 from archc.ir.costs import Costs
@@ -27,7 +28,8 @@ class Fault(NamedTuple):
 
 class Row(NamedTuple):
     """The largest differences of an op: of its output in evaluation and in training, its arrays'
-    gradients, and its running statistics. None where it has none, or where nothing was compared.
+    gradients, and its running statistics. None where it has none, or where nothing was compared: a
+    reshape that is computed together with the one behind it has no value of its own.
     `size` is the root of the mean square of the first backend's output in evaluation."""
 
     node: Node
@@ -106,6 +108,7 @@ class Comparison:
         self.summaries = summaries
         self.given = given
         self.arrays = arrays(costs)
+        self.computed = computed(fuse_movements(costs.graph))
         self.complete = True
 
     def verification(self, begin: float) -> Verification:
@@ -128,6 +131,8 @@ class Comparison:
 
     def _row(self, index: int, by_node: Mapping[int, list[tuple[int, Array]]]) -> Row:
         node = self.costs.graph.nodes[index]
+        if index not in self.computed:
+            return Row(node, None, None, None, None, None)
         evaluation = self._differences(f"evaluation_{index}")
         first = self._load(self.settings.backends[0], f"evaluation_{index}")
         gradient: Difference | None = None

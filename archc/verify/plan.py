@@ -11,6 +11,7 @@ from typing import Any
 
 from archc.backends.base import Emitted, Placement, placeholder
 from archc.backends.blocks.dataflow import Uses
+from archc.backends.fusion import fuse_movements
 from archc.backends.storage import every_variable
 from archc.codegen.rewrite import children
 from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
@@ -31,6 +32,7 @@ def plan(
     graph = costs.graph
     users = Uses(graph).users
     kept = every_variable(backend, costs, emitted)
+    fused = fuse_movements(graph)
     return {
         "dtype": settings.dtype,
         "seed": settings.seed,
@@ -47,7 +49,7 @@ def plan(
                 ],
                 "rate": node.op.drop_rate,
             }
-            for node in graph.nodes
+            for node in fused.nodes
         ],
         "inputs": graph.inputs,
         "outputs": graph.outputs,

@@ -138,8 +138,10 @@ def _agreement(found: Verification) -> list[str]:
     params = f"{found.costs.totals.params:,} parameters"
     if len(found.versions) < 2:
         return [f"{layers} {'has' if one else 'have'} the shapes of the report, and its {params}"]
+    fused = sum(1 for row in found.rows if row.size is None)
+    note = f"; {fused} computed as one with the layer behind" if fused else ""
     differences = [found.loss, *(one for row in found.rows for one in row.differences.values())]
     compared = [difference for difference in differences if difference is not None]
     largest = max(difference.largest for difference in compared)
     verb = "agrees" if one else "agree"
-    return [f"{layers} of {params} {verb}: the largest difference is {largest:.1e}"]
+    return [f"{layers} of {params} {verb}: the largest difference is {largest:.1e}{note}"]

@@ -58,12 +58,16 @@ def layers_by_node(layers: list[Any], network: Network) -> dict[str, list[Any]]:
     """The layers that compute each node, by the node's path, from all layers in the order of use.
     Fails where there are more or fewer."""
     graph = network.costs.graph
-    stages = backend.lower(graph, Uses(graph))
+    places = backend.places(network.spec, network.costs)
     coming = iter(layers)
-    found = {
-        node.path: [next(coming) for stage in stages[node.index] if stage.layer is not None]
-        for node in graph.layers
-    }
+    known: dict[str | int, Any] = {}
+    found: dict[str, list[Any]] = {}
+    for node in graph.layers:
+        own = [one.place for one in places.get(node.index, ()) if one.place is not None]
+        for place in own:
+            if place not in known:  # else a padding that another node began with
+                known[place] = next(coming)
+        found[node.path] = [known[place] for place in own]
     rest = [layer.name for layer in coming]
     assert not rest, f"has more layers than the spec: {rest}"
     return found

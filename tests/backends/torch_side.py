@@ -11,8 +11,11 @@ from torch.overrides import TorchFunctionMode
 
 from archc.api import Network
 from archc.backends.base import LoweredLayer
+from archc.backends.fusion import fuse_movements
 from archc.backends.lower import lower_graph
+from archc.backends.shared_padding import share_padding
 from archc.backends.torch import BACKEND, HELPERS
+from archc.backends.torch.windows import pairs_of
 from archc.codegen.rewrite import walk
 from archc.codegen.tree import Binary, Call, Expr, Index
 
@@ -74,7 +77,8 @@ def zeros(network: Network, device: str) -> list[Tensor]:
 
 
 def events_by_node(model: nn.Module, network: Network) -> dict[str, list[Event]]:
-    """What the network computes for each node, by the node's path. Nodes become layers and
+    """What the network computes for each node, by the node's path: nothing for one that is computed
+    as one with the next. Nodes become layers and
     expressions in the order of computation; fails where the network computes anything else."""
     watch = _Watch()
     device = next((str(one.device) for one in model.parameters()), "cpu")
@@ -93,17 +97,16 @@ def events_by_node(model: nn.Module, network: Network) -> dict[str, list[Event]]
     for hook in hooks:
         hook.remove()
     reader = _Reader(watch.events)
-    stages = lower_graph(network.costs.graph, BACKEND)
+    fused = fuse_movements(network.costs.graph)
+    graph, stages, _ = share_padding(fused, lower_graph(fused, BACKEND), pairs_of)
     found = {
-        layer.node.path: [
-            event
-            for stage in stages[layer.node.index]
-            for event in reader.of_stage(stage, layer.node.path)
+        node.path: [
+            event for stage in stages[node.index] for event in reader.of_stage(stage, node.path)
         ]
-        for layer in network.costs.layers
+        for node in graph.root.nodes()
     }
     reader.check_end()
-    return found
+    return {layer.node.path: found.get(layer.node.path, []) for layer in network.costs.layers}
 
 
 class _Reader:

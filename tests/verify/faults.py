@@ -265,8 +265,8 @@ FAULTS: dict[str, Fault] = {
         "select: [0, 5, 7]",
     ),
     "torch permute": _torch(
-        "permute(0, 1, 3, 2)",
-        "permute(0, 1, 2, 3)",
+        "transpose(2, 3)",
+        "transpose(2, 2)",
         "permute_1",
         "permute: [channels, width, height]",
         "relu",
@@ -279,6 +279,21 @@ FAULTS: dict[str, Fault] = {
         "permute: [channels, width, height]",
         "relu",
         input=SQUARE,
+    ),
+    "torch tokens of columns": _torch(
+        "flatten(2).transpose(1, 2)",
+        "transpose(2, 3).flatten(2).transpose(1, 2)",
+        "reshape_2",
+        "reshape: {channels: 4, length: 120}",
+        "permute: [length, channels]",
+        "reshape: {tokens: 120, features: 4}",
+    ),
+    "keras slice off by one": _keras(
+        "inputs[..., 1:3]",
+        "inputs[..., 2:4]",
+        "select_1",
+        "add: [[{select: [1, 2]}], [{conv: {filters: 2, kernel_size: 1}}]]",
+        "tanh",
     ),
     "torch upsampling mode": _torch(
         ', mode="bilinear"', "", "upsample_1", "upsample: {scale: 2, mode: linear}", "relu"

@@ -21,6 +21,7 @@ from archc.backends.blocks.items import Item, LoweredLayers, LoweredOp, LoweredS
 from archc.backends.blocks.outline import outline
 from archc.backends.blocks.placements import definition_of, placings
 from archc.backends.constructors import helper_names
+from archc.backends.fusion import fuse_movements
 from archc.backends.keras.functions import (
     Body,
     block_function,
@@ -44,6 +45,7 @@ from archc.backends.keras.lowering import (
     helper_source,
     lower_flatten_canonical,
 )
+from archc.backends.keras.padding import pairs_of
 from archc.backends.keras.runtimes import RUNTIMES, lacks
 from archc.backends.keras.weights import WEIGHTS
 from archc.backends.lower import lower_graph, symbolic_arguments
@@ -59,6 +61,7 @@ from archc.backends.module import (
     run_main,
     summary,
 )
+from archc.backends.shared_padding import share_padding, with_paddings
 from archc.backends.storage import stored_variables
 from archc.codegen.printer import render
 from archc.codegen.tree import (
@@ -101,13 +104,14 @@ RUN = frozenset({"count", "keras", "model", "sys"})
 def compile_network(network: Network) -> Emitted:
     """The network's module. Raises SpecError where an op is refused (ARC601)."""
     costs = network.costs
-    graph = costs.graph
-    uses = Uses(graph)
-    stages = lower(graph, uses)
+    graph = fuse_movements(costs.graph)
+    stages = lower(graph, Uses(graph))
     arguments = symbolic_arguments(network, stages, BACKEND)
+    graph, stages, takers = share_padding(graph, stages, pairs_of)
+    uses = Uses(graph)
     made = outline(graph, stages, arguments, passes_width=False)
     separator = _separator(graph, stages)
-    placements = _placements(made, graph, uses, stages, separator)
+    placements = with_paddings(_placements(made, graph, uses, stages, separator), takers)
     renamed = _function_names(graph, made)
     taken = frozenset({*helper_names("keras", HELPERS), *renamed.values()})
     blocks = [
@@ -128,8 +132,8 @@ def compile_network(network: Network) -> Emitted:
     return Emitted(
         _module(graph, [*blocks, builder]),
         placements,
-        stored_variables(costs, placements, variable_layouts(graph)),
-        value_layouts(graph),
+        stored_variables(costs, placements, variable_layouts(costs.graph)),
+        value_layouts(costs.graph),
     )
 
 
@@ -170,7 +174,12 @@ def _placements(
                 within = definition.region.path
         path = ".".join([*names, relative(part.node.path, within)])
         placements[node.index] = tuple(
-            Placement(stage, layer_name(path, stage, part.stages).replace(".", separator))
+            Placement(
+                stage,
+                None
+                if stage.expression is not None
+                else layer_name(path, stage, part.stages).replace(".", separator),
+            )
             for stage in stages[node.index]
         )
     return placements
@@ -212,7 +221,7 @@ def lower(graph: Graph, uses: Uses) -> dict[int, tuple[LoweredLayer, ...]]:
 def _separator(graph: Graph, stages: LoweredLayers) -> str:
     """What joins the names of a path in a layer's name, so that no two layers share one."""
     names = [graph.nodes[index].path for index in graph.inputs]
-    for node in graph.layers:
+    for node in graph.root.nodes():
         own = stages[node.index]
         names += [layer_name(node.path, stage, own) for stage in own if stage.layer is not None]
     return "_" if len({name.replace(".", "_") for name in names}) == len(names) else "."

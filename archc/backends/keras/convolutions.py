@@ -8,14 +8,19 @@ from archc.backends.keras.activations import fused
 from archc.backends.keras.initializers import depthwise_initializer, kernel_initializer
 from archc.backends.keras.layout import KERNEL, depthwise_kernel
 from archc.backends.keras.padding import Pairs, around_stage
-from archc.backends.keras.windows import lays_same_right, matches_same
+from archc.backends.keras.windows import is_causal, lays_same_right, matches_same
+from archc.backends.shared_padding import PAD
 from archc.codegen.tree import Keyword, Lit
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv, TransposedWindow
 
 
 def lower_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    """A group for each channel is a depthwise convolution, which TensorFlow computes many times
+    faster on a CPU."""
     op = context.op
     assert isinstance(op, Conv)
+    if 1 < op.groups == context.x.width and _has_depthwise_layer(context, op):
+        return _depthwise(context, op, Lit(op.filters // op.groups))
     return _convolution(context, op, Lit(op.filters, "filters"), Lit(op.groups, "groups"))
 
 
@@ -32,6 +37,7 @@ def _convolution(
     pads: Pairs = [(window.begin, window.end) for window in windows]
     fits = max(strides) == 1 and any(map(any, pads)) and matches_same(windows, context.x)
     same = not subsampled and (op.padding == "same" or fits) and lays_same_right(windows, context.x)
+    causal = not subsampled and not same and is_causal(windows)
     activation, after = fused(op.activation, context.output)
     made = layer(
         f"layers.Conv{context.rank}D",
@@ -41,7 +47,9 @@ def _convolution(
             option("strides", 1, 1)
             if subsampled
             else Keyword("strides", per_axis(strides, "stride"), Lit(1)),
-            option("padding", "same" if same else "valid", "valid", "padding"),
+            option(
+                "padding", "same" if same else "causal" if causal else "valid", "valid", "padding"
+            ),
             Keyword("dilation_rate", per_axis(dilations, "dilation"), Lit(1)),
             Keyword("groups", groups, Lit(1)),
             option("use_bias", op.bias, True, "bias"),
@@ -49,7 +57,7 @@ def _convolution(
             kernel_initializer(op.initializer),
         ],
     )
-    stages = () if same else around_stage("ZeroPadding", "pad", pads, "padding")
+    stages = () if same or causal else around_stage("ZeroPadding", PAD, pads, "padding")
     stages += (LoweredLayer(made, label=context.op.name, main=True, variables=KERNEL),)
     if subsampled:
         every = Keyword("strides", per_axis(strides, "stride"), Lit(1))
@@ -59,27 +67,40 @@ def _convolution(
 
 
 def lower_depthwise_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """Keras has a layer in 1-D and 2-D, for which TensorFlow wants one stride for all axes."""
     op = context.op
     assert isinstance(op, DepthwiseConv)
-    windows = op.windows(context.x)
+    if _has_depthwise_layer(context, op):
+        return _depthwise(context, op, Lit(op.multiplier, "multiplier"))
+    incoming = Lit(context.x.width, INCOMING)
+    filters = incoming if op.multiplier == 1 else Lit(context.output.width)
+    return _convolution(context, op.as_conv(context.x), filters, incoming)
+
+
+def _has_depthwise_layer(context: LoweringContext, op: Conv | DepthwiseConv) -> bool:
+    """Whether Keras computes a convolution of each channel alone by a layer of its own: in 1-D and
+    2-D, for which TensorFlow wants one stride for all axes. An orthogonal kernel would be one over
+    all channels."""
+    strides = {window.stride for window in op.windows(context.x)}
     orthogonal = op.initializer is not None and op.initializer.name == "orthogonal"
-    if context.rank == 3 or len({window.stride for window in windows}) > 1 or orthogonal:
-        incoming = Lit(context.x.width, INCOMING)
-        filters = incoming if op.multiplier == 1 else Lit(context.output.width)
-        return _convolution(context, op.as_conv(context.x), filters, incoming)
+    return context.rank < 3 and len(strides) == 1 and not orthogonal
+
+
+def _depthwise(
+    context: LoweringContext, op: Conv | DepthwiseConv, multiplier: Lit
+) -> tuple[LoweredLayer, ...]:
+    windows = op.windows(context.x)
     pads: Pairs = [(window.begin, window.end) for window in windows]
     fits = windows[0].stride == 1 and any(map(any, pads)) and matches_same(windows, context.x)
     same = op.padding == "same" or fits
     activation, after = fused(op.activation, context.output)
     kernel = [window.kernel for window in windows]
-    made = layer(
+    depthwise = layer(
         f"layers.DepthwiseConv{context.rank}D",
         per_axis(kernel, "kernel_size"),
         keywords=[
             Keyword("strides", per_axis([window.stride for window in windows], "stride"), Lit(1)),
             option("padding", "same" if same else "valid", "valid", "padding"),
-            option("depth_multiplier", op.multiplier, 1, "multiplier"),
+            Keyword("depth_multiplier", multiplier, Lit(1)),
             Keyword(
                 "dilation_rate",
                 per_axis([window.dilation for window in windows], "dilation"),
@@ -90,9 +111,10 @@ def lower_depthwise_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             depthwise_initializer(op.initializer, kernel, context.output.width),
         ],
     )
-    stages = () if same else around_stage("ZeroPadding", "pad", pads, "padding")
-    layouts = {"weight": depthwise_kernel(context.x.width, op.multiplier, kernel)}
-    main = LoweredLayer(made, label=op.name, main=True, variables=KERNEL, layouts=layouts)
+    stages = () if same else around_stage("ZeroPadding", PAD, pads, "padding")
+    channels = context.x.width
+    layouts = {"weight": depthwise_kernel(channels, context.output.width // channels, kernel)}
+    main = LoweredLayer(depthwise, label=op.name, main=True, variables=KERNEL, layouts=layouts)
     return (*stages, main, *after)
 
 
@@ -149,7 +171,7 @@ def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         ],
     )
     return (
-        *around_stage("ZeroPadding", "pad", [(0, n) for n in added]),
+        *around_stage("ZeroPadding", PAD, [(0, n) for n in added]),
         LoweredLayer(made, label=op.name, main=True, variables=KERNEL),
         *(() if same else around_stage("Cropping", "crop", crops, "padding")),
         *after,

@@ -204,13 +204,14 @@ class Body:
             values = [target]
 
     def applied(self, stage: LoweredLayer, values: Sequence[Expr], path: str) -> Expr:
-        """A stage on its inputs: a layer takes several as a list."""
-        if stage.layer is None:
-            assert stage.expression is not None
+        """A stage on its inputs: a layer takes several as a list. What can be an expression
+        is one."""
+        if stage.expression is not None:
             return fill(
                 stage.expression,
                 {placeholder(index).name: value for index, value in enumerate(values)},
             )
+        assert stage.layer is not None
         argument = values[0] if len(values) == 1 else ListOf(tuple(values))
         return Call(with_name(stage.layer, self.name_of(path)), (argument,))
 

@@ -48,7 +48,7 @@ def observed_flattens(graph: Graph, users: list[list[int]]) -> set[int]:
         )
     return {
         node.index
-        for node in graph.layers
+        for node in graph.root.nodes()
         if isinstance(node.op, Flatten) and _reorders(graph, node) and shows[node.index]
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal
 from archc.backends.constructors import codes_literal, helpers_beside, layer, option, simple
+from archc.backends.fusion import Rearrange
 from archc.backends.keras.activations import ACTIVATIONS, fused
 from archc.backends.keras.convolutions import (
     lower_conv,
@@ -198,6 +199,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Flatten: lower_flatten,
     shape.Reshape: lower_reshape,
     shape.Permute: lower_permute,
+    Rearrange: lower_reshape,
     shape.Pad: lower_pad,
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,

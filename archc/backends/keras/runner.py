@@ -90,11 +90,7 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
         if node["rate"] is not None
     ]
     _check_rates(folder, stochastic)
-    given = folder.plan["inputs"]
-    if len(model.inputs) != len(given):
-        raise Fault(f"takes {len(model.inputs)} inputs in place of {len(given)}")
-    values = dict(zip(given, model.inputs, strict=True))
-    values |= {index: layers[-1].output for index, layers in found.items() if layers}
+    values = _values(folder, model, found)
     wanted = [values[index] for index in folder.plan["outputs"]]
     if [id(one) for one in model.outputs] != [id(one) for one in wanted]:
         raise Fault("returns other values than the spec's outputs, or in another order")
@@ -123,16 +119,25 @@ def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
     sequential = isinstance(model, keras.Sequential)
     known = dict(enumerate(layers)) if sequential else {one.name: one for one in layers}
     found: dict[int, list[Any]] = {}
+    claimed: set[str | int] = set()
     for index, node in enumerate(folder.plan["nodes"]):
         found[index] = []
-        for stage in node["stages"]:
-            if stage["layer"] not in known:
-                raise Fault(f"has no layer `{stage['layer']}`", node["path"])
-            found[index].append(known.pop(stage["layer"]))
-    if known:
-        names = ", ".join(f"`{layer.name}`" for layer in known.values())
+        for stage in _layer_stages(node):
+            place = stage["layer"]
+            # Ops may share a layer that holds nothing: a padding that is computed once.
+            if place not in known or (place in claimed and known[place].weights):
+                raise Fault(f"has no layer `{place}`", node["path"])
+            claimed.add(place)
+            found[index].append(known[place])
+    rest = [layer for place, layer in known.items() if place not in claimed]
+    if rest:
+        names = ", ".join(f"`{layer.name}`" for layer in rest)
         raise Fault(f"also has the layers {names}, which belong to no op")
     return found
+
+
+def _layer_stages(node: dict[str, Any]) -> list[dict[str, Any]]:
+    return [stage for stage in node["stages"] if "layer" in stage]
 
 
 def _variables(folder: Folder, model: Any, found: dict[int, list[Any]]) -> list[Any]:
@@ -141,7 +146,7 @@ def _variables(folder: Folder, model: Any, found: dict[int, list[Any]]) -> list[
     by_place = {
         stage["layer"]: layer
         for index, node in enumerate(folder.plan["nodes"])
-        for stage, layer in zip(node["stages"], found[index], strict=True)
+        for stage, layer in zip(_layer_stages(node), found[index], strict=True)
     }
     made = []
     for number, array in enumerate(folder.plan["arrays"]):
@@ -164,6 +169,47 @@ def _variables(folder: Folder, model: Any, found: dict[int, list[Any]]) -> list[
             told = ", ".join(f"`{path}`" for path in extra)
             raise Fault(f"also holds {told}", folder.path_of(place))
     return made
+
+
+def _values(folder: Folder, model: Any, found: dict[int, list[Any]]) -> dict[int, Any]:
+    """The tensors of the model for the inputs and for every node that has a value. The model may
+    compute nothing by itself but the operations of the plan, in their order."""
+    import keras
+
+    given = folder.plan["inputs"]
+    if len(model.inputs) != len(given):
+        raise Fault(f"takes {len(model.inputs)} inputs in place of {len(given)}")
+    values = dict(zip(given, model.inputs, strict=True))
+    # A `keras.Sequential` has layers alone.
+    operations = [] if isinstance(model, keras.Sequential) else model.operations
+    others = [one for one in operations if not isinstance(one, keras.layers.Layer)]
+    coming = sorted(others, key=_creation)
+    for index, node in enumerate(folder.plan["nodes"]):
+        if found[index]:
+            values[index] = found[index][-1].output
+        for stage in node["stages"]:
+            for name, _ in stage.get("operations", ()):
+                source = values[node["inputs"][0]]
+                operation = next((one for one in coming if _computes(one, name, source)), None)
+                if operation is None:
+                    raise Fault(f"does not compute it: `{name}` is missing there", node["path"])
+                coming.remove(operation)
+                values[index] = operation.output
+    if coming:
+        raise Fault(f"also computes {coming[0].name}, which no op does")
+    return values
+
+
+def _creation(operation: Any) -> int:
+    """Keras numbers the operations of a class, from the second on: `get_item`, `get_item_1`."""
+    number = operation.name.rpartition("_")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _computes(operation: Any, name: str, source: Any) -> bool:
+    """Whether an operation has a name of `operator`, less its case, and takes just one value."""
+    kind = type(operation).__name__.lower()
+    return kind == name and [id(one) for one in _as_list(operation.input)] == [id(source)]
 
 
 def _check_rates(folder: Folder, stochastic: Sequence[tuple[dict[str, Any], Any]]) -> None:

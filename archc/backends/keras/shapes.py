@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from archc.backends.base import LoweredLayer, LoweringContext
+from dataclasses import replace
+
+from archc.backends.base import LoweredLayer, LoweringContext, placeholder
 from archc.backends.constructors import layer, option, per_axis
+from archc.backends.fusion import move_of
 from archc.backends.keras.padding import around
-from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref, call
+from archc.backends.movement import View, steps, transposed
+from archc.codegen.tree import Call, Index, Keyword, Lit, Ref, Slice, call
 from archc.ops.axes import Axes
 from archc.ops.shape import Crop, Pad, Permute, Select, Upsample
 
 
-def _is_ordered(x: Axes) -> bool:
-    """Whether the stored elements already lie in canonical order."""
-    return not x.is_map or x.width in (1, x.elements)
-
-
 def _stored(x: Axes) -> tuple[int, ...]:
     return (*x.spatial, x.width) if x.is_map else x.sizes
-
-
-def _channels_first(x: Axes) -> tuple[LoweredLayer, ...]:
-    """The stage that puts a map's elements in canonical order, where they are not."""
-    if _is_ordered(x):
-        return ()
-    rank = len(x.spatial)
-    made = call("layers.Permute", (rank + 1, *range(1, rank + 1)))
-    return (LoweredLayer(made, label="channels_first"),)
 
 
 def lower_flatten(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -33,23 +23,32 @@ def lower_flatten(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     return (LoweredLayer(call("layers.Flatten"), label=context.op.name, main=True),)
 
 
+def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    """What a spec moves in canonical order, from and to maps that are stored channels last."""
+    x, output = context.x, context.output
+    moves = [move_of(context.op, x, output)]
+    if x.is_map:
+        last = len(x.spatial)
+        moves.insert(0, transposed(_stored(x), (last, *range(last))))
+    if output.is_map:
+        moves.append(transposed(output.sizes, (*range(1, len(output.sizes)), 0)))
+    stages: list[LoweredLayer] = []
+    for step in steps(_stored(x), moves) or [View(_stored(output))]:
+        if isinstance(step, View):
+            flat = len(step.sizes) == 1
+            moved = call("layers.Flatten") if flat else call("layers.Reshape", step.sizes)
+            kind = "split"
+        else:
+            moved = call("layers.Permute", tuple(axis + 1 for axis in step.order))
+            kind = "permute"
+        repeated = any(stage.label == kind for stage in stages)
+        stages.append(LoweredLayer(moved, label=f"{kind}_{len(stages)}" if repeated else kind))
+    return (*stages[:-1], replace(stages[-1], label=context.op.name, main=True))
+
+
 def lower_flatten_canonical(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """All elements channels first, for where the order shows."""
-    return (*_channels_first(context.x), *lower_flatten(context))
-
-
-def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """The elements are brought to canonical order, reshaped, and brought back."""
-    x, output = context.x, context.output
-    target = _stored(output) if _is_ordered(output) else output.sizes
-    stages = [
-        *_channels_first(x),
-        LoweredLayer(call("layers.Reshape", target), label=context.op.name, main=True),
-    ]
-    if not _is_ordered(output):
-        back = call("layers.Permute", (*range(2, len(target) + 1), 1))
-        stages.append(LoweredLayer(back, label="channels_last"))
-    return tuple(stages)
+    return lower_reshape(context)
 
 
 def lower_permute(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -104,12 +103,15 @@ def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 
 
 def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """Neighbouring channels are a range, others a tuple."""
+    """Neighbouring channels are a slice, or a layer with their range where only layers can stand;
+    others are a layer with a tuple."""
     op = context.op
     assert isinstance(op, Select)
     first, stop = op.channels[0], op.channels[0] + len(op.channels)
-    channels: Expr = Lit(op.channels, "channels")
-    if op.channels == tuple(range(first, stop)):
-        begin = (Lit(first, "start"),) if first else ()
-        channels = Call(Ref("range"), (*begin, Lit(stop, "stop")))
-    return (LoweredLayer(layer("Select", channels), label=op.name, main=True),)
+    if op.channels != tuple(range(first, stop)):
+        taken = layer("Select", Lit(op.channels, "channels"))
+        return (LoweredLayer(taken, label=op.name, main=True),)
+    begin, end = Lit(first, "start") if first else None, Lit(stop, "stop")
+    taken = layer("Select", Call(Ref("range"), (end,) if begin is None else (begin, end)))
+    expression = Index(placeholder(0), (Lit(...), Slice(begin, end)))
+    return (LoweredLayer(taken, expression, label=op.name, main=True),)

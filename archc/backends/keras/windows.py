@@ -26,3 +26,12 @@ def lays_same_right(windows: Sequence[Window], x: Axes) -> bool:
         (window.output - 1) * window.stride + window.extent > size - 2
         for window, size in zip(windows, x.spatial, strict=True)
     )
+
+
+def is_causal(windows: Sequence[Window]) -> bool:
+    """Whether `padding="causal"` of Keras, which it has in 1-D, lays the windows just so: each ends
+    at its own position."""
+    if len(windows) > 1:
+        return False
+    (window,) = windows
+    return window.begin == window.extent - 1 > 0 == window.end

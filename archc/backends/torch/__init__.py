@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from archc.backends.base import Backend, Emitted, Placement, Runner, Runtime, Trainer
 from archc.backends.blocks.dataflow import Uses
-from archc.backends.blocks.items import Definition, LoweredLayers, ModuleOutline
+from archc.backends.blocks.items import Definition, ModuleOutline
 from archc.backends.blocks.outline import outline
 from archc.backends.constructors import helper_names
+from archc.backends.fusion import fuse_movements
 from archc.backends.layouts import unchanged
 from archc.backends.lower import lower_graph, symbolic_arguments
 from archc.backends.module import (
@@ -23,11 +24,13 @@ from archc.backends.module import (
     run_main,
     summary,
 )
+from archc.backends.shared_padding import Shared, share_padding, with_paddings
 from archc.backends.storage import stored_variables
 from archc.backends.torch.classes import Classes
 from archc.backends.torch.lowering import HELPERS, LOWERINGS, REFUSED, helper_source
 from archc.backends.torch.module_paths import whole_paths
 from archc.backends.torch.weights import WEIGHTS
+from archc.backends.torch.windows import pairs_of
 from archc.codegen.printer import render
 from archc.codegen.tree import (
     Assign,
@@ -69,9 +72,11 @@ RUN = frozenset({"count", "model", "parameter", "sys", "torch"})
 def compile_network(network: Network) -> Emitted:
     """The network's module. Raises SpecError where an op is refused (ARC601)."""
     graph = network.costs.graph
-    layers, network_outline, classes = _write(network)
-    paths = whole_paths(network_outline, classes.places, graph.root)
-    placements = {index: tuple(map(Placement, layers[index], paths[index])) for index in layers}
+    (emitted, layers, takers), network_outline, classes = _write(network)
+    paths = whole_paths(network_outline, classes.places, emitted.root)
+    placements = with_paddings(
+        {index: tuple(map(Placement, layers[index], paths[index])) for index in layers}, takers
+    )
     return Emitted(
         _module(graph, classes.written),
         placements,
@@ -100,12 +105,14 @@ BACKEND = Backend(
 )
 
 
-def _write(network: Network) -> tuple[LoweredLayers, ModuleOutline, Classes]:
-    """The lowered layers of all nodes, the network with each block once, and its classes."""
+def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
+    """The network lowered, with each block once, and its classes."""
     costs = network.costs
-    graph = costs.graph
+    graph = fuse_movements(costs.graph)
     stages = lower_graph(graph, BACKEND)
     arguments = symbolic_arguments(network, stages, BACKEND)
+    shared = share_padding(graph, stages, pairs_of)
+    graph, stages, _ = shared
     taken = [*BACKEND.reserved, *helper_names("torch", HELPERS)]
     made = outline(graph, stages, arguments, passes_width=True, taken=taken)
     taken += [graph.about.class_name, *(one.name for one in made.definitions)]
@@ -115,7 +122,7 @@ def _write(network: Network) -> tuple[LoweredLayers, ModuleOutline, Classes]:
     ends = (graph.inputs, graph.outputs)
     about = docstring(costs, _shapes(input_axes(graph).values()), _shapes(output_axes(graph)))
     classes.write(graph.about.class_name, about, made.arguments, made.items, ends)
-    return stages, made, classes
+    return shared, made, classes
 
 
 def _write_block(classes: Classes, definition: Definition) -> None:

@@ -14,11 +14,17 @@ from archc.backends.constructors import (
     per_axis,
     simple,
 )
+from archc.backends.fusion import Rearrange
 from archc.backends.torch.activations import ACTIVATIONS, fused
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import PARAMETERS, incoming, tidy
+from archc.backends.torch.shapes import (
+    lower_flatten,
+    lower_permute,
+    lower_reshape,
+    lower_select,
+)
 from archc.backends.torch.windows import (
-    FLATTEN,
     lower_adaptive_avg_pool,
     lower_avg_pool,
     lower_conv,
@@ -29,7 +35,7 @@ from archc.backends.torch.windows import (
     lower_max_pool,
     lower_pad,
 )
-from archc.codegen.tree import Attribute, Binary, Expr, Index, Keyword, ListOf, Lit, Slice, call
+from archc.codegen.tree import Binary, Expr, Keyword, ListOf, Lit, call
 from archc.ops import (
     convolution,
     dense,
@@ -141,36 +147,6 @@ def lower_local_response_norm(context: LoweringContext) -> tuple[LoweredLayer, .
     return (LoweredLayer(made, label=op.name, main=True),)
 
 
-def lower_flatten(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    return (LoweredLayer(FLATTEN.layer, FLATTEN.expression, label=context.op.name, main=True),)
-
-
-def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """By way of a vector: so a wrong input fails, and moves no element to another sample."""
-    if context.output.is_vector:
-        return lower_flatten(context)
-    sizes = Lit(context.output.sizes)
-    unflatten = LoweredLayer(
-        layer("nn.Unflatten", Lit(1), sizes),
-        call(Attribute(placeholder(0), "unflatten"), 1, sizes),
-        label=context.op.name,
-        main=True,
-    )
-    return (unflatten,) if context.x.is_vector else (FLATTEN, unflatten)
-
-
-def lower_permute(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    op = context.op
-    assert isinstance(op, shape.Permute)
-    positions = (0, *(position + 1 for position in op.positions(context.x)))
-    expression = call(Attribute(placeholder(0), "permute"), *positions)
-    if positions[1] != 1 and context.output.is_map:
-        # PyTorch takes strides like these for a map kept channels last. There its normalisations
-        # are at fault in training: wrong gradients where an axis has one element, crashes.
-        expression = call(Attribute(expression, "contiguous"))
-    return (LoweredLayer(expression=expression, label=op.name, main=True),)
-
-
 def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, shape.Upsample)
@@ -183,20 +159,6 @@ def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         ],
     )
     return (LoweredLayer(made, label=op.name, main=True),)
-
-
-def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """Neighbouring channels are a slice, others a list."""
-    op = context.op
-    assert isinstance(op, shape.Select)
-    first, count = op.channels[0], len(op.channels)
-    if op.channels == tuple(range(first, first + count)):
-        key: Expr = Slice(Lit(first, "start"), Lit(first + count, "stop"))
-    else:
-        key = ListOf(tuple(map(Lit, op.channels)))
-    return (
-        LoweredLayer(expression=Index(placeholder(0), (Slice(), key)), label=op.name, main=True),
-    )
 
 
 def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -292,6 +254,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Flatten: lower_flatten,
     shape.Reshape: lower_reshape,
     shape.Permute: lower_permute,
+    Rearrange: lower_reshape,
     shape.Pad: lower_pad,
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,

@@ -228,13 +228,20 @@ class _Trace:
         is_layer: bool,
     ) -> Any:
         """The value of the first call of a layer, or of a function or method, that takes just these
-        values: the emitted network computes in the spec's order."""
+        values: the emitted network computes in the spec's order. Ops may share what a layer makes
+        that holds nothing and draws nothing: a padding that is computed once."""
+        shared = None
         for call in users.get(values[0], []):
-            if call in self.claimed or is_layer != (call.op == "call_module"):
+            if is_layer != (call.op == "call_module"):
                 continue
             if _called(call) == name and set(self._taken(call)) == set(values):
-                self.claimed[call] = index
-                return self.passed.get(call, call)
+                if call not in self.claimed:
+                    self.claimed[call] = index
+                    return self.passed.get(call, call)
+                shared = shared or call
+        drops = self.folder.plan["nodes"][index]["rate"] is not None
+        if shared is not None and self._is_plain(shared) and not drops:
+            return self.passed.get(shared, shared)
         path = self.folder.plan["nodes"][index]["path"]
         what = f"the layer `{name}`" if is_layer else f"the operation `{name}`"
         raise Fault(f"does not compute it where the spec has it: {what} is missing there", path)

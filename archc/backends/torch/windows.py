@@ -1,7 +1,8 @@
 """Convolutions and pools in PyTorch, and the padding and cropping around them.
 
-PyTorch pads both sides of an axis alike, a pool by half its kernel at most. Any other padding is a
-layer of its own before the window's.
+PyTorch pads both sides of an axis alike, a pool by half its kernel at most; a convolution of stride
+1 also as `same` has it, the odd element at the end. Any other padding is a layer of its own before
+the window's.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Sequence
 
 from archc.backends.base import LoweredLayer, LoweringContext, placeholder
 from archc.backends.constructors import layer, option, per_axis
+from archc.backends.shared_padding import PAD
 from archc.backends.torch.activations import fused
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import PARAMETERS, incoming
-from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Slice, call
+from archc.backends.torch.shapes import FLATTEN
+from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Ref, Slice, call
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archc.ops.shape import Crop, Pad
@@ -32,11 +35,23 @@ def _padding(pairs: Pairs, field: str | None = None) -> Lit:
     return per_axis(_last_first(pairs), field)
 
 
+def pairs_of(padding: Call) -> tuple[tuple[int, int], ...]:
+    """The elements that a padding layer adds at the begin and end of each spatial axis."""
+    assert isinstance(padding.function, Ref)
+    rank = int(padding.function.name[-2])
+    amounts, *_ = padding.arguments
+    assert isinstance(amounts, Lit)
+    value = amounts.value
+    flat = value if isinstance(value, tuple) else (value,) * (2 * rank)
+    numbers = [number for number in flat if isinstance(number, int)]
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))[::-1]
+
+
 def _zeros(pairs: Pairs) -> tuple[LoweredLayer, ...]:
     """A stage that pads with zeros, where there is anything to pad."""
     if not any(map(any, pairs)):
         return ()
-    return (LoweredLayer(layer(f"nn.ZeroPad{len(pairs)}d", _padding(pairs)), label="pad"),)
+    return (LoweredLayer(layer(f"nn.ZeroPad{len(pairs)}d", _padding(pairs)), label=PAD),)
 
 
 def _cut(pairs: Pairs) -> tuple[Call, Expr]:
@@ -90,15 +105,19 @@ def _convolution(
     windows = op.windows(context.x)
     pairs = [(window.begin, window.end) for window in windows]
     symmetric = all(begin == end for begin, end in pairs)
-    around = per_axis([begin if symmetric else 0 for begin, _ in pairs], "padding")
-    made = layer(
+    same = not symmetric and all(map(_keeps_size, windows))
+    if same:
+        padding = Lit("same", "padding")
+    else:
+        padding = per_axis([begin if symmetric else 0 for begin, _ in pairs], "padding")
+    convolution = layer(
         f"nn.Conv{context.rank}d",
         incoming(context.x),
         filters,
         keywords=[
             Keyword("kernel_size", per_axis([window.kernel for window in windows], "kernel_size")),
             Keyword("stride", per_axis([window.stride for window in windows], "stride"), Lit(1)),
-            Keyword("padding", around, Lit(0)),
+            Keyword("padding", padding, Lit(0)),
             Keyword(
                 "dilation", per_axis([window.dilation for window in windows], "dilation"), Lit(1)
             ),
@@ -107,10 +126,17 @@ def _convolution(
         ],
     )
     return (
-        *(() if symmetric else _zeros(pairs)),
-        _weighted(op, made),
+        *(() if symmetric or same else _zeros(pairs)),
+        _weighted(op, convolution),
         *fused(op.activation, context.output, filters),
     )
+
+
+def _keeps_size(window: Window) -> bool:
+    """Whether `padding="same"` of PyTorch lays a window just so."""
+    total = window.extent - 1
+    begin = total // 2
+    return window.stride == 1 and (window.begin, window.end) == (begin, total - begin)
 
 
 def _weighted(op: Conv | DepthwiseConv | ConvTranspose, made: Call) -> LoweredLayer:
@@ -228,7 +254,7 @@ def lower_max_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     lowest = call("float", "-inf")
     pad = layer(f"nn.ConstantPad{context.rank}d", _padding(pairs), lowest)
     made = _pool("MaxPool", op, windows, [0] * context.rank, ceil=False)
-    return LoweredLayer(pad, label="pad"), LoweredLayer(made, label=op.name, main=True)
+    return LoweredLayer(pad, label=PAD), LoweredLayer(made, label=op.name, main=True)
 
 
 def lower_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -283,12 +309,6 @@ def lower_adaptive_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...
         f"nn.AdaptiveAvgPool{context.rank}d", per_axis(context.output.spatial, "output_size")
     )
     return (LoweredLayer(made, label=context.op.name, main=True),)
-
-
-FLATTEN = LoweredLayer(
-    layer("nn.Flatten"), call("torch.flatten", placeholder(0), 1), label="flatten"
-)
-"""All axes but the batch, made one."""
 
 
 def lower_global_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:

@@ -1,0 +1,125 @@
+"""Ops that move elements, in PyTorch: flattened, split, transposed axes, and chosen channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from archc.backends.base import LoweredLayer, LoweringContext, placeholder
+from archc.backends.constructors import layer
+from archc.backends.fusion import move_of
+from archc.backends.movement import View, steps
+from archc.codegen.tree import Attribute, Call, Expr, Index, ListOf, Lit, Slice, call
+from archc.ops.shape import Permute, Select
+
+FLATTEN = LoweredLayer(
+    layer("nn.Flatten"), call("torch.flatten", placeholder(0), 1), label="flatten"
+)
+"""All axes but the batch, made one."""
+
+
+def _method(name: str, *arguments: Expr | int) -> Call:
+    """A method of the value that comes in."""
+    return call(Attribute(placeholder(0), name), *arguments)
+
+
+def lower_flatten(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    return _named((FLATTEN,), context)
+
+
+def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    """Axes are joined, split and transposed one by one, never through the batch: so a wrong input
+    moves no element to another sample."""
+    x, output = context.x, context.output
+    sizes, stages = x.sizes, list[LoweredLayer]()
+    transposes = False
+    for step in steps(x.sizes, [move_of(context.op, x, output)]) or [View(output.sizes)]:
+        if isinstance(step, View):
+            stages += _viewed(sizes, step.sizes)
+            sizes = step.sizes
+        else:
+            stages.append(LoweredLayer(expression=_transposed(step.order), label="transpose"))
+            sizes = tuple(sizes[axis] for axis in step.order)
+            transposes = transposes or step.order[0] != 0
+    if transposes and output.is_map:
+        stages[-1] = _contiguous(stages[-1])
+    return _named(stages, context)
+
+
+def lower_permute(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
+    assert isinstance(op, Permute)
+    positions = op.positions(context.x)
+    stage = LoweredLayer(expression=_transposed(positions))
+    if positions[0] and context.output.is_map:
+        stage = _contiguous(stage)
+    return _named((stage,), context)
+
+
+def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    """Neighbouring channels are a slice, others a list."""
+    op = context.op
+    assert isinstance(op, Select)
+    first, count = op.channels[0], len(op.channels)
+    if op.channels == tuple(range(first, first + count)):
+        key: Expr = Slice(Lit(first, "start"), Lit(first + count, "stop"))
+    else:
+        key = ListOf(tuple(map(Lit, op.channels)))
+    return _named((LoweredLayer(expression=Index(placeholder(0), (Slice(), key))),), context)
+
+
+def _named(stages: Sequence[LoweredLayer], context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    """The stages, the last of which is the op itself."""
+    return (*stages[:-1], replace(stages[-1], label=context.op.name, main=True))
+
+
+def _viewed(sizes: tuple[int, ...], target: tuple[int, ...]) -> list[LoweredLayer]:
+    """Stages that join the axes that differ, and split what they make."""
+    begin, end = _difference(sizes, target)
+    joined, split = sizes[begin : len(sizes) - end], target[begin : len(target) - end]
+    axis = begin + 1
+    stages = []
+    if len(joined) > 1 or len(split) == 1:
+        stages.append(_flattened(axis, begin + len(joined) if end else -1))
+    if len(split) > 1:
+        unflatten = layer("nn.Unflatten", Lit(axis), Lit(split))
+        expression = _method("unflatten", axis, Lit(split))
+        stages.append(LoweredLayer(unflatten, expression, label="unflatten"))
+    return stages
+
+
+def _difference(sizes: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, int]:
+    """How many axes two views of the same elements have alike at their begin and at their end. At
+    least one of each is left between these."""
+    shortest = min(len(sizes), len(target)) - 1
+    begin = 0
+    while begin < shortest and sizes[begin] == target[begin]:
+        begin += 1
+    end = 0
+    while end < shortest - begin and sizes[-1 - end] == target[-1 - end]:
+        end += 1
+    return begin, end
+
+
+def _flattened(first: int, last: int) -> LoweredLayer:
+    """The axes from `first` to `last` as one."""
+    if (first, last) == (1, -1):
+        return FLATTEN
+    axes = (first,) if last == -1 else (first, last)
+    return LoweredLayer(call("nn.Flatten", *axes), _method("flatten", *axes), label="flatten")
+
+
+def _transposed(order: Sequence[int]) -> Call:
+    """The axes behind the batch in another order."""
+    moved = [axis + 1 for axis in range(len(order)) if order[axis] != axis]
+    if len(moved) == 2:
+        return _method("transpose", *moved)
+    return _method("permute", 0, *(axis + 1 for axis in order))
+
+
+def _contiguous(stage: LoweredLayer) -> LoweredLayer:
+    """PyTorch takes the strides of a map whose channels were transposed for those of one kept
+    channels last. There its normalisations are at fault in training: wrong gradients where an axis
+    has one element, crashes."""
+    assert stage.expression is not None
+    return replace(stage, layer=None, expression=call(Attribute(stage.expression, "contiguous")))
