@@ -15,7 +15,6 @@ import keras
 import numpy as np
 
 from archc.api import Network
-from archc.backends import keras as backend
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.keras.layout import observed_flattens
 from archc.ir.graph import Graph
@@ -58,7 +57,7 @@ def layers_by_node(layers: list[Any], network: Network) -> dict[str, list[Any]]:
     """The layers that compute each node, by the node's path, from all layers in the order of use.
     Fails where there are more or fewer."""
     graph = network.costs.graph
-    places = backend.places(network.spec, network.costs)
+    places = network.compiled("keras").placements
     coming = iter(layers)
     known: dict[str | int, Any] = {}
     found: dict[str, list[Any]] = {}
