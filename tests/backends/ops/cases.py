@@ -92,13 +92,13 @@ def network(body: Mapping[str, Any]) -> Network:
 @cache
 def batches() -> Mapping[str, tuple[Batch, ...]]:
     """The batches of each op."""
-    found: dict[str, tuple[Batch, ...]] = {}
+    by_op: dict[str, tuple[Batch, ...]] = {}
     for path in sorted(CASES.glob("*.yaml")):
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
         for op, entries in table["ops"].items():
-            made = (one for entry in entries for one in _of_entry(op, table["axes"], entry))
-            found[op] = (*found.get(op, ()), *made)
-    return found
+            own = (batch for entry in entries for batch in _of_entry(op, table["axes"], entry))
+            by_op[op] = (*by_op.get(op, ()), *own)
+    return by_op
 
 
 def _of_entry(op: str, axes: Mapping[str, Sizes], entry: Fields) -> Iterator[Batch]:

@@ -54,8 +54,8 @@ class KerasModel:
         import keras
 
         stored = np.moveaxis(x, 1, -1) if x.ndim > 3 else x
-        made = keras.ops.convert_to_numpy(self.model(stored, training=True))
-        return np.moveaxis(made, -1, 1) if x.ndim > 3 else made
+        output = keras.ops.convert_to_numpy(self.model(stored, training=True))
+        return np.moveaxis(output, -1, 1) if x.ndim > 3 else output
 
 
 MODELS: dict[str, type[Any]] = {"torch": TorchModel, "keras": KerasModel}

@@ -23,9 +23,9 @@ def expressions(source: str) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             node.keywords = [one for one in node.keywords if one.arg != "name"]
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.expr)]
-    found.sort(key=lambda node: (node.lineno, node.col_offset))
-    return [ast.unparse(node) for node in found]
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.expr)]
+    nodes.sort(key=lambda node: (node.lineno, node.col_offset))
+    return [ast.unparse(node) for node in nodes]
 
 
 @pytest.mark.parametrize("backend", backends.names())

@@ -49,8 +49,8 @@ def mismatches(batch: Batch, backend: str, workers: Workers) -> list[str]:
     }
     arrays = random_arrays(costs, random)
     keyed = {f"{path}.{name}": value for path, own in arrays.items() for name, value in own.items()}
-    given = FixedTensors(keyed, {name: value.copy() for name, value in inputs.items()})
-    results = outputs(network, backend, given, workers=workers)
+    tensors = FixedTensors(keyed, {name: value.copy() for name, value in inputs.items()})
+    results = outputs(network, backend, tensors, workers=workers)
     errors = []
     for number, case in enumerate(batch.cases):
         name = f"case_{number}"

@@ -54,11 +54,11 @@ def conv(
     grouped = padded.reshape(batch, groups, channels // groups, *sizes)
     of_group = kernel.reshape(groups, filters // groups, channels // groups, *kernels)
     for offset in product(*map(range, kernels)):
-        seen = tuple(
+        window = tuple(
             slice(o * d, o * d + (count - 1) * s + 1, s)
             for o, d, s, count in zip(offset, dilations, strides, counts, strict=True)
         )
-        y += np.einsum("bgi...,gfi->bgf...", grouped[(..., *seen)], of_group[(..., *offset)])
+        y += np.einsum("bgi...,gfi->bgf...", grouped[(..., *window)], of_group[(..., *offset)])
     result = x.with_array(y.reshape(batch, filters, *counts))
     return with_bias(arrays, result, bias=bias)
 
@@ -116,10 +116,10 @@ def conv_transpose(
             for o, d, s, n in zip(offset, dilations, strides, x.spatial, strict=True)
         )
         whole[(..., *target)] += np.einsum("bgi...,gif->bgf...", grouped, of_group[(..., *offset)])
-    kept = tuple(
+    inner = tuple(
         slice(begin, begin + count) for (begin, _), count in zip(crops, counts, strict=True)
     )
-    result = whole[(..., *kept)].reshape(batch, filters, *counts)
+    result = whole[(..., *inner)].reshape(batch, filters, *counts)
     return with_bias(arrays, x.with_array(result), bias=bias)
 
 

@@ -66,7 +66,7 @@ def local_response_norm(
     return x.with_array(y)
 
 
-def dropped(arrays: Arrays, x: Tensor, *, rate: float) -> Tensor:
+def dropout_in_evaluation(arrays: Arrays, x: Tensor, *, rate: float) -> Tensor:
     """In evaluation nothing is dropped."""
     assert 0 <= rate < 1
     return x
@@ -77,6 +77,6 @@ MEANINGS = {
     "layer_norm": layer_norm,
     "group_norm": group_norm,
     "local_response_norm": local_response_norm,
-    "dropout": dropped,
-    "drop_path": dropped,
+    "dropout": dropout_in_evaluation,
+    "drop_path": dropout_in_evaluation,
 }
