@@ -82,16 +82,20 @@ class Item(NamedTuple):
 
 
 class Bracket(NamedTuple):
-    """Items between brackets. `flat` is None where a comment forces it to explode.
+    """Items between brackets. `flat` is None where a comment forces one item per line.
 
     Of a soft bracket, such as the parentheses around an operand, `flat` is the text without it.
+    `comma` says from how many items on a comma follows the last, where they stand one per line;
+    0 where none may. `shared` says whether the items may stand together on one line inside the
+    brackets: arguments do, the items of lists and tuples do not.
     """
 
     flat: str | None
     opening: str
     items: tuple[Item, ...]
     closing: str
-    comma: bool = True
+    comma: int = 2
+    shared: bool = False
 
 
 class Run(NamedTuple):
@@ -124,9 +128,9 @@ _CONDITIONAL, _NOT, _UNARY, _POWER, ATTRIBUTE, _ATOM = 1, 4, 8, 9, 10, 11
 
 
 def _join(texts: Iterable[str | None], separator: str = "") -> str | None:
-    found = list(texts)
-    strings = [text for text in found if text is not None]
-    return separator.join(strings) if len(strings) == len(found) else None
+    pieces = list(texts)
+    strings = [text for text in pieces if text is not None]
+    return separator.join(strings) if len(strings) == len(pieces) else None
 
 
 def run(*pieces: Piece) -> Run:
@@ -140,26 +144,31 @@ def run(*pieces: Piece) -> Run:
 def _soft(piece: Piece) -> Text | Bracket:
     if isinstance(piece, Text | Bracket):
         return piece
-    return Bracket(piece.flat, "(", (Item(piece),), ")", comma=False)
+    return Bracket(piece.flat, "(", (Item(piece),), ")", comma=0)
 
 
-def bracket(opening: str, items: Sequence[Item], closing: str, *, comma: bool = True) -> Bracket:
-    texts = (None if i.comment or i.above else i.piece.flat for i in items)
-    flat = _join(texts, ", ")
-    return Bracket(
-        None if flat is None else opening + flat + closing, opening, tuple(items), closing, comma
-    )
+def bracket(
+    opening: str, items: Sequence[Item], closing: str, *, comma: int = 2, shared: bool = False
+) -> Bracket:
+    inner = items_on_one_line(items)
+    flat = None if inner is None else opening + inner + closing
+    return Bracket(flat, opening, tuple(items), closing, comma, shared)
+
+
+def items_on_one_line(items: Sequence[Item]) -> str | None:
+    """The items behind one another; None where a comment keeps them from that."""
+    return _join((None if i.comment or i.above else i.piece.flat for i in items), ", ")
 
 
 def parenthesized(piece: Piece) -> Bracket:
-    return bracket("(", [Item(piece)], ")", comma=False)
+    return bracket("(", [Item(piece)], ")", comma=0)
 
 
 def _tuple(items: Sequence[Item]) -> Bracket:
-    made = bracket("(", items, ")")
-    if len(items) == 1 and made.flat is not None:
-        return made._replace(flat=f"{made.flat[:-1]},)")
-    return made
+    display = bracket("(", items, ")", comma=1)
+    if len(items) == 1 and display.flat is not None:
+        return display._replace(flat=f"{display.flat[:-1]},)")
+    return display
 
 
 def _item(expr: Expr) -> Item:
@@ -299,7 +308,7 @@ def _chain(expr: Expr) -> Piece:
             keys = [
                 Item(_slice(key) if isinstance(key, Slice) else to_piece(key)) for key in expr.keys
             ]
-            trailers.append(bracket("[", keys, "]", comma=len(keys) > 1))
+            trailers.append(bracket("[", keys, "]", shared=True))
             expr = expr.value
         else:
             trailers.append(Text(f".{expr.name}"))
@@ -320,16 +329,16 @@ def _chain(expr: Expr) -> Piece:
 
 
 def _arguments(expr: Call) -> Bracket:
-    kept = [word for word in expr.keywords if word.value != word.default]
-    if len(expr.arguments) == 1 and not kept and isinstance(expr.arguments[0], Generator):
+    keywords = [word for word in expr.keywords if word.value != word.default]
+    if len(expr.arguments) == 1 and not keywords and isinstance(expr.arguments[0], Generator):
         return parenthesized(_generator(expr.arguments[0]))
-    words = [Item(run(Text(f"{word.name}="), to_piece(word.value))) for word in kept]
-    return bracket("(", [*map(_item, expr.arguments), *words], ")")
+    words = [Item(run(Text(f"{word.name}="), to_piece(word.value))) for word in keywords]
+    return bracket("(", [*map(_item, expr.arguments), *words], ")", shared=True)
 
 
 def _slice(expr: Slice) -> Run:
-    given = [part for part in (expr.start, expr.stop, expr.step) if part is not None]
-    gap = "" if all(map(_is_plain_bound, given)) else " "
+    bounds = [part for part in (expr.start, expr.stop, expr.step) if part is not None]
+    gap = "" if all(map(_is_plain_bound, bounds)) else " "
     parts: list[Piece] = [] if expr.start is None else [to_piece(expr.start), Text(gap)]
     parts.append(Text(":"))
     if expr.stop is not None:

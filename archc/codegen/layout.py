@@ -1,8 +1,9 @@
-"""Lays pieces out over lines of 88 columns, as `ruff format` would leave them.
+"""Lays pieces out over lines of 88 columns, as black does and as `ruff format` would leave them.
 
-What does not fit on a line is exploded from the outermost bracket inwards, one item per line with a
-trailing comma, which ruff keeps as it is. The places without a bracket follow ruff's own rules. A
-text that is longer than a line of its own stands as it is.
+What does not fit on a line is broken from the outermost bracket inwards: arguments stand together
+on one line inside the brackets where they fit, else one per line with a trailing comma; the items
+of lists, tuples and imports stand one per line. The places without a bracket follow ruff's own
+rules. A text that is longer than a line of its own stands as it is.
 
 Each function gives lines: the first without its indentation, the others with theirs. `column` is
 where the first line starts, and `reserve` is how much must fit behind the last one.
@@ -14,7 +15,17 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from archc.codegen.docs import ATTRIBUTE, Bracket, Piece, Run, Split, Text, escaped, parenthesized
+from archc.codegen.docs import (
+    ATTRIBUTE,
+    Bracket,
+    Piece,
+    Run,
+    Split,
+    Text,
+    escaped,
+    items_on_one_line,
+    parenthesized,
+)
 
 WIDTH = 88
 INDENT = 4
@@ -34,7 +45,7 @@ def lay(piece: Piece, indent: int, column: int, reserve: int) -> list[str]:
         case Text(flat):
             return [flat]
         case Bracket():
-            return exploded(piece, indent)
+            return multiline(piece, indent)
         case Run(parts=parts):
             return _lay_run(parts, indent, column, reserve)
         case Split(operands=operands):
@@ -53,13 +64,25 @@ def after(prefix: str, lines: Sequence[str]) -> list[str]:
     return [prefix + lines[0], *lines[1:]]
 
 
-def exploded(bracket: Bracket, indent: int) -> list[str]:
+def multiline(bracket: Bracket, indent: int) -> list[str]:
+    """The bracket over several lines: its items together on one of them where they may and fit,
+    else one per line."""
+    inner = indent + INDENT
+    # A parameter that stands alone gets its comma all the same, and with it stays as it is.
+    shared = bracket.shared and len(bracket.items) > (bracket.comma == 1)
+    together = items_on_one_line(bracket.items) if shared else None
+    if together is not None and inner + len(together) <= WIDTH:
+        return [bracket.opening, " " * inner + together, " " * indent + bracket.closing]
+    return one_per_line(bracket, indent)
+
+
+def one_per_line(bracket: Bracket, indent: int) -> list[str]:
     """The bracket with one item per line."""
     if not bracket.items:
         return [bracket.opening + bracket.closing]
     inner = indent + INDENT
     margin = " " * inner
-    comma = "," if bracket.comma else ""
+    comma = "," if bracket.comma and len(bracket.items) >= bracket.comma else ""
     lines = [bracket.opening]
     for index, item in enumerate(bracket.items):
         last = index == len(bracket.items) - 1
@@ -88,47 +111,65 @@ def with_comment(lines: list[str], behind: str, comment: str | None, margin: str
 
 
 def _lay_run(parts: Sequence[Text | Bracket], indent: int, column: int, reserve: int) -> list[str]:
-    chosen = _brackets_to_explode(parts, indent, column, reserve)
+    filled = [i for i, part in enumerate(parts) if isinstance(part, Bracket) and part.items]
+    broken = _brackets_to_break(parts, filled, indent, column, reserve)
+    widest = _widest_alone(parts, filled, indent, column, reserve)
     lines = [""]
     for index, part in enumerate(parts):
-        if isinstance(part, Bracket) and index in chosen:
-            lines[-1:] = after(lines[-1], exploded(part, indent))
+        if isinstance(part, Bracket) and widest is not None and widest not in broken:
+            lay_out = one_per_line if index == widest else None
+        else:
+            lay_out = multiline if index in broken else None
+        if isinstance(part, Bracket) and lay_out is not None:
+            lines[-1:] = after(lines[-1], lay_out(part, indent))
         else:
             lines[-1] += part.flat or ""
     return lines
 
 
-def _brackets_to_explode(
-    parts: Sequence[Text | Bracket], indent: int, column: int, reserve: int
+def _brackets_to_break(
+    parts: Sequence[Text | Bracket], filled: Sequence[int], indent: int, column: int, reserve: int
 ) -> set[int]:
-    """The longest bracket alone where that is enough, else as few as it takes from the left."""
-    found = [i for i, part in enumerate(parts) if isinstance(part, Bracket) and part.items]
-    if len(found) <= 1:
-        return set(found)
+    """As few of the brackets with items as it takes from the left, which is what ruff breaks."""
+    if len(filled) <= 1:
+        return set(filled)
     widths = [len(part.flat or "") for part in parts]
-    if all(part.flat is not None for part in parts):
-        for index in sorted(found, key=lambda i: -widths[i]):
-            first = column + sum(widths[:index]) + 1
-            last = indent + 1 + sum(widths[index + 1 :]) + reserve
-            if first <= WIDTH and last <= WIDTH and _keeps_exploded(parts[index]):
-                return {index}
-    chosen: set[int] = set()
+    broken: set[int] = set()
     for index, part in enumerate(parts):
-        if index in found:
-            following = next((i for i in found if i > index), None)
+        if index in filled:
+            following = next((i for i in filled if i > index), None)
             behind = sum(widths[index + 1 : following])
             end = reserve if following is None else 1
             if part.flat is None or column + widths[index] + behind + end > WIDTH:
-                chosen.add(index)
+                broken.add(index)
                 column = indent + 1
                 continue
         column += widths[index]
-    return chosen
+    return broken
 
 
-def _keeps_exploded(part: Text | Bracket) -> bool:
+def _widest_alone(
+    parts: Sequence[Text | Bracket], filled: Sequence[int], indent: int, column: int, reserve: int
+) -> int | None:
+    """The widest bracket, where one item per line in it is enough and ruff leaves it so.
+
+    In `layers.Conv2D(64, 3, use_bias=False)(x)` ruff itself would break the `(x)` where that alone
+    is too wide; the trailing comma of the arguments, one per line, keeps it from that.
+    """
+    if len(filled) <= 1 or any(part.flat is None for part in parts):
+        return None
+    widths = [len(part.flat or "") for part in parts]
+    widest = max(filled, key=lambda index: widths[index])
+    first = column + sum(widths[:widest]) + 1
+    last = indent + 1 + sum(widths[widest + 1 :]) + reserve
+    return widest if max(first, last) <= WIDTH and _keeps_broken(parts[widest]) else None
+
+
+def _keeps_broken(part: Text | Bracket) -> bool:
     """Whether a trailing comma keeps ruff from joining the bracket again; `(1,)` has one anyway."""
-    return isinstance(part, Bracket) and part.comma and not (part.flat or "").endswith(",)")
+    if not isinstance(part, Bracket) or (part.flat or "").endswith(",)"):
+        return False
+    return 0 < part.comma <= len(part.items)
 
 
 def lay_value(
@@ -141,7 +182,7 @@ def lay_value(
     if piece.flat is not None and column + len(piece.flat) + reserve <= WIDTH:
         return [piece.flat]
     if isinstance(piece, Bracket):
-        return exploded(piece, indent)
+        return multiline(piece, indent)
     parts = _leaves(piece)
     breaks = next((i for i, part in enumerate(parts) if _is_filled(part)), None)
     # What cannot be broken off: all of it, or up to the first bracket.
@@ -152,12 +193,19 @@ def lay_value(
             bare = _lay_run(parts, indent, column, reserve)
             if len(bare[-1]) + reserve <= WIDTH:
                 return bare
-        return exploded(parenthesized(piece), indent)
+        return multiline(parenthesized(piece), indent)
     if not fits and column < WIDTH:
-        between = exploded(parenthesized(piece), indent)
+        between = multiline(parenthesized(piece), indent)
         if eager or all(len(line) <= WIDTH for line in between):
             return between
     return _lay_run(parts, indent, column, reserve)
+
+
+def lay_bare(piece: Piece, indent: int, column: int) -> list[str]:
+    """The piece outside of any bracket, broken only inside the brackets that it has itself."""
+    if piece.flat is not None and column + len(piece.flat) <= WIDTH:
+        return [piece.flat]
+    return _lay_run(_leaves(piece), indent, column, 0)
 
 
 def _leaves(piece: Piece) -> list[Text | Bracket]:

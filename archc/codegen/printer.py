@@ -11,7 +11,17 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from archc.codegen.docs import Item, Piece, Run, Text, bracket, escaped, run, to_piece
-from archc.codegen.layout import INDENT, WIDTH, after, comment_line, lay, lay_value, with_comment
+from archc.codegen.layout import (
+    INDENT,
+    WIDTH,
+    after,
+    comment_line,
+    lay,
+    lay_bare,
+    lay_value,
+    one_per_line,
+    with_comment,
+)
 from archc.codegen.rewrite import transform, walk
 from archc.codegen.tree import (
     Assign,
@@ -54,7 +64,7 @@ def render(module: Module) -> str:
     return "\n".join(_block(module.body, 0, lines)).rstrip("\n") + "\n"
 
 
-def imports(*wanted: Import | ImportFrom) -> tuple[Statement, ...]:
+def imports(*statements: Import | ImportFrom) -> tuple[Statement, ...]:
     """The imports in the order that ruff's isort rules ask for.
 
     `__future__`, the standard library and third parties, with a blank line between them; in each
@@ -62,7 +72,7 @@ def imports(*wanted: Import | ImportFrom) -> tuple[Statement, ...]:
     """
     names: dict[str, set[str]] = {}
     plain: list[Import] = []
-    for each in wanted:
+    for each in statements:
         if isinstance(each, ImportFrom):
             names.setdefault(each.module, set()).update(each.names)
         elif each not in plain:
@@ -74,13 +84,13 @@ def imports(*wanted: Import | ImportFrom) -> tuple[Statement, ...]:
             for module in sorted(names, key=str.lower)
         ),
     ]
-    statements: list[Statement] = []
+    ordered: list[Statement] = []
     for section in range(3):
-        found = [each for each in merged if _section(each.module) == section]
-        if statements and found:
-            statements.append(BlankLine())
-        statements += found
-    return tuple(statements)
+        members = [each for each in merged if _section(each.module) == section]
+        if ordered and members:
+            ordered.append(BlankLine())
+        ordered += members
+    return tuple(ordered)
 
 
 def _section(module: str) -> int:
@@ -193,6 +203,8 @@ def _statement(statement: Statement, indent: int) -> list[str]:
         case Assign(target, value, comment, annotation):
             typed = "" if annotation is None else f": {_flat(annotation)}"
             head = _target(target) + typed
+            if isinstance(target, TupleOf) and indent + len(head) + len(" = (") > WIDTH:
+                return _below_split_target(target, value, comment, indent)
             eager = isinstance(target, TupleOf | Index)
             return _simple(f"{head} = ", value, comment, indent, eager=eager)
         case Return(None, comment):
@@ -216,7 +228,7 @@ def _statement(statement: Statement, indent: int) -> list[str]:
         case FunctionDef():
             return _function(statement, indent)
         case ClassDef(name, bases, docstring, body, decorators):
-            arguments = bracket("(", [Item(to_piece(base)) for base in bases], ")")
+            arguments = bracket("(", [Item(to_piece(base)) for base in bases], ")", shared=True)
             declared = run(Text(f"class {name}"), *([arguments] if bases else []))
             opening = _docstring(docstring or "", indent + INDENT)
             if opening and body:
@@ -232,7 +244,7 @@ def _statement(statement: Statement, indent: int) -> list[str]:
             return [f"{margin}import {module}{f' as {alias}' if alias else ''}"]
         case ImportFrom(module, names):
             items = [Item(Text(name)) for name in names]
-            listed = bracket("(", items, ")")._replace(flat=", ".join(names))
+            listed = bracket("(", items, ")", comma=1)._replace(flat=", ".join(names))
             return after(
                 margin, lay(run(Text(f"from {module} import "), listed), indent, indent, 0)
             )
@@ -252,6 +264,18 @@ def _simple(
         # ruff would move a comment behind these parentheses into them.
         return [margin + comment_line(comment), *lines]
     return with_comment(lines, "", comment, margin)
+
+
+def _below_split_target(
+    target: TupleOf, value: Expr, comment: str | None, indent: int
+) -> list[str]:
+    """An assignment to several names that do not fit on one line, each on a line of its own."""
+    margin = " " * indent
+    names = bracket("(", [Item(to_piece(each)) for each in target.items], ")", comma=1)
+    lines = after(margin, one_per_line(names, indent))
+    lines[-1] += " = "
+    rest = lay_bare(_statement_piece(value), indent, len(lines[-1]))
+    return with_comment([*lines[:-1], *after(lines[-1], rest)], "", comment, margin)
 
 
 def _statement_piece(value: Expr) -> Piece:
@@ -296,7 +320,8 @@ def _function(function: FunctionDef, indent: int) -> list[str]:
     keyword_only = [index for index, each in enumerate(function.parameters) if each.keyword_only]
     if keyword_only:
         items.insert(keyword_only[0], Item(Text("*")))
-    parts: list[Piece] = [Text(f"def {function.name}"), bracket("(", items, ")")]
+    listed = bracket("(", items, ")", comma=1, shared=True)
+    parts: list[Piece] = [Text(f"def {function.name}"), listed]
     if function.returns is not None:
         parts.append(Text(f" -> {_flat(function.returns)}"))
     opening = _docstring(function.docstring or "", indent + INDENT)
