@@ -111,26 +111,21 @@ def with_comment(lines: list[str], behind: str, comment: str | None, margin: str
 
 
 def _lay_run(parts: Sequence[Text | Bracket], indent: int, column: int, reserve: int) -> list[str]:
-    filled = [i for i, part in enumerate(parts) if isinstance(part, Bracket) and part.items]
-    broken = _brackets_to_break(parts, filled, indent, column, reserve)
-    widest = _widest_alone(parts, filled, indent, column, reserve)
+    broken = _brackets_to_break(parts, indent, column, reserve)
     lines = [""]
     for index, part in enumerate(parts):
-        if isinstance(part, Bracket) and widest is not None and widest not in broken:
-            lay_out = one_per_line if index == widest else None
-        else:
-            lay_out = multiline if index in broken else None
-        if isinstance(part, Bracket) and lay_out is not None:
-            lines[-1:] = after(lines[-1], lay_out(part, indent))
+        if isinstance(part, Bracket) and index in broken:
+            lines[-1:] = after(lines[-1], multiline(part, indent))
         else:
             lines[-1] += part.flat or ""
     return lines
 
 
 def _brackets_to_break(
-    parts: Sequence[Text | Bracket], filled: Sequence[int], indent: int, column: int, reserve: int
+    parts: Sequence[Text | Bracket], indent: int, column: int, reserve: int
 ) -> set[int]:
-    """As few of the brackets with items as it takes from the left, which is what ruff breaks."""
+    """As few of the brackets with items as it takes, from the left."""
+    filled = [i for i, part in enumerate(parts) if isinstance(part, Bracket) and part.items]
     if len(filled) <= 1:
         return set(filled)
     widths = [len(part.flat or "") for part in parts]
@@ -146,30 +141,6 @@ def _brackets_to_break(
                 continue
         column += widths[index]
     return broken
-
-
-def _widest_alone(
-    parts: Sequence[Text | Bracket], filled: Sequence[int], indent: int, column: int, reserve: int
-) -> int | None:
-    """The widest bracket, where one item per line in it is enough and ruff leaves it so.
-
-    In `layers.Conv2D(64, 3, use_bias=False)(x)` ruff itself would break the `(x)` where that alone
-    is too wide; the trailing comma of the arguments, one per line, keeps it from that.
-    """
-    if len(filled) <= 1 or any(part.flat is None for part in parts):
-        return None
-    widths = [len(part.flat or "") for part in parts]
-    widest = max(filled, key=lambda index: widths[index])
-    first = column + sum(widths[:widest]) + 1
-    last = indent + 1 + sum(widths[widest + 1 :]) + reserve
-    return widest if max(first, last) <= WIDTH and _keeps_broken(parts[widest]) else None
-
-
-def _keeps_broken(part: Text | Bracket) -> bool:
-    """Whether a trailing comma keeps ruff from joining the bracket again; `(1,)` has one anyway."""
-    if not isinstance(part, Bracket) or (part.flat or "").endswith(",)"):
-        return False
-    return 0 < part.comma <= len(part.items)
 
 
 def lay_value(

@@ -80,11 +80,8 @@ LAYOUTS: list[tuple[Statement, str]] = [
         Assign(X, call("f", Commented(Lit(1), "one"), Lit(2))),
         "x = f(\n    1,  # one\n    2,\n)",
     ),
-    # The arguments are broken before the call of the layer is.
-    (
-        Assign(X, Call(call("f", name(40), name(38)), (X,))),
-        "x = f(\n    #40,\n    #38,\n)(x)",
-    ),
+    # Brackets are broken from the left, as few as it takes.
+    (Assign(X, Call(call("f", name(40), name(38)), (X,))), "x = f(#40, #38)(\n    x\n)"),
     (Assign(X, Call(call("f", name(40), name(42)), (X,))), "x = f(\n    #40, #42\n)(x)"),
     # Names that an assignment unpacks to.
     (
@@ -92,6 +89,10 @@ LAYOUTS: list[tuple[Statement, str]] = [
         "(\n    #50,\n    #40,\n) = f(x)",
     ),
 ]
+
+
+# No trailing comma is there to keep a bracket broken that would fit on fewer lines.
+NO_MAGIC = ("--config", "format.skip-magic-trailing-comma = true")
 
 
 def expected(text: str) -> str:
@@ -104,6 +105,7 @@ def test_layouts(tmp_path: Path, statement: Statement, text: str) -> None:
     assert source == expected(text)
     (tmp_path / "layout.py").write_text(source, encoding="ascii")
     assert ruff(tmp_path, "format", "--diff") == ""
+    assert ruff(tmp_path, "format", "--diff", *NO_MAGIC) == ""
 
 
 # Statements whose width lies around that of a line.
@@ -194,3 +196,4 @@ def test_ruff_leaves_wide_statements_as_they_are(tmp_path: Path) -> None:
     for index, source in enumerate(sources):
         (tmp_path / f"m{index}.py").write_text(source, encoding="ascii")
     assert ruff(tmp_path, "format", "--diff") == ""
+    assert ruff(tmp_path, "format", "--diff", *NO_MAGIC) == ""
