@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Mapping
-from json import dumps
 from typing import Any
 
 from archc.ir.costs import Costs, Layer, Memory
@@ -12,6 +12,8 @@ from archc.ir.graph import Graph, Node
 
 VERSION = 1
 """The version of the report's form, under its first key `archc`."""
+_BEGINNING = f'{{\n  "archc": {VERSION},'.encode()
+"""What the file of a report begins with."""
 
 
 def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
@@ -75,6 +77,23 @@ def _file(node: Node, graph: Graph, files: dict[str, str]) -> str:
     return files[name]
 
 
+def with_files(fields: Mapping[str, object], digests: Mapping[str, str]) -> dict[str, object]:
+    """A report with the SHA-256 of the other files of its build, by their paths in its folder."""
+    files = [{"path": path, "sha256": digests[path]} for path in sorted(digests)]
+    return {**fields, "files": files}
+
+
+def recorded_files(data: bytes | None) -> dict[str, str] | None:
+    """The digests that `with_files` put into a report, by path; None where it is no such report."""
+    if data is None or not data.startswith(_BEGINNING):
+        return None
+    try:
+        fields = json.loads(data)
+        return {str(file["path"]): str(file["sha256"]) for file in fields.get("files", [])}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
 def text(told: Mapping[str, object]) -> str:
     """A report as JSON text: one line a layer, so that differences of two files are legible."""
     return "{\n" + ",\n".join(f"  {_entry(key, value)}" for key, value in told.items()) + "\n}\n"
@@ -82,6 +101,6 @@ def text(told: Mapping[str, object]) -> str:
 
 def _entry(key: str, value: object) -> str:
     if not isinstance(value, list) or not value:
-        return f"{dumps(key)}: {dumps(value)}"
-    items = ",\n".join(f"    {dumps(item)}" for item in value)
-    return f"{dumps(key)}: [\n{items}\n  ]"
+        return f"{json.dumps(key)}: {json.dumps(value)}"
+    items = ",\n".join(f"    {json.dumps(item)}" for item in value)
+    return f"{json.dumps(key)}: [\n{items}\n  ]"

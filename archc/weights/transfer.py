@@ -13,12 +13,11 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from archc import backends
 from archc.codegen.tree import Ref
-from archc.files import OutputError
+from archc.files import OutputError, staging
 from archc.ir.costs import Costs
 from archc.spec import Spec
 from archc.weights.files import FORMAT, VERSION, Stored, opened, refuse, write_safetensors
@@ -118,8 +117,8 @@ def save_neutral(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs
         "spec": about.source,
         "sha256": about.digest,
     }
-    with _Staged(path) as staged:
-        write_safetensors(staged.path, weights, metadata)
+    with staging(path) as temporary:
+        write_safetensors(temporary, weights, metadata)
 
 
 def save_torch(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) -> None:
@@ -133,14 +132,14 @@ def save_torch(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) 
         if one.array.weight.name == "running_mean":
             layer = one.name.rpartition(".")[0]
             state[f"{layer}.num_batches_tracked"] = numpy.zeros((), "int64")
-    with _Staged(path) as staged:
+    with staging(path) as temporary:
         if path.endswith(".safetensors"):
-            write_safetensors(staged.path, state, {"format": "pt"})
+            write_safetensors(temporary, state, {"format": "pt"})
             return
         with tempfile.TemporaryDirectory(prefix="archc-") as folder:
             made = os.path.join(folder, "state.safetensors")
             write_safetensors(made, state, {"format": "pt"})
-            told = asked("pickled", "write", made, staged.path)
+            told = asked("pickled", "write", made, temporary)
         if told is not None:
             raise OutputError(f"{path}: {told}")
 
@@ -150,7 +149,7 @@ def save_keras(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) 
     in a process of its own."""
     import numpy
 
-    with tempfile.TemporaryDirectory(prefix="archc-") as folder, _Staged(path) as staged:
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder, staging(path) as temporary:
         places = []
         kept = slots("keras", spec, costs)
         for number, one in enumerate(_wanted("keras", spec, costs)):
@@ -163,7 +162,7 @@ def save_keras(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) 
         with open(os.path.join(folder, "emitted.py"), "w", encoding="utf-8") as stream:
             stream.write(backends.emit("keras", spec, costs))
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "archc.weights.keras_writer", folder, staged.path],
+            [sys.executable, "-P", "-m", "archc.weights.keras_writer", folder, temporary],
             env=environment({"KERAS_HOME": folder}),
             capture_output=True,
             text=True,
@@ -174,27 +173,3 @@ def save_keras(path: str, weights: Mapping[str, Any], spec: Spec, costs: Costs) 
             reason = lines[-1][:300] if lines else f"exit code {done.returncode}"
             hint = "pip install 'archc[keras]'" if "No module named" in reason else None
             raise OutputError(f"{path}: Keras does not write it ({reason})", hint)
-
-
-class _Staged:
-    """A new file beside the wanted one, renamed to it where nothing goes wrong. Its name ends as
-    the wanted one's does."""
-
-    def __init__(self, path: str) -> None:
-        self.wanted = path
-        folder, name = os.path.split(os.path.abspath(path))
-        self.path = os.path.join(folder, f".archc-{os.urandom(8).hex()}-{name}")
-
-    def __enter__(self) -> _Staged:
-        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None:
-                with open(self.path, "rb+") as stream:
-                    os.fsync(stream.fileno())
-                os.replace(self.path, self.wanted)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(self.path)
