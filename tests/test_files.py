@@ -77,9 +77,9 @@ def test_what_somebody_wrote_needs_force(tmp_path: Path, path: str, reason: str,
     (tmp_path / path).parent.mkdir()
     (tmp_path / path).write_text(mine)
     files = {"keras/first.py": NEW[SOURCE], path: "generated\n"}
-    with pytest.raises(OutputError, match=reason) as refused:
+    with pytest.raises(OutputError, match=reason) as raised:
         write_files(files, str(tmp_path), digests=DIGESTS)
-    assert refused.value.hint == "--force overwrites it"
+    assert raised.value.hint == "--force overwrites it"
     assert foreign_files(files, str(tmp_path), DIGESTS) == {str(tmp_path / path): reason}
     assert tree(tmp_path) == {str(Path(path).parent): "folder", path: mine}
     write_files(files, str(tmp_path), digests=DIGESTS, force=True)

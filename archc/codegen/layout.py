@@ -1,4 +1,4 @@
-"""Lays pieces out over lines of 88 columns, as black does and as `ruff format` would leave them.
+"""Lays documents out over lines of 88 columns, as black does and as `ruff format` would leave them.
 
 What does not fit on a line is broken from the outermost bracket inwards: arguments stand together
 on one line inside the brackets where they fit, else one per line with a trailing comma; the items
@@ -18,9 +18,9 @@ from itertools import pairwise
 from archc.codegen.docs import (
     ATTRIBUTE,
     Bracket,
-    Piece,
-    Run,
-    Split,
+    Concat,
+    Doc,
+    Operation,
     Text,
     escaped,
     items_on_one_line,
@@ -37,18 +37,18 @@ def comment_line(text: str) -> str:
     return "# " + re.sub("coding(?=[:=])", "coding ", line) if line else "#"
 
 
-def lay(piece: Piece, indent: int, column: int, reserve: int) -> list[str]:
-    """The piece inside a bracket: on one line where it fits."""
-    if piece.flat is not None and column + len(piece.flat) + reserve <= WIDTH:
-        return [piece.flat]
-    match piece:
+def lay(doc: Doc, indent: int, column: int, reserve: int) -> list[str]:
+    """The document inside a bracket: on one line where it fits."""
+    if doc.flat is not None and column + len(doc.flat) + reserve <= WIDTH:
+        return [doc.flat]
+    match doc:
         case Text(flat):
             return [flat]
         case Bracket():
-            return multiline(piece, indent)
-        case Run(parts=parts):
-            return _lay_run(parts, indent, column, reserve)
-        case Split(operands=operands):
+            return multiline(doc, indent)
+        case Concat(parts=parts):
+            return _lay_parts(parts, indent, column, reserve)
+        case Operation(operands=operands):
             lines: list[str] = []
             for index, (_, word, part) in enumerate(operands):
                 start = (indent if index else column) + len(word)
@@ -90,7 +90,7 @@ def one_per_line(bracket: Bracket, indent: int) -> list[str]:
         if item.above:
             lines.append(margin + comment_line(item.above))
         lines += with_comment(
-            after(margin, lay(item.piece, inner, inner, len(behind))),
+            after(margin, lay(item.doc, inner, inner, len(behind))),
             behind,
             item.comment,
             margin,
@@ -110,7 +110,9 @@ def with_comment(lines: list[str], behind: str, comment: str | None, margin: str
     return lines
 
 
-def _lay_run(parts: Sequence[Text | Bracket], indent: int, column: int, reserve: int) -> list[str]:
+def _lay_parts(
+    parts: Sequence[Text | Bracket], indent: int, column: int, reserve: int
+) -> list[str]:
     broken = _brackets_to_break(parts, indent, column, reserve)
     lines = [""]
     for index, part in enumerate(parts):
@@ -144,83 +146,83 @@ def _brackets_to_break(
 
 
 def lay_value(
-    piece: Piece, indent: int, column: int, reserve: int = 0, *, eager: bool = False
+    doc: Doc, indent: int, column: int, reserve: int = 0, *, eager: bool = False
 ) -> list[str]:
-    """The piece outside of any bracket, where breaking may need parentheses.
+    """The document outside of any bracket, where breaking may need parentheses.
 
     They are `eager` behind a target that could break itself: there even where they do not help.
     """
-    if piece.flat is not None and column + len(piece.flat) + reserve <= WIDTH:
-        return [piece.flat]
-    if isinstance(piece, Bracket):
-        return multiline(piece, indent)
-    parts = _leaves(piece)
+    if doc.flat is not None and column + len(doc.flat) + reserve <= WIDTH:
+        return [doc.flat]
+    if isinstance(doc, Bracket):
+        return multiline(doc, indent)
+    parts = _leaves(doc)
     breaks = next((i for i, part in enumerate(parts) if _is_filled(part)), None)
     # What cannot be broken off: all of it, or up to the first bracket.
     head = sum(len(part.flat or "") for part in parts[:breaks]) + (breaks is not None)
     fits = column + head <= WIDTH
-    if isinstance(piece, Split):
-        if fits and breaks is not None and _breaks_at_its_end(piece):
-            bare = _lay_run(parts, indent, column, reserve)
+    if isinstance(doc, Operation):
+        if fits and breaks is not None and _breaks_at_its_end(doc):
+            bare = _lay_parts(parts, indent, column, reserve)
             if len(bare[-1]) + reserve <= WIDTH:
                 return bare
-        return multiline(parenthesized(piece), indent)
+        return multiline(parenthesized(doc), indent)
     if not fits and column < WIDTH:
-        between = multiline(parenthesized(piece), indent)
+        between = multiline(parenthesized(doc), indent)
         if eager or all(len(line) <= WIDTH for line in between):
             return between
-    return _lay_run(parts, indent, column, reserve)
+    return _lay_parts(parts, indent, column, reserve)
 
 
-def lay_bare(piece: Piece, indent: int, column: int) -> list[str]:
-    """The piece outside of any bracket, broken only inside the brackets that it has itself."""
-    if piece.flat is not None and column + len(piece.flat) <= WIDTH:
-        return [piece.flat]
-    return _lay_run(_leaves(piece), indent, column, 0)
+def lay_bare(doc: Doc, indent: int, column: int) -> list[str]:
+    """The document outside of any bracket, broken only inside the brackets that it has itself."""
+    if doc.flat is not None and column + len(doc.flat) <= WIDTH:
+        return [doc.flat]
+    return _lay_parts(_leaves(doc), indent, column, 0)
 
 
-def _leaves(piece: Piece) -> list[Text | Bracket]:
-    """The piece as one run, its operators as text."""
-    if isinstance(piece, Split):
+def _leaves(doc: Doc) -> list[Text | Bracket]:
+    """The document as a flat sequence, its operators as text."""
+    if isinstance(doc, Operation):
         leaves: list[Text | Bracket] = []
-        for joint, _, part in piece.operands:
+        for joint, _, part in doc.operands:
             leaves += [Text(joint), *_leaves(part)]
         return leaves
-    return list(piece.parts) if isinstance(piece, Run) else [piece]
+    return list(doc.parts) if isinstance(doc, Concat) else [doc]
 
 
-def _breaks_at_its_end(piece: Split) -> bool:
+def _breaks_at_its_end(doc: Operation) -> bool:
     """Whether ruff breaks inside the first or last operand rather than at the operators."""
-    operators = list(_operators(piece))
+    operators = list(_operators(doc))
     loosest = min(binding for binding, _ in operators)
     if sum(count for binding, count in operators if binding == loosest) > 1:
         return False
-    first: Piece = piece
-    last: Piece = piece
-    while isinstance(first, Split):
-        first = first.operands[0].piece
-    while isinstance(last, Split):
-        last = last.operands[-1].piece
-    if isinstance(first, Run):
+    first: Doc = doc
+    last: Doc = doc
+    while isinstance(first, Operation):
+        first = first.operands[0].doc
+    while isinstance(last, Operation):
+        last = last.operands[-1].doc
+    if isinstance(first, Concat):
         first = first.parts[0]
-    if isinstance(last, Run):
+    if isinstance(last, Concat):
         # Not inside a subscript.
         end = last.parts[-1]
         last = end if isinstance(end, Bracket) and end.opening == "(" else last
     return _is_filled(first) or _is_filled(last)
 
 
-def _is_filled(piece: Piece) -> bool:
-    return isinstance(piece, Bracket) and bool(piece.items)
+def _is_filled(doc: Doc) -> bool:
+    return isinstance(doc, Bracket) and bool(doc.items)
 
 
-def _operators(piece: Piece) -> Iterator[tuple[int, int]]:
+def _operators(doc: Doc) -> Iterator[tuple[int, int]]:
     """How tightly each kind of operator outside of brackets binds, and how many there are."""
-    if isinstance(piece, Split):
-        yield piece.binding, piece.operators
-        for _, _, part in piece.operands:
+    if isinstance(doc, Operation):
+        yield doc.binding, doc.operators
+        for _, _, part in doc.operands:
             yield from _operators(part)
-    elif isinstance(piece, Run):
-        for before, part in pairwise(piece.parts):
+    elif isinstance(doc, Concat):
+        for before, part in pairwise(doc.parts):
             if isinstance(before, Bracket) and isinstance(part, Text) and part.flat[:1] == ".":
                 yield ATTRIBUTE, 1

@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from archc.codegen.docs import Item, Piece, Run, Text, bracket, escaped, run, to_piece
+from archc.codegen.docs import Concat, Doc, Item, Text, bracket, concat, escaped, to_doc
 from archc.codegen.layout import (
     INDENT,
     WIDTH,
@@ -211,7 +211,7 @@ def _statement(statement: Statement, indent: int) -> list[str]:
             return with_comment([f"{margin}return"], "", comment, margin)
         case Return(value, comment) if value is not None:
             if isinstance(value, TupleOf) and len(value.items) > 1:
-                flat = to_piece(value).flat
+                flat = to_doc(value).flat
                 if flat is not None and indent + len("return ") + len(flat) - 2 <= WIDTH:
                     return with_comment([f"{margin}return {flat[1:-1]}"], "", comment, margin)
             return _simple("return ", value, comment, indent)
@@ -222,14 +222,14 @@ def _statement(statement: Statement, indent: int) -> list[str]:
         case For(target, iterable, body):
             words = f"{margin}for {_target(target)} in "
             return [
-                *_header(words, _statement_piece(iterable), indent),
+                *_header(words, _statement_doc(iterable), indent),
                 *_suite(body, indent + INDENT),
             ]
         case FunctionDef():
             return _function(statement, indent)
         case ClassDef(name, bases, docstring, body, decorators):
-            arguments = bracket("(", [Item(to_piece(base)) for base in bases], ")", shared=True)
-            declared = run(Text(f"class {name}"), *([arguments] if bases else []))
+            arguments = bracket("(", [Item(to_doc(base)) for base in bases], ")", shared=True)
+            declared = concat(Text(f"class {name}"), *([arguments] if bases else []))
             opening = _docstring(docstring or "", indent + INDENT)
             if opening and body:
                 opening.append("")
@@ -246,7 +246,7 @@ def _statement(statement: Statement, indent: int) -> list[str]:
             items = [Item(Text(name)) for name in names]
             listed = bracket("(", items, ")", comma=1)._replace(flat=", ".join(names))
             return after(
-                margin, lay(run(Text(f"from {module} import "), listed), indent, indent, 0)
+                margin, lay(concat(Text(f"from {module} import "), listed), indent, indent, 0)
             )
         case Raw(text):
             return textwrap.indent(text.strip("\n"), margin).split("\n")
@@ -258,9 +258,9 @@ def _simple(
     head: str, value: Expr, comment: str | None, indent: int, *, eager: bool = False
 ) -> list[str]:
     margin = " " * indent
-    piece = _statement_piece(value)
-    lines = after(margin + head, lay_value(piece, indent, indent + len(head), eager=eager))
-    if comment and isinstance(piece, Text) and len(lines) > 1:
+    doc = _statement_doc(value)
+    lines = after(margin + head, lay_value(doc, indent, indent + len(head), eager=eager))
+    if comment and isinstance(doc, Text) and len(lines) > 1:
         # ruff would move a comment behind these parentheses into them.
         return [margin + comment_line(comment), *lines]
     return with_comment(lines, "", comment, margin)
@@ -271,22 +271,22 @@ def _below_split_target(
 ) -> list[str]:
     """An assignment to several names that do not fit on one line, each on a line of its own."""
     margin = " " * indent
-    names = bracket("(", [Item(to_piece(each)) for each in target.items], ")", comma=1)
+    names = bracket("(", [Item(to_doc(each)) for each in target.items], ")", comma=1)
     lines = after(margin, one_per_line(names, indent))
     lines[-1] += " = "
-    rest = lay_bare(_statement_piece(value), indent, len(lines[-1]))
+    rest = lay_bare(_statement_doc(value), indent, len(lines[-1]))
     return with_comment([*lines[:-1], *after(lines[-1], rest)], "", comment, margin)
 
 
-def _statement_piece(value: Expr) -> Piece:
-    """The piece of a whole expression.
+def _statement_doc(value: Expr) -> Doc:
+    """The document of a whole expression.
 
     A slice behind a trailing comment makes ruff break what it need not: the comments go above.
     """
-    piece = to_piece(value)
-    if piece.flat is None and any(isinstance(each, Slice) for each in walk(value)):
-        return to_piece(transform(value, _comment_above))
-    return piece
+    doc = to_doc(value)
+    if doc.flat is None and any(isinstance(each, Slice) for each in walk(value)):
+        return to_doc(transform(value, _comment_above))
+    return doc
 
 
 def _comment_above(expr: Expr) -> Expr:
@@ -295,16 +295,16 @@ def _comment_above(expr: Expr) -> Expr:
     return expr
 
 
-def _header(head: str, piece: Piece, indent: int) -> list[str]:
+def _header(head: str, doc: Doc, indent: int) -> list[str]:
     """The first line of a compound statement, up to its colon."""
-    lines = after(head, lay_value(piece, indent, len(head), 1))
+    lines = after(head, lay_value(doc, indent, len(head), 1))
     lines[-1] += ":"
     return lines
 
 
 def _if(statement: If, word: str, indent: int) -> list[str]:
     margin = " " * indent
-    lines = _header(f"{margin}{word} ", _statement_piece(statement.condition), indent)
+    lines = _header(f"{margin}{word} ", _statement_doc(statement.condition), indent)
     lines += _suite(statement.body, indent + INDENT)
     match statement.orelse:
         case ():
@@ -321,7 +321,7 @@ def _function(function: FunctionDef, indent: int) -> list[str]:
     if keyword_only:
         items.insert(keyword_only[0], Item(Text("*")))
     listed = bracket("(", items, ")", comma=1, shared=True)
-    parts: list[Piece] = [Text(f"def {function.name}"), listed]
+    parts: list[Doc] = [Text(f"def {function.name}"), listed]
     if function.returns is not None:
         parts.append(Text(f" -> {_flat(function.returns)}"))
     opening = _docstring(function.docstring or "", indent + INDENT)
@@ -329,26 +329,26 @@ def _function(function: FunctionDef, indent: int) -> list[str]:
         opening.append("")
     return [
         *_decorators(function.decorators, indent),
-        *_header(" " * indent, run(*parts), indent),
+        *_header(" " * indent, concat(*parts), indent),
         *_block(function.body, indent + INDENT, opening),
     ]
 
 
-def _parameter(parameter: Parameter) -> Run:
-    parts: list[Piece] = [Text(parameter.name)]
+def _parameter(parameter: Parameter) -> Concat:
+    parts: list[Doc] = [Text(parameter.name)]
     if parameter.annotation is not None:
-        parts += [Text(": "), to_piece(parameter.annotation)]
+        parts += [Text(": "), to_doc(parameter.annotation)]
     if parameter.default is not None:
         equals = "=" if parameter.annotation is None else " = "
-        parts += [Text(equals), to_piece(parameter.default)]
-    return run(*parts)
+        parts += [Text(equals), to_doc(parameter.default)]
+    return concat(*parts)
 
 
 def _decorators(decorators: Iterable[Expr], indent: int) -> list[str]:
     return [
         line
         for decorator in decorators
-        for line in after(" " * indent + "@", lay(to_piece(decorator), indent, indent + 1, 0))
+        for line in after(" " * indent + "@", lay(to_doc(decorator), indent, indent + 1, 0))
     ]
 
 
@@ -358,7 +358,7 @@ def _target(target: Expr) -> str:
 
 
 def _flat(expr: Expr) -> str:
-    flat = to_piece(expr).flat
+    flat = to_doc(expr).flat
     if flat is None:
         raise ValueError("a comment inside a target, an annotation or a return type")
     return flat

@@ -82,7 +82,7 @@ def test_literals(value: Value, expected: str) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), (1.0, float("nan"))])
-def test_a_number_that_is_not_finite_is_refused(value: Value) -> None:
+def test_a_number_that_is_not_finite_is_rejected(value: Value) -> None:
     with pytest.raises(ValueError, match="not a finite number"):
         lit(value)
 
@@ -117,7 +117,7 @@ def test_a_subclass_is_no_literal() -> None:
         lambda name: ImportFrom("a", (name,)),
     ],
 )
-def test_a_bad_name_is_refused(make: Callable[[str], object], name: str) -> None:
+def test_a_bad_name_is_rejected(make: Callable[[str], object], name: str) -> None:
     with pytest.raises(ValueError, match="not an identifier"):
         make(name)
 
@@ -128,7 +128,7 @@ def test_only_references_and_modules_are_dotted() -> None:
         Attribute(X, "a.b")
 
 
-def test_other_faults_of_a_tree() -> None:
+def test_other_errors_of_a_tree() -> None:
     with pytest.raises(ValueError, match="binary operator"):
         Binary("if", A, B)
     with pytest.raises(ValueError, match="unary operator"):

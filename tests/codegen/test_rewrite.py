@@ -102,11 +102,11 @@ def test_unify_keeps_what_is_equal_and_resolves_what_differs() -> None:
         (Generator(A, "i", B), Generator(A, "j", B)),
     ],
 )
-def test_unify_refuses_another_structure(trees: tuple[Expr, Expr]) -> None:
+def test_unify_rejects_another_structure(trees: tuple[Expr, Expr]) -> None:
     assert unify(trees, lambda leaves: X) is None
 
 
-def test_unify_passes_a_refusal_on() -> None:
+def test_unify_passes_a_rejection_on() -> None:
     assert unify((call("f", 1), call("f", 2)), lambda leaves: None) is None
 
 
