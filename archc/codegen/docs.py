@@ -128,9 +128,9 @@ _CONDITIONAL, _NOT, _UNARY, _POWER, ATTRIBUTE, _ATOM = 1, 4, 8, 9, 10, 11
 
 
 def _join(texts: Iterable[str | None], separator: str = "") -> str | None:
-    docs = list(texts)
-    strings = [text for text in docs if text is not None]
-    return separator.join(strings) if len(strings) == len(docs) else None
+    parts = list(texts)
+    strings = [text for text in parts if text is not None]
+    return separator.join(strings) if len(strings) == len(parts) else None
 
 
 def concat(*docs: Doc) -> Concat:

@@ -17,33 +17,33 @@ _BEGINNING = f'{{\n  "archc": {VERSION},'.encode()
 
 
 def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
-    """Everything a report tells, as JSON types.
+    """The report as JSON types.
 
     Numbers are of one sample: `params` learned values, `state` running statistics, `macs`
     multiply-accumulates, `activations` elements written, `receptive_field` and `jump` elements of
     each spatial axis of the input (null where there is none), `weight_bytes` of float32, and with
-    `memory` the bytes of a batch. Axes are mappings in canonical order; files are told as emitted
-    headers tell them.
+    `memory` the bytes of a batch. Axes are mappings in canonical order; files are named as in emitted
+    headers.
     """
     graph = costs.graph
-    told: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
+    fields: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
     if graph.about.title:
-        told["title"] = graph.about.title
-    told["source"] = graph.about.source
+        fields["title"] = graph.about.title
+    fields["source"] = graph.about.source
     if graph.about.overrides:
-        told["set"] = dict(graph.about.overrides)
-    told["inputs"] = graph.named_axes(graph.inputs)
-    told["outputs"] = graph.named_axes(graph.outputs)
+        fields["set"] = dict(graph.about.overrides)
+    fields["inputs"] = graph.named_axes(graph.inputs)
+    fields["outputs"] = graph.named_axes(graph.outputs)
     files: dict[str, str] = {}
-    told["layers"] = [_layer(layer, graph, files) for layer in costs.layers]
-    told["totals"] = costs.totals._asdict()
+    fields["layers"] = [_layer(layer, graph, files) for layer in costs.layers]
+    fields["totals"] = costs.totals._asdict()
     if memory is not None:
-        told["memory"] = {
+        fields["memory"] = {
             "batch": memory.batch,
             "inference_bytes": memory.inference,
             "training_bytes": memory.training,
         }
-    return told
+    return fields
 
 
 def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, object]:
@@ -94,9 +94,9 @@ def recorded_files(data: bytes | None) -> dict[str, str] | None:
         return None
 
 
-def text(told: Mapping[str, object]) -> str:
+def text(fields: Mapping[str, object]) -> str:
     """A report as JSON text: one line a layer, so that differences of two files are legible."""
-    return "{\n" + ",\n".join(f"  {_entry(key, value)}" for key, value in told.items()) + "\n}\n"
+    return "{\n" + ",\n".join(f"  {_entry(key, value)}" for key, value in fields.items()) + "\n}\n"
 
 
 def _entry(key: str, value: object) -> str:
