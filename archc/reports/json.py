@@ -22,8 +22,8 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
     Numbers are of one sample: `params` learned values, `state` running statistics, `macs`
     multiply-accumulates, `activations` elements written, `receptive_field` and `jump` elements of
     each spatial axis of the input (null where there is none), `weight_bytes` of float32, and with
-    `memory` the bytes of a batch. Axes are mappings in canonical order; files are named as in emitted
-    headers.
+    `memory` the bytes of a batch. Axes are mappings in canonical order; files are named as
+    in emitted headers.
     """
     graph = costs.graph
     fields: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
