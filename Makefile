@@ -39,8 +39,8 @@ benchmarks: $(VENV)/dev
 
 generated: $(VENV)/dev
 	$(BIN)/python -m archc.language.schema
-	$(BIN)/archc build specs/*.yaml --backend all
-	$(BIN)/archc build specs/lenet5.yaml --backend all --training
+	$(BIN)/archc build specs/*.yaml --backend all --force
+	$(BIN)/archc build specs/lenet5.yaml --backend all --training --force
 
 setup: $(VENV)/dev
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import click
@@ -13,7 +15,7 @@ from archc.api import Network, load
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, tell_unchecked
 from archc.diagnostics import Diagnostic, SpecError, formats
-from archc.files import OutputError, check_files, write_files
+from archc.files import OutputError, differences, digest, foreign_files, read, write_files
 from archc.reports import json, markdown, svg
 
 
@@ -36,7 +38,7 @@ from archc.reports import json, markdown, svg
 @click.option("--training", is_flag=True, help="Also write NAME_train.py, by the spec's recipe.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where files differ.")
 @click.option("--stdout", is_flag=True, help="Print the one emitted module instead of writing.")
-@click.option("--force", is_flag=True, help="Overwrite files that archc has not generated.")
+@click.option("--force", is_flag=True, help="Overwrite edited files and those of others.")
 @click.option("-w", "--watch", is_flag=True, help="Build again whenever a spec changes.")
 def command(
     specs: tuple[str, ...],
@@ -58,27 +60,28 @@ def command(
     names = list(backends.names()) if backend == "all" else [backend]
     if training and not _is_trainable(names):
         raise click.UsageError(f"the {backend} backend trains no networks")
-    wanted = Wanted(names, read_settings(settings), training)
+    request = Request(names, read_settings(settings), training)
     if watch:
         from archc.cli.watching import watch as whenever_changed
 
-        whenever_changed(specs, lambda: _build(specs, wanted, folder, force))
-    files = _made(specs, wanted)
-    if isinstance(files, int):
-        return files
+        whenever_changed(specs, lambda: _build(specs, request, folder, force))
+    outputs = _outputs(specs, request)
+    if isinstance(outputs, int):
+        return outputs
     if stdout:
-        streams.write(next(iter(files.values())))
+        streams.write(next(iter(outputs[0].files.values())))
         return 0
+    files, digests = _with_reports(outputs, folder)
     if check:
-        return _check(files, folder)
-    return _write(files, folder, force)
+        return _check(files, folder, digests)
+    return _write(files, folder, digests, force)
 
 
 def _is_trainable(names: Sequence[str]) -> bool:
     return any(backends.backend(name).trainer is not None for name in names)
 
 
-class Wanted(NamedTuple):
+class Request(NamedTuple):
     """What is built of each spec."""
 
     backends: list[str]
@@ -86,71 +89,112 @@ class Wanted(NamedTuple):
     training: bool
 
 
-def _build(specs: Sequence[str], wanted: Wanted, folder: str, force: bool) -> int:
-    files = _made(specs, wanted)
-    return files if isinstance(files, int) else _write(files, folder, force)
+class Output(NamedTuple):
+    """What is written of a network: files by their paths in the folder of the build, the emitted
+    modules first, and its report as data."""
+
+    name: str
+    files: dict[str, str]
+    report: Mapping[str, object]
 
 
-def _made(specs: Sequence[str], wanted: Wanted) -> dict[str, str] | int:
-    """The files of all specs by their paths; where one has faults, these are told and the exit
-    code is given instead."""
-    files: dict[str, str] = {}
-    found: list[Diagnostic] = []
+def _build(specs: Sequence[str], request: Request, folder: str, force: bool) -> int:
+    outputs = _outputs(specs, request)
+    if isinstance(outputs, int):
+        return outputs
+    files, digests = _with_reports(outputs, folder)
+    return _write(files, folder, digests, force)
+
+
+def _outputs(specs: Sequence[str], request: Request) -> list[Output] | int:
+    """What is written of each spec; where one has errors, these are printed and the exit code is
+    returned instead."""
+    outputs: list[Output] = []
+    names: set[str] = set()
+    diagnostics: list[Diagnostic] = []
     for spec in specs:
         try:
-            network = load(spec, wanted.overrides)
-            made = _files(network, wanted)
+            network = load(spec, request.overrides)
+            output = _output(network, request)
         except SpecError as error:
-            found += error.diagnostics
+            diagnostics += error.diagnostics
             continue
         tell_unchecked(network)
-        twice = next((path for path in made if path in files), None)
-        if twice is not None:
-            raise click.UsageError(f"two specs would both write {twice}: give them other names")
-        files |= made
-    if found:
-        streams.tell(formats.full(found, streams.colors(sys.stderr)))
-        return formats.exit_code(found)
-    return files
+        if output.name in names:
+            path = next(iter(output.files))
+            raise click.UsageError(f"two specs would both write {path}: give them other names")
+        names.add(output.name)
+        outputs.append(output)
+    if diagnostics:
+        streams.tell(formats.full(diagnostics, streams.colors(sys.stderr)))
+        return formats.exit_code(diagnostics)
+    return outputs
 
 
-def _files(network: Network, wanted: Wanted) -> dict[str, str]:
-    """The files of one build by their paths, the emitted modules first."""
-    about = network.costs.graph.about
+def _output(network: Network, request: Request) -> Output:
+    name = network.costs.graph.about.name
     files = {
-        f"{name}/{about.name}{backends.backend(name).suffix}": network.emit(name)
-        for name in wanted.backends
+        f"{backend}/{name}{backends.backend(backend).suffix}": network.emit(backend)
+        for backend in request.backends
     }
-    if wanted.training:
+    if request.training:
         from archc import training
 
-        for name in wanted.backends:
-            if name in training.trainable():
-                files[f"{name}/{about.name}_train.py"] = training.emit(name, network)
-    files[f"reports/{about.name}.json"] = json.text(network.report())
-    files[f"reports/{about.name}.md"] = markdown.document(network.costs)
-    files[f"reports/{about.name}.svg"] = svg.document(network.costs)
-    return files
+        for backend in request.backends:
+            if backend in training.trainable():
+                files[f"{backend}/{name}_train.py"] = training.emit(backend, network)
+    files[f"reports/{name}.md"] = markdown.document(network.costs)
+    files[f"reports/{name}.svg"] = svg.document(network.costs)
+    return Output(name, files, network.report())
 
 
-def _check(files: dict[str, str], folder: str) -> int:
-    difference = check_files(files, folder)
+def _with_reports(outputs: Sequence[Output], folder: str) -> tuple[dict[str, str], dict[str, str]]:
+    """All files, and the digests of those that archc wrote last.
+
+    The digests stand in each network's report. Those of files that this build leaves alone, such as
+    another backend's, are kept as long as the files exist.
+    """
+    files: dict[str, str] = {}
+    digests: dict[str, str] = {}
+    for output in outputs:
+        path = f"reports/{output.name}.json"
+        data = None
+        with suppress(OSError):  # which writing reports
+            data = read(os.path.join(folder, path))
+        recorded = json.recorded_files(data)
+        if data is not None and recorded is not None:
+            digests |= recorded | {path: digest(data)}
+        current = {
+            other: sha256
+            for other, sha256 in (recorded or {}).items()
+            if os.path.isfile(os.path.join(folder, other))
+        }
+        current |= {path: digest(text.encode("utf-8")) for path, text in output.files.items()}
+        files |= output.files
+        files[path] = json.text(json.with_files(output.report, current))
+    return files, digests
+
+
+def _check(files: Mapping[str, str], folder: str, digests: Mapping[str, str]) -> int:
+    difference = differences(files, folder)
     streams.write(difference)
     if not difference:
         return 0
+    for path, reason in foreign_files(files, folder, digests).items():
+        streams.tell(f"{path} {reason}: `archc build --force` overwrites it")
     streams.tell(f"{folder} is not what archc would write: run `archc build` again")
     return 1
 
 
-def _write(files: dict[str, str], folder: str, force: bool) -> int:
+def _write(files: Mapping[str, str], folder: str, digests: Mapping[str, str], force: bool) -> int:
     try:
-        written = write_files(files, folder, force)
+        paths = write_files(files, folder, digests=digests, force=force)
     except OutputError as error:
         hint = "" if error.hint is None else f" ({error.hint})"
         streams.tell(f"archc: {error.message}{hint}")
         return 2
-    for path in written:
+    for path in paths:
         streams.tell(f"wrote {path}")
-    if not written:
+    if not paths:
         streams.tell(f"{folder} is up to date")
     return 0

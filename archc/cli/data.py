@@ -82,11 +82,11 @@ def view(path: str, count: int | None, seed: int, output: str | None, force: boo
     if output is None:
         streams.write(terminal.drawn(shown.cells, width, colored=colored))
     else:
+        from archc.files import replace_files
         from archc.training.report.sheet import contact_sheet
-        from archc.training.report.writing import replace_files
 
-        target = Path(output)
-        replace_files(target.parent, {target.name: contact_sheet(shown.cells)})
+        folder, name = os.path.split(output)
+        replace_files(folder, {name: contact_sheet(shown.cells)})
     streams.write(_told(shown))
     if output is not None:
         streams.tell(f"wrote {visible(output)}: {len(shown.cells):,} images")

@@ -9,9 +9,10 @@ import click
 
 from archc.cli import completing, streams
 from archc.diagnostics import did_you_mean
-from archc.language.field_values import as_written, inline
+from archc.language.field_values import as_written
 from archc.language.recipe import Group, Training, Variants, as_spec, doc_of
 from archc.language.schema.derive import op_doc
+from archc.language.writer import inline
 from archc.ops import FAMILIES, MERGES, OPS
 from archc.ops.base import Op, is_bare
 from archc.ops.fields import FieldInfo, fields_of

@@ -115,7 +115,7 @@ def _prepare(network: Network, script: str, path: str, *, resume: bool) -> str |
     except Unwritable as error:
         return f"{about.source}: {error}"
     except OutputError as error:
-        return error.message + ("" if error.hint is None else f" ({error.hint})")
+        return f"{error.message}: choose another folder"
     return None
 
 

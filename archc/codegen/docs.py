@@ -1,8 +1,8 @@
-"""Turns the expressions of `archc.codegen.tree` into text that knows where it may break.
+"""Turns the expressions of `archc.codegen.tree` into documents: text that knows where it may break.
 
 Literals, f-strings and names are printed here and nowhere else: whatever text a literal holds, it
-comes out as inert ASCII. A piece knows its text on one line, so that each expression is measured
-once; `archc.codegen.layout` lays the pieces out.
+comes out as inert ASCII. A document knows its text on one line, so that each expression is measured
+once; `archc.codegen.layout` breaks it over lines.
 """
 
 from __future__ import annotations
@@ -78,25 +78,29 @@ class Text(NamedTuple):
 class Item(NamedTuple):
     """What stands in a bracket, with its comments."""
 
-    piece: Piece
+    doc: Doc
     comment: str | None = None
     above: str | None = None
 
 
 class Bracket(NamedTuple):
-    """Items between brackets. `flat` is None where a comment forces it to explode.
+    """Items between brackets. `flat` is None where a comment forces one item per line.
 
     Of a soft bracket, such as the parentheses around an operand, `flat` is the text without it.
+    `comma` says from how many items on a comma follows the last, where they stand one per line;
+    0 where none may. `shared` says whether the items may stand together on one line inside the
+    brackets: arguments do, the items of lists and tuples do not.
     """
 
     flat: str | None
     opening: str
     items: tuple[Item, ...]
     closing: str
-    comma: bool = True
+    comma: int = 2
+    shared: bool = False
 
 
-class Run(NamedTuple):
+class Concat(NamedTuple):
     """Texts and brackets, one after the other."""
 
     flat: str | None
@@ -104,14 +108,14 @@ class Run(NamedTuple):
 
 
 class Operand(NamedTuple):
-    """A piece and the operator before it, as it stands on one line and as it starts a line."""
+    """A document and the operator before it, as it stands on one line and as it starts a line."""
 
     joint: str
     word: str
-    piece: Piece
+    doc: Doc
 
 
-class Split(NamedTuple):
+class Operation(NamedTuple):
     """Operands that break before their operators: as many `operators`, all of one `binding`."""
 
     flat: str | None
@@ -120,57 +124,62 @@ class Split(NamedTuple):
     operators: int
 
 
-Piece: TypeAlias = "Text | Bracket | Run | Split"
+Doc: TypeAlias = "Text | Bracket | Concat | Operation"
 
 _CONDITIONAL, _NOT, _UNARY, _POWER, ATTRIBUTE, _ATOM = 1, 4, 8, 9, 10, 11
 
 
 def _join(texts: Iterable[str | None], separator: str = "") -> str | None:
-    found = list(texts)
-    strings = [text for text in found if text is not None]
-    return separator.join(strings) if len(strings) == len(found) else None
+    parts = list(texts)
+    strings = [text for text in parts if text is not None]
+    return separator.join(strings) if len(strings) == len(parts) else None
 
 
-def run(*pieces: Piece) -> Run:
-    """The pieces one after the other; operators among them get parentheses where they break."""
+def concat(*docs: Doc) -> Concat:
+    """The documents one after the other; operators among them get parentheses where they break."""
     parts: list[Text | Bracket] = []
-    for piece in pieces:
-        parts += piece.parts if isinstance(piece, Run) else [_soft(piece)]
-    return Run(_join(part.flat for part in parts), tuple(parts))
+    for doc in docs:
+        parts += doc.parts if isinstance(doc, Concat) else [_soft(doc)]
+    return Concat(_join(part.flat for part in parts), tuple(parts))
 
 
-def _soft(piece: Piece) -> Text | Bracket:
-    if isinstance(piece, Text | Bracket):
-        return piece
-    return Bracket(piece.flat, "(", (Item(piece),), ")", comma=False)
+def _soft(doc: Doc) -> Text | Bracket:
+    if isinstance(doc, Text | Bracket):
+        return doc
+    return Bracket(doc.flat, "(", (Item(doc),), ")", comma=0)
 
 
-def bracket(opening: str, items: Sequence[Item], closing: str, *, comma: bool = True) -> Bracket:
-    texts = (None if i.comment or i.above else i.piece.flat for i in items)
-    flat = _join(texts, ", ")
-    return Bracket(
-        None if flat is None else opening + flat + closing, opening, tuple(items), closing, comma
-    )
+def bracket(
+    opening: str, items: Sequence[Item], closing: str, *, comma: int = 2, shared: bool = False
+) -> Bracket:
+    inner = items_on_one_line(items)
+    flat = None if inner is None else opening + inner + closing
+    return Bracket(flat, opening, tuple(items), closing, comma, shared)
 
 
-def parenthesized(piece: Piece) -> Bracket:
-    return bracket("(", [Item(piece)], ")", comma=False)
+def items_on_one_line(items: Sequence[Item]) -> str | None:
+    """The items behind one another; None where a comment keeps them from that."""
+    return _join((None if i.comment or i.above else i.doc.flat for i in items), ", ")
+
+
+def parenthesized(doc: Doc) -> Bracket:
+    return bracket("(", [Item(doc)], ")", comma=0)
 
 
 def _tuple(items: Sequence[Item]) -> Bracket:
-    made = bracket("(", items, ")")
-    if len(items) == 1 and made.flat is not None:
-        return made._replace(flat=f"{made.flat[:-1]},)")
-    return made
+    display = bracket("(", items, ")", comma=1)
+    if len(items) == 1 and display.flat is not None:
+        return display._replace(flat=f"{display.flat[:-1]},)")
+    return display
 
 
 def _item(expr: Expr) -> Item:
     """An argument or an item of a list."""
     if isinstance(expr, Commented):
-        return Item(_item(expr.value).piece, expr.comment, expr.above)
+        return Item(_item(expr.value).doc, expr.comment, expr.above)
     if isinstance(expr, Starred):
-        return Item(run(Text("*"), _operand(expr.value, ATTRIBUTE)))
-    return Item(to_piece(expr))
+        return Item(concat(Text("*"), _operand(expr.value, ATTRIBUTE)))
+    return Item(to_doc(expr))
 
 
 def _binding(expr: Expr) -> int:
@@ -188,13 +197,13 @@ def _binding(expr: Expr) -> int:
             return _ATOM
 
 
-def _operand(expr: Expr, loosest: int) -> Piece:
+def _operand(expr: Expr, loosest: int) -> Doc:
     """The expression, in parentheses where it binds looser than `loosest`."""
-    piece = to_piece(expr)
-    return parenthesized(piece) if _binding(expr) < loosest else piece
+    doc = to_doc(expr)
+    return parenthesized(doc) if _binding(expr) < loosest else doc
 
 
-def to_piece(expr: Expr) -> Piece:
+def to_doc(expr: Expr) -> Doc:
     match expr:
         case Lit(value):
             if isinstance(value, tuple):
@@ -211,14 +220,14 @@ def to_piece(expr: Expr) -> Piece:
         case Unary(operator, operand):
             # ruff puts parentheses around a power too: -(x**2).
             tight = _UNARY if _binding(operand) != _POWER else _ATOM
-            return run(Text("-" if operator == "-" else "not "), _operand(operand, tight))
+            return concat(Text("-" if operator == "-" else "not "), _operand(operand, tight))
         case Binary():
             return _binary(expr)
         case Conditional(condition, then, otherwise):
             first, *rest = (
                 _operand(part, _CONDITIONAL + 1) for part in (then, condition, otherwise)
             )
-            return _split(first, zip(("if ", "else "), rest, strict=True), _CONDITIONAL)
+            return _operation(first, zip(("if ", "else "), rest, strict=True), _CONDITIONAL)
         case Generator():
             return parenthesized(_generator(expr))
         case FString(parts):
@@ -227,23 +236,23 @@ def to_piece(expr: Expr) -> Piece:
             raise ValueError(f"{type(expr).__name__} cannot stand here")
 
 
-def _split(first: Piece, rest: Iterable[tuple[str, Piece]], binding: int) -> Split:
-    operands = [Operand("", "", first), *(Operand(f" {word}", word, piece) for word, piece in rest)]
+def _operation(first: Doc, rest: Iterable[tuple[str, Doc]], binding: int) -> Operation:
+    operands = [Operand("", "", first), *(Operand(f" {word}", word, doc) for word, doc in rest)]
     return _joined(operands, binding)
 
 
-def _joined(operands: Sequence[Operand], binding: int) -> Split:
-    texts = (None if each.piece.flat is None else each.joint + each.piece.flat for each in operands)
-    return Split(_join(texts), tuple(operands), binding, len(operands) - 1)
+def _joined(operands: Sequence[Operand], binding: int) -> Operation:
+    texts = (None if each.doc.flat is None else each.joint + each.doc.flat for each in operands)
+    return Operation(_join(texts), tuple(operands), binding, len(operands) - 1)
 
 
-def _generator(expr: Generator) -> Split:
+def _generator(expr: Generator) -> Operation:
     element = _operand(expr.element, _CONDITIONAL)
     iterable = _operand(expr.iterable, _CONDITIONAL + 1)
-    return _split(element, [(f"for {expr.variable} in ", iterable)], _CONDITIONAL)
+    return _operation(element, [(f"for {expr.variable} in ", iterable)], _CONDITIONAL)
 
 
-def _binary(expr: Binary) -> Split:
+def _binary(expr: Binary) -> Operation:
     """Operands of one binding side by side, so that they break together."""
     operator, binding = expr.operator, BINDING[expr.operator]
     joint = f" {operator} "
@@ -260,14 +269,14 @@ def _binary(expr: Binary) -> Split:
         loosest = binding + (binding == BINDING["<"]), binding + 1
     left, right = _operand(expr.left, loosest[0]), _operand(expr.right, loosest[1])
     first, *rest = _same_binding(right, binding)
-    last = Operand(joint, f"{operator} ", first.piece)
+    last = Operand(joint, f"{operator} ", first.doc)
     return _joined([*_same_binding(left, binding), last, *rest], binding)
 
 
-def _same_binding(piece: Piece, binding: int) -> tuple[Operand, ...]:
-    if isinstance(piece, Split) and piece.binding == binding:
-        return piece.operands
-    return (Operand("", "", piece),)
+def _same_binding(doc: Doc, binding: int) -> tuple[Operand, ...]:
+    if isinstance(doc, Operation) and doc.binding == binding:
+        return doc.operands
+    return (Operand("", "", doc),)
 
 
 def _is_binary(expr: Expr, operator: str) -> TypeGuard[Binary]:
@@ -287,7 +296,7 @@ def _is_simple(expr: Expr) -> bool:
             return isinstance(expr, Ref)
 
 
-def _chain(expr: Expr) -> Piece:
+def _chain(expr: Expr) -> Doc:
     """Calls, subscripts and attributes, one after the other.
 
     With two attributes of calls or more, ruff breaks before these attributes ("fluent style").
@@ -299,16 +308,16 @@ def _chain(expr: Expr) -> Piece:
             expr = expr.function
         elif isinstance(expr, Index):
             keys = [
-                Item(_slice(key) if isinstance(key, Slice) else to_piece(key)) for key in expr.keys
+                Item(_slice(key) if isinstance(key, Slice) else to_doc(key)) for key in expr.keys
             ]
-            trailers.append(bracket("[", keys, "]", comma=len(keys) > 1))
+            trailers.append(bracket("[", keys, "]", shared=True))
             expr = expr.value
         else:
             trailers.append(Text(f".{expr.name}"))
             expr = expr.value
     number = isinstance(expr, Lit) and isinstance(expr.value, int | float)
     bare = _binding(expr) == _ATOM and not number
-    segments: list[list[Piece]] = [[to_piece(expr) if bare else parenthesized(to_piece(expr))]]
+    segments: list[list[Doc]] = [[to_doc(expr) if bare else parenthesized(to_doc(expr))]]
     breakable = not bare
     for trailer in reversed(trailers):
         if breakable and isinstance(trailer, Text):
@@ -316,29 +325,29 @@ def _chain(expr: Expr) -> Piece:
         segments[-1].append(trailer)
         breakable = isinstance(trailer, Bracket)
     if len(segments) > 2:
-        operands = [Operand("", "", run(*parts)) for parts in segments]
+        operands = [Operand("", "", concat(*parts)) for parts in segments]
         return _joined(operands, ATTRIBUTE)
-    return run(*(part for parts in segments for part in parts))
+    return concat(*(part for parts in segments for part in parts))
 
 
 def _arguments(expr: Call) -> Bracket:
-    kept = [word for word in expr.keywords if word.value != word.default]
-    if len(expr.arguments) == 1 and not kept and isinstance(expr.arguments[0], Generator):
+    keywords = [word for word in expr.keywords if word.value != word.default]
+    if len(expr.arguments) == 1 and not keywords and isinstance(expr.arguments[0], Generator):
         return parenthesized(_generator(expr.arguments[0]))
-    words = [Item(run(Text(f"{word.name}="), to_piece(word.value))) for word in kept]
-    return bracket("(", [*map(_item, expr.arguments), *words], ")")
+    words = [Item(concat(Text(f"{word.name}="), to_doc(word.value))) for word in keywords]
+    return bracket("(", [*map(_item, expr.arguments), *words], ")", shared=True)
 
 
-def _slice(expr: Slice) -> Run:
-    given = [part for part in (expr.start, expr.stop, expr.step) if part is not None]
-    gap = "" if all(map(_is_plain_bound, given)) else " "
-    parts: list[Piece] = [] if expr.start is None else [to_piece(expr.start), Text(gap)]
+def _slice(expr: Slice) -> Concat:
+    bounds = [part for part in (expr.start, expr.stop, expr.step) if part is not None]
+    gap = "" if all(map(_is_plain_bound, bounds)) else " "
+    parts: list[Doc] = [] if expr.start is None else [to_doc(expr.start), Text(gap)]
     parts.append(Text(":"))
     if expr.stop is not None:
-        parts += [Text(gap), to_piece(expr.stop)]
+        parts += [Text(gap), to_doc(expr.stop)]
     if expr.step is not None:
-        parts += [Text(":" if expr.stop is None else f"{gap}:"), Text(gap), to_piece(expr.step)]
-    return run(*parts)
+        parts += [Text(":" if expr.stop is None else f"{gap}:"), Text(gap), to_doc(expr.step)]
+    return concat(*parts)
 
 
 def _is_plain_bound(expr: Expr) -> bool:
@@ -364,7 +373,7 @@ def _fstring(parts: Sequence[str | Expr]) -> str:
             printed += text.replace(quote, "\\" + quote)
             continue
         value, form = (part.value, part.format) if isinstance(part, Formatted) else (part, "")
-        flat = to_piece(value).flat
+        flat = to_doc(value).flat
         if flat is None or not {*"\"'{}\\"}.isdisjoint(flat):
             raise ValueError("not an expression for an f-string")
         printed += f"{{{flat}:{form}}}" if form else f"{{{flat}}}"
@@ -373,5 +382,5 @@ def _fstring(parts: Sequence[str | Expr]) -> str:
 
 def width_on_one_line(expr: Expr) -> int | None:
     """Characters of an expression on one line; None where a comment keeps it from one."""
-    flat = to_piece(expr).flat
+    flat = to_doc(expr).flat
     return None if flat is None else len(flat)

@@ -10,8 +10,18 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from archc.codegen.docs import Item, Piece, Run, Text, bracket, escaped, run, to_piece
-from archc.codegen.layout import INDENT, WIDTH, after, comment_line, lay, lay_value, with_comment
+from archc.codegen.docs import Concat, Doc, Item, Text, bracket, concat, escaped, to_doc
+from archc.codegen.layout import (
+    INDENT,
+    WIDTH,
+    after,
+    comment_line,
+    lay,
+    lay_bare,
+    lay_value,
+    one_per_line,
+    with_comment,
+)
 from archc.codegen.rewrite import transform, walk
 from archc.codegen.tree import (
     Assign,
@@ -54,7 +64,7 @@ def render(module: Module) -> str:
     return "\n".join(_block(module.body, 0, lines)).rstrip("\n") + "\n"
 
 
-def imports(*wanted: Import | ImportFrom) -> tuple[Statement, ...]:
+def imports(*statements: Import | ImportFrom) -> tuple[Statement, ...]:
     """The imports in the order that ruff's isort rules ask for.
 
     `__future__`, the standard library and third parties, with a blank line between them; in each
@@ -62,7 +72,7 @@ def imports(*wanted: Import | ImportFrom) -> tuple[Statement, ...]:
     """
     names: dict[str, set[str]] = {}
     plain: list[Import] = []
-    for each in wanted:
+    for each in statements:
         if isinstance(each, ImportFrom):
             names.setdefault(each.module, set()).update(each.names)
         elif each not in plain:
@@ -74,13 +84,13 @@ def imports(*wanted: Import | ImportFrom) -> tuple[Statement, ...]:
             for module in sorted(names, key=str.lower)
         ),
     ]
-    statements: list[Statement] = []
+    ordered: list[Statement] = []
     for section in range(3):
-        found = [each for each in merged if _section(each.module) == section]
-        if statements and found:
-            statements.append(BlankLine())
-        statements += found
-    return tuple(statements)
+        members = [each for each in merged if _section(each.module) == section]
+        if ordered and members:
+            ordered.append(BlankLine())
+        ordered += members
+    return tuple(ordered)
 
 
 def _section(module: str) -> int:
@@ -193,13 +203,15 @@ def _statement(statement: Statement, indent: int) -> list[str]:
         case Assign(target, value, comment, annotation):
             typed = "" if annotation is None else f": {_flat(annotation)}"
             head = _target(target) + typed
+            if isinstance(target, TupleOf) and indent + len(head) + len(" = (") > WIDTH:
+                return _below_split_target(target, value, comment, indent)
             eager = isinstance(target, TupleOf | Index)
             return _simple(f"{head} = ", value, comment, indent, eager=eager)
         case Return(None, comment):
             return with_comment([f"{margin}return"], "", comment, margin)
         case Return(value, comment) if value is not None:
             if isinstance(value, TupleOf) and len(value.items) > 1:
-                flat = to_piece(value).flat
+                flat = to_doc(value).flat
                 if flat is not None and indent + len("return ") + len(flat) - 2 <= WIDTH:
                     return with_comment([f"{margin}return {flat[1:-1]}"], "", comment, margin)
             return _simple("return ", value, comment, indent)
@@ -210,14 +222,14 @@ def _statement(statement: Statement, indent: int) -> list[str]:
         case For(target, iterable, body):
             words = f"{margin}for {_target(target)} in "
             return [
-                *_header(words, _statement_piece(iterable), indent),
+                *_header(words, _statement_doc(iterable), indent),
                 *_suite(body, indent + INDENT),
             ]
         case FunctionDef():
             return _function(statement, indent)
         case ClassDef(name, bases, docstring, body, decorators):
-            arguments = bracket("(", [Item(to_piece(base)) for base in bases], ")")
-            declared = run(Text(f"class {name}"), *([arguments] if bases else []))
+            arguments = bracket("(", [Item(to_doc(base)) for base in bases], ")", shared=True)
+            declared = concat(Text(f"class {name}"), *([arguments] if bases else []))
             opening = _docstring(docstring or "", indent + INDENT)
             if opening and body:
                 opening.append("")
@@ -232,9 +244,9 @@ def _statement(statement: Statement, indent: int) -> list[str]:
             return [f"{margin}import {module}{f' as {alias}' if alias else ''}"]
         case ImportFrom(module, names):
             items = [Item(Text(name)) for name in names]
-            listed = bracket("(", items, ")")._replace(flat=", ".join(names))
+            listed = bracket("(", items, ")", comma=1)._replace(flat=", ".join(names))
             return after(
-                margin, lay(run(Text(f"from {module} import "), listed), indent, indent, 0)
+                margin, lay(concat(Text(f"from {module} import "), listed), indent, indent, 0)
             )
         case Raw(text):
             return textwrap.indent(text.strip("\n"), margin).split("\n")
@@ -246,23 +258,35 @@ def _simple(
     head: str, value: Expr, comment: str | None, indent: int, *, eager: bool = False
 ) -> list[str]:
     margin = " " * indent
-    piece = _statement_piece(value)
-    lines = after(margin + head, lay_value(piece, indent, indent + len(head), eager=eager))
-    if comment and isinstance(piece, Text) and len(lines) > 1:
+    doc = _statement_doc(value)
+    lines = after(margin + head, lay_value(doc, indent, indent + len(head), eager=eager))
+    if comment and isinstance(doc, Text) and len(lines) > 1:
         # ruff would move a comment behind these parentheses into them.
         return [margin + comment_line(comment), *lines]
     return with_comment(lines, "", comment, margin)
 
 
-def _statement_piece(value: Expr) -> Piece:
-    """The piece of a whole expression.
+def _below_split_target(
+    target: TupleOf, value: Expr, comment: str | None, indent: int
+) -> list[str]:
+    """An assignment to several names that do not fit on one line, each on a line of its own."""
+    margin = " " * indent
+    names = bracket("(", [Item(to_doc(each)) for each in target.items], ")", comma=1)
+    lines = after(margin, one_per_line(names, indent))
+    lines[-1] += " = "
+    rest = lay_bare(_statement_doc(value), indent, len(lines[-1]))
+    return with_comment([*lines[:-1], *after(lines[-1], rest)], "", comment, margin)
+
+
+def _statement_doc(value: Expr) -> Doc:
+    """The document of a whole expression.
 
     A slice behind a trailing comment makes ruff break what it need not: the comments go above.
     """
-    piece = to_piece(value)
-    if piece.flat is None and any(isinstance(each, Slice) for each in walk(value)):
-        return to_piece(transform(value, _comment_above))
-    return piece
+    doc = to_doc(value)
+    if doc.flat is None and any(isinstance(each, Slice) for each in walk(value)):
+        return to_doc(transform(value, _comment_above))
+    return doc
 
 
 def _comment_above(expr: Expr) -> Expr:
@@ -271,16 +295,16 @@ def _comment_above(expr: Expr) -> Expr:
     return expr
 
 
-def _header(head: str, piece: Piece, indent: int) -> list[str]:
+def _header(head: str, doc: Doc, indent: int) -> list[str]:
     """The first line of a compound statement, up to its colon."""
-    lines = after(head, lay_value(piece, indent, len(head), 1))
+    lines = after(head, lay_value(doc, indent, len(head), 1))
     lines[-1] += ":"
     return lines
 
 
 def _if(statement: If, word: str, indent: int) -> list[str]:
     margin = " " * indent
-    lines = _header(f"{margin}{word} ", _statement_piece(statement.condition), indent)
+    lines = _header(f"{margin}{word} ", _statement_doc(statement.condition), indent)
     lines += _suite(statement.body, indent + INDENT)
     match statement.orelse:
         case ():
@@ -296,7 +320,8 @@ def _function(function: FunctionDef, indent: int) -> list[str]:
     keyword_only = [index for index, each in enumerate(function.parameters) if each.keyword_only]
     if keyword_only:
         items.insert(keyword_only[0], Item(Text("*")))
-    parts: list[Piece] = [Text(f"def {function.name}"), bracket("(", items, ")")]
+    listed = bracket("(", items, ")", comma=1, shared=True)
+    parts: list[Doc] = [Text(f"def {function.name}"), listed]
     if function.returns is not None:
         parts.append(Text(f" -> {_flat(function.returns)}"))
     opening = _docstring(function.docstring or "", indent + INDENT)
@@ -304,26 +329,26 @@ def _function(function: FunctionDef, indent: int) -> list[str]:
         opening.append("")
     return [
         *_decorators(function.decorators, indent),
-        *_header(" " * indent, run(*parts), indent),
+        *_header(" " * indent, concat(*parts), indent),
         *_block(function.body, indent + INDENT, opening),
     ]
 
 
-def _parameter(parameter: Parameter) -> Run:
-    parts: list[Piece] = [Text(parameter.name)]
+def _parameter(parameter: Parameter) -> Concat:
+    parts: list[Doc] = [Text(parameter.name)]
     if parameter.annotation is not None:
-        parts += [Text(": "), to_piece(parameter.annotation)]
+        parts += [Text(": "), to_doc(parameter.annotation)]
     if parameter.default is not None:
         equals = "=" if parameter.annotation is None else " = "
-        parts += [Text(equals), to_piece(parameter.default)]
-    return run(*parts)
+        parts += [Text(equals), to_doc(parameter.default)]
+    return concat(*parts)
 
 
 def _decorators(decorators: Iterable[Expr], indent: int) -> list[str]:
     return [
         line
         for decorator in decorators
-        for line in after(" " * indent + "@", lay(to_piece(decorator), indent, indent + 1, 0))
+        for line in after(" " * indent + "@", lay(to_doc(decorator), indent, indent + 1, 0))
     ]
 
 
@@ -333,7 +358,7 @@ def _target(target: Expr) -> str:
 
 
 def _flat(expr: Expr) -> str:
-    flat = to_piece(expr).flat
+    flat = to_doc(expr).flat
     if flat is None:
         raise ValueError("a comment inside a target, an annotation or a return type")
     return flat

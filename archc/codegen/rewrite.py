@@ -70,14 +70,14 @@ def replaced(expr: Expr, function: Callable[[Expr], Expr]) -> Expr:
 
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The expressions directly inside `expr`, in the order of the source."""
-    found: list[Expr] = []
+    nodes: list[Expr] = []
 
     def collect(child: Expr) -> Expr:
-        found.append(child)
+        nodes.append(child)
         return child
 
     replaced(expr, collect)
-    return tuple(found)
+    return tuple(nodes)
 
 
 def walk(expr: Expr) -> Iterator[Expr]:

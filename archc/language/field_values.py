@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from archc.ops.activation import ACTIVATION
 from archc.ops.base import Op
 from archc.ops.fields import FieldInfo, Kind, fields_of
@@ -37,12 +35,3 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value
-
-
-def inline(value: object) -> str:
-    """A plain value on one line, in YAML's flow style."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {inline(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(inline(item) for item in value) + "]"
-    return value if isinstance(value, str) else json.dumps(value)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from archc.difference import Difference, Pair
 from archc.difference.causes import Cause, Cost
-from archc.language.field_values import inline
+from archc.language.writer import inline
 from archc.ops.axes import Axes
 from archc.reports.rows import human, size_of
 from archc.reports.table import shortened

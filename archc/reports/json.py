@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Mapping
-from json import dumps
 from typing import Any
 
 from archc.ir.costs import Costs, Layer, Memory
@@ -12,37 +12,39 @@ from archc.ir.graph import Graph, Node
 
 VERSION = 1
 """The version of the report's form, under its first key `archc`."""
+_BEGINNING = f'{{\n  "archc": {VERSION},'.encode()
+"""What the file of a report begins with."""
 
 
 def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
-    """Everything a report tells, as JSON types.
+    """The report as JSON types.
 
     Numbers are of one sample: `params` learned values, `state` running statistics, `macs`
     multiply-accumulates, `activations` elements written, `receptive_field` and `jump` elements of
     each spatial axis of the input (null where there is none; `receptive_field_kind` is `exact`,
     `at most` or `all`, where each position sees the whole input), `weight_bytes` of float32, and
-    with `memory` the bytes of a batch. Axes are mappings in canonical order; files are told as
-    emitted headers tell them.
+    with `memory` the bytes of a batch. Axes are mappings in canonical order; files are named as in
+    emitted headers.
     """
     graph = costs.graph
-    told: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
+    fields: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
     if graph.about.title:
-        told["title"] = graph.about.title
-    told["source"] = graph.about.source
+        fields["title"] = graph.about.title
+    fields["source"] = graph.about.source
     if graph.about.overrides:
-        told["set"] = dict(graph.about.overrides)
-    told["inputs"] = graph.named_axes(graph.inputs)
-    told["outputs"] = graph.named_axes(graph.outputs)
+        fields["set"] = dict(graph.about.overrides)
+    fields["inputs"] = graph.named_axes(graph.inputs)
+    fields["outputs"] = graph.named_axes(graph.outputs)
     files: dict[str, str] = {}
-    told["layers"] = [_layer(layer, graph, files) for layer in costs.layers]
-    told["totals"] = costs.totals._asdict()
+    fields["layers"] = [_layer(layer, graph, files) for layer in costs.layers]
+    fields["totals"] = costs.totals._asdict()
     if memory is not None:
-        told["memory"] = {
+        fields["memory"] = {
             "batch": memory.batch,
             "inference_bytes": memory.inference,
             "training_bytes": memory.training,
         }
-    return told
+    return fields
 
 
 def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, object]:
@@ -77,13 +79,30 @@ def _file(node: Node, graph: Graph, files: dict[str, str]) -> str:
     return files[name]
 
 
-def text(told: Mapping[str, object]) -> str:
+def with_files(fields: Mapping[str, object], digests: Mapping[str, str]) -> dict[str, object]:
+    """A report with the SHA-256 of the other files of its build, by their paths in its folder."""
+    files = [{"path": path, "sha256": digests[path]} for path in sorted(digests)]
+    return {**fields, "files": files}
+
+
+def recorded_files(data: bytes | None) -> dict[str, str] | None:
+    """The digests that `with_files` put into a report, by path; None where it is no such report."""
+    if data is None or not data.startswith(_BEGINNING):
+        return None
+    try:
+        fields = json.loads(data)
+        return {str(file["path"]): str(file["sha256"]) for file in fields.get("files", [])}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def text(fields: Mapping[str, object]) -> str:
     """A report as JSON text: one line a layer, so that differences of two files are legible."""
-    return "{\n" + ",\n".join(f"  {_entry(key, value)}" for key, value in told.items()) + "\n}\n"
+    return "{\n" + ",\n".join(f"  {_entry(key, value)}" for key, value in fields.items()) + "\n}\n"
 
 
 def _entry(key: str, value: object) -> str:
     if not isinstance(value, list) or not value:
-        return f"{dumps(key)}: {dumps(value)}"
-    items = ",\n".join(f"    {dumps(item)}" for item in value)
-    return f"{dumps(key)}: [\n{items}\n  ]"
+        return f"{json.dumps(key)}: {json.dumps(value)}"
+    items = ",\n".join(f"    {json.dumps(item)}" for item in value)
+    return f"{json.dumps(key)}: [\n{items}\n  ]"

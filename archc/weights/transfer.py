@@ -6,16 +6,14 @@ renamed, so that no partial file stays.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from archc import backends
 from archc.backends.layouts import to_canonical, unchanged
 from archc.backends.runtime.safetensors import write_safetensors
 from archc.backends.storage import every_variable
-from archc.files import OutputError
+from archc.files import OutputError, staging
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
 from archc.ir.network import Network
@@ -87,9 +85,9 @@ def save(path: str, weights: Mapping[str, Any], network: Network, backend: str |
     form = formats()[backend]
     emitted = backends.compile_network(backend, network)
     every_variable(backend, network.costs, emitted)
-    with _Staged(path) as staged:
+    with staging(path) as temporary:
         try:
-            form.save(staged.path, weights, network.costs, emitted)
+            form.save(temporary, weights, network.costs, emitted)
         except OutputError as error:
             raise OutputError(f"{path}: {error.message}", error.hint) from None
 
@@ -104,29 +102,5 @@ def save_neutral(path: str, weights: Mapping[str, Any], costs: Costs) -> None:
         "spec": about.source,
         "sha256": about.digest,
     }
-    with _Staged(path) as staged:
-        write_safetensors(staged.path, weights, metadata)
-
-
-class _Staged:
-    """A new file beside the wanted one, renamed to it where nothing goes wrong. Its name ends as
-    the wanted one's does."""
-
-    def __init__(self, path: str) -> None:
-        self.wanted = path
-        folder, name = os.path.split(os.path.abspath(path))
-        self.path = os.path.join(folder, f".archc-{os.urandom(8).hex()}-{name}")
-
-    def __enter__(self) -> _Staged:
-        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None:
-                with open(self.path, "rb+") as stream:
-                    os.fsync(stream.fileno())
-                os.replace(self.path, self.wanted)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(self.path)
+    with staging(path) as temporary:
+        write_safetensors(temporary, weights, metadata)

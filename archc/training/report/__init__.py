@@ -18,9 +18,9 @@ def draw(run: str | Path) -> tuple[Path, ...]:
     `mistakes.png` where some of these were mistaken and Pillow is installed. What a run without
     these had left is removed. Needs NumPy. Raises SpecError (ARC705) for faulty files; OSError.
     """
+    from archc.files import replace_files
     from archc.training.report import confusion, curves, page, sheet, svg
     from archc.training.report.files import read_run
-    from archc.training.report.writing import replace_files
 
     folder = Path(run)
     found = read_run(folder)
@@ -35,4 +35,4 @@ def draw(run: str | Path) -> tuple[Path, ...]:
         if len(found.validation.images) and find_spec("PIL") is not None:
             files["mistakes.png"] = sheet.mistakes(found, found.validation)
     files["report.html"] = page.report(found).encode()
-    return replace_files(folder, files)
+    return tuple(map(Path, replace_files(str(folder), files)))

@@ -10,11 +10,7 @@ class ChannelScale(layers.Layer):
     """
 
     def __init__(
-        self,
-        *,
-        initial: float = 1.0,
-        use_bias: bool = False,
-        **kwargs: object,
+        self, *, initial: float = 1.0, use_bias: bool = False, **kwargs: object
     ) -> None:
         super().__init__(**kwargs)
         self.initial = initial

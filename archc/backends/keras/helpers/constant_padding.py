@@ -10,10 +10,7 @@ class ConstantPadding(layers.Layer):
     """
 
     def __init__(
-        self,
-        padding: tuple[tuple[int, int], ...],
-        value: float,
-        **kwargs: object,
+        self, padding: tuple[tuple[int, int], ...], value: float, **kwargs: object
     ) -> None:
         super().__init__(**kwargs)
         self.padding = padding

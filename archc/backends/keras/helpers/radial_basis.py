@@ -11,9 +11,7 @@ class RadialBasis(layers.Layer):
     """
 
     def __init__(
-        self,
-        codes: tuple[str, ...] | tuple[tuple[float, ...], ...],
-        **kwargs: object,
+        self, codes: tuple[str, ...] | tuple[tuple[float, ...], ...], **kwargs: object
     ) -> None:
         super().__init__(**kwargs)
         self.codes = codes

@@ -9,11 +9,7 @@ class ReflectPadding(layers.Layer):
     `padding` is the number of elements at the begin and end of each spatial axis.
     """
 
-    def __init__(
-        self,
-        padding: tuple[tuple[int, int], ...],
-        **kwargs: object,
-    ) -> None:
+    def __init__(self, padding: tuple[tuple[int, int], ...], **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.padding = padding
 

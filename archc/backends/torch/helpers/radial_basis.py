@@ -12,9 +12,7 @@ class RadialBasis(nn.Module):
     codes: Tensor
 
     def __init__(
-        self,
-        in_features: int,
-        codes: tuple[str, ...] | tuple[tuple[float, ...], ...],
+        self, in_features: int, codes: tuple[str, ...] | tuple[tuple[float, ...], ...]
     ) -> None:
         super().__init__()
         pixels = {"#": 1.0, ".": -1.0}
