@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archc.language.recipe import Fielded, Training, as_spec
+from archc.language.recipe import RecipeRecord, Training, as_spec
 from archc.ops.fields import fields_of
 
 Changes = dict[str, tuple[object, object]]
@@ -19,7 +19,7 @@ def recipe_changes(a: Training | None, b: Training | None) -> Changes:
 
 
 def _changes(place: str, one: object, two: object) -> Iterator[tuple[str, tuple[object, object]]]:
-    if type(one) is type(two) and isinstance(one, Fielded):
+    if type(one) is type(two) and isinstance(one, RecipeRecord):
         for field in fields_of(type(one)):
             values = (getattr(one, field.name), getattr(two, field.name))
             yield from _changes(f"{place}.{field.name}", *values)

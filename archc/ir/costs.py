@@ -1,7 +1,7 @@
-"""What a network costs: parameters, multiply-accumulates, activations, receptive field, memory.
+"""Costs of a network: parameters, multiply-accumulates, activations, receptive field, memory.
 
 Receptive fields follow Araujo, Norris & Sim 2019, Computing Receptive Fields of Convolutional
-Neural Networks: through branches, an output sees the union of what its branches see.
+Neural Networks: after a merge, the receptive field is the union of the branches' fields.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ BYTES = 4
 
 
 class Field(NamedTuple):
-    """What one position of a value sees of one spatial axis of the input: input elements from
-    `position * jump + first` to `position * jump + last`."""
+    """The receptive field of a value along one spatial axis: position `i` depends on the input
+    elements from `i * jump + first` to `i * jump + last`."""
 
     jump: float
     first: float
@@ -28,13 +28,13 @@ class Field(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Input elements from the first to the last seen."""
+        """Input elements in the field."""
         return ceil(self.last) - floor(self.first) + 1
 
 
 class Layer(NamedTuple):
-    """One row of a report. `receptive_field` holds elements of each spatial axis of the input, and
-    is None where the input has no space; `jump` the input elements between two positions."""
+    """One row of a report. `receptive_field` is in elements of each spatial axis of the input, None
+    for an input without spatial axes; `jump` is the distance of two positions in input elements."""
 
     node: Node
     inputs: tuple[Axes, ...]
@@ -59,8 +59,8 @@ class Totals(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Bytes of float32 for a batch: `inference` holds the weights and the largest set of values
-    alive at once; `training` the weights, their gradients, and every value kept for them."""
+    """Bytes of float32 for a batch: `inference` is the weights and the peak of live activations;
+    `training` is the weights, their gradients, and all activations."""
 
     batch: int
     inference: int
@@ -68,7 +68,7 @@ class Memory(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """A graph with what it costs."""
+    """A graph with its costs."""
 
     graph: Graph
     layers: tuple[Layer, ...]
@@ -76,18 +76,18 @@ class Costs(NamedTuple):
 
 
 def infer(graph: Graph) -> Costs:
-    """The cost of every layer of a graph, in one pass."""
-    fields: list[tuple[Field, ...] | None] = []
+    """Compute the costs of every layer of a graph, in one pass."""
+    receptive_fields: list[tuple[Field, ...] | None] = []
     layers: list[Layer] = []
     for node in graph.nodes:
         inputs = graph.input_axes(node)
         if not inputs:
-            fields.append((Field(1, 0, 0),) * len(node.output.spatial) or None)
+            receptive_fields.append((Field(1, 0, 0),) * len(node.output.spatial) or None)
             continue
-        seen = _receptive_field(node, inputs, [fields[index] for index in node.inputs])
-        if seen is not None and node.output.spatial and len(seen) != len(node.output.spatial):
-            seen = None  # another arrangement of the elements has no field along its own axes
-        fields.append(seen)
+        field = _receptive_field(node, inputs, [receptive_fields[index] for index in node.inputs])
+        if field is not None and node.output.spatial and len(field) != len(node.output.spatial):
+            field = None  # a reshape: its axes are not those of the input
+        receptive_fields.append(field)
         weights = node.op.weights(inputs)
         layers.append(
             Layer(
@@ -98,8 +98,8 @@ def infer(graph: Graph) -> Costs:
                 state=sum(weight.elements for weight in weights if not weight.learned),
                 macs=node.op.macs(inputs, node.output),
                 activations=0 if node.op.view else node.output.elements,
-                receptive_field=tuple(field.size for field in seen) if seen else None,
-                jump=tuple(field.jump for field in seen) if seen else None,
+                receptive_field=tuple(field.size for field in field) if field else None,
+                jump=tuple(field.jump for field in field) if field else None,
             )
         )
     return Costs(graph, tuple(layers), _totals(layers))
@@ -118,32 +118,30 @@ def _totals(layers: Iterable[Layer]) -> Totals:
 def _receptive_field(
     node: Node, inputs: tuple[Axes, ...], incoming: list[tuple[Field, ...] | None]
 ) -> tuple[Field, ...] | None:
-    """The field of a node's output from those of its inputs: their union, then its own reach."""
-    joined = incoming[0]
+    """The receptive field of a node: the union of its inputs' fields, widened by its own window."""
+    union = incoming[0]
     for other in incoming[1:]:
-        if joined is None or other is None or len(joined) != len(other):
+        if union is None or other is None or len(union) != len(other):
             return None
-        joined = tuple(
+        union = tuple(
             Field(max(a.jump, b.jump), min(a.first, b.first), max(a.last, b.last))
-            for a, b in zip(joined, other, strict=True)
+            for a, b in zip(union, other, strict=True)
         )
-    receptive_fields = node.op.receptive_field(inputs)
-    if joined is None or not receptive_fields:
-        return joined
+    windows = node.op.receptive_field(inputs)
+    if union is None or not windows:
+        return union
     return tuple(
         Field(
-            field.jump * receptive_field.stride,
-            field.first - receptive_field.begin * field.jump,
-            field.last
-            + (receptive_field.spacing * (receptive_field.size - 1) - receptive_field.begin)
-            * field.jump,
+            field.jump * window.stride,
+            field.first - window.begin * field.jump,
+            field.last + (window.spacing * (window.size - 1) - window.begin) * field.jump,
         )
-        for field, receptive_field in zip(joined, receptive_fields, strict=True)
+        for field, window in zip(union, windows, strict=True)
     )
 
 
 def memory(costs: Costs, batch: int) -> Memory:
-    """Bytes that a batch of float32 samples takes. A view shares its input's bytes."""
+    """The memory of a batch of float32 samples. A view shares its input's memory."""
     graph = costs.graph
     sizes = [node.output.elements for node in graph.nodes]
     owner = list(range(len(sizes)))

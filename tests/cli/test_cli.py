@@ -263,7 +263,7 @@ def test_json_findings(capsys: Capture) -> None:
 def hostile() -> Diagnostic:
     source = SourceText("a,b:c%0A\n::error::.yaml", "x\n")
     place = Span(source, 1, 1, 1, 2)
-    note = Note("first given here", place)
+    note = Note("first defined here", place)
     return Diagnostic("ARC007", "duplicate 100%\r\n::warning::\x1b", place, "a: b, c", (note,))
 
 
@@ -304,7 +304,7 @@ def test_sarif_of_hostile_names() -> None:
     (result,) = json.loads(formats.sarif([hostile()], "1"))["runs"][0]["results"]
     place = result["locations"][0]["physicalLocation"]
     assert re.fullmatch(r"[A-Za-z0-9%._/-]+", place["artifactLocation"]["uri"])
-    assert result["relatedLocations"][0]["message"] == {"text": "first given here"}
+    assert result["relatedLocations"][0]["message"] == {"text": "first defined here"}
 
 
 # Colours

@@ -172,7 +172,7 @@ def test_what_would_lead_out_of_the_root_is_not_written(
 ) -> None:
     assert cli.main(["new", "mine", "--like", "specs/vgg19.yaml", "-o", "elsewhere"]) == 1
     shown = capsys.readouterr().err
-    assert "leads out of the spec's folder" in shown
+    assert "leaves the spec's folder" in shown
     assert "nothing is written" in shown
     assert not (project / "elsewhere").exists()
 

@@ -1,4 +1,4 @@
-"""The shipped JSON Schema of the spec language. `derive` makes it; a test holds them equal."""
+"""The shipped JSON Schema of the spec language, as `derive` builds it from the op definitions."""
 
 from __future__ import annotations
 

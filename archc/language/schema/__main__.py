@@ -1,4 +1,4 @@
-"""`python -m archc.language.schema` writes the shipped schema anew from the op definitions."""
+"""`python -m archc.language.schema` regenerates the shipped schema from the op definitions."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The JSON Schema of the spec language (draft-07), put together from the op definitions.
+"""The JSON Schema of the spec language (draft-07), derived from the op definitions.
 
-Draft-07 because yaml-language-server and JetBrains read it. A step is dispatched by its type and
-has one property per op, so that a fault lands at the value at fault and editors complete fields.
-Every alternative carries `x-expected`, the words an error message uses for it.
+Draft-07 because yaml-language-server and JetBrains support it. A step is dispatched by its type and
+has one property per op, so that errors point at the invalid value and editors complete fields.
+Every alternative has `x-expected`, its description in error messages.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from archc.ops.fields import or_expression as admit
 
 SCHEMA_ID = "https://archc.dev/schema/archc-1.json"
 _NAME: Schema = {"type": "string", "pattern": f"^{PATTERN}$"}
-_NAME_EXPECTED = "a name: a lower-case letter, then lower-case letters, digits and underscores"
+_NAME_EXPECTED = (
+    "a name: a lower-case letter followed by lower-case letters, digits and underscores"
+)
 _STEPS: Schema = {"type": "array", "items": {"$ref": "#/definitions/step"}}
 _STEPS_EXPECTED = "a list of steps"
 
 
 def documented(schema: Schema, doc: str, expected: str) -> Schema:
-    """A schema with its one-line description and the words an error uses."""
+    """A schema with its one-line description and its wording in error messages."""
     return {"description": doc, "x-expected": expected, **schema}
 
 
@@ -39,7 +41,7 @@ def _steps(doc: str) -> Schema:
     return documented({**_STEPS, "minItems": 1}, doc, _STEPS_EXPECTED)
 
 
-def _admitted(kind: Kind, doc: str) -> Schema:
+def _or_expression(kind: Kind, doc: str) -> Schema:
     expected = f"{kind.expected}, or an expression"
     return documented(admit(kind.schema), doc, expected)
 
@@ -56,7 +58,7 @@ def _object(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
 
 
 def _field(field: FieldInfo) -> Schema:
-    schema = _admitted(field.kind, field.doc)
+    schema = _or_expression(field.kind, field.doc)
     if not field.required and isinstance(field.default, bool | int | float | str):
         schema["default"] = field.default
     return schema
@@ -68,7 +70,7 @@ def op_doc(op: type[Op]) -> str:
 
 
 def op_schema(op: type[Op]) -> Schema:
-    """What may stand under the op's key in a step."""
+    """The schema of the value under the op's key in a step."""
     doc = op_doc(op)
     if op.name in MERGES:
         branches: Schema = {"title": op.name, "type": ["array", "null"], "items": _STEPS}
@@ -80,9 +82,9 @@ def op_schema(op: type[Op]) -> Schema:
     )
     expected = f"a mapping with the fields of {op.name}"
     if op.shorthand is not None:
-        scalar = next(field for field in fields if field.name == op.shorthand)
-        expected += f", or its {op.shorthand}: {scalar.kind.expected}"
-        bare = documented(admit(scalar.kind.schema), doc, expected)
+        main = next(field for field in fields if field.name == op.shorthand)
+        expected += f", or its {op.shorthand}: {main.kind.expected}"
+        bare = documented(admit(main.kind.schema), doc, expected)
         return {
             "title": op.name,
             "description": doc,
@@ -103,15 +105,15 @@ def _step() -> Schema:
         "name": _name("the step's name, unique within its section or block"),
         "from": documented(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-            "take these steps' outputs as input in place of the previous step's",
+            "use these steps' outputs as input instead of the previous step's",
             "a step name, or a list of them",
         ),
         "when": documented(
             {"anyOf": [{"type": "boolean"}, EXPRESSION_SCHEMA]},
-            "the step is left out where this is false",
+            "the step is skipped if this is false",
             "true, false, or an expression",
         ),
-        "section": _name("a named sub-network; its steps stand under `layers`"),
+        "section": _name("a named sub-network; its steps are under `layers`"),
         "repeat": documented(
             admit({"type": "integer", "minimum": 0}),
             "repeat `layers` this many times in a row; `$index` counts from 0",
@@ -126,8 +128,8 @@ def _step() -> Schema:
                     "anyOf": [{"type": "array"}, EXPRESSION_SCHEMA],
                 },
             },
-            "do `layers` once for each position of the lists; `$index`, `$first`, `$last`",
-            "a mapping of names to lists of one length",
+            "repeat `layers` for each position of the lists; `$index`, `$first`, `$last`",
+            "a mapping of names to lists of equal length",
         ),
         "layers": _steps("the steps of a section, `repeat` or `for`"),
         "block": _name("an instance of a block of `blocks`"),
@@ -143,7 +145,7 @@ def _step() -> Schema:
 
 
 def _axes(doc: str) -> Schema:
-    axes: Schema = {axis: _admitted(COUNT, text) for axis, text in AXIS_DOCS.items()}
+    axes: Schema = {axis: _or_expression(COUNT, text) for axis, text in AXIS_DOCS.items()}
     axes["dtype"] = documented(
         {"enum": ["float32", "int32"]},
         "float32, or int32 for a sequence of token ids",
@@ -163,7 +165,7 @@ def _named(schema: Schema, doc: str, expected: str) -> Schema:
 
 
 def derive() -> Schema:
-    """The whole schema, as the op definitions give it."""
+    """The whole schema, derived from the op definitions."""
     parameter = documented(
         _value_schema(),
         "a value that expressions use",
@@ -174,7 +176,7 @@ def derive() -> Schema:
         {
             "params": _named(
                 {"anyOf": [*_value_schema()["anyOf"], {"type": "null"}]},
-                "the block's parameters: a default, or null where one must be given",
+                "the block's parameters: a default, or null for a required one",
                 "a mapping of names to defaults",
             ),
             "layers": _steps("the block's steps"),
@@ -188,16 +190,16 @@ def derive() -> Schema:
         "class": documented(
             {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,63}$"},
             "the emitted class, by default the name in CamelCase",
-            "a class name: a capital letter, then letters and digits",
+            "a class name: a capital letter followed by letters and digits",
         ),
-        "title": _text("one line that says what the network is"),
+        "title": _text("the network in one line"),
         "description": _text("what a reader should know"),
         "reference": documented(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
             "where the network was published",
             "text, or a list of texts",
         ),
-        "extends": _text("another spec that this one changes: a relative path"),
+        "extends": _text("another spec that this one modifies: a relative path"),
         "input": _axes("the axes of the one input, without the batch"),
         "inputs": _named(_axes("the axes of one input"), "several inputs", "a mapping of inputs"),
         "params": _named(parameter, "named values that expressions use", "a mapping of names"),
@@ -222,12 +224,12 @@ def derive() -> Schema:
                         documented(
                             expected_layer, "one step", "a mapping with `params` or `output`"
                         ),
-                        "facts of single steps",
+                        "expectations for single steps",
                         "a mapping of step names",
                     ),
                 }
             ),
-            "facts that must hold",
+            "expectations, checked on every build",
             "a mapping",
         ),
         "training": documented(group_schema(Training), doc_of(Training), "a mapping"),
