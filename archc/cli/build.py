@@ -1,4 +1,4 @@
-"""`archc build`: the emitted modules and the reports of specs, all of them written or none."""
+"""`archc build`: writes the emitted modules and the reports of specs, all of them or none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from archc.api import Network, load
 from archc.backends import BACKENDS
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.cli.options import read_settings, set_option, warn_unchecked
 from archc.diagnostics import Diagnostic, SpecError, formats
 from archc.files import OutputError, check_files, write_files
 from archc.reports import json, markdown, svg
@@ -28,14 +28,14 @@ from archc.reports import json, markdown, svg
     metavar="FOLDER",
     default="generated",
     show_default=True,
-    help="Where to write: torch/NAME.py, keras/NAME.py, reports/NAME.json, .md and .svg.",
+    help="Output folder: torch/NAME.py, keras/NAME.py, reports/NAME.json, .md and .svg.",
 )
 @set_option
-@click.option("--training", is_flag=True, help="Also write NAME_train.py, by the spec's recipe.")
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where files differ.")
-@click.option("--stdout", is_flag=True, help="Print the one emitted module instead of writing.")
-@click.option("--force", is_flag=True, help="Overwrite files that archc has not generated.")
-@click.option("-w", "--watch", is_flag=True, help="Build again whenever a spec changes.")
+@click.option("--training", is_flag=True, help="Also write NAME_train.py with the spec's recipe.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if files differ.")
+@click.option("--stdout", is_flag=True, help="Print the emitted module instead of writing it.")
+@click.option("--force", is_flag=True, help="Overwrite files that archc did not generate.")
+@click.option("-w", "--watch", is_flag=True, help="Rebuild whenever a spec changes.")
 def command(
     specs: tuple[str, ...],
     backend: str,
@@ -49,17 +49,17 @@ def command(
 ) -> int:
     """All specs are checked before anything is written."""
     if stdout and (check or training or backend == "all" or len(specs) != 1):
-        only = "--stdout takes one SPEC and one --backend, and no --check or --training"
-        raise click.UsageError(only)
+        conflict = "--stdout needs one SPEC and one --backend, without --check or --training"
+        raise click.UsageError(conflict)
     if watch and (check or stdout or "-" in specs):
-        raise click.UsageError("--watch takes files, and no --check or --stdout")
+        raise click.UsageError("--watch needs files, without --check or --stdout")
     names = list(BACKENDS) if backend == "all" else [backend]
-    wanted = Wanted(names, read_settings(settings), training)
+    options = Options(names, read_settings(settings), training)
     if watch:
         from archc.cli.watching import watch as whenever_changed
 
-        whenever_changed(specs, lambda: _build(specs, wanted, folder, force))
-    files = _made(specs, wanted)
+        whenever_changed(specs, lambda: _build(specs, options, folder, force))
+    files = _build_all(specs, options)
     if isinstance(files, int):
         return files
     if stdout:
@@ -70,48 +70,48 @@ def command(
     return _write(files, folder, force)
 
 
-class Wanted(NamedTuple):
-    """What is built of each spec."""
+class Options(NamedTuple):
+    """The backends, parameters and extra files of a build."""
 
     backends: list[str]
     overrides: Mapping[str, object]
     training: bool
 
 
-def _build(specs: Sequence[str], wanted: Wanted, folder: str, force: bool) -> int:
-    files = _made(specs, wanted)
+def _build(specs: Sequence[str], options: Options, folder: str, force: bool) -> int:
+    files = _build_all(specs, options)
     return files if isinstance(files, int) else _write(files, folder, force)
 
 
-def _made(specs: Sequence[str], wanted: Wanted) -> dict[str, str] | int:
-    """The files of all specs by their paths; where one has faults, these are told and the exit
-    code is given instead."""
+def _build_all(specs: Sequence[str], options: Options) -> dict[str, str] | int:
+    """The files of all specs by path; if specs have errors, prints these and returns the exit code
+    instead."""
     files: dict[str, str] = {}
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for spec in specs:
         try:
-            network = load(spec, wanted.overrides)
-            made = _files(network, wanted)
+            network = load(spec, options.overrides)
+            outputs = _files(network, options)
         except SpecError as error:
-            found += error.diagnostics
+            diagnostics += error.diagnostics
             continue
-        tell_unchecked(network)
-        twice = next((path for path in made if path in files), None)
+        warn_unchecked(network)
+        twice = next((path for path in outputs if path in files), None)
         if twice is not None:
-            raise click.UsageError(f"two specs would both write {twice}: give them other names")
-        files |= made
-    if found:
-        streams.tell(formats.full(found, streams.colors(sys.stderr)))
-        return formats.exit_code(found)
+            raise click.UsageError(f"two specs would both write {twice}: rename one of them")
+        files |= outputs
+    if diagnostics:
+        streams.print_message(formats.full(diagnostics, streams.colors(sys.stderr)))
+        return formats.exit_code(diagnostics)
     return files
 
 
-def _files(network: Network, wanted: Wanted) -> dict[str, str]:
-    """The files of one build by their paths, the emitted modules first."""
+def _files(network: Network, options: Options) -> dict[str, str]:
+    """The files of one spec by path, the emitted modules first."""
     about = network.costs.graph.about
-    backends = wanted.backends
+    backends = options.backends
     files = {f"{backend}/{about.name}.py": network.emit(backend) for backend in backends}
-    if wanted.training:
+    if options.training:
         from archc import training
 
         for backend in backends:
@@ -128,7 +128,7 @@ def _check(files: dict[str, str], folder: str) -> int:
     streams.write(difference)
     if not difference:
         return 0
-    streams.tell(f"{folder} is not what archc would write: run `archc build` again")
+    streams.print_message(f"{folder} is out of date: run `archc build`")
     return 1
 
 
@@ -137,10 +137,10 @@ def _write(files: dict[str, str], folder: str, force: bool) -> int:
         written = write_files(files, folder, force)
     except OutputError as error:
         hint = "" if error.hint is None else f" ({error.hint})"
-        streams.tell(f"archc: {error.message}{hint}")
+        streams.print_message(f"archc: {error.message}{hint}")
         return 2
     for path in written:
-        streams.tell(f"wrote {path}")
+        streams.print_message(f"wrote {path}")
     if not written:
-        streams.tell(f"{folder} is up to date")
+        streams.print_message(f"{folder} is up to date")
     return 0

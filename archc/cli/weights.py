@@ -1,4 +1,4 @@
-"""`archc weights`: weights moved between files, frameworks and the neutral form."""
+"""`archc weights`: conversion of weights between files, frameworks and the neutral format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from archc.api import Network, load
 from archc.backends import BACKENDS
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.cli.options import read_settings, set_option, warn_unchecked
 from archc.files import OutputError
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
@@ -21,27 +21,27 @@ BY_ENDING = {
     "torch": (".pth", ".pt"),
     "keras": (".weights.h5",),
 }
-"""What the endings of names stand for where nothing else tells the kind of a file."""
+"""The suffixes that determine the format of an output of `convert`."""
 ENDINGS = {
     "neutral": (".safetensors",),
     "torch": (".pth", ".pt", ".safetensors"),
     "keras": (".weights.h5",),
 }
-"""What the name of a written file of each kind ends in."""
+"""The allowed suffixes of each output format."""
 
 _spec = click.argument("spec", metavar="SPEC", shell_complete=completing.specs)
 _names = click.option(
     "--names",
     metavar="FILE",
-    help="A YAML table: the path of an op, then the name of its layer in the file.",
+    help="A YAML mapping of the paths of ops to the names of layers in the file.",
 )
-_force = click.option("--force", is_flag=True, help="Write over a file that is there.")
+_force = click.option("--force", is_flag=True, help="Overwrite an existing file.")
 _output = click.option("-o", "output", metavar="FILE", required=True, help="The file to write.")
 
 
-@click.group("weights", help="Move weights between files, frameworks and the neutral form.")
+@click.group("weights", help="Convert weights between file formats and frameworks.")
 def command() -> None:
-    """The group; its commands follow."""
+    """The command group."""
 
 
 @command.command("import")
@@ -59,8 +59,8 @@ def import_(
     force: bool,
     settings: tuple[str, ...],
 ) -> int:
-    """Read a checkpoint of PyTorch (.pth, .safetensors) or Keras (.h5) into the neutral form."""
-    return _moved(_network(spec, settings), file, output, "neutral", names, force)
+    """Import a checkpoint of PyTorch (.pth, .safetensors) or Keras (.h5) to the neutral format."""
+    return _convert(_network(spec, settings), file, output, "neutral", names, force)
 
 
 @command.command("export")
@@ -73,8 +73,8 @@ def import_(
 def export(
     spec: str, file: str, backend: str, output: str, force: bool, settings: tuple[str, ...]
 ) -> int:
-    """Write weights as the emitted network of a backend loads them."""
-    return _moved(_network(spec, settings), file, output, backend, None, force)
+    """Export weights to the format of a backend's emitted network."""
+    return _convert(_network(spec, settings), file, output, backend, None, force)
 
 
 @command.command("convert")
@@ -92,40 +92,40 @@ def convert(
     force: bool,
     settings: tuple[str, ...],
 ) -> int:
-    """Import and export in one: the output's name tells its format. `.pth` is PyTorch's,
-    `.weights.h5` Keras', `.safetensors` the neutral form."""
+    """Import and export in one step; the output's suffix is its format: `.pth` of PyTorch,
+    `.weights.h5` of Keras, `.safetensors` the neutral format."""
     kind = next((kind for kind, ends in BY_ENDING.items() if output.endswith(ends)), None)
     if kind is None:
         known = ", ".join(ending for ends in BY_ENDING.values() for ending in ends)
-        raise click.UsageError(f"{output}: its ending is none of {known}")
-    return _moved(_network(spec, settings), file, output, kind, names, force)
+        raise click.UsageError(f"{output}: the suffix must be one of {known}")
+    return _convert(_network(spec, settings), file, output, kind, names, force)
 
 
 def _network(spec: str, settings: tuple[str, ...]) -> Network:
     network = load(spec, read_settings(settings))
-    tell_unchecked(network)
+    warn_unchecked(network)
     return network
 
 
-def _moved(
+def _convert(
     network: Network, file: str, output: str, kind: str, names: str | None, force: bool
 ) -> int:
-    """Read the weights of a network from a file and write them to another."""
+    """Read the weights of a network from a file and write them to another one."""
     if not output.endswith(ENDINGS[kind]):
         listed = " or ".join(ENDINGS[kind])
-        raise click.UsageError(f"{output}: the name of a {kind} file ends in {listed}")
+        raise click.UsageError(f"{output}: the name of a {kind} file must end in {listed}")
     if os.path.lexists(output) and not force:
-        streams.tell(f"archc: {output} is there already (--force writes over it)")
+        streams.print_message(f"archc: {output} exists already (--force overwrites it)")
         return 2
     table = {} if names is None else read_table(parse(read_text(names)))
     spec, costs = network.spec, network.costs
     try:
         weights, in_order = transfer.read(file, spec, costs, table)
     except ImportError as error:
-        streams.tell(f"archc: {not_installed(error, 'torch')}")
+        streams.print_message(f"archc: {not_installed(error, 'torch')}")
         return 2
     if in_order:
-        streams.tell(transfer.in_their_order(file))
+        streams.print_message(transfer.in_their_order(file))
     save = {
         "neutral": transfer.save_neutral,
         "torch": transfer.save_torch,
@@ -133,12 +133,14 @@ def _moved(
     }[kind]
     try:
         save(output, weights, spec, costs)
-    except OutputError as refused:
-        hint = "" if refused.hint is None else f" ({refused.hint})"
-        streams.tell(f"archc: {refused.message}{hint}")
+    except OutputError as error:
+        hint = "" if error.hint is None else f" ({error.hint})"
+        streams.print_message(f"archc: {error.message}{hint}")
         return 2
     except OSError as error:
-        streams.tell(f"archc: {output}: {(error.strerror or 'input/output error').lower()}")
+        streams.print_message(
+            f"archc: {output}: {(error.strerror or 'input/output error').lower()}"
+        )
         return 2
-    streams.tell(f"wrote {output}: {len(weights)} arrays")
+    streams.print_message(f"wrote {output}: {len(weights)} arrays")
     return 0

@@ -351,20 +351,16 @@ class _Expansion:
         return node.index
 
     def shape_diagnostic(
-        self, step: OpStep | MergeStep, shape_error: ShapeError, inputs: tuple[int, ...]
+        self, step: OpStep | MergeStep, error: ShapeError, inputs: tuple[int, ...]
     ) -> Diagnostic:
         span = step.span
-        if (
-            isinstance(step, OpStep)
-            and shape_error.field is not None
-            and shape_error.field in step.fields
-        ):
-            span = step.fields[shape_error.field].span
+        if isinstance(step, OpStep) and error.field is not None and error.field in step.fields:
+            span = step.fields[error.field].span
         notes = tuple(
             Note(f"{node.output} from `{node.path}`", node.origin.span)
             for node in (self.nodes[index] for index in dict.fromkeys(inputs))
         )
-        return Diagnostic(shape_error.code, shape_error.message, span, shape_error.hint, notes)
+        return Diagnostic(error.code, error.message, span, error.hint, notes)
 
     def origin(self, step: Step, scope: Scope) -> Origin:
         when = None
@@ -416,9 +412,8 @@ class _Expansion:
         count = self.value(step.count, current, names)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             message = f"`repeat` must be a whole number from 0, got {format_value(count)}"
-            raise EvaluationError(
-                Diagnostic("ARC206", message, step.count.span, whole_number_hint(count))
-            )
+            hint = whole_number_hint(count)
+            raise EvaluationError(Diagnostic("ARC206", message, step.count.span, hint))
         return self.iterate(step, count, {}, current, scope, names)
 
     def loop(self, step: ForStep, current: int, scope: Scope, names: Environment) -> int:

@@ -26,7 +26,7 @@ NOTHING_DONE: dict[str, object] = {"repeat": 0, "layers": ["relu"]}
 """A step that does nothing: its `from` alone counts."""
 
 
-class Unwritable(Exception):
+class UnwritableError(Exception):
     """The network cannot be written as one spec: a name, the size or the nesting is past what the
     language takes."""
 
@@ -42,9 +42,9 @@ def resolved(costs: Costs) -> str:
         source = decode(text.encode("utf-8"), "resolved")
         again = read_source(source, ".", "resolved").checked()
     except SpecError as error:
-        raise Unwritable(error.diagnostics[0].message) from None
+        raise UnwritableError(error.diagnostics[0].message) from None
     if signature(again.graph) != signature(costs.graph):
-        raise Unwritable("a name means another step there")
+        raise UnwritableError("a name means another step there")
     return text
 
 
@@ -198,7 +198,7 @@ class _Writer:
                 short = path.removeprefix(inside)
                 if path.startswith(inside) and scope.find(short) == index:
                     return short
-        raise Unwritable(f"nothing calls `{self.graph.nodes[index].path}` in `{scope.path}`")
+        raise UnwritableError(f"nothing calls `{self.graph.nodes[index].path}` in `{scope.path}`")
 
 
 def _outermost(items: tuple[Node | Region, ...], start: int, stop: int) -> Iterator[int]:
@@ -215,7 +215,7 @@ def _outermost(items: tuple[Node | Region, ...], start: int, stop: int) -> Itera
 def _spelt(item: Node | Region) -> str:
     fault = attribute_error(item.name)
     if fault is not None:
-        raise Unwritable(f"the name `{item.path}` {fault}")
+        raise UnwritableError(f"the name `{item.path}` {fault}")
     return item.name
 
 

@@ -187,7 +187,7 @@ def test_an_internal_error_is_one_line(
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
         "archc: internal error: RuntimeError: of some kind and more \\x1b[31m"
-        " (--debug shows where)\n"
+        " (--debug shows the traceback)\n"
     )
     arguments = ["report", "good.yaml", "--format=csv"]
     arguments.insert(place, "--debug")
@@ -393,7 +393,7 @@ def test_set_changes_parameters_and_skips_expectations(capsys: Capture) -> None:
     arguments = ["report", "good.yaml", "--format", "json", "--set", "classes=100"]
     ran = Ran(capsys, *arguments, "--set", "widths=[8, 8]")
     assert ran.code == 0
-    assert ran.err == "tiny: `expect` is not checked under --set\n"
+    assert ran.err == "tiny: `expect` is not checked with --set\n"
     told = json.loads(ran.out)
     assert told["outputs"] == {"dense_1": {"features": 100}}
     assert [layer["op"] for layer in told["layers"]] == ["conv", "conv", "flatten", "dense"]
@@ -652,6 +652,6 @@ except ValueError as error:
         "{'dense_1': {'features': 10}} False",
         "{'dense_1': {'features': 20}} False",
         "['ARC104']",
-        "unknown backend 'jax'; archc emits keras, torch",
+        "unknown backend 'jax'; known: keras, torch",
         "",
     ]

@@ -122,7 +122,7 @@ def test_no_folder_and_no_file(
     assert "nothing*.yaml: no such file" in capsys.readouterr().err
     (tmp_path / "empty [1]").mkdir()
     assert cli.main(["list", "empty [1]"]) == 2
-    assert "there is no spec below empty [1]" in capsys.readouterr().err
+    assert "there are no specs in empty [1]" in capsys.readouterr().err
     assert cli.main(["list", ""]) == 2
     assert "'': no such file" in capsys.readouterr().err
 

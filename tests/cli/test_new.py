@@ -134,7 +134,7 @@ layers: [dense: 2]
 def test_nothing_is_overwritten(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (project / "specs/vgg16.yaml").read_text()
     assert cli.main(["new", "vgg16"]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert (project / "specs/vgg16.yaml").read_text() == before
     assert cli.main(["new", "vgg16", "--force"]) == 0
     assert "a small network to start from" in (project / "specs/vgg16.yaml").read_text()
@@ -148,7 +148,7 @@ def test_nothing_is_overwritten(project: Path, capsys: pytest.CaptureFixture[str
         (["../out"], "must be a lower-case letter"),
         (["mine", "--like", "resnet81"], 'did you mean "resnet18"'),
         (["mine", "--like", "what"], "known: "),
-        (["mine", "--extend"], "--extend takes --like"),
+        (["mine", "--extend"], "--extend needs --like"),
     ],
 )
 def test_wrong_usage(
@@ -173,7 +173,7 @@ def test_what_would_lead_out_of_the_root_is_not_written(
     assert cli.main(["new", "mine", "--like", "specs/vgg19.yaml", "-o", "elsewhere"]) == 1
     shown = capsys.readouterr().err
     assert "leaves the spec's folder" in shown
-    assert "nothing is written" in shown
+    assert "nothing was written" in shown
     assert not (project / "elsewhere").exists()
 
 

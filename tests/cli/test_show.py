@@ -15,7 +15,7 @@ from archc.diagnostics import SourceText, SpecError
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node, Region
 from archc.language.reader import parse
-from archc.reports.resolved import Unwritable, resolved
+from archc.reports.resolved import UnwritableError, resolved
 from archc.spec import read_source, read_spec
 from tests.backends.structures import STRUCTURES
 
@@ -228,7 +228,7 @@ UNWRITABLE = {
 def test_what_no_spec_can_say_is_refused(name: str, tmp_path: Path, capsys: Any) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(f"archc: 1\nname: net\ninput: {{features: 4}}\n{UNWRITABLE[name]}\n")
-    with pytest.raises(Unwritable):
+    with pytest.raises(UnwritableError):
         resolved(built(path.read_text()))
     assert cli.main(["show", str(path), "--resolved"]) == 1
     shown = capsys.readouterr()

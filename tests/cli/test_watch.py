@@ -72,7 +72,7 @@ def watched(tmp_path: Path) -> Iterator[Watch]:
 
 def test_a_change_builds_again_and_an_error_does_not_end_it(watched: Watch, tmp_path: Path) -> None:
     made = tmp_path / "generated" / "torch" / "child.py"
-    assert watched.round()[-1] == "watching 2 files, Ctrl-C ends"
+    assert watched.round()[-1] == "watching 2 files, press Ctrl-C to stop"
     assert "n: int = 5" in made.read_text()
 
     put(tmp_path / "child.yaml", CHILD.replace("5", "6"))
@@ -132,7 +132,7 @@ def test_it_writes_files(option: str, tmp_path: Path, capsys: pytest.CaptureFixt
     spec = str(tmp_path / "base.yaml")
     assert cli.main(["build", spec, "--backend", "torch", option, "-w"]) == 2
     assert cli.main(["build", "-", "-w"]) == 2
-    assert "--watch takes files" in capsys.readouterr().err
+    assert "--watch needs files" in capsys.readouterr().err
 
 
 def test_the_chain_goes_as_far_as_it_can_be_read(tmp_path: Path) -> None:

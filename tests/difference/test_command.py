@@ -156,19 +156,19 @@ def test_paths_are_git_s(capsys: Capture, checkout: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("given", "code", "says"),
     [
-        ("HAED:specs/tiny.yaml", "ARC414", "git knows no revision `HAED`"),
-        (":specs/tiny.yaml", "ARC414", "names no revision before the colon"),
-        ("--output=stolen:specs/tiny.yaml", "ARC414", "git knows no revision `--output=stolen`"),
-        ("HEAD; touch stolen:specs/tiny.yaml", "ARC414", "git knows no revision"),
+        ("HAED:specs/tiny.yaml", "ARC414", "unknown revision `HAED`"),
+        (":specs/tiny.yaml", "ARC414", "has no revision before the colon"),
+        ("--output=stolen:specs/tiny.yaml", "ARC414", "unknown revision `--output=stolen`"),
+        ("HEAD; touch stolen:specs/tiny.yaml", "ARC414", "unknown revision"),
         ("HEAD:specs/none.yaml", "ARC001", "the revision has no such file"),
         ("HEAD:specs/*.yaml", "ARC001", "the revision has no such file"),
         ("HEAD::(glob)specs/*.yaml", "ARC001", "the revision has no such file"),
-        ("HEAD:specs", "ARC001", "it is not a regular file there"),
-        ("HEAD:link.yaml", "ARC001", "it is not a regular file there"),
+        ("HEAD:specs", "ARC001", "it is not a regular file"),
+        ("HEAD:link.yaml", "ARC001", "it is not a regular file"),
         ("HEAD:large.yaml", "ARC003", "larger than 1 MiB"),
-        ("HEAD:", "ARC001", "the path names no file inside the checkout"),
-        ("HEAD:../specs/tiny.yaml", "ARC001", "the path names no file inside the checkout"),
-        ("HEAD:/etc/hostname", "ARC001", "the path names no file inside the checkout"),
+        ("HEAD:", "ARC001", "the path is outside the repository"),
+        ("HEAD:../specs/tiny.yaml", "ARC001", "the path is outside the repository"),
+        ("HEAD:/etc/hostname", "ARC001", "the path is outside the repository"),
     ],
 )
 def test_what_cannot_be_read(
@@ -198,7 +198,7 @@ def test_faults_of_a_revision_are_told_with_it(capsys: Capture, checkout: Path) 
 def test_outside_of_a_checkout(capsys: Capture) -> None:
     ran = Ran(capsys, "HEAD:specs/tiny.yaml", "specs/tiny.yaml")
     assert (ran.code, ran.out) == (2, "")
-    assert "the working folder is in no git checkout" in ran.err
+    assert "the working directory is not in a git repository" in ran.err
 
 
 @pytest.mark.usefixtures("checkout")

@@ -32,15 +32,15 @@ VECTORS = (1,)
 TIMES = " \u00d7 "
 
 
-class DataFault(Exception):
+class InvalidDataError(Exception):
     """What is wrong with the data, with the file and the row."""
 
 
-class NotReadable(Exception):
+class UnreadableDataError(Exception):
     """Data that this machine cannot read: what it lacks."""
 
 
-class Shown(NamedTuple):
+class DataView(NamedTuple):
     """Some of the data to look at, and what holds for all of it.
 
     `facts`: lines about the images; `classes`: names with the number of images of each, None where
@@ -52,7 +52,7 @@ class Shown(NamedTuple):
     classes: tuple[tuple[str, int], ...] | None
 
 
-def view(path: Path, count: int | None, seed: int) -> Shown:
+def view(path: Path, count: int | None, seed: int) -> DataView:
     """Read data and take `count` images of it, by `seed`: as many of each class as of any other,
     in the order of the classes; all images where there are fewer. None takes for a sheet a row of
     each class, or 64 where that would be too many rows.
@@ -69,12 +69,12 @@ def view(path: Path, count: int | None, seed: int) -> Shown:
             return _view_folder(reading, path, count, seed)
         return _view_file(reading, file, count, seed)
     except reading.DataError as error:
-        raise DataFault(str(error)) from None
+        raise InvalidDataError(str(error)) from None
     except reading.RunError as error:
-        raise NotReadable(str(error)) from None
+        raise UnreadableDataError(str(error)) from None
 
 
-def _view_folder(reading: ModuleType, path: Path, count: int | None, seed: int) -> Shown:
+def _view_folder(reading: ModuleType, path: Path, count: int | None, seed: int) -> DataView:
     """Files alone are listed, and those decoded that are shown: there may be millions."""
     found = reading.list_images(path, None)
     if not found.files:
@@ -90,14 +90,14 @@ def _view_folder(reading: ModuleType, path: Path, count: int | None, seed: int) 
     # One image of one size for all: statistics go over pixels, wherever they stand.
     pixels = np.concatenate([one.reshape(-1, one.shape[2]) for one in images])
     told = "" if len(images) == len(found.files) else f" (of the {len(images):,} shown)"
-    return Shown(
+    return DataView(
         _cells(images, chosen, found),
         (f"{len(found.files):,} images, {sizes}{told}", f"{_facts(pixels)}{told}"),
         _classes(found),
     )
 
 
-def _view_file(reading: ModuleType, file: Path, count: int | None, seed: int) -> Shown:
+def _view_file(reading: ModuleType, file: Path, count: int | None, seed: int) -> DataView:
     if file.exists() and not file.is_file():  # opened, a pipe would wait
         raise reading.DataError(file, "is no file")
     name = file.name.removesuffix(".gz")
@@ -108,7 +108,7 @@ def _view_file(reading: ModuleType, file: Path, count: int | None, seed: int) ->
     images = list(reading.as_bytes(data.images[chosen]))
     sizes = TIMES.join(map(str, data.images.shape[1:]))
     sizes += " values" * (data.images.ndim == len(VECTORS) + 1)
-    return Shown(
+    return DataView(
         _cells(images, chosen, data),
         (f"{len(data.images):,} images, {sizes}, {data.images.dtype}", _facts(data.images)),
         _classes(data),

@@ -22,7 +22,7 @@ from rich.cells import cell_len
 from archc.cli import main
 from archc.diagnostics import visible
 from archc.training.report import terminal
-from archc.training.report.data_view import DataFault, sample, view
+from archc.training.report.data_view import InvalidDataError, sample, view
 from archc.training.report.sheet import Cell, contact_sheet
 from tests.training.parts import SAMPLE
 
@@ -374,14 +374,14 @@ def test_arrays_that_are_no_images(tmp_path: Path) -> None:
         {"other": np.zeros((4, 3, 3))},
     ):
         np.savez(tmp_path / "a.npz", **arrays)
-        with pytest.raises(DataFault, match=r"a\.npz: "):
+        with pytest.raises(InvalidDataError, match=r"a\.npz: "):
             view(tmp_path / "a.npz", 4, 0)
 
 
 def test_usage(tmp_path: Path, capsys: Capture) -> None:
     for arguments, told in (
         ([str(tmp_path / "nowhere")], "No such file"),
-        ([str(SAMPLE), "-o", str(tmp_path / "sheet.jpg")], "ends in .png"),
+        ([str(SAMPLE), "-o", str(tmp_path / "sheet.jpg")], "end in .png"),
         ([str(SAMPLE), "-o", str(tmp_path / "nowhere/sheet.png")], "No such file"),
         ([str(SAMPLE), "--count", "0"], "not in the range"),
         ([str(tmp_path)], "there are no images"),
