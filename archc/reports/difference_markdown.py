@@ -15,7 +15,7 @@ from archc.reports.difference_rows import (
     names,
     op_name,
     recipe,
-    shown,
+    rows_to_show,
     signed,
     summary,
     totals,
@@ -28,17 +28,16 @@ LONGEST_CELL = 240
 """A comment on GitHub has at most 65,536 characters."""
 
 
-def comment(found: Difference, *, everything: bool = False) -> str:
-    """A summary in one line, a table of the rows that differ (with `everything`, of all; of either
-    the first hundred), and folded below it the totals and what the difference comes from. Figures
-    are B less A."""
-    a, b = names(found)
-    head = ", ".join([summary(found), *figures(found)])
+def comment(result: Difference, *, everything: bool = False) -> str:
+    """A summary in one line, a table of the rows that differ (with `everything`, of all rows; at
+    most a hundred), and in a folded section the totals and the causes. Figures are B minus A."""
+    a, b = names(result)
+    head = ", ".join([summary(result), *figures(result)])
     lines = [f"**{escape(a)} {ARROW} {escape(b)}**: {escape(head)}", ""]
-    outside = [*interface(found), *recipe(found)]
+    outside = [*interface(result), *recipe(result)]
     lines += [f"- {escape(line)}" for line in outside]
     lines += [""] * bool(outside)
-    pairs = shown(found, everything=everything)
+    pairs = rows_to_show(result, everything=everything)
     if pairs:
         titles = ("", "layer", "op", "parameters", "MACs", "activations", "changes")
         rows = [
@@ -53,12 +52,12 @@ def comment(found: Difference, *, everything: bool = False) -> str:
         ]
         lines += [*_table(titles, rows, "lllrrrl"), ""]
         if len(pairs) > MOST_ROWS:
-            lines += [f"and {len(pairs) - MOST_ROWS:,} rows more", ""]
-    if found.is_empty:
+            lines += [f"and {len(pairs) - MOST_ROWS:,} more rows", ""]
+    if result.is_empty:
         return "\n".join(lines[:1]) + "\n"
     lines += ["<details>", "<summary>Totals and causes</summary>", ""]
-    lines += _table(("", "A", "B", "B - A", ""), totals(found), "lrrrr")
-    parts = [(name.strip(), *map(signed, cost)) for name, cost in causes(found)]
+    lines += _table(("", "A", "B", "B - A", ""), totals(result), "lrrrr")
+    parts = [(name.strip(), *map(signed, cost)) for name, cost in causes(result)]
     if parts:
         lines += ["", *_table(("cause", "parameters", "MACs", "activations"), parts, "lrrr")]
     lines += ["", "</details>"]

@@ -1,4 +1,4 @@
-"""The report as data, for programs."""
+"""The report as JSON."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from archc.ir.costs import Costs, Layer, Memory
 from archc.ir.graph import Graph, Node
 
 VERSION = 1
-"""The version of the report's form, under its first key `archc`."""
+"""The version of the format, under the key `archc`."""
 
 
 def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
-    """Everything a report tells, as JSON types.
+    """The report as JSON types.
 
     Numbers are of one sample: `params` learned values, `state` running statistics, `macs`
     multiply-accumulates, `activations` elements written, `receptive_field` and `jump` elements of
     each spatial axis of the input (null where there is none), `weight_bytes` of float32, and with
-    `memory` the bytes of a batch. Axes are mappings in canonical order; files are told as emitted
-    headers tell them.
+    `memory` the bytes of a batch. Axes are mappings in canonical order; files are named as in
+    emitted headers.
     """
     graph = costs.graph
-    told: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
+    result: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
     if graph.about.title:
-        told["title"] = graph.about.title
-    told["source"] = graph.about.source
+        result["title"] = graph.about.title
+    result["source"] = graph.about.source
     if graph.about.overrides:
-        told["set"] = dict(graph.about.overrides)
-    told["inputs"] = graph.named_axes(graph.inputs)
-    told["outputs"] = graph.named_axes(graph.outputs)
+        result["set"] = dict(graph.about.overrides)
+    result["inputs"] = graph.named_axes(graph.inputs)
+    result["outputs"] = graph.named_axes(graph.outputs)
     files: dict[str, str] = {}
-    told["layers"] = [_layer(layer, graph, files) for layer in costs.layers]
-    told["totals"] = costs.totals._asdict()
+    result["layers"] = [_layer(layer, graph, files) for layer in costs.layers]
+    result["totals"] = costs.totals._asdict()
     if memory is not None:
-        told["memory"] = {
+        result["memory"] = {
             "batch": memory.batch,
             "inference_bytes": memory.inference,
             "training_bytes": memory.training,
         }
-    return told
+    return result
 
 
 def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, object]:
@@ -65,19 +65,21 @@ def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, objec
 
 
 def _file(node: Node, graph: Graph, files: dict[str, str]) -> str:
-    """The file of a step as it lies from the spec's root: what the spec extends has a file of its
-    own, which messages call by its way from the spec's own name."""
+    """The file of a step, relative to the spec's root. Steps of parents have their own file, whose
+    name in spans is relative like the spec's own."""
     name = node.origin.span.source.name
     if name not in files:
         own = posixpath.dirname(graph.root.origin.span.source.name)
-        way = posixpath.relpath(name, own or ".")
-        files[name] = posixpath.normpath(posixpath.join(posixpath.dirname(graph.about.source), way))
+        path = posixpath.relpath(name, own or ".")
+        files[name] = posixpath.normpath(
+            posixpath.join(posixpath.dirname(graph.about.source), path)
+        )
     return files[name]
 
 
-def text(told: Mapping[str, object]) -> str:
-    """A report as JSON text: one line a layer, so that differences of two files are legible."""
-    return "{\n" + ",\n".join(f"  {_entry(key, value)}" for key, value in told.items()) + "\n}\n"
+def text(report: Mapping[str, object]) -> str:
+    """A report as JSON text, with one line per layer for readable diffs."""
+    return "{\n" + ",\n".join(f"  {_entry(key, value)}" for key, value in report.items()) + "\n}\n"
 
 
 def _entry(key: str, value: object) -> str:

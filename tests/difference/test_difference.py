@@ -130,7 +130,7 @@ def test_a_larger_input_alone_is_a_difference() -> None:
     found = difference(network("a", steps), larger)
     assert set(statuses(found)) == {"same"}
     assert not found.is_empty
-    assert "the same layers on other inputs or outputs" in table(found)
+    assert "same layers, different inputs or outputs" in table(found)
     assert "input: 3 \u00d7 32 \u00d7 32 \u2192 3 \u00d7 64 \u00d7 64\n" in table(found)
 
 
@@ -156,7 +156,7 @@ def test_another_recipe_is_a_difference() -> None:
     assert set(statuses(found)) == {"same"}
     told = table(found)
     assert "\ntraining.inputs.resize: none \u2192 [36, 40]\n" in told
-    assert "the same network, trained otherwise" in told
+    assert "same network, different training" in told
     assert "- training.batch_size: 8 \u2192 32\n" in comment(found)
     assert difference(a, a).is_empty
 

@@ -63,7 +63,7 @@ def test_a_comment_stays_below_what_a_forge_takes() -> None:
     told = comment(found)
     assert len(told) < 65_536
     assert told.count("\n| added |") == MOST_ROWS - 1
-    assert f"and {401 - MOST_ROWS} rows more" in told
+    assert f"and {401 - MOST_ROWS} more rows" in told
 
 
 def test_a_comment_holds_text_alone() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archc.difference import Difference, difference
-from archc.difference.causes import ADDED, REMOVED, Cost, cost_of, less, sum_of
+from archc.difference.causes import ADDED, REMOVED, Cost, cost_of, subtract, sum_of
 from tests.difference.networks import Tree, copied, keeping, leaf, trees
 
 FEW = settings(max_examples=30, deadline=None)
@@ -126,7 +126,7 @@ def test_the_causes_add_up(one: Tree, two: Tree) -> None:
     nothing = Cost(0, 0, 0)
     for pair in found.pairs:
         costs = [nothing if side is None else cost_of(side) for side in (pair.a, pair.b)]
-        assert sum_of(effect.cost for effect in pair.effects) == less(costs[1], costs[0])
+        assert sum_of(effect.cost for effect in pair.effects) == subtract(costs[1], costs[0])
         assert nothing not in [effect.cost for effect in pair.effects if pair.status == "changed"]
     a, b = found.a.totals, found.b.totals
     whole = Cost(b.params - a.params, b.macs - a.macs, b.activations - a.activations)
@@ -143,8 +143,8 @@ def test_the_way_back_is_the_mirror(one: Tree, two: Tree) -> None:
     nothing = Cost(0, 0, 0)
     shares = {
         turned.get(share.kind, share.kind): (
-            less(nothing, share.cost),
-            less(nothing, share.downstream),
+            subtract(nothing, share.cost),
+            subtract(nothing, share.downstream),
         )
         for share in there.shares()
     }
