@@ -79,7 +79,7 @@ def view(path: str, count: int | None, seed: int, output: str | None, force: boo
         streams.print_message(f"archc: {visible(path)}: not enough memory")
         return 2
     if output is None:
-        streams.write(terminal.drawn(data_view.cells, width, colored=colored))
+        streams.write(terminal.render(data_view.cells, width, colored=colored))
     else:
         from archc.training.report.sheet import contact_sheet
         from archc.training.report.writing import replace_files

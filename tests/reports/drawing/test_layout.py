@@ -245,7 +245,7 @@ def test_several_inputs_and_outputs_are_named() -> None:
     assert [ending.label for ending in made.endings] == ["output label", "output box"]
 
 
-def test_text_is_fitted() -> None:
+def test_text_is_fit() -> None:
     assert text_width("mm", 10) == 2 * text_width("m", 10) == 4 * text_width("m", 5)
     assert text_width("\u5c42", 10) > text_width("m", 10)
     assert wrapped("one two three", 10, text_width("one two", 10) + 0.1, 3) == ["one two", "three"]

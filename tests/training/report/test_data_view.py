@@ -208,8 +208,8 @@ def test_text_is_escaped_where_it_is_drawn() -> None:
         one, other = [Cell(image, (hostile,))], [Cell(image, (shown,))]
         assert contact_sheet(one) == contact_sheet(other)
         for colored in (True, False):
-            drawn = terminal.drawn(one, 80, colored=colored)
-            assert drawn == terminal.drawn(other, 80, colored=colored)
+            drawn = terminal.render(one, 80, colored=colored)
+            assert drawn == terminal.render(other, 80, colored=colored)
 
 
 def test_images_are_told_by_their_numbers_or_files(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ PIXEL = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m(\u2580
 
 def test_half_blocks_have_the_pixels_colours() -> None:
     image = np.random.default_rng(0).integers(0, 256, (18, 18, 3)).astype(np.uint8)
-    told = terminal.drawn([Cell(image, ("name",))], 80, colored=True)
+    told = terminal.render([Cell(image, ("name",))], 80, colored=True)
     lines = told.splitlines()
     assert len(lines) == 9 + 2
     for number, line in enumerate(lines[:9]):
@@ -254,7 +254,7 @@ def test_half_blocks_have_the_pixels_colours() -> None:
 
 def test_shades_are_the_denser_the_brighter() -> None:
     image = np.repeat(np.linspace(0, 255, 24).astype(np.uint8)[None, :, None], 24, 0).repeat(3, 2)
-    lines = terminal.drawn([Cell(image, ("name",))], 80, colored=False).splitlines()
+    lines = terminal.render([Cell(image, ("name",))], 80, colored=False).splitlines()
     assert len(lines) == 12 + 2
     steps = [terminal.RAMP.index(char) for char in lines[0]]
     assert steps == sorted(steps)
@@ -273,7 +273,7 @@ def test_no_line_is_wider_than_the_terminal(
     height: int, width: int, columns: int, colored: bool, name: str
 ) -> None:
     cells = [Cell(np.full((height, width, 3), 200, np.uint8), (name,))] * 5
-    told = terminal.drawn(cells, columns, colored=colored)
+    told = terminal.render(cells, columns, colored=colored)
     plain = re.sub(r"\x1b\[[\d;]*m", "", told)
     assert "\x1b" not in plain
     assert max(map(cell_len, plain.split("\n"))) <= columns
@@ -415,4 +415,4 @@ def test_a_pipe_is_refused(name: str, tmp_path: Path, capsys: Capture) -> None:
     """Opened, it would wait for somebody to write."""
     os.mkfifo(tmp_path / name)
     code, out, err = run(capsys, str(tmp_path / name))
-    assert (code, out, "is no file" in err) == (1, "", True)
+    assert (code, out, "is not a file" in err) == (1, "", True)

@@ -35,7 +35,7 @@ from PIL import Image
 from archc.diagnostics import SpecError
 from archc.training.report import confusion, curves, draw
 from archc.training.report.files import Epoch, Run, Validation, read_run
-from archc.training.report.pictures import fitted, picture, png, shrunk
+from archc.training.report.pictures import fit, picture, png, shrink
 from tests.training.parts import parts
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -202,7 +202,7 @@ def test_ticks_are_round_and_hold_the_range(one: float, other: float) -> None:
 
 @given(st.integers(0, 5000), st.integers(1, 600))
 def test_thinned_keeps_the_last(count: int, most: int) -> None:
-    kept = curves.thinned(range(count), most)
+    kept = curves.subsample(range(count), most)
     assert len(kept) <= most
     assert list(kept[-1:]) == list(range(count))[-1:]
     assert len({b - a for a, b in itertools.pairwise(kept)}) <= 1
@@ -270,14 +270,14 @@ def test_the_matrix_has_true_classes_down_and_predicted_ones_across(example: Exa
     draw(run)
     tree = ElementTree.parse(run / "confusion.svg")
     told = [one.text for one in tree.iter(f"{SVG}title")]
-    assert "0 taken for 2: 7 of 20" in told
-    assert "0 taken for 0: 13 of 20" in told
+    assert "0 predicted as 2: 7 of 20" in told
+    assert "0 predicted as 0: 13 of 20" in told
     cells = {
         group.findtext(f"{SVG}title"): group.find(f"{SVG}rect")
         for group in tree.iter(f"{SVG}g")
         if group.find(f"{SVG}title") is not None
     }
-    wrong, right = cells["0 taken for 2: 7 of 20"], cells["0 taken for 0: 13 of 20"]
+    wrong, right = cells["0 predicted as 2: 7 of 20"], cells["0 predicted as 0: 13 of 20"]
     assert wrong is not None
     assert right is not None
     assert wrong.get("y") == right.get("y")
@@ -296,7 +296,7 @@ def test_many_classes_are_told_by_their_worst(tmp_path: Path) -> None:
     draw(run)
     tree = ElementTree.parse(run / "confusion.svg")
     texts = [one.text for one in tree.iter(f"{SVG}text")]
-    assert texts[3] == "species 17 taken for species 18"
+    assert texts[3] == "species 17 predicted as species 18"
     assert len(texts) < 200
     page = page_of(run)
     assert "species 999" in page.texts  # in the table
@@ -309,10 +309,10 @@ def test_what_the_page_tells(example: Example) -> None:
     assert told[told.index("best epoch") + 1] == "2"
     assert told[told.index("validation accuracy") + 1] == "70.00%"
     assert told[told.index("validation loss") + 1] == "1.5000"
-    assert told[told.index("images trained with") + 1] == "30"
-    assert told[told.index("images held out") + 1] == "20"
+    assert told[told.index("training images") + 1] == "30"
+    assert told[told.index("validation images") + 1] == "20"
     assert told[told.index("time") + 1] == "6.0 s"
-    assert any("13 of 20 images held out" in one and "65.00%" in one for one in told)
+    assert any("13 of 20 held-out images" in one and "65.00%" in one for one in told)
     row = told.index("2 (best)")
     assert told[row + 1 : row + 5] == ["1.0000", "80.00%", "1.5000", "70.00%"]
     assert told[told.index("resize") + 1] == "\u2013"
@@ -324,7 +324,7 @@ def test_validation_images_of_their_own_are_not_taken_off(example: Example) -> N
     run = example.write()
     draw(run)
     told = page_of(run).texts
-    assert told[told.index("images trained with") + 1] == "50"
+    assert told[told.index("training images") + 1] == "50"
 
 
 def test_the_page_holds_the_mistakes(example: Example) -> None:
@@ -431,7 +431,7 @@ def test_without_images_held_out_there_is_less(example: Example) -> None:
     assert not (run / "confusion.svg").exists()
     assert not (run / "mistakes.png").exists()
     told = page_of(run).texts
-    assert "No images were held out to judge the network by." in told
+    assert "No images were held out for validation." in told
     assert told[told.index("best epoch") + 1] == "1"
 
 
@@ -439,7 +439,7 @@ def test_a_run_before_its_first_epoch(example: Example) -> None:
     example.rows = []
     run = example.write(validated=False)
     draw(run)
-    assert "No epoch is done." in page_of(run).texts
+    assert "No epoch is finished." in page_of(run).texts
 
 
 def test_no_mistakes(example: Example) -> None:
@@ -519,29 +519,29 @@ def _cut(run: Path) -> None:
 
 
 FAULTS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "no record": ("run.json:1:1", lambda run: (run / "run.json").unlink()),
-    "record: a pipe": ("no regular file", lambda run: _pipe(run / "run.json")),
-    "record: no JSON": ("is no JSON", _text("run.json", b'{"name": ')),
-    "record: no UTF-8": ("is no JSON", _text("run.json", b'{"name": "\xff"}')),
-    "record: nested": ("is no JSON", _text("run.json", b"[" * 200_000)),
-    "record: a list": ("no record", _text("run.json", b"[]")),
-    "record: a long number": ("is no JSON", _text("run.json", b'{"name": ' + b"9" * 9000 + b"}")),
+    "not the record": ("run.json:1:1", lambda run: (run / "run.json").unlink()),
+    "record: a pipe": ("not a regular file", lambda run: _pipe(run / "run.json")),
+    "record: no JSON": ("is not JSON", _text("run.json", b'{"name": ')),
+    "record: no UTF-8": ("is not JSON", _text("run.json", b'{"name": "\xff"}')),
+    "record: nested": ("is not JSON", _text("run.json", b"[" * 200_000)),
+    "record: a list": ("not the record", _text("run.json", b"[]")),
+    "record: a long number": ("is not JSON", _text("run.json", b'{"name": ' + b"9" * 9000 + b"}")),
     "record: no name": ("no name", _text("run.json", b'{"name": 5}')),
-    "record: classes": ("no list of names", _text("run.json", b'{"name": "a", "classes": 10}')),
-    "record: class": ("no list of names", _text("run.json", b'{"name": "a", "classes": [1]}')),
+    "record: classes": ("not a list of names", _text("run.json", b'{"name": "a", "classes": 10}')),
+    "record: class": ("not a list of names", _text("run.json", b'{"name": "a", "classes": [1]}')),
     "metrics: no JSON": ("metrics.jsonl:1:1", _text("metrics.jsonl", b"loss 1\n")),
-    "metrics: NUL": ("no JSON", _text("metrics.jsonl", b"\0\n")),
+    "metrics: NUL": ("not JSON", _text("metrics.jsonl", b"\0\n")),
     "metrics: no epoch": ("metrics.jsonl:2:1", _text("metrics.jsonl", b'{"epoch": 1}\n{}\n')),
-    "metrics: true": ("of no epoch", _text("metrics.jsonl", b'{"epoch": true}\n')),
-    "metrics: epoch 0": ("of no epoch", _text("metrics.jsonl", b'{"epoch": 0}\n')),
-    "metrics: far": ("of no epoch", _text("metrics.jsonl", b'{"epoch": 1' + b"0" * 99 + b"}\n")),
-    "metrics: twice": ("follows on", _text("metrics.jsonl", b'{"epoch": 2}\n{"epoch": 2}\n')),
-    "validation: text": ("no sound .npz", _text("validation.npz", b"labels")),
-    "validation: empty": ("no sound .npz", _text("validation.npz", b"")),
-    "validation: cut off": ("no sound .npz", _cut),
+    "metrics: true": ("no valid epoch", _text("metrics.jsonl", b'{"epoch": true}\n')),
+    "metrics: epoch 0": ("no valid epoch", _text("metrics.jsonl", b'{"epoch": 0}\n')),
+    "metrics: far": ("no valid epoch", _text("metrics.jsonl", b'{"epoch": 1' + b"0" * 99 + b"}\n")),
+    "metrics: twice": ("follows epoch", _text("metrics.jsonl", b'{"epoch": 2}\n{"epoch": 2}\n')),
+    "validation: text": ("not a valid .npz", _text("validation.npz", b"labels")),
+    "validation: empty": ("not a valid .npz", _text("validation.npz", b"")),
+    "validation: cut off": ("not a valid .npz", _cut),
     "validation: pickled": ("objects", _pickled),
     "validation: a terabyte": ("not as long as", _huge),
-    "validation: a folder": ("no regular file", lambda run: _folder(run / "validation.npz")),
+    "validation: a folder": ("not a regular file", lambda run: _folder(run / "validation.npz")),
 }
 
 
@@ -579,18 +579,18 @@ def refuses(run: Path, told: str) -> None:
 
 ARRAYS: dict[str, tuple[str, Callable[[Example], object]]] = {
     "missing": ("no array `worst`", lambda example: example.arrays.pop("worst")),
-    "one length": ("not of one length", _array("predicted", [0])),
+    "one length": ("differ in length", _array("predicted", [0])),
     "no numbers": ("whole numbers", _array("labels", ["a"] * 20)),
     "fractions": ("whole numbers", _array("labels", [0.5] * 20)),
     "two axes": ("whole numbers", _array("labels", [[0]] * 20)),
-    "class": ("none of 3 classes", _array("labels", [3] * 20)),
-    "negative": ("none of 3 classes", _array("predicted", [-1] * 20)),
-    "probabilities": ("no table", _array("probabilities", [0.5] * 20)),
+    "class": ("outside of 3 classes", _array("labels", [3] * 20)),
+    "negative": ("outside of 3 classes", _array("predicted", [-1] * 20)),
+    "probabilities": ("not a table", _array("probabilities", [0.5] * 20)),
     "no classes": ("20 x 0", _array("probabilities", np.zeros((20, 0), np.float32))),
     "rows": ("19 x 3", _array("probabilities", np.zeros((19, 3), np.float32))),
-    "worst": ("none of 20 images", _array("worst", [20] * 7)),
-    "images": ("no array of images", _array("images", np.zeros((7, 4, 6, 1)))),
-    "axes": ("no array of images", _array("images", np.zeros((7, 4, 6), np.uint8))),
+    "worst": ("outside of 20 images", _array("worst", [20] * 7)),
+    "images": ("not an array of images", _array("images", np.zeros((7, 4, 6, 1)))),
+    "axes": ("not an array of images", _array("images", np.zeros((7, 4, 6), np.uint8))),
     "count": ("for 7 mistakes", _array("images", np.zeros((6, 4, 6, 1), np.uint8))),
     "empty": ("for 7 mistakes", _array("images", np.zeros((7, 0, 6, 1), np.uint8))),
 }
@@ -609,7 +609,7 @@ def test_nothing_is_unpickled(example: Example, monkeypatch: pytest.MonkeyPatch)
     _pickled(run)
     refuses(run, "objects")
     (run / "validation.npz").write_bytes(pickle.dumps(Trap()))
-    refuses(run, "no sound .npz")
+    refuses(run, "not a valid .npz")
     assert not (run / "sprung").exists()
 
 
@@ -719,17 +719,17 @@ def test_png_is_what_others_read() -> None:
 def test_shrinking_takes_means() -> None:
     image = np.random.default_rng(0).integers(0, 256, (6, 9, 3)).astype(np.uint8)
     expected = image.reshape(2, 3, 3, 3, 3).mean((1, 3))
-    assert np.abs(shrunk(image, 2, 3).astype(float) - expected).max() <= 1
-    assert shrunk(image, 6, 9) is image
-    uneven = shrunk(np.full((7, 11, 3), 9, np.uint8), 3, 4)
+    assert np.abs(shrink(image, 2, 3).astype(float) - expected).max() <= 1
+    assert shrink(image, 6, 9) is image
+    uneven = shrink(np.full((7, 11, 3), 9, np.uint8), 3, 4)
     assert uneven.shape == (3, 4, 3)
     assert (uneven == 9).all()
     last = np.zeros((7, 11, 3), np.uint8)
     last[-1, -1] = 200  # in the mean of the last three rows and three columns
-    assert shrunk(last, 3, 4)[-1, -1, 0] == 22
-    assert fitted(image, 5).shape == (3, 5, 3)
-    assert fitted(image, 20).shape == (12, 18, 3)
-    assert fitted(np.zeros((1, 500, 3), np.uint8), 100).shape == (1, 100, 3)
+    assert shrink(last, 3, 4)[-1, -1, 0] == 22
+    assert fit(image, 5).shape == (3, 5, 3)
+    assert fit(image, 20).shape == (12, 18, 3)
+    assert fit(np.zeros((1, 500, 3), np.uint8), 100).shape == (1, 100, 3)
 
 
 # ---------------------------------------------------------------------------------------------
