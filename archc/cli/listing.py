@@ -13,7 +13,7 @@ from archc.api import load
 from archc.cli import completing, streams
 from archc.diagnostics import SpecError, visible
 from archc.reports.rows import human
-from archc.reports.table import shortened
+from archc.reports.table import shorten
 
 DEFAULT = "specs"
 _SHORTEST_TITLE = 16
@@ -105,7 +105,7 @@ def _table(specs: Sequence[Entry], width: int | None) -> str:
     lines += [
         (
             visible(spec.path),
-            shortened(visible(" ".join(spec.title.split())), _LONGEST_TITLE),
+            shorten(visible(" ".join(spec.title.split())), _LONGEST_TITLE),
             human(spec.params),
             human(spec.macs),
             human(spec.layers),
@@ -121,7 +121,7 @@ def _table(specs: Sequence[Entry], width: int | None) -> str:
     lines.insert(1, tuple("-" * size for size in widths))
     rows = []
     for path, title, *numbers, output in lines:
-        cells = [f"{path:<{widths[0]}}", f"{shortened(title, widths[1]):<{widths[1]}}"]
+        cells = [f"{path:<{widths[0]}}", f"{shorten(title, widths[1]):<{widths[1]}}"]
         cells += [f"{cell:>{size}}" for cell, size in zip(numbers, widths[2:5], strict=True)]
         rows.append("  ".join([*cells, output]).rstrip())
     for spec in specs:

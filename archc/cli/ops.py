@@ -95,7 +95,7 @@ def _recipe_fields(declaration: type, margin: str) -> list[str]:
             lines += _recipe_fields(field.kind.declaration, inner)
         elif isinstance(field.kind, Variants):
             for name, one in field.kind.declarations.items():
-                lines += ["", *_wrapped(f"{name}: {doc_of(one)}", inner)]
+                lines += ["", *_wrap(f"{name}: {doc_of(one)}", inner)]
                 lines += _recipe_fields(one, inner + "  ")
     return lines
 
@@ -107,13 +107,13 @@ def _field(field: FieldInfo, margin: str = "  ") -> list[str]:
     elif not isinstance(field.kind, Group):
         written = as_spec(as_written(field, field.default))
         head += f" (default {inline(written)})"
-    lines = [head, *_wrapped(field.doc, margin + "  ")]
+    lines = [head, *_wrap(field.doc, margin + "  ")]
     return (
         lines
         if isinstance(field.kind, Group | Variants)
-        else [*lines, *_wrapped(field.kind.expected, margin + "  ")]
+        else [*lines, *_wrap(field.kind.expected, margin + "  ")]
     )
 
 
-def _wrapped(text: str, margin: str) -> list[str]:
+def _wrap(text: str, margin: str) -> list[str]:
     return wrap(text, _WIDTH, initial_indent=margin, subsequent_indent=margin)

@@ -86,7 +86,7 @@ def _write(network: Network, form: str, usage: Memory | None) -> None:
 
         width = streams.terminal_width()
         if streams.colors(sys.stdout):
-            streams.write(table.colored(costs, usage, width))
+            streams.write(table.color_report(costs, usage, width))
         else:
             streams.write(table.report(costs, usage, width))
 

@@ -75,7 +75,7 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """`did you mean "conv"?` where one of the known words is close to `word`."""
-    import difflib  # needed for errors alone
+    import difflib  # only needed for errors
 
     words = sorted(set(known))
     inner = [one for one in words if one.endswith(f".{word}")]

@@ -257,7 +257,7 @@ CODES: dict[str, Explanation] = {
     "ARC409": Explanation(
         "an invalid input",
         "An input has channels with length, height and width, or depth, height and width; or\n"
-        "features; or tokens and features; or tokens alone with `dtype: int32`.",
+        "features; or tokens and features; or only tokens, with `dtype: int32`.",
         "input: {channels: 3, height: 32}\ninput: {channels: 3, height: 32, width: 32}",
     ),
     "ARC410": Explanation(

@@ -22,7 +22,7 @@ def exit_code(diagnostics: Sequence[Diagnostic]) -> int:
 
 def full(diagnostics: Sequence[Diagnostic], color: bool = False) -> str:
     """Every diagnostic with its source line, notes and hint, separated by blank lines."""
-    return "\n\n".join(_painted(item) if color else excerpt(item) for item in diagnostics)
+    return "\n\n".join(_colorize(item) if color else excerpt(item) for item in diagnostics)
 
 
 def concise(diagnostics: Sequence[Diagnostic]) -> str:
@@ -30,7 +30,7 @@ def concise(diagnostics: Sequence[Diagnostic]) -> str:
     return "\n".join(map(one_line, diagnostics))
 
 
-def _painted(diagnostic: Diagnostic) -> str:
+def _colorize(diagnostic: Diagnostic) -> str:
     first, *rest = excerpt(diagnostic).split("\n")
     message = f"{diagnostic.code} {visible(diagnostic.message)}"
     where = first.removesuffix(message)
@@ -94,16 +94,16 @@ def _command(diagnostic: Diagnostic) -> str:
         "title": diagnostic.code,
     }
     fields = ",".join(
-        f"{key}={_escaped(visible(str(value))).replace(':', '%3A').replace(',', '%2C')}"
+        f"{key}={_escape(visible(str(value))).replace(':', '%3A').replace(',', '%2C')}"
         for key, value in properties.items()
     )
     message = visible(diagnostic.message)
     if diagnostic.hint is not None:
         message += f"\nhint: {visible(diagnostic.hint)}"
-    return f"::error {fields}::{_escaped(message)}"
+    return f"::error {fields}::{_escape(message)}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

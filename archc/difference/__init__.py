@@ -115,7 +115,7 @@ class Difference(NamedTuple):
 def difference(a: Costs, b: Costs) -> Difference:
     """Align the layers of two networks and compare each with its counterpart."""
     from_b = _size_key(b) < _size_key(a)
-    aligned = _aligned(a, b, from_b=from_b)
+    aligned = _align_rows(a, b, from_b=from_b)
     matched = [(a.layers[i], b.layers[j]) for i, j in aligned]
     effects = effects_in_pairs(a, b, matched, from_b=from_b)
     wiring = _Wiring(a, b, matched)
@@ -141,7 +141,7 @@ def _size_key(costs: Costs) -> tuple[object, ...]:
     return (totals.params, totals.macs, totals.activations, len(costs.layers))
 
 
-def _aligned(a: Costs, b: Costs, *, from_b: bool) -> list[tuple[int, int]]:
+def _align_rows(a: Costs, b: Costs, *, from_b: bool) -> list[tuple[int, int]]:
     """The positions of corresponding layers. Of equally good alignments the same one is chosen
     from A to B and from B to A."""
     one, two = rows_of(a), rows_of(b)

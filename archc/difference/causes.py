@@ -121,7 +121,7 @@ def _differ(one: Axes, two: Axes) -> tuple[bool, bool]:
     return one.width != two.width, one.with_width(0) != two.with_width(0)
 
 
-def _merged(one: Cause | None, two: Cause | None) -> Cause | None:
+def _merge(one: Cause | None, two: Cause | None) -> Cause | None:
     """The common cause of two causes."""
     if one is None or two is None or one == two:
         return two if one is None else one
@@ -183,8 +183,8 @@ class _Tracing:
         rest: Cause | None = None
         for step, after, cost_after in _path(one, two, steps):
             differ = _differ(before, after)
-            width = _merged(width, step.cause) if differ[0] else width
-            rest = _merged(rest, step.cause) if differ[1] else rest
+            width = _merge(width, step.cause) if differ[0] else width
+            rest = _merge(rest, step.cause) if differ[1] else rest
             if cost_after != cost:
                 effects.append(Effect(step.cause, step.downstream, subtract(cost_after, cost)))
             before, cost = after, cost_after
@@ -206,12 +206,12 @@ class _Tracing:
         ):
             differ = _differ(axes, others)
             if differ[0]:
-                width = _merged(width, self._cause(source, end, 0))
+                width = _merge(width, self._cause(source, end, 0))
             if differ[1]:
-                rest = _merged(rest, self._cause(source, end, 1))
+                rest = _merge(rest, self._cause(source, end, 1))
             same_kind &= axes.names == others.names and axes.dtype == others.dtype
         if not same_kind:
-            cause = _merged(width, rest)
+            cause = _merge(width, rest)
             return [] if cause is None else [_Step(_INPUTS, cause)]
         named = ((_WIDTH, width), (_REST, rest))
         return [_Step(name, cause) for name, cause in named if cause is not None]
@@ -247,11 +247,11 @@ class _Tracing:
             for index in layer.node.inputs:
                 if index not in self.matched[side]:
                     path = self.nodes[side][index].path
-                    cause = _merged(cause, Cause(self.alone[side], path))
+                    cause = _merge(cause, Cause(self.alone[side], path))
                 elif side and index not in images:
-                    cause = _merged(cause, Cause(WIRING, None))
+                    cause = _merge(cause, Cause(WIRING, None))
                 elif not side:
-                    cause = _merged(cause, _merged(*self.changes[index]))
+                    cause = _merge(cause, _merge(*self.changes[index]))
         return Cause(WIRING, None) if cause is None else cause
 
 
@@ -282,7 +282,7 @@ def _path(one: Layer, two: Layer, steps: list[_Step]) -> Iterator[tuple[_Step, A
                 break
         else:
             # None is valid without the others: their effects cannot be separated.
-            waiting = [_combined(waiting)]
+            waiting = [_combine(waiting)]
             break
         waiting.remove(step)
         done |= {step.name}
@@ -290,7 +290,7 @@ def _path(one: Layer, two: Layer, steps: list[_Step]) -> Iterator[tuple[_Step, A
     yield waiting[0], two.node.output, cost_of(two)
 
 
-def _combined(steps: Sequence[_Step]) -> _Step:
+def _combine(steps: Sequence[_Step]) -> _Step:
     kinds = " + ".join(step.cause.kind for step in steps)
     if any(step.downstream for step in steps):
         return _Step(kinds, Cause(SEVERAL, None))

@@ -29,9 +29,9 @@ from archc.language.evaluate import (
     EvaluationError,
     UnknownValueError,
     evaluate,
-    parsed,
+    parse_expressions,
+    parse_fields,
     uses_axes,
-    written,
 )
 from archc.language.names import attribute_error
 from archc.language.schema.validate import format_value
@@ -247,7 +247,7 @@ class _Expansion:
         """Evaluate with the axes of the input. Raises UnknownValueError if they are unknown."""
         if self.rejected and any(
             (name, id(names.get(name))) in self.rejected
-            for expression in parsed(value)
+            for expression in parse_expressions(value)
             for name in expressions.names(expression)
         ):
             raise UnknownValueError
@@ -275,8 +275,8 @@ class _Expansion:
                 lambda value: self.reject(value, names),
                 self.report,
             )
-            if any(parsed(value) for value in step.fields.values()):
-                fields = written(step.fields)
+            if any(parse_expressions(value) for value in step.fields.values()):
+                fields = parse_fields(step.fields)
             else:
                 self.literals[step] = op
         return self.add(step, op, (current,), scope, fields)
@@ -291,7 +291,7 @@ class _Expansion:
                 self.rejected.add((expression.name, id(names[expression.name])))
         used = dict.fromkeys(
             name
-            for expression in parsed(value)
+            for expression in parse_expressions(value)
             for name, _, _ in expressions.references(expression)
             if name in params and names[name] is self.params[name]
         )
@@ -402,7 +402,9 @@ class _Expansion:
                 named=step.name is not None,
                 block=str(step.block.data) if isinstance(step, BlockStep) else None,
                 arguments=arguments,
-                expressions=written(step.arguments) if isinstance(step, BlockStep) else NOTHING,
+                expressions=parse_fields(step.arguments)
+                if isinstance(step, BlockStep)
+                else NOTHING,
                 defaults=defaults,
             )
         )
@@ -466,11 +468,11 @@ class _Expansion:
     def new_name(self, step: Step, kind: str, scope: Scope) -> str:
         """The step's name, added to the scope: its own, or a counted one."""
         if step.name is None:
-            name = scope.counted(kind)
+            name = scope.next_name(kind)
             scope.add(name, step.span)
             return name
         own_name = str(step.name.data)
-        name = scope.indexed(own_name)
+        name = scope.with_indices(own_name)
         if name in scope.outputs:
             note = Note("first defined here", scope.spans[name])
             message = f"duplicate step name `{scope.join(name)}`"

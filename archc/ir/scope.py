@@ -32,11 +32,11 @@ class Scope:
         """The path of a step in this scope."""
         return f"{self.path}.{name}" if self.path else name
 
-    def indexed(self, name: str) -> str:
+    def with_indices(self, name: str) -> str:
         """A step's name with the index of each enclosing repetition."""
         return "_".join([name, *(str(index + 1) for index in self.iteration)])
 
-    def counted(self, kind: str) -> str:
+    def next_name(self, kind: str) -> str:
         """The next free name of an unnamed step: `conv_1`, `conv_2` ..."""
         count = self.counts.get(kind, 0) + 1
         while f"{kind}_{count}" in self.outputs:
@@ -48,7 +48,7 @@ class Scope:
         """Count an unnamed step that is skipped, so that the names of later steps, and of their
         weights, do not depend on it."""
         if kind:
-            self.counted(kind)
+            self.next_name(kind)
 
     def add(self, name: str, span: Span, output: int = UNKNOWN) -> None:
         """Add a name; its output can be set later."""

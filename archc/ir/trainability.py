@@ -34,8 +34,8 @@ def check_training(costs: Costs, section: Value | None) -> list[Diagnostic]:
         return []
     return [
         *_network_errors(costs, recipe, section),
-        *_fitting(graph, recipe, section),
-        *_own(recipe, section),
+        *_input_errors(graph, recipe, section),
+        *_conflicts(recipe, section),
     ]
 
 
@@ -60,8 +60,8 @@ def _network_errors(costs: Costs, recipe: Training, section: Value) -> Iterator[
     elif last.op.name == "rbf":
         message = "the output of rbf is a distance, for which recipes have no loss"
         yield Diagnostic("ARC701", message, span, "end with `dense`")
-    elif recipe.loss == "cross_entropy" and (bounded := _squashed(costs)) is not None:
-        name = ending(bounded.op).name
+    elif recipe.loss == "cross_entropy" and (bounded := _bounded_node(costs)) is not None:
+        name = final_op(bounded.op).name
         message = f"cross-entropy needs logits, but the network's output is bounded by {name}"
         hint = "end with logits, `log_softmax` or `softmax`; or use `loss: mean_squared_error`"
         yield Diagnostic("ARC701", message, span, hint)
@@ -70,7 +70,7 @@ def _network_errors(costs: Costs, recipe: Training, section: Value) -> Iterator[
         yield Diagnostic("ARC702", message, at(section, "metric"), "use `accuracy`")
 
 
-def ending(op: Op) -> Op:
+def final_op(op: Op) -> Op:
     """The last op of a node: its activation, if it has one."""
     return getattr(op, "activation", None) or op
 
@@ -85,10 +85,10 @@ def output_node(graph: Graph) -> Node:
 
 def output_kind(graph: Graph) -> str:
     """The kind of the network's output: `probabilities`, `log_probabilities` or `logits`."""
-    return OUTPUTS.get(ending(output_node(graph).op).name, "logits")
+    return OUTPUTS.get(final_op(output_node(graph).op).name, "logits")
 
 
-def _squashed(costs: Costs) -> Node | None:
+def _bounded_node(costs: Costs) -> Node | None:
     """A node of bounded output that determines the network's output without weights in between,
     other than a final softmax over all classes."""
     graph = costs.graph
@@ -98,7 +98,7 @@ def _squashed(costs: Costs) -> Node | None:
     waiting = [last]
     while waiting:
         node = waiting.pop()
-        name = ending(node.op).name
+        name = final_op(node.op).name
         if node is last and name in OUTPUTS and node.output.width == width:
             return None
         if name in SQUASHED:
@@ -108,7 +108,7 @@ def _squashed(costs: Costs) -> Node | None:
     return None
 
 
-def _fitting(graph: Graph, recipe: Training, section: Value) -> Iterator[Diagnostic]:
+def _input_errors(graph: Graph, recipe: Training, section: Value) -> Iterator[Diagnostic]:
     """Check preprocessing and augmentation against the network's input."""
     x = graph.nodes[graph.inputs[0]].output
     inputs, augment = recipe.inputs, recipe.augment
@@ -139,7 +139,7 @@ def _fitting(graph: Graph, recipe: Training, section: Value) -> Iterator[Diagnos
         yield Diagnostic("ARC701", message, at(section, "inputs", "pad"))
 
 
-def _own(recipe: Training, section: Value) -> Iterator[Diagnostic]:
+def _conflicts(recipe: Training, section: Value) -> Iterator[Diagnostic]:
     """Check the fields for contradictions."""
     span = section.key_span or section.span
     if recipe.epochs is None and recipe.steps is None:

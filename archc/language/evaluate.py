@@ -38,7 +38,7 @@ def evaluate(
     value: Value, names: Environment, incoming: Mapping[str, int] | None, budget: Budget
 ) -> object:
     """A value with all its expressions evaluated, as plain data, within a budget of work.
-    Raises Fault (ARC303), and Unknown where it uses a name that is INVALID."""
+    Raises EvaluationError (ARC303), and UnknownValueError if it uses a name that is INVALID."""
     data = value.data
     if isinstance(data, str):
         return _evaluate_text(value, data, names, incoming, budget) if data[:1] == "$" else data
@@ -94,7 +94,7 @@ def evaluate_params(
     return values, diagnostics
 
 
-def parsed(value: Value) -> list[expressions.Expression]:
+def parse_expressions(value: Value) -> list[expressions.Expression]:
     """The expressions in a value, in order."""
     return [
         expressions.parse(str(scalar.data))
@@ -105,10 +105,10 @@ def parsed(value: Value) -> list[expressions.Expression]:
 
 def uses_axes(value: Value) -> bool:
     """Whether an expression in `value` uses axes of the input (`in.channels`)."""
-    return any(expressions.axes(expression) for expression in parsed(value))
+    return any(expressions.axes(expression) for expression in parse_expressions(value))
 
 
-def written(fields: Mapping[str, Value]) -> dict[str, expressions.Expression]:
+def parse_fields(fields: Mapping[str, Value]) -> dict[str, expressions.Expression]:
     """The fields that are a single expression, parsed."""
     return {
         name: expressions.parse(str(value.data))

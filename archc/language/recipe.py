@@ -46,7 +46,7 @@ class Variants(Kind):
         super().__init__(f"one of {words}, or one with its fields", self._schema, _nothing)
 
     def _schema(self) -> Schema:
-        bare = [name for name, one in self.declarations.items() if not needed(one)]
+        bare = [name for name, one in self.declarations.items() if not required_fields(one)]
         named = {
             name: {"description": doc_of(one), "x-expected": "a mapping", **group_schema(one)}
             for name, one in self.declarations.items()
@@ -65,7 +65,7 @@ def _nothing(value: object) -> object:
     raise ValueError  # converted field by field, each with its own span
 
 
-def needed(declaration: type) -> list[str]:
+def required_fields(declaration: type) -> list[str]:
     """The required fields of a record."""
     return [field.name for field in fields_of(declaration) if field.required]
 
@@ -78,7 +78,7 @@ def doc_of(declaration: type) -> str:
 def group_schema(declaration: type) -> Schema:
     """The schema of a record; expressions are allowed in place of plain values."""
     properties: Schema = {field.name: _field(field) for field in fields_of(declaration)}
-    required = needed(declaration)
+    required = required_fields(declaration)
     schema: Schema = {"type": "object", "additionalProperties": False, "properties": properties}
     return {**schema, "required": required} if required else schema
 

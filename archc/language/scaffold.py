@@ -58,7 +58,7 @@ def copy(text: str, name: str, title: str, folders: tuple[str, str]) -> str:
     if "title" in fields:
         changes.append((fields["title"], _title(name, title)))
     if "extends" in fields:
-        changes.append((fields["extends"], inline(_rebased(str(fields["extends"].data), *folders))))
+        changes.append((fields["extends"], inline(_rebase(str(fields["extends"].data), *folders))))
     lines = text.removeprefix("\ufeff").splitlines(keepends=True)
     for value, replacement in sorted(changes, key=lambda change: -change[0].span.line):
         span = value.span
@@ -67,7 +67,7 @@ def copy(text: str, name: str, title: str, folders: tuple[str, str]) -> str:
         lines[span.line - 1 : span.end_line] = [f"{before}{replacement}{after}"]
     return re.sub(
         f"(?m)^({re.escape(SCHEMA_LINE)})([^:\\s]+)$",
-        lambda match: match[1] + _rebased(match[2], *folders),
+        lambda match: match[1] + _rebase(match[2], *folders),
         "".join(lines),
     )
 
@@ -96,7 +96,7 @@ def _class_of(name: str) -> str:
     return class_name if class_error(class_name) is None else f"{class_name}Network"
 
 
-def _rebased(path: str, here: str, there: str) -> str:
+def _rebase(path: str, here: str, there: str) -> str:
     """A path relative to the folder `here`, made relative to the folder `there`."""
     if os.path.isabs(path) or os.path.realpath(here) == os.path.realpath(there):
         return path

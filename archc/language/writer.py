@@ -25,7 +25,7 @@ class Commented(NamedTuple):
 
 def document(value: Mapping[str, object]) -> str:
     """A mapping as a whole document. Lists under `layers`, and lists that hold lists of text or
-    mappings, go in block style; a `Commented` item may stand in these."""
+    mappings, are in block style; these can have `Commented` items."""
     return "\n".join(_entries(value, 0)) + "\n"
 
 
@@ -65,7 +65,7 @@ def _entry(head: str, key: str, item: object, indent: int) -> Iterator[str]:
         yield head
         yield from _entries(item, indent + 2)
     elif _is_numbers(item):
-        yield from _wrapped(f"{head} ", inline(item), indent)
+        yield from _wrap(f"{head} ", inline(item), indent)
     else:
         yield head
         yield from _items(item, indent + 2)
@@ -79,10 +79,10 @@ def _block_text(head: str, text: str, indent: int) -> Iterator[str]:
         yield line
         return
     yield f"{head} >-"
-    yield from _wrapped(" " * (indent + 2), text, indent)
+    yield from _wrap(" " * (indent + 2), text, indent)
 
 
-def _wrapped(head: str, text: str, indent: int) -> list[str]:
+def _wrap(head: str, text: str, indent: int) -> list[str]:
     """Words after a head, wrapped."""
     return wrap(
         text,
@@ -127,7 +127,7 @@ def _items(items: list[object], indent: int) -> Iterator[str]:
         if isinstance(value, Mapping) and value:
             lines = _entries(value, indent + 2)
         elif _is_numbers(value):
-            lines = iter(_wrapped(" " * (indent + 2), inline(value), indent + 2))
+            lines = iter(_wrap(" " * (indent + 2), inline(value), indent + 2))
         elif isinstance(value, list) and value:
             lines = _items(value, indent + 2)
         else:

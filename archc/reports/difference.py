@@ -19,7 +19,7 @@ from archc.reports.difference_rows import (
     summary,
     totals,
 )
-from archc.reports.table import shortened
+from archc.reports.table import shorten
 
 _MARKS = {"same": " ", "changed": "~", "added": "+", "removed": "-"}
 _COLORS = {"changed": "yellow", "added": "green", "removed": "red"}
@@ -40,7 +40,7 @@ def table(
     a, b = names(result)
     lines = [f"A: {a}", f"B: {b}", *interface(result)]
     for line in recipe(result):
-        lines += [line] if width is None else _wrapped(line, width, first="")
+        lines += [line] if width is None else _wrap(line, width, first="")
     lines.append("")
     pairs = rows_to_show(result, everything=everything)
     if pairs:
@@ -77,13 +77,13 @@ def _rows(pairs: Sequence[Pair], width: int | None, *, color: bool) -> list[str]
     for status, line, end in zip([None, *(p.status for p in pairs)], lines, ends, strict=True):
         cells = []
         for index in kept:
-            cell = shortened(line[index], widths[index]) if index == _LAYER else line[index]
+            cell = shorten(line[index], widths[index]) if index == _LAYER else line[index]
             cells.append(
                 f"{cell:>{widths[index]}}" if _RIGHT[index] else f"{cell:<{widths[index]}}"
             )
         texts = [_GAP.join([*cells, end] if beside else cells).rstrip()]
         if not beside and status is not None and width is not None:
-            texts += _wrapped(end, width, first=_INDENT)
+            texts += _wrap(end, width, first=_INDENT)
         style = "bold" if status is None else _COLORS.get(status)
         output += [paint(text, style) if color and style is not None else text for text in texts]
     return output
@@ -93,7 +93,7 @@ def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
     return sum(widths[index] for index in kept) + len(_GAP) * (len(kept) - 1)
 
 
-def _wrapped(text: str, width: int, *, first: str) -> list[str]:
+def _wrap(text: str, width: int, *, first: str) -> list[str]:
     """Wrapped text; the first line begins with `first`, the others are indented."""
     lines: list[str] = []
     for word in text.split():

@@ -21,7 +21,7 @@ from archc.reports.difference_rows import (
     totals,
 )
 from archc.reports.markdown import escape
-from archc.reports.table import shortened
+from archc.reports.table import shorten
 
 MOST_ROWS = 100
 LONGEST_CELL = 240
@@ -69,7 +69,7 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], alignment: str)
     return [
         _line(titles),
         _line(rules),
-        *(_line([escape(shortened(cell, LONGEST_CELL)) for cell in row]) for row in rows),
+        *(_line([escape(shorten(cell, LONGEST_CELL)) for cell in row]) for row in rows),
     ]
 
 

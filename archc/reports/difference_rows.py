@@ -9,7 +9,7 @@ from archc.difference.causes import Cause, Cost
 from archc.language.field_values import inline
 from archc.ops.axes import Axes
 from archc.reports.rows import human, size_of
-from archc.reports.table import shortened
+from archc.reports.table import shorten
 
 ARROW = "\u2192"
 LONGEST_VALUE = 48
@@ -82,7 +82,7 @@ def _origin(cause: Cause) -> str:
 
 
 def _values(*sides: object) -> str:
-    return f" {ARROW} ".join(shortened(inline(value), LONGEST_VALUE) for value in sides)
+    return f" {ARROW} ".join(shorten(inline(value), LONGEST_VALUE) for value in sides)
 
 
 def _shapes(axes: tuple[Axes, ...]) -> str:

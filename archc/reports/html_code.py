@@ -13,7 +13,7 @@ LARGEST = 300_000
 def listing(source: str, language: str, prefix: str) -> str:
     """A text as lines with ids of `prefix` and their number. `language` is `yaml` or `python`."""
     text = "\n".join(visible(line) for line in source.split("\n")).rstrip("\n")
-    markup = escape(text) if len(text) > LARGEST else _highlighted(text, language)
+    markup = escape(text) if len(text) > LARGEST else _highlight(text, language)
     lines = "".join(
         f'<span class="line" id="{prefix}{number}">{line}\n</span>'
         for number, line in enumerate(markup.split("\n"), 1)
@@ -21,7 +21,7 @@ def listing(source: str, language: str, prefix: str) -> str:
     return f'<pre tabindex="0"><code>{lines}</code></pre>\n'
 
 
-def _highlighted(source: str, language: str) -> str:
+def _highlight(source: str, language: str) -> str:
     """Tokens in spans that do not cross lines, with the classes of Pygments."""
     from pygments import highlight
     from pygments.formatters import HtmlFormatter

@@ -84,7 +84,7 @@ class _Writer:
             label = _text(output_label(self._costs, item.node))
             yield (
                 f'<div class="box" role="none"><div class="op ending" role="treeitem" '
-                f'aria-level="{level}" id="{key}" tabindex="-1"{self._skipped(key)}>'
+                f'aria-level="{level}" id="{key}" tabindex="-1"{self._skip_attribute(key)}>'
                 f'<span class="label">{label}</span></div></div>\n'
             )
         elif isinstance(item, Parallel):
@@ -106,7 +106,7 @@ class _Writer:
             yield (
                 f'<div class="op {family(node.op)}" role="treeitem" aria-level="{level}" '
                 f'id="{key}" tabindex="-1" aria-label="{_text(label)}" title="{_text(label)}"'
-                f'{self._skipped(key)}><span class="label">{_text(row.label)}</span>'
+                f'{self._skip_attribute(key)}><span class="label">{_text(row.label)}</span>'
                 f'<span class="figure">{row.figure}</span></div>\n'
             )
         yield "</div>\n"
@@ -132,7 +132,7 @@ class _Writer:
         is_section = isinstance(item, Frame) and item.region.kind == "section"
         expanded = "true" if is_section else "false"
         if isinstance(item, Frame):
-            identity = self._skipped(_key(item.region))
+            identity = self._skip_attribute(_key(item.region))
             body, leaves = [item.body], item.body.leaves
         else:
             identity = ""
@@ -155,7 +155,7 @@ class _Writer:
             yield _flow("", False)
         yield "</div></div>\n"
 
-    def _skipped(self, key: str) -> str:
+    def _skip_attribute(self, key: str) -> str:
         sources = self._skips.get(key)
         return "" if sources is None else f' data-skips="{" ".join(map(str, sources))}"'
 

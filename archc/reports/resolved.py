@@ -182,7 +182,7 @@ class _Writer:
         """Whether counting gives the node its name; if so, it is counted."""
         kind = node.op.name
         before = scope.counts.get(kind, 0)
-        if not node.named and scope.counted(kind) == node.name:
+        if not node.named and scope.next_name(kind) == node.name:
             return True
         scope.counts[kind] = before
         return False

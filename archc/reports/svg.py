@@ -8,7 +8,7 @@ from typing import NamedTuple
 from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.reports.drawing.contents import Row
-from archc.reports.drawing.labels import BOLD, FONT, SMALL, family, wrapped
+from archc.reports.drawing.labels import BOLD, FONT, SMALL, family, wrap_text
 from archc.reports.drawing.layout import Border, Box, Ending, Layout, layout
 from archc.reports.drawing.pieces import HEADER, PAD, ROW, SHADOW, Edge, Point
 from archc.reports.drawing.tree import drawing
@@ -87,14 +87,14 @@ def _heading(costs: Costs, width: float) -> _Heading:
     about = costs.graph.about
     lines = []
     y = float(MARGIN)
-    for line in wrapped(visible(about.title or about.name), TITLE * BOLD, width, LONGEST_TITLE):
+    for line in wrap_text(visible(about.title or about.name), TITLE * BOLD, width, LONGEST_TITLE):
         y += TITLE
         lines.append(_text(MARGIN, y, line, "title"))
         y += 4
     figures = costs.totals
     sums = f"{human(figures.params)} parameters \u00b7 {human(figures.macs)} MACs per sample"
     legend = f"in the boxes: parameters \u00b7 on the edges: {_axes(costs)}"
-    for line in (*wrapped(sums, FONT, width, 2), *wrapped(legend, SMALL, width, 2)):
+    for line in (*wrap_text(sums, FONT, width, 2), *wrap_text(legend, SMALL, width, 2)):
         y += FONT + 5
         lines.append(_text(MARGIN, y, line, "note"))
     return _Heading(lines, y + MARGIN)

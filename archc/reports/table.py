@@ -31,8 +31,8 @@ def report(costs: Costs, memory: Memory | None = None, width: int | None = None)
     columns, lines, widths = layout(costs, width)
     output = [heading(costs), visible(axes_line(costs)), ""]
     head = [column.title for column in columns]
-    output += [_aligned(line, columns, widths) for line in (head, ["-" * size for size in widths])]
-    output += [_aligned(line, columns, widths) for line in lines]
+    output += [_align(line, columns, widths) for line in (head, ["-" * size for size in widths])]
+    output += [_align(line, columns, widths) for line in lines]
     sums = totals(costs, memory)
     longest = max(len(name) for name, _ in sums)
     widest = max(len(value) for _, value in sums)
@@ -67,7 +67,7 @@ def layout(costs: Costs, width: int | None) -> tuple[list[Column], list[list[str
         if over > 0:
             widths[0] = max(widths[0] - over, SHORTEST_LABEL)
             for line in lines:
-                line[0] = shortened(line[0], widths[0])
+                line[0] = shorten(line[0], widths[0])
     columns = [COLUMNS[index] for index in kept]
     return columns, [[line[index] for index in kept] for line in lines], [widths[i] for i in kept]
 
@@ -76,7 +76,7 @@ def _total(widths: Sequence[int]) -> int:
     return sum(widths) + GAP * (len(widths) - 1)
 
 
-def shortened(text: str, width: int) -> str:
+def shorten(text: str, width: int) -> str:
     """`text` with an ellipsis in the middle if it is longer than `width`."""
     if len(text) <= width:
         return text
@@ -84,7 +84,7 @@ def shortened(text: str, width: int) -> str:
     return f"{text[:head]}\u2026{text[len(text) - (width - 1 - head) :]}"
 
 
-def _aligned(line: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
+def _align(line: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
     parts = (
         f"{cell:>{width}}" if column.right else f"{cell:<{width}}"
         for cell, column, width in zip(line, columns, widths, strict=True)
@@ -92,7 +92,7 @@ def _aligned(line: Sequence[str], columns: Sequence[Column], widths: Sequence[in
     return (" " * GAP).join(parts).rstrip()
 
 
-def colored(costs: Costs, memory: Memory | None = None, width: int | None = None) -> str:
+def color_report(costs: Costs, memory: Memory | None = None, width: int | None = None) -> str:
     """The table with ANSI styles, at most `width` columns wide (by default 80)."""
     # Imported only for terminals: they are slow.
     from io import StringIO

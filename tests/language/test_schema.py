@@ -12,7 +12,7 @@ import yaml
 
 from archc.language.names import PATTERN
 from archc.language.schema import text
-from archc.language.schema.__main__ import serialized
+from archc.language.schema.__main__ import serialize
 from archc.ops import FAMILIES, MERGES, OPS
 from archc.ops.base import is_bare
 from archc.ops.fields import fields_of
@@ -32,7 +32,7 @@ add multiply concat average maximum
 
 
 def test_shipped_schema_is_derived() -> None:
-    assert text() == serialized()
+    assert text() == serialize()
 
 
 def test_is_valid_draft_07() -> None:

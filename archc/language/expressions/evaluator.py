@@ -26,7 +26,7 @@ from archc.language.expressions.tree import (
     Logical,
     Name,
     Unary,
-    bounded,
+    check_bounds,
     error_at,
 )
 
@@ -93,7 +93,7 @@ def _format(value: Any) -> str:
     return repr(value) if type(value) in NUMBERS else "a mapping"
 
 
-def _sized(value: list[Any], expression: Expression, scope: _Scope) -> int:
+def _check_size(value: list[Any], expression: Expression, scope: _Scope) -> int:
     """The size of a list. Raises ExpressionError if it is too large."""
     size = list_size(value)
     scope.budget.spend(size, expression)
@@ -126,7 +126,7 @@ def _literal(expression: Literal, scope: _Scope) -> Any:
 def _name(expression: Name, scope: _Scope) -> Any:
     name = expression.name
     if name in scope.names:
-        return bounded(scope.names[name], expression)
+        return check_bounds(scope.names[name], expression)
     known = sorted(scope.names)
     if name in FUNCTIONS:
         hint: str | None = f"write {FUNCTIONS[name].usage}"
@@ -173,9 +173,9 @@ def _binary(expression: Binary, scope: _Scope) -> Any:
     if type(left) in NUMBERS and type(right) in NUMBERS:
         if right == 0 and sign in _DIVISIONS:
             raise error_at(expression.right, f"`{sign}` divides by zero")
-        return bounded(_ARITHMETIC[sign](left, right), expression)
+        return check_bounds(_ARITHMETIC[sign](left, right), expression)
     if sign == "+":
-        return _joined(expression, left, right, scope)
+        return _concatenate(expression, left, right, scope)
     operand, value = expression.left, left
     if type(left) in NUMBERS:
         operand, value = expression.right, right
@@ -187,10 +187,12 @@ def _number_for(value: Any) -> str | None:
     return "write `1 if condition else 0`" if type(value) is bool else None
 
 
-def _joined(expression: Binary, left: Any, right: Any, scope: _Scope) -> Any:
+def _concatenate(expression: Binary, left: Any, right: Any, scope: _Scope) -> Any:
     """`+` between lists or strings."""
     if type(left) is list and type(right) is list:
-        size = _sized(left, expression.left, scope) + _sized(right, expression.right, scope)
+        size = _check_size(left, expression.left, scope) + _check_size(
+            right, expression.right, scope
+        )
         if size > MOST_ITEMS:
             raise _too_large(expression)
         return left + right
@@ -227,7 +229,7 @@ def _comparison(expression: Comparison, scope: _Scope) -> bool:
         else:
             for operand, value in ((left_operand, left), (right_operand, right)):
                 if type(value) is list:
-                    _sized(value, operand, scope)
+                    _check_size(value, operand, scope)
                 elif type(value) not in _KINDS:
                     raise error_at(operand, f"`{sign}` cannot compare a mapping")
             holds = _equal(left, right) is (sign == "==")
@@ -283,12 +285,12 @@ def _index(expression: Index, scope: _Scope) -> Any:
     if not -len(value) <= position < len(value):
         last = f"the last is {len(value) - 1}" if value else "there is nothing to index"
         raise error_at(expression.position, f"index {position} is out of range: {last}")
-    return bounded(value[position], expression)
+    return check_bounds(value[position], expression)
 
 
 def _display(expression: Display, scope: _Scope) -> list[Any]:
     items = [_evaluate(item, scope) for item in expression.items]
-    _sized(items, expression, scope)
+    _check_size(items, expression, scope)
     return items
 
 
@@ -305,7 +307,7 @@ def _call(expression: Call, scope: _Scope) -> Any:
         raise error_at(expression.arguments[error.argument], message) from None
     if type(result) is list:
         scope.budget.spend(len(result), expression)
-    return bounded(result, expression)
+    return check_bounds(result, expression)
 
 
 _EVALUATORS: Mapping[type, Callable[[Any, _Scope], Any]] = {

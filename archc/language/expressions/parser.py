@@ -26,7 +26,7 @@ from archc.language.expressions.tree import (
     Logical,
     Name,
     Unary,
-    bounded,
+    check_bounds,
     children,
 )
 from archc.ops.axes import AXIS_NAMES
@@ -114,7 +114,7 @@ def parse(text: str) -> Expression:
     if text[1:2] != "(":
         return _short_form(text)
     parser = _Parser(text)
-    expression = parser.bracketed()
+    expression = parser.parenthesized()
     if parser.token.kind != "end":
         message = f"unexpected text after the closing `)`: {parser.token_text()}"
         offset, length = parser.token.offset, len(text.rstrip(_BLANKS)) - parser.token.offset
@@ -219,7 +219,7 @@ class _Parser:
             message = f"the expression is nested deeper than {DEEPEST}"
             raise ExpressionError(message, start, 1, "compute parts of it under `params`")
 
-    def bracketed(self) -> Expression:
+    def parenthesized(self) -> Expression:
         opening = self.token.offset
         self.advance()
         value = self.expression()
@@ -260,7 +260,7 @@ class _Parser:
             operand = self.operation(_SIGN)
             value = Unary(sign, operand, *self.span(start))
         else:
-            value = self.indexed()
+            value = self.subscript()
         while (binding := _BINDING.get(self.token.text, 0)) >= loosest:
             sign = self.token.text
             if binding <= _AND:
@@ -281,7 +281,7 @@ class _Parser:
         self.depth -= 1
         return value
 
-    def indexed(self) -> Expression:
+    def subscript(self) -> Expression:
         start = self.token.offset
         value = self.operand()
         while self.token.text == "[":
@@ -300,7 +300,7 @@ class _Parser:
         if kind == "string":
             return self.string()
         if text == "(":
-            return self.bracketed()
+            return self.parenthesized()
         if text == "[":
             return Display(self.sequence("[", "]"), *self.span(start))
         if kind != "word" or (text in _RESERVED and text != "in"):
@@ -323,7 +323,7 @@ class _Parser:
         self.advance()
         value = int(text) if text.isdecimal() else float(text)
         literal = Literal(value, *self.span(start))
-        bounded(value, literal)
+        check_bounds(value, literal)
         return literal
 
     def string(self) -> Literal:

@@ -190,7 +190,7 @@ def error_at(expression: Expression, message: str, hint: str | None = None) -> E
     return ExpressionError(message, expression.offset, expression.length, hint)
 
 
-def bounded(value: Any, expression: Expression) -> Any:
+def check_bounds(value: Any, expression: Expression) -> Any:
     """The value. Raises ExpressionError for a number that is too large."""
     if type(value) is int:
         if not -INTEGER_LIMIT < value < INTEGER_LIMIT:

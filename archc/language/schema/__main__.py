@@ -8,11 +8,11 @@ from archc.language.schema import PATH
 from archc.language.schema.derive import derive
 
 
-def serialized() -> str:
+def serialize() -> str:
     """The schema as it is shipped."""
     return json.dumps(derive(), indent=1) + "\n"
 
 
 if __name__ == "__main__":
     with open(PATH, "w", encoding="utf-8") as file:
-        file.write(serialized())
+        file.write(serialize())

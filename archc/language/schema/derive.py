@@ -24,26 +24,26 @@ _STEPS: Schema = {"type": "array", "items": {"$ref": "#/definitions/step"}}
 _STEPS_EXPECTED = "a list of steps"
 
 
-def documented(schema: Schema, doc: str, expected: str) -> Schema:
+def describe(schema: Schema, doc: str, expected: str) -> Schema:
     """A schema with its one-line description and its wording in error messages."""
     return {"description": doc, "x-expected": expected, **schema}
 
 
 def _name(doc: str) -> Schema:
-    return documented(_NAME, doc, _NAME_EXPECTED)
+    return describe(_NAME, doc, _NAME_EXPECTED)
 
 
 def _text(doc: str) -> Schema:
-    return documented({"type": "string"}, doc, "text")
+    return describe({"type": "string"}, doc, "text")
 
 
 def _steps(doc: str) -> Schema:
-    return documented({**_STEPS, "minItems": 1}, doc, _STEPS_EXPECTED)
+    return describe({**_STEPS, "minItems": 1}, doc, _STEPS_EXPECTED)
 
 
 def _or_expression(kind: Kind, doc: str) -> Schema:
     expected = f"{kind.expected}, or an expression"
-    return documented(admit(kind.schema), doc, expected)
+    return describe(admit(kind.schema), doc, expected)
 
 
 def _object(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
@@ -74,7 +74,7 @@ def op_schema(op: type[Op]) -> Schema:
     doc = op_doc(op)
     if op.name in MERGES:
         branches: Schema = {"title": op.name, "type": ["array", "null"], "items": _STEPS}
-        return documented(branches, doc, "a list of branches, each a list of steps")
+        return describe(branches, doc, "a list of branches, each a list of steps")
     fields = fields_of(op)
     mapping = _object(
         {field.name: _field(field) for field in fields},
@@ -84,7 +84,7 @@ def op_schema(op: type[Op]) -> Schema:
     if op.shorthand is not None:
         main = next(field for field in fields if field.name == op.shorthand)
         expected += f", or its {op.shorthand}: {main.kind.expected}"
-        bare = documented(admit(main.kind.schema), doc, expected)
+        bare = describe(admit(main.kind.schema), doc, expected)
         return {
             "title": op.name,
             "description": doc,
@@ -95,7 +95,7 @@ def op_schema(op: type[Op]) -> Schema:
         }
     if is_bare(op):
         mapping["type"] = ["object", "null"]
-    return documented({"title": op.name, **mapping}, doc, expected)
+    return describe({"title": op.name, **mapping}, doc, expected)
 
 
 def _step() -> Schema:
@@ -103,23 +103,23 @@ def _step() -> Schema:
     properties: Schema = {op.name: op_schema(op) for op in OPS.values()}
     properties |= {
         "name": _name("the step's name, unique within its section or block"),
-        "from": documented(
+        "from": describe(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
             "use these steps' outputs as input instead of the previous step's",
             "a step name, or a list of them",
         ),
-        "when": documented(
+        "when": describe(
             {"anyOf": [{"type": "boolean"}, EXPRESSION_SCHEMA]},
             "the step is skipped if this is false",
             "true, false, or an expression",
         ),
         "section": _name("a named sub-network; its steps are under `layers`"),
-        "repeat": documented(
+        "repeat": describe(
             admit({"type": "integer", "minimum": 0}),
             "repeat `layers` this many times in a row; `$index` counts from 0",
             "a whole number from 0, or an expression",
         ),
-        "for": documented(
+        "for": describe(
             {
                 "type": "object",
                 "minProperties": 1,
@@ -133,7 +133,7 @@ def _step() -> Schema:
         ),
         "layers": _steps("the steps of a section, `repeat` or `for`"),
         "block": _name("an instance of a block of `blocks`"),
-        "with": documented({"type": "object"}, "the block's parameters", "a mapping"),
+        "with": describe({"type": "object"}, "the block's parameters", "a mapping"),
     }
     return {
         "title": "step",
@@ -146,12 +146,12 @@ def _step() -> Schema:
 
 def _axes(doc: str) -> Schema:
     axes: Schema = {axis: _or_expression(COUNT, text) for axis, text in AXIS_DOCS.items()}
-    axes["dtype"] = documented(
+    axes["dtype"] = describe(
         {"enum": ["float32", "int32"]},
         "float32, or int32 for a sequence of token ids",
         "float32 or int32",
     )
-    return documented({**_object(axes), "minProperties": 1}, doc, "a mapping of axes to sizes")
+    return describe({**_object(axes), "minProperties": 1}, doc, "a mapping of axes to sizes")
 
 
 def _value_schema() -> Schema:
@@ -160,21 +160,21 @@ def _value_schema() -> Schema:
     return {"anyOf": [scalar, {"type": "array", "items": {"anyOf": [scalar, row]}}]}
 
 
-def _named(schema: Schema, doc: str, expected: str) -> Schema:
-    return documented({"type": "object", "additionalProperties": schema}, doc, expected)
+def _mapping_of(schema: Schema, doc: str, expected: str) -> Schema:
+    return describe({"type": "object", "additionalProperties": schema}, doc, expected)
 
 
 def derive() -> Schema:
     """The whole schema, derived from the op definitions."""
-    parameter = documented(
+    parameter = describe(
         _value_schema(),
         "a value that expressions use",
         "a number, true or false, text, a list, or a list of lists",
     )
-    total = documented({"type": "integer", "minimum": 0}, "the exact total", "a whole number")
+    total = describe({"type": "integer", "minimum": 0}, "the exact total", "a whole number")
     block = _object(
         {
-            "params": _named(
+            "params": _mapping_of(
                 {"anyOf": [*_value_schema()["anyOf"], {"type": "null"}]},
                 "the block's parameters: a default, or null for a required one",
                 "a mapping of names to defaults",
@@ -185,45 +185,45 @@ def derive() -> Schema:
     )
     expected_layer = _object({"params": total, "output": _axes("the step's output")})
     properties: Schema = {
-        "archc": documented({"const": 1}, "the version of the language", "1"),
+        "archc": describe({"const": 1}, "the version of the language", "1"),
         "name": _name("the network's name: names the emitted module"),
-        "class": documented(
+        "class": describe(
             {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,63}$"},
             "the emitted class, by default the name in CamelCase",
             "a class name: a capital letter followed by letters and digits",
         ),
         "title": _text("the network in one line"),
         "description": _text("what a reader should know"),
-        "reference": documented(
+        "reference": describe(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
             "where the network was published",
             "text, or a list of texts",
         ),
         "extends": _text("another spec that this one modifies: a relative path"),
         "input": _axes("the axes of the one input, without the batch"),
-        "inputs": _named(_axes("the axes of one input"), "several inputs", "a mapping of inputs"),
-        "params": _named(parameter, "named values that expressions use", "a mapping of names"),
-        "blocks": _named(
-            documented(block, "a named sub-architecture", "a mapping with `layers`"),
+        "inputs": _mapping_of(
+            _axes("the axes of one input"), "several inputs", "a mapping of inputs"
+        ),
+        "params": _mapping_of(parameter, "named values that expressions use", "a mapping of names"),
+        "blocks": _mapping_of(
+            describe(block, "a named sub-architecture", "a mapping with `layers`"),
             "named sub-architectures, instantiated by `block`",
             "a mapping of names to blocks",
         ),
         "layers": _steps("the network's steps"),
-        "outputs": documented(
+        "outputs": describe(
             {"type": "array", "minItems": 1, "items": {"type": "string"}},
             "the names of the steps that are outputs; by default the last step",
             "a list of step names",
         ),
-        "expect": documented(
+        "expect": describe(
             _object(
                 {
                     "params": total,
                     "macs": total,
                     "output": _axes("the output's axes"),
-                    "layers": _named(
-                        documented(
-                            expected_layer, "one step", "a mapping with `params` or `output`"
-                        ),
+                    "layers": _mapping_of(
+                        describe(expected_layer, "one step", "a mapping with `params` or `output`"),
                         "expectations for single steps",
                         "a mapping of step names",
                     ),
@@ -232,7 +232,7 @@ def derive() -> Schema:
             "expectations, checked on every build",
             "a mapping",
         ),
-        "training": documented(group_schema(Training), doc_of(Training), "a mapping"),
+        "training": describe(group_schema(Training), doc_of(Training), "a mapping"),
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",

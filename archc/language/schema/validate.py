@@ -44,7 +44,7 @@ def validate(document: Value) -> Findings:
     Codes: ARC201 unknown key, ARC202 missing key, ARC203 a value of the wrong type, ARC204 unknown
     op, ARC301 an expression truncated at a comma, ARC402 a merge without inputs.
     """
-    schema, validator = _shipped()
+    schema, validator = _load()
     findings = Findings([], set(), {})
     violations = [_closest(_read(error)) for error in validator.iter_errors(document.plain())]
     for violation in violations:
@@ -64,7 +64,7 @@ def validate(document: Value) -> Findings:
                         _unknown(value, key, node["properties"], violation.path)
                     )
                 else:
-                    findings.diagnostics.append(_unquoted(cut, key))
+                    findings.diagnostics.append(_truncated_expression(cut, key))
                     findings.invalid.add(cut)
             # Without an unknown key the rest is valid, unless that is a misspelt known one.
             if findings.misspelt[value] or not _can_be_dropped(violation.path):
@@ -77,7 +77,7 @@ def validate(document: Value) -> Findings:
 
 
 @cache
-def _shipped() -> tuple[Any, Any]:
+def _load() -> tuple[Any, Any]:
     """The shipped schema and its validator, built once for a program that reads many specs."""
     import jsonschema_rs  # slow to import, and not needed by `archc --help`
 
@@ -176,7 +176,7 @@ def _cut_expression(value: Value, key: str) -> Value | None:
     return before if text[:1] == "$" and text.count("(") > text.count(")") else None
 
 
-def _unquoted(cut: Value, key: str) -> Diagnostic:
+def _truncated_expression(cut: Value, key: str) -> Diagnostic:
     message = f"a comma ends the expression `{str(cut.data)[:64]}` here"
     hint = f'put it in quotes: "{cut.data}, {key}"' if len(key) <= 64 else "put it in quotes"
     return Diagnostic("ARC301", message, cut.span, hint)

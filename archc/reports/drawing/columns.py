@@ -72,15 +72,15 @@ def _cuts(ends: list[float], breaks: list[int], count: int) -> list[int]:
     """Positions of breaks for at most `count` columns whose largest height is minimal."""
     parts = pairwise([0.0, *(ends[index - 1] for index in breaks), ends[-1]])
     low, high = max(ends[-1] / count, *(end - start for start, end in parts)), ends[-1]
-    if len(_filled(ends, breaks, low)) < count:
+    if len(_breaks_for_height(ends, breaks, low)) < count:
         high = low
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        if len(_filled(ends, breaks, middle)) < count:
+        if len(_breaks_for_height(ends, breaks, middle)) < count:
             high = middle
         else:
             low = middle
-    cuts = _filled(ends, breaks, high)
+    cuts = _breaks_for_height(ends, breaks, high)
     bounds = [0.0, *(ends[index - 1] for index in cuts), ends[-1]]
     least = SHORTEST * max(end - start for start, end in pairwise(bounds))
     # A column of one or two items would look lost.
@@ -91,7 +91,7 @@ def _cuts(ends: list[float], breaks: list[int], count: int) -> list[int]:
     return cuts
 
 
-def _filled(ends: list[float], breaks: list[int], height: float) -> list[int]:
+def _breaks_for_height(ends: list[float], breaks: list[int], height: float) -> list[int]:
     """Positions of breaks so that no column is higher than `height`, if possible."""
     cuts: list[int] = []
     start = 0.0

@@ -46,7 +46,7 @@ def _width(char: str) -> int:
     return 1000 if east_asian_width(char) in "WF" else 722
 
 
-def wrapped(text: str, size: float, width: float, most: int) -> list[str]:
+def wrap_text(text: str, size: float, width: float, most: int) -> list[str]:
     """`text` on at most `most` lines of `width`; a longer text ends in an ellipsis."""
     lines: list[str] = []
     for word in text.split():

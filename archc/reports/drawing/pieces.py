@@ -78,7 +78,7 @@ def takes_arrow(item: Item) -> bool:
 def column(run: Run, start: int, end: int) -> Piece:
     """The items from `start` to `end` (exclusive), from top to bottom."""
     pieces = run.pieces[start:end]
-    lefts = _aligned(pieces)
+    lefts = _align(pieces)
     right = max(left + piece.width for left, piece in zip(lefts, pieces, strict=True))
     edges: list[Edge] = []
     labels: list[Label] = []
@@ -89,7 +89,7 @@ def column(run: Run, start: int, end: int) -> Piece:
             top = y + run.gaps[index]
             if run.series.linked[index]:
                 arrow = takes_arrow(run.series.items[index])
-                edges.append(Edge(_turned(leave, y, left + piece.enter, top), arrow))
+                edges.append(Edge(_connect(leave, y, left + piece.enter, top), arrow))
                 if run.shapes[index - 1]:
                     labels.append(Label(leave + BESIDE, y + BELOW, run.shapes[index - 1]))
             y = top
@@ -102,7 +102,7 @@ def column(run: Run, start: int, end: int) -> Piece:
     return Piece(right, y, enter, leave, tuple(children), tuple(edges), tuple(labels))
 
 
-def _aligned(pieces: list[Piece]) -> list[float]:
+def _align(pieces: list[Piece]) -> list[float]:
     """The left edge of each piece: centred, or shifted a little if that makes the line from the
     previous piece straight."""
     lefts: list[float] = []
@@ -117,7 +117,7 @@ def _aligned(pieces: list[Piece]) -> list[float]:
     return [left - least for left in lefts]
 
 
-def _turned(x: float, y: float, to_x: float, to_y: float) -> tuple[Point, ...]:
+def _connect(x: float, y: float, to_x: float, to_y: float) -> tuple[Point, ...]:
     """The points of a straight vertical line, or of one with two turns."""
     if abs(x - to_x) < 0.05:
         return (x, y), (x, to_y)

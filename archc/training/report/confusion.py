@@ -144,9 +144,9 @@ def _matrix(run: Run, class_scores: list[Score], mistakes: list[Pair]) -> Panel:
     size = CELL if len(class_scores) <= FEW_CELLS else SMALL_CELL
     names = [run.class_name(one.label) for one in class_scores]
     widest = min(LONGEST_NAME, max(text_width(name, FONT) for name in names))
-    is_turned = widest > size - 4
+    is_rotated = widest > size - 4
     left = widest + 28
-    top = 44 + (widest if is_turned else FONT) + 6
+    top = 44 + (widest if is_rotated else FONT) + 6
     side = size * len(names)
     lines = [
         text(0, 14, "Confusion matrix", "title"),
@@ -162,7 +162,7 @@ def _matrix(run: Run, class_scores: list[Score], mistakes: list[Pair]) -> Panel:
         middle = row * size + size / 2
         base = top + middle + 5
         lines.append(text(left - 8, base, label, "end"))
-        if is_turned:
+        if is_rotated:
             lines.append(text(left + middle + 5, top - 6, label, "", -90))
         else:
             lines.append(text(left + middle, top - 6, label, "middle"))

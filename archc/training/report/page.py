@@ -58,7 +58,7 @@ def report(run: Run) -> str:
         f"<title>{title}: a run</title>\n<style>{style}</style>\n</head>\n<body>\n"
         f"<header>\n<h1>{title}</h1>\n"
         f'<p class="quiet">trained with {text(BACKENDS.get(backend, backend[:40]))}</p>\n'
-        f"{_totals(run)}</header>\n<main>\n{_curves(run)}{_validated(run)}{_settings(run)}"
+        f"{_totals(run)}</header>\n<main>\n{_curves(run)}{_evaluation(run)}{_settings(run)}"
         "</main>\n</body>\n</html>\n"
     )
 
@@ -175,7 +175,7 @@ def _curves(run: Run) -> str:
     )
 
 
-def _validated(run: Run) -> str:
+def _evaluation(run: Run) -> str:
     if run.validation is None:
         return "<h2>Mistakes</h2>\n<p>No images were held out for validation.</p>\n"
     class_scores = confusion.scores(run.validation)

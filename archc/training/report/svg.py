@@ -89,11 +89,11 @@ def document(title: str, panels: Sequence[Panel]) -> bytes:
     return "\n".join([*lines, "</svg>\n"]).encode()
 
 
-def text(x: float, y: float, content: str, kind: str = "", turned: int = 0) -> str:
-    """A line of text at (x, y), rotated about it by `turned` degrees."""
-    named = f' class="{kind}"' if kind else ""
-    turn = f' transform="rotate({turned} {number(x)} {number(y)})"' if turned else ""
-    return f'<text{named} x="{number(x)}" y="{number(y)}"{turn}>{escape(content)}</text>'
+def text(x: float, y: float, content: str, kind: str = "", degrees: int = 0) -> str:
+    """A line of text at (x, y), rotated about it by `degrees`."""
+    style = f' class="{kind}"' if kind else ""
+    turn = f' transform="rotate({degrees} {number(x)} {number(y)})"' if degrees else ""
+    return f'<text{style} x="{number(x)}" y="{number(y)}"{turn}>{escape(content)}</text>'
 
 
 def number(value: float) -> str:

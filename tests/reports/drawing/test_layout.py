@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from archc.ir.costs import Costs
-from archc.reports.drawing.labels import SMALL, cut, op_label, text_width, wrapped
+from archc.reports.drawing.labels import SMALL, cut, op_label, text_width, wrap_text
 from archc.reports.drawing.layout import Layout, layout
 from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Label
 from archc.reports.drawing.tree import drawing
@@ -248,8 +248,8 @@ def test_several_inputs_and_outputs_are_named() -> None:
 def test_text_is_fit() -> None:
     assert text_width("mm", 10) == 2 * text_width("m", 10) == 4 * text_width("m", 5)
     assert text_width("\u5c42", 10) > text_width("m", 10)
-    assert wrapped("one two three", 10, text_width("one two", 10) + 0.1, 3) == ["one two", "three"]
-    assert wrapped("one two three", 10, text_width("three", 10) + 0.1, 2)[1].endswith("\u2026")
+    assert wrap_text("one two three", 10, text_width("one two", 10) + 0.1, 3) == ["one two", "three"]
+    assert wrap_text("one two three", 10, text_width("three", 10) + 0.1, 2)[1].endswith("\u2026")
     short = cut("a" * 50, 10, 60)
     assert short.endswith("\u2026")
     assert text_width(short, 10) <= 60
