@@ -128,5 +128,5 @@ def test_bash_goes_on_after_what_it_completed(
     assert (folder / "called").read_text().splitlines() == meant
 
 
-def test_an_unknown_shell_is_refused() -> None:
+def test_an_unknown_shell_is_rejected() -> None:
     assert cli.main(["completion", "tcsh"]) == 2

@@ -81,9 +81,9 @@ def test_globs_folders_and_files(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_figures_are_those_of_the_report(capsys: pytest.CaptureFixture[str]) -> None:
-    found = listed(capsys, str(SPECS))
-    assert len(found) == len(list(SPECS.glob("*.yaml")))
-    for spec in found:
+    specs = listed(capsys, str(SPECS))
+    assert len(specs) == len(list(SPECS.glob("*.yaml")))
+    for spec in specs:
         report = load(spec["path"], {}).report()
         assert spec == {
             "path": spec["path"],
@@ -97,7 +97,7 @@ def test_figures_are_those_of_the_report(capsys: pytest.CaptureFixture[str]) -> 
         }
 
 
-def test_a_broken_spec_is_listed_with_its_errors(
+def test_a_invalid_spec_is_listed_with_its_errors(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "specs" / "0.yaml").write_text("archc: 1\nname: broken\nlayer: []\nlayers: [rel]\n")
@@ -151,7 +151,7 @@ def test_a_title_does_not_widen_every_line_without_end(
     assert "of two lines xxx" in lines[2]
 
 
-def test_control_characters_of_a_path_are_shown(
+def test_control_characters_of_a_path_are_printed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     os.rename(folder / "specs/a.yaml", folder / "specs/a\x1b[31m.yaml")

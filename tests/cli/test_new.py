@@ -84,8 +84,8 @@ def test_a_variant_extends(name: str, project: Path) -> None:
     params = old.spec.document.params
     assert all(f"#   {param}: " in text or f"{param}: " in text for param in params)
     # What stands there as a comment can be used as it stands.
-    given = text.partition("figures of its own:\n")[2].replace("# ", "")
-    (project / "specs/variant.yaml").write_text(text + given)
+    example = text.partition("figures of its own:\n")[2].replace("# ", "")
+    (project / "specs/variant.yaml").write_text(text + example)
     assert load("specs/variant.yaml", {}).spec.document.params.keys() == params.keys()
 
 
@@ -141,7 +141,7 @@ def test_nothing_is_overwritten(project: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["my-net"], "for example `my_net`"),
         (["class"], "is a Python keyword"),
@@ -152,15 +152,15 @@ def test_nothing_is_overwritten(project: Path, capsys: pytest.CaptureFixture[str
     ],
 )
 def test_wrong_usage(
-    arguments: list[str], told: str, project: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], expected: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(project.rglob("*"))
     assert cli.main(["new", *arguments]) == 2
-    assert told in " ".join(capsys.readouterr().err.split())
+    assert expected in " ".join(capsys.readouterr().err.split())
     assert sorted(project.rglob("*")) == before
 
 
-def test_a_broken_spec_is_not_copied(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_invalid_spec_is_not_copied(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "specs/broken.yaml").write_text("archc: 1\nname: broken\nlayers: [rel]\n")
     assert cli.main(["new", "mine", "--like", "broken"]) == 1
     assert "specs/broken.yaml:3" in capsys.readouterr().err
@@ -171,9 +171,9 @@ def test_what_would_lead_out_of_the_root_is_not_written(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["new", "mine", "--like", "specs/vgg19.yaml", "-o", "elsewhere"]) == 1
-    shown = capsys.readouterr().err
-    assert "leaves the spec's folder" in shown
-    assert "nothing was written" in shown
+    errors = capsys.readouterr().err
+    assert "leaves the spec's folder" in errors
+    assert "nothing was written" in errors
     assert not (project / "elsewhere").exists()
 
 

@@ -53,10 +53,10 @@ class Watch:
 
     def round(self) -> list[str]:
         """What is said up to the line that tells that it waits."""
-        told = []
+        lines = []
         while not (line := self.lines.get(timeout=PATIENCE)).startswith("watching "):
-            told.append(line)
-        return [*told, line]
+            lines.append(line)
+        return [*lines, line]
 
 
 @pytest.fixture
@@ -71,29 +71,29 @@ def watched(tmp_path: Path) -> Iterator[Watch]:
 
 
 def test_a_change_builds_again_and_an_error_does_not_end_it(watched: Watch, tmp_path: Path) -> None:
-    made = tmp_path / "generated" / "torch" / "child.py"
+    module = tmp_path / "generated" / "torch" / "child.py"
     assert watched.round()[-1] == "watching 2 files, press Ctrl-C to stop"
-    assert "n: int = 5" in made.read_text()
+    assert "n: int = 5" in module.read_text()
 
     put(tmp_path / "child.yaml", CHILD.replace("5", "6"))
     assert "wrote generated/torch/child.py" in watched.round()
-    assert "n: int = 6" in made.read_text()
+    assert "n: int = 6" in module.read_text()
 
     put(tmp_path / "base.yaml", BASE.replace("features: 4", "features: 8"))
     assert "wrote generated/torch/child.py" in watched.round()
-    assert "nn.Linear(8, n)" in made.read_text()
+    assert "nn.Linear(8, n)" in module.read_text()
 
-    before = made.read_text()
+    before = module.read_text()
     put(tmp_path / "base.yaml", BASE.replace("dense", "dens"))
-    told = "\n".join(watched.round())
-    assert 'did you mean "dense"?' in told
-    assert made.read_text() == before
+    output = "\n".join(watched.round())
+    assert 'did you mean "dense"?' in output
+    assert module.read_text() == before
 
     (tmp_path / "base.yaml").unlink()
     assert "ARC410" in "\n".join(watched.round())
     put(tmp_path / "base.yaml", BASE)
     assert "wrote generated/torch/child.py" in watched.round()
-    assert "nn.Linear(4, n)" in made.read_text()
+    assert "nn.Linear(4, n)" in module.read_text()
 
     watched.process.send_signal(signal.SIGINT)
     assert watched.process.wait(PATIENCE) == 130

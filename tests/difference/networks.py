@@ -51,7 +51,7 @@ class Tree(NamedTuple):
         """Its network. JSON is YAML."""
         blocks = {name: {"layers": body} for name, body in self.blocks.items() if body}
         used = [name for name in blocks if self.instances(name)]
-        told = {
+        spec = {
             "archc": 1,
             "name": "random",
             "input": {"channels": 8, "height": 16, "width": 16},
@@ -59,8 +59,8 @@ class Tree(NamedTuple):
             "layers": self.layers,
         }
         if not used:
-            del told["blocks"]
-        return read(json.dumps(told))
+            del spec["blocks"]
+        return read(json.dumps(spec))
 
     def instances(self, block: str) -> int:
         """How many instances of a block the network has."""
@@ -71,24 +71,24 @@ class Tree(NamedTuple):
 
     def spots(self) -> list[Spot]:
         """Every list of steps that the network has."""
-        found = _spots(self.layers, 1, in_branch=False)
+        spots = _spots(self.layers, 1, in_branch=False)
         for name, body in self.blocks.items():
             times = self.instances(name)
             if times:
-                found += _spots(body, times, in_branch=False)
-        return found
+                spots += _spots(body, times, in_branch=False)
+        return spots
 
 
 def _spots(steps: list[Step], times: int, *, in_branch: bool) -> list[Spot]:
-    found = [Spot(steps, times, in_branch)]
+    spots = [Spot(steps, times, in_branch)]
     for step in steps:
         if "layers" in step:
             inner = times * step.get("repeat", 1)
-            found += _spots(step["layers"], inner, in_branch=in_branch)
+            spots += _spots(step["layers"], inner, in_branch=in_branch)
         elif "add" in step:
             for branch in step["add"]:
-                found += _spots(branch, times, in_branch=True)
-    return found
+                spots += _spots(branch, times, in_branch=True)
+    return spots
 
 
 def keeping() -> st.SearchStrategy[Step]:

@@ -76,7 +76,7 @@ def checkout(at_home: Path) -> Path:
     return at_home
 
 
-def test_exit_code_tells_whether_they_differ(capsys: Capture) -> None:
+def test_exit_code_reports_whether_they_differ(capsys: Capture) -> None:
     assert Ran(capsys, "specs/tiny.yaml", "specs/child.yaml").code == 0
     assert Ran(capsys, "specs/tiny.yaml", "specs/child.yaml", "--exit-code").code == 1
     assert Ran(capsys, "specs/tiny.yaml", "specs/tiny.yaml", "--exit-code").code == 0
@@ -134,8 +134,8 @@ def added(ran: Ran) -> list[str]:
 @pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize("revision", ["HEAD", "main", "v1", "HEAD^{tree}", "HEAD^{/fix: all}", "@"])
 def test_a_spec_of_a_revision(capsys: Capture, revision: str) -> None:
-    given = f"{revision}:specs/tiny.yaml"
-    assert added(Ran(capsys, given, "specs/tiny.yaml", "--format", "json")) == ["relu_1"]
+    revision_path = f"{revision}:specs/tiny.yaml"
+    assert added(Ran(capsys, revision_path, "specs/tiny.yaml", "--format", "json")) == ["relu_1"]
 
 
 @pytest.mark.usefixtures("checkout")
@@ -154,7 +154,7 @@ def test_paths_are_git_s(capsys: Capture, checkout: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize(
-    ("given", "code", "says"),
+    ("revision_path", "code", "says"),
     [
         ("HAED:specs/tiny.yaml", "ARC414", "unknown revision `HAED`"),
         (":specs/tiny.yaml", "ARC414", "has no revision before the colon"),
@@ -172,16 +172,16 @@ def test_paths_are_git_s(capsys: Capture, checkout: Path, monkeypatch: pytest.Mo
     ],
 )
 def test_what_cannot_be_read(
-    capsys: Capture, given: str, code: str, says: str, checkout: Path
+    capsys: Capture, revision_path: str, code: str, says: str, checkout: Path
 ) -> None:
-    ran = Ran(capsys, "--", given, "specs/tiny.yaml")
+    ran = Ran(capsys, "--", revision_path, "specs/tiny.yaml")
     assert (ran.code, ran.out) == (2 if code != "ARC003" else 1, "")
-    assert ran.err.startswith(f"{given}:1:1: {code} ")
+    assert ran.err.startswith(f"{revision_path}:1:1: {code} ")
     assert says in ran.err
     assert not (checkout / "stolen").exists()
 
 
-def test_faults_of_a_revision_are_told_with_it(capsys: Capture, checkout: Path) -> None:
+def test_errors_of_a_revision_are_reported_with_it(capsys: Capture, checkout: Path) -> None:
     path = checkout / "specs" / "child.yaml"
     path.write_text(CHILD.replace("tiny.yaml", "gone.yaml"))
     (checkout / "bad.yaml").write_text(SPEC.replace("  - flatten\n", ""))

@@ -42,12 +42,12 @@ def test_output(
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(streams, "terminal_width", lambda: width)
     assert cli.main(["diff", *arguments]) == 0
-    told, complaints = capsys.readouterr()
+    output, complaints = capsys.readouterr()
     assert complaints == ""
     golden = GOLDENS / name
     if os.environ.get("ARCHC_UPDATE"):
-        golden.write_text(told, encoding="utf-8")
-    assert told == golden.read_text(encoding="utf-8")
+        golden.write_text(output, encoding="utf-8")
+    assert output == golden.read_text(encoding="utf-8")
 
 
 def test_no_golden_file_is_left_over() -> None:
@@ -59,14 +59,14 @@ def test_a_comment_stays_below_what_a_forge_takes() -> None:
         f"  - conv: {{filters: {8 + index % 5}, kernel_size: 1}}\n    name: {'n' * 40}{index}\n"
         for index in range(400)
     )
-    found = compared("  - relu\n", steps)
-    told = comment(found)
-    assert len(told) < 65_536
-    assert told.count("\n| added |") == MOST_ROWS - 1
-    assert f"and {401 - MOST_ROWS} more rows" in told
+    result = compared("  - relu\n", steps)
+    output = comment(result)
+    assert len(output) < 65_536
+    assert output.count("\n| added |") == MOST_ROWS - 1
+    assert f"and {401 - MOST_ROWS} more rows" in output
 
 
 def test_a_comment_holds_text_alone() -> None:
     steps = "  - conv: {filters: 3, kernel_size: 1, padding: SIZES}\n"
-    told = comment(compared(steps.replace("SIZES", "1"), steps.replace("SIZES", "[1, 2]")))
-    assert "| padding 1 \u2192 \\[1, 2\\], output " in told
+    output = comment(compared(steps.replace("SIZES", "1"), steps.replace("SIZES", "[1, 2]")))
+    assert "| padding 1 \u2192 \\[1, 2\\], output " in output

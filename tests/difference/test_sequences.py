@@ -42,21 +42,21 @@ def test_best_pairs_are_the_best(a: list[int], b: list[int], scores: list[int], 
         patched.setattr(sequences, "MOST_COMPARED", 36 * (band % 2))
         for value in range(6):  # as of layers: none scores more than with its like
             scores[7 * value] = 9
-        found = best_pairs(a, b, lambda one, two: scores[6 * one + two])
-    assert found is not None
-    assert rise(found)
-    assert all(scores[6 * a[i] + b[j]] > 0 for i, j in found)
-    assert sum(scores[6 * a[i] + b[j]] for i, j in found) == optimum(a, b, scores)
+        pairs = best_pairs(a, b, lambda one, two: scores[6 * one + two])
+    assert pairs is not None
+    assert rise(pairs)
+    assert all(scores[6 * a[i] + b[j]] > 0 for i, j in pairs)
+    assert sum(scores[6 * a[i] + b[j]] for i, j in pairs) == optimum(a, b, scores)
 
 
 @settings(deadline=None)
 @given(VALUES, VALUES)
 def test_common_pairs_are_a_longest_subsequence(a: list[int], b: list[int]) -> None:
-    found = common_pairs(a, b)
-    assert rise(found)
-    assert all(a[i] == b[j] for i, j in found)
+    pairs = common_pairs(a, b)
+    assert rise(pairs)
+    assert all(a[i] == b[j] for i, j in pairs)
     alike = [int(one == two) for one in range(6) for two in range(6)]
-    assert len(found) == optimum(a, b, alike)
+    assert len(pairs) == optimum(a, b, alike)
 
 
 def test_best_pairs_give_up_before_they_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def outcome(text: str, names: Mapping[str, Any] = NAMES) -> object:
         return error
 
 
-def refusal(text: str) -> ExpressionError:
+def error_in(text: str) -> ExpressionError:
     with pytest.raises(ExpressionError) as caught:
         value_of(text)
     return caught.value
@@ -154,7 +154,7 @@ def test_round_to_is_the_usual_channel_rounding(channels: int, width_factor: flo
     assert value == torchvision_make_divisible(channels * width_factor, 8)
 
 
-def test_lists_are_not_changed_by_what_is_made_of_them() -> None:
+def test_lists_are_not_changed_by_what_is_built_from_them() -> None:
     depths = [1, 2]
     assert evaluate(parse("$(depths + depths)"), {"depths": depths}, None) == [1, 2, 1, 2]
     assert depths == [1, 2]
@@ -173,9 +173,9 @@ def test_names_axes_and_references() -> None:
     expression = parse(text)
     assert expressions.names(expression) == {"a", "b", "c"}
     assert expressions.axes(expression) == {"channels", "height"}
-    found = list(expressions.references(expression))
-    assert [name for name, _, _ in found] == ["b", "a", "b", "c"]
-    assert all(text[offset : offset + length] == name for name, offset, length in found)
+    mentions = list(expressions.references(expression))
+    assert [name for name, _, _ in mentions] == ["b", "a", "b", "c"]
+    assert all(text[offset : offset + length] == name for name, offset, length in mentions)
 
 
 def test_every_function_is_documented_and_callable_with_its_fewest_arguments() -> None:
@@ -302,8 +302,8 @@ FAULTY = [
 
 
 @pytest.mark.parametrize(("text", "stretch", "offset", "message", "hint"), FAULTY)
-def test_fault(text: str, stretch: str, offset: int, message: str, hint: str | None) -> None:
-    error = refusal(text)
+def test_error(text: str, stretch: str, offset: int, message: str, hint: str | None) -> None:
+    error = error_in(text)
     assert error.message.startswith(message)
     assert (error.offset, text[offset : offset + error.length]) == (offset, stretch)
     assert error.length == max(1, len(stretch))
@@ -395,8 +395,8 @@ def test_numbers_out_of_bounds_do_not_come_in_by_a_name(value: float) -> None:
     ],
     ids=lambda text: ascii(text[:30]),
 )
-def test_hostile_text_is_refused_at_once(text: str) -> None:
-    error = refusal(text)
+def test_hostile_text_is_rejected_at_once(text: str) -> None:
+    error = error_in(text)
     assert 0 <= error.offset <= len(text)
     assert error.length >= 1
     assert len(error.message) < 200
@@ -404,9 +404,9 @@ def test_hostile_text_is_refused_at_once(text: str) -> None:
 
 def test_nesting_is_allowed_up_to_its_bound() -> None:
     assert value_of("$(" + "(" * DEEPEST + "1" + ")" * (DEEPEST + 1)) == 1
-    assert "nested deeper" in refusal("$(" + "(" * (DEEPEST + 1) + "1)").message
+    assert "nested deeper" in error_in("$(" + "(" * (DEEPEST + 1) + "1)").message
     assert value_of("$(1" + "+1" * DEEPEST + ")") == DEEPEST + 1
-    assert "nested operations" in refusal("$(1" + "+1" * (DEEPEST + 1) + ")").message
+    assert "nested operations" in error_in("$(1" + "+1" * (DEEPEST + 1) + ")").message
     assert value_of("$(first" + " and first" * 300 + ")") is True
 
 
@@ -414,7 +414,7 @@ def test_text_is_allowed_up_to_its_bound() -> None:
     digits = "$(" + "1".rjust(MOST_CHARACTERS - 3) + ")"
     assert len(digits) == MOST_CHARACTERS
     assert value_of(digits) == 1
-    assert "longer than 4,096" in refusal(digits + " ").message
+    assert "longer than 4,096" in error_in(digits + " ").message
 
 
 def test_strings_are_joined_up_to_their_bound() -> None:
@@ -639,13 +639,13 @@ def survives(text: str) -> None:
 
 @settings(max_examples=600, deadline=None)
 @given(st.lists(WORDS, max_size=25), st.sampled_from(["", " "]))
-def test_any_row_of_words_is_read_or_refused(words: list[str], between: str) -> None:
+def test_any_row_of_words_is_read_or_rejected(words: list[str], between: str) -> None:
     survives("$(" + between.join(words) + ")")
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_read_or_rejected(text: str) -> None:
     survives("$" + text)
     survives(f"$({text})")
 
@@ -671,5 +671,5 @@ VALUES = st.recursive(
 
 @settings(max_examples=600, deadline=None)
 @given(VALUES)
-def test_any_expression_is_evaluated_or_refused(source: str) -> None:
+def test_any_expression_is_evaluated_or_rejected(source: str) -> None:
     survives(f"$({source})")

@@ -100,7 +100,7 @@ FAULTS: list[tuple[object, list[object]]] = [
 
 
 @pytest.mark.parametrize(("step", "path"), FAULTS, ids=lambda value: json.dumps(value)[:40])
-def test_a_fault_lands_at_its_value_once(step: object, path: list[object]) -> None:
+def test_a_error_lands_at_its_value_once(step: object, path: list[object]) -> None:
     fast = list(jsonschema_rs.Draft7Validator(SCHEMA).iter_errors(_spec(step)))
     slow = list(jsonschema.Draft7Validator(SCHEMA).iter_errors(_spec(step)))
     assert [list(error.instance_path) for error in fast] == [path]

@@ -46,9 +46,9 @@ def test_what_is_written_is_read_back(value: dict[str, object]) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_keep_every_bit(number: float) -> None:
-    found = read(document({"a": [number]}))["a"][0]
-    assert math.copysign(1, found) == math.copysign(1, number)
-    assert found == number
+    result = read(document({"a": [number]}))["a"][0]
+    assert math.copysign(1, result) == math.copysign(1, number)
+    assert result == number
 
 
 def test_short_mappings_stand_on_one_line() -> None:

@@ -66,18 +66,18 @@ class Editor:
             if message.get("method") != "textDocument/publishDiagnostics":
                 continue
             if message["params"]["uri"] == path.as_uri():
-                found: list[dict[str, Any]] = message["params"]["diagnostics"]
-                return found
+                result: list[dict[str, Any]] = message["params"]["diagnostics"]
+                return result
 
     def completions(self, path: Path, line: int, character: int) -> dict[str, dict[str, Any]]:
         """What may stand at a place (counted from 0), by its label."""
-        found = self.ask("textDocument/completion", _at(path, line, character))
-        return {item["label"]: item for item in found["items"]}
+        result = self.ask("textDocument/completion", _at(path, line, character))
+        return {item["label"]: item for item in result["items"]}
 
     def hover(self, path: Path, line: int, character: int) -> str:
         """The text that the pointer shows at a place (counted from 0)."""
-        found = self.ask("textDocument/hover", _at(path, line, character))
-        text: str = found["contents"]["value"]
+        result = self.ask("textDocument/hover", _at(path, line, character))
+        text: str = result["contents"]["value"]
         return text
 
     def ask(self, method: str, params: dict[str, Any]) -> Any:

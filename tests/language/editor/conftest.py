@@ -28,15 +28,15 @@ def server(request: pytest.FixtureRequest) -> Path:
     assert request.config.cache is not None
     kept = request.config.cache.mkdir("editor") / digest
     if not kept.is_dir():
-        made = Path(tempfile.mkdtemp(dir=kept.parent))
+        folder = Path(tempfile.mkdtemp(dir=kept.parent))
         for name in PINNED:
-            shutil.copy(HERE / name, made)
+            shutil.copy(HERE / name, folder)
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=made, check=True, capture_output=True, timeout=300)
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
         try:
-            os.rename(made, kept)
+            os.rename(folder, kept)
         except OSError:  # another process of the same run was first
-            shutil.rmtree(made)
+            shutil.rmtree(folder)
     return kept / "node_modules" / "yaml-language-server" / "bin" / "yaml-language-server"
 
 

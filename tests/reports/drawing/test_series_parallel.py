@@ -47,8 +47,8 @@ def built(series: list, source: int, inputs: list[list[int]]) -> tuple[Series, i
         else:
             branches, ends = [], []
             for branch in stretch:
-                found, end = built(branch, source, inputs)
-                branches.append(found)
+                structure, end = built(branch, source, inputs)
+                branches.append(structure)
                 ends.append(end)
             # Two identities are one edge.
             distinct = [
@@ -93,12 +93,12 @@ def graphs(draw: st.DrawFn) -> list[list[int]]:
 def test_every_graph_keeps_its_vertices_in_an_order_of_computation(
     inputs: list[list[int]], deepest: int
 ) -> None:
-    found = decompose(inputs, deepest)
-    order = list(vertices(found))
+    structure = decompose(inputs, deepest)
+    order = list(vertices(structure))
     assert sorted(order) == list(range(1, len(inputs) - 1))
-    place = {0: -1} | {vertex: number for number, vertex in enumerate(order)}
-    assert all(place[s] < place[v] for v in order for s in inputs[v])
-    assert depth(found) <= deepest
+    position = {0: -1} | {vertex: number for number, vertex in enumerate(order)}
+    assert all(position[s] < position[v] for v in order for s in inputs[v])
+    assert depth(structure) <= deepest
 
 
 @settings(deadline=None, max_examples=300)
@@ -128,16 +128,16 @@ def test_edges_that_cross_are_left_to_the_caller() -> None:
 
 def test_branches_stand_right_below_their_fork() -> None:
     # 1 leads to 3 too, which stands between it and what merges in 5.
-    found = decompose([[], [0], [0], [0, 1], [1], [4, 1], [2, 3, 5]], 9)
-    (split,) = found.parts
+    structure = decompose([[], [0], [0], [0, 1], [1], [4, 1], [2, 3, 5]], 9)
+    (split,) = structure.parts
     assert isinstance(split, Parallel)
     assert {branch.parts for branch in split.branches} == {(2,), (1, 3, 4, 5)}
 
 
 def test_branches_come_in_the_order_of_the_merge() -> None:
-    found = decompose([[], [0], [1], [1], [3, 1, 2], [4]], 9)
+    structure = decompose([[], [0], [1], [1], [3, 1, 2], [4]], 9)
     sides = Parallel((Series((3,)), Series(()), Series((2,))))
-    assert found == Series((1, sides, 4))
+    assert structure == Series((1, sides, 4))
 
 
 def test_time_grows_with_the_graph_alone() -> None:
@@ -152,11 +152,11 @@ def test_time_grows_with_the_graph_alone() -> None:
         yield [[], *row, *([number - 1, 1] for number in range(half, size)), [size - 1, 2]]
         yield [[], *([n - 1] if n <= half else [n - 1, size - n] for n in range(1, size))]
 
-    taken = []
+    seconds = []
     for size in (4_000, 40_000):
         begin = process_time()
         for inputs in chains(size):
             decompose(inputs, 32)
-        taken.append(process_time() - begin)
-    first, second = next(pairwise(taken))
+        seconds.append(process_time() - begin)
+    first, second = next(pairwise(seconds))
     assert second < 40 * first

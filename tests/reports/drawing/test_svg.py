@@ -31,11 +31,11 @@ def texts(root: ElementTree.Element, kind: str = "text") -> list[str]:
 def test_every_op_is_in_the_drawing(name: str) -> None:
     network = shipped(name)
     root = parsed(svg.document(network.costs))
-    told = {title.partition(":")[0] for title in texts(root, "title")[1:]}
-    shown = {node.path for node in network.costs.graph.nodes}
-    assert told <= shown
+    titles = {title.partition(":")[0] for title in texts(root, "title")[1:]}
+    paths = {node.path for node in network.costs.graph.nodes}
+    assert titles <= paths
     if "resnet50" not in name:  # its repeats stand for others
-        assert told == shown
+        assert titles == paths
     assert root.attrib["role"] == "img"
     assert texts(root, "title")[0] == network.costs.graph.about.title
     (told_all,) = texts(root, "desc")
@@ -119,9 +119,9 @@ def test_the_same_bytes_whatever_the_hash_seed() -> None:
     for seed in ("0", "1", "7"):
         command = [sys.executable, "-m", "archc", "report", "-", "--format", "svg"]
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        given = CROSSED.encode("utf-8")
+        source = CROSSED.encode("utf-8")
         done = subprocess.run(
-            command, input=given, env=environment, capture_output=True, check=True
+            command, input=source, env=environment, capture_output=True, check=True
         )
         printed.add(done.stdout)
     assert len(printed) == 1

@@ -17,14 +17,14 @@ from archc.spec import Spec
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A window of its own; what it told of faults and asked for is looked at in the end."""
     opened = browser.new_context(viewport={"width": 1400, "height": 900})
-    told: list[str] = []
+    messages: list[str] = []
     asked: list[str] = []
-    opened.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
-    opened.on("weberror", lambda error: told.append(str(error.error)))
+    opened.on("console", lambda message: messages.append(f"{message.type}: {message.text}"))
+    opened.on("weberror", lambda error: messages.append(str(error.error)))
     opened.on("request", lambda request: asked.append(request.url))
     yield opened
     opened.close()
-    assert told == []
+    assert messages == []
     assert all(url.startswith("file://") and url.endswith((".html", ".svg")) for url in asked)
 
 

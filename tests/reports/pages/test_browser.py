@@ -20,26 +20,26 @@ DRAWN = {"inception": INCEPTION, "crossed": CROSSED, "u_net": U_NET, "two_two": 
 
 # Pairs of areas that lie over each other, and ops whose text is wider than they are.
 FAULTS = """() => {
-  const shown = (selector) => [...document.querySelectorAll(selector)]
+  const select = (selector) => [...document.querySelectorAll(selector)]
     .filter((element) => element.offsetParent !== null);
-  const boxes = shown(".box, .frame > .head, .flow > span").map((element) => {
+  const boxes = select(".box, .frame > .head, .flow > span").map((element) => {
     const range = document.createRange();
     range.selectNodeContents(element);
     const area = (element.matches("span") ? range : element).getBoundingClientRect();
     return { area, name: element.textContent.trim().slice(0, 40) };
   });
-  const faults = [];
+  const overlaps = [];
   boxes.sort((a, b) => a.area.top - b.area.top);
-  for (const [place, one] of boxes.entries()) {
-    for (const other of boxes.slice(place + 1)) {
+  for (const [index, one] of boxes.entries()) {
+    for (const other of boxes.slice(index + 1)) {
       if (other.area.top > one.area.bottom - 1) break;
       if (one.area.left < other.area.right - 1 && other.area.left < one.area.right - 1)
-        faults.push(`${one.name} / ${other.name}`);
+        overlaps.push(`${one.name} / ${other.name}`);
     }
   }
-  for (const op of shown(".op, .frame > .head"))
-    if (op.scrollWidth > op.clientWidth) faults.push(`${op.textContent} is cut`);
-  return faults;
+  for (const op of select(".op, .frame > .head"))
+    if (op.scrollWidth > op.clientWidth) overlaps.push(`${op.textContent} is cut`);
+  return overlaps;
 }"""
 
 
@@ -52,17 +52,17 @@ def shipped_spec(name: str) -> Spec:
 
 
 def column(page: Page, number: int) -> list[str]:
-    found: list[str] = page.evaluate(
+    result: list[str] = page.evaluate(
         "number => [...document.querySelectorAll('#layers tbody tr:not([hidden])')]"
         ".map(row => row.cells[number].textContent)",
         number,
     )
-    return found
+    return result
 
 
 def lit(page: Page) -> list[str]:
-    found: list[str] = page.evaluate("[...document.querySelectorAll('.lit')].map(e => e.id)")
-    return found
+    result: list[str] = page.evaluate("[...document.querySelectorAll('.lit')].map(e => e.id)")
+    return result
 
 
 @pytest.mark.parametrize("name", CLASSIC)
@@ -104,10 +104,10 @@ def test_the_graph_is_moved_through_by_keys(show: Open) -> None:
     page = show(shipped_spec("resnet50"))
 
     def focused() -> str:
-        told: str = page.evaluate(
+        actual: str = page.evaluate(
             "document.activeElement.getAttribute('aria-label').split(/[:,]/)[0]"
         )
-        return told
+        return actual
 
     # All of the graph is one stop of the tab key.
     assert page.locator('[role="tree"] [tabindex="0"]').count() == 1
@@ -160,7 +160,7 @@ def test_columns_sort_by_their_values(show: Open) -> None:
 
     def click(name: str) -> Any:
         page.get_by_role("columnheader", name=name).get_by_role("button").click()
-        return [heads.nth(place).get_attribute("aria-sort") for place in range(8)]
+        return [heads.nth(index).get_attribute("aria-sort") for index in range(8)]
 
     params = [layer.params for layer in shipped("lenet5").costs.layers]
     assert click("parameters") == ["none"] * 3 + ["ascending"] + ["none"] * 4
@@ -209,8 +209,8 @@ def test_a_layer_leads_to_its_line_of_the_spec(show: Open) -> None:
 def test_tabs_show_the_sources(show: Open) -> None:
     page = show(shipped_spec("lenet5"))
     page.get_by_role("tab", name="PyTorch").click()
-    told = page.locator("#panel-torch code").text_content()
-    assert told == shipped("lenet5").emit("torch")
+    actual = page.locator("#panel-torch code").text_content()
+    assert actual == shipped("lenet5").emit("torch")
     assert page.locator("#panel-torch .nc").first.inner_text() == "LeNet5"
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Network")).to_be_focused()
@@ -218,8 +218,8 @@ def test_tabs_show_the_sources(show: Open) -> None:
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("tab", name="Keras")).to_be_focused()
     expect(page.locator("main > :visible")).to_have_count(1)
-    told = page.locator("#panel-keras code").text_content()
-    assert told == shipped("lenet5").emit("keras")
+    actual = page.locator("#panel-keras code").text_content()
+    assert actual == shipped("lenet5").emit("keras")
 
 
 def test_edges_that_skip_are_led_along_lanes(show: Open) -> None:
@@ -255,8 +255,8 @@ def test_light_and_dark(show: Open) -> None:
     page = show(shipped_spec("lenet5"))
 
     def ground() -> str:
-        told: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        return told
+        actual: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return actual
 
     light, dark = "rgb(255, 255, 255)", "rgb(22, 25, 29)"
     page.emulate_media(color_scheme="light")
@@ -324,11 +324,11 @@ def test_paper_cuts_no_branches_and_has_all_lines(show: Open) -> None:
     page.emulate_media(media="print")
 
     def styles(selector: str, name: str) -> set[str]:
-        told: list[str] = page.locator(selector).evaluate_all(
+        actual: list[str] = page.locator(selector).evaluate_all(
             "(all, name) => all.map(element => getComputedStyle(element)[name])", name
         )
-        assert told
-        return set(told)
+        assert actual
+        return set(actual)
 
     # Chromium lays what follows over branches that it cuts.
     assert styles(".parallel, .frame:has(> .body > .series > .parallel)", "breakInside") == {
@@ -341,10 +341,10 @@ def test_paper_cuts_no_branches_and_has_all_lines(show: Open) -> None:
 
 def test_figures_stand_below_their_heads(show: Open) -> None:
     page = show(shipped_spec("vgg16"))
-    for place, name in enumerate(("parameters", "MACs", "memory"), 3):
+    for index, name in enumerate(("parameters", "MACs", "memory"), 3):
         head = page.get_by_role("columnheader", name=name)
         assert head.evaluate("e => getComputedStyle(e).textAlign") == "right"
-        cell = page.locator("tbody tr").first.locator("th, td").nth(place)
+        cell = page.locator("tbody tr").first.locator("th, td").nth(index)
         assert cell.evaluate("e => getComputedStyle(e).textAlign") == "right"
 
 

@@ -124,7 +124,7 @@ class Page(HTMLParser):
             self.texts.append(data.strip())
 
     def attributes(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for found, attributes in self.tags if found == tag]
+        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def page_of(run: Path) -> Page:
@@ -148,8 +148,8 @@ def test_drawings_are_the_same_each_time(example: Example) -> None:
 def curves_of(run: Path, kind: str) -> list[list[tuple[float, float]]]:
     """The points of the curves of a kind, panel by panel, longer than a line of the legend."""
     tree = ElementTree.parse(run / "curves.svg")
-    found = [path for path in tree.iter(f"{SVG}path") if path.get("class") == f"line {kind}"]
-    steps = [re.findall(r"([\d.]+) ([\d.]+)", path.attrib["d"]) for path in found]
+    paths = [path for path in tree.iter(f"{SVG}path") if path.get("class") == f"line {kind}"]
+    steps = [re.findall(r"([\d.]+) ([\d.]+)", path.attrib["d"]) for path in paths]
     return [[(float(x), float(y)) for x, y in one] for one in steps if len(one) > 1]
 
 
@@ -237,10 +237,10 @@ def test_the_best_epoch_is_that_of_training(
         row = {name: one for name, one in record.as_row().items() if one == one}
         epochs.append(Epoch(number, row))
     run = Run("tiny", {"recipe": {"metric": metric}}, (), tuple(epochs), None, None)
-    found = run.best()
-    assert found is not None
+    epoch = run.best()
+    assert epoch is not None
     if validated == run.is_validated():  # else all that was validated were no numbers
-        assert found.number == best.epoch
+        assert epoch.number == best.epoch
 
 
 def test_confusion_counts(example: Example) -> None:
@@ -253,10 +253,12 @@ def test_confusion_counts(example: Example) -> None:
         assert one.right == int(((labels == one.label) & (predicted == one.label)).sum())
         assert one.recall == one.right / one.images
         assert one.precision == one.right / one.predicted
-    told = confusion.pairs(run.validation)
-    assert sum(one.images for one in told) == 7
-    assert [one.images for one in told] == sorted((one.images for one in told), reverse=True)
-    for one in told:
+    mistakes = confusion.pairs(run.validation)
+    assert sum(one.images for one in mistakes) == 7
+    assert [one.images for one in mistakes] == sorted(
+        (one.images for one in mistakes), reverse=True
+    )
+    for one in mistakes:
         both = (labels == one.label) & (predicted == one.predicted)
         assert one.label != one.predicted
         assert one.images == int(both.sum())
@@ -269,9 +271,9 @@ def test_the_matrix_has_true_classes_down_and_predicted_ones_across(example: Exa
     run = example.write()
     draw(run)
     tree = ElementTree.parse(run / "confusion.svg")
-    told = [one.text for one in tree.iter(f"{SVG}title")]
-    assert "0 predicted as 2: 7 of 20" in told
-    assert "0 predicted as 0: 13 of 20" in told
+    titles = [one.text for one in tree.iter(f"{SVG}title")]
+    assert "0 predicted as 2: 7 of 20" in titles
+    assert "0 predicted as 0: 13 of 20" in titles
     cells = {
         group.findtext(f"{SVG}title"): group.find(f"{SVG}rect")
         for group in tree.iter(f"{SVG}g")
@@ -288,7 +290,7 @@ def test_the_matrix_has_true_classes_down_and_predicted_ones_across(example: Exa
     assert {"13", "7", "65.0%", "\u2013"} <= set(texts)  # recall of 0, and of what is not there
 
 
-def test_many_classes_are_told_by_their_worst(tmp_path: Path) -> None:
+def test_many_classes_are_reported_by_their_worst(tmp_path: Path) -> None:
     example = Example(tmp_path / "run", 1000, [f"species {number}" for number in range(1000)])
     example.arrays["labels"][:5] = 17
     example.arrays["predicted"][:5] = 18
@@ -302,29 +304,29 @@ def test_many_classes_are_told_by_their_worst(tmp_path: Path) -> None:
     assert "species 999" in page.texts  # in the table
 
 
-def test_what_the_page_tells(example: Example) -> None:
+def test_what_the_page_shows(example: Example) -> None:
     run = example.write()
     draw(run)
-    told = page_of(run).texts
-    assert told[told.index("best epoch") + 1] == "2"
-    assert told[told.index("validation accuracy") + 1] == "70.00%"
-    assert told[told.index("validation loss") + 1] == "1.5000"
-    assert told[told.index("training images") + 1] == "30"
-    assert told[told.index("validation images") + 1] == "20"
-    assert told[told.index("time") + 1] == "6.0 s"
-    assert any("13 of 20 held-out images" in one and "65.00%" in one for one in told)
-    row = told.index("2 (best)")
-    assert told[row + 1 : row + 5] == ["1.0000", "80.00%", "1.5000", "70.00%"]
-    assert told[told.index("resize") + 1] == "\u2013"
-    assert told[told.index("training shape") + 1] == "4 \u00d7 6 \u00d7 1"
+    texts = page_of(run).texts
+    assert texts[texts.index("best epoch") + 1] == "2"
+    assert texts[texts.index("validation accuracy") + 1] == "70.00%"
+    assert texts[texts.index("validation loss") + 1] == "1.5000"
+    assert texts[texts.index("training images") + 1] == "30"
+    assert texts[texts.index("validation images") + 1] == "20"
+    assert texts[texts.index("time") + 1] == "6.0 s"
+    assert any("13 of 20 held-out images" in one and "65.00%" in one for one in texts)
+    row = texts.index("2 (best)")
+    assert texts[row + 1 : row + 5] == ["1.0000", "80.00%", "1.5000", "70.00%"]
+    assert texts[texts.index("resize") + 1] == "\u2013"
+    assert texts[texts.index("training shape") + 1] == "4 \u00d7 6 \u00d7 1"
 
 
 def test_validation_images_of_their_own_are_not_taken_off(example: Example) -> None:
     example.record["data"]["validation"] = {"images": 20}
     run = example.write()
     draw(run)
-    told = page_of(run).texts
-    assert told[told.index("training images") + 1] == "50"
+    texts = page_of(run).texts
+    assert texts[texts.index("training images") + 1] == "50"
 
 
 def test_the_page_holds_the_mistakes(example: Example) -> None:
@@ -337,10 +339,10 @@ def test_the_page_holds_the_mistakes(example: Example) -> None:
     ):
         head, _, content = (attributes["src"] or "").partition(",")
         assert head == "data:image/png;base64"
-        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+        pixels_of_page = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
         times = 112 // 6
-        assert shown.shape == (4 * times, 6 * times, 3)
-        assert (shown[::times, ::times] == pixels).all()
+        assert pixels_of_page.shape == (4 * times, 6 * times, 3)
+        assert (pixels_of_page[::times, ::times] == pixels).all()
         assert attributes["alt"] == f"image {2 * index + 1}"
 
 
@@ -430,9 +432,9 @@ def test_without_images_held_out_there_is_less(example: Example) -> None:
     # What an earlier drawing had left would tell of another run.
     assert not (run / "confusion.svg").exists()
     assert not (run / "mistakes.png").exists()
-    told = page_of(run).texts
-    assert "No images were held out for validation." in told
-    assert told[told.index("best epoch") + 1] == "1"
+    texts = page_of(run).texts
+    assert "No images were held out for validation." in texts
+    assert texts[texts.index("best epoch") + 1] == "1"
 
 
 def test_a_run_before_its_first_epoch(example: Example) -> None:
@@ -459,10 +461,10 @@ def test_without_pillow_the_page_is_whole(
     whole = (run / "report.html").read_bytes()
     find = importlib.util.find_spec
 
-    def found(name: str, package: str | None = None) -> ModuleSpec | None:
+    def find_spec_without(name: str, package: str | None = None) -> ModuleSpec | None:
         return None if name == "PIL" else find(name, package)
 
-    monkeypatch.setattr("archc.training.report.find_spec", found)
+    monkeypatch.setattr("archc.training.report.find_spec", find_spec_without)
     assert {path.name for path in draw(run)} == DRAWN - {"mistakes.png"}
     assert (run / "report.html").read_bytes() == whole
 
@@ -518,7 +520,7 @@ def _cut(run: Path) -> None:
     (run / "validation.npz").write_bytes(content[: len(content) // 2])
 
 
-FAULTS: dict[str, tuple[str, Callable[[Path], object]]] = {
+INVALID_FILES: dict[str, tuple[str, Callable[[Path], object]]] = {
     "not the record": ("run.json:1:1", lambda run: (run / "run.json").unlink()),
     "record: a pipe": ("not a regular file", lambda run: _pipe(run / "run.json")),
     "record: no JSON": ("is not JSON", _text("run.json", b'{"name": ')),
@@ -555,26 +557,26 @@ def _folder(path: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_faulty_files_are_told(
-    example: Example, fault: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("case", INVALID_FILES)
+def test_invalid_files_are_reported(
+    example: Example, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, spoil = FAULTS[fault]
+    expected, spoil = INVALID_FILES[case]
     run = example.write()
     monkeypatch.chdir(run)
     spoil(run)
     before = sorted(os.listdir(run))
-    refuses(run, told)
+    assert_rejected(run, expected)
     assert sorted(os.listdir(run)) == before
 
 
-def refuses(run: Path, told: str) -> None:
-    with pytest.raises(SpecError) as refused:
+def assert_rejected(run: Path, expected: str) -> None:
+    with pytest.raises(SpecError) as caught:
         draw(run)
-    (found,) = refused.value.diagnostics
-    assert found.code == "ARC705"
-    assert told in str(refused.value)
-    assert str(run) in found.span.source.name
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "ARC705"
+    assert expected in str(caught.value)
+    assert str(run) in diagnostic.span.source.name
 
 
 ARRAYS: dict[str, tuple[str, Callable[[Example], object]]] = {
@@ -596,20 +598,20 @@ ARRAYS: dict[str, tuple[str, Callable[[Example], object]]] = {
 }
 
 
-@pytest.mark.parametrize("fault", ARRAYS)
-def test_arrays_that_do_not_fit_together_are_told(example: Example, fault: str) -> None:
-    told, spoil = ARRAYS[fault]
+@pytest.mark.parametrize("case", ARRAYS)
+def test_arrays_that_do_not_fit_together_are_reported(example: Example, case: str) -> None:
+    expected, spoil = ARRAYS[case]
     spoil(example)
-    refuses(example.write(), told)
+    assert_rejected(example.write(), expected)
 
 
 def test_nothing_is_unpickled(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
     run = example.write()
     monkeypatch.chdir(run)
     _pickled(run)
-    refuses(run, "objects")
+    assert_rejected(run, "objects")
     (run / "validation.npz").write_bytes(pickle.dumps(Trap()))
-    refuses(run, "not a valid .npz")
+    assert_rejected(run, "not a valid .npz")
     assert not (run / "sprung").exists()
 
 
@@ -641,8 +643,8 @@ def test_what_is_no_figure_of_an_epoch_is_left_out(example: Example) -> None:
     kept = {"epoch": 1, "loss": 2, "accuracy": 0.5}
     left = {"true": True, "text": "1", "none": None, "list": [1], "far": 1e31, "nan": math.nan}
     example.rows = [{**kept, **left}]
-    (found,) = read_run(example.write()).epochs
-    assert found.figures == kept
+    (epoch,) = read_run(example.write()).epochs
+    assert epoch.figures == kept
 
 
 # ---------------------------------------------------------------------------------------------
@@ -665,9 +667,9 @@ def test_all_files_or_none(example: Example, monkeypatch: pytest.MonkeyPatch) ->
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         monkeypatch.setattr(os, "fsync", fsync)
-        with pytest.raises(OSError, match="No space left") as refused:
+        with pytest.raises(OSError, match="No space left") as caught:
             draw(run)
-        assert refused.value.filename is not None
+        assert caught.value.filename is not None
         now = {path.name: path.read_bytes() for path in run.iterdir()}
         assert now == {**before, "metrics.jsonl": metrics, "validation.npz": now["validation.npz"]}
 
@@ -697,18 +699,18 @@ def test_a_link_is_replaced_not_followed(example: Example, tmp_path: Path) -> No
 @pytest.mark.parametrize("shape", [(5, 7, 1), (5, 7, 3), (5, 7, 4), (5, 7, 2), (30,), (1,)])
 def test_any_image_is_a_picture(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    shown = picture(image)
-    assert shown.dtype == np.uint8
-    assert shown.ndim == 3
-    assert shown.shape[2] == 3
+    result = picture(image)
+    assert result.dtype == np.uint8
+    assert result.ndim == 3
+    assert result.shape[2] == 3
     if len(shape) == 1:
-        values = shown[:, :, 0].reshape(-1)
+        values = result[:, :, 0].reshape(-1)
         assert (values[: shape[0]] == image).all()
         assert not values[shape[0] :].any()
-        assert shown.shape[1] == math.isqrt(shape[0] - 1) + 1
+        assert result.shape[1] == math.isqrt(shape[0] - 1) + 1
     else:
-        assert shown.shape[:2] == shape[:2]
-        assert shape[2] < 3 or (shown == image[:, :, :3]).all()
+        assert result.shape[:2] == shape[:2]
+        assert shape[2] < 3 or (result == image[:, :, :3]).all()
 
 
 def test_png_is_what_others_read() -> None:
@@ -741,8 +743,8 @@ def test_a_browser_shows_it(example: Example, browser: Any, scheme: Any) -> None
     run = example.write()
     draw(run)
     context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme)
-    told: list[str] = []
-    context.on("console", lambda message: told.append(message.text))
+    messages: list[str] = []
+    context.on("console", lambda message: messages.append(message.text))
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -756,7 +758,7 @@ def test_a_browser_shows_it(example: Example, browser: Any, scheme: Any) -> None
     page.get_by_text("All epochs as a table").click()
     assert page.get_by_role("rowheader", name="2 (best)").is_visible()
     context.close()
-    assert told == []
+    assert messages == []
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
 
 
