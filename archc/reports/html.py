@@ -122,7 +122,7 @@ def _network(costs: Costs) -> str:
         f"{graph(costs)}</div>\n"
         '<div class="view layers">\n<div class="tools"><label for="search">Search</label> '
         '<input type="search" id="search" autocomplete="off" spellcheck="false"> '
-        '<span role="status" id="found"></span></div>\n'
+        '<span role="status" id="matches"></span></div>\n'
         f"{_table(costs)}</div>\n"
     )
 

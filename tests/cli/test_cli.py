@@ -41,7 +41,7 @@ BAD = GOOD.replace("  - flatten\n", "").replace("name: tiny", "name: tinier")
 
 @pytest.fixture(autouse=True)
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in a folder of its own, with the specs, without a say on colours."""
+    """Every test runs in its own folder with the specs, without colour settings."""
     for name in ("NO_COLOR", "CLICOLOR_FORCE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -63,7 +63,7 @@ def emitted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Ran:
-    """What a command line did."""
+    """The result of a command line."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
         capsys.readouterr()
@@ -74,7 +74,7 @@ class Ran:
 def process(
     *arguments: str, stdout: int | IO[str] = subprocess.PIPE, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A command line in a process of its own."""
+    """Run a command line in a child process."""
     return subprocess.run(
         [sys.executable, "-m", "archc", *arguments],
         env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), **(env or {})},

@@ -34,7 +34,7 @@ HOOKS: dict[str, Any] = {hook["id"]: hook for hook in read(ROOT / ".pre-commit-h
 
 
 class Repository:
-    """A repository whose first commit holds one network, and its pull request's job."""
+    """A repository whose first commit has one network, and the job of its pull request."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "repository"
@@ -84,7 +84,7 @@ class Repository:
         )
 
     def step(self, name: str, **inputs: str) -> subprocess.CompletedProcess[str]:
-        """One step of the action as GitHub runs it, with these inputs beside the defaults."""
+        """Run one step of the action as GitHub does, with these inputs and the defaults."""
         values = {
             key: option["default"] for key, option in read(ACTION / "action.yml")["inputs"].items()
         }
@@ -99,7 +99,7 @@ class Repository:
             key: re.sub(r"\$\{\{ *([\w.-]+) *\}\}", lambda match: known[match[1]], value)
             for key, value in step.get("env", {}).items()
         }
-        # What `shell: bash` stands for on a runner.
+        # The meaning of `shell: bash` on a runner.
         bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
         return self.run(bash, **variables)
 
@@ -118,7 +118,7 @@ def test_the_action_is_declared_soundly() -> None:
     assert action["runs"]["using"] == "composite"
     for step in action["runs"]["steps"]:
         assert step["shell"] == "bash"
-        # Inputs reach a script as variables alone: pasted in, they would be code.
+        # Inputs must reach a script only as variables: interpolated, they would be code.
         assert "${{" not in step["run"]
         for value in [*step.get("env", {}).values(), step.get("if", "")]:
             for name in re.findall(r"inputs\.([\w-]+)", value):
@@ -145,11 +145,11 @@ def test_install_puts_archc_on_the_path(repository: Repository) -> None:
 def test_validate_reports_errors_at_their_lines(repository: Repository) -> None:
     assert repository.step("validate").returncode == 0
     repository.write(
-        "deep/broken", "archc: 1\nname: broken\ninput: {features: 4}\nlayers: [dens]\n"
+        "deep/invalid", "archc: 1\nname: broken\ninput: {features: 4}\nlayers: [dens]\n"
     )
     done = repository.step("validate")
     assert done.returncode == 1
-    assert "::error file=specs/deep/broken.yaml,line=4," in done.stdout
+    assert "::error file=specs/deep/invalid.yaml,line=4," in done.stdout
 
 
 def test_check_holds_the_generated_files_against_the_specs(repository: Repository) -> None:
@@ -164,7 +164,7 @@ def test_check_holds_the_generated_files_against_the_specs(repository: Repositor
 
 
 def commands(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The lines that the runner takes for commands, the stopping of commands left out."""
+    """The lines that the runner executes as commands, except for stopping commands."""
     assert done.stderr == ""  # it would come in any order
     lines = iter(done.stdout.splitlines())
     lines = []
@@ -324,7 +324,7 @@ def test_a_token_that_may_not_comment_is_reported(repository: Repository) -> Non
 
 
 def hook(repository: Repository, name: str, *files: str) -> subprocess.CompletedProcess[str]:
-    """A hook as pre-commit runs it: the files that changed and match, after its arguments."""
+    """Run a hook as pre-commit does: with its arguments, then the changed files that match."""
     config = HOOKS[name]
     matching = [file for file in files if re.search(config["files"], file)]
     passed = matching if config.get("pass_filenames", True) else []
@@ -340,10 +340,10 @@ def test_hooks_are_complete() -> None:
 
 def test_the_hook_validates_what_changed(repository: Repository) -> None:
     assert hook(repository, "archc-validate", "specs/small.yaml", "README.md").returncode == 0
-    repository.write("broken", "archc: 1\nname: broken\ninput: {features: 4}\nlayers: [dens]\n")
-    done = hook(repository, "archc-validate", "specs/small.yaml", "specs/broken.yaml")
+    repository.write("invalid", "archc: 1\nname: broken\ninput: {features: 4}\nlayers: [dens]\n")
+    done = hook(repository, "archc-validate", "specs/small.yaml", "specs/invalid.yaml")
     assert done.returncode == 1
-    assert done.stdout.startswith("specs/broken.yaml:4:10: ARC")
+    assert done.stdout.startswith("specs/invalid.yaml:4:10: ARC")
 
 
 def test_the_hook_checks_all_that_is_generated(repository: Repository) -> None:

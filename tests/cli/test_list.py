@@ -1,4 +1,4 @@
-"""`archc list`: the specs at hand and their figures."""
+"""`archc list`: specs and their figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL = "archc: 1\nname: {name}\ntitle: {title}\ninput: {{features: 4}}\nlayers:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with three specs, one of them in a folder of its own."""
+    """A project with three specs, one of them in a subfolder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "specs" / "more").mkdir(parents=True)
     for path, name, units in (
@@ -62,7 +62,7 @@ specs/b.yaml       The small one           10     8       1  2
 def test_sorting(
     folder: Path, capsys: pytest.CaptureFixture[str], key: str, names: list[str]
 ) -> None:
-    # By parameters and by MACs the order is another one than by name.
+    # The orders by parameters and by MACs differ from that by name.
     (folder / "specs" / "b.yaml").write_text(SMALL.format(name="zero", title="z", units=99))
     names = ["zero", "large", "medium"] if key != "name" else ["large", "medium", "zero"]
     assert [spec["name"] for spec in listed(capsys, "--sort", key)] == names

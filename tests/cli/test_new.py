@@ -1,4 +1,4 @@
-"""`archc new`: a spec that builds as it is."""
+"""`archc new`: a valid spec to start from."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_copy_is_the_same_network_under_its_own_name(name: str, project: Path)
     about = new.costs.graph.about
     assert (about.name, about.class_name) == ("my_copy", "MyCopy")
     assert about.title == f"my_copy, from {old.costs.graph.about.title}"
-    # All else is as it was written, comments and line breaks.
+    # Everything else is unchanged, including comments and line breaks.
     changed = ("name: ", "class: ", "title: ")
 
     def rest(path: str) -> list[str]:
@@ -83,7 +83,7 @@ def test_a_variant_extends(name: str, project: Path) -> None:
     assert new.costs.totals == old.costs.totals
     params = old.spec.document.params
     assert all(f"#   {param}: " in text or f"{param}: " in text for param in params)
-    # What stands there as a comment can be used as it stands.
+    # The commented parameters are valid.
     example = text.partition("figures of its own:\n")[2].replace("# ", "")
     (project / "specs/variant.yaml").write_text(text + example)
     assert load("specs/variant.yaml", {}).spec.document.params.keys() == params.keys()
@@ -161,9 +161,9 @@ def test_wrong_usage(
 
 
 def test_a_invalid_spec_is_not_copied(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "specs/broken.yaml").write_text("archc: 1\nname: broken\nlayers: [rel]\n")
-    assert cli.main(["new", "mine", "--like", "broken"]) == 1
-    assert "specs/broken.yaml:3" in capsys.readouterr().err
+    (project / "specs/invalid.yaml").write_text("archc: 1\nname: broken\nlayers: [rel]\n")
+    assert cli.main(["new", "mine", "--like", "invalid"]) == 1
+    assert "specs/invalid.yaml:3" in capsys.readouterr().err
     assert not (project / "specs/mine.yaml").exists()
 
 

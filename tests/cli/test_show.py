@@ -1,4 +1,4 @@
-"""`archc show`: what it prints is a spec, and the same network."""
+"""`archc show`: the output is a valid spec of the same network."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ IMAGE = "archc: 1\nname: net\ninput: {channels: 4, height: 8, width: 8}\n"
 
 
 def built(text: str) -> Costs:
-    """The costed graph of a spec given as text."""
+    """The costed graph of a spec's text."""
     return read_source(SourceText("spec.yaml", text), ".", "spec.yaml").checked()
 
 
 def contents(graph: Graph) -> list[object]:
-    """Everything that the same network under the same names has in common."""
+    """Everything that is equal for the same network with the same names."""
     facts: list[object] = [graph.about.name, graph.about.class_name, graph.about.title]
     facts += [graph.about.references, graph.inputs, graph.outputs]
     items: list[Node | Region] = [graph.root]
@@ -44,7 +44,7 @@ def contents(graph: Graph) -> list[object]:
 
 
 def assert_plain(text: str) -> None:
-    """Nothing is left to carry out, except the step that stands for a `from` of a step left out."""
+    """Everything is expanded, except for the identity step that represents a skipped `from`."""
     document: Any = parse(SourceText("shown", text)).plain()
     assert not document.keys() & {"extends", "params", "blocks"}
     waiting = list(document["layers"])

@@ -1,4 +1,4 @@
-"""`archc build --watch`: builds again when a spec, or what it extends, changes."""
+"""`archc build --watch`: rebuilds when a spec or one of its parents changes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PATIENCE = 30
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file as editors do: another one is put in its place."""
+    """Write a file as editors do, by replacing it."""
     staged = path.with_name("staged")
     staged.write_text(text)
     os.replace(staged, path)
 
 
 class Watch:
-    """A watching build, and what it says on standard error."""
+    """A watching build and its standard error."""
 
     def __init__(self, folder: Path, *specs: str) -> None:
         command = [sys.executable, "-m", "archc", "build", *specs, "--backend", "torch", "-w"]
@@ -40,7 +40,7 @@ class Watch:
             cwd=folder,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell that starts the tests in the background has them ignore Ctrl-C.
+            # Tests started in the background by a shell ignore Ctrl-C.
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         self.lines: queue.Queue[str] = queue.Queue()
@@ -52,7 +52,7 @@ class Watch:
             self.lines.put(line.rstrip("\n"))
 
     def round(self) -> list[str]:
-        """What is said up to the line that tells that it waits."""
+        """The output up to the line that it is watching."""
         lines = []
         while not (line := self.lines.get(timeout=PATIENCE)).startswith("watching "):
             lines.append(line)
@@ -144,6 +144,6 @@ def test_the_chain_goes_as_far_as_it_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "deep" / "c.yaml").write_text("extends: ../d.yaml\n")
     assert chain(paths[0]) == paths  # the last one is not there yet
     (tmp_path / "d.yaml").write_text("extends: a.yaml\n")
-    assert chain(paths[0]) == paths  # a circle
+    assert chain(paths[0]) == paths  # a cycle
     (tmp_path / "b.yaml").write_text("extends: [\n")
     assert chain(paths[0]) == paths[:2]

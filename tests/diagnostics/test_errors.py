@@ -1,8 +1,8 @@
-"""What a refused spec is told: each file of `errors` has its exact messages beside it.
+"""Golden tests of error messages: each spec in `errors` has its expected messages in a .txt file.
 
-After a deliberate change, `ARCHC_UPDATE=1 pytest tests/test_errors.py` writes the messages anew.
-Then read each of the differences: is the place right to the column, is the sentence clear, does the
-hint help, is there one message a fault?
+After a deliberate change, `ARCHC_UPDATE=1 pytest tests/diagnostics/test_errors.py` rewrites them.
+Then review the diff: is the span right to the column, is the message clear, does the hint help, is
+there one message per error?
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _relative_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def messages(name: str) -> str:
-    """All that is told of a spec. Fails where it is not refused."""
+    """All messages for an invalid spec."""
     with pytest.raises(SpecError) as error:
         read_spec(name).checked()
     return "\n\n".join(full(diagnostic) for diagnostic in error.value.diagnostics) + "\n"

@@ -1,5 +1,5 @@
-"""Networks for differences: from a few lines of YAML, and random ones of chains, sections,
-repetitions, branches and block instances that can be changed in one place."""
+"""Networks for differences: from a few lines of YAML, and random ones of sequences, sections,
+repetitions, branches and block instances that can be modified."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read(text: str) -> Costs:
 
 
 def network(name: str, steps: str) -> Costs:
-    """The network of some steps on a picture."""
+    """The network of some steps on an image."""
     return read(HEAD.format(name=name) + steps)
 
 
@@ -63,14 +63,14 @@ class Tree(NamedTuple):
         return read(json.dumps(spec))
 
     def instances(self, block: str) -> int:
-        """How many instances of a block the network has."""
+        """The number of instances of a block."""
         return sum(
             spot.times * sum("block" in step and step["block"] == block for step in spot.steps)
             for spot in _spots(self.layers, 1, in_branch=False)
         )
 
     def spots(self) -> list[Spot]:
-        """Every list of steps that the network has."""
+        """Every list of steps in the network."""
         spots = _spots(self.layers, 1, in_branch=False)
         for name, body in self.blocks.items():
             times = self.instances(name)
@@ -92,7 +92,7 @@ def _spots(steps: list[Step], times: int, *, in_branch: bool) -> list[Spot]:
 
 
 def keeping() -> st.SearchStrategy[Step]:
-    """A layer that keeps the shape of what comes in."""
+    """A layer that keeps the shape of its input."""
     return st.sampled_from(
         [
             {"relu": {}},
@@ -106,7 +106,7 @@ def keeping() -> st.SearchStrategy[Step]:
 
 
 def conv() -> st.SearchStrategy[Step]:
-    """A convolution that keeps space and changes the channels."""
+    """A convolution that keeps the spatial axes and changes the channels."""
     return st.builds(
         lambda filters, size, groups: {
             "conv": {
@@ -147,7 +147,7 @@ def trees(draw: st.DrawFn) -> Tree:
     blocks = {
         name: draw(st.lists(leaf() | residual, min_size=1, max_size=4)) for name in ("one", "two")
     }
-    # Drawn values may be shared: each step becomes one of its own, so that it can be changed alone.
+    # Drawn values may be shared: copy each step, so that it can be modified independently.
     tree = Tree(*json.loads(json.dumps([layers, blocks])))
     count = 0
     for spot in tree.spots():
@@ -161,5 +161,5 @@ def trees(draw: st.DrawFn) -> Tree:
 
 
 def copied(tree: Tree) -> Tree:
-    """The same network, to be changed."""
+    """A copy of the network that can be modified."""
     return Tree(*json.loads(json.dumps([*tree])))

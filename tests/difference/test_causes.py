@@ -1,4 +1,4 @@
-"""What a difference is put down to, by figures worked out by hand."""
+"""Attribution of differences, compared with figures computed by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SPECS = Path(__file__).parents[2] / "specs"
 
 
 def params(result: Difference) -> dict[str, tuple[int, int]]:
-    """The parameters that each cause makes, and how many of them downstream."""
+    """The parameters of each cause, and their downstream part."""
     return {share.kind: (share.cost.params, share.downstream.params) for share in result.shares()}
 
 
@@ -30,7 +30,7 @@ def test_alexnet_in_one_tower() -> None:
     a, b = (load(str(SPECS / f"{name}.yaml"), {}) for name in ("alexnet", "alexnet_torchvision"))
     result = difference(a.costs, b.costs)
     shares = params(result)
-    # One group in place of two doubles the kernels: 192 * 32 * 25 + 256 * 192 * 9 + 256 * 128 * 9.
+    # One group instead of two doubles the kernels: 192 * 32 * 25 + 256 * 192 * 9 + 256 * 128 * 9.
     assert shares["groups"] == (153_600 + 442_368 + 294_912, 0)
     downstream = -256 * 16 * 25 - 384 * 64 * 9 - 256 * 64 * 9
     own = -32 * (3 * 121 + 1) - 64 * (32 * 25 + 1) - 128 * (192 * 9 + 1)
@@ -63,7 +63,7 @@ def test_width_and_space_have_causes_of_their_own() -> None:
     other = STEPS.replace("filters: 8", "filters: 9").replace("max_pool: {kernel_size: 2}", "relu")
     other = other.replace("padding: 1", "padding: 1, stride: 2")
     result = compared(STEPS, other)
-    # 9 * 16 * 16 features reach the dense layer; a pool has gone, and its size with it.
+    # The dense layer gets 9 * 16 * 16 features; a pool is removed, and its downsampling with it.
     assert causes(result, "dense_1") == [("filters", "conv_1", 2560)]
     assert {share.kind for share in result.shares()} >= {"stride", "removed layers", "added layers"}
 
@@ -138,7 +138,7 @@ def test_steps_that_are_no_layer_alone_wait_or_go_together() -> None:
         return causes(compared(steps, other), "conv_2")
 
     assert effects(9, 1) == [("filters", "conv_2", 3 * 5), ("groups", "conv_2", 9 * 8)]
-    # Three groups do not divide 8 filters: that step waits until there are two.
+    # 8 filters are not divisible into three groups: that step is postponed until there are two.
     assert effects(8, 2) == [("groups", "conv_2", 6 * 2), ("filters", "conv_2", 2 * 7)]
-    # Four groups do not divide 6 filters either.
+    # 6 filters are not divisible into four groups either.
     assert effects(8, 4) == [("filters + groups", "conv_2", 8 * 4 - 6 * 5)]

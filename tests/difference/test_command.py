@@ -1,4 +1,4 @@
-"""`archc diff` as scripts use it: exit codes, budgets, revisions of a git checkout."""
+"""`archc diff` for scripts: exit codes, budgets, revisions of a git repository."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHILD = "archc: 1\nname: child\nextends: tiny.yaml\nparams: {units: 20}\nexpect:
 
 
 class Ran:
-    """What a command line did."""
+    """The result of a command line."""
 
     def __init__(self, capsys: Capture, *arguments: str) -> None:
         capsys.readouterr()
@@ -45,7 +45,7 @@ def git(*arguments: str) -> None:
 
 @pytest.fixture(autouse=True)
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of specs, outside of any checkout."""
+    """A folder of specs, outside of any git repository."""
     for name in ("NO_COLOR", "CLICOLOR_FORCE", "GIT_DIR", "GIT_WORK_TREE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
@@ -140,7 +140,7 @@ def test_a_spec_of_a_revision(capsys: Capture, revision: str) -> None:
 
 @pytest.mark.usefixtures("checkout")
 def test_a_revision_extends_what_it_has_itself(capsys: Capture) -> None:
-    # Today's `tiny` has a layer more, and `child` is in the revision alone.
+    # The current `tiny` has an additional layer, and `child` is only in the revision.
     ran = Ran(capsys, "HEAD:specs/child.yaml", "specs/tiny.yaml", "--format", "json")
     assert added(ran) == ["relu_1"]
     assert json.loads(ran.out)["a"] == "child"
@@ -203,7 +203,7 @@ def test_outside_of_a_checkout(capsys: Capture) -> None:
 
 @pytest.mark.usefixtures("checkout")
 def test_a_checkout_of_another_user(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container: git refuses it, and says how to allow it."""
+    """As in a container: git rejects it, with a hint how to allow it."""
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     ran = Ran(capsys, "HEAD:specs/tiny.yaml", "specs/tiny.yaml")
     assert (ran.code, ran.out) == (2, "")

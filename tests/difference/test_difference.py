@@ -1,4 +1,4 @@
-"""Which layers correspond, what differs between them, and what is told of it."""
+"""Alignment and comparison of layers, and the reports of a difference."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def statuses(result: Difference) -> list[str]:
 
 
 def alone(result: Difference) -> list[str]:
-    """The paths of the layers that one network has alone."""
+    """The paths of unpaired layers."""
     sides = [pair.a or pair.b for pair in result.pairs if pair.status in ("added", "removed")]
     return [side.node.path for side in sides if side is not None]
 
@@ -73,7 +73,7 @@ def test_report_is_what_the_contract_says() -> None:
         "macs": [221184, 110592],
         "activations": [8192, 4096],
         "causes": [
-            # From B, the smaller network: first filters, 4 * 27 more values without a bias.
+            # From B, the smaller network: first filters, 4 * 27 more parameters without a bias.
             {
                 "cause": "filters",
                 "layer": "features.conv_1",
@@ -135,7 +135,7 @@ def test_a_larger_input_alone_is_a_difference() -> None:
 
 
 def test_another_recipe_is_a_difference() -> None:
-    """Field by field, with defaults; another kind of optimizer as a whole."""
+    """Field by field, with defaults; a different kind of optimizer as a whole."""
     steps = "  - flatten\n  - dense: 2\n"
     recipe = "training: {epochs: 2, batch_size: 8, augment: {shift: 0.1}, optimizer: sgd}\n"
     other = recipe.replace("batch_size: 8, augment: {shift: 0.1}, optimizer: sgd", "CHANGED")
@@ -211,7 +211,7 @@ def test_a_new_block_instance_is_added_whole() -> None:
         + re.sub("^(?=.)", "    ", steps.replace("WIDTH", width), flags=re.M)
         for index, width in enumerate(["3", "3", "8"])
     )
-    # The new part begins like the one that it stands before; that one keeps what is its own.
+    # The new part begins like the following one, which keeps its own layers.
     longer = body.replace(
         "  - section: part_2\n",
         "  - section: part_9\n    layers:\n      - batch_norm\n"
@@ -224,7 +224,7 @@ def test_a_stretch_goes_where_nothing_is_wired_otherwise() -> None:
     branches = "  - add:\n      - - tanh\n        - relu\n      - []\n"
     result = compared(branches, f"  - tanh\n{branches}")
     assert statuses(result) == ["added", "same", "same", "same"]
-    # Alike, where the layer below it is the new one.
+    # Equal, if the layer below it is the new one.
     both = "  - add:\n      - - tanh\n      - - tanh\n"
     result = compared(both, both.replace("- - tanh\n", "- - tanh\n        - tanh\n", 1))
     assert sorted(statuses(result)) == ["added", "same", "same", "same"]

@@ -1,7 +1,7 @@
-"""What `archc diff` prints, against files of what it should.
+"""Golden tests of the output of `archc diff`.
 
-After a deliberate change, `ARCHC_UPDATE=1 pytest tests/difference/test_outputs.py` writes them;
-then read each of the differences.
+After a deliberate change, `ARCHC_UPDATE=1 pytest tests/difference/test_outputs.py` rewrites the
+golden files; then review their diff.
 """
 
 from __future__ import annotations

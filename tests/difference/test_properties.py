@@ -1,4 +1,4 @@
-"""What holds of the difference of any two networks."""
+"""Properties of the difference of any two networks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def inserted(data: st.DataObject, tree: Tree) -> tuple[Tree, int, bool]:
 
 
 def statuses(result: Difference) -> dict[str, int]:
-    """How many rows there are of each status but `same`."""
+    """The number of rows of each status except `same`."""
     counts: dict[str, int] = {}
     for pair in result.pairs:
         if pair.status != "same":
@@ -51,7 +51,7 @@ def test_one_layer_more_is_one_row(data: st.DataObject, tree: Tree) -> None:
     if shape_kept:
         assert statuses(result) == {"added": times}
     else:
-        # What follows takes another shape, and nobody has changed it.
+        # Downstream layers have another input shape, but are not changed.
         assert statuses(result).get("added") == times
         assert "removed" not in statuses(result)
         assert not any(pair.changes for pair in result.pairs)
@@ -114,7 +114,7 @@ def test_every_layer_has_one_row_in_order(one: Tree, two: Tree) -> None:
         )
         if pair.a is not None and pair.b is not None:
             assert pair.a.node.op.name == pair.b.node.op.name
-    # Where both have layers alone, those of A come first.
+    # In a gap of both, unpaired layers of A come first.
     for before, after in pairwise(result.pairs):
         assert (before.status, after.status) != ("added", "removed")
 
@@ -165,7 +165,7 @@ def effects_of(result: Difference) -> list[tuple[object, ...]]:
 
 
 def mirrored(result: Difference) -> list[tuple[object, ...]]:
-    """What the rows must be the other way round."""
+    """The expected rows in the opposite direction."""
     status = {"added": "removed", "removed": "added"}
     return [
         (

@@ -1,4 +1,4 @@
-"""Alignments of short sequences against all that there are."""
+"""Alignments of short sequences, compared with exhaustive search."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def rise(pairs: Pairs) -> bool:
 @settings(deadline=None)
 @given(VALUES, VALUES, SCORES, st.integers(1, 4))
 def test_best_pairs_are_the_best(a: list[int], b: list[int], scores: list[int], band: int) -> None:
-    """From a band of one diagonal beside the middle on: the middle alone may hold no way."""
+    """With bands from one diagonal beside the middle on: the middle alone may allow no path."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sequences, "FIRST_BAND", band)
         patched.setattr(sequences, "MOST_COMPARED", 36 * (band % 2))
-        for value in range(6):  # as of layers: none scores more than with its like
+        for value in range(6):  # as for layers: none scores more than with an equal one
             scores[7 * value] = 9
         pairs = best_pairs(a, b, lambda one, two: scores[6 * one + two])
     assert pairs is not None

@@ -57,7 +57,7 @@ def value_of(text: str) -> object:
 
 
 def outcome(text: str, names: Mapping[str, Any] = NAMES) -> object:
-    """The value, or the error in its place."""
+    """The value, or the error."""
     try:
         return evaluate(parse(text), names, INCOMING)
     except ExpressionError as error:
@@ -186,10 +186,10 @@ def test_every_function_is_documented_and_callable_with_its_fewest_arguments() -
         assert value_of(f"$({name}({arguments.get(name, '1')}))") is not None
 
 
-# Faults
+# Errors
 
 FAULTY = [
-    # text, the stretch at fault, its offset, message, hint (or part of it)
+    # text, the part with the error, its offset, message, hint (or part of it)
     ("$", "", 1, "expected a name or `(` right after `$`", "$name"),
     ("${width}", "{", 1, "expected a name or `(` right after `$`", "$name"),
     ("$ width", " ", 1, "expected a name or `(` right after `$`", "$name"),
@@ -481,7 +481,7 @@ PYTHON_OPERATORS: Mapping[type, str] = {
 
 
 def python_tree(text: str) -> Expression:
-    """The tree that Python's own parser makes of `$( ... )`, places included."""
+    """The tree that Python's own parser builds of `$( ... )`, offsets included."""
     return translated(ast.parse(text[1:], mode="eval").body)
 
 
@@ -526,7 +526,7 @@ def spaced(*parts: str | st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 def chain(
     operand: st.SearchStrategy[str], operators: tuple[str, ...], longest: int = 3
 ) -> st.SearchStrategy[str]:
-    """One operand or some, joined without brackets: which binds first is for the parser to say."""
+    """Operands joined without brackets: precedence is up to the parser."""
     joined = st.tuples(st.sampled_from(operators), operand).map(" ".join)
     return st.tuples(operand, st.lists(joined, max_size=longest - 1)).map(
         lambda parts: " ".join([parts[0], *parts[1]])
@@ -627,7 +627,7 @@ WORDS = st.one_of(
 
 
 def survives(text: str) -> None:
-    """Nothing but ExpressionError comes out, with a place inside the text and a short message."""
+    """The only exception is ExpressionError, located inside the text, with a short message."""
     value = outcome(text)
     if isinstance(value, ExpressionError):
         assert 0 <= value.offset <= len(text)

@@ -1,4 +1,4 @@
-"""The names that a spec may not give are those that would hide something in emitted source."""
+"""Invalid names in a spec are those that would shadow something in emitted source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_builtins_are_pythons() -> None:
     assert public <= names.BUILTINS
 
 
-# A framework is asked in a process of its own: the other tests need not load both.
+# Each framework is imported in a child process: the tests need not load both.
 _ASK = {
     "torch": "from torch import nn; names = set(dir(nn.Module())) | set(dir(nn.Sequential()))",
     "keras": "import keras; names = set(dir(keras.Model())) | set(dir(keras.layers.Layer()))",

@@ -1,4 +1,4 @@
-"""Reading spec files: YAML 1.2 values, their places, and every refusal."""
+"""Reading spec files: YAML 1.2 values, their spans, and every error."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def parsed(text: str) -> Value:
 
 
 def locations(text: str) -> list[tuple[str, int, int]]:
-    """Code, line and column of everything that is wrong with `text`."""
+    """Code, line and column of every error of `text`."""
     return [
         (diagnostic.code, diagnostic.span.line, diagnostic.span.column)
         for diagnostic in diagnostics_of(text)
@@ -57,7 +57,7 @@ def diagnostics_of(text: str) -> tuple[Diagnostic, ...]:
 
 
 def outcome(read: Callable[[Input], Value], data: Input) -> Value | SpecError:
-    """What `read` makes of `given`, or its refusal."""
+    """The result of `read`, or its error."""
     try:
         return read(data)
     except SpecError as error:
@@ -77,7 +77,7 @@ def span(span: Span) -> tuple[int, int, int, int]:
 
 
 def everything(value: Value) -> Iterator[object]:
-    """All that two equal readings have in common, in order."""
+    """Everything that must be equal in two readings, in order."""
     key = None if value.key_span is None else span(value.key_span)
     yield span(value.span), key, value.quoted
     if isinstance(value.data, dict):
@@ -185,7 +185,7 @@ def test_numbers_out_of_range(parser: str, text: str) -> None:
     assert len(diagnostic.message) < 120
 
 
-# Places
+# Spans
 
 
 def test_spans(parser: str) -> None:
@@ -369,7 +369,7 @@ def test_size() -> None:
     assert concise(caught.value.diagnostics[0]) == "spec.yaml:1:1: ARC003 larger than 1 MiB"
 
 
-# What YAML may hold
+# Allowed YAML
 
 
 @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ def test_size() -> None:
         ("<<: {a: 1}\n", [("ARC011", 1, 1)]),
         ("a: {b: {<<: 1}}\n", [("ARC011", 1, 9)]),
         ("1e999: x\n", [("ARC010", 1, 1), ("ARC011", 1, 1)]),
-        # All together
+        # Several errors
         (
             "a: &x 1\nb: *x\n2: !t 3\na: 1e999\n<<: .nan\n",
             [
@@ -654,7 +654,7 @@ def test_any_text_is_read_or_rejected_with_spans(tokens: list[str], start: str) 
                 <= len(diagnostic.span.source.line(diagnostic.span.line)) + 1
             )
             assert full(diagnostic).replace("\n", "").isprintable()
-    # PyYAML's two scanners differ in where they refuse tabs, never in what they read.
+    # PyYAML's two scanners differ in where they reject tabs, never in the values.
     values = [list(everything(result)) for result in readings if isinstance(result, Value)]
     assert len(values) < 2 or values[0] == values[1]
 
@@ -673,7 +673,7 @@ def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
 
 
 def cannot_read(path: str | Path, root: str | Path | None = None) -> str:
-    """The message of the one ARC001 that reading `path` gives."""
+    """The message of the single ARC001 of reading `path`."""
     with pytest.raises(SpecError) as caught:
         read_text(str(path), display="shown.yaml", root=None if root is None else str(root))
     (diagnostic,) = caught.value.diagnostics

@@ -1,4 +1,4 @@
-"""The shipped JSON Schema is what the op definitions give, and says what the language says."""
+"""The shipped JSON Schema is derived from the op definitions and agrees with the language."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 SCHEMA = json.loads(text())
 STEP = SCHEMA["definitions"]["step"]
 
-# The language's table of ops, less those that a later version brings.
+# The language's table of ops, without those of later versions.
 LANGUAGE_OPS = """
 conv depthwise_conv conv_transpose dense rbf max_pool avg_pool adaptive_avg_pool global_avg_pool
 global_max_pool batch_norm layer_norm group_norm local_response_norm relu relu6 leaky_relu prelu elu

@@ -1,4 +1,4 @@
-"""The LaTeX table: sound, escaped, and set by TeX where there is one."""
+"""The LaTeX table: valid, escaped, and compiled if TeX is installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archc.spec import read_source
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 NASTY = r"\input{/etc/passwd} $x$ & 100 % #1 a_b ~ ^ <b> | {} \"q\" `c` a--b 3 × 4 … ü"
-# What TeX reads as anything but itself, when no backslash stands before it.
+# Characters that are special in TeX without a backslash.
 ACTIVE = re.compile(r"(?<!\\)[$&#%_~^<>|\"`]")
 
 

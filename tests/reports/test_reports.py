@@ -1,4 +1,4 @@
-"""The reports: the same costs in every form."""
+"""The reports: the same costs in every format."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ PINNED = ("package.json", "package-lock.json")
 
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Path:
-    """The server's program."""
+    """The path of the server."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed: the language server is an npm package")
     digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
@@ -42,7 +42,7 @@ def server(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="session")
 def editor(server: Path) -> Iterator[Editor]:
-    """An editor that has the repository open."""
+    """An editor with the repository as its workspace."""
     opened = Editor(["node", str(server), "--stdio"], ROOT)
     yield opened
     opened.quit()

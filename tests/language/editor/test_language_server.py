@@ -1,4 +1,4 @@
-"""What people see in an editor: yaml-language-server as it is, with the schema a spec names."""
+"""Specs in an editor: yaml-language-server with the schema that a spec names."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ERRORS = ROOT / "tests" / "diagnostics" / "errors"
 MODELINE = "# yaml-language-server: $schema=../archc/language/schema/archc-1.json\n"
 NUMBERS = count()
 
-# For some of the specs that archc refuses, what it tells at the same places: line and column from
-# 1 as archc counts, and a word that the message must have. The files say what is wrong with them.
+# The expected diagnostics of some invalid specs, at the same locations as archc's: line and column
+# from 1, and a word that the message must contain.
 REFUSED = {
     "top_unknown_keys": [(3, 1, "tittle"), (5, 1, "layer"), (9, 1, "optimizer")],
     "top_version": [(1, 8, "1")],
@@ -41,7 +41,7 @@ REFUSED = {
 @pytest.fixture
 def write() -> Path:
     """The path of a spec that is in the editor alone; another one each time, because the server
-    clears a file's faults some time after it is closed."""
+    clears a file's diagnostics some time after it is closed."""
     return ROOT / "specs" / f"never_written_{next(NUMBERS)}.yaml"
 
 

@@ -136,7 +136,7 @@ layers:
   - dense: 5
     name: fc
 """
-"""Edges that no series-parallel structure has a place for, and repeats."""
+"""Edges that do not fit into a series-parallel structure, and repeats."""
 
 U_NET = """\
 archc: 1
@@ -230,7 +230,7 @@ outputs: [label, box]
 
 
 def deep(layers: int) -> str:
-    """A straight network of about as many layers, none of them equal to the one before."""
+    """A sequential network of about `count` layers, none of them equal to the previous one."""
     lines = ["archc: 1", "name: deep", "input: {channels: 8, height: 32, width: 32}", "layers:"]
     for number in range(layers // 3):
         lines.append(f"  - conv: {{filters: {8 + number % 7}, kernel_size: 3, padding: same}}")
@@ -239,5 +239,5 @@ def deep(layers: int) -> str:
 
 
 def costs(text: str) -> Costs:
-    """What a spec's text comes to."""
+    """The costed graph of a spec's text."""
     return read_source(SourceText("spec.yaml", text), ".", "spec.yaml").checked()

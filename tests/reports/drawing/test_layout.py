@@ -1,4 +1,4 @@
-"""Nothing in a drawing lies over anything else, and every line ends where it should."""
+"""Elements of a drawing do not overlap, and every line ends at its target."""
 
 from __future__ import annotations
 

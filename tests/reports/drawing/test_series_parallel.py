@@ -1,4 +1,4 @@
-"""What lies side by side, held against graphs whose structure is known."""
+"""Series-parallel decomposition, compared with graphs of known structure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def depth(series: Series) -> int:
     return 1 + max(map(depth, inner)) if inner else 0
 
 
-# A series is a list of stretches: True is a vertex, a list of series one in parallel with a merge.
+# A series is a list of parts: True is a vertex, a list of series is parallel with a merge.
 serieses = st.recursive(
     st.lists(st.just(True), max_size=3),
     lambda inner: st.lists(
@@ -127,7 +127,7 @@ def test_edges_that_cross_are_left_to_the_caller() -> None:
 
 
 def test_branches_stand_right_below_their_fork() -> None:
-    # 1 leads to 3 too, which stands between it and what merges in 5.
+    # 1 also leads to 3, which is between it and the merge 5.
     structure = decompose([[], [0], [0], [0, 1], [1], [4, 1], [2, 3, 5]], 9)
     (split,) = structure.parts
     assert isinstance(split, Parallel)
@@ -143,11 +143,11 @@ def test_branches_come_in_the_order_of_the_merge() -> None:
 def test_time_grows_with_the_graph_alone() -> None:
     def chains(size: int) -> Iterator[list[list[int]]]:
         yield [[], *([number] for number in range(size))]
-        # Each merges with the first, with the one before the last, and with its mirror image.
+        # Each merges with the first one, with the second to last one, and with its mirror image.
         yield [[], [0], *([number - 1, 0] for number in range(2, size))]
         yield [[], [0], *([number - 1, number - 2] for number in range(2, size))]
         half = size // 2
-        # All of the second half would go around the first one, but for an edge to the end.
+        # Without an edge to the end, the second half would be parallel to the first one.
         row = [[number - 1] for number in range(1, half)]
         yield [[], *row, *([number - 1, 1] for number in range(half, size)), [size - 1, 2]]
         yield [[], *([n - 1] if n <= half else [n - 1, size - n] for n in range(1, size))]

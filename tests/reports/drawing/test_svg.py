@@ -1,4 +1,4 @@
-"""The drawing as a file: sound, escaped, the same bytes everywhere."""
+"""The drawing as a file: valid, escaped, deterministic."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_op_is_in_the_drawing(name: str) -> None:
     titles = {title.partition(":")[0] for title in texts(root, "title")[1:]}
     paths = {node.path for node in network.costs.graph.nodes}
     assert titles <= paths
-    if "resnet50" not in name:  # its repeats stand for others
+    if "resnet50" not in name:  # repeats are drawn once
         assert titles == paths
     assert root.attrib["role"] == "img"
     assert texts(root, "title")[0] == network.costs.graph.about.title
@@ -72,7 +72,7 @@ def test_hostile_text_is_text() -> None:
     root = parsed(svg.document(costs(spec)))
     assert texts(root, "title")[0] == NASTY
     assert not list(root.iter(f"{SVG}script"))
-    # It is on the drawing too, over as many lines as it takes.
+    # It is also in the drawing, wrapped.
     assert "<script>alert(1)</script>" in " ".join(texts(root))
 
 

@@ -1,4 +1,4 @@
-"""What is drawn of a network: every edge once, repeats as one, ops where they stand."""
+"""The structure of a drawing: every edge once, repeats collapsed, ops in their frames."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def repeats(graph: Graph) -> list[tuple[str, int]]:
 
 
 def test_equal_blocks_in_a_row_are_one() -> None:
-    # The first of each layer of ResNet-50 is another one; layers 1 and 4 have two equal ones.
+    # The first block of each stage of ResNet-50 differs; stages 1 and 4 have two equal ones.
     expected = [("layer2.bottleneck_2", 3), ("layer3.bottleneck_2", 5)]
     assert repeats(shipped("resnet50").costs.graph) == expected
 
@@ -194,7 +194,7 @@ def test_what_dresses_an_op_is_in_its_box() -> None:
     assert labels[:4] == ["input", "conv", "conv", "conv"]
     assert "conv batch_norm" in labels
     assert "add relu" in labels
-    # What two ops take is a box of its own.
+    # An op with two consumers has its own box.
     assert all(len({node.output.sizes for node in stack.nodes}) == 1 for stack in stacks)
 
 

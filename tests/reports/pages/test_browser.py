@@ -1,4 +1,4 @@
-"""Pages in a browser: what one sees, clicks and types."""
+"""Pages in a browser: rendering and interaction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.reports.pages.conftest import Open
 CLASSIC = ("lenet5", "lenet5_1998", "alexnet", "vgg16", "resnet50")
 DRAWN = {"inception": INCEPTION, "crossed": CROSSED, "u_net": U_NET, "two_two": TWO_TWO}
 
-# Pairs of areas that lie over each other, and ops whose text is wider than they are.
+# Overlapping areas, and ops whose text does not fit.
 FAULTS = """() => {
   const select = (selector) => [...document.querySelectorAll(selector)]
     .filter((element) => element.offsetParent !== null);
@@ -109,7 +109,7 @@ def test_the_graph_is_moved_through_by_keys(show: Open) -> None:
         )
         return actual
 
-    # All of the graph is one stop of the tab key.
+    # The graph is a single tab stop.
     assert page.locator('[role="tree"] [tabindex="0"]').count() == 1
     page.locator('[role="tree"] [tabindex="0"]').focus()
     assert focused() == "input"
@@ -181,7 +181,7 @@ def test_graph_and_table_point_at_each_other(show: Open) -> None:
     page.locator("#op-1").hover()
     assert lit(page) == ["op-1", "row-1"]
     page.locator("#row-5 td").first.hover()
-    # What is folded away is shown by the frame around it.
+    # A folded item is represented by its frame.
     assert lit(page)[-1] == "row-5"
     frame = page.locator(".frame.lit")
     expect(frame).to_have_attribute("aria-label", "bottleneck_1, 75,008 parameters")
@@ -200,7 +200,7 @@ def test_a_layer_leads_to_its_line_of_the_spec(show: Open) -> None:
     line = page.locator(".line.lit")
     expect(line).to_be_in_viewport()
     assert line.inner_text().strip() == "- conv:"
-    # It is vgg16.yaml's, which vgg19.yaml extends.
+    # It is in vgg16.yaml, which vgg19.yaml extends.
     assert line.get_attribute("id").startswith("spec-1-")  # type: ignore[union-attr]
     heads = page.locator("#panel-spec h2").all_inner_texts()
     assert heads == ["specs/vgg19.yaml", "specs/vgg16.yaml"]
@@ -236,7 +236,7 @@ def test_edges_that_skip_are_led_along_lanes(show: Open) -> None:
             .map((path) => [path.getPointAtLength(0).x, right]);
         }"""
     )
-    # The one from within the section now begins at its frame.
+    # The edge from inside the section now begins at its frame.
     assert sum(abs(x - right) < 1 for x, right in ends) == 1
     lanes = page.evaluate(
         """() => [...document.querySelectorAll("#skips path:not(.head)")]
@@ -279,7 +279,7 @@ def test_light_and_dark(show: Open) -> None:
 
 
 def test_text_is_read_easily(show: Open) -> None:
-    """WCAG's contrast of 4.5 to 1 between the text of ops and their ground, light and dark."""
+    """WCAG contrast of 4.5 to 1 between the text of ops and their background, light and dark."""
     page = show(spec_of(CROSSED))
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
@@ -330,11 +330,11 @@ def test_paper_cuts_no_branches_and_has_all_lines(show: Open) -> None:
         assert actual
         return set(actual)
 
-    # Chromium lays what follows over branches that it cuts.
+    # Chromium draws following elements over branches that it cuts.
     assert styles(".parallel, .frame:has(> .body > .series > .parallel)", "breakInside") == {
         "avoid"
     }
-    # A line is a background, which printers leave out.
+    # A line is a background, which is not printed.
     assert styles(".flow", "printColorAdjust") == {"exact"}
     assert len(styles("tbody td, tbody th", "fontSize")) == 1
 

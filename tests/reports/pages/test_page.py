@@ -1,4 +1,4 @@
-"""Pages as text: one file, a strict policy, all text escaped, the same bytes everywhere."""
+"""Pages as text: a single file, a strict policy, escaped text, deterministic."""
 
 from __future__ import annotations
 

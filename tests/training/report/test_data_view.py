@@ -1,4 +1,4 @@
-"""`archc data view`: data of every kind shown and counted, faults told as training tells them."""
+"""`archc data view`: all kinds of data, and the same errors as in training."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_every_kind_is_read_alike(
         outputs[name] = out.replace(", uint8", "")
         assert "60 images, 28 \u00d7 28 \u00d7 1" in out
     assert outputs["folder"].splitlines()[-11:] == outputs["plain.csv"].splitlines()[-11:]
-    del outputs["folder"]  # its images stand in the order of their names
+    del outputs["folder"]  # its images are ordered by name
     assert len(set(outputs.values())) == 1
 
 
@@ -132,7 +132,7 @@ def test_colour_and_vectors(tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_images_of_several_sizes(tmp_path: Path, capsys: Capture) -> None:
-    """Training resizes them; here they are shown as they are, and those shown alone are read."""
+    """Training resizes them; here they keep their size, and only the selected ones are read."""
     for number, name in enumerate(["cat", "dog"]):
         (tmp_path / name).mkdir()
         for index in range(3):
@@ -150,7 +150,7 @@ def test_images_of_several_sizes(tmp_path: Path, capsys: Capture) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Which images are shown.
+# Sampling.
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.integers(1, 70), st.integers(0, 9))
@@ -305,7 +305,7 @@ def test_when_there_is_colour(variables: dict[str, str], colored: bool) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Faults.
+# Errors.
 
 
 def test_names_are_harmless_in_a_terminal(tmp_path: Path, capsys: Capture) -> None:
@@ -412,7 +412,7 @@ def test_what_is_not_installed(
 
 @pytest.mark.parametrize("name", ["data.csv", "data.csv.gz", "data.npz", "train-images-idx3-ubyte"])
 def test_a_pipe_is_rejected(name: str, tmp_path: Path, capsys: Capture) -> None:
-    """Opened, it would wait for somebody to write."""
+    """Opening it would block until somebody writes."""
     os.mkfifo(tmp_path / name)
     code, out, err = run(capsys, str(tmp_path / name))
     assert (code, out, "is not a file" in err) == (1, "", True)

@@ -1,4 +1,4 @@
-"""What is drawn of a run: right, whole or not there, and harmless whatever the run's files hold."""
+"""Reports of runs: correct, written completely or not at all, and safe for any content of files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ HOSTILE = (
 
 
 class Example:
-    """A run's folder with files as a training script writes them."""
+    """A run's folder with files like those of a training script."""
 
     def __init__(self, folder: Path, classes: int = 3, names: list[str] | None = None) -> None:
         self.folder = folder
@@ -108,7 +108,7 @@ def example(tmp_path: Path) -> Example:
 
 
 class Page(HTMLParser):
-    """What a page is made of."""
+    """The elements of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ def reading_by(metric: str) -> ModuleType:
 def test_the_best_epoch_is_that_of_training(
     values: list[float | None], metric: str, validated: bool
 ) -> None:
-    """By the rule of the scripts themselves."""
+    """By the rule of the scripts."""
     reading = reading_by(metric)
     best = reading.BestEpoch()
     epochs = []
@@ -429,7 +429,7 @@ def test_without_images_held_out_there_is_less(example: Example) -> None:
     run = example.write(validated=False)
     drawn = draw(run)
     assert [path.name for path in drawn] == ["curves.svg", "report.html"]
-    # What an earlier drawing had left would tell of another run.
+    # Files of an earlier report would belong to another run.
     assert not (run / "confusion.svg").exists()
     assert not (run / "mistakes.png").exists()
     texts = page_of(run).texts
@@ -478,7 +478,7 @@ def test_probabilities_that_are_none(example: Example) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Files that are not as a run leaves them.
+# Invalid files.
 
 
 def _array(name: str, array: Any) -> Callable[[Example], None]:
@@ -490,7 +490,7 @@ def _text(name: str, content: bytes) -> Callable[[Path], object]:
 
 
 class Trap:
-    """What runs when it is unpickled."""
+    """Code that runs when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, tuple[str, str]]:
         return os.system, ("touch sprung", "")
@@ -506,7 +506,7 @@ def _pickled(run: Path) -> None:
 
 
 def _huge(run: Path) -> None:
-    """An array's head that tells of a terabyte."""
+    """An array whose header claims a terabyte."""
     head = b"{'descr': '<i8', 'fortran_order': False, 'shape': (137438953472,), }"
     head += b" " * (117 - len(head)) + b"\n"
     content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + b"\0" * 80
@@ -652,7 +652,7 @@ def test_what_is_no_figure_of_an_epoch_is_left_out(example: Example) -> None:
 
 
 def test_all_files_or_none(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is full at any of them."""
+    """The disk is full at any of the files."""
     run = example.write()
     draw(run)
     before = {path.name: path.read_bytes() for path in run.iterdir()}
