@@ -159,9 +159,9 @@ class _Expansion:
 
     def check_first_step(self, inputs: tuple[int, ...]) -> None:
         layers = self.document.layers
-        if len(inputs) > 1 and layers and layers[0].sources is None:
-            if isinstance(layers[0], InvalidStep):
-                return
+        if len(inputs) < 2 or not layers or isinstance(layers[0], InvalidStep):
+            return
+        if layers[0].sources is None:
             names = ", ".join(self.document.inputs)
             self.error(
                 "ARC407",
@@ -295,9 +295,9 @@ class _Expansion:
             for name, _, _ in expressions.references(expression)
             if name in params and names[name] is self.params[name]
         )
+        values = {name: format_value(self.params[name]) for name in used}
         return tuple(
-            Note(f"`{name}` is {format_value(self.params[name])}", params[name].span)
-            for name in used
+            Note(f"`{name}` is {text}", params[name].span) for name, text in values.items()
         )
 
     def merge(self, step: MergeStep, current: int, scope: Scope, names: Environment) -> int:
