@@ -296,9 +296,7 @@ class _Expansion:
             if name in params and names[name] is self.params[name]
         )
         values = {name: format_value(self.params[name]) for name in used}
-        return tuple(
-            Note(f"`{name}` is {text}", params[name].span) for name, text in values.items()
-        )
+        return tuple(Note(f"`{name}` is {values[name]}", params[name].span) for name in used)
 
     def merge(self, step: MergeStep, current: int, scope: Scope, names: Environment) -> int:
         if not step.branches:
