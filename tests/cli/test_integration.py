@@ -145,7 +145,7 @@ def test_install_puts_archc_on_the_path(repository: Repository) -> None:
 def test_validate_reports_errors_at_their_lines(repository: Repository) -> None:
     assert repository.step("validate").returncode == 0
     repository.write(
-        "deep/invalid", "archc: 1\nname: broken\ninput: {features: 4}\nlayers: [dens]\n"
+        "deep/invalid", "archc: 1\nname: invalid\ninput: {features: 4}\nlayers: [dens]\n"
     )
     done = repository.step("validate")
     assert done.returncode == 1
@@ -340,7 +340,7 @@ def test_hooks_are_complete() -> None:
 
 def test_the_hook_validates_what_changed(repository: Repository) -> None:
     assert hook(repository, "archc-validate", "specs/small.yaml", "README.md").returncode == 0
-    repository.write("invalid", "archc: 1\nname: broken\ninput: {features: 4}\nlayers: [dens]\n")
+    repository.write("invalid", "archc: 1\nname: invalid\ninput: {features: 4}\nlayers: [dens]\n")
     done = hook(repository, "archc-validate", "specs/small.yaml", "specs/invalid.yaml")
     assert done.returncode == 1
     assert done.stdout.startswith("specs/invalid.yaml:4:10: ARC")

@@ -100,7 +100,7 @@ def test_figures_are_those_of_the_report(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_invalid_spec_is_listed_with_its_errors(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "specs" / "0.yaml").write_text("archc: 1\nname: broken\nlayer: []\nlayers: [rel]\n")
+    (folder / "specs" / "0.yaml").write_text("archc: 1\nname: invalid\nlayer: []\nlayers: [rel]\n")
     (folder / "specs" / "1.yaml").write_bytes(b"\xff\x00")
     assert cli.main(["list", "--sort", "params"]) == 1
     lines = capsys.readouterr().out.splitlines()

@@ -161,7 +161,7 @@ def test_wrong_usage(
 
 
 def test_a_invalid_spec_is_not_copied(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "specs/invalid.yaml").write_text("archc: 1\nname: broken\nlayers: [rel]\n")
+    (project / "specs/invalid.yaml").write_text("archc: 1\nname: invalid\nlayers: [rel]\n")
     assert cli.main(["new", "mine", "--like", "invalid"]) == 1
     assert "specs/invalid.yaml:3" in capsys.readouterr().err
     assert not (project / "specs/mine.yaml").exists()

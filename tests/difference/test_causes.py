@@ -81,7 +81,7 @@ def test_layers_that_pass_a_width_on_are_looked_through() -> None:
     assert causes(result, "dense_1") == [("filters", "conv_1", 2560)]
 
 
-def test_a_layer_in_place_of_another() -> None:
+def test_a_replaced_layer() -> None:
     pooled = STEPS.replace("max_pool: {kernel_size: 2}", "avg_pool: {kernel_size: 4}")
     result = compared(STEPS, pooled)
     assert causes(result, "dense_1") == [("replaced layers", None, (512 - 2048) * 10)]

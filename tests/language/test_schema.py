@@ -83,7 +83,7 @@ def _spec(step: object) -> dict[str, object]:
     }
 
 
-FAULTS: list[tuple[object, list[object]]] = [
+INVALID_DOCUMENTS: list[tuple[object, list[object]]] = [
     ({"conv": {"filters": 0, "kernel_size": 3}}, ["layers", 0, "conv", "filters"]),
     ({"conv": {"filters": 8, "kernel_size": [3, "x"]}}, ["layers", 0, "conv", "kernel_size"]),
     ({"conv": {"filters": 8}}, ["layers", 0, "conv"]),
@@ -99,7 +99,9 @@ FAULTS: list[tuple[object, list[object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("step", "path"), FAULTS, ids=lambda value: json.dumps(value)[:40])
+@pytest.mark.parametrize(
+    ("step", "path"), INVALID_DOCUMENTS, ids=lambda value: json.dumps(value)[:40]
+)
 def test_a_error_lands_at_its_value_once(step: object, path: list[object]) -> None:
     fast = list(jsonschema_rs.Draft7Validator(SCHEMA).iter_errors(_spec(step)))
     slow = list(jsonschema.Draft7Validator(SCHEMA).iter_errors(_spec(step)))

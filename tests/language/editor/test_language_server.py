@@ -19,7 +19,7 @@ NUMBERS = count()
 
 # The expected diagnostics of some invalid specs, at the same locations as archc's: line and column
 # from 1, and a word that the message must contain.
-REFUSED = {
+INVALID_SPECS = {
     "top_unknown_keys": [(3, 1, "tittle"), (5, 1, "layer"), (9, 1, "optimizer")],
     "top_version": [(1, 8, "1")],
     "field_missing": [
@@ -50,7 +50,7 @@ def test_no_error_is_printed_in_a_shipped_spec(editor: Editor, spec: Path) -> No
     assert editor.open(spec) == []
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", INVALID_SPECS)
 def test_errors_are_printed_where_they_are(editor: Editor, write: Path, name: str) -> None:
     # The modeline shifts every line by one, as counting from 0 shifts it back.
     diagnostics = editor.open(
@@ -61,7 +61,7 @@ def test_errors_are_printed_where_they_are(editor: Editor, write: Path, name: st
         for item in diagnostics
         for start in [item["range"]["start"]]
     ]
-    expected = REFUSED[name]
+    expected = INVALID_SPECS[name]
     assert len(locations) == len(expected)
     for line, column, word in expected:
         assert any(

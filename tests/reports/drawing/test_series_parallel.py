@@ -68,7 +68,7 @@ def built(series: list, source: int, inputs: list[list[int]]) -> tuple[Series, i
 
 @settings(deadline=None, max_examples=300)
 @given(serieses)
-def test_a_series_parallel_graph_is_found_again(series: list) -> None:
+def test_a_series_parallel_graph_is_reconstructed(series: list) -> None:
     inputs: list[list[int]] = [[]]
     expected, end = built(series, 0, inputs)
     inputs.append([end])

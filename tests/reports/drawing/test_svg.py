@@ -38,8 +38,8 @@ def test_every_op_is_in_the_drawing(name: str) -> None:
         assert titles == paths
     assert root.attrib["role"] == "img"
     assert texts(root, "title")[0] == network.costs.graph.about.title
-    (told_all,) = texts(root, "desc")
-    assert f"parameters: {network.costs.totals.params:,}; " in told_all
+    (description,) = texts(root, "desc")
+    assert f"parameters: {network.costs.totals.params:,}; " in description
     width, height = (float(root.attrib[side]) for side in ("width", "height"))
     assert root.attrib["viewBox"] == f"0 0 {root.attrib['width']} {root.attrib['height']}"
     for element in root.iter(f"{SVG}rect"):

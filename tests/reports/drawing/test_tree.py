@@ -198,7 +198,7 @@ def test_what_dresses_an_op_is_in_its_box() -> None:
     assert all(len({node.output.sizes for node in stack.nodes}) == 1 for stack in stacks)
 
 
-def test_what_is_taken_elsewhere_too_has_its_own_box() -> None:
+def test_an_op_with_several_consumers_has_its_own_box() -> None:
     text = (
         "archc: 1\nname: apart\ninput: {features: 4}\nlayers:\n"
         "  - {dense: 4, name: a}\n  - relu\n  - {add: [], from: [a, relu_1]}\n"
@@ -208,7 +208,7 @@ def test_what_is_taken_elsewhere_too_has_its_own_box() -> None:
     assert [len(stack.nodes) for stack in stacks] == [1, 1, 1, 1]
 
 
-def test_skips_are_what_no_structure_has_a_place_for() -> None:
+def test_skips_are_the_remaining_edges() -> None:
     graph = costs(CROSSED).graph
     paths = {node.index: node.path for node in graph.nodes}
     skips = {(paths[s], getattr(t, "path", "")) for s, t in drawing(graph).skips}

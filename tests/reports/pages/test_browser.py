@@ -19,7 +19,7 @@ CLASSIC = ("lenet5", "lenet5_1998", "alexnet", "vgg16", "resnet50")
 DRAWN = {"inception": INCEPTION, "crossed": CROSSED, "u_net": U_NET, "two_two": TWO_TWO}
 
 # Overlapping areas, and ops whose text does not fit.
-FAULTS = """() => {
+OVERLAPS = """() => {
   const select = (selector) => [...document.querySelectorAll(selector)]
     .filter((element) => element.offsetParent !== null);
   const boxes = select(".box, .frame > .head, .flow > span").map((element) => {
@@ -68,9 +68,9 @@ def lit(page: Page) -> list[str]:
 @pytest.mark.parametrize("name", CLASSIC)
 def test_nothing_overlaps_in_the_page_of_a_classic_network(show: Open, name: str) -> None:
     page = show(shipped_spec(name))
-    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(OVERLAPS) == []
     page.get_by_role("button", name="Open all").click()
-    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(OVERLAPS) == []
     layers = shipped(name).costs.layers
     assert column(page, 0) == [layer.node.path for layer in layers]
     assert column(page, 3) == [f"{layer.params:,}" for layer in layers]
@@ -79,9 +79,9 @@ def test_nothing_overlaps_in_the_page_of_a_classic_network(show: Open, name: str
 @pytest.mark.parametrize("text", DRAWN.values(), ids=DRAWN)
 def test_nothing_overlaps_in_a_page(show: Open, text: str) -> None:
     page = show(spec_of(text))
-    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(OVERLAPS) == []
     page.get_by_role("button", name="Open all").click()
-    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(OVERLAPS) == []
 
 
 def test_frames_open_and_fold_by_click(show: Open) -> None:
