@@ -23,8 +23,8 @@ __all__ = ["SpecError", "__version__", "diff", "load"]
 def load(path: str, /, **params: object) -> Network:
     """Read a spec file (`-`: standard input) with values for some of its parameters.
 
-    Raises SpecError with every fault found. With values from outside, what the spec expects of
-    the network is not checked.
+    Raises SpecError with all diagnostics. With values for parameters, the spec's expectations are
+    not checked.
     """
     from archc import api
 
@@ -32,7 +32,7 @@ def load(path: str, /, **params: object) -> Network:
 
 
 def diff(a: Network, b: Network) -> Difference:
-    """The difference of two networks, layer by layer; its `report()` tells it as data."""
+    """The difference of two networks, layer by layer; `report()` gives it as JSON types."""
     from archc.difference import difference
 
     return difference(a.costs, b.costs)

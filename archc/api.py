@@ -1,6 +1,6 @@
-"""Networks for Python programs; the command line is a thin layer over them.
+"""The Python API; the command line is a thin layer over it.
 
-Code: ARC412 a parameter's value of a kind that no parameter holds.
+Code: ARC412 an invalid value of a parameter.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Network(network.Network):
-    """A spec under values for its parameters, with the graph and costs that it comes to."""
+    """A spec with values of its parameters, and the resulting graph with its costs."""
 
     def __init__(self, spec: Spec, costs: Costs) -> None:
         super().__init__(costs, spec.build)
@@ -34,14 +34,14 @@ class Network(network.Network):
         return f"<Network {self.spec.document.name}: {totals.params:,} parameters>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the drawing and the table of layers."""
+        """The HTML for notebooks: the drawing and the table of layers."""
         from archc.reports import notebook, svg
 
         return notebook.fragment(self.costs, svg.report(self.costs))
 
     def report(self, batch: int | None = None) -> Report:
-        """What `archc report --format json` tells, as a mapping; with `batch`, the bytes of memory
-        it takes."""
+        """The report of `archc report --format json`, as a mapping; with `batch`, including the
+        memory of a batch."""
         from archc.reports import json
         from archc.reports.notebook import Report
 
@@ -51,45 +51,46 @@ class Network(network.Network):
     def emit(self, backend: str) -> str:
         """The source of the emitted module, as `archc build` writes it.
 
-        Raises SpecError for what the backend cannot compute, ValueError for an unknown backend.
+        Raises SpecError for a step that the backend does not support, ValueError for an unknown
+        backend.
         """
         if backend not in backends.names():
             known = ", ".join(backends.names())
-            raise ValueError(f"unknown backend {backend!r}; archc emits {known}")
+            raise ValueError(f"unknown backend {backend!r}; known: {known}")
         return self.compiled(backend).source
 
     def compiled(self, backend: str) -> Emitted:
-        """What a backend makes of the network, the same for each call. Raises SpecError for what
-        the backend cannot compute, KeyError for an unknown backend."""
+        """The network as a backend emits it, compiled once. Raises SpecError for a step that the
+        backend does not support, KeyError for an unknown backend."""
         if backend not in self._emitted:
             self._emitted[backend] = backends.compile_network(backend, self)
         return self._emitted[backend]
 
 
 def load(path: str, params: Mapping[str, object]) -> Network:
-    """Read a spec file, check it, and cost its network. Raises SpecError."""
+    """Read a spec file, check it, and infer the costs of its network. Raises SpecError."""
     overrides = {name: parameter(name, value) for name, value in params.items()}
     spec = read_spec(path)
     return Network(spec, spec.checked(overrides))
 
 
 def parameter(name: str, value: object, span: Span | None = None) -> object:
-    """A parameter's value from outside, tuples as lists. Raises SpecError (ARC412) for anything
-    but a number, boolean, string, list, or list of lists of these, at `place` where it has one."""
-    fault = _fault(value, 2)
-    if fault is None:
+    """A parameter's value from outside, tuples as lists. Raises SpecError (ARC412), located at
+    `span`, for anything but a number, boolean, string, list, or list of lists of these."""
+    reason = _invalid_reason(value, 2)
+    if reason is None:
         return _as_list(value)
     if span is None:
         span = Span(SourceText(f"parameter {name}", ""), 1, 1, 1, 1)
     hint = "a number, true or false, text, a list, or a list of lists"
-    raise SpecError([Diagnostic("ARC412", f"`{name}` cannot be {fault}", span, hint)])
+    raise SpecError([Diagnostic("ARC412", f"`{name}` cannot be {reason}", span, hint)])
 
 
-def _fault(value: object, depth: int) -> str | None:
+def _invalid_reason(value: object, depth: int) -> str | None:
     if isinstance(value, list | tuple):
         if not depth:
             return "a list of lists of lists"
-        return next(filter(None, (_fault(item, depth - 1) for item in value)), None)
+        return next(filter(None, (_invalid_reason(item, depth - 1) for item in value)), None)
     if isinstance(value, str):
         return "an expression" if value.startswith("$") else None
     if isinstance(value, float):

@@ -1,7 +1,6 @@
 """From a file to a costed graph: reading, `extends`, validation, expansion, expectations.
 
-Codes: ARC411 an override of no parameter, ARC111 a
-network too large to count.
+Codes: ARC411 an unknown parameter, ARC111 a network that is too large.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
 
 
 class Spec(NamedTuple):
-    """A spec that has been read and checked; `build` gives its costed graph. `merged` is what it
-    says with what it extends, `texts` are those of all these files."""
+    """A spec that has been read and validated; `build` gives its costed graph. `merged` is its
+    content merged with its parents, `texts` are those of all these files."""
 
     document: Document
     source: str
@@ -47,16 +46,16 @@ class Spec(NamedTuple):
     merged: Value
 
     def build(self, overrides: Mapping[str, object] = NO_OVERRIDES) -> Costs:
-        """The graph under values for some parameters, with its costs. Raises SpecError."""
+        """The graph with its costs, with some parameters overridden. Raises SpecError."""
         unknown = [name for name in overrides if name not in self.document.params]
         if unknown:
             raise SpecError(self._no_parameter(name) for name in unknown)
         document = self.document
-        params, found = evaluate_params(document, overrides)
-        recipe, faults = typed_training(document, params)
-        found += faults
-        if found:
-            raise SpecError([*found, *find_errors(document, params)])
+        params, diagnostics = evaluate_params(document, overrides)
+        recipe, recipe_diagnostics = typed_training(document, params)
+        diagnostics += recipe_diagnostics
+        if diagnostics:
+            raise SpecError([*diagnostics, *find_errors(document, params)])
         about = About(
             name=document.name,
             class_name=document.class_name,
@@ -74,12 +73,12 @@ class Spec(NamedTuple):
         return costs
 
     def checked(self, overrides: Mapping[str, object] = NO_OVERRIDES) -> Costs:
-        """`build`; what the spec expects holds as well, and its recipe fits. Raises SpecError."""
+        """`build`, then check expectations and the training recipe. Raises SpecError."""
         costs = self.build(overrides)
-        misses = check_expectations(costs)
-        misses += check_training(costs, self.document.training)
-        if misses:
-            raise SpecError(misses)
+        diagnostics = check_expectations(costs)
+        diagnostics += check_training(costs, self.document.training)
+        if diagnostics:
+            raise SpecError(diagnostics)
         return costs
 
     def _no_parameter(self, name: str) -> Diagnostic:
@@ -92,10 +91,10 @@ class Spec(NamedTuple):
     def _check_size(self, costs: Costs) -> None:
         for layer in costs.layers:
             if max(layer.params, layer.macs) > LARGEST:
-                message = f"`{layer.node.path}` takes more than 2^53 parameters or operations"
+                message = f"`{layer.node.path}` needs more than 2^53 parameters or operations"
                 raise SpecError([Diagnostic("ARC111", message, layer.node.origin.span)])
         if max(costs.totals) > LARGEST:
-            message = "the network takes more than 2^53 parameters or operations"
+            message = "the network needs more than 2^53 parameters or operations"
             raise SpecError([Diagnostic("ARC111", message, self.document.span)])
 
 
@@ -109,9 +108,9 @@ def read_spec(path: str) -> Spec:
 
 
 def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK) -> Spec:
-    """Check a spec's text; what it extends is looked for beside `real`, inside `root`."""
+    """Read and validate a spec's text; parents are resolved relative to `real`, inside `root`."""
     findings = Findings([], set(), {})
-    found, invalid, misspelt = findings
+    diagnostics, invalid, misspelt = findings
     texts = []
     merged: Value | None = None
     chain = [real]
@@ -120,9 +119,9 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
         try:
             value = parse(source)
         except SpecError as error:
-            raise SpecError([*found, *error.diagnostics]) from None
+            raise SpecError([*diagnostics, *error.diagnostics]) from None
         checked = validate(value)
-        found += checked.found
+        diagnostics += checked.diagnostics
         invalid |= checked.invalid
         misspelt |= checked.misspelt
         if merged is None:
@@ -135,21 +134,21 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
         if extends is None:
             break
         if extends in invalid:
-            raise SpecError(found)
+            raise SpecError(diagnostics)
         try:
             source, following = follow(extends, root, chain, files)
         except SpecError as error:
-            raise SpecError([*found, *error.diagnostics]) from None
+            raise SpecError([*diagnostics, *error.diagnostics]) from None
         chain.append(following)
-    document, faults = read_document(merged, findings)
-    found += faults
+    document, further = read_document(merged, findings)
+    diagnostics += further
     if document is None:
-        raise SpecError(found)
-    if found:
-        # Carried out as far as it can be, so that one run tells every fault.
-        params, faults = evaluate_params(document, NO_OVERRIDES)
-        faults += typed_training(document, params)[1]
-        raise SpecError([*found, *faults, *find_errors(document, params)])
+        raise SpecError(diagnostics)
+    if diagnostics:
+        # Expanded as far as possible, so that one run reports every error.
+        params, further = evaluate_params(document, NO_OVERRIDES)
+        further += typed_training(document, params)[1]
+        raise SpecError([*diagnostics, *further, *find_errors(document, params)])
     name = os.path.relpath(real, root).replace(os.sep, "/")
     if os.path.basename(root) == ROOT:
         name = f"{ROOT}/{name}"

@@ -1,4 +1,4 @@
-"""`archc build`: the emitted modules and the reports of specs, all of them written or none."""
+"""`archc build`: writes the emitted modules and the reports of specs, all of them or none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.cli.options import read_settings, set_option, warn_unchecked
 from archc.diagnostics import Diagnostic, SpecError, formats
 from archc.files import OutputError, differences, digest, foreign_files, read, write_files
 from archc.reports import json, markdown, svg
@@ -32,14 +32,14 @@ from archc.reports import json, markdown, svg
     metavar="FOLDER",
     default="generated",
     show_default=True,
-    help="Where to write: BACKEND/NAME.py, reports/NAME.json, .md and .svg.",
+    help="Output folder: BACKEND/NAME.py, reports/NAME.json, .md and .svg.",
 )
 @set_option
-@click.option("--training", is_flag=True, help="Also write NAME_train.py, by the spec's recipe.")
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where files differ.")
-@click.option("--stdout", is_flag=True, help="Print the one emitted module instead of writing.")
-@click.option("--force", is_flag=True, help="Overwrite edited files and those of others.")
-@click.option("-w", "--watch", is_flag=True, help="Build again whenever a spec changes.")
+@click.option("--training", is_flag=True, help="Also write NAME_train.py, with the spec's recipe.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if files differ.")
+@click.option("--stdout", is_flag=True, help="Print the emitted module instead of writing it.")
+@click.option("--force", is_flag=True, help="Overwrite edited files and files of others.")
+@click.option("-w", "--watch", is_flag=True, help="Rebuild whenever a spec changes.")
 def command(
     specs: tuple[str, ...],
     backend: str,
@@ -53,10 +53,10 @@ def command(
 ) -> int:
     """All specs are checked before anything is written."""
     if stdout and (check or training or backend == "all" or len(specs) != 1):
-        only = "--stdout takes one SPEC and one --backend, and no --check or --training"
-        raise click.UsageError(only)
+        conflict = "--stdout needs one SPEC and one --backend, without --check or --training"
+        raise click.UsageError(conflict)
     if watch and (check or stdout or "-" in specs):
-        raise click.UsageError("--watch takes files, and no --check or --stdout")
+        raise click.UsageError("--watch needs files, without --check or --stdout")
     names = list(backends.names()) if backend == "all" else [backend]
     if training and not _is_trainable(names):
         raise click.UsageError(f"the {backend} backend trains no networks")
@@ -82,7 +82,7 @@ def _is_trainable(names: Sequence[str]) -> bool:
 
 
 class Request(NamedTuple):
-    """What is built of each spec."""
+    """The backends, parameters and extra files of a build."""
 
     backends: list[str]
     overrides: Mapping[str, object]
@@ -107,8 +107,8 @@ def _build(specs: Sequence[str], request: Request, folder: str, force: bool) -> 
 
 
 def _outputs(specs: Sequence[str], request: Request) -> list[Output] | int:
-    """What is written of each spec; where one has errors, these are printed and the exit code is
-    returned instead."""
+    """The outputs of each spec; if specs have errors, prints these and returns the exit code
+    instead."""
     outputs: list[Output] = []
     names: set[str] = set()
     diagnostics: list[Diagnostic] = []
@@ -119,14 +119,14 @@ def _outputs(specs: Sequence[str], request: Request) -> list[Output] | int:
         except SpecError as error:
             diagnostics += error.diagnostics
             continue
-        tell_unchecked(network)
+        warn_unchecked(network)
         if output.name in names:
             path = next(iter(output.files))
-            raise click.UsageError(f"two specs would both write {path}: give them other names")
+            raise click.UsageError(f"two specs would both write {path}: rename one of them")
         names.add(output.name)
         outputs.append(output)
     if diagnostics:
-        streams.tell(formats.full(diagnostics, streams.colors(sys.stderr)))
+        streams.print_message(formats.full(diagnostics, streams.colors(sys.stderr)))
         return formats.exit_code(diagnostics)
     return outputs
 
@@ -181,8 +181,8 @@ def _check(files: Mapping[str, str], folder: str, digests: Mapping[str, str]) ->
     if not difference:
         return 0
     for path, reason in foreign_files(files, folder, digests).items():
-        streams.tell(f"{path} {reason}: `archc build --force` overwrites it")
-    streams.tell(f"{folder} is not what archc would write: run `archc build` again")
+        streams.print_message(f"{path} {reason}: `archc build --force` overwrites it")
+    streams.print_message(f"{folder} is out of date: run `archc build`")
     return 1
 
 
@@ -191,10 +191,10 @@ def _write(files: Mapping[str, str], folder: str, digests: Mapping[str, str], fo
         paths = write_files(files, folder, digests=digests, force=force)
     except OutputError as error:
         hint = "" if error.hint is None else f" ({error.hint})"
-        streams.tell(f"archc: {error.message}{hint}")
+        streams.print_message(f"archc: {error.message}{hint}")
         return 2
     for path in paths:
-        streams.tell(f"wrote {path}")
+        streams.print_message(f"wrote {path}")
     if not paths:
-        streams.tell(f"{folder} is up to date")
+        streams.print_message(f"{folder} is up to date")
     return 0

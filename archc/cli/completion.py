@@ -1,4 +1,4 @@
-"""`archc completion`: the script that makes a shell complete archc's command lines."""
+"""`archc completion`: the completion script of a shell."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from click.shell_completion import get_completion_class
 from archc.cli import streams
 
 VARIABLE = "_ARCHC_COMPLETE"
-"""By which the script asks archc what may come next."""
+"""The environment variable by which the script requests completions."""
 _DONE = "\n    return 0\n"
 _PATHS = """
-    # bash quotes what it takes for files, and goes on after a folder without a space.
+    # bash then quotes paths, and adds no space after a folder.
     case "${COMPREPLY[*]}" in */*|*.yaml*|*.yml*) compopt -o filenames ;; esac
 """
 
 
-@click.command("completion", help="Print what makes a shell complete archc's command lines.")
+@click.command("completion", help="Print the completion script of a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="bash|zsh|fish")
 def command(shell: str) -> int:
-    """The script on standard output: `eval "$(archc completion bash)"` in ~/.bashrc, the same with
-    zsh in ~/.zshrc, or `archc completion fish > ~/.config/fish/completions/archc.fish`."""
+    """The script on standard output. Put `eval "$(archc completion bash)"` into ~/.bashrc, the same
+    with zsh into ~/.zshrc, or run
+    `archc completion fish > ~/.config/fish/completions/archc.fish`."""
     from archc.cli import verbs
 
-    made = get_completion_class(shell)
-    assert made is not None
+    completion = get_completion_class(shell)
+    assert completion is not None
     # `source` would run the shell to ask for its version; the script itself is the same.
-    script = made(verbs, {}, "archc", VARIABLE)
-    told = script.source_template % script.source_vars()
-    streams.write(told.replace(_DONE, _PATHS + _DONE) if shell == "bash" else told)
+    script = completion(verbs, {}, "archc", VARIABLE)
+    source = script.source_template % script.source_vars()
+    streams.write(source.replace(_DONE, _PATHS + _DONE) if shell == "bash" else source)
     return 0

@@ -1,4 +1,4 @@
-"""`archc data`: looking at data before anything is trained with it."""
+"""`archc data`: inspection of data before training."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from archc.diagnostics import visible
 from archc.language.recipe import LARGEST_SEED
 
 if TYPE_CHECKING:
-    from archc.training.report.data_view import Shown
+    from archc.training.report.data_view import DataView
 
 ROWS = 4
-"""Rows of images in a terminal where no number is given."""
+"""Rows of images in a terminal, by default."""
 WIDTH = 80
-"""Columns where standard output is no terminal."""
+"""Columns if standard output is not a terminal."""
 MOST_CLASSES = 40
-"""Classes that are told each."""
+"""Classes that are listed individually."""
 BAR = 30
 
 
-@click.group("data", help="Look at data before training with it.")
+@click.group("data", help="Inspect data before training.")
 def command() -> None:
-    """The group; its command follows."""
+    """The command group."""
 
 
 @command.command("view")
@@ -44,61 +44,60 @@ def command() -> None:
     type=click.IntRange(0, LARGEST_SEED),
     default=0,
     metavar="N",
-    help="Another number shows other images.",
+    help="Seed of the random selection of images.",
 )
-@click.option("-o", "output", metavar="FILE.png", help="Draw to a PNG file. Needs Pillow.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("-o", "output", metavar="FILE.png", help="Write a PNG file. Needs Pillow.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def view(path: str, count: int | None, seed: int, output: str | None, force: bool) -> int:
-    """Show some of the images in PATH with their labels, and what the data come to.
+    """Show some of the images in PATH with their labels, and a summary of the data.
 
-    PATH is what `archc train` takes: a CSV file, MNIST's idx files, an .npz, a folder with a folder
-    for each class, or images without labels. From each class as many are shown as from any other,
-    drawn at random, in the order of the classes. Of a folder of image files only those shown are
-    decoded.
+    PATH is as for `archc train`: a CSV file, MNIST's idx files, an .npz file, a folder with one
+    folder per class, or images without labels. The same number of images is sampled at random from
+    each class. In a folder of image files only the selected ones are decoded.
     """
     colored = streams.colors(sys.stdout) and _has_all_colors() and _can_write("\u2580")
     width = streams.terminal_width() or WIDTH
-    fault = None if output is None else _unwritable(output, force)
-    for module, needed in (("numpy", True), ("PIL", output is not None)):
-        if needed and find_spec(module) is None:
-            fault = f"{module} is not installed: pip install {module.replace('PIL', 'pillow')}"
-    if fault is not None:
-        streams.tell(f"archc: {visible(fault)}")
+    error = None if output is None else _unwritable(output, force)
+    for module, is_needed in (("numpy", True), ("PIL", output is not None)):
+        if is_needed and find_spec(module) is None:
+            error = f"{module} is not installed: pip install {module.replace('PIL', 'pillow')}"
+    if error is not None:
+        streams.print_message(f"archc: {visible(error)}")
         return 2
     from archc.training.report import terminal
-    from archc.training.report.data_view import DataFault, NotReadable
+    from archc.training.report.data_view import InvalidDataError, UnreadableDataError
     from archc.training.report.data_view import view as read
 
     if count is None and output is None:
         count = ROWS * terminal.columns(width, colored=colored)
     try:
-        shown = read(Path(path), count, seed)
-    except (DataFault, NotReadable) as error:
-        streams.tell(f"archc: {visible(str(error))}")
-        return 1 if isinstance(error, DataFault) else 2
+        data_view = read(Path(path), count, seed)
+    except (InvalidDataError, UnreadableDataError) as exception:
+        streams.print_message(f"archc: {visible(str(exception))}")
+        return 1 if isinstance(exception, InvalidDataError) else 2
     except MemoryError:
-        streams.tell(f"archc: {visible(path)}: not enough memory")
+        streams.print_message(f"archc: {visible(path)}: not enough memory")
         return 2
     if output is None:
-        streams.write(terminal.drawn(shown.cells, width, colored=colored))
+        streams.write(terminal.render(data_view.cells, width, colored=colored))
     else:
         from archc.files import replace_files
         from archc.training.report.sheet import contact_sheet
 
         folder, name = os.path.split(output)
-        replace_files(folder, {name: contact_sheet(shown.cells)})
-    streams.write(_told(shown))
+        replace_files(folder, {name: contact_sheet(data_view.cells)})
+    streams.write(_summary(data_view))
     if output is not None:
-        streams.tell(f"wrote {visible(output)}: {len(shown.cells):,} images")
+        streams.print_message(f"wrote {visible(output)}: {len(data_view.cells):,} images")
     return 0
 
 
 def _unwritable(output: str, force: bool) -> str | None:
-    """Why a file is not to be written."""
+    """Why a file cannot be written."""
     if not output.endswith(".png"):
-        return f"{output}: the name of a sheet ends in .png"
+        return f"{output}: the file name must end in .png"
     if os.path.lexists(output) and not force:
-        return f"{output} is there already (--force writes over it)"
+        return f"{output} exists already (--force overwrites it)"
     return None
 
 
@@ -107,7 +106,7 @@ def _has_all_colors() -> bool:
 
 
 def _can_write(text: str) -> bool:
-    """Whether standard output's encoding has these characters."""
+    """Whether standard output can encode these characters."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:
@@ -115,21 +114,21 @@ def _can_write(text: str) -> bool:
     return True
 
 
-def _told(shown: Shown) -> str:
-    """The facts, and the classes with a bar each."""
-    lines = list(shown.facts)
-    if shown.classes is None:
+def _summary(data_view: DataView) -> str:
+    """The facts, and a bar for each class."""
+    lines = list(data_view.facts)
+    if data_view.classes is None:
         lines.append("no labels")
     else:
-        counts = [count for _, count in shown.classes]
+        counts = [count for _, count in data_view.classes]
         fewest, most = min(counts), max(counts)
         between = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
         lines.append(f"{len(counts):,} classes of {between} images")
-        some = shown.classes[:MOST_CLASSES]
+        some = data_view.classes[:MOST_CLASSES]
         wide = max(len(name) for name, _ in some)
         for name, count in some:
             bar = "#" * max(1, count * BAR // most)
             lines.append(f"  {name:{wide}}  {count:>{len(f'{most:,}')},}  {bar}")
         if len(some) < len(counts):
-            lines.append(f"  and {len(counts) - len(some):,} classes more")
+            lines.append(f"  and {len(counts) - len(some):,} more classes")
     return "".join(f"{line}\n" for line in lines)

@@ -15,21 +15,21 @@ from archc.spec import read_spec
 
 
 class Growth(NamedTuple):
-    """The most that a total may grow: by a number, or by a share of what it was, in thousandths of
-    a percent. `text` is how it was given."""
+    """The largest allowed growth of a total: a number, or a percentage in thousandths of a percent.
+    `text` is the option as typed."""
 
     text: str
     amount: int
     share: bool
 
     def exceeded(self, before: int, after: int) -> bool:
-        """Whether the growth is more than this."""
+        """Whether the growth exceeds this limit."""
         allowed = self.amount * before if self.share else self.amount * 100_000
         return (after - before) * 100_000 > allowed
 
 
 def read_growth(ctx: click.Context, param: click.Parameter, text: str | None) -> Growth | None:
-    """`100000`, or `5%` with up to three decimals."""
+    """Parse `100000`, or `5%` with up to three decimals."""
     if text is None:
         return None
     number = text.removesuffix("%")
@@ -54,13 +54,13 @@ def read_growth(ctx: click.Context, param: click.Parameter, text: str | None) ->
     default="table",
     show_default=True,
 )
-@click.option("--all", "everything", is_flag=True, help="Show the layers that are the same, too.")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 where networks or recipes differ.")
+@click.option("--all", "everything", is_flag=True, help="Also show identical layers.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if networks or recipes differ.")
 @click.option(
     "--max-params-growth",
     callback=read_growth,
     metavar="N|P%",
-    help="Exit with 1 where B has more than N, or P percent, more parameters than A.",
+    help="Exit with 1 if B has over N, or P percent, more parameters than A.",
 )
 @click.option(
     "--max-macs-growth",
@@ -79,14 +79,14 @@ def command(
 ) -> int:
     """Compare two networks layer by layer.
 
-    A and B are specs, or REV:PATH for a spec as it is in a revision of the git checkout
-    (HEAD:specs/vgg16.yaml). What the specs expect is not asked here.
+    A and B are specs, or REV:PATH for a spec in a revision of the git repository
+    (HEAD:specs/vgg16.yaml). Expectations are not checked.
     """
     if a == b == "-":
-        raise click.UsageError("one of A and B alone can be standard input")
-    found = difference(_read(a), _read(b))
-    _write(found, form, everything)
-    before, after = found.a.totals, found.b.totals
+        raise click.UsageError("only one of A and B can be standard input")
+    result = difference(_read(a), _read(b))
+    _write(result, form, everything)
+    before, after = result.a.totals, result.b.totals
     exceeded = False
     for name, limit, totals in (
         ("parameters", max_params_growth, (before.params, after.params)),
@@ -94,8 +94,8 @@ def command(
     ):
         if limit is not None and limit.exceeded(*totals):
             exceeded = True
-            _tell_growth(found, name, totals, limit)
-    return 1 if exceeded or (exit_code and not found.is_empty) else 0
+            _report_growth(result, name, totals, limit)
+    return 1 if exceeded or (exit_code and not result.is_empty) else 0
 
 
 def _read(path: str) -> Costs:
@@ -108,28 +108,30 @@ def _read(path: str) -> Costs:
     return read_spec(path).build()
 
 
-def _write(found: Difference, form: str, everything: bool) -> None:
+def _write(result: Difference, form: str, everything: bool) -> None:
     if form == "json":
         from archc.reports import json
 
-        streams.write(json.text(found.report()))
+        streams.write(json.text(result.report()))
     elif form == "markdown":
         from archc.reports.difference_markdown import comment
 
-        streams.write(comment(found, everything=everything))
+        streams.write(comment(result, everything=everything))
     else:
         from archc.reports.difference import table
 
         color = streams.colors(sys.stdout)
         width = streams.terminal_width()
-        streams.write(table(found, width=width, color=color, everything=everything))
+        streams.write(table(result, width=width, color=color, everything=everything))
 
 
-def _tell_growth(found: Difference, name: str, totals: tuple[int, int], limit: Growth) -> None:
+def _report_growth(result: Difference, name: str, totals: tuple[int, int], limit: Growth) -> None:
     from archc.reports.difference_rows import growth
 
     before, after = totals
     grown = growth(before, after)
-    told = f"{after - before:,} more {name} than {found.a.graph.about.name}"
-    told += f" ({grown})" if grown else ""
-    streams.tell(f"{found.b.graph.about.name}: {told}, above the allowed growth of {limit.text}")
+    text = f"{after - before:,} more {name} than {result.a.graph.about.name}"
+    text += f" ({grown})" if grown else ""
+    streams.print_message(
+        f"{result.b.graph.about.name}: {text}, above the allowed growth of {limit.text}"
+    )

@@ -1,4 +1,4 @@
-"""`archc explain`: what an error code means, and how the fault is mended."""
+"""`archc explain`: what an error code means, and how to fix the error."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from archc.diagnostics.codes import CODES
 def command(code: str | None) -> int:
     """The explanation on standard output."""
     if code is None:
-        streams.write("".join(f"{key}  {told.title}\n" for key, told in CODES.items()))
+        streams.write(
+            "".join(f"{key}  {explanation.title}\n" for key, explanation in CODES.items())
+        )
         return 0
-    found = CODES.get(code.upper())
-    if found is None:
-        raise click.UsageError(f"no error has the code {code!r}; `archc explain` lists all codes")
-    example = "\n".join(f"    {line}".rstrip() for line in found.example.split("\n"))
-    streams.write(f"{code.upper()}: {found.title}\n\n{found.text}\n\n{example}\n")
+    explanation = CODES.get(code.upper())
+    if explanation is None:
+        raise click.UsageError(f"unknown error code {code!r}; `archc explain` lists all codes")
+    example = "\n".join(f"    {line}".rstrip() for line in explanation.example.split("\n"))
+    streams.write(f"{code.upper()}: {explanation.title}\n\n{explanation.text}\n\n{example}\n")
     return 0

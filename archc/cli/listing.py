@@ -1,4 +1,4 @@
-"""`archc list`: the specs at hand with their figures, computed anew each time."""
+"""`archc list`: specs with their parameters, MACs and layers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from archc.api import load
 from archc.cli import completing, streams
 from archc.diagnostics import SpecError, visible
 from archc.reports.rows import human
-from archc.reports.table import shortened
+from archc.reports.table import shorten
 
 DEFAULT = "specs"
 _SHORTEST_TITLE = 16
 _LONGEST_TITLE = 100
 
 
-class Listed(NamedTuple):
-    """A spec and its figures of one sample; of a broken one only the number of its errors."""
+class Entry(NamedTuple):
+    """A spec and its figures per sample; for an invalid one only the number of its errors."""
 
     path: str
     name: str = ""
@@ -33,7 +33,7 @@ class Listed(NamedTuple):
     errors: int = 0
 
 
-@click.command("list", help="List the specs at hand with their figures.")
+@click.command("list", help="List specs with their parameters, MACs and layers.")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...", shell_complete=completing.specs)
 @click.option(
     "--sort",
@@ -41,71 +41,71 @@ class Listed(NamedTuple):
     type=click.Choice(["name", "params", "macs"]),
     default="name",
     show_default=True,
-    help="By name, or with the largest first.",
+    help="By name, or largest first.",
 )
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
 def command(patterns: tuple[str, ...], key: str, form: str) -> int:
-    """The specs on standard output; exits with 1 where one of them is broken."""
-    found = [_listed(path) for path in _paths(patterns or (DEFAULT,))]
+    """The specs on standard output; exits with 1 if one of them is invalid."""
+    entries = [_entry(path) for path in _paths(patterns or (DEFAULT,))]
     if key == "name":
-        found.sort(key=lambda spec: (spec.errors > 0, spec.name or spec.path, spec.path))
+        entries.sort(key=lambda spec: (spec.errors > 0, spec.name or spec.path, spec.path))
     else:
-        found.sort(key=lambda spec: (spec.errors > 0, -getattr(spec, key), spec.name, spec.path))
+        entries.sort(key=lambda spec: (spec.errors > 0, -getattr(spec, key), spec.name, spec.path))
     if form == "json":
         from archc.reports import json
 
-        streams.write(json.text({"archc": 1, "specs": [_data(spec) for spec in found]}))
+        streams.write(json.text({"archc": 1, "specs": [_data(spec) for spec in entries]}))
     else:
-        streams.write(_table(found, streams.terminal_width()))
-    return 1 if any(spec.errors for spec in found) else 0
+        streams.write(_table(entries, streams.terminal_width()))
+    return 1 if any(spec.errors for spec in entries) else 0
 
 
 def _paths(patterns: Sequence[str]) -> list[str]:
-    """The files that the patterns name, each once: a folder stands for all specs below it."""
+    """The files that match the patterns, without duplicates; a folder means all specs in it."""
     paths: dict[str, None] = {}
     for pattern in patterns:
         if os.path.isdir(pattern):
-            told = f"there is no spec below {pattern}"
+            message = f"there are no specs in {pattern}"
             pattern = os.path.join(glob.escape(pattern), "**", "*.yaml")
         else:
-            told = f"{pattern or repr(pattern)}: no such file"
+            message = f"{pattern or repr(pattern)}: no such file"
         matching = sorted(glob.glob(pattern, recursive=True))
         matching = [path for path in matching if not os.path.isdir(path)]
         if not matching and pattern == DEFAULT:
             raise click.UsageError(f"there is no folder {DEFAULT} here: name the specs")
         if not matching:
-            raise click.UsageError(visible(told))
+            raise click.UsageError(visible(message))
         paths |= dict.fromkeys(os.path.normpath(path) for path in matching)
     return list(paths)
 
 
-def _listed(path: str) -> Listed:
+def _entry(path: str) -> Entry:
     try:
         costs = load(path, {}).costs
     except SpecError as error:
-        return Listed(path, errors=len(error.diagnostics))
+        return Entry(path, errors=len(error.diagnostics))
     graph, sums = costs.graph, costs.totals
     outputs = tuple(graph.nodes[index].output.sizes for index in graph.outputs)
     about = graph.about
     layers = len(costs.layers)
-    return Listed(path, about.name, about.title, sums.params, sums.macs, layers, outputs)
+    return Entry(path, about.name, about.title, sums.params, sums.macs, layers, outputs)
 
 
-def _data(spec: Listed) -> dict[str, object]:
+def _data(spec: Entry) -> dict[str, object]:
     if spec.errors:
         return {"path": spec.path, "errors": spec.errors}
     return {**spec._asdict(), "outputs": [list(sizes) for sizes in spec.outputs]}
 
 
-def _table(specs: Sequence[Listed], width: int | None) -> str:
+def _table(specs: Sequence[Entry], width: int | None) -> str:
     """Aligned text, at most `width` columns wide: titles are shortened."""
     lines: list[tuple[str, ...]] = [("spec", "title", "parameters", "MACs", "layers", "output")]
     lines += [
         (
             visible(spec.path),
-            shortened(visible(" ".join(spec.title.split())), _LONGEST_TITLE),
+            shorten(visible(" ".join(spec.title.split())), _LONGEST_TITLE),
             human(spec.params),
             human(spec.macs),
             human(spec.layers),
@@ -119,13 +119,13 @@ def _table(specs: Sequence[Listed], width: int | None) -> str:
         over = sum(widths) + 2 * (len(widths) - 1) - width
         widths[1] = max(widths[1] - max(over, 0), min(widths[1], _SHORTEST_TITLE))
     lines.insert(1, tuple("-" * size for size in widths))
-    told = []
+    rows = []
     for path, title, *numbers, output in lines:
-        cells = [f"{path:<{widths[0]}}", f"{shortened(title, widths[1]):<{widths[1]}}"]
+        cells = [f"{path:<{widths[0]}}", f"{shorten(title, widths[1]):<{widths[1]}}"]
         cells += [f"{cell:>{size}}" for cell, size in zip(numbers, widths[2:5], strict=True)]
-        told.append("  ".join([*cells, output]).rstrip())
+        rows.append("  ".join([*cells, output]).rstrip())
     for spec in specs:
         if spec.errors:
             errors = "1 error" if spec.errors == 1 else f"{spec.errors} errors"
-            told.append(f"{visible(spec.path)}: {errors}, see `archc validate`")
-    return "\n".join(told) + "\n"
+            rows.append(f"{visible(spec.path)}: {errors}, see `archc validate`")
+    return "\n".join(rows) + "\n"

@@ -1,4 +1,4 @@
-"""`archc new`: a spec to start from, which builds as it is."""
+"""`archc new`: creates a valid spec to start from."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from archc.spec import read_source
 _SCHEMA = "../archc/language/schema/archc-1.json"
 
 
-@click.command("new", help="Start a spec, from another one or from a small network.")
+@click.command("new", help="Create a spec from another one or from a small network.")
 @click.argument("name", metavar="NAME")
 @click.option(
     "--like",
     metavar="SPEC",
     shell_complete=completing.specs,
-    help="Copy a spec: its path, or its name in specs.",
+    help="The spec to copy: a path, or a name in specs.",
 )
 @click.option("--extend", is_flag=True, help="Extend the spec of --like instead of copying it.")
 @click.option(
-    "-o", "folder", metavar="FOLDER", default="specs", show_default=True, help="Where to write it."
+    "-o", "folder", metavar="FOLDER", default="specs", show_default=True, help="Output folder."
 )
-@click.option("--force", is_flag=True, help="Overwrite a spec that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing spec.")
 def command(name: str, like: str | None, extend: bool, folder: str, force: bool) -> int:
     """The spec is checked before it is written as FOLDER/NAME.yaml."""
-    fault = name_error(name)
-    if fault is not None:
+    problem = name_error(name)
+    if problem is not None:
         hint = suggested_name(name, name_error)
-        told = f"the name {visible(repr(name))} {fault}"
-        raise click.BadParameter(f"{told}; {hint}" if hint else told, param_hint="NAME")
+        message = f"the name {visible(repr(name))} {problem}"
+        raise click.BadParameter(f"{message}; {hint}" if hint else message, param_hint="NAME")
     if extend and like is None:
-        raise click.UsageError("--extend takes --like with the spec to extend")
+        raise click.UsageError("--extend needs --like with the spec to extend")
     target = os.path.join(folder, f"{name}.yaml")
     if not force and os.path.lexists(target):
-        streams.tell(f"archc: {visible(target)} is there already (--force overwrites it)")
+        streams.print_message(f"archc: {visible(target)} exists already (--force overwrites it)")
         return 2
     if like is None:
         text = _with_schema(scaffold.starter(name), folder)
@@ -54,21 +54,24 @@ def command(name: str, like: str | None, extend: bool, folder: str, force: bool)
         real = os.path.realpath(target)
         totals = read_source(SourceText(target, text), root_of(real), real).checked().totals
     except SpecError as error:
-        streams.tell(formats.full(error.diagnostics, streams.colors(sys.stderr)))
-        streams.tell("archc: nothing is written")
+        streams.print_message(formats.full(error.diagnostics, streams.colors(sys.stderr)))
+        streams.print_message("archc: nothing was written")
         return formats.exit_code(error.diagnostics)
     try:
         write_files({f"{name}.yaml": text}, folder, force=True)
-    except OutputError as refused:
-        streams.tell(f"archc: {refused.message}" + (f" ({refused.hint})" if refused.hint else ""))
+    except OutputError as error:
+        streams.print_message(
+            f"archc: {error.message}" + (f" ({error.hint})" if error.hint else "")
+        )
         return 2
-    streams.tell(f"wrote {visible(target)}: {totals.params:,} parameters, {totals.macs:,} MACs")
+    streams.print_message(
+        f"wrote {visible(target)}: {totals.params:,} parameters, {totals.macs:,} MACs"
+    )
     return 0
 
 
 def _find(like: str, folder: str) -> str:
-    """The path of the spec that `--like` means: a path, or a name in the folder `specs` that the
-    new one will stand in."""
+    """The path of the spec of `--like`: a path, or a name in the new spec's folder `specs`."""
     if os.path.exists(like):
         return like
     root = os.path.relpath(root_of(os.path.realpath(os.path.join(folder, "-"))))
@@ -79,7 +82,7 @@ def _find(like: str, folder: str) -> str:
     if like in known:
         return known[like]
     hint = did_you_mean(like, known)
-    hint = hint or (f"known: {', '.join(known)}" if known else f"{root} holds none")
+    hint = hint or (f"known: {', '.join(known)}" if known else f"there are no specs in {root}")
     raise click.BadParameter(f"no spec {visible(repr(like))}; {hint}", param_hint="--like")
 
 
@@ -95,7 +98,7 @@ def _like(name: str, path: str, folder: str, extend: bool) -> str:
 
 
 def _with_schema(text: str, folder: str) -> str:
-    """A text below the line by which editors find the schema, where it stands in the project."""
+    """A text with the schema line for editors, if the schema exists in the project."""
     if not os.path.isfile(os.path.join(folder, _SCHEMA)):
         return text
     return f"{scaffold.SCHEMA_LINE}{_SCHEMA}\n{text}"

@@ -1,4 +1,4 @@
-"""`archc ops`: the reference of the ops, from their definitions."""
+"""`archc ops`: the reference of all ops, derived from their definitions."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def command(op: str | None) -> int:
         return 0
     if op not in OPS:
         hint = did_you_mean(op, OPS) or "`archc ops` lists all ops"
-        raise click.UsageError(f"no op is called {op!r}; {hint}")
+        raise click.UsageError(f"unknown op {op!r}; {hint}")
     streams.write(one_op(OPS[op]))
     return 0
 
 
 def all_ops() -> str:
-    """Every op by family, with the first sentence of what it says of itself."""
+    """All ops by family, with the first sentence of their docs."""
     longest = max(map(len, OPS))
     indent = " " * (longest + 4)
     lines = []
@@ -49,12 +49,12 @@ def all_ops() -> str:
             sentence = re.split(r"(?<=\.) (?=[A-Z`])", op_doc(op))[0]
             lines += wrap(f"  {op.name:<{longest}}  {sentence}", _WIDTH, subsequent_indent=indent)
         lines.append("")
-    told = "`archc ops OP` shows an op's fields, `archc ops training` those of a training recipe."
-    return "\n".join([*lines, *wrap(told, _WIDTH)]) + "\n"
+    footer = "`archc ops OP` shows an op's fields, `archc ops training` those of a training recipe."
+    return "\n".join([*lines, *wrap(footer, _WIDTH)]) + "\n"
 
 
 def one_op(op: type[Op]) -> str:
-    """What an op does, how it may be written, and its fields."""
+    """The docs of an op, its notations, and its fields."""
     lines = [*wrap(f"{op.name}: {op_doc(op)}", _WIDTH), ""]
     lines += [f"  - {form}" for form in _forms(op)]
     for field in fields_of(op):
@@ -75,19 +75,19 @@ def _forms(op: type[Op]) -> list[str]:
     if op.shorthand is not None and required in ([], [op.shorthand]):
         forms.append(f"{op.name}: {op.shorthand.upper()}")
     if fields:
-        shown = ", ".join(f"{name}: ..." for name in required or [fields[0].name])
-        forms.append(f"{op.name}: {{{shown}}}")
+        fields_text = ", ".join(f"{name}: ..." for name in required or [fields[0].name])
+        forms.append(f"{op.name}: {{{fields_text}}}")
     return forms
 
 
 def recipe() -> str:
-    """What may stand under `training`, and what it means."""
+    """The fields of a training recipe."""
     lines = [*wrap(f"{RECIPE}: {doc_of(Training)}", _WIDTH), "", f"  {RECIPE}: {{epochs: ...}}"]
     return "\n".join([*lines, *_recipe_fields(Training, "  ")]) + "\n"
 
 
 def _recipe_fields(declaration: type, margin: str) -> list[str]:
-    """The fields of a record; those of the records in it, further in."""
+    """The fields of a record; those of nested records are indented."""
     lines = []
     for field in fields_of(declaration):
         lines += ["", *_field(field, margin)]
@@ -96,7 +96,7 @@ def _recipe_fields(declaration: type, margin: str) -> list[str]:
             lines += _recipe_fields(field.kind.declaration, inner)
         elif isinstance(field.kind, Variants):
             for name, one in field.kind.declarations.items():
-                lines += ["", *_wrapped(f"{name}: {doc_of(one)}", inner)]
+                lines += ["", *_wrap(f"{name}: {doc_of(one)}", inner)]
                 lines += _recipe_fields(one, inner + "  ")
     return lines
 
@@ -108,13 +108,13 @@ def _field(field: FieldInfo, margin: str = "  ") -> list[str]:
     elif not isinstance(field.kind, Group):
         written = as_spec(as_written(field, field.default))
         head += f" (default {inline(written)})"
-    lines = [head, *_wrapped(field.doc, margin + "  ")]
+    lines = [head, *_wrap(field.doc, margin + "  ")]
     return (
         lines
         if isinstance(field.kind, Group | Variants)
-        else [*lines, *_wrapped(field.kind.expected, margin + "  ")]
+        else [*lines, *_wrap(field.kind.expected, margin + "  ")]
     )
 
 
-def _wrapped(text: str, margin: str) -> list[str]:
+def _wrap(text: str, margin: str) -> list[str]:
     return wrap(text, _WIDTH, initial_indent=margin, subsequent_indent=margin)

@@ -1,4 +1,4 @@
-"""`archc predict`: labels for images, by the network of a run."""
+"""`archc predict`: labels images with the network of a run."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ from archc.training import launch
 @click.argument("run", metavar="RUN", type=click.Path())
 @click.option("--data", required=True, metavar="PATH", help="Images, as for `archc train`.")
 @click.option(
-    "-o", "file", required=True, metavar="FILE", help="CSV to write: ImageId,Label a row."
+    "-o", "file", required=True, metavar="FILE", help="CSV file to write, with rows ImageId,Label."
 )
-@click.option("--weights", metavar="best|last|FILE", help="Which weights: by default the best.")
+@click.option(
+    "--weights", metavar="best|last|FILE", help="The weights to use, by default the best."
+)
 @click.option(
     "--backend",
     type=click.Choice(training.trainable()),
-    help="What to compute with: by default what the run was trained with.",
+    help="The backend, by default that of the run.",
 )
 @click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
 def command(
@@ -36,23 +38,23 @@ def command(
     backend: str | None,
     device: str | None,
 ) -> int:
-    """Another backend than the run's computes the same labels from the same weights."""
+    """A different backend than the run's gives the same labels."""
     trained = launch.recorded_backend(run)
     if trained is None:
-        told = "a script that was run by itself predicts by itself"
-        streams.tell(f"archc: {visible(run)} holds no run of `archc train` ({told})")
+        reason = "a script that was run directly has its own `predict`"
+        streams.print_message(f"archc: {visible(run)} is not a run of `archc train` ({reason})")
         return 2
     backend = backend or trained
-    lacking = launch.missing(backend)
-    if lacking is not None:
-        streams.tell(f"archc: {not_installed(lacking, backend)}")
+    module = launch.missing(backend)
+    if module is not None:
+        streams.print_message(f"archc: {not_installed(module, backend)}")
         return 2
     arguments = ["predict", f"--run={run}", f"--data={data}", f"--out={file}"]
     arguments += [] if weights is None else [f"--weights={weights}"]
     arguments += [] if device is None else [f"--device={device}"]
     network = load(os.path.join(run, launch.SPEC), {})
     source = training.emit(backend, network)
-    # Never the script in the run's folder: a run may come from somebody else.
+    # Never the script in the run's folder: a run may come from anybody.
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         name = launch.script_name(network.costs.graph.about.name)
         path = os.path.join(folder, name)

@@ -9,7 +9,7 @@ import click
 from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option, tell_unchecked
+from archc.cli.options import read_settings, set_option, warn_unchecked
 from archc.diagnostics import Diagnostic, SpecError, visible
 from archc.ir.costs import Memory, memory
 
@@ -25,7 +25,7 @@ from archc.ir.costs import Memory, memory
 )
 @set_option
 @click.option(
-    "--batch", type=click.IntRange(1), help="Tell the memory that a batch of N samples takes."
+    "--batch", type=click.IntRange(1), help="Also report the memory for a batch of N samples."
 )
 @click.option("--max-params", type=click.IntRange(0), help="Exit with 1 above N parameters.")
 @click.option("--max-macs", type=click.IntRange(0), help="Exit with 1 above N MACs per sample.")
@@ -37,11 +37,11 @@ def command(
     max_params: int | None,
     max_macs: int | None,
 ) -> int:
-    """The report on standard output; a budget exceeded is told on standard error."""
+    """The report on standard output; exceeded budgets are reported on standard error."""
     network = load(spec, read_settings(settings))
-    tell_unchecked(network)
-    needed = None if batch is None else memory(network.costs, batch)
-    _write(network, form, needed)
+    warn_unchecked(network)
+    usage = None if batch is None else memory(network.costs, batch)
+    _write(network, form, usage)
     totals = network.costs.totals
     exceeded = 0
     for name, actual, budget in (
@@ -50,17 +50,17 @@ def command(
     ):
         if budget is not None and actual > budget:
             exceeded = 1
-            told = f"{actual:,} {name}, {actual - budget:,} above the budget of {budget:,}"
-            streams.tell(f"{network.costs.graph.about.name}: {told}")
+            message = f"{actual:,} {name}, {actual - budget:,} above the budget of {budget:,}"
+            streams.print_message(f"{network.costs.graph.about.name}: {message}")
     return exceeded
 
 
-def _write(network: Network, form: str, needed: Memory | None) -> None:
+def _write(network: Network, form: str, usage: Memory | None) -> None:
     costs = network.costs
     if form == "json":
         from archc.reports import json
 
-        streams.write(json.text(json.report(costs, needed)))
+        streams.write(json.text(json.report(costs, usage)))
     elif form == "csv":
         from archc.reports import csv
 
@@ -68,11 +68,11 @@ def _write(network: Network, form: str, needed: Memory | None) -> None:
     elif form == "markdown":
         from archc.reports import markdown
 
-        streams.write(markdown.report(costs, needed))
+        streams.write(markdown.report(costs, usage))
     elif form == "latex":
         from archc.reports import latex
 
-        streams.write(latex.report(costs, needed))
+        streams.write(latex.report(costs, usage))
     elif form == "svg":
         from archc.reports import svg
 
@@ -80,30 +80,29 @@ def _write(network: Network, form: str, needed: Memory | None) -> None:
     elif form == "html":
         from archc.reports import html
 
-        streams.write(html.report(costs, _sources(network), needed))
+        streams.write(html.report(costs, _sources(network), usage))
     else:
         from archc.reports import table
 
         width = streams.terminal_width()
         if streams.colors(sys.stdout):
-            streams.write(table.colored(costs, needed, width))
+            streams.write(table.color_report(costs, usage, width))
         else:
-            streams.write(table.report(costs, needed, width))
+            streams.write(table.report(costs, usage, width))
 
 
 def _sources(network: Network) -> dict[str, str]:
-    """The emitted modules by their backends; where a backend refuses the network, its reasons, as
-    a comment."""
+    """The emitted modules by backend; if a backend rejects the network, its errors as a comment."""
     sources = {}
     for backend in backends.names():
         try:
             sources[backend] = network.emit(backend)
         except SpecError as error:
-            sources[backend] = "".join(map(_refusal, error.diagnostics))
+            sources[backend] = "".join(map(_comment, error.diagnostics))
     return sources
 
 
-def _refusal(found: Diagnostic) -> str:
-    """A diagnostic as a comment; the file is the spec, which the page shows too."""
-    told = f"{found.code} {found.message}"
-    return f"# line {found.span.line}: {' '.join(visible(told).split())}\n"
+def _comment(diagnostic: Diagnostic) -> str:
+    """A diagnostic as a comment, without the file: the page shows the spec."""
+    text = f"{diagnostic.code} {diagnostic.message}"
+    return f"# line {diagnostic.span.line}: {' '.join(visible(text).split())}\n"

@@ -1,10 +1,10 @@
-"""Specs as they are in a revision of a git checkout: `REV:PATH`.
+"""Specs in a revision of a git repository: `REV:PATH`.
 
-git runs without a shell, to read objects alone: no filter, hook or text conversion of the
-repository's configuration takes part.
+git runs without a shell and only reads objects: no filter, hook or text conversion of the
+repository's configuration is applied.
 
 Codes: ARC001 no such file in the revision, ARC003 it is too large, ARC414 no such revision, or
-none that can be read.
+an unreadable one.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ from archc.language.reader import MAX_BYTES, decode
 from archc.spec import Spec, read_source
 
 _ROOT = "/"
-"""What stands for the checkout's root in the paths of a revision's files."""
+"""The repository's root in the paths of a revision's files."""
 _FILE_MODES = ("100644", "100755")
 
 
 class Revision(NamedTuple):
-    """A path in a revision, as the user gave them."""
+    """A path in a revision, as typed."""
 
     name: str
     path: str
 
 
-def revision_of(given: str) -> Revision | None:
-    """`REV:PATH` in its parts; None for what has no such form. Colons in braces belong to the
-    revision (`HEAD^{/fix: ...}`), as git has it."""
+def revision_of(text: str) -> Revision | None:
+    """Parse `REV:PATH`; None for other text. Colons in braces belong to the revision
+    (`HEAD^{/fix: ...}`), as in git."""
     depth = 0
-    for index, character in enumerate(given):
+    for index, character in enumerate(text):
         if character == ":" and not depth:
-            return Revision(given[:index], given[index + 1 :])
+            return Revision(text[:index], text[index + 1 :])
         depth += (character == "{") - (character == "}")
     return None
 
 
 def read_revision(revision: Revision) -> Spec:
-    """Read a spec and all that it extends, in a revision. Raises SpecError."""
-    given = f"{revision.name}:{revision.path}"
-    tree = _tree(revision.name, given)
-    path = posixpath.join(_ROOT, _from_root(revision.path, given))
+    """Read a spec and its parents in a revision. Raises SpecError."""
+    display = f"{revision.name}:{revision.path}"
+    tree = _tree(revision.name, display)
+    path = posixpath.join(_ROOT, _from_root(revision.path, display))
 
     def read(path: str, display: str, root: str) -> SourceText:
         return _text(tree, path, f"{revision.name}:{posixpath.relpath(path, _ROOT)}")
 
-    return read_source(_text(tree, path, given), root_of(path), path, Files(str, read))
+    return read_source(_text(tree, path, display), root_of(path), path, Files(str, read))
 
 
-def _refuse(given: str, code: str, message: str, hint: str | None = None) -> NoReturn:
-    span = Span(SourceText(encodable(given), ""), 1, 1, 1, 1)
+def _reject(display: str, code: str, message: str, hint: str | None = None) -> NoReturn:
+    span = Span(SourceText(encodable(display), ""), 1, 1, 1, 1)
     raise SpecError([Diagnostic(code, message, span, hint)])
 
 
-def _git(given: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _git(display: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     environment = {
         **os.environ,
         "LC_ALL": "C",
@@ -76,41 +76,41 @@ def _git(given: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
             check=False,
         )
     except FileNotFoundError:
-        _refuse(given, "ARC414", "cannot be read: git is not installed")
+        _reject(display, "ARC414", "cannot be read: git is not installed")
     except ValueError:  # a NUL
-        _refuse(given, "ARC414", "cannot be read: git takes no such characters")
+        _reject(display, "ARC414", "cannot be read: invalid characters")
 
 
-def _tree(name: str, given: str) -> str:
-    """The object that holds a revision's files."""
+def _tree(name: str, display: str) -> str:
+    """The identity of a revision's tree."""
     hint = "write REV:PATH, for example HEAD:specs/NAME.yaml"
     if not name:
-        _refuse(given, "ARC414", "names no revision before the colon", hint)
-    checkout = _git(given, "rev-parse", "--git-dir")
-    if b"dubious ownership" in checkout.stderr:
-        message = "cannot be read: the checkout belongs to another user, and git refuses it"
-        _refuse(given, "ARC414", message, "git config --global --add safe.directory FOLDER")
-    if checkout.returncode:
-        message = "cannot be read: the working folder is in no git checkout"
-        _refuse(given, "ARC414", message, "go into the checkout, or name a file")
-    # What follows can be no option, whatever it begins with.
-    wanted = "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}"
-    found = _git(given, *wanted)
-    if found.returncode:
+        _reject(display, "ARC414", "has no revision before the colon", hint)
+    repository = _git(display, "rev-parse", "--git-dir")
+    if b"dubious ownership" in repository.stderr:
+        message = "cannot be read: git rejects a repository that belongs to another user"
+        _reject(display, "ARC414", message, "git config --global --add safe.directory FOLDER")
+    if repository.returncode:
+        message = "cannot be read: the working directory is not in a git repository"
+        _reject(display, "ARC414", message, "change to the repository, or name a file")
+    # After --end-of-options, nothing is parsed as an option.
+    query = "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}"
+    tree = _git(display, *query)
+    if tree.returncode:
         hint = "`git log --oneline --all` shows revisions; a shallow clone has few: `git fetch`"
-        _refuse(given, "ARC414", f"git knows no revision `{name}`", hint)
-    return found.stdout.decode("ascii").strip()
+        _reject(display, "ARC414", f"unknown revision `{name}`", hint)
+    return tree.stdout.decode("ascii").strip()
 
 
-def _from_root(path: str, given: str) -> str:
-    """A path from the checkout's root; one that begins with `./` or `../` stands for one from the
-    working folder."""
+def _from_root(path: str, display: str) -> str:
+    """A path relative to the repository's root; with `./` or `../` it is relative to the working
+    directory."""
     if path.startswith(("./", "../")):
-        prefix = _git(given, "rev-parse", "--show-prefix").stdout
+        prefix = _git(display, "rev-parse", "--show-prefix").stdout
         path = posixpath.join(os.fsdecode(prefix).rstrip("\n"), path)
     path = posixpath.normpath(path)
     if path.startswith(("/", "../")) or path in (".", ".."):
-        _refuse(given, "ARC001", "cannot be read: the path names no file inside the checkout")
+        _reject(display, "ARC001", "cannot be read: the path is outside the repository")
     return path
 
 
@@ -119,14 +119,14 @@ def _text(tree: str, path: str, display: str) -> SourceText:
     listed = _git(display, "ls-tree", "-l", "-z", "--full-tree", tree, "--", name)
     head = listed.stdout.partition(b"\t")[0].split()
     if listed.returncode or not head:
-        hint = "paths start at the checkout's root, or with ./ at the working folder"
-        _refuse(display, "ARC001", "cannot be read: the revision has no such file", hint)
+        hint = "paths are relative to the repository's root, or with ./ to the working directory"
+        _reject(display, "ARC001", "cannot be read: the revision has no such file", hint)
     mode, _, identity, size = (part.decode("ascii") for part in head)
     if mode not in _FILE_MODES:
-        _refuse(display, "ARC001", "cannot be read: it is not a regular file there")
+        _reject(display, "ARC001", "cannot be read: it is not a regular file")
     if int(size) > MAX_BYTES:
-        _refuse(display, "ARC003", "larger than 1 MiB", "use a block for what repeats")
+        _reject(display, "ARC003", "larger than 1 MiB", "use a block for repeated layers")
     blob = _git(display, "cat-file", "blob", identity)
     if blob.returncode:
-        _refuse(display, "ARC414", "cannot be read: git lacks the file's content")
+        _reject(display, "ARC414", "cannot be read: git does not have the file's content")
     return decode(blob.stdout, encodable(display))

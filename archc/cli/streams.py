@@ -1,4 +1,4 @@
-"""Writing to the standard streams: UTF-8 whatever the locale, and quiet when nobody reads."""
+"""Writing to the standard streams: UTF-8 in every locale, closed pipes ignored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archc.diagnostics.ansi import wants_color
 
 
 def use_utf8() -> None:
-    """Let data leave as the same bytes in every locale; a terminal keeps its own encoding."""
+    """Write the same bytes in every locale; a terminal keeps its own encoding."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             if stream.isatty():
@@ -22,12 +22,12 @@ def use_utf8() -> None:
 
 
 def colors(stream: IO[str] | None) -> bool:
-    """Whether to write in colour to a stream."""
+    """Whether to write colours to a stream."""
     return wants_color(stream, os.environ)
 
 
 def terminal_width() -> int | None:
-    """The columns of the terminal that standard output is; None where it is none."""
+    """The columns of the terminal; None if standard output is not a terminal."""
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     try:
@@ -37,14 +37,14 @@ def terminal_width() -> int | None:
 
 
 def write(text: str) -> None:
-    """Write data to standard output. A reader that has gone away is no error."""
+    """Write data to standard output. A closed pipe is not an error."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, "standard output is closed")
     _write(sys.stdout, text)
 
 
-def tell(text: str) -> None:
-    """Write a message to standard error, on lines of its own."""
+def print_message(text: str) -> None:
+    """Print a message to standard error."""
     if text and sys.stderr is not None:
         _write(sys.stderr, text if text.endswith("\n") else f"{text}\n")
 
@@ -61,7 +61,7 @@ def _write(stream: IO[str], text: str) -> None:
 
 
 def _silence(stream: IO[str]) -> None:
-    """Let what is still buffered go nowhere: Python would report it again on exit."""
+    """Discard buffered output: Python would report the error again on exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(null, stream.fileno())

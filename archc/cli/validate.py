@@ -1,4 +1,4 @@
-"""`archc validate`: the findings are the data, on standard output."""
+"""`archc validate`: prints diagnostics to standard output."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from archc.cli import completing, streams
 from archc.diagnostics import Diagnostic, SpecError, formats, visible
 
 
-def _full(found: Sequence[Diagnostic]) -> str:
-    return formats.full(found, streams.colors(sys.stdout))
+def _full(diagnostics: Sequence[Diagnostic]) -> str:
+    return formats.full(diagnostics, streams.colors(sys.stdout))
 
 
-def _sarif(found: Sequence[Diagnostic]) -> str:
-    return formats.sarif(found, __version__)
+def _sarif(diagnostics: Sequence[Diagnostic]) -> str:
+    return formats.sarif(diagnostics, __version__)
 
 
 _FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {
@@ -38,17 +38,17 @@ _FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {
     "--format", "form", type=click.Choice(list(_FORMATS)), default="full", show_default=True
 )
 def command(specs: tuple[str, ...], form: str) -> int:
-    """All specs are checked; the worst of them gives the exit code."""
-    found: list[Diagnostic] = []
+    """All specs are checked; the exit code is the worst one."""
+    diagnostics: list[Diagnostic] = []
     for spec in specs:
         try:
             totals = load(spec, {}).costs.totals
         except SpecError as error:
-            found += error.diagnostics
+            diagnostics += error.diagnostics
         else:
             if form in ("full", "concise"):
                 sums = f"{totals.params:,} parameters, {totals.macs:,} MACs"
-                streams.tell(f"{visible(spec)}: valid, {sums}")
-    told = _FORMATS[form](found)
-    streams.write(told if not told or told.endswith("\n") else f"{told}\n")
-    return formats.exit_code(found)
+                streams.print_message(f"{visible(spec)}: valid, {sums}")
+    output = _FORMATS[form](diagnostics)
+    streams.write(output if not output or output.endswith("\n") else f"{output}\n")
+    return formats.exit_code(diagnostics)

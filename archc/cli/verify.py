@@ -1,4 +1,4 @@
-"""`archc verify`: whether the emitted networks are one network, layer by layer."""
+"""`archc verify`: compares the emitted networks layer by layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import not_installed, read_settings, set_option, tell_unchecked
+from archc.cli.options import not_installed, read_settings, set_option, warn_unchecked
 from archc.verify import FixedTensors, WorkerError, report, verify
 from archc.verify.runtimes import choices, runnable
 from archc.verify.settings import TOLERANCES, Settings
@@ -22,22 +22,24 @@ from archc.verify.settings import TOLERANCES, Settings
     default="all",
     show_default=True,
     metavar="A,B",
-    help="What to run: others are compared with the first, and one alone with the report.",
+    help="Backends to compare with the first one; a single one is compared with the report.",
 )
 @click.option(
     "--dtype",
     type=click.Choice([*TOLERANCES]),
     default="float64",
     show_default=True,
-    help="What to compute in.",
+    help="The data type to compute in.",
 )
 @click.option(
     "--runtime",
     type=click.Choice(choices()),
-    help="What a backend computes with that has a choice: by default the first that is exact.",
+    help="The framework of a backend that runs on several; by default the first exact one.",
 )
 @click.option(
-    "--weights", metavar="FILE", help="Weights to compare with, of any format that import reads."
+    "--weights",
+    metavar="FILE",
+    help="Weights to use, in any format that `archc weights import` reads.",
 )
 @set_option
 @click.option(
@@ -46,10 +48,10 @@ from archc.verify.settings import TOLERANCES, Settings
     default=0,
     show_default=True,
     metavar="N",
-    help="What weights and inputs are drawn from.",
+    help="Seed of random weights and inputs.",
 )
 @click.option(
-    "--batch", type=click.IntRange(2), default=2, show_default=True, metavar="N", help="Samples."
+    "--batch", type=click.IntRange(2), default=2, show_default=True, metavar="N", help="Batch size."
 )
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
@@ -65,45 +67,45 @@ def command(
     batch: int,
     form: str,
 ) -> int:
-    """The comparison on standard output; exits with 1 where the networks diverge."""
+    """The comparison on standard output; exits with 1 if the networks differ."""
     backends = _backends(names)
     network = load(spec, read_settings(settings))
-    tell_unchecked(network)
+    warn_unchecked(network)
     try:
-        given = FixedTensors() if weights is None else _given(weights, network)
-        chosen = Settings(backends, dtype, runtime, seed, batch)
-        found = verify(network, chosen, given=given)
+        fixed = FixedTensors() if weights is None else _read_weights(weights, network)
+        verify_settings = Settings(backends, dtype, runtime, seed, batch)
+        result = verify(network, verify_settings, given=fixed)
     except WorkerError as error:
-        streams.tell(f"archc: {error}")
+        streams.print_message(f"archc: {error}")
         return 2
     except ImportError as error:
-        streams.tell(f"archc: {not_installed(error.name, backends[0])}")
+        streams.print_message(f"archc: {not_installed(error.name, backends[0])}")
         return 2
     if form == "json":
         from archc.reports import json
 
-        streams.write(json.text(report.data(found)))
+        streams.write(json.text(report.data(result)))
     else:
-        streams.write(report.table(found, color=streams.colors(sys.stdout)))
-    return 0 if found.agrees else 1
+        streams.write(report.table(result, color=streams.colors(sys.stdout)))
+    return 0 if result.agrees else 1
 
 
-def _backends(given: str) -> tuple[str, ...]:
-    """The backends of a list with commas, or all."""
-    names = tuple(name.strip() for name in given.split(","))
+def _backends(text: str) -> tuple[str, ...]:
+    """Parse a comma-separated list of backends, or `all`."""
+    names = tuple(name.strip() for name in text.split(","))
     if names == ("all",):
         return runnable()
     if len(set(names)) < len(names) or not all(name in runnable() for name in names):
         known = ", ".join(runnable())
-        raise click.UsageError(f"--backends takes some of {known}, each once, or `all`")
+        raise click.UsageError(f"--backends needs a list of {known} without duplicates, or `all`")
     return names
 
 
-def _given(path: str, network: Network) -> FixedTensors:
-    """The weights in a file."""
+def _read_weights(path: str, network: Network) -> FixedTensors:
+    """Read the weights of a file."""
     from archc.weights import transfer
 
     weights, in_order = transfer.read(path, network)
     if in_order:
-        streams.tell(transfer.in_their_order(path))
+        streams.print_message(transfer.in_their_order(path))
     return FixedTensors(weights)

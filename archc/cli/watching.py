@@ -1,4 +1,4 @@
-"""Doing something again whenever a spec, or what it extends, changes on disk."""
+"""Watching specs and their parents for changes on disk."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from archc.language.reader import parse, read_text
 from archc.language.values import mapping
 
 INTERVAL = 0.2
-"""Seconds between two looks at the files: a `stat` of each."""
+"""Seconds between two polls: a `stat` of each file."""
 
 
 def watch(specs: Sequence[str], run: Callable[[], int]) -> NoReturn:
-    """Call `run` now and after each change, until interrupted. What the system refuses is told, and
-    does not end the watch."""
+    """Call `run` now and after each change, until interrupted. Operating system errors are reported
+    and do not end the watch."""
     while True:
         paths = dict.fromkeys(path for spec in specs for path in chain(spec))
         before = [_state(path) for path in paths]
         try:
             run()
         except OSError as error:
-            streams.tell(f"archc: {visible(f'{error.filename}: {error.strerror}')}")
+            streams.print_message(f"archc: {visible(f'{error.filename}: {error.strerror}')}")
         except click.ClickException as error:
             error.show()
         files = "1 file" if len(paths) == 1 else f"{len(paths)} files"
-        streams.tell(f"watching {files}, Ctrl-C ends")
-        # A change while `run` went on counts as well. A file that is still being written is waited
-        # for: it is the same at two looks.
+        streams.print_message(f"watching {files}, press Ctrl-C to stop")
+        # A change during `run` counts as well. A file that is still being written is waited for:
+        # it must be unchanged between two polls.
         earlier = now = before
         while now == before or now != earlier:
             time.sleep(INTERVAL)
@@ -42,7 +42,7 @@ def watch(specs: Sequence[str], run: Callable[[], int]) -> NoReturn:
 
 
 def chain(spec: str) -> list[str]:
-    """A spec and what it extends, one after the other, as far as it can be read."""
+    """A spec and its chain of parents, as far as they can be read."""
     paths = [os.path.normpath(spec)]
     while len(paths) <= LONGEST_CHAIN:
         try:
@@ -59,9 +59,9 @@ def chain(spec: str) -> list[str]:
 
 
 def _state(path: str) -> tuple[int, int, int] | None:
-    """When a file was changed, its size, and its inode: an editor may put another in its place."""
+    """Modification time, size and inode of a file: an editor may replace it by another one."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino

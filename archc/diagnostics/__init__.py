@@ -1,4 +1,4 @@
-"""What is wrong with a spec, and where: diagnostics, their places, and their rendering."""
+"""Diagnostics: the errors of a spec with their source spans, and their rendering as text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SourceText(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A stretch of a source text. Lines and columns count from 1; the end is exclusive."""
+    """A range of a source text. Lines and columns count from 1; the end is exclusive."""
 
     source: SourceText
     line: int
@@ -29,11 +29,11 @@ class Span(NamedTuple):
 
     @property
     def origin(self) -> tuple[str, int, int]:
-        """File, line and column: what tells one value of a spec from every other."""
+        """File, line and column, which identify a value of a spec."""
         return self.source.name, self.line, self.column
 
     def within(self, offset: int, length: int = 1) -> Span:
-        """The stretch of `length` characters that starts `offset` characters into this one."""
+        """The span of `length` characters that starts `offset` characters into this one."""
         if self.end_line != self.line:
             return self
         column = self.column + offset
@@ -41,14 +41,14 @@ class Span(NamedTuple):
 
 
 class Note(NamedTuple):
-    """A second place that explains a diagnostic ("first given here")."""
+    """A second span that explains a diagnostic ("first defined here")."""
 
     message: str
     span: Span
 
 
 class Diagnostic(NamedTuple):
-    """One fault of a spec: a code that `archc explain` knows, a sentence, its place, a way out."""
+    """One error of a spec: its code (see `archc explain`), message, span, hint and notes."""
 
     code: str
     message: str
@@ -58,7 +58,7 @@ class Diagnostic(NamedTuple):
 
 
 class SpecError(Exception):
-    """A spec was refused. Carries every fault found, in file order."""
+    """An invalid spec, with all its diagnostics in file order."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = in_file_order(diagnostics)
@@ -66,14 +66,16 @@ class SpecError(Exception):
 
 
 def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The distinct diagnostics, sorted by file, line and column."""
+    """The diagnostics without duplicates, sorted by file, line and column."""
     distinct = dict.fromkeys(diagnostics)
-    return tuple(sorted(distinct, key=lambda found: (*found.span.origin, found.code)))
+    return tuple(
+        sorted(distinct, key=lambda diagnostic: (*diagnostic.span.origin, diagnostic.code))
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """`did you mean "conv"?` where one of the known words is close to `word`."""
-    import difflib  # needed for faults alone
+    import difflib  # only needed for errors
 
     words = sorted(set(known))
     inner = [one for one in words if one.endswith(f".{word}")]
@@ -82,7 +84,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 def encodable(name: str) -> str:
-    """A file's name as text: the bytes in it that are none (lone surrogates here) as `\\udcff`."""
+    """A file's name as valid text: undecodable bytes (lone surrogates) become `\\udcff`."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -123,11 +125,11 @@ def _excerpt(span: Span) -> list[str]:
         return []
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == span.line else len(line)
-    # A line of a megabyte is shown around the fault alone.
+    # Of a very long line only the part around the span is printed.
     first = max(0, start - _CONTEXT // 2) if len(line) > _CONTEXT else 0
-    shown = line[first : first + _CONTEXT]
-    before = visible(shown[: start - first])
-    marked = visible(shown[start - first : max(end, start + 1) - first])
+    excerpt = line[first : first + _CONTEXT]
+    before = visible(excerpt[: start - first])
+    target = visible(excerpt[start - first : max(end, start + 1) - first])
     gutter = f"  {span.line} | "
-    caret = " " * (len(gutter) + len(before)) + "^" * max(1, len(marked))
-    return [gutter + visible(shown), caret]
+    caret = " " * (len(gutter) + len(before)) + "^" * max(1, len(target))
+    return [gutter + visible(excerpt), caret]

@@ -1,4 +1,4 @@
-"""Plain ANSI colours, and whether a stream wants any."""
+"""ANSI colours, and whether to write them to a stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def paint(text: str, style: str) -> str:
 
 
 def wants_color(stream: IO[str] | None, environ: Mapping[str, str]) -> bool:
-    """NO_COLOR says no, then CLICOLOR_FORCE says yes, then it takes a terminal."""
+    """Whether to write colours: NO_COLOR, then CLICOLOR_FORCE, then whether it is a terminal."""
     if environ.get("NO_COLOR"):
         return False
     if environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):

@@ -1,37 +1,37 @@
-"""Diagnostics as the formats of `archc validate` tell them."""
+"""The output formats of `archc validate`: text, JSON, GitHub and SARIF."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archc import diagnostics
 from archc.diagnostics import Diagnostic, Span, visible
+from archc.diagnostics import concise as one_line
+from archc.diagnostics import full as excerpt
 from archc.diagnostics.ansi import paint
 
 USAGE = frozenset({"ARC001", "ARC411", "ARC414"})
-"""What is wrong with the command line rather than with a spec: no such file, no such parameter, no
-such revision."""
+"""Codes of errors in the command line rather than a spec: no such file, parameter, revision."""
 
 
-def exit_code(found: Sequence[Diagnostic]) -> int:
-    """2 where a file cannot be read or an option is wrong, 1 for other findings, 0 for none."""
-    if any(diagnostic.code in USAGE for diagnostic in found):
+def exit_code(diagnostics: Sequence[Diagnostic]) -> int:
+    """2 where a file cannot be read or an option is invalid, 1 for other errors, 0 for none."""
+    if any(diagnostic.code in USAGE for diagnostic in diagnostics):
         return 2
-    return 1 if found else 0
+    return 1 if diagnostics else 0
 
 
-def full(found: Sequence[Diagnostic], color: bool = False) -> str:
-    """Every diagnostic with its source line, notes and hint, a blank line between two."""
-    return "\n\n".join(_painted(item) if color else diagnostics.full(item) for item in found)
+def full(diagnostics: Sequence[Diagnostic], color: bool = False) -> str:
+    """Every diagnostic with its source line, notes and hint, separated by blank lines."""
+    return "\n\n".join(_colorize(item) if color else excerpt(item) for item in diagnostics)
 
 
-def concise(found: Sequence[Diagnostic]) -> str:
+def concise(diagnostics: Sequence[Diagnostic]) -> str:
     """Every diagnostic on one line."""
-    return "\n".join(map(diagnostics.concise, found))
+    return "\n".join(map(one_line, diagnostics))
 
 
-def _painted(diagnostic: Diagnostic) -> str:
-    first, *rest = diagnostics.full(diagnostic).split("\n")
+def _colorize(diagnostic: Diagnostic) -> str:
+    first, *rest = excerpt(diagnostic).split("\n")
     message = f"{diagnostic.code} {visible(diagnostic.message)}"
     where = first.removesuffix(message)
     lines = [f"{paint(where, 'bold')}{paint(diagnostic.code, 'red')}{message[6:]}"]
@@ -45,28 +45,30 @@ def _painted(diagnostic: Diagnostic) -> str:
     return "\n".join(lines)
 
 
-def as_json(found: Sequence[Diagnostic]) -> str:
-    """All findings as one JSON document; places count from 1, ends are exclusive."""
+def as_json(diagnostics: Sequence[Diagnostic]) -> str:
+    """All diagnostics as one JSON document. Lines and columns count from 1, ends are exclusive."""
     from json import dumps
 
-    told = {
+    document = {
         "archc": 1,
-        "valid": not found,
+        "valid": not diagnostics,
         "findings": [
             {
                 "code": item.code,
                 "message": item.message,
                 "hint": item.hint,
-                **_place(item.span),
-                "notes": [{"message": note.message, **_place(note.span)} for note in item.notes],
+                **_span_fields(item.span),
+                "notes": [
+                    {"message": note.message, **_span_fields(note.span)} for note in item.notes
+                ],
             }
-            for item in found
+            for item in diagnostics
         ],
     }
-    return dumps(told, indent=2) + "\n"
+    return dumps(document, indent=2) + "\n"
 
 
-def _place(span: Span) -> dict[str, object]:
+def _span_fields(span: Span) -> dict[str, object]:
     return {
         "file": span.source.name,
         "line": span.line,
@@ -76,9 +78,9 @@ def _place(span: Span) -> dict[str, object]:
     }
 
 
-def github(found: Sequence[Diagnostic]) -> str:
+def github(diagnostics: Sequence[Diagnostic]) -> str:
     """Workflow commands that GitHub Actions shows at the lines of a pull request."""
-    return "".join(f"{_command(item)}\n" for item in found)
+    return "".join(f"{_command(item)}\n" for item in diagnostics)
 
 
 def _command(diagnostic: Diagnostic) -> str:
@@ -91,27 +93,27 @@ def _command(diagnostic: Diagnostic) -> str:
         "endColumn": span.end_column,
         "title": diagnostic.code,
     }
-    told = ",".join(
-        f"{key}={_escaped(visible(str(value))).replace(':', '%3A').replace(',', '%2C')}"
+    fields = ",".join(
+        f"{key}={_escape(visible(str(value))).replace(':', '%3A').replace(',', '%2C')}"
         for key, value in properties.items()
     )
     message = visible(diagnostic.message)
     if diagnostic.hint is not None:
         message += f"\nhint: {visible(diagnostic.hint)}"
-    return f"::error {told}::{_escaped(message)}"
+    return f"::error {fields}::{_escape(message)}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def sarif(found: Sequence[Diagnostic], version: str) -> str:
+def sarif(diagnostics: Sequence[Diagnostic], version: str) -> str:
     """SARIF 2.1.0, for code scanning; `version` is archc's."""
     from json import dumps
 
     from archc.diagnostics.codes import CODES
 
-    codes = sorted({item.code for item in found})
+    codes = sorted({item.code for item in diagnostics})
     rules = [
         {
             "id": code,
@@ -121,7 +123,7 @@ def sarif(found: Sequence[Diagnostic], version: str) -> str:
         for code in codes
     ]
     results = []
-    for item in found:
+    for item in diagnostics:
         message = item.message if item.hint is None else f"{item.message} ({item.hint})"
         result: dict[str, object] = {
             "ruleId": item.code,
@@ -136,7 +138,7 @@ def sarif(found: Sequence[Diagnostic], version: str) -> str:
             ]
         results.append(result)
     driver = {"name": "archc", "version": version, "rules": rules}
-    told = {
+    document = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [
@@ -147,7 +149,7 @@ def sarif(found: Sequence[Diagnostic], version: str) -> str:
             }
         ],
     }
-    return dumps(told, indent=2) + "\n"
+    return dumps(document, indent=2) + "\n"
 
 
 def _location(span: Span) -> dict[str, object]:

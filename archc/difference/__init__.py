@@ -1,4 +1,4 @@
-"""The difference of two networks, layer by layer, and what it comes from."""
+"""The difference of two networks, layer by layer, and its causes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Status = Literal["same", "changed", "added", "removed"]
 
 
 class Pair(NamedTuple):
-    """One row: a layer of A with its counterpart in B, or a layer that one of them has alone.
+    """One row: a layer of A with its counterpart in B, or a layer without a counterpart.
 
-    `changes` holds the fields that differ, each as a spec would write it in A and in B, and under
-    `from` the layers it takes where they are others. A row without any may be `changed` too, by
-    what comes in. The costs of the `effects` add up to the change of cost."""
+    `changes` holds the fields that differ, with their values in A and in B as written in a spec,
+    and under `from` the inputs if they are different layers. A row without any can be `changed` by
+    the shape of its input. The costs of the `effects` add up to the change of cost."""
 
     status: Status
     a: Layer | None
@@ -37,14 +37,13 @@ class Pair(NamedTuple):
 
     @property
     def delta(self) -> Cost:
-        """The change of cost, B less A."""
+        """The change of cost, B minus A."""
         return sum_of(effect.cost for effect in self.effects)
 
 
 class Share(NamedTuple):
-    """The part of one kind of cause in the whole difference: a field's name, or one of the kinds
-    that `causes` tells. `downstream` is how much of it lies in layers that have not changed
-    themselves but take what others give."""
+    """The part of one kind of cause in the whole difference: a field's name, or one of the kinds in
+    `causes`. `downstream` is the part in unchanged layers with a different input."""
 
     kind: str
     cost: Cost
@@ -52,7 +51,7 @@ class Share(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Two networks, aligned, and in what their training recipes differ."""
+    """Two aligned networks, and the differences of their training recipes."""
 
     a: Costs
     b: Costs
@@ -61,34 +60,34 @@ class Difference(NamedTuple):
 
     @property
     def same_network(self) -> bool:
-        """Whether the two compute the same thing at the same cost."""
+        """Whether the two networks are equal in computation and cost."""
         same_layers = all(pair.status == "same" for pair in self.pairs)
         return same_layers and _interface(self.a) == _interface(self.b)
 
     @property
     def is_empty(self) -> bool:
-        """Whether the two are the same network, trained alike."""
+        """Whether networks and training recipes are equal."""
         return self.same_network and not self.recipe
 
     def shares(self) -> list[Share]:
-        """The causes of the difference, the largest in parameters first, then in MACs and in
-        activations. Their costs add up to the difference of the totals."""
-        found: dict[str, tuple[list[Cost], list[Cost]]] = {}
+        """The causes of the difference, sorted by parameters, then MACs and activations, largest
+        first. Their costs add up to the difference of the totals."""
+        by_kind: dict[str, tuple[list[Cost], list[Cost]]] = {}
         for pair in self.pairs:
             for effect in pair.effects:
-                costs, downstream = found.setdefault(effect.cause.kind, ([], []))
+                costs, downstream = by_kind.setdefault(effect.cause.kind, ([], []))
                 costs.append(effect.cost)
                 if effect.downstream:
                     downstream.append(effect.cost)
         shares = [
             Share(kind, sum_of(costs), sum_of(downstream))
-            for kind, (costs, downstream) in found.items()
+            for kind, (costs, downstream) in by_kind.items()
         ]
         return sorted(shares, key=lambda share: (*(-abs(one) for one in share.cost), share.kind))
 
     def report(self) -> dict[str, Any]:
         """The difference as JSON types: names, inputs and outputs of both, totals with their delta
-        (B less A), its causes, the changes of the recipe, and one entry a row, with values of A
+        (B minus A), its causes, the changes of the recipe, and one entry per row, with values of A
         before those of B."""
         a, b = self.a, self.b
         return {
@@ -108,21 +107,21 @@ class Difference(NamedTuple):
                 }
                 for share in self.shares()
             ],
-            "training": {place: list(values) for place, values in self.recipe.items()},
+            "training": {field: list(values) for field, values in self.recipe.items()},
             "layers": [_entry(pair) for pair in self.pairs],
         }
 
 
 def difference(a: Costs, b: Costs) -> Difference:
     """Align the layers of two networks and compare each with its counterpart."""
-    from_b = _standing(b) < _standing(a)
-    aligned = _aligned(a, b, from_b=from_b)
+    from_b = _size_key(b) < _size_key(a)
+    aligned = _align_rows(a, b, from_b=from_b)
     matched = [(a.layers[i], b.layers[j]) for i, j in aligned]
     effects = effects_in_pairs(a, b, matched, from_b=from_b)
     wiring = _Wiring(a, b, matched)
     pairs: list[Pair] = []
     i = j = 0
-    for (next_i, next_j), found in zip(
+    for (next_i, next_j), pair_effects in zip(
         [*aligned, (len(a.layers), len(b.layers))], [*effects, ()], strict=True
     ):
         for layer in a.layers[i:next_i]:
@@ -130,24 +129,23 @@ def difference(a: Costs, b: Costs) -> Difference:
         for layer in b.layers[j:next_j]:
             pairs.append(Pair("added", None, layer, {}, (effect_alone(layer, removed=False),)))
         if next_i < len(a.layers):
-            pairs.append(_pair(a.layers[next_i], b.layers[next_j], wiring, found))
+            pairs.append(_pair(a.layers[next_i], b.layers[next_j], wiring, pair_effects))
         i, j = next_i + 1, next_j + 1
     recipe = recipe_changes(a.graph.about.training, b.graph.about.training)
     return Difference(a, b, tuple(pairs), recipe)
 
 
-def _standing(costs: Costs) -> tuple[object, ...]:
-    """What puts two networks that differ in an order of their own, whichever is A: the cheaper one
-    comes first."""
+def _size_key(costs: Costs) -> tuple[object, ...]:
+    """A key that orders two networks independently of which one is A: the cheaper one is first."""
     totals = costs.totals
     return (totals.params, totals.macs, totals.activations, len(costs.layers))
 
 
-def _aligned(a: Costs, b: Costs, *, from_b: bool) -> list[tuple[int, int]]:
-    """The positions of layers that correspond. Of alignments that are equally good, the same one
-    is found from A to B and from B to A."""
+def _align_rows(a: Costs, b: Costs, *, from_b: bool) -> list[tuple[int, int]]:
+    """The positions of corresponding layers. Of equally good alignments the same one is chosen
+    from A to B and from B to A."""
     one, two = rows_of(a), rows_of(b)
-    if not from_b and _standing(a) == _standing(b):
+    if not from_b and _size_key(a) == _size_key(b):
         texts = ((row.path, repr(row.op), row.around) for row in one)
         others = ((row.path, repr(row.op), row.around) for row in two)
         from_b = next((x > y for x, y in zip(texts, others, strict=True) if x != y), False)
@@ -157,7 +155,7 @@ def _aligned(a: Costs, b: Costs, *, from_b: bool) -> list[tuple[int, int]]:
 
 
 class _Wiring:
-    """Which values of two networks correspond."""
+    """The correspondence of the values of two networks."""
 
     def __init__(self, a: Costs, b: Costs, matched: list[tuple[Layer, Layer]]) -> None:
         self.a, self.b = a, b
@@ -167,14 +165,14 @@ class _Wiring:
         self.images = frozenset(self.counterpart.values())
 
     def differs(self, one: Layer, two: Layer) -> bool:
-        """Whether a layer takes other values than its counterpart. Next to a layer that one network
-        has alone, inputs differ without saying anything new."""
+        """Whether a layer has different inputs than its counterpart. Inputs without a counterpart
+        do not count: they are rows of their own."""
         images = [self.counterpart.get(index) for index in one.node.inputs]
         sources = list(two.node.inputs)
         return images != sources and None not in images and self.images.issuperset(sources)
 
     def sources(self, one: Layer, two: Layer) -> tuple[list[str], list[str]]:
-        """The paths of what each of two layers takes."""
+        """The paths of the inputs of two layers."""
         nodes = self.a.graph.nodes, self.b.graph.nodes
         return (
             [nodes[0][index].path for index in one.node.inputs],

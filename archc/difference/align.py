@@ -1,15 +1,15 @@
-"""Which layer of one network is the counterpart of which layer of another.
+"""Alignment of the layers of two networks.
 
-The alignment keeps the order of both and pairs layers of one op. It has the highest sum of what its
-pairs score: for the op itself, for the fields that agree, for the blocks and sections around it,
-for a name that the spec gives, and, where all else is equal, for standing in block instances and
-repetitions that correspond, and for shapes. So one layer more is one layer alone, wherever it
-stands, and other names or sections part nothing.
+The alignment keeps the order of both networks and pairs layers of the same op. It maximizes the sum
+of the pairs' scores: for the op, for equal fields, for the enclosing blocks and sections, for a
+name in the spec, and as tie-breakers for corresponding block instances and repetitions, and for
+shapes. So an inserted layer is one unpaired layer, and renamed layers or sections stay paired.
 
 Of several such alignments `slide` chooses one.
 
-Time is that of `sequences.best_pairs`, linear in the layers for a number of differences; networks
-of thousands of layers that differ throughout are first cut at a longest common subsequence.
+The time is that of `sequences.best_pairs`, linear in the layers for a fixed number of differences;
+networks of thousands of layers that differ everywhere are first split at a longest common
+subsequence.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from collections.abc import Mapping, Sequence
 from archc.difference.fields import changed_fields
 from archc.difference.rows import Address, Row
 from archc.difference.sequences import Pairs, best_pairs, common_pairs
-from archc.difference.slide import Side, slid
+from archc.difference.slide import Side, slide_gaps
 from archc.ops.fields import fields_of
 
-# What a pair scores, in units. Standing in block instances that correspond counts less than a unit
-# in all pairs together, equal shapes less than that. Two pairs that agree in nothing but the op
-# score about as much as one of layers that are alike.
+# Scores of a pair, in units. Corresponding block instances count less than a unit in all pairs
+# together, equal shapes less than that. Two pairs that agree only in the op score about as much as
+# one pair of equal layers.
 _OP = 12
 _WEIGHTS = 2
 _FIELDS = 8
@@ -33,72 +33,71 @@ _NAME = 2
 
 
 def align(a: Sequence[Row], b: Sequence[Row]) -> Pairs:
-    """The pairs of positions that correspond, rising on both sides."""
+    """The pairs of corresponding positions, in ascending order."""
     comparison = _Comparison(a, b, {})
-    pairs = _spanned(comparison)
+    pairs = _align(comparison)
     if len(pairs) < max(len(a), len(b)):
-        # Once more, with what is now known of which block instances correspond.
+        # Once more, with the corresponding block instances now known.
         comparison = _Comparison(a, b, _partners(a, b, pairs, comparison))
-        pairs = _spanned(comparison)
-    return slid(pairs, Side(a, comparison.a), Side(b, comparison.b), comparison.structure)
+        pairs = _align(comparison)
+    return slide_gaps(pairs, Side(a, comparison.a), Side(b, comparison.b), comparison.structure)
 
 
 def _partners(
     a: Sequence[Row], b: Sequence[Row], pairs: Pairs, comparison: _Comparison
 ) -> dict[Address, Address]:
-    """Which of the places where layers stand (block instances, sections, repetitions) correspond,
-    in the same order on both sides: those that share most."""
-    places: dict[Address, int] = {}
+    """The corresponding addresses (block instances, sections, repetitions), in the same order on
+    both sides: those that share most layers."""
+    numbers: dict[Address, int] = {}
     one, two = (
-        list(dict.fromkeys(places.setdefault(row.address, len(places)) for row in side))
+        list(dict.fromkeys(numbers.setdefault(row.address, len(numbers)) for row in side))
         for side in (a, b)
     )
     shared: dict[tuple[int, int], int] = {}
     for i, j in pairs:
-        both = places[a[i].address], places[b[j].address]
+        both = numbers[a[i].address], numbers[b[j].address]
         score = comparison.structure(comparison.a[i], comparison.b[j])
         shared[both] = shared.get(both, 0) + score
-    found = best_pairs(one, two, lambda x, y: shared.get((x, y), 0)) or []
-    addresses = list(places)
-    return {addresses[one[i]]: addresses[two[j]] for i, j in found}
+    matches = best_pairs(one, two, lambda x, y: shared.get((x, y), 0)) or []
+    addresses = list(numbers)
+    return {addresses[one[i]]: addresses[two[j]] for i, j in matches}
 
 
 class _Comparison:
-    """Scores pairs of layers, which it calls by numbers: `a` and `b` hold those of the layers in
-    order. Equal layers have the same one. With `partners`, layers count as standing in one place
-    where the places correspond."""
+    """Scores of pairs of layers, which are identified by numbers: `a` and `b` hold those of the
+    layers in order. Equal layers have the same number. `partners` maps corresponding addresses."""
 
     def __init__(
         self, a: Sequence[Row], b: Sequence[Row], partners: Mapping[Address, Address]
     ) -> None:
         self.rows: list[Row] = []
-        self.places: list[object] = []
-        self.part = min(len(a), len(b)) + 1
-        self.unit = self.part * self.part
+        self.positions: list[object] = []
+        self.address_score = min(len(a), len(b)) + 1
+        self.unit = self.address_score * self.address_score
         known: dict[tuple[object, ...], int] = {}
         self.a = [self._number(row, partners.get(row.address), known) for row in a]
         self.b = [self._number(row, row.address if partners else None, known) for row in b]
 
-    def _number(self, row: Row, place: object, known: dict[tuple[object, ...], int]) -> int:
-        key = (row.op, row.name, row.around, row.shapes, place)
+    def _number(self, row: Row, position: object, known: dict[tuple[object, ...], int]) -> int:
+        key = (row.op, row.name, row.around, row.shapes, position)
         number = known.setdefault(key, len(known))
         if number == len(self.rows):
             self.rows.append(row)
-            self.places.append(place)
+            self.positions.append(position)
         return number
 
     def score(self, a: int, b: int) -> int:
-        """What pairing the two scores; 0 for different ops."""
+        """The score of a pair; 0 for different ops."""
         one, two = self.rows[a], self.rows[b]
         if type(one.op) is not type(two.op):
             return 0
         score = self.structure(a, b) * self.unit
-        if self.places[a] == self.places[b]:
-            score += self.part
+        if self.positions[a] == self.positions[b]:
+            score += self.address_score
         return score + (one.shapes == two.shapes)
 
     def structure(self, a: int, b: int) -> int:
-        """The score of two layers of one op in units, without the shape."""
+        """The score of two layers of one op in units, without address and shape."""
         one, two = self.rows[a], self.rows[b]
         fields = len(fields_of(type(one.op)))
         equal = fields - len(changed_fields(one.op, two.op))
@@ -116,9 +115,9 @@ class _Comparison:
         return score
 
 
-def _spanned(comparison: _Comparison) -> Pairs:
-    """The pairs of the highest score. What both begin and end with alike is set aside first, and
-    so are the ops that one of them lacks: no pair of theirs can be lost by it."""
+def _align(comparison: _Comparison) -> Pairs:
+    """The pairs of the highest score. A common prefix and suffix is paired first, and ops that
+    occur in one network only are excluded: neither can lower the score."""
     a, b = comparison.a, comparison.b
     shorter = min(len(a), len(b))
     begin = 0
@@ -127,23 +126,23 @@ def _spanned(comparison: _Comparison) -> Pairs:
     end = 0
     while end < shorter - begin and a[-1 - end] == b[-1 - end]:
         end += 1
-    places = range(begin, len(a) - end), range(begin, len(b) - end)
+    ranges = range(begin, len(a) - end), range(begin, len(b) - end)
     kinds = [type(comparison.rows[number].op) for number in a]
     others = [type(comparison.rows[number].op) for number in b]
-    shared = {kinds[i] for i in places[0]} & {others[j] for j in places[1]}
-    left = [i for i in places[0] if kinds[i] in shared]
-    right = [j for j in places[1] if others[j] in shared]
-    found = _scored([a[i] for i in left], [b[j] for j in right], comparison)
+    shared = {kinds[i] for i in ranges[0]} & {others[j] for j in ranges[1]}
+    left = [i for i in ranges[0] if kinds[i] in shared]
+    right = [j for j in ranges[1] if others[j] in shared]
+    matches = _best_alignment([a[i] for i in left], [b[j] for j in right], comparison)
     return [
         *((i, i) for i in range(begin)),
-        *((left[i], right[j]) for i, j in found),
+        *((left[i], right[j]) for i, j in matches),
         *zip(range(len(a) - end, len(a)), range(len(b) - end, len(b)), strict=True),
     ]
 
 
-def _scored(a: Sequence[int], b: Sequence[int], comparison: _Comparison) -> Pairs:
-    """The pairs of the highest score; where that takes too long, layers that are alike are paired
-    first, the rest between them."""
+def _best_alignment(a: Sequence[int], b: Sequence[int], comparison: _Comparison) -> Pairs:
+    """The pairs of the highest score; if that takes too long, equal layers are paired first, then
+    the rest between them."""
     whole = best_pairs(a, b, comparison.score)
     if whole is not None:
         return whole

@@ -1,15 +1,14 @@
-"""What the difference of two networks comes from: each layer's change of cost, told as the sum of
-what its causes make.
+"""Attribution of the difference of two networks: each layer's change of cost as a sum over causes.
 
-A layer that both networks have is led from the one to the other in steps: first what comes in
-changes in width, then in its other axes, then one field after another in the order of their
-declaration; a step that gives no possible layer (channels that the groups do not divide, say)
-waits for the others. What a step adds to the cost is the part of its cause, so that the parts add
-up exactly. The way starts at the network of fewer parameters, be it A or B, so that the parts of
-the difference from B to A are those from A to B with the other sign.
+A pair of layers is transformed from one to the other in steps: first the width of the inputs, then
+their other axes, then one field after another in the order of declaration. A step that gives an
+invalid layer (channels that are not divisible by the groups, for example) is postponed. The change
+of cost in a step is attributed to its cause, so that the parts add up exactly. The path starts at
+the network with fewer parameters, whether A or B, so that the parts from B to A are those from A to
+B with the opposite sign.
 
-What a change of the input makes is the part of the field, of the layer that one network has alone,
-or of the network's input that it comes from, as far up as it comes from one alone.
+The effect of a changed input is attributed upstream: to the field, the unpaired layer or the
+network input that caused it, as long as that is a single one.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ REPLACED = "replaced layers"
 INPUT = "network input"
 WIRING = "wiring"
 SEVERAL = "several changes"
-"""The causes that are no field of an op: none is called so."""
+"""Causes other than fields of ops; no field has such a name."""
 
 
 class Cost(NamedTuple):
-    """What a layer costs, or a difference of costs."""
+    """The cost of a layer, or a difference of costs."""
 
     params: int
     macs: int
@@ -41,16 +40,16 @@ class Cost(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """A field's name or one of the kinds above, and the path of the layer (in B, or where A alone
-    has it in A); None where it is not one layer's."""
+    """A field's name or one of the kinds above, and the path of the layer (in B, or in A if it has
+    no counterpart); None without a single layer."""
 
     kind: str
     layer: str | None
 
 
 class Effect(NamedTuple):
-    """The part of one cause in one layer's change of cost, B less A. It is `downstream` where the
-    layer itself has not changed but what comes in."""
+    """The part of one cause in one layer's change of cost, B minus A. It is `downstream` if only
+    the layer's input has changed."""
 
     cause: Cause
     downstream: bool
@@ -62,13 +61,13 @@ def cost_of(layer: Layer) -> Cost:
     return Cost(layer.params, layer.macs, layer.activations)
 
 
-def less(one: Cost, two: Cost) -> Cost:
-    """The one cost less the other."""
+def subtract(one: Cost, two: Cost) -> Cost:
+    """The difference of two costs."""
     return Cost(one[0] - two[0], one[1] - two[1], one[2] - two[2])
 
 
 def sum_of(costs: Iterable[Cost]) -> Cost:
-    """All costs together."""
+    """The sum of costs."""
     params = macs = activations = 0
     for cost in costs:
         params += cost.params
@@ -80,8 +79,8 @@ def sum_of(costs: Iterable[Cost]) -> Cost:
 def effects_in_pairs(
     a: Costs, b: Costs, pairs: Sequence[tuple[Layer, Layer]], *, from_b: bool
 ) -> list[tuple[Effect, ...]]:
-    """The effects that cost something in each pair of layers, in their order; `from_b` tells where
-    the way starts."""
+    """The effects with a cost in each pair of layers, in order. The path starts at B with
+    `from_b`."""
     if not from_b:
         tracing = _Tracing(a, b, pairs, REMOVED, ADDED)
         return [tracing.effects(one, two, two.node.path) for one, two in pairs]
@@ -89,7 +88,7 @@ def effects_in_pairs(
     nothing = Cost(0, 0, 0)
     return [
         tuple(
-            effect._replace(cost=less(nothing, effect.cost))
+            effect._replace(cost=subtract(nothing, effect.cost))
             for effect in tracing.effects(two, one, two.node.path)
         )
         for one, two in pairs
@@ -97,23 +96,24 @@ def effects_in_pairs(
 
 
 def effect_alone(layer: Layer, *, removed: bool) -> Effect:
-    """The effect of a layer that one network has alone: all its cost."""
+    """The effect of an unpaired layer: all its cost."""
     cost = cost_of(layer)
     kind = REMOVED if removed else ADDED
-    signed = less(Cost(0, 0, 0), cost) if removed else cost
+    signed = subtract(Cost(0, 0, 0), cost) if removed else cost
     return Effect(Cause(kind, layer.node.path), False, signed)
 
 
 class _Change(NamedTuple):
-    """Why the axes of two values differ: in width (channels, features) and in the others; None
-    where they do not."""
+    """The causes why the axes of two values differ, in width (channels, features) and in the other
+    axes; None if they are equal."""
 
     width: Cause | None
     rest: Cause | None
 
 
 def _differ(one: Axes, two: Axes) -> tuple[bool, bool]:
-    """Whether axes differ in width, and in the others. Those of another kind differ in both."""
+    """Whether axes differ in width, and in the other axes. Different kinds of axes differ in
+    both."""
     if one == two:
         return False, False
     if one.names != two.names or one.dtype != two.dtype:
@@ -121,16 +121,16 @@ def _differ(one: Axes, two: Axes) -> tuple[bool, bool]:
     return one.width != two.width, one.with_width(0) != two.with_width(0)
 
 
-def _joined(one: Cause | None, two: Cause | None) -> Cause | None:
-    """What two causes are together."""
+def _merge(one: Cause | None, two: Cause | None) -> Cause | None:
+    """The common cause of two causes."""
     if one is None or two is None or one == two:
         return two if one is None else one
     return Cause(one.kind if one.kind == two.kind else SEVERAL, None)
 
 
 class _Step(NamedTuple):
-    """One change on the way of a layer: of the width of its inputs, of their other axes, of its
-    inputs altogether, or of the field of this name."""
+    """One step of a layer's transformation: the width of its inputs, their other axes, its inputs
+    altogether, or the field of this name."""
 
     name: str
     cause: Cause
@@ -141,8 +141,8 @@ _OF_INPUTS = _WIDTH, _REST, _INPUTS = "width of inputs", "rest of inputs", "inpu
 
 
 class _Tracing:
-    """Follows changes of axes from layer to layer. The way goes from the start to the end, which
-    are A and B or B and A; what one of them has alone has its own kind of cause."""
+    """Follows changes of axes from layer to layer, from the start network to the end network, which
+    are A and B or B and A. `start_alone` and `end_alone` are the causes for unpaired layers."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class _Tracing:
         )
 
     def effects(self, one: Layer, two: Layer, path: str) -> tuple[Effect, ...]:
-        """The effects in a pair, whose inputs have been followed before; `path` names it."""
+        """The effects in a pair, named by `path`. Its inputs must have been processed before."""
         steps = self._incoming(one, two)
         steps += [
             _Step(field.name, Cause(field.name, path), downstream=False)
@@ -177,25 +177,25 @@ class _Tracing:
         if not steps:
             self.changes[one.node.index] = _Change(None, None)
             return ()
-        found = []
+        effects = []
         before, cost = one.node.output, cost_of(one)
         width: Cause | None = None
         rest: Cause | None = None
-        for step, after, reached in _way(one, two, steps):
+        for step, after, cost_after in _path(one, two, steps):
             differ = _differ(before, after)
-            width = _joined(width, step.cause) if differ[0] else width
-            rest = _joined(rest, step.cause) if differ[1] else rest
-            if reached != cost:
-                found.append(Effect(step.cause, step.downstream, less(reached, cost)))
-            before, cost = after, reached
+            width = _merge(width, step.cause) if differ[0] else width
+            rest = _merge(rest, step.cause) if differ[1] else rest
+            if cost_after != cost:
+                effects.append(Effect(step.cause, step.downstream, subtract(cost_after, cost)))
+            before, cost = after, cost_after
         differ = _differ(one.node.output, two.node.output)
         self.changes[one.node.index] = _Change(
             width if differ[0] else None, rest if differ[1] else None
         )
-        return tuple(found)
+        return tuple(effects)
 
     def _incoming(self, one: Layer, two: Layer) -> list[_Step]:
-        """The steps that what comes in makes."""
+        """The steps for changes of the inputs."""
         if len(one.inputs) != len(two.inputs):
             return [_Step(_INPUTS, self._other_number(one, two))]
         width: Cause | None = None
@@ -206,18 +206,19 @@ class _Tracing:
         ):
             differ = _differ(axes, others)
             if differ[0]:
-                width = _joined(width, self._cause(source, end, 0))
+                width = _merge(width, self._cause(source, end, 0))
             if differ[1]:
-                rest = _joined(rest, self._cause(source, end, 1))
+                rest = _merge(rest, self._cause(source, end, 1))
             same_kind &= axes.names == others.names and axes.dtype == others.dtype
         if not same_kind:
-            cause = _joined(width, rest)
+            cause = _merge(width, rest)
             return [] if cause is None else [_Step(_INPUTS, cause)]
         named = ((_WIDTH, width), (_REST, rest))
         return [_Step(name, cause) for name, cause in named if cause is not None]
 
     def _cause(self, source: int, end: int, part: int) -> Cause:
-        """Why two values differ in a part of their axes: the width (0) or the rest (1)."""
+        """The cause why two values differ in a part of their axes: the width (0) or the rest
+        (1)."""
         source = self.origins[0][part][source]
         end = self.origins[1][part][end]
         if self.counterpart.get(source) == end:
@@ -238,40 +239,40 @@ class _Tracing:
         return Cause(WIRING, None)
 
     def _other_number(self, one: Layer, two: Layer) -> Cause:
-        """Why a layer joins another number of inputs: by those without a counterpart, and those
-        whose axes differ."""
+        """The cause of a different number of inputs: unpaired inputs, and inputs with different
+        axes."""
         images = {self.counterpart.get(index) for index in one.node.inputs}
         cause: Cause | None = None
         for side, layer in enumerate((one, two)):
             for index in layer.node.inputs:
                 if index not in self.matched[side]:
                     path = self.nodes[side][index].path
-                    cause = _joined(cause, Cause(self.alone[side], path))
+                    cause = _merge(cause, Cause(self.alone[side], path))
                 elif side and index not in images:
-                    cause = _joined(cause, Cause(WIRING, None))
+                    cause = _merge(cause, Cause(WIRING, None))
                 elif not side:
-                    cause = _joined(cause, _joined(*self.changes[index]))
+                    cause = _merge(cause, _merge(*self.changes[index]))
         return Cause(WIRING, None) if cause is None else cause
 
 
 def _origins(costs: Costs, matched: Collection[int]) -> tuple[list[int], list[int]]:
-    """For each node, where the width of its output comes from, and where the rest does: itself, or
-    where its first input's comes from, if it has no counterpart and changes nothing there."""
-    found: tuple[list[int], list[int]] = ([], [])
+    """For each node, the origins of the width and of the rest of its output's axes: itself, or
+    those of its first input if it is unpaired and does not change them."""
+    origins: tuple[list[int], list[int]] = ([], [])
     for node in costs.graph.nodes:
         passes = (False, False)
         if node.index not in matched and node.inputs:
             differ = _differ(costs.graph.nodes[node.inputs[0]].output, node.output)
             passes = not differ[0], not differ[1]
         for part in (0, 1):
-            origin = found[part][node.inputs[0]] if passes[part] else node.index
-            found[part].append(origin)
-    return found
+            origin = origins[part][node.inputs[0]] if passes[part] else node.index
+            origins[part].append(origin)
+    return origins
 
 
-def _way(one: Layer, two: Layer, steps: list[_Step]) -> Iterator[tuple[_Step, Axes, Cost]]:
-    """The steps from one layer to the other in an order that is possible, each with the output's
-    axes and the cost after it."""
+def _path(one: Layer, two: Layer, steps: list[_Step]) -> Iterator[tuple[_Step, Axes, Cost]]:
+    """The steps from one layer to the other in a valid order, each with the output's axes and the
+    cost after it."""
     done: frozenset[str] = frozenset()
     waiting = list(steps)
     while len(waiting) > 1:
@@ -280,8 +281,8 @@ def _way(one: Layer, two: Layer, steps: list[_Step]) -> Iterator[tuple[_Step, Ax
             if state is not None:
                 break
         else:
-            # None is possible without the others: what they make cannot be told apart.
-            waiting = [_together(waiting)]
+            # None is valid without the others: their effects cannot be separated.
+            waiting = [_combine(waiting)]
             break
         waiting.remove(step)
         done |= {step.name}
@@ -289,7 +290,7 @@ def _way(one: Layer, two: Layer, steps: list[_Step]) -> Iterator[tuple[_Step, Ax
     yield waiting[0], two.node.output, cost_of(two)
 
 
-def _together(steps: Sequence[_Step]) -> _Step:
+def _combine(steps: Sequence[_Step]) -> _Step:
     kinds = " + ".join(step.cause.kind for step in steps)
     if any(step.downstream for step in steps):
         return _Step(kinds, Cause(SEVERAL, None))
@@ -297,9 +298,9 @@ def _together(steps: Sequence[_Step]) -> _Step:
 
 
 def _after(done: Collection[str], one: Layer, two: Layer) -> tuple[Axes, Cost] | None:
-    """The output's axes and the cost after some steps; None where there is no such layer."""
-    changed = {name: getattr(two.node.op, name) for name in done if name not in _OF_INPUTS}
-    op = replace(one.node.op, **changed)
+    """The output's axes and the cost after some steps; None if that layer is invalid."""
+    fields = {name: getattr(two.node.op, name) for name in done if name not in _OF_INPUTS}
+    op = replace(one.node.op, **fields)
     inputs = two.inputs if _INPUTS in done else one.inputs
     if _WIDTH in done or _REST in done:
         inputs = tuple(
@@ -313,5 +314,5 @@ def _after(done: Collection[str], one: Layer, two: Layer) -> tuple[Axes, Cost] |
     except ShapeError:
         return None
     params = sum(one.elements for one in op.variables(inputs) if one.learned)
-    written = 0 if op.view else output.elements
-    return output, Cost(params, op.macs(inputs, output), written)
+    activations = 0 if op.view else output.elements
+    return output, Cost(params, op.macs(inputs, output), activations)

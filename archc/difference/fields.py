@@ -1,4 +1,4 @@
-"""Which fields of two ops of one kind differ in meaning."""
+"""The fields in which two ops of one type differ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def changed_fields(a: Op, b: Op) -> list[FieldInfo]:
 
 
 def _mean_the_same(a: object, b: object) -> bool:
-    """Whether two values of a field are equal, `3` standing for `[3, 3]` too."""
+    """Whether two values of a field are equal; `3` equals `[3, 3]`."""
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(map(_mean_the_same, a, b))
     if isinstance(a, tuple) and isinstance(b, int):

@@ -1,4 +1,4 @@
-"""What the alignment of two networks knows of their layers."""
+"""The properties of layers by which two networks are aligned."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Address = tuple[object, ...]
 
 
 class Row(NamedTuple):
-    """What the alignment knows of a layer. `name` is None where it is counted; `around` are the
-    blocks and sections it stands in, from the outside in; `address` tells apart those that are
-    called the same, and repetitions; `shapes` are what comes in and what leaves. `sources` are the
-    positions of the layers that it takes, -1 - n for the network's input n."""
+    """The properties of a layer. `name` is None for a counted one; `around` are the enclosing
+    blocks and sections, outermost first; `address` distinguishes their instances and repetitions;
+    `shapes` are those of the inputs and the output. `sources` are the positions of the input
+    layers, -1 - n for the network's input n."""
 
     op: Op
     name: str | None
@@ -29,11 +29,11 @@ class Row(NamedTuple):
 
 
 def rows_of(costs: Costs) -> list[Row]:
-    """The layers of a network in order."""
+    """The layers of a network, in order."""
     layers = {layer.node.index: layer for layer in costs.layers}
     positions = {index: -1 - number for number, index in enumerate(costs.graph.inputs)}
     positions |= {index: number for number, index in enumerate(layers)}
-    found: dict[int, Row] = {}
+    rows: dict[int, Row] = {}
     waiting: list[tuple[Region, tuple[str, ...], Address]]
     waiting = [(costs.graph.root, (), ())]
     while waiting:
@@ -41,11 +41,11 @@ def rows_of(costs: Costs) -> list[Row]:
         for item in region.items:
             here = (*address, *item.origin.iteration)
             if isinstance(item, Region):
-                called = (*around, item.block or item.name)
-                waiting.append((item, called, (*here, item.name)))
+                enclosing = (*around, item.block or item.name)
+                waiting.append((item, enclosing, (*here, item.name)))
             elif item.index in layers:
                 layer = layers[item.index]
-                found[item.index] = Row(
+                rows[item.index] = Row(
                     op=item.op,
                     name=item.name if item.named else None,
                     around=around,
@@ -55,4 +55,4 @@ def rows_of(costs: Costs) -> list[Row]:
                     has_weights=bool(layer.variables),
                     sources=tuple(positions[index] for index in item.inputs),
                 )
-    return [found[index] for index in layers]
+    return [rows[index] for index in layers]

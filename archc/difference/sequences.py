@@ -1,4 +1,4 @@
-"""Alignments of two sequences: pairs of positions that rise on both sides.
+"""Alignments of two sequences: pairs of positions, ascending on both sides.
 
 `best_pairs` finds those of the highest score by dynamic programming in a band around the diagonal
 (Ukkonen 1985, Algorithms for Approximate String Matching), widened until nothing outside it can be
@@ -15,7 +15,7 @@ Pairs = list[tuple[int, int]]
 Score = Callable[[int, int], int]
 
 MOST_CELLS = 3_000_000
-"""Cells of a band; one takes less than a microsecond."""
+"""The largest number of cells of a band; one takes less than a microsecond."""
 FIRST_BAND = 8
 MOST_COMPARED = 250_000
 
@@ -23,8 +23,8 @@ _PAIRED, _LEFT_ALONE, _RIGHT_ALONE = 0, 1, 2
 
 
 def best_pairs(a: Sequence[int], b: Sequence[int], score: Score) -> Pairs | None:
-    """The pairs of the highest total score, of pairs that score above zero alone. None where
-    finding them would take more than `MOST_CELLS` steps."""
+    """The pairs of the highest total score; only pairs with a positive score are used. None if that
+    would take more than `MOST_CELLS` steps."""
     if not a or not b:
         return []
     rows = _Scores(score, b)
@@ -36,29 +36,29 @@ def best_pairs(a: Sequence[int], b: Sequence[int], score: Score) -> Pairs | None
         whole = low <= -len(a) and high >= len(b)
         if min(len(a) * (high - low + 1), len(a) * (len(b) + 1)) > MOST_CELLS:
             return None
-        total, pairs = _within(a, b, rows, low, high)
-        # A way that leaves the band leaves more than this many elements of `a` unpaired.
+        total, pairs = _align_in_band(a, b, rows, low, high)
+        # An alignment outside the band leaves more than this many elements of `a` unpaired.
         if whole or total >= sum(bounds[surplus + width + 1 :]):
             return pairs
         width = 4 * width + 1
 
 
 class _Scores:
-    """The scores of values of `a` against all of `b`, each asked for once."""
+    """Cached scores of values of `a` against values of `b`."""
 
     def __init__(self, score: Score, b: Sequence[int]) -> None:
         self.score = score
         self.b = b
         self.values = sorted(set(b))
-        self.found: dict[int, dict[int, int]] = {}
+        self.rows: dict[int, dict[int, int]] = {}
 
     def of(self, value: int) -> dict[int, int]:
-        """The scores of a value by the values of `b`, as far as they have been asked for."""
-        return self.found.setdefault(value, {})
+        """The cached scores of a value, by the values of `b`."""
+        return self.rows.setdefault(value, {})
 
     def highest(self, a: Sequence[int]) -> list[int]:
-        """For each element of `a`, no less than what it can score; where there are too many
-        values to compare them all, what an element scores with its like."""
+        """An upper bound of the score of each element of `a`; with too many values to compare them
+        all, its score with an equal element."""
         if len(set(a)) * len(self.values) > MOST_COMPARED:
             return [self.score(value, value) for value in a]
         highest: dict[int, int] = {}
@@ -70,7 +70,7 @@ class _Scores:
         return [highest[value] for value in a]
 
 
-def _within(
+def _align_in_band(
     a: Sequence[int], b: Sequence[int], scores: _Scores, low: int, high: int
 ) -> tuple[int, Pairs]:
     """The best alignment whose positions (i, j) keep `low <= j - i <= high`, and its score."""
@@ -78,36 +78,36 @@ def _within(
     score = scores.score
     above = [0] * (columns + 1)  # the best totals that end with the row above, by column
     moves: list[tuple[int, bytearray]] = []
-    reached = min(columns, max(0, high))
+    last_column = min(columns, max(0, high))
     for i, value in enumerate(a):
         begin, end = max(0, i + 1 + low), min(columns, i + 1 + high)
         row = scores.of(value)
-        if reached < end:
-            reached = end
+        if last_column < end:
+            last_column = end
             above[end] = -1  # the row above lies outside the band here
         here = bytearray(end - begin + 1)
         diagonal = above[begin - 1] if begin else 0
         best = -1 if begin else 0
         for j in range(max(1, begin), end + 1):
             other = b[j - 1]
-            gained = row.get(other)
-            if gained is None:
-                gained = row[other] = score(value, other)
+            pair_score = row.get(other)
+            if pair_score is None:
+                pair_score = row[other] = score(value, other)
             up = above[j]
             move = _LEFT_ALONE
             total = up
             if best > total:
                 total, move = best, _RIGHT_ALONE
-            if gained > 0 and diagonal + gained >= total:
-                total, move = diagonal + gained, _PAIRED
+            if pair_score > 0 and diagonal + pair_score >= total:
+                total, move = diagonal + pair_score, _PAIRED
             diagonal = up
             above[j] = best = total
             here[j - begin] = move
         moves.append((begin, here))
-    return above[columns], _traced(moves, columns)
+    return above[columns], _backtrace(moves, columns)
 
 
-def _traced(moves: Sequence[tuple[int, bytearray]], columns: int) -> Pairs:
+def _backtrace(moves: Sequence[tuple[int, bytearray]], columns: int) -> Pairs:
     pairs: Pairs = []
     i, j = len(moves), columns
     while i and j:
@@ -127,15 +127,15 @@ def _traced(moves: Sequence[tuple[int, bytearray]], columns: int) -> Pairs:
 
 def common_pairs(a: Sequence[int], b: Sequence[int]) -> Pairs:
     """The pairs of a longest common subsequence."""
-    places: dict[int, int] = {}
+    masks: dict[int, int] = {}
     for j, value in enumerate(b):
-        places[value] = places.get(value, 0) | 1 << j
+        masks[value] = masks.get(value, 0) | 1 << j
     whole = (1 << len(b)) - 1
     # Bit j of a row is clear where the longest common subsequence grows by one with b[j].
     rows = [whole]
     for value in a:
         row = rows[-1]
-        both = row & places.get(value, 0)
+        both = row & masks.get(value, 0)
         rows.append(((row + both) | (row - both)) & whole)
     pairs: Pairs = []
     i, j = len(a), len(b)

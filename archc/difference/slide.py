@@ -1,10 +1,10 @@
-"""Which of several equally good alignments is taken.
+"""The choice among equally good alignments.
 
-A stretch of layers that one network has alone can often be moved: of four equal convolutions in
-place of three, any may be the new one. Each stretch goes where fewest layers take others than
-their counterparts do; of those places, to where most layers beside it keep their shapes; then to
-where it begins and ends with a part of the network (a block instance, a section, a repetition);
-then to where most keep their paths; then as far down as it can.
+A gap (a run of unpaired layers) can often be moved: of four equal convolutions instead of three,
+any one can be the new one. Each gap slides to the position with the fewest rewired layers; among
+those, where most neighbouring pairs keep their shapes; then where it begins and ends at boundaries
+of the network (a block instance, a section, a repetition); then where most pairs keep their paths;
+then as far down as possible.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from archc.difference.sequences import Pairs
 
 
 class Side(NamedTuple):
-    """The layers of one network, with numbers that are the same for equal ones."""
+    """The layers of one network, with a number for each; equal layers have the same one."""
 
     rows: Sequence[Row]
     numbers: Sequence[int]
 
 
-def slid(pairs: Pairs, a: Side, b: Side, structure: Callable[[int, int], int]) -> Pairs:
-    """The alignment with each stretch where it belongs. `structure` scores a pair of layers of one
-    op, called by their numbers: no pair is given up for one that scores less."""
-    sliding = _Sliding(pairs, a, b, structure)
-    for side, partners in enumerate(sliding.partners):
+def slide_gaps(pairs: Pairs, a: Side, b: Side, structure: Callable[[int, int], int]) -> Pairs:
+    """The alignment with each gap at its best position. `structure` scores a pair of layers of one
+    op by their numbers: no pair is replaced by one with a lower score."""
+    slider = _Slider(pairs, a, b, structure)
+    for side, partners in enumerate(slider.partners):
         begin = 0
         while begin < len(partners):
             end = begin
             while end < len(partners) and partners[end] is None:
                 end += 1
             if end > begin:
-                end = max(end, sliding.slide(side, begin, end) + end - begin)
+                end = max(end, slider.slide(side, begin, end) + end - begin)
             begin = max(end, begin + 1)
-    return [(i, j) for i, j in enumerate(sliding.partners[0]) if j is not None]
+    return [(i, j) for i, j in enumerate(slider.partners[0]) if j is not None]
 
 
-class _Place(NamedTuple):
-    """A place for a stretch, the best one being the largest."""
+class _Position(NamedTuple):
+    """A position of a gap; the largest one is the best."""
 
     rewired: int
     shapes: int
@@ -49,7 +49,7 @@ class _Place(NamedTuple):
     begin: int
 
 
-class _Sliding:
+class _Slider:
     def __init__(
         self, pairs: Pairs, a: Side, b: Side, structure: Callable[[int, int], int]
     ) -> None:
@@ -59,39 +59,38 @@ class _Sliding:
         self.partners = [None] * len(a.rows), [None] * len(b.rows)
         for i, j in pairs:
             self.partners[0][i], self.partners[1][j] = j, i
-        self.takers = _takers(a.rows), _takers(b.rows)
+        self.consumers = _consumers(a.rows), _consumers(b.rows)
         # Inputs of the networks correspond by their order.
         self.inputs = min(_inputs(a.rows), _inputs(b.rows))
 
     def slide(self, side: int, begin: int, end: int) -> int:
-        """Move the stretch that `side` has alone to the best place that it can reach; gives where
-        it begins now."""
-        places = [_Place(0, 0, self._whole(side, begin, end), 0, begin)]
+        """Move a gap of `side` to its best reachable position. Returns its new start."""
+        positions = [_Position(0, 0, self._whole(side, begin, end), 0, begin)]
         rows, others = self.sides[side].rows, self.sides[1 - side].rows
         length = end - begin
         for down in (False, True):
-            place = places[0]
-            while (moved := self._movable(side, place.begin, length, down=down)) is not None:
-                paired, replacing, other = moved
+            position = positions[0]
+            while (move := self._movable(side, position.begin, length, down=down)) is not None:
+                paired, replacing, other = move
                 rewired = self._move(side, paired, replacing)
                 new, old = rows[replacing], rows[paired]
                 beside = others[other]
-                at = place.begin + (1 if down else -1)
-                place = _Place(
-                    place.rewired - rewired,
-                    place.shapes + (new.shapes == beside.shapes) - (old.shapes == beside.shapes),
+                at = position.begin + (1 if down else -1)
+                position = _Position(
+                    position.rewired - rewired,
+                    position.shapes + (new.shapes == beside.shapes) - (old.shapes == beside.shapes),
                     self._whole(side, at, at + length),
-                    place.paths + (new.path == beside.path) - (old.path == beside.path),
+                    position.paths + (new.path == beside.path) - (old.path == beside.path),
                     at,
                 )
-                places.append(place)
-            self._move_all(side, place.begin, begin, length)
-        best = max(places).begin
+                positions.append(position)
+            self._move_all(side, position.begin, begin, length)
+        best = max(positions).begin
         self._move_all(side, begin, best, length)
         return best
 
     def _move_all(self, side: int, begin: int, to: int, length: int) -> None:
-        """Move a stretch to a place that it is known to reach."""
+        """Move a gap to a reachable position."""
         for at in range(begin, to):
             self._move(side, at + length, at)
         for at in range(begin, to, -1):
@@ -100,14 +99,14 @@ class _Sliding:
     def _movable(
         self, side: int, begin: int, length: int, *, down: bool
     ) -> tuple[int, int, int] | None:
-        """How a stretch moves by one layer: the layer that becomes alone, the one that takes its
-        place, and the counterpart. None where it cannot."""
+        """The move of a gap by one layer: the layer that becomes unpaired, the one that replaces
+        it, and the counterpart. None if it is impossible."""
         paired, replacing = (begin + length, begin) if down else (begin - 1, begin + length - 1)
         partners = self.partners[side]
         other = partners[paired] if 0 <= paired < len(partners) else None
         if other is None:
             return None
-        # What the other side has alone is in the way.
+        # A gap of the other side is in the way.
         before = other - 1 if down else other + 1
         opposite = self.partners[1 - side]
         if 0 <= before < len(opposite) and opposite[before] is None:
@@ -123,24 +122,24 @@ class _Sliding:
         return paired, replacing, other
 
     def _move(self, side: int, paired: int, replacing: int) -> int:
-        """Give the counterpart of one layer to another; gives how many pairs more take others than
-        their counterparts do."""
+        """Pair the counterpart of one layer with another layer. Returns the increase of rewired
+        pairs."""
         other = self.partners[side][paired]
         assert other is not None
-        touched = {other, *self.takers[1 - side].get(other, ())}
+        affected = {other, *self.consumers[1 - side].get(other, ())}
         for index in (paired, replacing):
-            for taker in self.takers[side].get(index, ()):
-                partner = self.partners[side][taker]
+            for consumer in self.consumers[side].get(index, ()):
+                partner = self.partners[side][consumer]
                 if partner is not None:
-                    touched.add(partner)
-        before = sum(self._is_rewired(1 - side, index) for index in touched)
+                    affected.add(partner)
+        before = sum(self._is_rewired(1 - side, index) for index in affected)
         self.partners[side][paired] = None
         self.partners[side][replacing] = other
         self.partners[1 - side][other] = replacing
-        return sum(self._is_rewired(1 - side, index) for index in touched) - before
+        return sum(self._is_rewired(1 - side, index) for index in affected) - before
 
     def _is_rewired(self, side: int, index: int) -> bool:
-        """Whether a layer takes layers that all have counterparts, and its own does, but others."""
+        """Whether a layer and its counterpart have different inputs, all of which are paired."""
         partner = self.partners[side][index]
         if partner is None:
             return False
@@ -158,19 +157,19 @@ class _Sliding:
         return self.partners[side][source]
 
     def _whole(self, side: int, begin: int, end: int) -> int:
-        """How much a stretch is a part of its own: the levels of hierarchy that end where it
-        begins, or where it ends if they are fewer there."""
+        """How well a gap matches the hierarchy: the smaller number of levels that change at its
+        start and at its end."""
         rows = self.sides[side].rows
         return min(_boundary(rows, begin), _boundary(rows, end))
 
 
-def _takers(rows: Sequence[Row]) -> dict[int, list[int]]:
-    """The layers that take each layer's output."""
-    found: dict[int, list[int]] = {}
+def _consumers(rows: Sequence[Row]) -> dict[int, list[int]]:
+    """The consumers of each layer's output."""
+    consumers: dict[int, list[int]] = {}
     for index, row in enumerate(rows):
         for source in row.sources:
-            found.setdefault(source, []).append(index)
-    return found
+            consumers.setdefault(source, []).append(index)
+    return consumers
 
 
 def _inputs(rows: Sequence[Row]) -> int:
@@ -178,7 +177,7 @@ def _inputs(rows: Sequence[Row]) -> int:
 
 
 def _boundary(rows: Sequence[Row], at: int) -> int:
-    """The levels of hierarchy that end or begin between a layer and the one before it."""
+    """The number of levels of the hierarchy that end or begin before a layer."""
     before = rows[at - 1].address if at else ()
     after = rows[at].address if at < len(rows) else ()
     common = 0

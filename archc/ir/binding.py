@@ -1,8 +1,8 @@
-"""What a spec gives, typed: the fields of an op, the parameters of a block instance, the axes of an
-input, the training recipe.
+"""Evaluation and typing of a spec's values: the fields of an op, the parameters of a block
+instance, the axes of an input, the training recipe.
 
-Codes: ARC111 an input that is too large, ARC206 a value of the wrong kind, ARC404 unequal lists,
-ARC408 a block's parameters, ARC409 axes that make no input.
+Codes: ARC111 an input that is too large, ARC206 a value of the wrong type, ARC404 lists of unequal
+lengths, ARC408 invalid parameters of a block, ARC409 invalid axes of an input.
 """
 
 from __future__ import annotations
@@ -10,10 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 
 from archc.diagnostics import Diagnostic, Note, did_you_mean
-from archc.language.evaluate import INVALID, Environment, Fault, Unknown, evaluate
+from archc.language.evaluate import (
+    INVALID,
+    Environment,
+    EvaluationError,
+    UnknownValueError,
+    evaluate,
+)
 from archc.language.expressions import Budget, is_expression
 from archc.language.recipe import Group, Training, Variants
-from archc.language.schema.validate import shown
+from archc.language.schema.validate import format_value
 from archc.language.syntax import Block, BlockStep, Document, ForStep, OpStep
 from archc.language.values import Value, mapping
 from archc.ops.axes import AXIS_NAMES, Axes, axes_of
@@ -22,64 +28,65 @@ from archc.ops.fields import LARGEST, FieldInfo, fields_of
 
 Report = Callable[[Diagnostic], None]
 INPUT_HINT = (
-    "give channels with length, height and width, or depth, height and width; features; "
+    "use channels with length, height and width, or depth, height and width; features; "
     "tokens and features; or tokens with dtype int32"
 )
 
 
 def typed_op(
     step: OpStep,
-    evaluated: Callable[[Value], object],
+    evaluate_field: Callable[[Value], object],
     notes: Callable[[Value], tuple[Note, ...]],
     report: Report,
 ) -> Op:
-    """The op with typed fields. Reports each field at fault, with what `notes` tells of the names
-    it uses, then raises Unknown."""
+    """The op with typed fields. Reports each invalid field, with `notes` on the parameters it uses,
+    then raises UnknownValueError."""
     typed = {}
     complete = not step.invalid
     for field in fields_of(step.op):
         if field.name not in step.fields:
             continue
         try:
-            given = evaluated(step.fields[field.name])
+            result = evaluate_field(step.fields[field.name])
             try:
-                typed[field.name] = field.kind.convert(given)
+                typed[field.name] = field.kind.convert(result)
             except ValueError:
-                noted = notes(step.fields[field.name])
-                raise Fault(_wrong_field(step, field, given, noted)) from None
-        except Fault as fault:
-            report(fault.diagnostic)
+                field_notes = notes(step.fields[field.name])
+                raise EvaluationError(_wrong_field(step, field, result, field_notes)) from None
+        except EvaluationError as error:
+            report(error.diagnostic)
             complete = False
-        except Unknown:
+        except UnknownValueError:
             complete = False
     if not complete:
-        raise Unknown
+        raise UnknownValueError
     return step.op(**typed)
 
 
 def _wrong_field(
-    step: OpStep, field: FieldInfo, given: object, notes: tuple[Note, ...]
+    step: OpStep, field: FieldInfo, result: object, notes: tuple[Note, ...]
 ) -> Diagnostic:
     value = step.fields[field.name]
-    message = f"`{field.name}` of {step.op.name} must be {field.kind.expected}, got {shown(given)}"
-    return Diagnostic("ARC206", message, value.span, whole_number_hint(given), notes)
+    subject = f"`{field.name}` of {step.op.name}"
+    message = f"{subject} must be {field.kind.expected}, got {format_value(result)}"
+    return Diagnostic("ARC206", message, value.span, whole_number_hint(result), notes)
 
 
 def whole_number_hint(value: object) -> str | None:
-    """How to come by a whole number where a division gave another."""
+    """A hint for a float where a whole number is expected."""
     return "`//` divides whole numbers" if isinstance(value, float) else None
 
 
 def block_arguments(
     step: BlockStep,
     block: Block,
-    given: Callable[[Value], object],
-    default: Callable[[Value, Environment], object],
+    evaluate_argument: Callable[[Value], object],
+    evaluate_default: Callable[[Value, Environment], object],
     report: Report,
 ) -> dict[str, object]:
-    """The values of a block's parameters: `given` evaluates what the instance gives, `default` what
-    the block does, under the parameters before it. Reports what is wrong with their names; raises
-    Unknown where one is missing."""
+    """The values of a block's parameters: `evaluate_argument` evaluates an argument of the
+    instance, `evaluate_default` a default of the block with the parameters before it. Reports
+    unknown and missing parameters; raises UnknownValueError if one is missing."""
     title = str(step.block.data)
     misspelt = [name for name in step.arguments if name not in block.params]
     for name in misspelt:
@@ -97,21 +104,23 @@ def block_arguments(
     if missing and not misspelt:
         listed = " and ".join(f"`{name}`" for name in missing)
         message = f"block `{title}` needs its parameter{'s' * (len(missing) > 1)} {listed}"
-        hint = f"give {'them' if len(missing) > 1 else 'it'} under `with`"
+        hint = f"set {'them' if len(missing) > 1 else 'it'} under `with`"
         report(Diagnostic("ARC408", message, step.block.span, hint))
     if missing:
-        raise Unknown
+        raise UnknownValueError
     values: dict[str, object] = {}
     for name, value in block.params.items():
         if name in step.arguments:
-            values[name] = given(step.arguments[name])
+            values[name] = evaluate_argument(step.arguments[name])
         else:
-            values[name] = INVALID if name in block.unsure else default(value, values)
+            values[name] = (
+                INVALID if name in block.invalid_names else evaluate_default(value, values)
+            )
     return values
 
 
 def plain_defaults(block: Block) -> dict[str, object]:
-    """The defaults that a block's text gives as plain values."""
+    """The defaults of a block that are plain values, not expressions."""
     return {
         name: value.data
         for name, value in block.params.items()
@@ -122,42 +131,42 @@ def plain_defaults(block: Block) -> dict[str, object]:
 def input_axes(
     name: str, value: Value, params: Environment, invalid: Container[Value], report: Report
 ) -> Axes | None:
-    """The axes of an input; None where they are at fault, which is reported unless it is told
-    already of a value in `broken`."""
-    given = mapping(value)
+    """The axes of an input; None if they are invalid, which is reported unless a value in `invalid`
+    is the reason."""
+    fields = mapping(value)
     sizes: dict[str, int] = {}
-    for axis, size in given.items():
+    for axis, size in fields.items():
         if axis in AXIS_NAMES and size not in invalid:
             try:
                 sizes[axis] = _size(axis, size, params)
-            except Fault as fault:
-                report(fault.diagnostic)
-            except Unknown:
+            except EvaluationError as error:
+                report(error.diagnostic)
+            except UnknownValueError:
                 continue
-    if value in invalid or len(sizes) + ("dtype" in given) < len(given):
+    if value in invalid or len(sizes) + ("dtype" in fields) < len(fields):
         return None
-    if "dtype" in given and given["dtype"] in invalid:
+    if "dtype" in fields and fields["dtype"] in invalid:
         return None
-    return _axes(name, value, given, sizes, report)
+    return _axes(name, value, fields, sizes, report)
 
 
 def _size(axis: str, value: Value, params: Environment) -> int:
     size = evaluate(value, params, None, Budget())
     if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= LARGEST:
-        message = f"`{axis}` must be a whole number from 1, got {shown(size)}"
-        raise Fault(Diagnostic("ARC206", message, value.span, whole_number_hint(size)))
+        message = f"`{axis}` must be a whole number from 1, got {format_value(size)}"
+        raise EvaluationError(Diagnostic("ARC206", message, value.span, whole_number_hint(size)))
     return size
 
 
 def _axes(
-    name: str, value: Value, given: Mapping[str, Value], sizes: dict[str, int], report: Report
+    name: str, value: Value, fields: Mapping[str, Value], sizes: dict[str, int], report: Report
 ) -> Axes | None:
-    dtype = str(given["dtype"].data) if "dtype" in given else "float32"
+    dtype = str(fields["dtype"].data) if "dtype" in fields else "float32"
     axes = axes_of(sizes, dtype)
     span = value.key_span or value.span
     ids = axes is not None and axes.names == ("tokens",)
     if axes is None or ids != (dtype == "int32"):
-        message = f"`{name}` with {', '.join(given)} is no kind of input"
+        message = f"`{name}` with {', '.join(fields)} is not a valid input"
         report(Diagnostic("ARC409", message, span, INPUT_HINT))
         return None
     if axes.elements > LARGEST:
@@ -169,21 +178,23 @@ def _axes(
 def typed_training(
     document: Document, params: Environment
 ) -> tuple[Training | None, list[Diagnostic]]:
-    """The training recipe, if the spec has one that is sound, and what is wrong with it beside what
-    is told already."""
-    found: list[Diagnostic] = []
+    """The training recipe, None if the spec has no valid one, and its diagnostics other than those
+    that are reported already."""
+    diagnostics: list[Diagnostic] = []
     if document.training is None or document.training in document.invalid:
-        return None, found
+        return None, diagnostics
     try:
-        values = _Values(params, document.invalid, found.append).record(Training, document.training)
-    except Unknown:
-        return None, found
+        values = _Values(params, document.invalid, diagnostics.append).record(
+            Training, document.training
+        )
+    except UnknownValueError:
+        return None, diagnostics
     assert isinstance(values, Training)
-    return values, found
+    return values, diagnostics
 
 
 class _Values:
-    """Types the fields of records, groups of them within one another."""
+    """Evaluates and types the fields of records, nested groups included."""
 
     def __init__(self, params: Environment, invalid: Container[Value], report: Report) -> None:
         self.params = params
@@ -192,56 +203,58 @@ class _Values:
         self.budget = Budget()
 
     def record(self, declaration: type, value: Value) -> object:
-        """A record of what a mapping holds. Reports each field at fault, then raises Unknown."""
-        given = mapping(value)
+        """The record of a mapping. Reports each invalid field, then raises UnknownValueError."""
+        fields = mapping(value)
         typed: dict[str, object] = {}
-        wanted = [field for field in fields_of(declaration) if field.name in given]
-        for field in wanted:
+        present = [field for field in fields_of(declaration) if field.name in fields]
+        for field in present:
             try:
-                typed[field.name] = self.field(field, given[field.name])
-            except Fault as fault:
-                self.report(fault.diagnostic)
-            except Unknown:
+                typed[field.name] = self.field(field, fields[field.name])
+            except EvaluationError as error:
+                self.report(error.diagnostic)
+            except UnknownValueError:
                 continue
-        if len(typed) < len(given) or value in self.invalid:
-            raise Unknown
-        made: object = declaration(**typed)
-        return made
+        if len(typed) < len(fields) or value in self.invalid:
+            raise UnknownValueError
+        result: object = declaration(**typed)
+        return result
 
     def field(self, field: FieldInfo, value: Value) -> object:
-        """Raises Fault (ARC206, ARC303) and Unknown."""
+        """The value of a field. Raises EvaluationError (ARC206, ARC303) and UnknownValueError."""
         if value in self.invalid:
-            raise Unknown
+            raise UnknownValueError
         if isinstance(field.kind, Group):
             return self.record(field.kind.declaration, value)
         if isinstance(field.kind, Variants):
             if isinstance(value.data, str):
                 return field.kind.declarations[value.data]()
-            ((name, fields),) = mapping(value).items()
-            if fields in self.invalid:
-                raise Unknown
-            return self.record(field.kind.declarations[name], fields)
-        given = evaluate(value, self.params, None, self.budget)
+            ((name, entries),) = mapping(value).items()
+            if entries in self.invalid:
+                raise UnknownValueError
+            return self.record(field.kind.declarations[name], entries)
+        result = evaluate(value, self.params, None, self.budget)
         try:
-            return field.kind.convert(given)
+            return field.kind.convert(result)
         except ValueError:
-            message = f"`{field.name}` must be {field.kind.expected}, got {shown(given)}"
-            hint = whole_number_hint(given)
-            raise Fault(Diagnostic("ARC206", message, value.span, hint)) from None
+            message = f"`{field.name}` must be {field.kind.expected}, got {format_value(result)}"
+            hint = whole_number_hint(result)
+            raise EvaluationError(Diagnostic("ARC206", message, value.span, hint)) from None
 
 
 def loop_lists(step: ForStep, evaluate: Callable[[Value], object]) -> dict[str, list[object]]:
-    """The lists of a `for` by variable, all of one length. Raises Fault (ARC206, ARC404)."""
+    """The lists of a `for` by variable. Raises EvaluationError (ARC206, ARC404)."""
     lists: dict[str, list[object]] = {}
     for name, value in step.lists.items():
         items = evaluate(value)
         if not isinstance(items, list):
-            message = f"`{name}` of `for` must be a list, got {shown(items)}"
-            raise Fault(Diagnostic("ARC206", message, value.span))
+            message = f"`{name}` of `for` must be a list, got {format_value(items)}"
+            raise EvaluationError(Diagnostic("ARC206", message, value.span))
         lists[name] = items
     lengths = {name: len(items) for name, items in lists.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         message = f"the lists of `for` differ in length: {listed}"
-        raise Fault(Diagnostic("ARC404", message, step.span, "they are taken in step"))
+        raise EvaluationError(
+            Diagnostic("ARC404", message, step.span, "`for` iterates over them in parallel")
+        )
     return lists

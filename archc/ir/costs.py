@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-accumulates, activations, receptive field, memory."""
+"""Costs of a network: parameters, multiply-accumulates, activations, receptive field, memory."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Totals(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Bytes of float32 for a batch: `inference` holds the weights and the largest set of values
-    alive at once; `training` the weights, their gradients, and every value kept for them."""
+    """Bytes of float32 for a batch: `inference` is the weights and the peak of live activations;
+    `training` is the weights, their gradients, and all activations."""
 
     batch: int
     inference: int
@@ -48,7 +48,7 @@ class Memory(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """A graph with what it costs."""
+    """A graph with its costs."""
 
     graph: Graph
     layers: tuple[Layer, ...]
@@ -93,7 +93,7 @@ def _totals(layers: Iterable[Layer]) -> Totals:
 
 
 def memory(costs: Costs, batch: int) -> Memory:
-    """Bytes that a batch of float32 samples takes. A view shares its input's bytes."""
+    """The memory of a batch of float32 samples. A view shares its input's memory."""
     graph = costs.graph
     sizes = [node.output.elements for node in graph.nodes]
     owner = list(range(len(sizes)))

@@ -1,8 +1,8 @@
-"""From a document to a graph: repetitions, conditions and blocks are carried out, and the axes of
-every node inferred on the way, because conditions may ask for them (`in.channels`).
+"""Expansion of a document to a graph: repetitions, conditions and blocks are executed. The axes of
+every node are inferred at the same time, because conditions can use them (`in.channels`).
 
-Codes: ARC1xx from the ops' own rules, ARC206 a value of the wrong kind, ARC405 too many steps,
-ARC406 a step that no output needs, ARC407 an unknown or repeated name.
+Codes: ARC1xx from the ops' shape rules, ARC206 a value of the wrong type, ARC405 too many steps,
+ARC406 a step that no output uses, ARC407 an unknown or duplicate name.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from archc.language import expressions
 from archc.language.evaluate import (
     WORK,
     Environment,
-    Fault,
-    Unknown,
-    asks_for_axes,
+    EvaluationError,
+    UnknownValueError,
     evaluate,
-    parsed,
-    written,
+    parse_expressions,
+    parse_fields,
+    uses_axes,
 )
 from archc.language.names import attribute_error
-from archc.language.schema.validate import shown
+from archc.language.schema.validate import format_value
 from archc.language.syntax import (
     BlockStep,
     Document,
@@ -54,56 +54,56 @@ from archc.ops.fields import LARGEST
 MOST_STEPS = 100_000
 DEEPEST = 64
 MAX_ERRORS = 100
-ABOVE = "a step can take what stands above it"
+NAME_HINT = "a step can use the steps above it"
 
 
 def expand(document: Document, about: About, params: Environment) -> Graph:
-    """The graph of a sound document under values for its parameters. Raises SpecError."""
+    """The graph of a valid document with values of its parameters. Raises SpecError."""
     return _Expansion(document, params).graph(about)
 
 
 def find_errors(document: Document, params: Environment) -> tuple[Diagnostic, ...]:
-    """What goes wrong in a document that has faults, as far as those leave it to be told."""
-    return tuple(_Expansion(document, params).faults())
+    """The further errors of an invalid document, as far as it can be expanded."""
+    return tuple(_Expansion(document, params).errors())
 
 
-class _Stop(Exception):
-    """Nothing further can be carried out."""
+class _AbortError(Exception):
+    """Stops the expansion with the diagnostics so far."""
 
 
 class _Expansion:
-    """Carries out the steps of one document and collects what goes wrong."""
+    """Expands the steps of one document and collects diagnostics."""
 
     def __init__(self, document: Document, params: Environment) -> None:
         self.document = document
         self.params = params
         self.nodes: list[Node] = []
-        self.found: dict[tuple[object, ...], Diagnostic] = {}
+        self.diagnostics: dict[tuple[object, ...], Diagnostic] = {}
         self.steps = 0
         self.budget = expressions.Budget(WORK)
         self.literals: dict[Step, Op] = {}
         self.blocks: list[str] = []
-        self.refused: set[tuple[str, int]] = set()  # names whose value an op refused
+        self.rejected: set[tuple[str, int]] = set()  # names whose value an op rejected
 
-    def fault(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+    def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.report(Diagnostic(code, message, span, hint))
 
     def report(self, diagnostic: Diagnostic) -> None:
-        # A step in a repetition goes wrong each time: it is told once.
-        self.found.setdefault((diagnostic.span.origin, diagnostic.code), diagnostic)
-        if len(self.found) >= MAX_ERRORS:
-            raise _Stop
+        # An error of a repeated step is reported once.
+        self.diagnostics.setdefault((diagnostic.span.origin, diagnostic.code), diagnostic)
+        if len(self.diagnostics) >= MAX_ERRORS:
+            raise _AbortError
 
     def graph(self, about: About) -> Graph:
         scope = Scope("", None)
         try:
             inputs, outputs = self.network(scope)
-        except _Stop:
-            raise SpecError(self.found.values()) from None
-        if not self.found:
-            self.check_needed(outputs)
-        if self.found:
-            raise SpecError(self.found.values())
+        except _AbortError:
+            raise SpecError(self.diagnostics.values()) from None
+        if not self.diagnostics:
+            self.check_used(outputs)
+        if self.diagnostics:
+            raise SpecError(self.diagnostics.values())
         root = Region(
             kind="network",
             name=self.document.name,
@@ -123,24 +123,24 @@ class _Expansion:
             expect=self.document.expect,
         )
 
-    def faults(self) -> Iterable[Diagnostic]:
-        with suppress(_Stop):
+    def errors(self) -> Iterable[Diagnostic]:
+        with suppress(_AbortError):
             self.network(Scope("", None))
-        return self.found.values()
+        return self.diagnostics.values()
 
     # Inputs and outputs
 
     def network(self, scope: Scope) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Carry out the whole network; gives its inputs and outputs."""
+        """Expand the whole network. Returns its inputs and outputs."""
         inputs = tuple(
             self.make_input(name, value, scope) for name, value in self.document.inputs.items()
         )
-        self.need_source(inputs)
+        self.check_first_step(inputs)
         current = inputs[0] if len(inputs) == 1 else UNKNOWN
         last = self.run(self.document.layers, current, scope, self.params)
         if not self.document.outputs:
             return inputs, (last,)
-        hint = "an output is a step of `layers`, by its name"
+        hint = "an output is the name of a step of `layers`"
         return inputs, tuple(
             self.lookup(value, scope, self.params, hint) for value in self.document.outputs
         )
@@ -157,37 +157,37 @@ class _Expansion:
         scope.outputs[name] = node.index
         return node.index
 
-    def need_source(self, inputs: tuple[int, ...]) -> None:
+    def check_first_step(self, inputs: tuple[int, ...]) -> None:
         layers = self.document.layers
-        if len(inputs) > 1 and layers and layers[0].sources is None:
-            if isinstance(layers[0], InvalidStep):
-                return
+        if len(inputs) < 2 or not layers or isinstance(layers[0], InvalidStep):
+            return
+        if layers[0].sources is None:
             names = ", ".join(self.document.inputs)
-            self.fault(
+            self.error(
                 "ARC407",
-                "with several inputs the first step must say which it takes",
+                "with several inputs the first step must name one",
                 layers[0].span,
                 f"add `from:` with one of {names}",
             )
 
-    def check_needed(self, outputs: tuple[int, ...]) -> None:
+    def check_used(self, outputs: tuple[int, ...]) -> None:
         needed = set(outputs)
         for node in reversed(self.nodes):
             if node.index in needed:
                 needed.update(node.inputs)
             else:
                 what = "input" if isinstance(node.op, Input) else "step"
-                self.fault(
+                self.error(
                     "ARC406",
-                    f"no output needs the {what} `{node.path}`",
+                    f"no output uses the {what} `{node.path}`",
                     node.origin.span,
-                    "use it by `from`, list it under `outputs`, or remove it",
+                    "use it with `from`, list it under `outputs`, or remove it",
                 )
 
     # Steps
 
     def run(self, steps: Iterable[Step], current: int, scope: Scope, names: Environment) -> int:
-        """Carry out steps one after another; gives the last one's output."""
+        """Execute steps in order. Returns the output of the last one."""
         for step in steps:
             current = self.step(step, current, scope, names)
         return current
@@ -199,12 +199,12 @@ class _Expansion:
         try:
             if step.when is not None and not self.condition(step.when, current, names):
                 if step.name is None:
-                    scope.leave_out(kind_of(step))
+                    scope.skip(kind_of(step))
                 return current
             return self.execute(step, current, scope, names)
-        except Fault as fault:
-            self.report(fault.diagnostic)
-        except Unknown:
+        except EvaluationError as error:
+            self.report(error.diagnostic)
+        except UnknownValueError:
             pass
         self.skip(step, scope)
         return UNKNOWN
@@ -213,11 +213,11 @@ class _Expansion:
         self.steps += 1
         if self.steps > MOST_STEPS:
             message = f"the spec expands to more than {MOST_STEPS:,} steps"
-            self.fault("ARC405", message, step.span, "repeat fewer times")
-            raise _Stop
+            self.error("ARC405", message, step.span, "repeat fewer times")
+            raise _AbortError
 
     def skip(self, step: Step, scope: Scope) -> None:
-        """Enter the name of a step that cannot be carried out: others may use it."""
+        """Add the name of a step that cannot be executed: others may use it."""
         kind = kind_of(step)
         if kind in ("", "repeat", "for"):
             scope.incomplete = True
@@ -241,28 +241,28 @@ class _Expansion:
             return self.loop(step, current, scope, names)
         if isinstance(step, BlockStep):
             return self.block(step, current, scope, names)
-        raise Unknown
+        raise UnknownValueError
 
     def value(self, value: Value, current: int, names: Environment) -> object:
-        """Evaluate, knowing the incoming axes. Raises Unknown where they are asked for in vain."""
-        if self.refused and any(
-            (name, id(names.get(name))) in self.refused
-            for expression in parsed(value)
+        """Evaluate with the axes of the input. Raises UnknownValueError if they are unknown."""
+        if self.rejected and any(
+            (name, id(names.get(name))) in self.rejected
+            for expression in parse_expressions(value)
             for name in expressions.names(expression)
         ):
-            raise Unknown
+            raise UnknownValueError
         if current != UNKNOWN:
             incoming = self.nodes[current].output.as_dict()
             return evaluate(value, names, incoming, self.budget)
-        if asks_for_axes(value):
-            raise Unknown
+        if uses_axes(value):
+            raise UnknownValueError
         return evaluate(value, names, None, self.budget)
 
     def condition(self, value: Value, current: int, names: Environment) -> bool:
         result = self.value(value, current, names)
         if not isinstance(result, bool):
-            message = f"`when` must be true or false, got {shown(result)}"
-            raise Fault(Diagnostic("ARC206", message, value.span))
+            message = f"`when` must be true or false, got {format_value(result)}"
+            raise EvaluationError(Diagnostic("ARC206", message, value.span))
         return result
 
     def op(self, step: OpStep, current: int, scope: Scope, names: Environment) -> int:
@@ -272,32 +272,31 @@ class _Expansion:
             op = typed_op(
                 step,
                 lambda value: self.value(value, current, names),
-                lambda value: self.refuse(value, names),
+                lambda value: self.reject(value, names),
                 self.report,
             )
-            if any(parsed(value) for value in step.fields.values()):
-                fields = written(step.fields)
+            if any(parse_expressions(value) for value in step.fields.values()):
+                fields = parse_fields(step.fields)
             else:
                 self.literals[step] = op
         return self.add(step, op, (current,), scope, fields)
 
-    def refuse(self, value: Value, names: Environment) -> tuple[Note, ...]:
-        """Remember a name whose value is refused; tells where the spec's parameters that an
-        expression uses get their values."""
+    def reject(self, value: Value, names: Environment) -> tuple[Note, ...]:
+        """Remember a name whose value is rejected. Returns notes on the spec's parameters that the
+        expression uses."""
         params = self.document.params
         if expressions.is_expression(value.data):
             expression = expressions.parse(str(value.data))
             if isinstance(expression, expressions.Name):
-                self.refused.add((expression.name, id(names[expression.name])))
+                self.rejected.add((expression.name, id(names[expression.name])))
         used = dict.fromkeys(
             name
-            for expression in parsed(value)
+            for expression in parse_expressions(value)
             for name, _, _ in expressions.references(expression)
             if name in params and names[name] is self.params[name]
         )
-        return tuple(
-            Note(f"`{name}` is {shown(self.params[name])}", params[name].span) for name in used
-        )
+        values = {name: format_value(self.params[name]) for name in used}
+        return tuple(Note(f"`{name}` is {values[name]}", params[name].span) for name in used)
 
     def merge(self, step: MergeStep, current: int, scope: Scope, names: Environment) -> int:
         if not step.branches:
@@ -316,7 +315,7 @@ class _Expansion:
         fields: Mapping[str, expressions.Expression],
         branches: Branches | None = None,
     ) -> int:
-        """Append a node; reports where the op refuses what comes in."""
+        """Append a node. Reports an input that the op rejects."""
         name = self.new_name(step, op.name, scope)
         if UNKNOWN in inputs:
             return UNKNOWN
@@ -326,11 +325,11 @@ class _Expansion:
                 if x.dtype != "float32":
                     raise ShapeError("ARC112", f"{op.name} needs numbers, got token ids ({x})")
             output = op.infer(axes)
-        except ShapeError as fault:
-            self.report(self.shape_diagnostic(step, fault, inputs))
+        except ShapeError as error:
+            self.report(self.shape_diagnostic(step, error, inputs))
             return UNKNOWN
         if output.elements > LARGEST:
-            self.fault("ARC111", f"the output of {op.name} is too large: {output}", step.span)
+            self.error("ARC111", f"the output of {op.name} is too large: {output}", step.span)
             return UNKNOWN
         node = Node(
             index=len(self.nodes),
@@ -350,16 +349,16 @@ class _Expansion:
         return node.index
 
     def shape_diagnostic(
-        self, step: OpStep | MergeStep, fault: ShapeError, inputs: tuple[int, ...]
+        self, step: OpStep | MergeStep, error: ShapeError, inputs: tuple[int, ...]
     ) -> Diagnostic:
         span = step.span
-        if isinstance(step, OpStep) and fault.field is not None and fault.field in step.fields:
-            span = step.fields[fault.field].span
+        if isinstance(step, OpStep) and error.field is not None and error.field in step.fields:
+            span = step.fields[error.field].span
         notes = tuple(
             Note(f"{node.output} from `{node.path}`", node.origin.span)
             for node in (self.nodes[index] for index in dict.fromkeys(inputs))
         )
-        return Diagnostic(fault.code, fault.message, span, fault.hint, notes)
+        return Diagnostic(error.code, error.message, span, error.hint, notes)
 
     def origin(self, step: Step, scope: Scope) -> Origin:
         when = None
@@ -387,7 +386,7 @@ class _Expansion:
         arguments: Mapping[str, object] = NOTHING,
         defaults: Mapping[str, object] = NOTHING,
     ) -> int:
-        """Append the region that `inner` has become; gives its output."""
+        """Append the region of the scope `inner`. Returns its output."""
         scope.outputs[name] = ends[1]
         scope.items.append(
             Region(
@@ -401,7 +400,9 @@ class _Expansion:
                 named=step.name is not None,
                 block=str(step.block.data) if isinstance(step, BlockStep) else None,
                 arguments=arguments,
-                expressions=written(step.arguments) if isinstance(step, BlockStep) else NOTHING,
+                expressions=parse_fields(step.arguments)
+                if isinstance(step, BlockStep)
+                else NOTHING,
                 defaults=defaults,
             )
         )
@@ -410,8 +411,9 @@ class _Expansion:
     def repeat(self, step: RepeatStep, current: int, scope: Scope, names: Environment) -> int:
         count = self.value(step.count, current, names)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            message = f"`repeat` must be a whole number from 0, got {shown(count)}"
-            raise Fault(Diagnostic("ARC206", message, step.count.span, whole_number_hint(count)))
+            message = f"`repeat` must be a whole number from 0, got {format_value(count)}"
+            hint = whole_number_hint(count)
+            raise EvaluationError(Diagnostic("ARC206", message, step.count.span, hint))
         return self.iterate(step, count, {}, current, scope, names)
 
     def loop(self, step: ForStep, current: int, scope: Scope, names: Environment) -> int:
@@ -449,8 +451,8 @@ class _Expansion:
         )
         if len(self.blocks) >= DEEPEST:
             chain = " -> ".join(self.blocks[-4:])
-            self.fault("ARC405", f"blocks nest deeper than {DEEPEST}: {chain}", step.span)
-            raise _Stop
+            self.error("ARC405", f"blocks nest deeper than {DEEPEST}: {chain}", step.span)
+            raise _AbortError
         name = self.new_name(step, title, scope)
         inner = Scope(scope.join(name), None)
         self.blocks.append(title)
@@ -462,36 +464,36 @@ class _Expansion:
     # Names
 
     def new_name(self, step: Step, kind: str, scope: Scope) -> str:
-        """The step's name, entered in the scope: its own, or a counted one."""
+        """The step's name, added to the scope: its own, or a counted one."""
         if step.name is None:
-            name = scope.counted(kind)
+            name = scope.next_name(kind)
             scope.add(name, step.span)
             return name
-        given = str(step.name.data)
-        name = scope.indexed(given)
+        own_name = str(step.name.data)
+        name = scope.with_indices(own_name)
         if name in scope.outputs:
-            note = Note("first given here", scope.places[name])
-            what = f"the name `{scope.join(name)}` is taken"
-            if attribute_error(given) is None:
-                hint = "choose another"
-                self.report(Diagnostic("ARC407", what, step.name.span, hint, (note,)))
+            note = Note("first defined here", scope.spans[name])
+            message = f"duplicate step name `{scope.join(name)}`"
+            if attribute_error(own_name) is None:
+                hint = "choose another name"
+                self.report(Diagnostic("ARC407", message, step.name.span, hint, (note,)))
         scope.add(name, step.name.span)
-        scope.latest[given] = name
+        scope.latest[own_name] = name
         return name
 
-    def lookup(self, value: Value, scope: Scope, names: Environment, hint: str = ABOVE) -> int:
-        """The node that a name stands for: in the scope, then in those around it."""
+    def lookup(self, value: Value, scope: Scope, names: Environment, hint: str = NAME_HINT) -> int:
+        """The node that a name refers to: in the scope, then in the enclosing ones."""
         try:
             path = str(evaluate(value, names, None, self.budget))
-            found = scope.find(path)
-        except Fault as fault:
-            self.report(fault.diagnostic)
+            output = scope.find(path)
+        except EvaluationError as error:
+            self.report(error.diagnostic)
             return UNKNOWN
-        except Unknown:
+        except UnknownValueError:
             return UNKNOWN
-        if found is not None:
-            return found
+        if output is not None:
+            return output
         if not scope.may_hold(path):
             hint = did_you_mean(path, scope.known()) or hint
-            self.fault("ARC407", f"no step `{path[:64]}` is known here", value.span, hint)
+            self.error("ARC407", f"unknown step `{path[:64]}`", value.span, hint)
         return UNKNOWN

@@ -1,6 +1,6 @@
-"""Whether the facts under `expect` hold: totals, and facts of single steps, sections and blocks.
+"""Checks of the expectations under `expect`: of totals, single steps, sections and blocks.
 
-Codes: ARC501 a miss, ARC502 a fact of no step.
+Codes: ARC501 a value differs, ARC502 an expectation for an unknown step.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from archc.ops.axes import Axes
 
 
 def check_expectations(costs: Costs) -> list[Diagnostic]:
-    """Every expectation that does not hold, at its own place. An `--set` from outside changes what
-    the spec speaks of: its expectations are then not asked."""
+    """A diagnostic for every expectation that fails. With parameters set from outside (`--set`),
+    expectations are not checked."""
     if costs.graph.about.overrides:
         return []
     expected = mapping(costs.graph.expect)
-    found = []
+    diagnostics = []
     for key, actual in (("params", costs.totals.params), ("macs", costs.totals.macs)):
         if key in expected:
-            found += _number(key, expected[key], actual)
+            diagnostics += _number(key, expected[key], actual)
     if "output" in expected:
         (first, *_) = costs.graph.outputs
-        found += _axes("output", expected["output"], costs.graph.nodes[first].output)
+        diagnostics += _axes("output", expected["output"], costs.graph.nodes[first].output)
     if "layers" in expected:
         actual_facts = _facts(costs)
         for path, facts in mapping(expected["layers"]).items():
             if path in actual_facts:
-                found += _layer(path, facts, *actual_facts[path])
+                diagnostics += _layer(path, facts, *actual_facts[path])
             else:
                 span = facts.key_span or facts.span
                 hint = did_you_mean(path, actual_facts) or "`archc report` shows every layer"
-                found.append(Diagnostic("ARC502", f"no step `{path}`", span, hint))
-    return found
+                diagnostics.append(Diagnostic("ARC502", f"no step `{path}`", span, hint))
+    return diagnostics
 
 
 def _facts(costs: Costs) -> dict[str, tuple[int, Axes]]:
-    """The params and output of every layer, section and block instance, by path."""
+    """Parameters and output of every layer, section and block instance, by path."""
     params = {layer.node.index: layer.params for layer in costs.layers}
     nodes = costs.graph.nodes
     facts = {layer.node.path: (layer.params, layer.node.output) for layer in costs.layers}
@@ -52,28 +52,28 @@ def _facts(costs: Costs) -> dict[str, tuple[int, Axes]]:
 
 
 def _layer(path: str, facts: Value, params: int, output: Axes) -> list[Diagnostic]:
-    given = mapping(facts)
-    found = []
-    if "params" in given:
-        found += _number(f"params of {path}", given["params"], params)
-    if "output" in given:
-        found += _axes(f"output of {path}", given["output"], output)
-    return found
+    fields = mapping(facts)
+    diagnostics = []
+    if "params" in fields:
+        diagnostics += _number(f"params of {path}", fields["params"], params)
+    if "output" in fields:
+        diagnostics += _axes(f"output of {path}", fields["output"], output)
+    return diagnostics
 
 
 def _number(what: str, expected: Value, actual: int) -> list[Diagnostic]:
-    wanted = expected.data
-    if wanted == actual:
+    number = expected.data
+    if number == actual:
         return []
-    assert isinstance(wanted, int)
-    message = f"{what} is {actual:,}, expected {wanted:,} ({actual - wanted:+,})"
+    assert isinstance(number, int)
+    message = f"{what} is {actual:,}, expected {number:,} ({actual - number:+,})"
     return [Diagnostic("ARC501", message, expected.span, "`archc report` shows every layer")]
 
 
 def _axes(what: str, expected: Value, actual: Axes) -> list[Diagnostic]:
-    wanted = {axis: size.data for axis, size in mapping(expected).items()}
-    if wanted == actual.as_dict():
+    axes = {axis: size.data for axis, size in mapping(expected).items()}
+    if axes == actual.as_dict():
         return []
-    listed = " \u00d7 ".join(f"{axis} {size}" for axis, size in wanted.items())
+    listed = " \u00d7 ".join(f"{axis} {size}" for axis, size in axes.items())
     message = f"{what} is {actual}, expected {listed}"
     return [Diagnostic("ARC501", message, expected.span)]

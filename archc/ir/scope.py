@@ -1,4 +1,4 @@
-"""The names of steps: what each scope of a network knows, and how a name finds its step."""
+"""Scopes: the names of steps in a network, and their lookup."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from archc.diagnostics import Span
 from archc.ir.graph import Node, Region
 
 UNKNOWN = -1
-"""In place of a node's index: its step was at fault, so nothing is known of it."""
+"""In place of a node's index: its step has an error."""
 
 
 class Scope:
-    """The names of one section, block instance or network, and where it stands. A section sees the
-    names around it (`parent`); a block instance sees its own alone."""
+    """The names of one section, block instance or network. A section also sees the names of its
+    `parent`; a block instance only its own."""
 
     def __init__(self, path: str, parent: Scope | None) -> None:
         self.path = path
@@ -21,52 +21,52 @@ class Scope:
         self.outputs: dict[str, int] = {}
         self.inner: dict[str, Scope] = {}
         self.latest: dict[str, str] = {}
-        self.places: dict[str, Span] = {}
+        self.spans: dict[str, Span] = {}
         self.counts: dict[str, int] = {}
         self.iteration: tuple[int, ...] = ()
-        # Whether a step at fault may have given names that are missing here.
+        # Whether an invalid step may have defined names that are missing here.
         self.incomplete = False
         self.items: list[Node | Region] = []
 
     def join(self, name: str) -> str:
-        """The path of a step of this scope."""
+        """The path of a step in this scope."""
         return f"{self.path}.{name}" if self.path else name
 
-    def indexed(self, given: str) -> str:
-        """The name that a step gives, with the index of each repetition around it."""
-        return "_".join([given, *(str(index + 1) for index in self.iteration)])
+    def with_indices(self, name: str) -> str:
+        """A step's name with the index of each enclosing repetition."""
+        return "_".join([name, *(str(index + 1) for index in self.iteration)])
 
-    def counted(self, kind: str) -> str:
-        """The next free name of a step that gives none: `conv_1`, `conv_2` ..."""
+    def next_name(self, kind: str) -> str:
+        """The next free name of an unnamed step: `conv_1`, `conv_2` ..."""
         count = self.counts.get(kind, 0) + 1
         while f"{kind}_{count}" in self.outputs:
             count += 1
         self.counts[kind] = count
         return f"{kind}_{count}"
 
-    def leave_out(self, kind: str) -> None:
-        """Pass over the number of a step without a name that is left out: the steps after it, and
-        their weights, are called the same with it and without it."""
+    def skip(self, kind: str) -> None:
+        """Count an unnamed step that is skipped, so that the names of later steps, and of their
+        weights, do not depend on it."""
         if kind:
-            self.counted(kind)
+            self.next_name(kind)
 
     def add(self, name: str, span: Span, output: int = UNKNOWN) -> None:
-        """Enter a name; its output may come later."""
+        """Add a name; its output can be set later."""
         self.outputs[name] = output
-        self.places[name] = span
+        self.spans[name] = span
 
     def find(self, path: str) -> int | None:
-        """The output that a dotted path stands for: in this scope, then in those around it."""
+        """The output that a dotted path refers to: in this scope, then in the enclosing ones."""
         first, _, rest = path.partition(".")
         for scope in self.around():
             name = first if first in scope.outputs else scope.latest.get(first, first)
-            found = _follow(scope, name, rest)
-            if found is not None:
-                return found
+            output = _follow(scope, name, rest)
+            if output is not None:
+                return output
         return None
 
     def may_hold(self, path: str) -> bool:
-        """Whether a path that is not found may be one that a step at fault would have given."""
+        """Whether an unknown path may belong to an invalid step."""
         for scope in self.around():
             inner: Scope | None = scope
             for part in [*path.split("."), ""]:
@@ -78,7 +78,7 @@ class Scope:
         return False
 
     def known(self) -> list[str]:
-        """The names that `find` finds, those inside sections with their path."""
+        """All names that `find` accepts, those inside sections as paths."""
         names: list[str] = []
         for scope in self.around():
             stack = [("", scope)]
@@ -88,7 +88,7 @@ class Scope:
         return names
 
     def around(self) -> Iterator[Scope]:
-        """This scope and those around it, from the inside out."""
+        """This scope and the enclosing ones, innermost first."""
         scope: Scope | None = self
         while scope is not None:
             yield scope

@@ -1,4 +1,4 @@
-"""Whether a spec's training recipe fits its network.
+"""Checks of a spec's training recipe against its network.
 
 Codes: ARC701 a recipe that does not fit the network, ARC702 fields of a recipe that contradict one
 another.
@@ -17,57 +17,57 @@ from archc.ops.axes import Axes
 from archc.ops.base import OutputKind
 
 MOST_RANKED = 5
-"""Classes among which the right one is looked for by `top_5_accuracy`."""
+"""The number of classes that `top_5_accuracy` considers."""
 NARROW = 5.0
 """Logits that lie closer together make no softmax sure of a class among ten: e^5 is 148."""
 
 
-def check_training(costs: Costs, given: Value | None) -> list[Diagnostic]:
-    """What is wrong with the recipe of a network; `given` is what the spec has under `training`."""
+def check_training(costs: Costs, section: Value | None) -> list[Diagnostic]:
+    """Diagnostics of the recipe of a network; `section` is the value of `training` in the spec."""
     graph = costs.graph
     recipe = graph.about.training
-    if given is None or recipe is None:
+    if section is None or recipe is None:
         return []
     return [
-        *_network_faults(costs, recipe, given),
-        *_fitting(graph, recipe, given),
-        *_own(recipe, given),
+        *_network_errors(costs, recipe, section),
+        *_input_errors(graph, recipe, section),
+        *_conflicts(recipe, section),
     ]
 
 
-def _network_faults(costs: Costs, recipe: Training, given: Value) -> Iterator[Diagnostic]:
+def _network_errors(costs: Costs, recipe: Training, section: Value) -> Iterator[Diagnostic]:
     graph = costs.graph
-    span = given.key_span or given.span
+    span = section.key_span or section.span
     x = graph.nodes[graph.inputs[0]].output
     if len(graph.inputs) > 1 or len(graph.outputs) > 1:
         message = (
             f"a recipe needs one input and one output, the network has {len(graph.inputs)} "
             f"and {len(graph.outputs)}"
         )
-        yield Diagnostic("ARC701", message, span, "write its training by hand")
+        yield Diagnostic("ARC701", message, span, "write the training by hand")
         return
     if x.dtype != "float32" or x.names[:1] == ("tokens",):
         message = f"a recipe needs images or vectors, the network takes {x}"
-        yield Diagnostic("ARC701", message, span, "write its training by hand")
+        yield Diagnostic("ARC701", message, span, "write the training by hand")
     last = graph.nodes[graph.outputs[0]]
     if last.output.names != ("features",) or last.output.width < 2:
-        message = f"a recipe needs an output with a value for each class, it is {last.output}"
+        message = f"a recipe needs an output with a value for each class, got {last.output}"
         yield Diagnostic("ARC701", message, span, "end with `dense`")
     elif last.op.output_kind == "distances":
-        message = f"the output of {last.op.name} is a distance, for which the recipe has no loss"
+        message = f"the output of {last.op.name} is a distance, for which recipes have no loss"
         yield Diagnostic("ARC701", message, span, "end with `dense`")
-    elif recipe.loss == "cross_entropy" and (faulty := _squashed(costs)) is not None:
-        name = faulty.op.last.name
-        message = f"the cross-entropy takes logits, and the network's end is bounded by {name}"
-        hint = "end with logits, `log_softmax` or `softmax`; or take `loss: mean_squared_error`"
+    elif recipe.loss == "cross_entropy" and (bounded := _bounded_node(costs)) is not None:
+        name = bounded.op.last.name
+        message = f"cross-entropy needs logits, but the network's output is bounded by {name}"
+        hint = "end with logits, `log_softmax` or `softmax`; or use `loss: mean_squared_error`"
         yield Diagnostic("ARC701", message, span, hint)
     elif recipe.metric == "top_5_accuracy" and last.output.width <= MOST_RANKED:
-        message = f"`top_5_accuracy` of {last.output.width} classes says nothing"
-        yield Diagnostic("ARC702", message, at(given, "metric"), "use `accuracy`")
+        message = f"`top_5_accuracy` of {last.output.width} classes is meaningless"
+        yield Diagnostic("ARC702", message, at(section, "metric"), "use `accuracy`")
 
 
 def output_node(graph: Graph) -> Node:
-    """The node whose values the network gives, whatever axes they are given in."""
+    """The node that computes the network's output, before ops that only change the axes."""
     node = graph.nodes[graph.outputs[0]]
     while node.op.view:
         node = graph.nodes[node.inputs[0]]
@@ -75,13 +75,13 @@ def output_node(graph: Graph) -> Node:
 
 
 def output_kind(graph: Graph) -> OutputKind:
-    """What the network gives."""
+    """The kind of the network's output."""
     return output_node(graph).op.last.output_kind
 
 
-def _squashed(costs: Costs) -> Node | None:
-    """A node of bounded output that what the network gives is made of without weights, other than a
-    softmax over all of the classes at the very end."""
+def _bounded_node(costs: Costs) -> Node | None:
+    """A node of bounded output that determines the network's output without weights in between,
+    other than a final softmax over all classes."""
     graph = costs.graph
     params = {layer.node.index: layer.params for layer in costs.layers}
     last = output_node(graph)
@@ -99,62 +99,64 @@ def _squashed(costs: Costs) -> Node | None:
     return None
 
 
-def _fitting(graph: Graph, recipe: Training, given: Value) -> Iterator[Diagnostic]:
-    """What is done to images against the network's input."""
+def _input_errors(graph: Graph, recipe: Training, section: Value) -> Iterator[Diagnostic]:
+    """Check preprocessing and augmentation against the network's input."""
     x = graph.nodes[graph.inputs[0]].output
     inputs, augment = recipe.inputs, recipe.augment
     if not is_image(x):
-        changes = {
+        requested = {
             "resize": inputs.resize is not None,
             "pad": inputs.pad > 0,
             "augment": augment.moves or augment.flip != "none" or augment.lighting > 0,
         }
-        for key in (key for key, asked in changes.items() if asked):
+        for key in (key for key, is_set in requested.items() if is_set):
             owner = ("augment",) if key == "augment" else ("inputs", key)
-            message = f"`{key}` is for images, the network takes {x}"
-            yield Diagnostic("ARC701", message, at(given, *owner))
+            message = f"`{key}` is for images, but the network takes {x}"
+            yield Diagnostic("ARC701", message, at(section, *owner))
         return
     height, width = x.spatial
     if augment.lighting > 0 and x.width != 3:
-        message = f"`lighting` changes red, green and blue, the network takes {x}"
-        yield Diagnostic("ARC701", message, at(given, "augment", "lighting"))
+        message = f"`lighting` is for RGB images, but the network takes {x}"
+        yield Diagnostic("ARC701", message, at(section, "augment", "lighting"))
     if inputs.resize is not None:
         size = inputs.resize
         sides = (size, size) if isinstance(size, int) else size
-        made = [side + 2 * inputs.pad for side in sides]
-        if made[0] < height or made[1] < width:
-            message = f"images of {made[0]} x {made[1]} are smaller than the input, {x}"
-            yield Diagnostic("ARC701", message, at(given, "inputs", "resize"))
+        prepared = [side + 2 * inputs.pad for side in sides]
+        if prepared[0] < height or prepared[1] < width:
+            message = f"images of {prepared[0]} x {prepared[1]} are smaller than the input, {x}"
+            yield Diagnostic("ARC701", message, at(section, "inputs", "resize"))
     elif 2 * inputs.pad >= min(height, width):
         message = f"`pad` leaves no room for an image in the input, {x}"
-        yield Diagnostic("ARC701", message, at(given, "inputs", "pad"))
+        yield Diagnostic("ARC701", message, at(section, "inputs", "pad"))
 
 
-def _own(recipe: Training, given: Value) -> Iterator[Diagnostic]:
-    """Fields against one another."""
-    span = given.key_span or given.span
+def _conflicts(recipe: Training, section: Value) -> Iterator[Diagnostic]:
+    """Check the fields for contradictions."""
+    span = section.key_span or section.span
     if recipe.epochs is None and recipe.steps is None:
-        yield Diagnostic("ARC702", "`training` does not tell how long", span, "give `epochs`")
+        yield Diagnostic(
+            "ARC702", "`training` has neither `epochs` nor `steps`", span, "add `epochs`"
+        )
     elif recipe.epochs is not None and recipe.steps is not None:
-        message = "both `epochs` and `steps` are given"
-        yield Diagnostic("ARC702", message, at(given, "steps"), "keep one of them")
+        message = "the recipe has both `epochs` and `steps`"
+        yield Diagnostic("ARC702", message, at(section, "steps"), "keep one of them")
     rising = recipe.warmup * (recipe.steps_per_epoch or 0)
     too_long = recipe.epochs is not None and recipe.warmup >= recipe.epochs
     if too_long or (recipe.steps is not None and 0 < recipe.steps <= rising):
-        message = "the warm-up takes all of the training"
-        yield Diagnostic("ARC702", message, at(given, "warmup"))
+        message = "the warm-up is as long as the training"
+        yield Diagnostic("ARC702", message, at(section, "warmup"))
     if recipe.label_smoothing > 0 and recipe.loss != "cross_entropy":
-        message = "`label_smoothing` belongs to `cross_entropy`"
-        yield Diagnostic("ARC702", message, at(given, "label_smoothing"))
+        message = "`label_smoothing` needs `loss: cross_entropy`"
+        yield Diagnostic("ARC702", message, at(section, "label_smoothing"))
 
 
 def is_image(x: Axes) -> bool:
-    """Whether an input is a feature map of height and width."""
+    """Whether an input is a feature map with height and width."""
     return x.is_map and len(x.spatial) == 2
 
 
-def at(given: Value, *keys: str) -> Span:
-    """The place of a key inside the recipe; of the innermost that is there."""
+def at(section: Value, *keys: str) -> Span:
+    """The span of a key inside the recipe, or of the innermost key on the path that exists."""
     for key in keys:
-        given = mapping(given).get(key, given)
-    return given.key_span or given.span
+        section = mapping(section).get(key, section)
+    return section.key_span or section.span

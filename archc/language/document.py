@@ -1,11 +1,11 @@
-"""A spec as typed steps: what is wrong without computing a value is told.
+"""From a merged spec to typed steps. Reports all errors that need no evaluation.
 
-What the schema refused is passed over, so that one run tells every fault: a step at fault becomes a
-`InvalidStep`, of which nothing is known.
+Values that violate the schema are skipped, so that one run reports every error: a step with an
+error becomes an `InvalidStep`.
 
-Codes: ARC202 a missing key, ARC205 a name that cannot be used, ARC301 a malformed expression,
-ARC302 an unknown name in an expression, ARC401 a step without exactly one op, ARC402 a step key out
-of place, ARC403 an unknown block or a block that contains itself.
+Codes: ARC202 a missing key, ARC205 an invalid name, ARC301 a malformed expression, ARC302 an
+unknown name in an expression, ARC401 a step without exactly one op, ARC402 a misplaced step key,
+ARC403 an unknown block or a block that contains itself.
 """
 
 from __future__ import annotations
@@ -44,105 +44,107 @@ from archc.ops.base import Op
 
 COMPOSITIONS = ("section", "repeat", "for", "block")
 ANY = "*"
-"""Stands among known names where others may be meant: what defines them is at fault."""
+"""Among known names: there may be others, since their definitions have errors."""
 _NO_NAMES: frozenset[str] = frozenset()
 
 
 def read_document(value: Value, findings: Findings) -> tuple[Document | None, list[Diagnostic]]:
-    """The document that a merged mapping holds, and its faults beside those that the schema found.
-    None where nothing can be carried out: blocks contain themselves."""
+    """The document of a merged mapping, and its errors in addition to those of the schema. None if
+    it cannot be expanded: blocks contain themselves."""
     return _Reader(findings).document(value)
 
 
 class _Reader:
-    """Collects faults while it turns values into steps."""
+    """Converts values into steps and collects diagnostics."""
 
     def __init__(self, findings: Findings) -> None:
-        self.found: list[Diagnostic] = []
+        self.diagnostics: list[Diagnostic] = []
         self.invalid = set(findings.invalid)
         self.misspelt = findings.misspelt
         self.blocks: Mapping[str, Value] = {}
         self.blocks_known = True
         self.params: frozenset[str] = _NO_NAMES
 
-    def fault(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
-        self.found.append(Diagnostic(code, message, span, hint))
+    def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, hint))
 
-    def is_sound(self, value: Value) -> bool:
-        """Whether the schema found nothing in a value."""
+    def is_valid(self, value: Value) -> bool:
+        """Whether a value has no errors."""
         return not self.invalid or not any(part in self.invalid for part in parts(value))
 
-    def is_open(self, value: Value, key: str) -> bool:
-        """Whether `key` is at fault or misspelt, so that what it holds cannot be told."""
-        given = mapping(value)
-        if key in given:
-            return given[key] in self.invalid
+    def is_unknown(self, value: Value, key: str) -> bool:
+        """Whether the value of `key` is unknown because it is invalid or its key is misspelt."""
+        fields = mapping(value)
+        if key in fields:
+            return fields[key] in self.invalid
         return key in self.misspelt.get(value, ())
 
     def document(self, value: Value) -> tuple[Document | None, list[Diagnostic]]:
-        given = mapping(value)
-        name = given.get("name", value)
+        fields = mapping(value)
+        name = fields.get("name", value)
         text = str(name.data) if name is not value else ""
-        if "name" in given:
+        if "name" in fields:
             self.check_name(name, name_error)
-        if "class" in given:
-            class_name = str(given["class"].data)
-            self.check_name(given["class"], class_error)
+        if "class" in fields:
+            class_name = str(fields["class"].data)
+            self.check_name(fields["class"], class_error)
         else:
             class_name = camel_case(text)
             if class_name in CLASSES:
                 class_name += "Network"
-        params = mapping(given.get("params"))
-        unsure = self.check_params(params, _NO_NAMES, "a parameter sees those above it")
+        params = mapping(fields.get("params"))
+        invalid_names = self.check_params(params, _NO_NAMES, "a parameter can use those above it")
         self.params = frozenset(params)
-        if self.is_open(value, "params"):
+        if self.is_unknown(value, "params"):
             self.params |= {ANY}
         inputs = self.inputs(value, name.span)
-        self.blocks = mapping(given.get("blocks"))
-        self.blocks_known = not self.is_open(value, "blocks")
+        self.blocks = mapping(fields.get("blocks"))
+        self.blocks_known = not self.is_unknown(value, "blocks")
         self.check_keys(self.blocks, name_error)
         blocks = {key: self.block(block) for key, block in self.blocks.items()}
-        layers = self.steps(given.get("layers"), self.params)
-        outputs = given.get("outputs")
+        layers = self.steps(fields.get("layers"), self.params)
+        outputs = fields.get("outputs")
         if outputs is not None and not (
-            self.is_sound(outputs) and self.check_values(outputs, self.params)
+            self.is_valid(outputs) and self.check_values(outputs, self.params)
         ):
             outputs = None
-        training = given.get("training")
+        training = fields.get("training")
         if training is not None:
             self.check_values(training, self.params)
         document = Document(
             name=text,
             class_name=class_name,
-            title=_text(given.get("title")),
-            description=_text(given.get("description")),
-            references=_texts(given.get("reference")),
+            title=_text(fields.get("title")),
+            description=_text(fields.get("description")),
+            references=_texts(fields.get("reference")),
             inputs=inputs,
             params=params,
             blocks=blocks,
             layers=layers,
             outputs=tuple(sequence(outputs)),
-            expect=given.get("expect"),
+            expect=fields.get("expect"),
             training=training,
             span=name.span,
-            unsure=unsure,
+            invalid_names=invalid_names,
             invalid=frozenset(self.invalid),
         )
-        return (None if self.has_cycles(blocks) else document), self.found
+        return (None if self.has_cycles(blocks) else document), self.diagnostics
 
     def inputs(self, value: Value, span: Span) -> Mapping[str, Value]:
-        given = mapping(value)
-        if "input" in given and "inputs" in given:
-            second = given["inputs"].key_span or given["inputs"].span
-            self.fault("ARC402", "both `input` and `inputs` are given", second, "keep one of them")
-        if "input" in given:
-            inputs = {"input": given["input"]}
+        fields = mapping(value)
+        if "input" in fields and "inputs" in fields:
+            second = fields["inputs"].key_span or fields["inputs"].span
+            self.error(
+                "ARC402", "the spec has both `input` and `inputs`", second, "keep one of them"
+            )
+        if "input" in fields:
+            inputs = {"input": fields["input"]}
         else:
-            inputs = mapping(given.get("inputs"))
-            self.check_keys(inputs, _fault_of_input)
-            if not (inputs or self.is_open(value, "inputs") or self.is_open(value, "input")):
+            inputs = mapping(fields.get("inputs"))
+            self.check_keys(inputs, _input_error)
+            if not (inputs or self.is_unknown(value, "inputs") or self.is_unknown(value, "input")):
                 hint = "for example `input: {channels: 3, height: 224, width: 224}`"
-                self.fault("ARC202", "the spec has no input", span, hint)
+                self.error("ARC202", "the spec has no input", span, hint)
         for axes in inputs.values():
             for size in mapping(axes).values():
                 if not self.check_values(size, self.params):
@@ -150,66 +152,68 @@ class _Reader:
         return inputs
 
     def block(self, value: Value) -> Block:
-        given = mapping(value)
-        params = mapping(given.get("params"))
-        unsure = self.check_params(params, self.params, "a default sees the parameters above it")
+        fields = mapping(value)
+        params = mapping(fields.get("params"))
+        invalid_names = self.check_params(
+            params, self.params, "a default can use the parameters above it"
+        )
         known = self.params | params.keys()
-        if self.is_open(value, "params"):
+        if self.is_unknown(value, "params"):
             known |= {ANY}
-        return Block(params, unsure, self.steps(given.get("layers"), known))
+        return Block(params, invalid_names, self.steps(fields.get("layers"), known))
 
     def check_params(
         self, params: Mapping[str, Value], known: frozenset[str], hint: str
     ) -> frozenset[str]:
-        """Check names and defaults, each against those above it; gives the names at fault."""
+        """Check names and defaults, each against those above it. Returns the names with errors."""
         self.check_keys(params, param_error)
-        unsure = set()
+        invalid_names = set()
         for name, default in params.items():
             if not self.check_values(default, known, hint):
-                unsure.add(name)
+                invalid_names.add(name)
             known |= {name}
-        return frozenset(unsure)
+        return frozenset(invalid_names)
 
     def has_cycles(self, blocks: Mapping[str, Block]) -> bool:
-        """Refuse a block that contains itself, and show the way round."""
+        """Whether blocks contain themselves; reports each cycle."""
         uses = {
             name: tuple(dict.fromkeys(str(use.block.data) for use in _block_steps(block.body)))
             for name, block in blocks.items()
         }
-        told: set[str] = set()
+        in_cycles: set[str] = set()
         for name in blocks:
             chain = _cycle_from(name, uses)
-            if chain is not None and name not in told:
-                told.update(chain)
+            if chain is not None and name not in in_cycles:
+                in_cycles.update(chain)
                 span = self.blocks[name].key_span or self.blocks[name].span
-                way = " -> ".join(chain)
-                self.fault("ARC403", f"block `{name}` contains itself: {way}", span)
-        return bool(told)
+                cycle = " -> ".join(chain)
+                self.error("ARC403", f"block `{name}` contains itself: {cycle}", span)
+        return bool(in_cycles)
 
     def steps(self, value: Value | None, known: frozenset[str]) -> tuple[Step, ...]:
         return tuple(self.step(item, known) for item in sequence(value))
 
     def step(self, value: Value, known: frozenset[str]) -> Step:
-        given = mapping(value)
+        fields = mapping(value)
         if isinstance(value.data, str) and value not in self.invalid:
             return OpStep(value.span, None, None, None, OPS[value.data], {}, invalid=False)
         if not isinstance(value.data, dict):
             return InvalidStep(value.span, None, None, None, "")
-        keys = [key for key in given if key in OPS or key in COMPOSITIONS]
-        name, when = given.get("name"), given.get("when")
+        keys = [key for key in fields if key in OPS or key in COMPOSITIONS]
+        name, when = fields.get("name"), fields.get("when")
         if name is not None:
             self.check_name(name, attribute_error)
         if len(keys) != 1:
-            # An unknown key is most likely the op, misspelt: the schema told it.
-            if keys or given.keys() <= STEP_KEYS:
+            # An unknown key is most likely a misspelt op: the schema reported it.
+            if keys or fields.keys() <= STEP_KEYS:
                 self.not_one_op(value, keys)
             return InvalidStep(_first_line(value.span), name, None, None, "")
         (key,) = keys
         self.check_keys_of_step(value, key)
-        sound = value not in self.invalid and (when is None or self.check_values(when, known))
-        sources = self.sources(given, known)
-        sound &= sources is None or bool(sources)
-        target = given[key]
+        valid = value not in self.invalid and (when is None or self.check_values(when, known))
+        sources = self.sources(fields, known)
+        valid &= sources is None or bool(sources)
+        target = fields[key]
         span = target.key_span or value.span
         common = (span, name, when, sources)
         step: Step | None
@@ -218,14 +222,14 @@ class _Reader:
         else:
             if sources is not None and len(sources) > 1:
                 hint = "merge them first"
-                self.fault("ARC402", f"`{key}` takes one input", given["from"].span, hint)
+                self.error("ARC402", f"`{key}` takes a single input", fields["from"].span, hint)
             if key in OPS:
                 step = self.op(OPS[key], target, common, known)
             elif key == "block":
-                step = self.block_step(given, common, known)
+                step = self.block_step(fields, common, known)
             else:
-                step = self.composition(key, given, common, known)
-        if step is None or not sound:
+                step = self.composition(key, fields, common, known)
+        if step is None or not valid:
             name = target if key == "section" else name
             kind = str(target.data) if key == "block" else key
             return InvalidStep(span, name, None, sources or None, kind)
@@ -237,24 +241,24 @@ class _Reader:
             second = mapping(value)[keys[1]]
             span = second.key_span or second.span
             hint = "start a new step with `- `"
-            self.fault("ARC401", f"a step has one op, got {listed}", span, hint)
+            self.error("ARC401", f"a step takes a single op, got {listed}", span, hint)
         else:
             span = _first_line(value.span)
-            self.fault("ARC401", "a step without an op", span, "`archc ops` lists all ops")
+            self.error("ARC401", "a step without an op", span, "`archc ops` lists all ops")
 
     def sources(
-        self, given: Mapping[str, Value], known: frozenset[str]
+        self, fields: Mapping[str, Value], known: frozenset[str]
     ) -> tuple[Value, ...] | None:
-        """The steps that `from` names; none where it is at fault."""
-        value = given.get("from")
+        """The steps that `from` names; empty if it is invalid."""
+        value = fields.get("from")
         if value is None:
             return None
-        if not self.is_sound(value) or not self.check_values(value, known):
+        if not self.is_valid(value) or not self.check_values(value, known):
             return ()
         if not isinstance(value.data, list):
             return (value,)
         if not value.data:
-            self.fault("ARC402", "`from` names no step", value.span, "name one, or remove it")
+            self.error("ARC402", "`from` names no step", value.span, "name one, or remove it")
         return tuple(value.data)
 
     def merge(
@@ -265,61 +269,61 @@ class _Reader:
         if target in self.invalid or any(branch in self.invalid for branch in sequence(target)):
             return None
         if not branches and len(sources or ()) < 2:
-            hint = "give branches, or `from: [a, b]`"
-            self.fault("ARC402", f"`{key}` has nothing to merge", span, hint)
+            hint = "add branches, or `from: [a, b]`"
+            self.error("ARC402", f"`{key}` has nothing to merge", span, hint)
             return None
         if len(branches) == 1:
-            self.fault("ARC402", f"`{key}` has one branch alone", span, "`[]` is the identity")
+            self.error("ARC402", f"`{key}` has only one branch", span, "`[]` is the identity")
         elif branches and len(sources or ()) > 1:
-            hint = "give branches, or several steps under `from`"
-            self.fault("ARC402", f"the branches of `{key}` take one input", span, hint)
+            hint = "use branches, or several steps under `from`"
+            self.error("ARC402", f"the branches of `{key}` take a single input", span, hint)
         return MergeStep(span, name, when, sources, OPS[key], branches)
 
     def composition(
-        self, key: str, given: Mapping[str, Value], common: Common, known: frozenset[str]
+        self, key: str, fields: Mapping[str, Value], common: Common, known: frozenset[str]
     ) -> Step | None:
         span, _, when, sources = common
-        target, layers = given[key], given.get("layers")
-        sound = layers is not None and layers not in self.invalid
+        target, layers = fields[key], fields.get("layers")
+        valid = layers is not None and layers not in self.invalid
         if key == "section":
             self.check_name(target, attribute_error)
             body = self.steps(layers, known)
-            return SectionStep(span, target, when, sources, body) if sound else None
-        sound &= self.check_values(target, known)
+            return SectionStep(span, target, when, sources, body) if valid else None
+        valid &= self.check_values(target, known)
         if key == "repeat":
             body = self.steps(layers, known | REPETITION)
-            return RepeatStep(span, None, when, sources, target, body) if sound else None
+            return RepeatStep(span, None, when, sources, target, body) if valid else None
         lists = mapping(target)
-        self.check_keys(lists, _fault_of_variable)
+        self.check_keys(lists, _variable_error)
         variables = lists.keys() if target not in self.invalid else {ANY}
         body = self.steps(layers, known | REPETITION | variables)
-        return ForStep(span, None, when, sources, lists, body) if sound else None
+        return ForStep(span, None, when, sources, lists, body) if valid else None
 
     def check_keys_of_step(self, step: Value, key: str) -> None:
-        given = mapping(step)
+        fields = mapping(step)
         allowed = {key, "when", "from"}
         if key in ("section", "repeat", "for"):
             allowed.add("layers")
-            if "layers" not in given and not self.is_open(step, "layers"):
-                span = given[key].key_span or given[key].span
-                self.fault("ARC202", f"`{key}` has no `layers`", span, "list its steps there")
+            if "layers" not in fields and not self.is_unknown(step, "layers"):
+                span = fields[key].key_span or fields[key].span
+                self.error("ARC202", f"`{key}` has no `layers`", span, "list its steps there")
         else:
             allowed.add("name")
         if key == "block":
             allowed.add("with")
-        for other, value in given.items():
+        for other, value in fields.items():
             if other not in allowed and other in STEP_KEYS:
-                taken = ", ".join(f"`{word}`" for word in sorted(allowed - {key}))
-                message = f"`{other}` means nothing beside `{key}`"
+                others = ", ".join(f"`{word}`" for word in sorted(allowed - {key}))
+                message = f"`{other}` is not allowed with `{key}`"
                 span = value.key_span or value.span
-                self.fault("ARC402", message, span, f"beside `{key}` stand {taken}")
+                self.error("ARC402", message, span, f"`{key}` allows {others}")
 
     def block_step(
-        self, given: Mapping[str, Value], common: Common, known: frozenset[str]
+        self, fields: Mapping[str, Value], common: Common, known: frozenset[str]
     ) -> BlockStep | None:
-        target = given["block"]
-        arguments = mapping(given.get("with"))
-        sound = "with" not in given or self.check_values(given["with"], known)
+        target = fields["block"]
+        arguments = mapping(fields.get("with"))
+        valid = "with" not in fields or self.check_values(fields["with"], known)
         if target in self.invalid:
             return None
         if target.data not in self.blocks and not self.blocks_known:
@@ -328,63 +332,69 @@ class _Reader:
             hint = did_you_mean(str(target.data), self.blocks) or (
                 f"known: {', '.join(self.blocks)}" if self.blocks else "`blocks` defines none"
             )
-            self.fault("ARC403", f"no block `{target.data}`", target.span, hint)
+            self.error("ARC403", f"no block `{target.data}`", target.span, hint)
             return None
         block = self.blocks[str(target.data)]
-        if block in self.invalid or self.is_open(block, "layers") or self.is_open(block, "params"):
+        if (
+            block in self.invalid
+            or self.is_unknown(block, "layers")
+            or self.is_unknown(block, "params")
+        ):
             return None
-        return BlockStep(*common, target, arguments) if sound else None
+        return BlockStep(*common, target, arguments) if valid else None
 
     def op(self, op: type[Op], target: Value, common: Common, known: frozenset[str]) -> OpStep:
         if isinstance(target.data, dict):
-            given: Mapping[str, Value] = target.data
+            entries: Mapping[str, Value] = target.data
         elif target.data is None or op.shorthand is None:
-            given = {}
+            entries = {}
         else:
-            given = {op.shorthand: target}
-        fields = {name: value for name, value in given.items() if self.check_values(value, known)}
-        invalid = target in self.invalid or len(fields) < len(given)
+            entries = {op.shorthand: target}
+        fields = {name: value for name, value in entries.items() if self.check_values(value, known)}
+        invalid = target in self.invalid or len(fields) < len(entries)
         return OpStep(*common, op, fields, invalid)
 
-    def check_name(self, value: Value, fault: Callable[[str], str | None]) -> None:
-        problem = None if value in self.invalid else fault(str(value.data))
-        if problem is not None:
-            hint = suggested_name(str(value.data), fault)
-            self.fault("ARC205", f"the name `{value.data}` {problem}", value.span, hint)
+    def check_name(self, value: Value, check: Callable[[str], str | None]) -> None:
+        error = None if value in self.invalid else check(str(value.data))
+        if error is not None:
+            hint = suggested_name(str(value.data), check)
+            self.error("ARC205", f"the name `{value.data}` {error}", value.span, hint)
 
-    def check_keys(self, given: Mapping[str, Value], fault: Callable[[str], str | None]) -> None:
-        for key, value in given.items():
-            problem = fault(key)
-            if problem is not None:
+    def check_keys(self, entries: Mapping[str, Value], check: Callable[[str], str | None]) -> None:
+        for key, value in entries.items():
+            error = check(key)
+            if error is not None:
                 span = value.key_span or value.span
-                hint = suggested_name(key, fault)
-                self.fault("ARC205", f"the name `{key}` {problem}", span, hint)
+                hint = suggested_name(key, check)
+                self.error("ARC205", f"the name `{key}` {error}", span, hint)
 
     def check_values(self, value: Value, known: frozenset[str], hint: str | None = None) -> bool:
-        """Refuse malformed expressions in `value`, and names that nothing gives; tells whether all
-        of it is sound, by the schema too."""
-        before = len(self.found)
+        """Report malformed expressions and unknown names in `value`. Returns whether it has no
+        errors, including those of the schema."""
+        before = len(self.diagnostics)
         for scalar in scalars(value):
             if scalar not in self.invalid and expressions.is_expression(scalar.data):
                 self.check_expression(scalar, known, hint)
-        return len(self.found) == before and self.is_sound(value)
+        return len(self.diagnostics) == before and self.is_valid(value)
 
     def check_expression(self, scalar: Value, known: frozenset[str], hint: str | None) -> None:
         try:
             expression = expressions.parse(str(scalar.data))
         except expressions.ExpressionError as error:
             span = at(scalar, error.offset, error.length)
-            self.fault("ARC301", error.message, span, error.hint)
+            self.error("ARC301", error.message, span, error.hint)
             return
         for name, offset, length in expressions.references(expression):
             if name not in known and ANY not in known:
-                way_out = did_you_mean(name, known) or hint or _known_names(known)
-                self.fault("ARC302", f"unknown name `{name}`", at(scalar, offset, length), way_out)
+                suggestion = did_you_mean(name, known) or hint or _known_names(known)
+                self.error(
+                    "ARC302", f"unknown name `{name}`", at(scalar, offset, length), suggestion
+                )
 
 
 def _known_names(known: frozenset[str]) -> str:
     if not known:
-        return "no names are known here: a block sees its own `params` and the spec's"
+        return "no names are defined here: a block can use its own `params` and the spec's"
     return f"known here: {', '.join(sorted(known))}"
 
 
@@ -400,13 +410,13 @@ def _texts(value: Value | None) -> tuple[str, ...]:
     return (str(value.data),)
 
 
-def _fault_of_input(name: str) -> str | None:
+def _input_error(name: str) -> str | None:
     return None if name == "input" else attribute_error(name)
 
 
-def _fault_of_variable(name: str) -> str | None:
+def _variable_error(name: str) -> str | None:
     if name in REPETITION:
-        return "is given by every repetition"
+        return "is defined by every repetition"
     return name_error(name)
 
 
@@ -417,7 +427,7 @@ def _first_line(span: Span) -> Span:
 
 
 def _block_steps(steps: Iterable[Step]) -> Iterator[BlockStep]:
-    """All block instances below the steps."""
+    """All block instances in the steps, nested ones included."""
     for step in steps:
         if isinstance(step, BlockStep):
             yield step
@@ -429,13 +439,13 @@ def _block_steps(steps: Iterable[Step]) -> Iterator[BlockStep]:
 
 
 def _cycle_from(name: str, uses: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
-    """The way from a block back to itself, if there is one; breadth first."""
-    ways: list[tuple[str, ...]] = [(name, use) for use in uses[name]]
+    """The shortest cycle through a block, if there is one; breadth first."""
+    paths: list[tuple[str, ...]] = [(name, use) for use in uses[name]]
     seen: set[str] = set()
-    for way in ways:
-        if way[-1] == name:
-            return way
-        if way[-1] not in seen and way[-1] in uses:
-            seen.add(way[-1])
-            ways += [(*way, use) for use in uses[way[-1]]]
+    for path in paths:
+        if path[-1] == name:
+            return path
+        if path[-1] not in seen and path[-1] in uses:
+            seen.add(path[-1])
+            paths += [(*path, use) for use in uses[path[-1]]]
     return None

@@ -1,4 +1,4 @@
-"""Values of a spec under the names at hand: expressions are evaluated, the rest is taken as it is.
+"""Evaluation of a spec's values: expressions are evaluated, other values are returned as they are.
 
 Code: ARC303 an expression that cannot be evaluated.
 """
@@ -16,38 +16,38 @@ from archc.language.values import Value, at, scalars
 Environment = Mapping[str, object]
 
 WORK = 20_000_000
-"""What all the expressions of a spec may take together, in the steps of `Budget`."""
+"""The budget of all expressions of a spec together, in the steps of `Budget`."""
 
 INVALID = object()
-"""The value of a name whose definition is at fault."""
+"""The value of a name whose definition has an error."""
 
 
-class Fault(Exception):
-    """One step cannot be carried out."""
+class EvaluationError(Exception):
+    """A value or step that cannot be evaluated."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
         self.diagnostic = diagnostic
 
 
-class Unknown(Exception):
-    """What a value depends on is at fault elsewhere, and told there."""
+class UnknownValueError(Exception):
+    """A value depends on another one whose error is already reported."""
 
 
 def evaluate(
     value: Value, names: Environment, incoming: Mapping[str, int] | None, budget: Budget
 ) -> object:
-    """A value with every expression in it evaluated, as plain data, out of a budget of work.
-    Raises Fault (ARC303), and Unknown where it uses a name that is INVALID."""
+    """A value with all its expressions evaluated, as plain data, within a budget of work.
+    Raises EvaluationError (ARC303), and UnknownValueError if it uses a name that is INVALID."""
     data = value.data
     if isinstance(data, str):
         return _evaluate_text(value, data, names, incoming, budget) if data[:1] == "$" else data
     if isinstance(data, list):
         items = [evaluate(item, names, incoming, budget) for item in data]
-        # A list may hold another by its name, many times over.
+        # A list can contain another one many times, by its name.
         if expressions.list_size(items) > expressions.MOST_ITEMS:
             message = f"the list has more than {expressions.MOST_ITEMS:,} items, or nests too deep"
-            raise Fault(Diagnostic("ARC303", message, value.span))
+            raise EvaluationError(Diagnostic("ARC303", message, value.span))
         return items
     if isinstance(data, dict):
         return {key: evaluate(item, names, incoming, budget) for key, item in data.items()}
@@ -64,37 +64,37 @@ def _evaluate_text(
     expression = expressions.parse(text)
     used = (name for name, _, _ in expressions.references(expression))
     if any(names.get(name, INVALID) is INVALID for name in used):
-        raise Unknown
+        raise UnknownValueError
     try:
         return expressions.evaluate(expression, names, incoming, budget)
     except expressions.ExpressionError as error:
         span = at(value, error.offset, error.length)
-        raise Fault(Diagnostic("ARC303", error.message, span, error.hint)) from None
+        raise EvaluationError(Diagnostic("ARC303", error.message, span, error.hint)) from None
 
 
 def evaluate_params(
     document: Document, overrides: Mapping[str, object]
 ) -> tuple[dict[str, object], list[Diagnostic]]:
-    """The parameters' values, in order, `overrides` taking the place of the spec's own, and what is
-    wrong with them. A parameter at fault is INVALID."""
+    """The parameters' values, in order, with `overrides` in place of the spec's, and diagnostics. A
+    parameter with an error is INVALID."""
     values: dict[str, object] = {}
-    found = []
+    diagnostics = []
     budget = Budget(WORK)
     for name, default in document.params.items():
         values[name] = INVALID
         if name in overrides:
             values[name] = overrides[name]
-        elif name not in document.unsure:
+        elif name not in document.invalid_names:
             try:
                 values[name] = evaluate(default, values, None, budget)
-            except Fault as fault:
-                found.append(fault.diagnostic)
-            except Unknown:
+            except EvaluationError as error:
+                diagnostics.append(error.diagnostic)
+            except UnknownValueError:
                 continue
-    return values, found
+    return values, diagnostics
 
 
-def parsed(value: Value) -> list[expressions.Expression]:
+def parse_expressions(value: Value) -> list[expressions.Expression]:
     """The expressions in a value, in order."""
     return [
         expressions.parse(str(scalar.data))
@@ -103,13 +103,13 @@ def parsed(value: Value) -> list[expressions.Expression]:
     ]
 
 
-def asks_for_axes(value: Value) -> bool:
-    """Whether an expression in `value` uses the incoming axes."""
-    return any(expressions.axes(expression) for expression in parsed(value))
+def uses_axes(value: Value) -> bool:
+    """Whether an expression in `value` uses axes of the input (`in.channels`)."""
+    return any(expressions.axes(expression) for expression in parse_expressions(value))
 
 
-def written(fields: Mapping[str, Value]) -> dict[str, expressions.Expression]:
-    """The fields that are one expression as a whole."""
+def parse_fields(fields: Mapping[str, Value]) -> dict[str, expressions.Expression]:
+    """The fields that are a single expression, parsed."""
     return {
         name: expressions.parse(str(value.data))
         for name, value in fields.items()

@@ -1,4 +1,4 @@
-"""`extends`: the specs that a spec builds on, found beside it and merged under it.
+"""`extends`: reading the parents of a spec and merging them.
 
 Code: ARC410 an `extends` that cannot be followed.
 """
@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from archc.diagnostics import Diagnostic, SourceText, Span, SpecError
+from archc.diagnostics import Diagnostic, SourceText, SpecError
 from archc.language.reader import read_text
 from archc.language.values import Value, mapping
 
@@ -18,8 +18,8 @@ ROOT = "specs"
 
 
 class Files(NamedTuple):
-    """Where specs are read: `real` gives the one path of a file, links followed; `read` its text,
-    by a path, the name that messages use, and the folder that it must lie in."""
+    """How files are read: `real` resolves the links of a path; `read` gives a file's text by its
+    path, the name for messages, and the folder that it must be inside."""
 
     real: Callable[[str], str]
     read: Callable[[str, str, str], SourceText]
@@ -33,8 +33,8 @@ ON_DISK = Files(os.path.realpath, _read_inside)
 
 
 def root_of(real: str) -> str:
-    """The nearest folder `specs` that holds the file, else the file's own: `extends` stays in it,
-    and emitted headers name the spec from there on."""
+    """The nearest folder `specs` around the file, else the file's own. `extends` must stay inside,
+    and emitted headers name the spec relative to it."""
     folder = os.path.dirname(real)
     above = folder
     while above != os.path.dirname(above):
@@ -45,49 +45,43 @@ def root_of(real: str) -> str:
 
 
 def follow(extends: Value, root: str, chain: list[str], files: Files) -> tuple[SourceText, str]:
-    """The text that `extends` names, and its real path. Raises SpecError (ARC410)."""
-    given = str(extends.data)
+    """The text of the parent that `extends` names, and its real path. Raises SpecError (ARC410)."""
+    path = str(extends.data)
 
-    def refuse(message: str, hint: str | None = None) -> SpecError:
+    def error(message: str, hint: str | None = None) -> SpecError:
         return SpecError([Diagnostic("ARC410", message, extends.span, hint)])
 
-    if os.path.isabs(given) or "\\" in given or ":" in given or not given or "\0" in given:
-        raise refuse("`extends` must be a relative path with forward slashes")
-    if not given.endswith((".yaml", ".yml")):
-        raise refuse("`extends` must name a .yaml file")
-    target = os.path.normpath(os.path.join(os.path.dirname(chain[-1]), given))
+    if os.path.isabs(path) or "\\" in path or ":" in path or not path or "\0" in path:
+        raise error("`extends` must be a relative path with forward slashes")
+    if not path.endswith((".yaml", ".yml")):
+        raise error("`extends` must name a .yaml file")
+    target = os.path.normpath(os.path.join(os.path.dirname(chain[-1]), path))
     real = files.real(target)
     if os.path.commonpath([real, root]) != root:
-        raise refuse(
-            "`extends` leads out of the spec's folder", "keep both under one `specs` folder"
-        )
+        raise error("`extends` leaves the spec's folder", "keep both under one `specs` folder")
     if real in chain:
-        names = [os.path.basename(path) for path in chain[chain.index(real) :]]
-        way = " -> ".join([*names, os.path.basename(real)])
-        raise refuse(f"`extends` goes in a circle: {way}")
+        names = [os.path.basename(file) for file in chain[chain.index(real) :]]
+        cycle = " -> ".join([*names, os.path.basename(real)])
+        raise error(f"`extends` is cyclic: {cycle}")
     if len(chain) >= LONGEST_CHAIN:
-        raise refuse(f"`extends` chains more than {LONGEST_CHAIN} files")
-    display = os.path.join(os.path.dirname(_shown(extends.span)), given)
+        raise error(f"`extends` chains more than {LONGEST_CHAIN} files")
+    display = os.path.join(os.path.dirname(extends.span.source.name), path)
     try:
         return files.read(target, os.path.normpath(display), root), real
-    except SpecError as error:
-        raise refuse(error.diagnostics[0].message) from None
-
-
-def _shown(span: Span) -> str:
-    return span.source.name
+    except SpecError as unreadable:
+        raise error(unreadable.diagnostics[0].message) from None
 
 
 def merge(parent: Value, child: Value) -> Value:
-    """`child` over `parent`: mappings merge key by key, all else is replaced. The axes of an input
-    and the steps of a block are one value each, replaced as a whole."""
+    """`child` merged over `parent`: mappings are merged key by key, other values are replaced. The
+    axes of an input and the steps of a block are replaced as a whole."""
     merged = dict(mapping(parent))
-    given = mapping(child)
-    if "input" in given or "inputs" in given:
+    fields = mapping(child)
+    if "input" in fields or "inputs" in fields:
         merged.pop("input", None)
         merged.pop("inputs", None)
     merged.pop("extends", None)
-    for key, value in given.items():
+    for key, value in fields.items():
         if key in ("params", "blocks", "expect", "training") and key in merged:
             deeper = key in ("blocks", "expect")
             value = _merge_entries(merged[key], value, deeper=deeper)

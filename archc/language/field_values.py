@@ -1,4 +1,4 @@
-"""Values of op fields as a spec would write them."""
+"""Values of op fields, as written in a spec."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _ABSENT: dict[Kind, str] = {ACTIVATION: "none", INITIALIZER: "default"}
 
 
 def field_value(op: Op, field: FieldInfo) -> object:
-    """What a spec would write for a field of `op`, as JSON types."""
+    """The value of a field of `op` as written in a spec, as JSON types."""
     return as_written(field, getattr(op, field.name))
 
 
 def as_written(field: FieldInfo, value: object) -> object:
-    """What a spec would write for a value of `field`, as JSON types."""
+    """A value of `field` as written in a spec, as JSON types."""
     if value is None:
         return _ABSENT.get(field.kind)
     return _plain(value)
@@ -26,12 +26,12 @@ def _plain(value: object) -> object:
     if isinstance(value, Initializer):
         return value.name if value.value is None else {value.name: value.value}
     if isinstance(value, Op):
-        given = {
+        fields = {
             field.name: as_written(field, getattr(value, field.name))
             for field in fields_of(type(value))
             if getattr(value, field.name) != field.default
         }
-        return {value.name: given} if given else value.name
+        return {value.name: fields} if fields else value.name
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value

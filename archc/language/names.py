@@ -1,4 +1,4 @@
-"""Which names a spec may give: they become identifiers and attributes in emitted source."""
+"""Valid names in a spec: they become identifiers and attributes in emitted source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAME = re.compile(PATTERN)
 _CLASS = re.compile("[A-Z][A-Za-z0-9]{0,63}")
 
 CONSTANTS = frozenset({"true", "false", "null"})
-"""What expressions read as values."""
+"""Literals of expressions."""
 
 _BUILTINS = """
 abs aiter all anext any ascii bin bool breakpoint bytearray bytes callable chr classmethod
@@ -22,7 +22,7 @@ range repr reversed round set setattr slice sorted staticmethod str sum super tu
 zip
 """
 BUILTINS = frozenset(_BUILTINS.split())
-"""Python's built-in functions: a name that hid one would break emitted code."""
+"""Python's built-in functions: shadowing one would break emitted code."""
 
 _FRAMEWORK = """
 activity_regularizer add_loss add_metric add_module add_variable add_weight append apply
@@ -51,7 +51,7 @@ unrolled_steps_per_execution variable_dtype variables weights xpu zero_grad
 """
 FRAMEWORK = frozenset(_FRAMEWORK.split())
 """Public attributes of torch.nn.Module and nn.Sequential, keras.Model and keras.layers.Layer:
-a submodule of that name would hide one (PyTorch lets 17 of them pass silently)."""
+a submodule of that name would shadow one (PyTorch silently accepts 17 of them)."""
 
 _EMITTED = """
 annotations batch build_model functional in_channels in_features inputs keras layers main math
@@ -61,10 +61,10 @@ EMITTED = frozenset(_EMITTED.split())
 """Names that emitted source uses itself."""
 
 REPETITION = frozenset({"first", "index", "last"})
-"""Names that expressions have within repetitions."""
+"""Names defined in expressions within repetitions."""
 
 FUNCTIONS = frozenset({"gelu_tanh", "scaled_tanh"})
-"""Functions that emitted source defines itself: an argument of that name would hide one."""
+"""Functions that emitted source defines itself: an argument of that name would shadow one."""
 
 _CLASSES = """
 ChannelLayerNorm ChannelScale DropPath FeaturePReLU OrderedDict PaddedAvgPool RadialBasis
@@ -75,11 +75,11 @@ CLASSES = frozenset(_CLASSES.split())
 
 
 def name_error(name: str) -> str | None:
-    """Why `name` cannot name a step, section, block, input or parameter; None where it can."""
+    """Why `name` is no valid name of a step, section, block, input or parameter; None if it is."""
     if not _NAME.fullmatch(name):
         return (
-            "must be a lower-case letter, then lower-case letters, digits and underscores, "
-            "64 in all at most"
+            "must be a lower-case letter followed by lower-case letters, digits and underscores, "
+            "at most 64 characters"
         )
     if name in CONSTANTS:
         return "is a constant of expressions"
@@ -89,14 +89,14 @@ def name_error(name: str) -> str | None:
 
 
 def param_error(name: str) -> str | None:
-    """Why `name` cannot name a parameter, which becomes an argument."""
+    """Why `name` is no valid parameter, which becomes an argument; None if it is."""
     if name in FUNCTIONS:
         return "is a function that emitted source uses itself"
     return attribute_error(name)
 
 
 def attribute_error(name: str) -> str | None:
-    """Why `name` cannot name a step, which becomes an attribute."""
+    """Why `name` is no valid step name, which becomes an attribute; None if it is."""
     if name in BUILTINS:
         return "is a Python built-in"
     if name in FRAMEWORK:
@@ -104,14 +104,14 @@ def attribute_error(name: str) -> str | None:
     if name in EMITTED:
         return "is a name that emitted source uses itself"
     if name in REPETITION:
-        return "is what expressions within repetitions call the position"
+        return "is a variable of repetitions"
     return name_error(name)
 
 
 def class_error(name: str) -> str | None:
-    """Why `name` cannot name the emitted class; None where it can."""
+    """Why `name` is no valid name of the emitted class; None if it is."""
     if not _CLASS.fullmatch(name):
-        return "must be a capital letter, then letters and digits, 64 in all at most"
+        return "must be a capital letter followed by letters and digits, at most 64 characters"
     if name in ("None", "True", "False"):
         return "is a Python keyword"
     if name in CLASSES:
@@ -119,11 +119,11 @@ def class_error(name: str) -> str | None:
     return None
 
 
-def suggested_name(name: str, fault: Callable[[str], str | None]) -> str | None:
-    """A hint with the closest name that `fault` allows, or None where none is close."""
+def suggested_name(name: str, check: Callable[[str], str | None]) -> str | None:
+    """A hint with a similar valid name; None without one. `check` gives why a name is invalid."""
     plain = re.sub("[^A-Za-z0-9]+", "_", name).strip("_").lower()[:60]
     for close in (plain, f"{plain}_1", camel_case(plain)):
-        if fault(close) is None:
+        if check(close) is None:
             return f"for example `{close}`"
     return None
 
@@ -133,12 +133,12 @@ def camel_case(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
-def new_class(name: str, taken: set[str]) -> str:
-    """A class for a section or block of a name: one that is not `taken`, and is then."""
-    wanted = made = camel_case(name)
+def new_class(name: str, used: set[str]) -> str:
+    """A class name for a section or block: one that is not in `used`, to which it is added."""
+    base = candidate = camel_case(name)
     count = 1
-    while made in taken:
+    while candidate in used:
         count += 1
-        made = f"{wanted}{count}"
-    taken.add(made)
-    return made
+        candidate = f"{base}{count}"
+    used.add(candidate)
+    return candidate

@@ -1,8 +1,8 @@
-"""Bounded reading of spec files: bytes -> text -> values that know their place.
+"""Bounded reading of spec files: bytes -> text -> values with source spans.
 
-YAML comes in through PyYAML's event stream alone and is composed here, by the YAML 1.2 core
-schema and JSON types only. No loader of PyYAML runs, so no tag can build an object, no alias can
-multiply, and nesting is refused before it is built.
+Only PyYAML's event stream is used. Values are composed here, by the YAML 1.2 core schema, of JSON
+types only. No loader of PyYAML runs, so no tag can build an object, no alias can multiply, and the
+depth of nesting is checked before values are built.
 """
 
 from __future__ import annotations
@@ -35,40 +35,40 @@ from archc.language.values import Scalar, Value
 try:
     from yaml._yaml import CParser
 except ImportError:  # a PyYAML built without libyaml
-    CParser = None  # type: ignore[assignment, misc]  # which takes it for a class alone
+    CParser = None  # type: ignore[assignment, misc]  # a class by its type
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
-MAX_ERRORS = 100  # a file with more is hostile or no YAML at all: reading on helps nobody
+MAX_ERRORS = 100  # a file with more is hostile or not YAML at all
 INTEGER_LIMIT = 1 << 53  # integers beyond it are not exact in JSON readers nor in float64
 
 
 def read_text(path: str, *, display: str | None = None, root: str | None = None) -> SourceText:
-    """Read the regular file at `path`, which messages call `display` (as given by default).
+    """Read the regular file at `path`, called `display` in messages (by default `path`).
 
-    With `root`, the file must lie inside that folder once every link is followed, and must be
-    neither a symbolic link nor one of several hard links. Raises SpecError: ARC001, ARC002, ARC003.
+    With `root`, the file must be inside that folder after resolving links, and must be neither a
+    symbolic link nor one of several hard links. Raises SpecError: ARC001, ARC002, ARC003.
     """
     name = encodable(path if display is None else display)
     try:
         data = _read(path, root)
     except ValueError:  # a NUL or a lone surrogate
-        reason = "no file name has such characters"
+        reason = "invalid characters in the file name"
     except OSError as error:
         reason = (error.strerror or "input/output error").lower()
         if error.errno == errno.ELOOP:
             reason = "a symbolic link is not followed here"
     else:
         return decode(data, name)
-    _refuse_file("ARC001", name, f"cannot be read: {reason}")
+    _reject_file("ARC001", name, f"cannot be read: {reason}")
 
 
 def _read(path: str, root: str | None) -> bytes:
     if root is not None and not _is_inside(path, root):
-        raise PermissionError(errno.EPERM, "it lies outside the root folder")
+        raise PermissionError(errno.EPERM, "it is outside the root folder")
     # Opening a FIFO for reading would wait for a writer.
     flags = getattr(os, "O_NONBLOCK", 0) | (0 if root is None else getattr(os, "O_NOFOLLOW", 0))
-    with open(path, "rb", opener=lambda given, mode: os.open(given, mode | flags)) as file:
+    with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise PermissionError(errno.EPERM, "it is not a regular file")
@@ -79,12 +79,12 @@ def _read(path: str, root: str | None) -> bytes:
 
 def _is_inside(path: str, root: str) -> bool:
     folder = os.path.join(os.path.realpath(root), "")
-    # The folder as well as the file: a link outside that points back in is outside still.
+    # The folder as well as the file: a link from outside that points back in is still outside.
     parent = os.path.join(os.path.realpath(os.path.dirname(path) or "."), "")
     return os.path.realpath(path).startswith(folder) and parent.startswith(folder)
 
 
-def _refuse_file(code: str, name: str, message: str, hint: str | None = None) -> NoReturn:
+def _reject_file(code: str, name: str, message: str, hint: str | None = None) -> NoReturn:
     span = Span(SourceText(name, ""), 1, 1, 1, 1)
     raise SpecError([Diagnostic(code, message, span, hint)])
 
@@ -92,11 +92,11 @@ def _refuse_file(code: str, name: str, message: str, hint: str | None = None) ->
 def decode(data: bytes, display: str) -> SourceText:
     """The text of `data`: strict UTF-8 without its byte order mark, line ends as `\\n`.
 
-    Raises SpecError: ARC003 past 1 MiB, ARC002 for other encodings and refused characters, the
-    latter together with whatever else `parse` finds.
+    Raises SpecError: ARC003 above 1 MiB, ARC002 for other encodings and forbidden characters, the
+    latter together with all other errors of `parse`.
     """
     if len(data) > MAX_BYTES:
-        _refuse_file("ARC003", display, "larger than 1 MiB", "use a block for what repeats")
+        _reject_file("ARC003", display, "larger than 1 MiB", "use a block for repeated layers")
     try:
         source = SourceText(display, _normal(data.decode("utf-8")))
     except UnicodeDecodeError as error:
@@ -106,7 +106,7 @@ def decode(data: bytes, display: str) -> SourceText:
         span = Span(source, line, column, line, column + 1)
         message = f"is not UTF-8: byte 0x{data[error.start]:02x}"
         raise SpecError([Diagnostic("ARC002", message, span, "save it as UTF-8")]) from None
-    if _refused_characters(source.text):
+    if _forbidden_characters(source.text):
         parse(source)
     return source
 
@@ -115,7 +115,7 @@ def _normal(text: str) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-_REFUSED = {
+_FORBIDDEN = {
     "a control character": ((0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x84), (0x86, 0x9F)),
     "a line separator": ((0x85, 0x85), (0x2028, 0x2029)),
     "a mark of writing direction": ((0x061C, 0x061C), (0x200E, 0x200F)),
@@ -128,15 +128,15 @@ _REFUSED = {
 }
 
 
-def _refused_characters(text: str) -> dict[str, str]:
-    """The refused characters of `text`, each with what it is."""
-    # No refused character is printable, so that most texts are through here.
+def _forbidden_characters(text: str) -> dict[str, str]:
+    """The forbidden characters of `text`, each with its kind."""
+    # No forbidden character is printable: most texts return here.
     if text.replace("\n", "").replace("\t", "").isprintable():
         return {}
     written = set(text)
     return {
         chr(code): kind
-        for kind, ranges in _REFUSED.items()
+        for kind, ranges in _FORBIDDEN.items()
         for first, last in ranges
         for code in range(first, last + 1)
         if chr(code) in written
@@ -158,7 +158,7 @@ _BASES = {"decimal": 10, "octal": 8, "hexadecimal": 16}
 
 
 def resolve(text: str) -> Scalar:
-    """What an unquoted scalar means by the YAML 1.2 core schema.
+    """The value of an unquoted scalar by the YAML 1.2 core schema.
 
     Raises OverflowError for a number that is not finite and for integers of 2^53 or more.
     """
@@ -187,11 +187,11 @@ def resolve(text: str) -> Scalar:
     raise OverflowError("integers must be smaller than 2^53 in size")
 
 
-_Event = Any  # of PyYAML, whose stubs call every mark optional
+_Event = Any  # of PyYAML, whose stubs make every mark optional
 
 
 class _PythonParser(Reader, Scanner, Parser):
-    """PyYAML's own event stream, for a PyYAML built without libyaml: the same, and slower."""
+    """PyYAML's pure Python event stream, for a PyYAML built without libyaml: equal but slower."""
 
     def __init__(self, text: str) -> None:
         Reader.__init__(self, text)
@@ -209,25 +209,25 @@ class _PythonParser(Reader, Scanner, Parser):
 def parse(source: SourceText) -> Value:
     """Read one YAML document whose top level is a mapping.
 
-    Raises SpecError with every fault of the text: ARC002 and ARC004 to ARC011. A syntax error,
-    nesting past 64 and the hundredth fault end the reading.
+    Raises SpecError with all errors of the text: ARC002 and ARC004 to ARC011. Reading stops at a
+    syntax error, at nesting deeper than 64 and at the hundredth error.
     """
     composer = _Composer(source)
     try:
         root = composer.document()
     except _UnreadableError:
         root = None
-    if root is None or composer.faults:
-        raise SpecError(composer.faults)
+    if root is None or composer.diagnostics:
+        raise SpecError(composer.diagnostics)
     return root
 
 
 class _UnreadableError(Exception):
-    """Ends the reading: the faults so far are all there will be."""
+    """Stops the reading with the diagnostics so far."""
 
 
 class _Collection:
-    """A list or mapping that is still being read."""
+    """A list or mapping under construction."""
 
     __slots__ = ("data", "flow", "key", "last", "start")
 
@@ -241,21 +241,21 @@ class _Collection:
     def close(self, event: _Event, source: SourceText) -> Value:
         start, end = self.start, event.end_mark
         end_line, end_column = end.line + 1, end.column + 1
-        # Only a closing bracket has a width. Where there is none, libyaml's mark lies at the next
-        # token, past comments and blank lines.
+        # Only a closing bracket has a width. Without one, libyaml's mark is at the next token, past
+        # comments and blank lines.
         if self.last is not None and not (self.flow and end.index > event.start_mark.index):
             end_line, end_column = self.last.span.end_line, self.last.span.end_column
         span = Span(source, start.line + 1, start.column + 1, end_line, end_column)
         return Value(self.data, span)
 
 
-def _place(source: SourceText, event: _Event) -> Span:
+def _span_of(source: SourceText, event: _Event) -> Span:
     start, end = event.start_mark, event.end_mark
     return Span(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
 
-_NO_TAGS = "YAML tags are refused"
-_INSTEAD_OF_ANCHORS = "use `params`, `for` or a block for what repeats"
+_NO_TAGS = "YAML tags are not allowed"
+_INSTEAD_OF_ANCHORS = "use `params`, `for` or a block for repeated parts"
 _PROPERTY = r"(?:[ \t\n]|#[^\n]*)*+(!<[^>\s]*>|[&!][^\s,\[\]{}]*)"
 _BEFORE_DIRECTIVE = r"(?:[ \t]*(?:#[^\n]*)?\n)*+%"
 _AFTER_DOCUMENT = r"(?:[ \t\n]|#[^\n]*|\.\.\.(?!\S))*+(.)"
@@ -264,79 +264,81 @@ _AFTER_DOCUMENT = r"(?:[ \t\n]|#[^\n]*|\.\.\.(?!\S))*+(.)"
 class _Composer:
     def __init__(self, source: SourceText) -> None:
         self.source = source
-        self.faults: list[Diagnostic] = []
+        self.diagnostics: list[Diagnostic] = []
         self.anchors: dict[str, Span] = {}
 
     def document(self) -> Value | None:
-        """The top-level mapping. None, and any fault, mean that the document is refused."""
+        """The top-level mapping; None for a syntax error. Valid only without diagnostics."""
         try:
-            text = self._without_directives(self._without_refused_characters())
+            text = self._without_directives(self._without_forbidden_characters())
             parser = _PythonParser(text) if CParser is None else CParser(text)
             return self._compose(parser.get_event)
         except MarkedYAMLError as error:
             self._syntax_error(error)
             return None
 
-    def _fault(self, code: str, message: str, span: Span, hint: str | None, *notes: Note) -> None:
-        self.faults.append(Diagnostic(code, message, span, hint, notes))
-        if len(self.faults) == MAX_ERRORS:
+    def _error(self, code: str, message: str, span: Span, hint: str | None, *notes: Note) -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, hint, notes))
+        if len(self.diagnostics) == MAX_ERRORS:
             raise _UnreadableError
 
     def _at(self, index: int, length: int = 1) -> Span:
-        """The place of `length` characters of one line that start at `index` of the text."""
+        """The span of `length` characters of one line, starting at `index` of the text."""
         text = self.source.text
         index = min(index, len(text))  # libyaml ends every text with a line end
         line = text.count("\n", 0, index) + 1
         column = index - text.rfind("\n", 0, index)
         return Span(self.source, line, column, line, column + length)
 
-    # Both of the following leave the text as long as it was, so that all marks stay right.
+    # Both of the following keep the length of the text, so that all marks stay valid.
 
-    def _without_refused_characters(self) -> str:
+    def _without_forbidden_characters(self) -> str:
         text = self.source.text
-        refused = _refused_characters(text)
-        if not refused:
+        forbidden = _forbidden_characters(text)
+        if not forbidden:
             return text
-        for match in re.finditer(f"[{re.escape(''.join(refused))}]", text):
-            message = f"U+{ord(match[0]):04X}, {refused[match[0]]}, is refused"
-            self._fault("ARC002", message, self._at(match.start()), "remove the character")
-        return text.translate({ord(character): "\ufffd" for character in refused})
+        for match in re.finditer(f"[{re.escape(''.join(forbidden))}]", text):
+            message = f"U+{ord(match[0]):04X}, {forbidden[match[0]]}, is not allowed"
+            self._error("ARC002", message, self._at(match.start()), "remove the character")
+        return text.translate({ord(character): "\ufffd" for character in forbidden})
 
     def _without_directives(self, text: str) -> str:
-        while "%" in text and (found := re.match(_BEFORE_DIRECTIVE, text)):
-            index = found.end() - 1
+        while "%" in text and (match := re.match(_BEFORE_DIRECTIVE, text)):
+            index = match.end() - 1
             self._directive(index)
             text = f"{text[:index]}#{text[index + 1 :]}"  # a comment from here on
         return text
 
     def _directive(self, index: int) -> None:
-        self._fault("ARC006", "YAML directives are refused", self._at(index), "delete the line")
+        self._error("ARC006", "YAML directives are not allowed", self._at(index), "delete the line")
 
     def _syntax_error(self, error: MarkedYAMLError) -> None:
         problem, mark = error.problem or "unknown", error.problem_mark or error.context_mark
         index = 0 if mark is None else mark.index
         span = self._at(index)
         if problem.startswith("found undefined tag handle"):
-            self._fault("ARC006", _NO_TAGS, span, "delete the tag")
+            self._error("ARC006", _NO_TAGS, span, "delete the tag")
             return
-        if any(fault.code == "ARC002" for fault in self.faults):
-            return  # the syntax error may well be the refused character's doing
+        if any(diagnostic.code == "ARC002" for diagnostic in self.diagnostics):
+            return  # the forbidden character may have caused the syntax error
         message, hint = f"is not YAML: {problem}", None
         notes: list[Note] = []
         if problem.startswith("mapping values are not allowed"):
             message = "a mapping cannot start here"
-            hint = 'put text with ": " in quotes; or does the line above lack a `:` at its end?'
+            hint = (
+                'quote text that contains ": ", or add the missing `:` at the end of the line above'
+            )
         elif problem.endswith("that cannot start any token"):
             first = self.source.text[index : index + 1]
-            message, hint = f"text cannot start with {first}", "put the text in quotes"
+            message, hint = f"text cannot start with {first}", "quote the text"
             if first == "\t":
                 message, hint = "a tab cannot indent YAML", "indent with spaces"
         elif error.context is not None and error.context_mark is not None:
             notes.append(Note(error.context, self._at(error.context_mark.index)))
             line = self.source.text[: index + 1].rpartition("\n")[2]
             if line.count("(") > line.count(")") and "$(" in line:
-                hint = "inside { } an expression that holds a comma, [ or { needs quotes"
-        self._fault("ARC004", message, span, hint, *notes)
+                hint = "inside { }, quote an expression that contains a comma, [ or {"
+        self._error("ARC004", message, span, hint, *notes)
 
     def _compose(self, next_event: Callable[[], _Event]) -> Value | None:
         opened: list[_Collection] = []
@@ -352,7 +354,7 @@ class _Composer:
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 if len(opened) == MAX_DEPTH:
                     span, hint = self._at(event.start_mark.index), "use a block for the inner part"
-                    self._fault("ARC008", f"nested more than {MAX_DEPTH} deep", span, hint)
+                    self._error("ARC008", f"nested more than {MAX_DEPTH} deep", span, hint)
                     raise _UnreadableError
                 if event.anchor is not None or event.tag is not None:
                     self._properties(event)
@@ -381,7 +383,7 @@ class _Composer:
                 parent.key = None
                 value.key_span = key.span
                 if value.data is None and value.span.end_column == value.span.column:
-                    # Nothing is written. The mark may be far away: after `? key`, the next token.
+                    # There is no text. The mark may be far away: after `? key`, at the next token.
                     _, _, _, line, column = key.span
                     value.span = Span(self.source, line, column, line, column)
                 if isinstance(key.data, str):
@@ -390,7 +392,7 @@ class _Composer:
         return self._mapping(root)
 
     def _scalar(self, event: _Event) -> Value:
-        span = _place(self.source, event)
+        span = _span_of(self.source, event)
         if event.anchor is not None or event.tag is not None:
             self._properties(event)
         text, style = event.value, event.style
@@ -398,15 +400,15 @@ class _Composer:
             try:
                 return Value(resolve(text), span)
             except OverflowError as error:
-                self._fault("ARC010", f"{_short(text)}: {error}", span, "quote it if it is text")
+                self._error("ARC010", f"{_short(text)}: {error}", span, "quote it if it is text")
                 return Value(0, span)
         if style == '"':
             if not text.isprintable():
-                for character, kind in _refused_characters(text).items():
-                    message = f"U+{ord(character):04X}, {kind}, is refused, escaped or not"
-                    self._fault("ARC002", message, span, "remove the escape")
+                for character, kind in _forbidden_characters(text).items():
+                    message = f"U+{ord(character):04X}, {kind}, is not allowed, escaped or not"
+                    self._error("ARC002", message, span, "remove the escape")
         elif style != "'":
-            # A block scalar's mark lies at the next token, past the blank lines after it.
+            # A block scalar's end mark is at the next token, past the blank lines after it.
             body = self.source.text[event.start_mark.index : event.end_mark.index].rstrip(" \t\n")
             lines = body.count("\n")
             column = len(body) - body.rfind("\n") if lines else span.column + len(body)
@@ -414,59 +416,59 @@ class _Composer:
         return Value(text, span, quoted=True)
 
     def _properties(self, event: _Event) -> None:
-        """Refuse the anchor and the tag that stand before a node, in either order."""
+        """Report the anchor and the tag before a node, in either order."""
         text, index = self.source.text, event.start_mark.index
-        while found := re.compile(_PROPERTY).match(text, index):
-            index, written = found.end(), found[1]
-            span = self._at(found.start(1), len(written))
+        while match := re.compile(_PROPERTY).match(text, index):
+            index, written = match.end(), match[1]
+            span = self._at(match.start(1), len(written))
             if written[0] == "!":
-                self._fault("ARC006", f"{_short(written)}: {_NO_TAGS}", span, "delete the tag")
+                self._error("ARC006", f"{_short(written)}: {_NO_TAGS}", span, "delete the tag")
             else:
                 self.anchors[written[1:]] = span
-                message = f"{_short(written)}: anchors are refused"
-                self._fault("ARC005", message, span, _INSTEAD_OF_ANCHORS)
+                message = f"{_short(written)}: anchors are not allowed"
+                self._error("ARC005", message, span, _INSTEAD_OF_ANCHORS)
 
     def _alias(self, event: _Event) -> Value:
-        span, name = _place(self.source, event), event.anchor
+        span, name = _span_of(self.source, event), event.anchor
         notes = [Note("the anchor is here", self.anchors[name])] if name in self.anchors else []
-        message = f"{_short('*' + name)}: aliases are refused"
-        self._fault("ARC005", message, span, _INSTEAD_OF_ANCHORS, *notes)
+        message = f"{_short('*' + name)}: aliases are not allowed"
+        self._error("ARC005", message, span, _INSTEAD_OF_ANCHORS, *notes)
         return Value(f"*{name}", span)
 
     def _suspect_key(self, key: Value, fields: dict[str, Value]) -> None:
         data = key.data
         if isinstance(data, str) and data in fields:
             first = fields[data].key_span or key.span
-            message, note = f'duplicate key "{_short(data)}"', Note("first given here", first)
-            self._fault("ARC007", message, key.span, "keep one of the two", note)
+            message, note = f'duplicate key "{_short(data)}"', Note("first defined here", first)
+            self._error("ARC007", message, key.span, "keep one of the two", note)
         elif not isinstance(data, str):
-            hint = None if isinstance(data, list | dict) else "put it in quotes"
-            self._fault("ARC011", "a key must be text", key.span, hint)
+            hint = None if isinstance(data, list | dict) else "quote it"
+            self._error("ARC011", "a key must be text", key.span, hint)
         elif not key.quoted:
-            self._fault("ARC011", "YAML merge keys are refused", key.span, _INSTEAD_OF_ANCHORS)
+            self._error("ARC011", "YAML merge keys are not allowed", key.span, _INSTEAD_OF_ANCHORS)
 
     def _after_document(self, end: _Event) -> None:
-        """Refuse what follows the first document, without reading it."""
+        """Report text after the first document, without parsing it."""
         text, index = self.source.text, end.end_mark.index
         explicit = index > end.start_mark.index  # ended by "..."
-        if index >= len(text) or not (found := re.compile(_AFTER_DOCUMENT).match(text, index)):
+        if index >= len(text) or not (match := re.compile(_AFTER_DOCUMENT).match(text, index)):
             return
-        index = found.start(1)
-        if found[1] == "%":
+        index = match.start(1)
+        if match[1] == "%":
             self._directive(index)
         elif explicit or text.startswith("---", index):
-            hint = "keep one spec a file"
-            self._fault("ARC009", "more than one YAML document", self._at(index), hint)
+            hint = "write one spec per file"
+            self._error("ARC009", "more than one YAML document", self._at(index), hint)
         else:
-            hint = "look at the brackets and the indentation before it"
-            self._fault("ARC004", "the document ends before this text", self._at(index), hint)
+            hint = "check the brackets and the indentation before it"
+            self._error("ARC004", "the document ends before this text", self._at(index), hint)
 
     def _mapping(self, root: Value | None) -> Value | None:
-        hint = "start with `name:` and `layers:`"
+        hint = "begin with `archc: 1`, `name:` and `layers:`"
         if root is None or root.data is None:
-            self._fault("ARC009", "the document is empty", self._at(0, 0), hint)
+            self._error("ARC009", "the document is empty", self._at(0, 0), hint)
         elif not isinstance(root.data, dict):
-            self._fault("ARC009", "the top level must be a mapping", root.span, hint)
+            self._error("ARC009", "the top level must be a mapping", root.span, hint)
         return root
 
 

@@ -1,6 +1,6 @@
-"""The training recipe: what stands under `training` in a spec, declared as ops are.
+"""The training recipe: the fields under `training` in a spec, declared in the style of ops.
 
-The JSON Schema, the reference (`archc ops training`), typing and defaults come from these records.
+The JSON Schema, the reference (`archc ops training`), types and defaults derive from these records.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ class Group(Kind):
 
 
 class Variants(Kind):
-    """One of several records: its name, or its name with its fields."""
+    """One of several records: its name, or a mapping of its name to its fields."""
 
     def __init__(self, *declarations: type[Variant]) -> None:
         self.declarations = {one.name: one for one in declarations}
         words = ", ".join(self.declarations)
-        super().__init__(f"one of {words}, or one with its fields", self._made, _nothing)
+        super().__init__(f"one of {words}, or one with its fields", self._schema, _nothing)
 
-    def _made(self) -> Schema:
-        bare = [name for name, one in self.declarations.items() if not needed(one)]
+    def _schema(self) -> Schema:
+        bare = [name for name, one in self.declarations.items() if not required_fields(one)]
         named = {
             name: {"description": doc_of(one), "x-expected": "a mapping", **group_schema(one)}
             for name, one in self.declarations.items()
@@ -62,11 +62,11 @@ class Variants(Kind):
 
 
 def _nothing(value: object) -> object:
-    raise ValueError  # typed field by field, each at its own place
+    raise ValueError  # converted field by field, each with its own span
 
 
-def needed(declaration: type) -> list[str]:
-    """The fields that must be given."""
+def required_fields(declaration: type) -> list[str]:
+    """The required fields of a record."""
     return [field.name for field in fields_of(declaration) if field.required]
 
 
@@ -76,9 +76,9 @@ def doc_of(declaration: type) -> str:
 
 
 def group_schema(declaration: type) -> Schema:
-    """A mapping with the fields of a record, expressions admitted in place of plain values."""
+    """The schema of a record; expressions are allowed in place of plain values."""
     properties: Schema = {field.name: _field(field) for field in fields_of(declaration)}
-    required = needed(declaration)
+    required = required_fields(declaration)
     schema: Schema = {"type": "object", "additionalProperties": False, "properties": properties}
     return {**schema, "required": required} if required else schema
 
@@ -86,11 +86,11 @@ def group_schema(declaration: type) -> Schema:
 def _field(field: FieldInfo) -> Schema:
     plain = not isinstance(field.kind, Group | Variants)
     expected = f"{field.kind.expected}, or an expression" if plain else field.kind.expected
-    schema = or_expression(field.kind.schema) if plain else field.kind.schema
-    told: Schema = {"description": field.doc, "x-expected": expected, **schema}
+    base = or_expression(field.kind.schema) if plain else field.kind.schema
+    schema: Schema = {"description": field.doc, "x-expected": expected, **base}
     if not field.required and isinstance(field.default, bool | int | float | str):
-        told["default"] = field.default
-    return told
+        schema["default"] = field.default
+    return schema
 
 
 def optional(kind: Kind) -> Kind:
@@ -122,58 +122,59 @@ SIZE = Kind(
     _size,
 )
 LARGEST_SEED = 2**32 - 1
-"""What the generators of every framework can be seeded with."""
+"""The largest seed that every framework accepts."""
 OptionalCount = Annotated[int | None, optional(COUNT)]
 Angle = Annotated[float, real("degrees from 0 to 180", minimum=0, maximum=180)]
 
 
 @record
 class Inputs:
-    """What is done to every image before the network sees it, in this order: resize, pad, scale,
-    standardize. Where an image is then larger than the network's input, training takes a random
-    part of it and evaluation the one in the middle."""
+    """Preprocessing of every image, in this order: resize, pad, scale, standardize. An image larger
+    than the network's input is then cropped: at random in training, at the centre in evaluation."""
 
     resize: Annotated[
         int | tuple[int, int] | None,
         optional(SIZE),
-        Doc(
-            "resize the shorter side to this and keep the square in the middle; or [height, width]"
-        ),
+        Doc("resize the shorter side to this and crop the central square; or [height, width]"),
     ] = None
-    pad: Annotated[int, integer(0), Doc("zeros added at each side")] = 0
-    scale: Annotated[
-        Positive, Doc("what values are multiplied by: 1/255 brings bytes to 0 to 1")
-    ] = 1.0
+    pad: Annotated[int, integer(0), Doc("zeros added on each side")] = 0
+    scale: Annotated[Positive, Doc("factor applied to the values: 1/255 maps bytes to 0 to 1")] = (
+        1.0
+    )
     standardize: Annotated[
         str,
         choice("none", "dataset", "channel", "channel_mean", "pixel_mean"),
         Doc(
-            "by the training images' mean and deviation (`dataset`), those of each channel "
-            "(`channel`); or subtract the mean alone, of each channel or of each pixel"
+            "by mean and standard deviation of the training images (`dataset`) or of each channel "
+            "(`channel`); or subtract only the mean, of each channel or of each pixel"
         ),
     ] = "none"
 
 
 @record
 class Augment:
-    """Random changes of the training images, drawn anew each time."""
+    """Random augmentation of the training images, different in each epoch."""
 
-    rotation: Annotated[Angle, Doc("up to so many degrees, either way")] = 0.0
-    shift: Annotated[Share, Doc("up to this share of each side, either way")] = 0.0
-    zoom: Annotated[Rate, Doc("in or out by up to this share, each side for itself")] = 0.0
-    shear: Annotated[Angle, Doc("up to so many degrees, either way")] = 0.0
+    rotation: Annotated[Angle, Doc("largest angle in degrees, in either direction")] = 0.0
+    shift: Annotated[
+        Share, Doc("largest shift as a fraction of each side, in either direction")
+    ] = 0.0
+    zoom: Annotated[Rate, Doc("largest zoom in or out as a fraction, each side independently")] = (
+        0.0
+    )
+    shear: Annotated[Angle, Doc("largest angle in degrees, in either direction")] = 0.0
     flip: Annotated[
         str,
         choice("none", "horizontal", "vertical", "both"),
-        Doc("mirror half of the images; not where a mirrored image has another label"),
+        Doc("flip half of the images; do not use it where a mirrored image has another label"),
     ] = "none"
     lighting: Annotated[
         NonNegative,
-        Doc("deviation of noise along the colours' principal components (Krizhevsky 2012: 0.1)"),
+        Doc("standard deviation of PCA colour noise (Krizhevsky 2012: 0.1)"),
     ] = 0.0
-    fill: Annotated[str, choice("nearest", "zero"), Doc("what comes in from beyond an edge")] = (
-        "nearest"
-    )
+    fill: Annotated[
+        str, choice("nearest", "zero"), Doc("fill mode for points outside the image")
+    ] = "nearest"
 
     @property
     def moves(self) -> bool:
@@ -183,171 +184,173 @@ class Augment:
 
 @record
 class Variant:
-    """One of several kinds of an optimizer or schedule."""
+    """A kind of optimizer or schedule."""
 
     name: ClassVar[str]
 
 
 @record
 class Optimizer(Variant):
-    """How gradients change the weights."""
+    """The optimizer."""
 
-    learning_rate: Annotated[Positive, Doc("size of a step")] = 0.001
-    weight_decay: Annotated[NonNegative, Doc("this times the weights is added to the gradient")] = 0
+    learning_rate: Annotated[Positive, Doc("initial learning rate")] = 0.001
+    weight_decay: Annotated[
+        NonNegative, Doc("L2 penalty: this times the weights is added to the gradient")
+    ] = 0
 
 
 @record
 class Sgd(Optimizer):
-    """Stochastic gradient descent, with momentum where it is given."""
+    """Stochastic gradient descent, optionally with momentum."""
 
     name: ClassVar[str] = "sgd"
 
-    momentum: Annotated[Rate, Doc("share of the last step that goes on")] = 0.0
-    nesterov: Annotated[Flag, Doc("take the gradient after the momentum")] = False
+    momentum: Annotated[Rate, Doc("momentum")] = 0.0
+    nesterov: Annotated[Flag, Doc("use Nesterov momentum")] = False
 
 
 @record
 class Adam(Optimizer):
-    """Steps by the gradient's running mean and square (Kingma, Ba 2015)."""
+    """Adam (Kingma, Ba 2015)."""
 
     name: ClassVar[str] = "adam"
 
-    beta_1: Annotated[Rate, Doc("decay of the running mean")] = 0.9
-    beta_2: Annotated[Rate, Doc("decay of the running square")] = 0.999
-    epsilon: Annotated[Positive, Doc("added to the root of the square")] = 1e-8
+    beta_1: Annotated[Rate, Doc("decay of the first moment")] = 0.9
+    beta_2: Annotated[Rate, Doc("decay of the second moment")] = 0.999
+    epsilon: Annotated[Positive, Doc("added to the denominator for numerical stability")] = 1e-8
 
 
 @record
 class AdamW(Adam):
-    """Adam with weight decay beside the gradient (Loshchilov, Hutter 2019)."""
+    """Adam with decoupled weight decay (Loshchilov, Hutter 2019)."""
 
     name: ClassVar[str] = "adamw"
 
     weight_decay: Annotated[
-        NonNegative, Doc("this times the learning rate is the share that weights lose a step")
+        NonNegative, Doc("decoupled weight decay: each step scales weights by 1 - rate * this")
     ] = 0.01
 
 
 @record
 class RmsProp(Optimizer):
-    """Steps by the root of the gradient's running square (Hinton 2012, lecture 6)."""
+    """RMSprop (Hinton 2012, lecture 6)."""
 
     name: ClassVar[str] = "rmsprop"
 
-    rho: Annotated[Rate, Doc("decay of the running square")] = 0.9
-    momentum: Annotated[Rate, Doc("share of the last step that goes on")] = 0.0
-    epsilon: Annotated[Positive, Doc("added to the root of the square")] = 1e-8
+    rho: Annotated[Rate, Doc("decay of the moving average of squared gradients")] = 0.9
+    momentum: Annotated[Rate, Doc("momentum")] = 0.0
+    epsilon: Annotated[Positive, Doc("added to the denominator for numerical stability")] = 1e-8
 
 
 @record
 class Schedule(Variant):
-    """How the learning rate goes on from the optimizer's."""
+    """The schedule of the learning rate."""
 
 
 @record
 class Constant(Schedule):
-    """It stays."""
+    """A constant learning rate."""
 
     name: ClassVar[str] = "constant"
 
 
 @record
 class Step(Schedule):
-    """It is multiplied by a factor, again and again."""
+    """The learning rate is multiplied by a factor at regular intervals."""
 
     name: ClassVar[str] = "step"
 
-    every: Annotated[Count, Doc("epochs between two times")]
-    factor: Annotated[Positive, Doc("what it is multiplied by")] = 0.1
+    every: Annotated[Count, Doc("epochs between two steps")]
+    factor: Annotated[Positive, Doc("factor of the learning rate")] = 0.1
 
 
 @record
 class Cosine(Schedule):
-    """It falls along half a cosine to the end of training (Loshchilov, Hutter 2017)."""
+    """Cosine decay to the end of training (Loshchilov, Hutter 2017)."""
 
     name: ClassVar[str] = "cosine"
 
-    minimum: Annotated[NonNegative, Doc("where it ends")] = 0.0
+    minimum: Annotated[NonNegative, Doc("smallest learning rate")] = 0.0
 
 
 @record
 class Plateau(Schedule):
-    """It is multiplied by a factor where the metric has not improved for some epochs (Krizhevsky
-    et al. 2012, section 5, by hand)."""
+    """The learning rate is multiplied by a factor when the metric stops improving (done by hand in
+    Krizhevsky et al. 2012, section 5)."""
 
     name: ClassVar[str] = "plateau"
 
     patience: Annotated[Count, Doc("epochs without improvement")] = 10
-    factor: Annotated[Rate, Doc("what it is multiplied by")] = 0.1
-    minimum: Annotated[NonNegative, Doc("where it ends")] = 0.0
+    factor: Annotated[Rate, Doc("factor of the learning rate")] = 0.1
+    minimum: Annotated[NonNegative, Doc("smallest learning rate")] = 0.0
 
 
 @record
 class Training:
-    """The training recipe: everything that a run depends on beside the data."""
+    """The training recipe: everything that a run depends on besides the data."""
 
-    inputs: Annotated[
-        Inputs, Group(Inputs), Doc("what is done to every image before the network sees it")
-    ] = Inputs()
-    augment: Annotated[Augment, Group(Augment), Doc("random changes of the training images")] = (
-        Augment()
+    inputs: Annotated[Inputs, Group(Inputs), Doc("preprocessing of every image")] = Inputs()
+    augment: Annotated[
+        Augment, Group(Augment), Doc("random augmentation of the training images")
+    ] = Augment()
+    optimizer: Annotated[Optimizer, Variants(Sgd, Adam, AdamW, RmsProp), Doc("the optimizer")] = (
+        Adam()
     )
-    optimizer: Annotated[
-        Optimizer, Variants(Sgd, Adam, AdamW, RmsProp), Doc("how gradients change the weights")
-    ] = Adam()
     schedule: Annotated[
         Schedule,
         Variants(Constant, Step, Cosine, Plateau),
-        Doc("how the learning rate goes on from the optimizer's"),
+        Doc("the schedule of the learning rate"),
     ] = Constant()
-    warmup: Annotated[
-        NonNegative, Doc("epochs in which the learning rate rises from 0 in a straight line")
+    warmup: Annotated[NonNegative, Doc("epochs of linear warm-up of the learning rate from 0")] = (
+        0.0
+    )
+    loss: Annotated[str, choice("cross_entropy", "mean_squared_error"), Doc("loss function")] = (
+        "cross_entropy"
+    )
+    label_smoothing: Annotated[
+        Rate, Doc("fraction of each label spread uniformly over all classes")
     ] = 0.0
-    loss: Annotated[
-        str, choice("cross_entropy", "mean_squared_error"), Doc("what is made small")
-    ] = "cross_entropy"
-    label_smoothing: Annotated[Rate, Doc("share of each label given to all classes alike")] = 0.0
-    batch_size: Annotated[Count, Doc("images a step, over all processes")] = 32
-    epochs: Annotated[OptionalCount, Doc("how often every image is seen")] = None
-    steps: Annotated[OptionalCount, Doc("steps in all, in place of epochs")] = None
+    batch_size: Annotated[Count, Doc("images per step, over all processes")] = 32
+    epochs: Annotated[OptionalCount, Doc("number of epochs")] = None
+    steps: Annotated[OptionalCount, Doc("total number of steps, instead of epochs")] = None
     steps_per_epoch: Annotated[
-        OptionalCount, Doc("steps that count as an epoch; by default one time through the images")
+        OptionalCount, Doc("steps that count as an epoch; by default one pass over the images")
     ] = None
-    validation: Annotated[Rate, Doc("share of the images that is held out to validate with")] = 0.1
+    validation: Annotated[Rate, Doc("fraction of the images held out for validation")] = 0.1
     metric: Annotated[
         str,
         choice("accuracy", "top_5_accuracy", "loss"),
-        Doc("what the best epoch is chosen by, of the images held out"),
+        Doc("validation metric that selects the best epoch"),
     ] = "accuracy"
     early_stopping: Annotated[
-        OptionalCount, Doc("stop after so many epochs without a better metric")
+        OptionalCount, Doc("stop after this many epochs without improvement of the metric")
     ] = None
-    seed: Annotated[int, integer(0, LARGEST_SEED), Doc("what all that is random follows from")] = 0
+    seed: Annotated[int, integer(0, LARGEST_SEED), Doc("seed of all random numbers")] = 0
     precision: Annotated[
         str,
         choice("auto", "float32", "bfloat16", "float16"),
-        Doc("what products are computed in; `auto`: bfloat16 where the machine gains by it"),
+        Doc("data type of matrix products; `auto`: bfloat16 where the hardware is faster with it"),
     ] = "auto"
     sync_batch_norm: Annotated[
-        Flag, Doc("batch statistics over all processes, not of each (PyTorch)")
+        Flag, Doc("synchronize batch statistics across processes (PyTorch)")
     ] = False
 
 
-Fielded = Inputs | Augment | Variant | Training
-"""Values of a recipe that have fields of their own."""
+RecipeRecord = Inputs | Augment | Variant | Training
+"""Records of a recipe."""
 
 
-def as_spec(made: object) -> object:
-    """What a spec would write for a value of a recipe, without what has its default."""
-    if isinstance(made, tuple):
-        return list(made)
-    if not isinstance(made, Fielded):
-        return "none" if made is None else made
-    given = {
-        field.name: as_spec(getattr(made, field.name))
-        for field in fields_of(type(made))
-        if field.required or getattr(made, field.name) != field.default
+def as_spec(value: object) -> object:
+    """A value of a recipe as written in a spec, without fields that have their default."""
+    if isinstance(value, tuple):
+        return list(value)
+    if not isinstance(value, RecipeRecord):
+        return "none" if value is None else value
+    fields = {
+        field.name: as_spec(getattr(value, field.name))
+        for field in fields_of(type(value))
+        if field.required or getattr(value, field.name) != field.default
     }
-    if isinstance(made, Variant):
-        return {made.name: given} if given else made.name
-    return given
+    if isinstance(value, Variant):
+        return {value.name: fields} if fields else value.name
+    return fields

@@ -1,4 +1,4 @@
-"""The text of a new spec: a copy under another name, a variant that extends, or a small network."""
+"""The text of a new spec: a copy with another name, a variant with `extends`, or a starter."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ name: {name}
 title: {name}, a small network to start from
 input: {{channels: 3, height: 32, width: 32}}
 params:
-  classes: 10  # `$classes` below; `--set classes=100` gives another value
+  classes: 10  # used as `$classes`; `--set classes=100` overrides it
   widths: [32, 64, 128]
 blocks:
-  # A block is written once and used with other values; `archc ops` lists what may stand in it.
+  # A block is defined once and used with different values; `archc ops` lists all ops.
   stage:
     params: {{width: null}}
     layers:
@@ -37,49 +37,49 @@ layers:
   - global_avg_pool
   - dropout: 0.2
   - dense: $classes
-# What must hold: a change of the network that changes these is told at its line.
+# Checked on every build: a network with another output is an error.
 expect: {{output: {{features: 10}}}}
 """
 
 
 def starter(name: str) -> str:
-    """A small network for images, with comments on what stands where."""
+    """A small network for images, with comments."""
     return _STARTER.format(name=name)
 
 
-def copy(text: str, name: str, title: str, moved: tuple[str, str]) -> str:
-    """A spec's text as it stands, comments and all, under another name and title. The class is
-    named after the new name. `moved` are the folders of the text and of the copy: relative paths
-    (`extends`, the schema of editors) are put right."""
-    given = mapping(parse(decode(text.encode("utf-8"), "-")))
-    changes: list[tuple[Value, str]] = [(given["name"], name)]
-    if "class" in given:
-        changes.append((given["class"], _class_of(name)))
-    if "title" in given:
-        changes.append((given["title"], _title(name, title)))
-    if "extends" in given:
-        changes.append((given["extends"], inline(_moved(str(given["extends"].data), *moved))))
+def copy(text: str, name: str, title: str, folders: tuple[str, str]) -> str:
+    """A spec's text, comments included, with another name and title. The class is named after the
+    new name. `folders` are those of the text and of the copy: relative paths (`extends`, the schema
+    for editors) are adapted."""
+    fields = mapping(parse(decode(text.encode("utf-8"), "-")))
+    changes: list[tuple[Value, str]] = [(fields["name"], name)]
+    if "class" in fields:
+        changes.append((fields["class"], _class_of(name)))
+    if "title" in fields:
+        changes.append((fields["title"], _title(name, title)))
+    if "extends" in fields:
+        changes.append((fields["extends"], inline(_rebase(str(fields["extends"].data), *folders))))
     lines = text.removeprefix("\ufeff").splitlines(keepends=True)
-    for value, written in sorted(changes, key=lambda change: -change[0].span.line):
+    for value, replacement in sorted(changes, key=lambda change: -change[0].span.line):
         span = value.span
         before = lines[span.line - 1][: span.column - 1]
         after = lines[span.end_line - 1][span.end_column - 1 :]
-        lines[span.line - 1 : span.end_line] = [f"{before}{written}{after}"]
+        lines[span.line - 1 : span.end_line] = [f"{before}{replacement}{after}"]
     return re.sub(
         f"(?m)^({re.escape(SCHEMA_LINE)})([^:\\s]+)$",
-        lambda match: match[1] + _moved(match[2], *moved),
+        lambda match: match[1] + _rebase(match[2], *folders),
         "".join(lines),
     )
 
 
 def variant(name: str, title: str, extends: str, parent: Value) -> str:
-    """A spec that changes nothing yet of what it extends. The parameters that it can change stand
-    there as a comment."""
-    told: dict[str, object] = {"archc": 1, "name": name}
+    """A spec that extends another one without changes. The parameters that it can override are
+    listed in a comment."""
+    fields: dict[str, object] = {"archc": 1, "name": name}
     if title:
-        told["title"] = f"{name}, a variant of {title}"
-    told["extends"] = extends
-    text = document(told)
+        fields["title"] = f"{name}, a variant of {title}"
+    fields["extends"] = extends
+    text = document(fields)
     params = mapping(parent).get("params")
     if params is not None and params.data:
         text += "# What it may change; `expect` then needs figures of its own:\n"
@@ -92,12 +92,12 @@ def _title(name: str, title: str) -> str:
 
 
 def _class_of(name: str) -> str:
-    made = camel_case(name)
-    return made if class_error(made) is None else f"{made}Network"
+    class_name = camel_case(name)
+    return class_name if class_error(class_name) is None else f"{class_name}Network"
 
 
-def _moved(path: str, here: str, there: str) -> str:
-    """A relative path from one folder as it is from another."""
+def _rebase(path: str, here: str, there: str) -> str:
+    """A path relative to the folder `here`, made relative to the folder `there`."""
     if os.path.isabs(path) or os.path.realpath(here) == os.path.realpath(there):
         return path
     target = os.path.join(os.path.realpath(here), path)

@@ -1,4 +1,4 @@
-"""The typed steps of a spec before anything is computed: `document` reads, `expand` does them."""
+"""The typed steps of a spec, unevaluated: `document` reads them, `expand` executes them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from archc.ops.base import Op
 from archc.records import entity
 
 Common = tuple[Span, Value | None, Value | None, tuple[Value, ...] | None]
-"""What every step has: its place, `name`, `when` and `from`."""
+"""The fields of every step: its span, `name`, `when` and `from`."""
 
 
 @entity
 class Step:
-    """What every step has: its place, and the step keys it was given."""
+    """A step: its span and the values of its step keys."""
 
     span: Span
     name: Value | None
@@ -25,7 +25,7 @@ class Step:
 
 @entity
 class OpStep(Step):
-    """An op with its fields, as written. One that is `broken` lacks fields that are at fault."""
+    """An op with its fields, unevaluated. If `invalid`, fields with errors are missing."""
 
     op: type[Op]
     fields: Mapping[str, Value]
@@ -34,7 +34,7 @@ class OpStep(Step):
 
 @entity
 class MergeStep(Step):
-    """A merge with its branches; none where `from` names what it merges."""
+    """A merge with its branches; without any, `from` names its inputs."""
 
     op: type[Op]
     branches: tuple[tuple[Step, ...], ...]
@@ -49,7 +49,7 @@ class SectionStep(Step):
 
 @entity
 class RepeatStep(Step):
-    """Steps done `count` times."""
+    """Steps repeated `count` times."""
 
     count: Value
     body: tuple[Step, ...]
@@ -57,7 +57,7 @@ class RepeatStep(Step):
 
 @entity
 class ForStep(Step):
-    """Steps done once for each position of the lists."""
+    """Steps repeated for each position of the lists."""
 
     lists: Mapping[str, Value]
     body: tuple[Step, ...]
@@ -73,26 +73,26 @@ class BlockStep(Step):
 
 @entity
 class InvalidStep(Step):
-    """A step at fault, which is told already. `kind` is what it would be counted as, empty where it
-    cannot be told."""
+    """A step with an error that is already reported. `kind` is the prefix of its default name,
+    empty if unknown."""
 
     kind: str
 
 
 @entity
 class Block:
-    """A named sub-architecture; a parameter whose default is null must be given. The defaults of
-    those in `unsure` are at fault."""
+    """A named sub-architecture; a parameter whose default is null is required. The defaults of the
+    parameters in `invalid_names` have errors."""
 
     params: Mapping[str, Value]
-    unsure: frozenset[str]
+    invalid_names: frozenset[str]
     body: tuple[Step, ...]
 
 
 @entity
 class Document:
-    """A whole spec, its parents merged in. `broken` holds the values at fault, `unsure` the names
-    of parameters at fault: both are empty in a sound document."""
+    """A whole spec, merged with its parents. `invalid` holds the values with errors,
+    `invalid_names` the parameters with errors: both are empty in a valid document."""
 
     name: str
     class_name: str
@@ -107,12 +107,12 @@ class Document:
     expect: Value | None
     training: Value | None
     span: Span
-    unsure: frozenset[str]
+    invalid_names: frozenset[str]
     invalid: frozenset[Value]
 
 
 def kind_of(step: Step) -> str:
-    """What a step without a name is counted as; empty where its kind gets no name."""
+    """The prefix of a step's default name (`conv` of `conv_1`); empty for a kind without one."""
     if isinstance(step, OpStep | MergeStep):
         return step.op.name
     if isinstance(step, InvalidStep):

@@ -1,4 +1,4 @@
-"""Values of a spec that know their place in its text."""
+"""Values of a spec with their spans in its text."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ Scalar = str | int | float | bool | None
 
 @dataclass(slots=True, eq=False)
 class Value:
-    """One value of a spec and its place. Compared by identity and never changed once parsed.
+    """One value of a spec and its span. Compared by identity, immutable once parsed.
 
     `quoted` is true of a scalar in quotes or in block style: inside `'...'` and `"..."` the text
-    starts one column after the place does. The place of a block collection ends with its last
-    item, without the comments and blank lines after it; that of a value left out is empty, at the
-    end of its key.
+    starts one column after the span. The span of a block collection ends with its last item,
+    before any comments and blank lines; that of an omitted value is empty, at the end of its key.
     """
 
     data: Scalar | list[Value] | dict[str, Value]
@@ -26,7 +25,7 @@ class Value:
     quoted: bool = False
 
     def plain(self) -> object:
-        """The value as plain JSON types, without places."""
+        """The value as plain JSON types, without spans."""
         if isinstance(self.data, dict):
             return {key: value.plain() for key, value in self.data.items()}
         if isinstance(self.data, list):
@@ -35,22 +34,22 @@ class Value:
 
 
 def mapping(value: Value | None) -> dict[str, Value]:
-    """The entries of a mapping; none of an absent one."""
+    """The entries of a mapping; empty for anything else."""
     return value.data if value is not None and isinstance(value.data, dict) else {}
 
 
 def sequence(value: Value | None) -> list[Value]:
-    """The items of a list; none of an absent one."""
+    """The items of a list; empty for anything else."""
     return value.data if value is not None and isinstance(value.data, list) else []
 
 
 def at(scalar: Value, offset: int, length: int) -> Span:
-    """The place of a stretch of an expression within the scalar that holds it."""
+    """The span of a part of an expression within its scalar."""
     return scalar.span.within(offset + scalar.quoted, length)
 
 
 def parts(value: Value) -> Iterator[Value]:
-    """A value and all values in it, in order."""
+    """A value and all values nested in it, in order."""
     stack = [value]
     while stack:
         top = stack.pop()
@@ -62,5 +61,5 @@ def parts(value: Value) -> Iterator[Value]:
 
 
 def scalars(value: Value) -> Iterator[Value]:
-    """All scalars in a value, in order."""
+    """All scalars nested in a value, in order."""
     return (part for part in parts(value) if not isinstance(part.data, dict | list))

@@ -1,5 +1,5 @@
-"""Plain values as YAML text, the way people write specs: short mappings and lists of numbers on one
-line, all else in block style. What `archc.language.reader` reads of it are the same values."""
+"""Plain values as YAML text, formatted as people write specs: short mappings and lists of numbers
+on one line, all else in block style. `archc.language.reader` reads the same values back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Commented(NamedTuple):
 
 def document(value: Mapping[str, object]) -> str:
     """A mapping as a whole document. Lists under `layers`, and lists that hold lists of text or
-    mappings, go in block style; a `Commented` item may stand in these."""
+    mappings, are in block style; these can have `Commented` items."""
     return "\n".join(_entries(value, 0)) + "\n"
 
 
@@ -42,7 +42,7 @@ def inline(value: object) -> str:
 
 
 def _text(value: str, plain: re.Pattern[str]) -> str:
-    """Text bare where YAML then reads it as the same text, else in double quotes."""
+    """Text without quotes if YAML reads it back as the same text, else in double quotes."""
     if plain.fullmatch(value) and resolve(value) == value:
         return value
     return json.dumps(value, ensure_ascii=False)
@@ -54,7 +54,7 @@ def _entries(value: Mapping[str, object], indent: int) -> Iterator[str]:
 
 
 def _entry(head: str, key: str, item: object, indent: int) -> Iterator[str]:
-    """An entry of a mapping that begins with `head`, its key in place."""
+    """An entry of a mapping; `head` is its indented key."""
     if item is None:
         yield head
     elif isinstance(item, str):
@@ -65,25 +65,25 @@ def _entry(head: str, key: str, item: object, indent: int) -> Iterator[str]:
         yield head
         yield from _entries(item, indent + 2)
     elif _is_numbers(item):
-        yield from _wrapped(f"{head} ", inline(item), indent)
+        yield from _wrap(f"{head} ", inline(item), indent)
     else:
         yield head
         yield from _items(item, indent + 2)
 
 
 def _block_text(head: str, text: str, indent: int) -> Iterator[str]:
-    """Text after its key: on one line, or folded where it is long and folding keeps it."""
+    """Text after its key: on one line, or folded if it is long and folding preserves it."""
     line = f"{head} {_text(text, _PLAIN_IN_BLOCK)}"
     words = text.split(" ")
     if len(line) <= WIDTH or "\n" in text or "\t" in text or "" in words:
         yield line
         return
     yield f"{head} >-"
-    yield from _wrapped(" " * (indent + 2), text, indent)
+    yield from _wrap(" " * (indent + 2), text, indent)
 
 
-def _wrapped(head: str, text: str, indent: int) -> list[str]:
-    """Words after a head, on as many lines as they take."""
+def _wrap(head: str, text: str, indent: int) -> list[str]:
+    """Words after a head, wrapped."""
     return wrap(
         text,
         WIDTH,
@@ -95,7 +95,7 @@ def _wrapped(head: str, text: str, indent: int) -> list[str]:
 
 
 def _fits(head: str, key: str, item: Mapping[str, object] | list[object]) -> bool:
-    """Whether a value reads well on one line after its key."""
+    """Whether a value fits on one line after its key."""
     if isinstance(item, list):
         if key == "layers" or not all(_is_flat(part) for part in item):
             return False
@@ -107,7 +107,7 @@ def _fits(head: str, key: str, item: Mapping[str, object] | list[object]) -> boo
 
 
 def _is_flat(item: object) -> bool:
-    """Whether an item of a list may stand in flow style: a scalar, or a list of numbers."""
+    """Whether an item of a list can be in flow style: a scalar, or a list of numbers."""
     if isinstance(item, list):
         return all(isinstance(part, bool | int | float) or _is_numbers(part) for part in item)
     return not isinstance(item, Mapping | Commented)
@@ -127,12 +127,12 @@ def _items(items: list[object], indent: int) -> Iterator[str]:
         if isinstance(value, Mapping) and value:
             lines = _entries(value, indent + 2)
         elif _is_numbers(value):
-            lines = iter(_wrapped(" " * (indent + 2), inline(value), indent + 2))
+            lines = iter(_wrap(" " * (indent + 2), inline(value), indent + 2))
         elif isinstance(value, list) and value:
             lines = _items(value, indent + 2)
         else:
             lines = iter([" " * (indent + 2) + inline(value)])
-        # The first line of a collection stands beside the dash.
+        # The first line of a collection follows the dash.
         first = next(lines)
         while first.lstrip(" ").startswith("#"):
             yield first

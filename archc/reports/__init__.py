@@ -1,1 +1,1 @@
-"""Reports: each form a pure function of a costed graph."""
+"""Reports: each format is a pure function of a costed graph."""

@@ -1,4 +1,4 @@
-"""The report as comma-separated values: a header, then one row a layer (RFC 4180, `\\n` ends)."""
+"""The report as CSV: a header, then one row per layer (RFC 4180, with `\\n`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def report(costs: Costs) -> str:
-    """The columns of the table with bare numbers; a layer goes by its whole path."""
+    """The columns of the table with plain numbers, layers by path."""
     lines = [",".join(column.key for column in COLUMNS)]
     for layer in costs.layers:
         lines.append(",".join(cell(machine(column.value(layer))) for column in COLUMNS))
@@ -17,7 +17,7 @@ def report(costs: Costs) -> str:
 
 
 def cell(text: str) -> str:
-    """A cell that a spreadsheet takes as text: quoted where it must be, and never a formula."""
+    """A cell that a spreadsheet reads as text: quoted if necessary, and never a formula."""
     if text.startswith(_FORMULA):
         text = f"'{text}"
     if any(char in text for char in ',"\r\n'):

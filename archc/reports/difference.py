@@ -1,4 +1,4 @@
-"""The difference of two networks as a table for people."""
+"""The difference of two networks as a text table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from archc.reports.difference_rows import (
     names,
     op_name,
     recipe,
-    shown,
+    rows_to_show,
     signed,
     summary,
     totals,
 )
-from archc.reports.table import shortened
+from archc.reports.table import shorten
 
 _MARKS = {"same": " ", "changed": "~", "added": "+", "removed": "-"}
 _COLORS = {"changed": "yellow", "added": "green", "removed": "red"}
@@ -32,30 +32,30 @@ _SHORTEST_LABEL = 12
 
 
 def table(
-    found: Difference, *, width: int | None = None, color: bool = False, everything: bool = False
+    result: Difference, *, width: int | None = None, color: bool = False, everything: bool = False
 ) -> str:
-    """One line a row that differs (with `everything`, all), marked `~` changed, `+` in B alone, `-`
-    in A alone; figures are B less A. Then the totals and the causes. At most `width` columns wide
-    where that is given, as far as the narrowest columns leave it."""
-    a, b = names(found)
-    told = [f"A: {a}", f"B: {b}", *interface(found)]
-    for line in recipe(found):
-        told += [line] if width is None else _wrapped(line, width, first="")
-    told.append("")
-    pairs = shown(found, everything=everything)
+    """One line per row that differs (with `everything`, per row), marked `~` changed, `+` only in
+    B, `-` only in A; figures are B minus A. Then the totals and the causes. At most `width` columns
+    wide, if the narrowest columns allow it."""
+    a, b = names(result)
+    lines = [f"A: {a}", f"B: {b}", *interface(result)]
+    for line in recipe(result):
+        lines += [line] if width is None else _wrap(line, width, first="")
+    lines.append("")
+    pairs = rows_to_show(result, everything=everything)
     if pairs:
-        told += [*_rows(pairs, width, color=color), ""]
-    same = sum(pair.status == "same" for pair in found.pairs)
-    told.append(summary(found))
+        lines += [*_rows(pairs, width, color=color), ""]
+    same = sum(pair.status == "same" for pair in result.pairs)
+    lines.append(summary(result))
     if same and not everything:
-        told[-1] += f"; {same:,} the same (--all shows them)"
+        lines[-1] += f"; {same:,} the same (--all shows them)"
     head = ("", "A", "B", "B - A", "")
-    told += ["", *_columns([head, *totals(found)], 1, color=color)]
-    parts = causes(found)
+    lines += ["", *_columns([head, *totals(result)], 1, color=color)]
+    parts = causes(result)
     if parts:
-        lines = [(name, *map(signed, cost)) for name, cost in parts]
-        told += ["", *_columns([("cause", *_TITLES[3:]), *lines], 1, color=color)]
-    return "\n".join(told) + "\n"
+        rows = [(name, *map(signed, cost)) for name, cost in parts]
+        lines += ["", *_columns([("cause", *_TITLES[3:]), *rows], 1, color=color)]
+    return "\n".join(lines) + "\n"
 
 
 def _rows(pairs: Sequence[Pair], width: int | None, *, color: bool) -> list[str]:
@@ -73,28 +73,28 @@ def _rows(pairs: Sequence[Pair], width: int | None, *, color: bool) -> list[str]
         over = _total(widths, kept) - width
         if over > 0:
             widths[_LAYER] = max(widths[_LAYER] - over, _SHORTEST_LABEL)
-    told = []
+    output = []
     for status, line, end in zip([None, *(p.status for p in pairs)], lines, ends, strict=True):
         cells = []
         for index in kept:
-            cell = shortened(line[index], widths[index]) if index == _LAYER else line[index]
+            cell = shorten(line[index], widths[index]) if index == _LAYER else line[index]
             cells.append(
                 f"{cell:>{widths[index]}}" if _RIGHT[index] else f"{cell:<{widths[index]}}"
             )
         texts = [_GAP.join([*cells, end] if beside else cells).rstrip()]
         if not beside and status is not None and width is not None:
-            texts += _wrapped(end, width, first=_INDENT)
+            texts += _wrap(end, width, first=_INDENT)
         style = "bold" if status is None else _COLORS.get(status)
-        told += [paint(text, style) if color and style is not None else text for text in texts]
-    return told
+        output += [paint(text, style) if color and style is not None else text for text in texts]
+    return output
 
 
 def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
     return sum(widths[index] for index in kept) + len(_GAP) * (len(kept) - 1)
 
 
-def _wrapped(text: str, width: int, *, first: str) -> list[str]:
-    """Text broken between words; the first line begins with `first`, the others are indented."""
+def _wrap(text: str, width: int, *, first: str) -> list[str]:
+    """Wrapped text; the first line begins with `first`, the others are indented."""
     lines: list[str] = []
     for word in text.split():
         if lines and len(lines[-1]) + 1 + len(word) <= width:
@@ -109,13 +109,13 @@ def _cells(pair: Pair) -> tuple[str, ...]:
 
 
 def _columns(lines: Sequence[tuple[str, ...]], left: int, *, color: bool) -> list[str]:
-    """Aligned text: the first `left` columns to the left, the others to the right."""
+    """Aligned text: the first `left` columns left-aligned, the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    told = [
+    rows = [
         _GAP.join(
             f"{cell:<{size}}" if index < left else f"{cell:>{size}}"
             for index, (cell, size) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]
-    return [paint(told[0], "bold"), *told[1:]] if color else told
+    return [paint(rows[0], "bold"), *rows[1:]] if color else rows

@@ -15,30 +15,29 @@ from archc.reports.difference_rows import (
     names,
     op_name,
     recipe,
-    shown,
+    rows_to_show,
     signed,
     summary,
     totals,
 )
 from archc.reports.markdown import escape
-from archc.reports.table import shortened
+from archc.reports.table import shorten
 
 MOST_ROWS = 100
 LONGEST_CELL = 240
 """A comment on GitHub has at most 65,536 characters."""
 
 
-def comment(found: Difference, *, everything: bool = False) -> str:
-    """A summary in one line, a table of the rows that differ (with `everything`, of all; of either
-    the first hundred), and folded below it the totals and what the difference comes from. Figures
-    are B less A."""
-    a, b = names(found)
-    head = ", ".join([summary(found), *figures(found)])
+def comment(result: Difference, *, everything: bool = False) -> str:
+    """A summary in one line, a table of the rows that differ (with `everything`, of all rows; at
+    most a hundred), and in a folded section the totals and the causes. Figures are B minus A."""
+    a, b = names(result)
+    head = ", ".join([summary(result), *figures(result)])
     lines = [f"**{escape(a)} {ARROW} {escape(b)}**: {escape(head)}", ""]
-    outside = [*interface(found), *recipe(found)]
+    outside = [*interface(result), *recipe(result)]
     lines += [f"- {escape(line)}" for line in outside]
     lines += [""] * bool(outside)
-    pairs = shown(found, everything=everything)
+    pairs = rows_to_show(result, everything=everything)
     if pairs:
         titles = ("", "layer", "op", "parameters", "MACs", "activations", "changes")
         rows = [
@@ -53,12 +52,12 @@ def comment(found: Difference, *, everything: bool = False) -> str:
         ]
         lines += [*_table(titles, rows, "lllrrrl"), ""]
         if len(pairs) > MOST_ROWS:
-            lines += [f"and {len(pairs) - MOST_ROWS:,} rows more", ""]
-    if found.is_empty:
+            lines += [f"and {len(pairs) - MOST_ROWS:,} more rows", ""]
+    if result.is_empty:
         return "\n".join(lines[:1]) + "\n"
     lines += ["<details>", "<summary>Totals and causes</summary>", ""]
-    lines += _table(("", "A", "B", "B - A", ""), totals(found), "lrrrr")
-    parts = [(name.strip(), *map(signed, cost)) for name, cost in causes(found)]
+    lines += _table(("", "A", "B", "B - A", ""), totals(result), "lrrrr")
+    parts = [(name.strip(), *map(signed, cost)) for name, cost in causes(result)]
     if parts:
         lines += ["", *_table(("cause", "parameters", "MACs", "activations"), parts, "lrrr")]
     lines += ["", "</details>"]
@@ -70,7 +69,7 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], alignment: str)
     return [
         _line(titles),
         _line(rules),
-        *(_line([escape(shortened(cell, LONGEST_CELL)) for cell in row]) for row in rows),
+        *(_line([escape(shorten(cell, LONGEST_CELL)) for cell in row]) for row in rows),
     ]
 
 

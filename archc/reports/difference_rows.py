@@ -1,4 +1,4 @@
-"""What the table and the Markdown comment of a difference share: its words and its figures."""
+"""The texts and figures shared by the table and the Markdown comment of a difference."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from archc.difference.causes import Cause, Cost
 from archc.language.writer import inline
 from archc.ops.axes import Axes
 from archc.reports.rows import human, size_of
-from archc.reports.table import shortened
+from archc.reports.table import shorten
 
 ARROW = "\u2192"
 LONGEST_VALUE = 48
-"""Characters of a field's value; the codes of `rbf` fill pages."""
+"""The longest value of a field in characters; the codes of `rbf` fill pages."""
 
 
 class Total(NamedTuple):
-    """A line of the totals: what it is, the values of A and B, B less A, and that in percent."""
+    """A line of the totals: its name, the values of A and B, B minus A, and that in percent."""
 
     name: str
     a: str
@@ -27,12 +27,12 @@ class Total(NamedTuple):
 
 
 def signed(number: int) -> str:
-    """A difference, thousands separated; `0` where there is none."""
+    """A signed number with thousands separators; `0` without a sign."""
     return f"{number:+,}" if number else "0"
 
 
 def growth(before: int, after: int) -> str:
-    """`+3.84%`; empty where nothing was before, or nothing has changed."""
+    """The growth in percent, `+3.84%`; empty without a change or for growth from zero."""
     if not before or after == before:
         return ""
     hundredths = (abs(after - before) * 20_000 + before) // (2 * before)
@@ -40,14 +40,14 @@ def growth(before: int, after: int) -> str:
     return f"{sign}{hundredths // 100:,}.{hundredths % 100:02}%"
 
 
-def names(found: Difference) -> tuple[str, str]:
-    """What the two networks are called."""
-    return found.a.graph.about.name, found.b.graph.about.name
+def names(result: Difference) -> tuple[str, str]:
+    """The names of the two networks."""
+    return result.a.graph.about.name, result.b.graph.about.name
 
 
-def shown(found: Difference, *, everything: bool) -> list[Pair]:
+def rows_to_show(result: Difference, *, everything: bool) -> list[Pair]:
     """The rows to show: those that differ, or all."""
-    return [pair for pair in found.pairs if everything or pair.status != "same"]
+    return [pair for pair in result.pairs if everything or pair.status != "same"]
 
 
 def label(pair: Pair) -> str:
@@ -62,19 +62,19 @@ def op_name(pair: Pair) -> str:
 
 
 def changes(pair: Pair) -> list[str]:
-    """What differs in a row: fields with both values; else shapes, with what they come from."""
-    told = [f"{field} {_values(*values)}" for field, values in pair.changes.items()]
+    """The differences in a row: fields with both values; else shapes, with their causes."""
+    parts = [f"{field} {_values(*values)}" for field, values in pair.changes.items()]
     if pair.a is None or pair.b is None or pair.status == "same":
-        return told
+        return parts
     causes = dict.fromkeys(effect.cause for effect in pair.effects if effect.downstream)
     origin = f" ({', '.join(map(_origin, causes))})" if causes else ""
-    if pair.a.inputs != pair.b.inputs and (origin or not told):
-        told.append(f"input {_shapes(pair.a.inputs)} {ARROW} {_shapes(pair.b.inputs)}{origin}")
+    if pair.a.inputs != pair.b.inputs and (origin or not parts):
+        parts.append(f"input {_shapes(pair.a.inputs)} {ARROW} {_shapes(pair.b.inputs)}{origin}")
     elif pair.a.node.output != pair.b.node.output:
-        told.append(
+        parts.append(
             f"output {_shapes((pair.a.node.output,))} {ARROW} {_shapes((pair.b.node.output,))}"
         )
-    return told
+    return parts
 
 
 def _origin(cause: Cause) -> str:
@@ -82,39 +82,39 @@ def _origin(cause: Cause) -> str:
 
 
 def _values(*sides: object) -> str:
-    return f" {ARROW} ".join(shortened(inline(value), LONGEST_VALUE) for value in sides)
+    return f" {ARROW} ".join(shorten(inline(value), LONGEST_VALUE) for value in sides)
 
 
 def _shapes(axes: tuple[Axes, ...]) -> str:
     return ", ".join(human(one.sizes) for one in axes)
 
 
-def interface(found: Difference) -> list[str]:
+def interface(result: Difference) -> list[str]:
     """The inputs and outputs of the network that differ."""
-    told = []
+    lines = []
     for name, a, b in (
-        ("input", found.a.graph.inputs, found.b.graph.inputs),
-        ("output", found.a.graph.outputs, found.b.graph.outputs),
+        ("input", result.a.graph.inputs, result.b.graph.inputs),
+        ("output", result.a.graph.outputs, result.b.graph.outputs),
     ):
         sides = (
             [human(costs.graph.nodes[index].output.sizes) for index in indices]
-            for costs, indices in ((found.a, a), (found.b, b))
+            for costs, indices in ((result.a, a), (result.b, b))
         )
         before, after = (", ".join(side) for side in sides)
         if before != after:
-            told.append(f"{name}: {before} {ARROW} {after}")
-    return told
+            lines.append(f"{name}: {before} {ARROW} {after}")
+    return lines
 
 
-def recipe(found: Difference) -> list[str]:
+def recipe(result: Difference) -> list[str]:
     """The fields of the training recipe that differ, with both values."""
-    return [f"{place}: {_values(*values)}" for place, values in found.recipe.items()]
+    return [f"{field}: {_values(*values)}" for field, values in result.recipe.items()]
 
 
-def totals(found: Difference) -> list[Total]:
+def totals(result: Difference) -> list[Total]:
     """The totals that are not zero in both."""
-    one, two = found.a.totals, found.b.totals
-    told = [
+    one, two = result.a.totals, result.b.totals
+    rows = [
         Total(name, f"{a:,}", f"{b:,}", signed(b - a), growth(a, b))
         for name, a, b in (
             ("parameters", one.params, two.params),
@@ -126,13 +126,13 @@ def totals(found: Difference) -> list[Total]:
     ]
     a, b = one.weight_bytes, two.weight_bytes
     size = f"{'-' if b < a else '+'}{size_of(abs(b - a))}" if a != b else "0"
-    told.append(Total("weights in float32", size_of(a), size_of(b), size, growth(a, b)))
-    return told
+    rows.append(Total("weights in float32", size_of(a), size_of(b), size, growth(a, b)))
+    return rows
 
 
-def figures(found: Difference) -> list[str]:
+def figures(result: Difference) -> list[str]:
     """The totals that differ, in short: `parameters +135,616 (+0.22%)`."""
-    one, two = found.a.totals, found.b.totals
+    one, two = result.a.totals, result.b.totals
     return [
         f"{name} {signed(b - a)}" + (f" ({growth(a, b)})" if a else "")
         for name, a, b in (
@@ -144,20 +144,20 @@ def figures(found: Difference) -> list[str]:
     ]
 
 
-def causes(found: Difference) -> list[tuple[str, Cost]]:
-    """The causes of the difference, each followed by how much of it lies downstream, and all
-    together. Causes that cost nothing at all are left out."""
-    told: list[tuple[str, Cost]] = []
-    for share in found.shares():
+def causes(result: Difference) -> list[tuple[str, Cost]]:
+    """The causes of the difference, each followed by its downstream part, and their sum. Causes
+    without any cost are omitted."""
+    rows: list[tuple[str, Cost]] = []
+    for share in result.shares():
         if any(share.cost) or any(share.downstream):
-            told.append((share.kind, share.cost))
+            rows.append((share.kind, share.cost))
             if any(share.downstream) and share.cost != share.downstream:
-                told.append(("  of this in what follows", share.downstream))
-    if told:
-        one, two = found.a.totals, found.b.totals
-        told.append(
+                rows.append(("  of this downstream", share.downstream))
+    if rows:
+        one, two = result.a.totals, result.b.totals
+        rows.append(
             (
-                "together",
+                "total",
                 Cost(
                     two.params - one.params,
                     two.macs - one.macs,
@@ -165,26 +165,26 @@ def causes(found: Difference) -> list[tuple[str, Cost]]:
                 ),
             )
         )
-    return told
+    return rows
 
 
-def summary(found: Difference) -> str:
-    """How many rows are of each kind that differs: `3 layers added, 1 reshaped` (by what comes
-    in)."""
+def summary(result: Difference) -> str:
+    """The number of rows of each kind of difference: `3 layers added, 1 reshaped` (by a different
+    input)."""
     counts: dict[str, int] = {}
     kind: str
-    for pair in found.pairs:
+    for pair in result.pairs:
         if pair.status != "same":
-            # Layers that only take other shapes have not been changed by anybody.
+            # Layers whose input shapes alone differ are not changed in the spec.
             reshaped = pair.status == "changed" and not pair.changes
             kind = "reshaped" if reshaped else pair.status
             counts[kind] = counts.get(kind, 0) + 1
     order = ("changed", "added", "removed", "reshaped")
-    told = [f"{counts[kind]:,} {kind}" for kind in order if kind in counts]
-    if not told:
-        if not found.same_network:
-            return "the same layers on other inputs or outputs"
-        return "the same network, trained otherwise" if found.recipe else "no difference"
-    number, _, kind = told[0].partition(" ")
-    told[0] = f"{number} layer{'' if number == '1' else 's'} {kind}"
-    return ", ".join(told)
+    parts = [f"{counts[kind]:,} {kind}" for kind in order if kind in counts]
+    if not parts:
+        if not result.same_network:
+            return "same layers, different inputs or outputs"
+        return "same network, different training" if result.recipe else "no difference"
+    number, _, kind = parts[0].partition(" ")
+    parts[0] = f"{number} layer{'' if number == '1' else 's'} {kind}"
+    return ", ".join(parts)

@@ -1,7 +1,7 @@
-"""The report as a page: one file that a browser shows without a network.
+"""The report as an HTML page: a single self-contained file.
 
-The page's policy lets nothing run or load but its own style and script, which it names by their
-hashes; all text is escaped.
+The page's content security policy allows only its own style and script, by their hashes; all text
+is escaped.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from archc.reports.rows import axes_line, human, totals
 
 
 def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = None) -> str:
-    """The page: the totals, the graph beside the table of layers, the spec with what it extends,
-    and the emitted modules (`sources`) by the names of their backends."""
+    """The page: the totals, the graph beside the table of layers, the spec with its parents, and
+    the emitted modules (`sources`) by backend."""
     about = costs.graph.about
     style, script = _part("page.css"), _part("page.js")
     policy = (
@@ -55,12 +55,12 @@ def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = Non
 
 
 def _specs(costs: Costs) -> str:
-    """The spec and the files that it extends, under their names as layers tell them."""
+    """The spec and its parents, under the file names in the report."""
     about = costs.graph.about
-    told = json.report(costs)["layers"]
+    layers = json.report(costs)["layers"]
     names = {
         layer.node.origin.span.source.text: row["file"]
-        for layer, row in zip(costs.layers, told, strict=True)
+        for layer, row in zip(costs.layers, layers, strict=True)
     }
     names[about.texts[0]] = about.source
     return "".join(
@@ -85,11 +85,11 @@ def _hash(content: str) -> str:
 
 
 def _totals(costs: Costs, memory: Memory | None) -> str:
-    told = "".join(
+    items = "".join(
         f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>\n"
         for name, value in totals(costs, memory)
     )
-    return f'<dl class="totals">\n{told}</dl>\n'
+    return f'<dl class="totals">\n{items}</dl>\n'
 
 
 def _tabs(panels: Mapping[str, tuple[str, str]]) -> str:
@@ -100,13 +100,13 @@ def _tabs(panels: Mapping[str, tuple[str, str]]) -> str:
         f"{text(title)}</button>\n"
         for key, (title, _) in panels.items()
     )
-    shown = "".join(
+    sections = "".join(
         f'<section role="tabpanel" id="panel-{key}" aria-labelledby="tab-{key}" class="{kind}"'
         f"{'' if key == first else ' hidden'}>\n{content}</section>\n"
         for key, (_, content) in panels.items()
         for kind in ("views" if key == first else "code",)
     )
-    return f'<div role="tablist" aria-label="Views">\n{tabs}</div>\n<main>\n{shown}</main>\n'
+    return f'<div role="tablist" aria-label="Views">\n{tabs}</div>\n<main>\n{sections}</main>\n'
 
 
 def _flag(value: bool) -> str:
@@ -121,20 +121,20 @@ def _network(costs: Costs) -> str:
         f"{graph(costs)}</div>\n"
         '<div class="view layers">\n<div class="tools"><label for="search">Search</label> '
         '<input type="search" id="search" autocomplete="off" spellcheck="false"> '
-        '<span role="status" id="found"></span></div>\n'
+        '<span role="status" id="matches"></span></div>\n'
         f"{_table(costs)}</div>\n"
     )
 
 
 _COLUMNS = (
-    ("layer", "where it stands"),
-    ("op", "what it computes"),
-    ("output", "the sizes of its output's axes"),
+    ("layer", "path in the network"),
+    ("op", "kind of layer"),
+    ("output", "sizes of the output's axes"),
     ("parameters", "learned values"),
-    ("MACs", "multiply-accumulates of one sample"),
-    ("memory", "its weights and its output for one sample, in float32"),
-    ("receptive field", "elements of each spatial axis of the input that an output sees"),
-    ("line", "where the spec has it"),
+    ("MACs", "multiply-accumulates per sample"),
+    ("memory", "weights and output of one sample, in float32"),
+    ("receptive field", "elements of each spatial axis of the input"),
+    ("line", "line in the spec"),
 )
 _BARS = ("parameters", "MACs", "memory")
 _FIGURE = ' class="figure"'
@@ -143,8 +143,8 @@ _FIGURE = ' class="figure"'
 def _table(costs: Costs) -> str:
     heads = "".join(
         f'<th scope="col" aria-sort="none"{_FIGURE * (name in _BARS)}>'
-        f'<button type="button" title="{text(told)}">{text(name)}</button></th>'
-        for name, told in _COLUMNS
+        f'<button type="button" title="{text(doc)}">{text(name)}</button></th>'
+        for name, doc in _COLUMNS
     )
     files = {source: number for number, source in enumerate(costs.graph.about.texts)}
     most = [max((figure(layer) for layer in costs.layers), default=0) for figure in _FIGURES]
@@ -166,8 +166,8 @@ def _row(layer: Layer, most: list[int], files: Mapping[str, int]) -> str:
     node = layer.node
     params, macs, memory = (figure(layer) for figure in _FIGURES)
     field = layer.receptive_field
-    place = node.origin.span
-    line = f'<a href="#spec-{files[place.source.text]}-{place.line}">{place.line}</a>'
+    span = node.origin.span
+    line = f'<a href="#spec-{files[span.source.text]}-{span.line}">{span.line}</a>'
     return (
         f'<tr id="row-{node.index}"><th scope="row"><a href="#op-{node.index}">'
         f"{text(node.path).replace('.', '.<wbr>')}</a></th><td>{text(node.op.name)}</td>"
@@ -175,7 +175,7 @@ def _row(layer: Layer, most: list[int], files: Mapping[str, int]) -> str:
         f"{_bar(params, most[0], human(params))}{_bar(macs, most[1], human(macs))}"
         f"{_bar(memory, most[2], size(memory))}"
         f'<td data-value="{_elements(field and field.sizes)}">{text(human(field))}</td>'
-        f'<td data-value="{place.line}">{line}</td></tr>\n'
+        f'<td data-value="{span.line}">{line}</td></tr>\n'
     )
 
 
@@ -186,18 +186,18 @@ def _elements(sizes: tuple[int, ...] | None) -> int:
     return count
 
 
-def _bar(value: int, most: int, told: str) -> str:
-    """A cell with a number and its share of the column's largest."""
+def _bar(value: int, most: int, figure: str) -> str:
+    """A cell with a number and a bar relative to the column's maximum."""
     share = f"{100 * value / most:.1f}" if value else "0"
     return (
-        f'<td{_FIGURE} data-value="{value}">{text(told)}<svg class="bar" aria-hidden="true" '
+        f'<td{_FIGURE} data-value="{value}">{text(figure)}<svg class="bar" aria-hidden="true" '
         f'viewBox="0 0 100 1" preserveAspectRatio="none"><rect width="{share}" height="1"/></svg>'
         "</td>"
     )
 
 
 def size(count: int) -> str:
-    """Bytes in the largest unit that they fill, to a tenth."""
+    """Bytes in the largest suitable unit, to a tenth."""
     if count < 1024:
         return f"{count} B"
     unit, of_it = "KiB", 1024

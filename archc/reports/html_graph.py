@@ -1,6 +1,6 @@
-"""The network's graph as a tree of HTML elements: frames that open and fold, drawn by style alone.
+"""The network's graph as a tree of HTML elements, with collapsible frames, drawn by CSS alone.
 
-A script leads the edges that do not go from one item to the next; their sources are named in
+A script draws the edges that do not lead from one item to the next; their sources are in
 `data-skips`.
 """
 
@@ -28,7 +28,7 @@ from archc.reports.drawing.tree import drawing
 
 
 def graph(costs: Costs) -> str:
-    """The graph with its sections open, its blocks and repeats folded."""
+    """The graph with open sections and folded blocks and repeats."""
     writer = _Writer(costs)
     return (
         '<div class="scroll" id="graph"><div role="tree" aria-label="The network">\n'
@@ -37,7 +37,7 @@ def graph(costs: Costs) -> str:
 
 
 def _key(part: Node | Region | Output) -> str:
-    """What identifies a part of the graph in the page."""
+    """The id of a part of the graph in the page."""
     if isinstance(part, Region):
         return f"frame-{part.path}"
     return f"op-{part.index}" if isinstance(part, Node) else f"output-{part.node.index}"
@@ -57,18 +57,18 @@ class _Writer:
             self._skips.setdefault(_key(skip.target), []).append(skip.source)
 
     def series(self, series: Series, level: int) -> Iterator[str]:
-        """The items below each other, with the shapes between them."""
+        """The items from top to bottom, with the shapes between them."""
         yield '<div class="series" role="none">\n'
-        for place, item in enumerate(series.items):
-            if place:
-                yield self._flow(series, place)
+        for index, item in enumerate(series.items):
+            if index:
+                yield self._flow(series, index)
             yield from self._item(item, level)
         yield "</div>\n"
 
-    def _flow(self, series: Series, place: int) -> str:
-        """What leads from one item to the next."""
-        before, item = series.items[place - 1], series.items[place]
-        if not series.linked[place]:
+    def _flow(self, series: Series, index: int) -> str:
+        """The connection of two consecutive items."""
+        before, item = series.items[index - 1], series.items[index]
+        if not series.linked[index]:
             return '<div class="apart" role="none"></div>\n'
         return _flow(self._shape(before), not isinstance(item, Parallel))
 
@@ -84,7 +84,7 @@ class _Writer:
             label = _text(output_label(self._costs, item.node))
             yield (
                 f'<div class="box" role="none"><div class="op ending" role="treeitem" '
-                f'aria-level="{level}" id="{key}" tabindex="-1"{self._skipped(key)}>'
+                f'aria-level="{level}" id="{key}" tabindex="-1"{self._skip_attribute(key)}>'
                 f'<span class="label">{label}</span></div></div>\n'
             )
         elif isinstance(item, Parallel):
@@ -99,14 +99,14 @@ class _Writer:
         yield '<div class="box" role="none">\n'
         for row in rows_of(self._costs, item):
             node = row.node
-            told = f"{node.path}: {row.label}, output {shape(node.output)}"
+            label = f"{node.path}: {row.label}, output {shape(node.output)}"
             if row.figure:
-                told += f", {row.figure} parameters"
+                label += f", {row.figure} parameters"
             key = _key(node)
             yield (
                 f'<div class="op {family(node.op)}" role="treeitem" aria-level="{level}" '
-                f'id="{key}" tabindex="-1" aria-label="{_text(told)}" title="{_text(told)}"'
-                f'{self._skipped(key)}><span class="label">{_text(row.label)}</span>'
+                f'id="{key}" tabindex="-1" aria-label="{_text(label)}" title="{_text(label)}"'
+                f'{self._skip_attribute(key)}><span class="label">{_text(row.label)}</span>'
                 f'<span class="figure">{row.figure}</span></div>\n'
             )
         yield "</div>\n"
@@ -127,11 +127,12 @@ class _Writer:
         yield "</div>\n"
 
     def _frame(self, item: Frame | Repeat, level: int) -> Iterator[str]:
-        label, told = titles(self._costs, item)
-        named = f"{label}, {told} parameters" if told else label
-        shown = isinstance(item, Frame) and item.region.kind == "section"
+        label, figure = titles(self._costs, item)
+        name = f"{label}, {figure} parameters" if figure else label
+        is_section = isinstance(item, Frame) and item.region.kind == "section"
+        expanded = "true" if is_section else "false"
         if isinstance(item, Frame):
-            identity = self._skipped(_key(item.region))
+            identity = self._skip_attribute(_key(item.region))
             body, leaves = [item.body], item.body.leaves
         else:
             identity = ""
@@ -139,9 +140,9 @@ class _Writer:
         kind = "frame repeat" if isinstance(item, Repeat) else "frame"
         yield (
             f'<div class="{kind}" role="treeitem" aria-level="{level}" tabindex="-1" '
-            f'aria-expanded="{"true" if shown else "false"}" aria-label="{_text(named)}"{identity}>'
+            f'aria-expanded="{expanded}" aria-label="{_text(name)}"{identity}>'
             f'<div class="head" role="none"><span class="label">{_text(label)}</span>'
-            f'<span class="figure">{_text(told)}</span></div>\n'
+            f'<span class="figure">{_text(figure)}</span></div>\n'
             '<div class="body" role="group">\n'
         )
         if body[0].linked and body[0].linked[0]:
@@ -154,13 +155,13 @@ class _Writer:
             yield _flow("", False)
         yield "</div></div>\n"
 
-    def _skipped(self, key: str) -> str:
+    def _skip_attribute(self, key: str) -> str:
         sources = self._skips.get(key)
         return "" if sources is None else f' data-skips="{" ".join(map(str, sources))}"'
 
 
 def _flow(label: str, arrow: bool) -> str:
-    """A line down, with a shape beside it and an arrow's head where there is one."""
+    """A vertical line with a shape beside it, and optionally an arrowhead."""
     kind = "flow" + (" arrow" if arrow else "") + ("" if label else " short")
-    told = f"<span>{_text(label)}</span>" if label else ""
-    return f'<div class="{kind}" role="none">{told}</div>\n'
+    text = f"<span>{_text(label)}</span>" if label else ""
+    return f'<div class="{kind}" role="none">{text}</div>\n'

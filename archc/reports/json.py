@@ -1,4 +1,4 @@
-"""The report as data, for programs."""
+"""The report as JSON."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from archc.ir.costs import Costs, Layer, Memory
 from archc.ir.graph import Graph, Node
 
 VERSION = 1
-"""The version of the report's form, under its first key `archc`."""
+"""The version of the format, under the key `archc`."""
 _BEGINNING = f'{{\n  "archc": {VERSION},'.encode()
-"""What the file of a report begins with."""
+"""The first bytes of a report's file."""
 
 
 def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
@@ -69,13 +69,15 @@ def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, objec
 
 
 def _file(node: Node, graph: Graph, files: dict[str, str]) -> str:
-    """The file of a step as it lies from the spec's root: what the spec extends has a file of its
-    own, which messages call by its way from the spec's own name."""
+    """The file of a step, relative to the spec's root. Steps of parents have their own file, whose
+    name in spans is relative like the spec's own."""
     name = node.origin.span.source.name
     if name not in files:
         own = posixpath.dirname(graph.root.origin.span.source.name)
-        way = posixpath.relpath(name, own or ".")
-        files[name] = posixpath.normpath(posixpath.join(posixpath.dirname(graph.about.source), way))
+        path = posixpath.relpath(name, own or ".")
+        files[name] = posixpath.normpath(
+            posixpath.join(posixpath.dirname(graph.about.source), path)
+        )
     return files[name]
 
 
@@ -97,7 +99,7 @@ def recorded_files(data: bytes | None) -> dict[str, str] | None:
 
 
 def text(fields: Mapping[str, object]) -> str:
-    """A report as JSON text: one line a layer, so that differences of two files are legible."""
+    """A report as JSON text, with one line per layer for readable diffs."""
     return "{\n" + ",\n".join(f"  {_entry(key, value)}" for key, value in fields.items()) + "\n}\n"
 
 

@@ -1,4 +1,4 @@
-"""The report as a LaTeX table for a paper: booktabs, the totals in the caption."""
+"""The report as a LaTeX table (booktabs), with the totals in the caption."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archc.ir.costs import Costs, Memory
 from archc.reports.rows import Row, human, rows, totals
 
 LONGEST = 45
-"""Rows that fit a page; a longer table is a `longtable`, which breaks across pages."""
+"""Rows that fit on a page; a longer table is a `longtable`, which breaks across pages."""
 
 _COLUMNS = "llrrr"
 _HEAD = r"Layer & Operation & Output & Parameters & MACs \\"
@@ -28,7 +28,7 @@ _SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\char34{}",  # babel gives the bare sign another meaning in German and Dutch
+    '"': r"\char34{}",  # babel redefines the plain character in German and Dutch
     "`": r"\textasciigrave{}",
     "\u00d7": r"$\times$",
     "\u2026": r"\ldots{}",
@@ -36,10 +36,10 @@ _SPECIAL = {
 
 
 def report(costs: Costs, memory: Memory | None = None) -> str:
-    """A table of all layers, below the heads of the sections and block instances they stand in.
+    """A table of all layers, below the headings of their sections and block instances.
 
-    MACs (multiply-accumulates) are of one sample. Needs the package booktabs, and longtable where
-    the table is longer than a page.
+    MACs (multiply-accumulates) are per sample. Needs the package booktabs, and longtable for a
+    table longer than a page.
     """
     lines = list(_rows(costs))
     long = len(lines) > LONGEST
@@ -47,25 +47,25 @@ def report(costs: Costs, memory: Memory | None = None) -> str:
     label = f"\\label{{tab:{costs.graph.about.name}}}"
     head = ["\\toprule", _HEAD, "\\midrule"]
     packages = "booktabs, longtable" if long else "booktabs"
-    told = [f"% {visible(costs.graph.about.header)}", f"% \\usepackage{{{packages}}}"]
+    output = [f"% {visible(costs.graph.about.header)}", f"% \\usepackage{{{packages}}}"]
     if long:
-        told += [f"\\begin{{longtable}}{{{_COLUMNS}}}", f"  {caption} {label} \\\\"]
-        told += [f"  {line}" for line in (*head, "\\endfirsthead", *head, "\\endhead")]
-        told += ["  \\bottomrule", "  \\endlastfoot"]
-        told += [f"  {line}" for line in lines]
-        told.append("\\end{longtable}")
+        output += [f"\\begin{{longtable}}{{{_COLUMNS}}}", f"  {caption} {label} \\\\"]
+        output += [f"  {line}" for line in (*head, "\\endfirsthead", *head, "\\endhead")]
+        output += ["  \\bottomrule", "  \\endlastfoot"]
+        output += [f"  {line}" for line in lines]
+        output.append("\\end{longtable}")
     else:
-        told += ["\\begin{table}", "  \\centering", f"  {caption}", f"  {label}"]
-        told.append(f"  \\begin{{tabular}}{{{_COLUMNS}}}")
-        told += [f"    {line}" for line in (*head, *lines, "\\bottomrule")]
-        told += ["  \\end{tabular}", "\\end{table}"]
-    return "\n".join(told) + "\n"
+        output += ["\\begin{table}", "  \\centering", f"  {caption}", f"  {label}"]
+        output.append(f"  \\begin{{tabular}}{{{_COLUMNS}}}")
+        output += [f"    {line}" for line in (*head, *lines, "\\bottomrule")]
+        output += ["  \\end{tabular}", "\\end{table}"]
+    return "\n".join(output) + "\n"
 
 
 def escape(text: str) -> str:
-    """Text on one line that LaTeX sets as it stands."""
-    told = "".join(_SPECIAL.get(sign, sign) for sign in visible(" ".join(text.split())))
-    return re.sub("-(?=-)", "-{}", told)  # two of them would become a dash
+    """Text on one line, escaped for LaTeX."""
+    result = "".join(_SPECIAL.get(sign, sign) for sign in visible(" ".join(text.split())))
+    return re.sub("-(?=-)", "-{}", result)  # two of them would become a dash
 
 
 def _caption(costs: Costs, memory: Memory | None) -> str:

@@ -10,7 +10,7 @@ from archc.reports.rows import COLUMNS, axes_line, human, totals
 
 
 def document(costs: Costs) -> str:
-    """The report as a file, with the line that tells where it comes from."""
+    """The report as a file, with the header as a comment."""
     line = costs.graph.about.header.replace("&", "&amp;").replace(">", "&gt;")
     return f"<!-- {line} -->\n\n{report(costs)}"
 
@@ -42,13 +42,13 @@ _BLOCK = re.compile(r"([-+=#]|\d+(?=[.)](?:\s|$)))")
 
 
 def escape(text: str) -> str:
-    """Text on one line that Markdown and HTML take as text alone."""
+    """Text on one line, escaped for Markdown and HTML."""
     text = visible(" ".join(text.split()))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = _SPECIAL.sub(r"\\\g<0>", text)
-    # At the begin of a line these would make a heading, a list or a rule.
-    found = _BLOCK.match(text)
-    if found is None:
+    # At the start of a line these would be a heading, a list or a rule.
+    match = _BLOCK.match(text)
+    if match is None:
         return text
-    at = found.end() if found[0].isdigit() else 0
+    at = match.end() if match[0].isdigit() else 0
     return f"{text[:at]}\\{text[at:]}"

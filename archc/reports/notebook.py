@@ -1,4 +1,4 @@
-"""What notebooks show of a network, and its layers as a pandas DataFrame."""
+"""The HTML of a network for notebooks, and its layers as a pandas DataFrame."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _STYLE = "max-height: 40em; overflow: auto"
 
 
 class Report(dict[str, Any]):
-    """A report as `archc.reports.json` gives it: a dict of JSON types."""
+    """A report of `archc.reports.json`: a dict of JSON types."""
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """One row a layer, under its path: the op, the inputs' paths, the sizes of the output and
-        the receptive field as tuples, the numbers of one sample.
+        """One row per layer, indexed by path: the op, the inputs' paths, the sizes of the output
+        and the receptive field as tuples, the figures per sample.
 
-        Raises ModuleNotFoundError where pandas is not installed.
+        Raises ModuleNotFoundError if pandas is not installed.
         """
         try:
             import pandas
@@ -52,13 +52,13 @@ def _sizes(values: list[float] | None) -> tuple[float, ...] | None:
 
 
 def fragment(costs: Costs, drawing: str | None = None) -> str:
-    """The heading, the drawing (SVG) where there is one, the table of layers and the totals as
-    HTML. There is no script, all text is escaped, and the drawing is an image: a browser runs and
-    fetches nothing that stands in one."""
+    """The heading, the optional drawing (SVG), the table of layers and the totals as HTML. There is
+    no script, all text is escaped, and the drawing is an image, in which a browser runs and loads
+    nothing."""
     lines = [
         f"<div><strong>{_text(heading(costs))}</strong><br>{_text(axes_line(costs))}",
         *([] if drawing is None else [f'<div style="{_STYLE}">{_image(drawing)}</div>']),
-        # An attribute, which yields to a notebook's own style of tables.
+        # An attribute, which a notebook's own table style overrides.
         f'<div style="{_STYLE}"><table cellpadding="4">',
         f"<thead><tr>{_cells([column.title for column in COLUMNS], 'th')}</tr></thead>",
         "<tbody>",

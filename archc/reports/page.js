@@ -6,7 +6,7 @@ const byId = (id) => document.getElementById(id);
 const tree = document.querySelector('[role="tree"]');
 const rows = all("#layers tbody tr");
 
-/* Tabs: the arrow keys move between them, and what is chosen is shown. */
+/* Tabs: the arrow keys move between them and show the selected one. */
 
 const tabs = all('[role="tab"]');
 
@@ -20,12 +20,12 @@ function choose(tab) {
   drawSkips();
 }
 
-for (const [place, tab] of tabs.entries()) {
+for (const [index, tab] of tabs.entries()) {
   tab.addEventListener("click", () => choose(tab));
   tab.addEventListener("keydown", (event) => {
     const next = {
-      ArrowRight: (place + 1) % tabs.length,
-      ArrowLeft: (place + tabs.length - 1) % tabs.length,
+      ArrowRight: (index + 1) % tabs.length,
+      ArrowLeft: (index + tabs.length - 1) % tabs.length,
       Home: 0,
       End: tabs.length - 1,
     }[event.key];
@@ -36,7 +36,7 @@ for (const [place, tab] of tabs.entries()) {
   });
 }
 
-/* Frames open and fold. */
+/* Collapsible frames. */
 
 const isFrame = (item) => item.hasAttribute("aria-expanded");
 const isOpen = (frame) => frame.getAttribute("aria-expanded") === "true";
@@ -45,21 +45,21 @@ const frameAround = (item) => item.parentElement.closest(".frame");
 function setOpen(frames, open) {
   for (const frame of frames) frame.setAttribute("aria-expanded", String(open));
   const focused = tree.querySelector('[tabindex="0"]');
-  if (focused && !isShown(focused)) makeCurrent(shownFor(focused));
+  if (focused && !isVisible(focused)) makeCurrent(visibleItem(focused));
   drawSkips();
 }
 
-function isShown(item) {
-  return shownFor(item) === item;
+function isVisible(item) {
+  return visibleItem(item) === item;
 }
 
 /* The item itself, or the outermost folded frame that hides it. */
-function shownFor(item) {
-  let shown = item;
+function visibleItem(item) {
+  let visible = item;
   for (let frame = frameAround(item); frame; frame = frameAround(frame)) {
-    if (!isOpen(frame)) shown = frame;
+    if (!isOpen(frame)) visible = frame;
   }
-  return shown;
+  return visible;
 }
 
 function reveal(item) {
@@ -68,7 +68,7 @@ function reveal(item) {
   setOpen(frames, true);
 }
 
-/* The graph gets wider or narrower: what one looks at stays in view. */
+/* The graph gets wider or narrower: keep the current item in view. */
 function toggle(frame) {
   setOpen([frame], !isOpen(frame));
   frame.querySelector(".head .label").scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -84,15 +84,15 @@ byId("folds").hidden = false;
 byId("open-all").addEventListener("click", () => toggleAll(true));
 byId("fold-all").addEventListener("click", () => toggleAll(false));
 
-/* The graph is one stop of the tab key; the arrow keys move in it. */
+/* The graph is a single tab stop; the arrow keys move inside it. */
 
 function makeCurrent(item) {
   for (const other of all('[tabindex="0"]', tree)) other.tabIndex = -1;
   item.tabIndex = 0;
 }
 
-function shownItems() {
-  return all('[role="treeitem"]', tree).filter(isShown);
+function visibleItems() {
+  return all('[role="treeitem"]', tree).filter(isVisible);
 }
 
 function moveTo(item) {
@@ -114,16 +114,16 @@ tree.addEventListener("click", (event) => {
 tree.addEventListener("keydown", (event) => {
   const item = event.target.closest('[role="treeitem"]');
   if (!item || event.altKey || event.ctrlKey || event.metaKey) return;
-  const items = shownItems();
-  const place = items.indexOf(item);
+  const items = visibleItems();
+  const index = items.indexOf(item);
   const actions = {
-    ArrowDown: () => moveTo(items[place + 1]),
-    ArrowUp: () => moveTo(items[place - 1]),
+    ArrowDown: () => moveTo(items[index + 1]),
+    ArrowUp: () => moveTo(items[index - 1]),
     Home: () => moveTo(items[0]),
     End: () => moveTo(items[items.length - 1]),
     ArrowRight: () => {
       if (isFrame(item) && !isOpen(item)) toggle(item);
-      else if (isFrame(item)) moveTo(items[place + 1]);
+      else if (isFrame(item)) moveTo(items[index + 1]);
     },
     ArrowLeft: () => {
       if (isFrame(item) && isOpen(item)) toggle(item);
@@ -138,14 +138,14 @@ tree.addEventListener("keydown", (event) => {
   actions[event.key]();
 });
 
-/* Graph and table point at each other. */
+/* Links between graph and table. */
 
 const rowOf = (op) => byId(op.id.replace("op-", "row-"));
 const opOf = (row) => byId(row.id.replace("row-", "op-"));
 
 function light(op, row) {
   for (const lit of all(".lit")) lit.classList.remove("lit");
-  if (op) shownFor(op).classList.add("lit");
+  if (op) visibleItem(op).classList.add("lit");
   if (row) row.classList.add("lit");
 }
 
@@ -191,7 +191,7 @@ byId("layers").addEventListener("click", (event) => {
   target.scrollIntoView({ block: "center" });
 });
 
-/* Search: every word must stand somewhere in the layer's name, op, shapes or field. */
+/* Search: every word must occur in the layer's name, op, shapes or receptive field. */
 
 const texts = rows.map((row) => (
   [...row.cells].map((cell) => cell.textContent).join("\n").toLowerCase()
@@ -200,17 +200,17 @@ const texts = rows.map((row) => (
 byId("search").addEventListener("input", () => {
   const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   let count = 0;
-  for (const [place, row] of rows.entries()) {
-    const found = words.every((word) => texts[place].includes(word));
-    row.hidden = !found;
+  for (const [index, row] of rows.entries()) {
+    const isMatch = words.every((word) => texts[index].includes(word));
+    row.hidden = !isMatch;
     const op = opOf(row);
-    if (op) op.classList.toggle("dim", !found);
-    count += found;
+    if (op) op.classList.toggle("dim", !isMatch);
+    count += isMatch;
   }
-  byId("found").textContent = words.length ? `${count} of ${rows.length} layers` : "";
+  byId("matches").textContent = words.length ? `${count} of ${rows.length} layers` : "";
 });
 
-/* Sorting: up, down, and back to the network's order. */
+/* Sorting: ascending, descending, and back to the network's order. */
 
 const heads = all("#layers thead th");
 
@@ -235,7 +235,7 @@ function sorted(column, order) {
   return keyed.map(({ row }) => row);
 }
 
-/* Edges that lead past other items run in lanes at the right of the series around both ends. */
+/* Skip edges run in lanes on the right of the series that contains both ends. */
 
 const SPACE = 12;
 const ARROW = 6;
@@ -243,9 +243,9 @@ const targets = all("[data-skips]", tree);
 const overlay = document.createElementNS("http://www.w3.org/2000/svg", "svg");
 
 function part(name, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
 }
 
 function seriesAround(source, target) {
@@ -259,7 +259,7 @@ function drawSkips() {
   const bundles = new Map();
   for (const target of targets) {
     for (const index of target.dataset.skips.split(" ")) {
-      const ends = [shownFor(byId(`op-${index}`)), shownFor(target)];
+      const ends = [visibleItem(byId(`op-${index}`)), visibleItem(target)];
       if (ends[0] === ends[1] || ends[0].contains(ends[1])) continue;
       const series = seriesAround(...ends);
       if (!bundles.has(series)) bundles.set(series, new Map());
@@ -310,7 +310,7 @@ new ResizeObserver(drawSkips).observe(tree);
 window.addEventListener("beforeprint", drawSkips);
 drawSkips();
 
-/* The theme: the system's, or the one chosen. */
+/* The theme: that of the system, or a selected one. */
 
 const themes = ["automatic", "light", "dark"];
 const theme = byId("theme");

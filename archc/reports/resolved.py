@@ -1,7 +1,7 @@
 """A network as a spec without `extends`, `params`, repetitions, conditions and blocks.
 
-Block instances become sections, so that every step keeps its path. A step keeps its counted name
-where counting gives it again, and is given its name where it does not. Merges keep their branches.
+Block instances become sections, so that every step keeps its path. A step gets an explicit name
+only if counting would not give it the same one. Merges keep their branches.
 """
 
 from __future__ import annotations
@@ -22,52 +22,51 @@ from archc.ops.base import Op, is_bare
 from archc.ops.fields import LARGEST, fields_of
 from archc.spec import read_source
 
-NOTHING_DONE: dict[str, object] = {"repeat": 0, "layers": ["relu"]}
-"""A step that does nothing: its `from` alone counts."""
+IDENTITY: dict[str, object] = {"repeat": 0, "layers": ["relu"]}
+"""A step that is the identity; only its `from` matters."""
 
 
-class Unwritable(Exception):
-    """The network cannot be written as one spec: a name, the size or the nesting is past what the
-    language takes."""
+class UnwritableError(Exception):
+    """The network cannot be written as one spec: a name, the size or the nesting is not allowed."""
 
 
 def resolved(costs: Costs) -> str:
-    """The text of a spec that gives the same graph: the same steps under the same paths, with the
-    same fields, inputs and axes. Raises Unwritable.
+    """The text of a spec with the same graph: the same steps under the same paths, with the same
+    fields, inputs and axes. Raises UnwritableError.
 
-    What the spec expects is kept, except under parameters from outside.
+    Expectations are kept, except with parameters set from outside.
     """
     text = _Writer(costs.graph).text()
     try:
         source = decode(text.encode("utf-8"), "resolved")
         again = read_source(source, ".", "resolved").checked()
     except SpecError as error:
-        raise Unwritable(error.diagnostics[0].message) from None
+        raise UnwritableError(error.diagnostics[0].message) from None
     if signature(again.graph) != signature(costs.graph):
-        raise Unwritable("a name means another step there")
+        raise UnwritableError("a name would refer to a different step")
     return text
 
 
 def signature(graph: Graph) -> tuple[object, ...]:
-    """What two graphs share that are the same network under the same names."""
+    """A key that is equal for graphs of the same network with the same names."""
     nodes = [(node.path, node.op, node.inputs, node.output) for node in graph.nodes]
     regions = [(region.path, region.input, region.output) for region in _regions(graph.root)]
     return nodes, regions, graph.inputs, graph.outputs, graph.about.name, graph.about.class_name
 
 
 def _regions(root: Region) -> list[Region]:
-    found = [root]
-    for region in found:
-        found += [item for item in region.items if isinstance(item, Region)]
-    return found
+    regions = [root]
+    for region in regions:
+        regions += [item for item in region.items if isinstance(item, Region)]
+    return regions
 
 
 class _Writer:
-    """Goes through the regions of a graph in the order in which a reader does."""
+    """Writes the regions of a graph in the order in which they are read."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.paths: dict[int, list[str]] = {}  # how each output may be called, from the root
+        self.paths: dict[int, list[str]] = {}  # the absolute paths of each output
 
     def text(self) -> str:
         graph = self.graph
@@ -79,45 +78,47 @@ class _Writer:
         current = graph.inputs[0] if len(graph.inputs) == 1 else -1
         items = graph.root.items
         steps, current = self.steps(items, 0, len(items), current, scope)
-        told = {**self.head(), "layers": steps or [NOTHING_DONE]}
+        fields = {**self.head(), "layers": steps or [IDENTITY]}
         if graph.outputs != (current,):
-            told["outputs"] = [self.reference(index, scope) for index in graph.outputs]
+            fields["outputs"] = [self.reference(index, scope) for index in graph.outputs]
         if graph.expect is not None and not graph.about.overrides:
-            told["expect"] = graph.expect.plain()
+            fields["expect"] = graph.expect.plain()
         if graph.about.training is not None:
-            told["training"] = _short(as_spec(graph.about.training))
-        return f"{self.comment()}{document(told)}"
+            fields["training"] = _short(as_spec(graph.about.training))
+        return f"{self.comment()}{document(fields)}"
 
     def comment(self) -> str:
         about = self.graph.about
-        changed = [f"{name}={inline(value)}" for name, value in about.overrides.items()]
-        given = f" with {', '.join(changed)}" if changed else ""
-        return f"# {visible(f'{about.source}, resolved{given}')}\n"
+        overrides = [f"{name}={inline(value)}" for name, value in about.overrides.items()]
+        settings = f" with {', '.join(overrides)}" if overrides else ""
+        return f"# {visible(f'{about.source}, resolved{settings}')}\n"
 
     def head(self) -> dict[str, object]:
         about = self.graph.about
-        told: dict[str, object] = {"archc": 1, "name": about.name}
-        made = camel_case(about.name)
-        if about.class_name != (f"{made}Network" if made in CLASSES else made):
-            told["class"] = about.class_name
+        fields: dict[str, object] = {"archc": 1, "name": about.name}
+        default_class = camel_case(about.name)
+        if about.class_name != (
+            f"{default_class}Network" if default_class in CLASSES else default_class
+        ):
+            fields["class"] = about.class_name
         for key, text in (("title", about.title), ("description", about.description)):
             if text:
-                told[key] = text
+                fields[key] = text
         if about.references:
             alone = len(about.references) == 1
-            told["reference"] = about.references[0] if alone else list(about.references)
+            fields["reference"] = about.references[0] if alone else list(about.references)
         nodes = [self.graph.nodes[index] for index in self.graph.inputs]
         if [node.name for node in nodes] == ["input"]:
-            told["input"] = _axes(nodes[0].output)
+            fields["input"] = _axes(nodes[0].output)
         else:
-            told["inputs"] = {node.name: _axes(node.output) for node in nodes}
-        return told
+            fields["inputs"] = {node.name: _axes(node.output) for node in nodes}
+        return fields
 
     def steps(
         self, items: tuple[Node | Region, ...], start: int, stop: int, current: int, scope: Scope
     ) -> tuple[list[object], int]:
-        """The steps of a stretch of a region's items, and the output of the last one."""
-        told: list[object] = []
+        """The steps of a range of a region's items, and the output of the last one."""
+        steps: list[object] = []
         for position in reversed(list(_outermost(items, start, stop))):
             item = items[position]
             if isinstance(item, Region):
@@ -126,26 +127,26 @@ class _Writer:
             else:
                 step = self.node(items, position, current, scope)
                 current = item.index
-            told.append(step)
-        return told, current
+            steps.append(step)
+        return steps, current
 
-    def closed(self, told: list[object], current: int, end: int, scope: Scope) -> list[object]:
-        """Steps that end with the output `end`: a step that was left out may have gone to it."""
+    def end_with(self, steps: list[object], current: int, end: int, scope: Scope) -> list[object]:
+        """Steps that end with the output `end`, which may have been that of a skipped step."""
         if current != end:
-            told.append({"repeat": 0, "from": self.reference(end, scope), "layers": ["relu"]})
-        return told
+            steps.append({"repeat": 0, "from": self.reference(end, scope), "layers": ["relu"]})
+        return steps
 
     def region(self, region: Region, current: int, scope: Scope) -> object:
-        told: dict[str, object] = {"section": _spelt(region)}
+        fields: dict[str, object] = {"section": _checked_name(region)}
         if region.input != current:
-            told["from"] = self.reference(region.input, scope)
+            fields["from"] = self.reference(region.input, scope)
         scope.add(region.name, region.origin.span)
         inner = scope.inner[region.name] = Scope(region.path, scope)
         items = region.items
         steps, last = self.steps(items, 0, len(items), region.input, inner)
-        told["layers"] = self.closed(steps, last, region.output, inner) or [NOTHING_DONE]
+        fields["layers"] = self.end_with(steps, last, region.output, inner) or [IDENTITY]
         self.enter(region, region.output, scope)
-        return Commented(told, _instance(region)) if region.kind == "block" else told
+        return Commented(fields, _instance(region)) if region.kind == "block" else fields
 
     def node(
         self, items: tuple[Node | Region, ...], position: int, current: int, scope: Scope
@@ -154,15 +155,15 @@ class _Writer:
         assert isinstance(node, Node)
         step: dict[str, object]
         if node.branches is not None:
-            fed = node.branches.input
+            source = node.branches.input
             branches: list[object] = []
             stops = (*node.branches.starts[1:], position)
             for start, stop, end in zip(node.branches.starts, stops, node.inputs, strict=True):
-                steps, last = self.steps(items, start, stop, fed, scope)
-                branches.append(self.closed(steps, last, end, scope))
+                steps, last = self.steps(items, start, stop, source, scope)
+                branches.append(self.end_with(steps, last, end, scope))
             step = {node.op.name: branches}
-            if fed != current:
-                step["from"] = self.reference(fed, scope)
+            if source != current:
+                step["from"] = self.reference(source, scope)
         elif len(node.inputs) > 1:
             step = {node.op.name: None}
             step["from"] = [self.reference(index, scope) for index in node.inputs]
@@ -171,17 +172,17 @@ class _Writer:
             if node.inputs[0] != current:
                 step["from"] = self.reference(node.inputs[0], scope)
         if not self.is_counted(node, scope):
-            step["name"] = _spelt(node)
+            step["name"] = _checked_name(node)
         scope.add(node.name, node.origin.span)
         self.enter(node, node.index, scope)
         bare = not step[node.op.name] and len(step) == 1 and is_bare(type(node.op))
         return node.op.name if bare else step
 
     def is_counted(self, node: Node, scope: Scope) -> bool:
-        """Whether a reader gives the node its name by counting; if so, it is counted here."""
+        """Whether counting gives the node its name; if so, it is counted."""
         kind = node.op.name
         before = scope.counts.get(kind, 0)
-        if not node.named and scope.counted(kind) == node.name:
+        if not node.named and scope.next_name(kind) == node.name:
             return True
         scope.counts[kind] = before
         return False
@@ -191,18 +192,20 @@ class _Writer:
         self.paths.setdefault(output, []).append(item.path)
 
     def reference(self, index: int, scope: Scope) -> str:
-        """The shortest path by which `from` finds an output in a scope."""
+        """The shortest path of an output in a scope."""
         for path in self.paths.get(index, ()):
             for holder in scope.around():
                 inside = f"{holder.path}." if holder.path else ""
                 short = path.removeprefix(inside)
                 if path.startswith(inside) and scope.find(short) == index:
                     return short
-        raise Unwritable(f"nothing calls `{self.graph.nodes[index].path}` in `{scope.path}`")
+        raise UnwritableError(
+            f"no name refers to `{self.graph.nodes[index].path}` in `{scope.path}`"
+        )
 
 
 def _outermost(items: tuple[Node | Region, ...], start: int, stop: int) -> Iterator[int]:
-    """The positions of items that stand in no merge of the stretch, from the last to the first."""
+    """The positions of items outside the branches of the range's merges, last to first."""
     position = stop
     while position > start:
         position -= 1
@@ -212,32 +215,34 @@ def _outermost(items: tuple[Node | Region, ...], start: int, stop: int) -> Itera
             position = item.branches.starts[0]
 
 
-def _spelt(item: Node | Region) -> str:
-    fault = attribute_error(item.name)
-    if fault is not None:
-        raise Unwritable(f"the name `{item.path}` {fault}")
+def _checked_name(item: Node | Region) -> str:
+    error = attribute_error(item.name)
+    if error is not None:
+        raise UnwritableError(f"the name `{item.path}` {error}")
     return item.name
 
 
 def _axes(axes: Axes) -> dict[str, object]:
-    told: dict[str, object] = dict(axes.as_dict())
-    return told if axes.dtype == "float32" else {**told, "dtype": axes.dtype}
+    sizes: dict[str, object] = dict(axes.as_dict())
+    return sizes if axes.dtype == "float32" else {**sizes, "dtype": axes.dtype}
 
 
 def _fields(op: Op) -> object:
-    """What stands under an op's key: its fields without those that have their default."""
-    given = {
+    """The value under an op's key: its fields without defaults."""
+    fields = {
         field.name: _short(as_written(field, getattr(op, field.name)))
         for field in fields_of(type(op))
         if field.required or getattr(op, field.name) != field.default
     }
     return (
-        given[op.shorthand] if op.shorthand is not None and list(given) == [op.shorthand] else given
+        fields[op.shorthand]
+        if op.shorthand is not None and list(fields) == [op.shorthand]
+        else fields
     )
 
 
 def _short(value: object) -> object:
-    """A field's value with `1` for `1.0`: what takes a fraction takes whole numbers."""
+    """A field's value with `1` for `1.0`."""
     if isinstance(value, list):
         return [_short(item) for item in value]
     if isinstance(value, dict):
@@ -248,7 +253,7 @@ def _short(value: object) -> object:
 
 
 def _instance(region: Region) -> str:
-    """The comment of a block instance: its block and what it was given."""
-    given = ", ".join(f"{name}: {inline(value)}" for name, value in region.arguments.items())
-    told = visible(f"block {region.block}" + (f" with {given}" if given else ""))
-    return told if len(told) <= WIDTH else f"{told[: WIDTH - 1]}\u2026"
+    """The comment of a block instance: its block and arguments."""
+    arguments = ", ".join(f"{name}: {inline(value)}" for name, value in region.arguments.items())
+    comment = visible(f"block {region.block}" + (f" with {arguments}" if arguments else ""))
+    return comment if len(comment) <= WIDTH else f"{comment[: WIDTH - 1]}\u2026"

@@ -1,4 +1,4 @@
-"""The rows and columns that the table, CSV and Markdown reports share, and the lines of totals."""
+"""The rows, columns and totals shared by the table, CSV and Markdown reports."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TIMES = " \u00d7 "
 
 
 class Column(NamedTuple):
-    """A column: the title that people read, with the unit; the key that programs read; what it
-    holds. `rank` orders the columns by how soon a narrow terminal goes without them, 0 never."""
+    """A column: its title with the unit, its key for programs, and its value. Columns with a high
+    `rank` are dropped first in a narrow terminal, those with 0 never."""
 
     title: str
     key: str
@@ -34,13 +34,13 @@ COLUMNS = (
     Column("activations", "activations", lambda layer: layer.activations, 3),
     Column("receptive field", "receptive_field", lambda layer: layer.receptive_field, 4),
 )
-"""MACs (multiply-accumulates) and activations (elements written) are of one sample; a receptive
-field is in elements of each spatial axis of the input, of the position that sees most."""
+"""MACs (multiply-accumulates) and activations (elements written) are per sample; a receptive field
+is in elements of each spatial axis of the input, of the position that sees most."""
 
 
 class Row(NamedTuple):
-    """A line of a table: a layer, or the head of a section or block instance (without `layer`),
-    `depth` heads deep. `label` is its name within them, `kind` the op, the block, or `section`."""
+    """A line of a table: a layer, or the heading of a section or block instance (without `layer`),
+    at nesting `depth`. `label` is its name there, `kind` the op, the block, or `section`."""
 
     depth: int
     label: str
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 def human(cell: Cell) -> str:
-    """A cell as people read it: thousands separated, shapes with ×, upper bounds with ≤."""
+    """A cell for people: thousands separators, shapes with ×, upper bounds with ≤."""
     if isinstance(cell, Extents):
         marks = {"all": "all", "exact": human(cell.sizes), "at most": f"\u2264 {human(cell.sizes)}"}
         return marks[cell.kind]
@@ -61,7 +61,7 @@ def human(cell: Cell) -> str:
 
 
 def machine(cell: Cell) -> str:
-    """A cell as programs read it: bare digits, shapes with x, empty where there is nothing."""
+    """A cell for programs: plain digits, shapes with x, empty for None."""
     if isinstance(cell, Extents):
         return machine(cell.sizes)
     if isinstance(cell, tuple):
@@ -70,7 +70,7 @@ def machine(cell: Cell) -> str:
 
 
 def rows(costs: Costs) -> Iterator[Row]:
-    """All layers in order, below the heads of the sections and block instances they stand in."""
+    """All layers in order, below the headings of their sections and block instances."""
     layers = {layer.node.index: layer for layer in costs.layers}
     waiting = [(0, item) for item in reversed(costs.graph.root.items)]
     while waiting:
@@ -84,27 +84,27 @@ def rows(costs: Costs) -> Iterator[Row]:
 
 
 def totals(costs: Costs, memory: Memory | None = None) -> list[tuple[str, str]]:
-    """The totals, each with its name in full and its unit."""
+    """The totals with their names and units."""
     sums = costs.totals
-    told = [("parameters", human(sums.params))]
+    rows = [("parameters", human(sums.params))]
     if sums.state:
-        told.append(("running statistics", human(sums.state)))
-    told += [
+        rows.append(("running statistics", human(sums.state)))
+    rows += [
         ("multiply-accumulates (MACs) per sample", human(sums.macs)),
         ("activations per sample", human(sums.activations)),
         ("weights in float32", size_of(sums.weight_bytes)),
     ]
     if memory is not None:
         samples = "1 sample" if memory.batch == 1 else f"{memory.batch:,} samples"
-        told += [
+        rows += [
             (f"memory for inference, {samples}", size_of(memory.inference)),
             (f"memory for training, {samples}", size_of(memory.training)),
         ]
-    return told
+    return rows
 
 
 def size_of(size: int) -> str:
-    """Bytes in MiB to two decimals, exact whatever the size; in KiB what is too small for that."""
+    """Bytes in MiB with two decimals, or in KiB if they are too few; exact for any size."""
     unit, name = (2**20, "MiB") if size * 10 >= 2**20 or not size else (2**10, "KiB")
     hundredths = (size * 100 + unit // 2) // unit
     return f"{hundredths // 100:,}.{hundredths % 100:02} {name}"

@@ -1,4 +1,4 @@
-"""The network as a drawing: one SVG that needs no font, script or style from elsewhere."""
+"""The network as a drawing: a self-contained SVG."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.reports.drawing.contents import Row
-from archc.reports.drawing.labels import BOLD, FONT, SMALL, family, wrapped
+from archc.reports.drawing.labels import BOLD, FONT, SMALL, family, wrap_text
 from archc.reports.drawing.layout import Border, Box, Ending, Layout, layout
 from archc.reports.drawing.pieces import HEADER, PAD, ROW, SHADOW, Edge, Point
 from archc.reports.drawing.tree import drawing
@@ -22,7 +22,7 @@ LONGEST_TITLE = 3
 """Lines."""
 ARROW = 7
 CLOSE = 4
-"""How far a box's text stands below the middle of its row."""
+"""The offset of a box's text below the middle of its row."""
 
 _FAMILIES = {
     "input": ("#eceff1", "#37474f"),
@@ -36,11 +36,11 @@ _FAMILIES = {
     "parameter": ("#f3e3ee", "#54304a"),
     "merge": ("#f9d9e3", "#5c2438"),
 }
-"""The fill of each family of ops, on light and on dark ground."""
+"""The fill of each family of ops, on a light and on a dark background."""
 
 
 def document(costs: Costs) -> str:
-    """The drawing as a file, with the line that tells where it comes from."""
+    """The drawing as a file, with the header as a comment."""
     # Two hyphens would end the comment.
     line = costs.graph.about.header.replace("--", "-&#45;")
     return f"<!-- {line} -->\n{report(costs)}"
@@ -49,12 +49,12 @@ def document(costs: Costs) -> str:
 def report(costs: Costs) -> str:
     """The drawing with its title and totals above it."""
     about = costs.graph.about
-    made = layout(costs, drawing(costs.graph))
-    width = max(made.width, NARROWEST)
+    arrangement = layout(costs, drawing(costs.graph))
+    width = max(arrangement.width, NARROWEST)
     head = _heading(costs, width)
     top = head.height
-    size = f"{_number(width + 2 * MARGIN)} {_number(top + made.height + MARGIN)}"
-    left = MARGIN + (width - made.width) / 2
+    size = f"{_number(width + 2 * MARGIN)} {_number(top + arrangement.height + MARGIN)}"
+    left = MARGIN + (width - arrangement.width) / 2
     spans = dict(zip(("width", "height"), size.split(), strict=True))
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {size}"'
@@ -65,7 +65,7 @@ def report(costs: Costs) -> str:
         '<rect class="ground" width="100%" height="100%"/>',
         *head.lines,
         f'<g transform="translate({_number(left)} {_number(top)})">',
-        *_drawn(costs, made),
+        *_elements(costs, arrangement),
         "</g>",
         "</svg>",
     ]
@@ -87,28 +87,28 @@ def _heading(costs: Costs, width: float) -> _Heading:
     about = costs.graph.about
     lines = []
     y = float(MARGIN)
-    for line in wrapped(visible(about.title or about.name), TITLE * BOLD, width, LONGEST_TITLE):
+    for line in wrap_text(visible(about.title or about.name), TITLE * BOLD, width, LONGEST_TITLE):
         y += TITLE
         lines.append(_text(MARGIN, y, line, "title"))
         y += 4
-    sums = costs.totals
-    told = f"{human(sums.params)} parameters \u00b7 {human(sums.macs)} MACs per sample"
+    figures = costs.totals
+    sums = f"{human(figures.params)} parameters \u00b7 {human(figures.macs)} MACs per sample"
     legend = f"in the boxes: parameters \u00b7 on the edges: {_axes(costs)}"
-    for line in (*wrapped(told, FONT, width, 2), *wrapped(legend, SMALL, width, 2)):
+    for line in (*wrap_text(sums, FONT, width, 2), *wrap_text(legend, SMALL, width, 2)):
         y += FONT + 5
         lines.append(_text(MARGIN, y, line, "note"))
     return _Heading(lines, y + MARGIN)
 
 
 def _axes(costs: Costs) -> str:
-    """What the sizes on the edges are, by the first input's axes."""
+    """The axes of the sizes on the edges, as those of the first input."""
     graph = costs.graph
     return " \u00d7 ".join(graph.nodes[graph.inputs[0]].output.names)
 
 
 def _description(costs: Costs) -> str:
-    told = "; ".join(f"{name}: {value}" for name, value in totals(costs))
-    return f"{axes_line(costs)}. {len(costs.layers):,} layers; {told}."
+    figures = "; ".join(f"{name}: {value}" for name, value in totals(costs))
+    return f"{axes_line(costs)}. {len(costs.layers):,} layers; {figures}."
 
 
 def _style() -> str:
@@ -135,24 +135,24 @@ def _style() -> str:
     )
 
 
-def _drawn(costs: Costs, made: Layout) -> Iterable[str]:
-    """Frames from the outside in, then edges, then what hides them."""
-    for border in made.borders:
+def _elements(costs: Costs, arrangement: Layout) -> Iterable[str]:
+    """Frames, outermost first, then edges, then the boxes on top."""
+    for border in arrangement.borders:
         yield from _border(border)
-    yield f'<path class="edge" d="{"".join(map(_path, made.edges))}"/>'
-    heads = "".join(_arrow(*edge.points[-2:]) for edge in made.edges if edge.arrow)
+    yield f'<path class="edge" d="{"".join(map(_path, arrangement.edges))}"/>'
+    heads = "".join(_arrow(*edge.points[-2:]) for edge in arrangement.edges if edge.arrow)
     yield f'<path class="arrow" d="{heads}"/>'
-    for label in made.labels:
+    for label in arrangement.labels:
         yield _text(label.x, label.y, label.text, "axes")
-    for box in made.boxes:
+    for box in arrangement.boxes:
         yield from _box(costs, box)
-    for ending in made.endings:
+    for ending in arrangement.endings:
         yield from _ending(ending)
 
 
 def _border(border: Border) -> Iterable[str]:
     x, y, width, height = border.x, border.y, border.width, border.height
-    # A pile of frames stands for equal ones in a row.
+    # A pile of frames represents a repeat.
     for away in (2 * SHADOW, SHADOW, 0) if border.times > 1 else ():
         yield _rect(x + away, y + away, width, height, "ground", 6)
         if away:
@@ -169,7 +169,7 @@ def _box(costs: Costs, box: Box) -> Iterable[str]:
     x, width = box.x, box.width
     for number, row in enumerate(box.rows):
         y = box.y + ROW * number
-        yield f"<g><title>{escape(_told(costs, row))}</title>"
+        yield f"<g><title>{escape(_tooltip(costs, row))}</title>"
         # Only the outer corners of a stack are round.
         corners = 4 if len(box.rows) == 1 else 0
         yield _rect(x, y, width, ROW, f"box {family(row.node.op)}", corners)
@@ -184,11 +184,11 @@ def _box(costs: Costs, box: Box) -> Iterable[str]:
         yield "</g>"
 
 
-def _told(costs: Costs, row: Row) -> str:
-    """What one sees of an op who points at it."""
+def _tooltip(costs: Costs, row: Row) -> str:
+    """The tooltip of an op."""
     node = row.node
-    told = f"{node.path}: {node.output}"
-    return f"{told}, {row.figure} parameters" if row.figure else told
+    text = f"{node.path}: {node.output}"
+    return f"{text}, {row.figure} parameters" if row.figure else text
 
 
 def _ending(ending: Ending) -> Iterable[str]:
@@ -207,7 +207,7 @@ def _path(edge: Edge) -> str:
 
 
 def _arrow(before: Point, tip: Point) -> str:
-    """A triangle whose tip is the end of an edge that comes from above or from the right."""
+    """A triangle at the end of an edge that comes from above or from the right."""
     x, y = tip
     half = ARROW / 2
     if before[0] == x:

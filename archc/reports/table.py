@@ -1,4 +1,4 @@
-"""The report as a table for people: plain aligned text, or in colour on a terminal."""
+"""The report as a text table: plain, or in colour for a terminal."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from archc.reports.rows import COLUMNS, Column, Row, axes_line, human, rows, tot
 GAP = 2
 SHORT_LABEL = 24
 SHORTEST_LABEL = 12
-"""A narrow terminal goes without columns before names get shorter than the first, and without
-shapes before they get shorter than the second."""
+"""In a narrow terminal columns are dropped before names get shorter than the first, and shapes
+before they get shorter than the second."""
 
 
 def cells(row: Row, columns: Sequence[Column]) -> list[str]:
-    """The cells of a row; the head of a section or block has its name and kind alone."""
+    """The cells of a row; the heading of a section or block has only its name and kind."""
     label = "  " * row.depth + row.label
     if row.layer is None:
-        given = {"layer": label, "op": row.kind}
-        return [given.get(column.key, "") for column in columns]
+        values = {"layer": label, "op": row.kind}
+        return [values.get(column.key, "") for column in columns]
     return [
         label if column.key == "layer" else human(column.value(row.layer)) for column in columns
     ]
 
 
 def report(costs: Costs, memory: Memory | None = None, width: int | None = None) -> str:
-    """The table as aligned text, at most `width` columns wide where that is given."""
+    """The table as aligned text, at most `width` columns wide."""
     columns, lines, widths = layout(costs, width)
-    told = [heading(costs), visible(axes_line(costs)), ""]
+    output = [heading(costs), visible(axes_line(costs)), ""]
     head = [column.title for column in columns]
-    told += [_aligned(line, columns, widths) for line in (head, ["-" * size for size in widths])]
-    told += [_aligned(line, columns, widths) for line in lines]
-    named = totals(costs, memory)
-    longest = max(len(name) for name, _ in named)
-    widest = max(len(value) for _, value in named)
-    told += ["", *(f"{name:<{longest}}  {value:>{widest}}" for name, value in named)]
-    return "\n".join(told) + "\n"
+    output += [_align(line, columns, widths) for line in (head, ["-" * size for size in widths])]
+    output += [_align(line, columns, widths) for line in lines]
+    sums = totals(costs, memory)
+    longest = max(len(name) for name, _ in sums)
+    widest = max(len(value) for _, value in sums)
+    output += ["", *(f"{name:<{longest}}  {value:>{widest}}" for name, value in sums)]
+    return "\n".join(output) + "\n"
 
 
 def heading(costs: Costs) -> str:
-    """The network's name, and its title where it has one."""
+    """The network's name, and its title if it has one."""
     about = costs.graph.about
     return f"{about.name}: {visible(about.title)}" if about.title else about.name
 
@@ -49,7 +49,7 @@ def heading(costs: Costs) -> str:
 def layout(costs: Costs, width: int | None) -> tuple[list[Column], list[list[str]], list[int]]:
     """The columns that fit, the cells of every row, and the columns' widths.
 
-    What does not fit goes in the order of the columns' ranks; names lose their middle.
+    Columns that do not fit are dropped by rank; long names lose their middle.
     """
     lines = [cells(row, COLUMNS) for row in rows(costs)]
     widths = [
@@ -67,7 +67,7 @@ def layout(costs: Costs, width: int | None) -> tuple[list[Column], list[list[str
         if over > 0:
             widths[0] = max(widths[0] - over, SHORTEST_LABEL)
             for line in lines:
-                line[0] = shortened(line[0], widths[0])
+                line[0] = shorten(line[0], widths[0])
     columns = [COLUMNS[index] for index in kept]
     return columns, [[line[index] for index in kept] for line in lines], [widths[i] for i in kept]
 
@@ -76,15 +76,15 @@ def _total(widths: Sequence[int]) -> int:
     return sum(widths) + GAP * (len(widths) - 1)
 
 
-def shortened(text: str, width: int) -> str:
-    """`text` without its middle where it is longer than `width`."""
+def shorten(text: str, width: int) -> str:
+    """`text` with an ellipsis in the middle if it is longer than `width`."""
     if len(text) <= width:
         return text
     head = (width - 1) // 2
     return f"{text[:head]}\u2026{text[len(text) - (width - 1 - head) :]}"
 
 
-def _aligned(line: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
+def _align(line: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
     parts = (
         f"{cell:>{width}}" if column.right else f"{cell:<{width}}"
         for cell, column, width in zip(line, columns, widths, strict=True)
@@ -92,9 +92,9 @@ def _aligned(line: Sequence[str], columns: Sequence[Column], widths: Sequence[in
     return (" " * GAP).join(parts).rstrip()
 
 
-def colored(costs: Costs, memory: Memory | None = None, width: int | None = None) -> str:
+def color_report(costs: Costs, memory: Memory | None = None, width: int | None = None) -> str:
     """The table with ANSI styles, at most `width` columns wide (by default 80)."""
-    # Only a terminal pays for these imports.
+    # Imported only for terminals: they are slow.
     from io import StringIO
 
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""Training scripts: a network, its recipe and a loop for a backend, in one file that runs alone.
+"""Training scripts: a network, its recipe and a training loop for a backend, in a single file.
 
 Code: ARC704 a spec without a recipe.
 """
@@ -16,8 +16,8 @@ def emit(backend: str, network: Network) -> str:
     """The source of `NAME_train.py`, which trains the network on a backend and predicts with it.
 
     Raises SpecError for a spec without a recipe (ARC704), for a name that the script uses itself
-    (ARC703), for a last softmax without a layer of its own (ARC701) and for what the backend
-    cannot compute (ARC601). The backend must have a trainer.
+    (ARC703), for a final softmax that is not a layer of its own (ARC701) and for a step that the
+    backend does not support (ARC601). The backend must have a trainer.
     """
     trainer = backends.backend(backend).trainer
     assert trainer is not None
@@ -25,7 +25,7 @@ def emit(backend: str, network: Network) -> str:
     recipe = spec.document.training
     about = costs.graph.about
     if about.training is None:
-        hint = "`archc ops training` shows what can stand there"
+        hint = "`archc ops training` shows its fields"
         span = spec.document.span if recipe is None else recipe.span
         raise SpecError([Diagnostic("ARC704", "the spec has no `training`", span, hint)])
     emitted = network.compiled(backend)

@@ -58,25 +58,25 @@ CLASSES = 10
 INPUT_SHAPE = (32, 32, 1)  # the channels last
 # What the loss is taken of: logits, probabilities or log_probabilities.
 OUTPUT = "log_probabilities"
-# Resize the shorter side to this and keep the square in the middle; or [height, width].
+# Resize the shorter side to this and crop the central square; or [height, width].
 RESIZE = None
-PAD = 2  # zeros added at each side
-SCALE = 1.0  # what values are multiplied by: 1/255 brings bytes to 0 to 1
-# By the training images' mean and deviation (`dataset`), those of each channel
-# (`channel`); or subtract the mean alone, of each channel or of each pixel.
+PAD = 2  # zeros added on each side
+SCALE = 1.0  # factor applied to the values: 1/255 maps bytes to 0 to 1
+# By mean and standard deviation of the training images (`dataset`) or of each channel
+# (`channel`); or subtract only the mean, of each channel or of each pixel.
 STANDARDIZE = "dataset"
-BATCH_SIZE = 128  # images a step, over all processes
-EPOCHS = 42  # how often every image is seen
-STEPS = None  # steps in all, in place of epochs
-# Steps that count as an epoch; by default one time through the images.
+BATCH_SIZE = 128  # images per step, over all processes
+EPOCHS = 42  # number of epochs
+STEPS = None  # total number of steps, instead of epochs
+# Steps that count as an epoch; by default one pass over the images.
 STEPS_PER_EPOCH = None
-VALIDATION = 0.1  # share of the images that is held out to validate with
-METRIC = "accuracy"  # what the best epoch is chosen by, of the images held out
-PATIENCE = None  # stop after so many epochs without a better metric
-SEED = 0  # what all that is random follows from
-# What products are computed in; `auto`: bfloat16 where the machine gains by it.
+VALIDATION = 0.1  # fraction of the images held out for validation
+METRIC = "accuracy"  # validation metric that selects the best epoch
+PATIENCE = None  # stop after this many epochs without improvement of the metric
+SEED = 0  # seed of all random numbers
+# Data type of matrix products; `auto`: bfloat16 where the hardware is faster with it.
 PRECISION = "auto"
-SYNC_BATCH_NORM = False  # batch statistics over all processes, not of each (PyTorch)
+SYNC_BATCH_NORM = False  # synchronize batch statistics across processes (PyTorch)
 WEIGHTS = {
     "conv_1.weight": "layers.0.weight",
     "conv_1.bias": "layers.0.bias",

@@ -43,7 +43,7 @@ BAD = GOOD.replace("  - flatten\n", "").replace("name: tiny", "name: tinier")
 
 @pytest.fixture(autouse=True)
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in a folder of its own, with the specs, without a say on colours."""
+    """Every test runs in its own folder with the specs, without colour settings."""
     for name in ("NO_COLOR", "CLICOLOR_FORCE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -73,7 +73,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 class Ran:
-    """What a command line did."""
+    """The result of a command line."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
         capsys.readouterr()
@@ -84,7 +84,7 @@ class Ran:
 def process(
     *arguments: str, stdout: int | IO[str] = subprocess.PIPE, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A command line in a process of its own."""
+    """Run a command line in a child process."""
     return subprocess.run(
         [sys.executable, "-m", "archc", *arguments],
         env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), **(env or {})},
@@ -101,7 +101,7 @@ Capture = pytest.CaptureFixture[str]
 # Exit codes and streams
 
 
-def test_validate_tells_findings_on_stdout(capsys: Capture) -> None:
+def test_validate_reports_findings_on_stdout(capsys: Capture) -> None:
     ran = Ran(capsys, "validate", "good.yaml")
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == "good.yaml: valid, 1,490 parameters, 2,736 MACs\n"
@@ -126,8 +126,8 @@ def test_all_specs_are_checked_and_the_worst_decides(
 ) -> None:
     ran = Ran(capsys, "validate", "--format", "concise", *specs)
     assert ran.code == code
-    told = {line.partition(":")[0] for line in (ran.out + ran.err).splitlines()}
-    assert told == set(specs)
+    names = {line.partition(":")[0] for line in (ran.out + ran.err).splitlines()}
+    assert names == set(specs)
 
 
 @pytest.mark.parametrize("verb", [["report"], ["build"], ["diff", "good.yaml"]])
@@ -185,9 +185,9 @@ def test_standard_input_is_a_spec(monkeypatch: pytest.MonkeyPatch, capsys: Captu
     assert (ran.code, ran.err) == (0, "-: valid, 1,490 parameters, 2,736 MACs\n")
 
 
-@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("position", [0, 1, 3])
 def test_an_internal_error_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: Capture, place: int
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, position: int
 ) -> None:
     def fail(*arguments: object) -> None:
         raise RuntimeError("of some kind\nand more \x1b[31m")
@@ -197,10 +197,10 @@ def test_an_internal_error_is_one_line(
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
         "archc: internal error: RuntimeError: of some kind and more \\x1b[31m"
-        " (--debug shows where)\n"
+        " (--debug shows the traceback)\n"
     )
     arguments = ["report", "good.yaml", "--format=csv"]
-    arguments.insert(place, "--debug")
+    arguments.insert(position, "--debug")
     ran = Ran(capsys, *arguments)
     assert ran.code == 2
     assert ran.err.startswith("Traceback (most recent call last):\n")
@@ -260,21 +260,21 @@ def test_report_loads_no_numeric_library_and_no_rich() -> None:
 def test_json_findings(capsys: Capture) -> None:
     ran = Ran(capsys, "validate", "--format", "json", "good.yaml", "bad.yaml")
     assert ran.err == ""
-    told = json.loads(ran.out)
-    assert (told["archc"], told["valid"]) == (1, False)
-    (found,) = told["findings"]
-    assert (found["code"], found["file"], found["line"]) == ("ARC104", "bad.yaml", 9)
-    assert found["column"] < found["end_column"]
-    assert found["hint"] == "add `flatten` before it"
+    document = json.loads(ran.out)
+    assert (document["archc"], document["valid"]) == (1, False)
+    (finding,) = document["findings"]
+    assert (finding["code"], finding["file"], finding["line"]) == ("ARC104", "bad.yaml", 9)
+    assert finding["column"] < finding["end_column"]
+    assert finding["hint"] == "add `flatten` before it"
     ran = Ran(capsys, "validate", "--format", "json", "good.yaml")
     assert json.loads(ran.out) == {"archc": 1, "valid": True, "findings": []}
 
 
 def hostile() -> Diagnostic:
     source = SourceText("a,b:c%0A\n::error::.yaml", "x\n")
-    place = Span(source, 1, 1, 1, 2)
-    note = Note("first given here", place)
-    return Diagnostic("ARC007", "duplicate 100%\r\n::warning::\x1b", place, "a: b, c", (note,))
+    span = Span(source, 1, 1, 1, 2)
+    note = Note("first defined here", span)
+    return Diagnostic("ARC007", "duplicate 100%\r\n::warning::\x1b", span, "a: b, c", (note,))
 
 
 def test_github_commands_are_escaped() -> None:
@@ -295,9 +295,9 @@ def test_github_format(capsys: Capture) -> None:
 
 def test_sarif(capsys: Capture) -> None:
     ran = Ran(capsys, "validate", "--format", "sarif", "bad.yaml", "missing.yaml")
-    told = json.loads(ran.out)
-    assert told["version"] == "2.1.0"
-    (run,) = told["runs"]
+    log = json.loads(ran.out)
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
     driver = run["tool"]["driver"]
     assert (driver["name"], driver["version"]) == ("archc", archc.__version__)
     assert [rule["id"] for rule in driver["rules"]] == ["ARC001", "ARC104"]
@@ -305,16 +305,16 @@ def test_sarif(capsys: Capture) -> None:
         assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
         assert result["level"] == "error"
         assert result["message"]["text"]
-    place = run["results"][0]["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"] == {"uri": "bad.yaml"}
-    assert place["region"] == {"startLine": 9, "startColumn": 5, "endLine": 9, "endColumn": 10}
+    location = run["results"][0]["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"] == {"uri": "bad.yaml"}
+    assert location["region"] == {"startLine": 9, "startColumn": 5, "endLine": 9, "endColumn": 10}
 
 
 def test_sarif_of_hostile_names() -> None:
     (result,) = json.loads(formats.sarif([hostile()], "1"))["runs"][0]["results"]
-    place = result["locations"][0]["physicalLocation"]
-    assert re.fullmatch(r"[A-Za-z0-9%._/-]+", place["artifactLocation"]["uri"])
-    assert result["relatedLocations"][0]["message"] == {"text": "first given here"}
+    location = result["locations"][0]["physicalLocation"]
+    assert re.fullmatch(r"[A-Za-z0-9%._/-]+", location["artifactLocation"]["uri"])
+    assert result["relatedLocations"][0]["message"] == {"text": "first defined here"}
 
 
 # Colours
@@ -337,9 +337,9 @@ def test_colour_follows_the_environment(
     plain = Ran(capsys, "validate", "bad.yaml").out
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    told = Ran(capsys, "validate", "bad.yaml").out
-    assert ("\x1b[31mARC104\x1b[0m" in told) == colored
-    assert re.sub(r"\x1b\[[0-9]*m", "", told) == plain
+    output = Ran(capsys, "validate", "bad.yaml").out
+    assert ("\x1b[31mARC104\x1b[0m" in output) == colored
+    assert re.sub(r"\x1b\[[0-9]*m", "", output) == plain
     for arguments in (["report", "good.yaml"], ["diff", "good.yaml", "good.yaml"]):
         assert ("\x1b[" in Ran(capsys, *arguments).out) == colored
     for form in ("json", "csv", "markdown"):
@@ -350,12 +350,12 @@ def test_colour_follows_the_environment(
 
 
 def test_report_formats_agree(capsys: Capture) -> None:
-    told = json.loads(Ran(capsys, "report", "good.yaml", "--format", "json").out)
+    report = json.loads(Ran(capsys, "report", "good.yaml", "--format", "json").out)
     lines = list(
         csv.DictReader(io.StringIO(Ran(capsys, "report", "good.yaml", "--format=csv").out))
     )
-    assert [line["layer"] for line in lines] == [layer["path"] for layer in told["layers"]]
-    assert sum(int(line["params"]) for line in lines) == told["totals"]["params"] == 1490
+    assert [line["layer"] for line in lines] == [layer["path"] for layer in report["layers"]]
+    assert sum(int(line["params"]) for line in lines) == report["totals"]["params"] == 1490
     assert (
         "| dense_1 | dense | 10 | 1,450 |"
         in Ran(capsys, "report", "good.yaml", "--format", "markdown").out
@@ -370,7 +370,7 @@ def test_report_batch(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("budgets", "code", "told"),
+    ("budgets", "code", "expected"),
     [
         (["--max-params", "1490"], 0, ""),
         (["--max-params", "1489"], 1, "tiny: 1,490 parameters, 1 above the budget of 1,489\n"),
@@ -382,9 +382,9 @@ def test_report_batch(capsys: Capture) -> None:
         ),
     ],
 )
-def test_budgets(capsys: Capture, budgets: list[str], code: int, told: str) -> None:
+def test_budgets(capsys: Capture, budgets: list[str], code: int, expected: str) -> None:
     ran = Ran(capsys, "report", "good.yaml", *budgets)
-    assert (ran.code, ran.err) == (code, told)
+    assert (ran.code, ran.err) == (code, expected)
     assert "parameters" in ran.out
 
 
@@ -403,14 +403,14 @@ def test_set_changes_parameters_and_skips_expectations(capsys: Capture) -> None:
     arguments = ["report", "good.yaml", "--format", "json", "--set", "classes=100"]
     ran = Ran(capsys, *arguments, "--set", "widths=[8, 8]")
     assert ran.code == 0
-    assert ran.err == "tiny: `expect` is not checked under --set\n"
-    told = json.loads(ran.out)
-    assert told["outputs"] == {"dense_1": {"features": 100}}
-    assert [layer["op"] for layer in told["layers"]] == ["conv", "conv", "flatten", "dense"]
+    assert ran.err == "tiny: `expect` is not checked with --set\n"
+    report = json.loads(ran.out)
+    assert report["outputs"] == {"dense_1": {"features": 100}}
+    assert [layer["op"] for layer in report["layers"]] == ["conv", "conv", "flatten", "dense"]
 
 
 @pytest.mark.parametrize(
-    ("settings", "code", "place"),
+    ("settings", "code", "location"),
     [
         (["classes"], "ARC413", "--set classes:1:1: "),
         (["=3"], "ARC413", "--set =3:1:1: "),
@@ -427,12 +427,12 @@ def test_set_changes_parameters_and_skips_expectations(capsys: Capture) -> None:
     ],
 )
 def test_a_wrong_setting_is_wrong_usage(
-    capsys: Capture, settings: list[str], code: str, place: str
+    capsys: Capture, settings: list[str], code: str, location: str
 ) -> None:
     options = [part for setting in settings for part in ("--set", setting)]
     ran = Ran(capsys, "report", "good.yaml", *options)
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(place)
+    assert ran.err.startswith(location)
     assert f": {code} " in ran.err
 
 
@@ -471,11 +471,11 @@ def test_build_writes_modules_and_reports(capsys: Capture, at_home: Path) -> Non
 @pytest.mark.usefixtures("emitted")
 def test_build_of_one_backend_elsewhere(capsys: Capture, at_home: Path) -> None:
     assert Ran(capsys, "build", "good.yaml", "--backend", "keras", "-o", "out").code == 0
-    found = sorted(
+    paths = sorted(
         str(path.relative_to(at_home / "out")) for path in (at_home / "out").rglob("*.*")
     )
     reports = ["reports/tiny.json", "reports/tiny.md", "reports/tiny.svg"]
-    assert found == ["keras/tiny.py", *reports]
+    assert paths == ["keras/tiny.py", *reports]
 
 
 @pytest.mark.usefixtures("emitted")
@@ -582,7 +582,7 @@ def test_stdout_prints_the_module(capsys: Capture, at_home: Path) -> None:
 
 
 @pytest.mark.usefixtures("emitted")
-def test_nothing_is_written_where_one_spec_is_refused(capsys: Capture, at_home: Path) -> None:
+def test_nothing_is_written_where_one_spec_is_rejected(capsys: Capture, at_home: Path) -> None:
     ran = Ran(capsys, "build", "good.yaml", "bad.yaml", "missing.yaml")
     assert ran.code == 2
     assert "ARC104" in ran.err
@@ -599,14 +599,14 @@ def test_two_specs_of_one_name_are_an_error(capsys: Capture, at_home: Path) -> N
     assert not (at_home / "generated").exists()
 
 
-def test_a_refusal_of_a_backend_is_a_finding(
+def test_a_rejection_of_a_backend_is_a_finding(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture, at_home: Path
 ) -> None:
-    def refuse(backend: str, network: Network) -> Emitted:
-        place = network.costs.layers[0].node.origin.span
-        raise SpecError([Diagnostic("ARC601", "no such layer", place)])
+    def reject(backend: str, network: Network) -> Emitted:
+        span = network.costs.layers[0].node.origin.span
+        raise SpecError([Diagnostic("ARC601", "no such layer", span)])
 
-    monkeypatch.setattr(backends, "compile_network", refuse)
+    monkeypatch.setattr(backends, "compile_network", reject)
     ran = Ran(capsys, "build", "good.yaml")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("good.yaml:8:9: ARC601 no such layer\n")
@@ -630,37 +630,37 @@ def test_diff(capsys: Capture, at_home: Path) -> None:
     assert ran.out.startswith("A: tiny\nB: other\n")
     assert Ran(capsys, "diff", "good.yaml", "other.yaml", "--exit-code").code == 1
     assert Ran(capsys, "diff", "good.yaml", "good.yaml", "--exit-code").code == 0
-    told = json.loads(Ran(capsys, "diff", "good.yaml", "other.yaml", "--format", "json").out)
-    assert (told["a"], told["b"]) == ("tiny", "other")
-    assert [row["status"] for row in told["layers"]] == ["same", "added", "changed", "changed"]
+    report = json.loads(Ran(capsys, "diff", "good.yaml", "other.yaml", "--format", "json").out)
+    assert (report["a"], report["b"]) == ("tiny", "other")
+    assert [row["status"] for row in report["layers"]] == ["same", "added", "changed", "changed"]
 
 
 # References
 
 
 def test_ops_lists_every_op(capsys: Capture) -> None:
-    told = Ran(capsys, "ops").out
+    output = Ran(capsys, "ops").out
     for name in OPS:
-        assert re.search(rf"^  {name} ", told, re.MULTILINE)
-    assert max(map(len, told.split("\n"))) <= 80
+        assert re.search(rf"^  {name} ", output, re.MULTILINE)
+    assert max(map(len, output.split("\n"))) <= 80
 
 
 @pytest.mark.parametrize("name", OPS)
-def test_ops_tells_every_field(capsys: Capture, name: str) -> None:
-    told = Ran(capsys, "ops", name).out
-    assert told.startswith(f"{name}: ")
-    flat = " ".join(told.split())
+def test_ops_reports_every_field(capsys: Capture, name: str) -> None:
+    output = Ran(capsys, "ops", name).out
+    assert output.startswith(f"{name}: ")
+    flat = " ".join(output.split())
     for field in fields_of(OPS[name]):
-        assert re.search(rf"^  {field.name}\b", told, re.MULTILINE)
+        assert re.search(rf"^  {field.name}\b", output, re.MULTILINE)
         assert " ".join(field.doc.split()) in flat
         assert " ".join(field.kind.expected.split()) in flat
 
 
-def test_ops_tells_defaults_as_a_spec_writes_them(capsys: Capture) -> None:
-    told = Ran(capsys, "ops", "conv").out
+def test_ops_reports_defaults_as_a_spec_writes_them(capsys: Capture) -> None:
+    output = Ran(capsys, "ops", "conv").out
     for head in ("filters (required)", "bias (default true)", "activation (default none)"):
-        assert f"\n  {head}\n" in told
-    assert "  - conv: {filters: ..., kernel_size: ...}\n" in told
+        assert f"\n  {head}\n" in output
+    assert "  - conv: {filters: ..., kernel_size: ...}\n" in output
     assert "  - dropout: RATE\n" in Ran(capsys, "ops", "dropout").out
     assert "  - relu\n" in Ran(capsys, "ops", "relu").out
 
@@ -685,11 +685,11 @@ def test_every_code_is_explained_and_every_explanation_used() -> None:
     }
     assert used == set(CODES)
     assert list(CODES) == sorted(CODES)
-    for told in CODES.values():
-        assert told.title == told.title.strip()
-        assert told.text.endswith(".")
-        assert max(map(len, told.text.split("\n"))) <= 92
-        assert told.example
+    for explanation in CODES.values():
+        assert explanation.title == explanation.title.strip()
+        assert explanation.text.endswith(".")
+        assert max(map(len, explanation.text.split("\n"))) <= 92
+        assert explanation.example
 
 
 def test_schema_is_the_shipped_one(capsys: Capture) -> None:
@@ -711,7 +711,7 @@ for classes in (10, 20):
 try:
     archc.load("bad.yaml")
 except archc.SpecError as error:
-    print([found.code for found in error.diagnostics])
+    print([item.code for item in error.diagnostics])
 try:
     network.emit("jax")
 except ValueError as error:
@@ -725,6 +725,6 @@ except ValueError as error:
         "{'dense_1': {'features': 10}} False",
         "{'dense_1': {'features': 20}} False",
         "['ARC104']",
-        "unknown backend 'jax'; archc emits torch, keras",
+        "unknown backend 'jax'; known: torch, keras",
         "",
     ]

@@ -1,4 +1,4 @@
-"""Shell completion: what is offered, and the script that asks for it, in the shells at hand."""
+"""Shell completion: the suggestions, and the scripts in the installed shells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BASH = shutil.which("bash")
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with specs and other files, and archc on the way of programs."""
+    """A folder with specs and other files, and archc on PATH."""
     monkeypatch.chdir(tmp_path)
     for name in ("specs/vgg16.yaml", "specs/vgg19.yaml", "specs/notes.txt", "own.yml", ".h.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def offered(*words: str) -> list[str]:
-    """What archc offers for the last word."""
+    """The completions of the last word."""
     line = {"COMP_WORDS": " ".join(("archc", *words)), "COMP_CWORD": str(len(words))}
     environment = {**os.environ, **line, "_ARCHC_COMPLETE": "bash_complete"}
     if not words[-1]:
@@ -106,7 +106,7 @@ def test_bash_goes_on_after_what_it_completed(
     assert cli.main(["completion", "bash"]) == 0
     (folder / "script").write_text(capsys.readouterr().out)
     (folder / "specs" / "my net.yaml").write_text("")
-    # The script asks archc through `env`, past the function that notes what is called.
+    # The script calls archc through `env`, bypassing the function that records calls.
     (folder / "rc").write_text(
         "PS1=ready\nbind 'set bell-style none'\n. ./script\n"
         'archc() { printf "%s\\n" "$@" > called; }\n'
@@ -121,12 +121,12 @@ def test_bash_goes_on_after_what_it_completed(
     try:
         while os.read(terminal, 1000):
             pass
-    except OSError:  # what Linux tells at the end
+    except OSError:  # Linux' end of file
         pass
     os.close(terminal)
     os.waitpid(process, 0)
     assert (folder / "called").read_text().splitlines() == meant
 
 
-def test_an_unknown_shell_is_refused() -> None:
+def test_an_unknown_shell_is_rejected() -> None:
     assert cli.main(["completion", "tcsh"]) == 2

@@ -34,14 +34,14 @@ HOOKS: dict[str, Any] = {hook["id"]: hook for hook in read(ROOT / ".pre-commit-h
 
 
 class Repository:
-    """A repository whose first commit holds one network, and its pull request's job."""
+    """A repository whose first commit has one network, and the job of its pull request."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "repository"
         self.temporary = folder / "temporary"
         self.programs = folder / "programs"
-        for made in (self.folder / "specs", self.temporary, self.programs):
-            made.mkdir(parents=True)
+        for folder in (self.folder / "specs", self.temporary, self.programs):
+            folder.mkdir(parents=True)
         self.program("archc", f'exec "{sys.executable}" -m archc "$@"')
         self.write("small", SMALL)
         self.git("init", "--quiet")
@@ -84,12 +84,12 @@ class Repository:
         )
 
     def step(self, name: str, **inputs: str) -> subprocess.CompletedProcess[str]:
-        """One step of the action as GitHub runs it, with these inputs beside the defaults."""
-        given = {
-            key: told["default"] for key, told in read(ACTION / "action.yml")["inputs"].items()
+        """Run one step of the action as GitHub does, with these inputs and the defaults."""
+        values = {
+            key: option["default"] for key, option in read(ACTION / "action.yml")["inputs"].items()
         }
-        given |= {key.replace("_", "-"): value for key, value in inputs.items()}
-        known = {f"inputs.{key}": value for key, value in given.items()}
+        values |= {key.replace("_", "-"): value for key, value in inputs.items()}
+        known = {f"inputs.{key}": value for key, value in values.items()}
         known |= {
             "github.event.pull_request.base.sha": self.base,
             "github.event.pull_request.number": "7",
@@ -99,12 +99,12 @@ class Repository:
             key: re.sub(r"\$\{\{ *([\w.-]+) *\}\}", lambda match: known[match[1]], value)
             for key, value in step.get("env", {}).items()
         }
-        # What `shell: bash` stands for on a runner.
+        # The meaning of `shell: bash` on a runner.
         bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
         return self.run(bash, **variables)
 
     @property
-    def told(self) -> str:
+    def comment(self) -> str:
         return (self.temporary / "archc.md").read_text()
 
 
@@ -118,7 +118,7 @@ def test_the_action_is_declared_soundly() -> None:
     assert action["runs"]["using"] == "composite"
     for step in action["runs"]["steps"]:
         assert step["shell"] == "bash"
-        # Inputs reach a script as variables alone: pasted in, they would be code.
+        # Inputs must reach a script only as variables: interpolated, they would be code.
         assert "${{" not in step["run"]
         for value in [*step.get("env", {}).values(), step.get("if", "")]:
             for name in re.findall(r"inputs\.([\w-]+)", value):
@@ -142,14 +142,14 @@ def test_install_puts_archc_on_the_path(repository: Repository) -> None:
     assert (repository.temporary / "path").read_text().strip().endswith("/archc/bin")
 
 
-def test_validate_tells_faults_at_their_lines(repository: Repository) -> None:
+def test_validate_reports_errors_at_their_lines(repository: Repository) -> None:
     assert repository.step("validate").returncode == 0
     repository.write(
-        "deep/broken", "archc: 1\nname: broken\ninput: {features: 4}\nlayers: [dens]\n"
+        "deep/invalid", "archc: 1\nname: invalid\ninput: {features: 4}\nlayers: [dens]\n"
     )
     done = repository.step("validate")
     assert done.returncode == 1
-    assert "::error file=specs/deep/broken.yaml,line=4," in done.stdout
+    assert "::error file=specs/deep/invalid.yaml,line=4," in done.stdout
 
 
 def test_check_holds_the_generated_files_against_the_specs(repository: Repository) -> None:
@@ -164,17 +164,17 @@ def test_check_holds_the_generated_files_against_the_specs(repository: Repositor
 
 
 def commands(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The lines that the runner takes for commands, the stopping of commands left out."""
+    """The lines that the runner executes as commands, except for stopping commands."""
     assert done.stderr == ""  # it would come in any order
     lines = iter(done.stdout.splitlines())
-    found = []
+    lines = []
     for line in lines:
         stops = line.startswith("::stop-commands::") and f"::{line[len('::stop-commands::') :]}::"
         if stops:
             assert stops in lines
         elif line.lstrip().startswith("::"):
-            found.append(line)
-    return found
+            lines.append(line)
+    return lines
 
 
 def test_no_text_of_a_spec_is_a_command_to_the_runner(repository: Repository) -> None:
@@ -205,23 +205,23 @@ def test_a_budget_of_parameters(repository: Repository) -> None:
     assert "above the budget of 14" in done.stdout
 
 
-def test_what_changed_is_told(repository: Repository) -> None:
+def test_what_changed_is_reported(repository: Repository) -> None:
     assert repository.step("compare").returncode == 0
-    assert repository.told == "<!-- archc -->\n## Networks\nNo network has changed.\n"
+    assert repository.comment == "<!-- archc -->\n## Networks\nNo network has changed.\n"
 
     repository.write("small", SMALL.replace("3", "5"))
     repository.write("more/new", SMALL.replace("small", "fresh"))
     repository.commit()
     assert repository.step("compare").returncode == 0
-    told = repository.told
-    assert "| changed | dense_1 | dense |" in told
-    assert "+10" in told
-    assert "<summary>New: <code>new.yaml</code></summary>" in told
-    assert "- parameters: 15" in told
-    assert (repository.temporary / "summary.md").read_text().endswith(told)
+    comment = repository.comment
+    assert "| changed | dense_1 | dense |" in comment
+    assert "+10" in comment
+    assert "<summary>New: <code>new.yaml</code></summary>" in comment
+    assert "- parameters: 15" in comment
+    assert (repository.temporary / "summary.md").read_text().endswith(comment)
 
 
-def test_specs_that_are_gone_are_told(repository: Repository) -> None:
+def test_specs_that_are_gone_are_reported(repository: Repository) -> None:
     repository.write("more/old", SMALL)
     repository.write("more/`$(touch pwned)`", SMALL)
     (repository.folder / "notes.yaml").write_text("- a\n")
@@ -230,11 +230,11 @@ def test_specs_that_are_gone_are_told(repository: Repository) -> None:
         path.unlink()
     repository.commit()
     assert repository.step("compare").returncode == 0
-    head, *gone = repository.told.split("\nRemoved: ")
+    head, *gone = repository.comment.split("\nRemoved: ")
     assert head == "<!-- archc -->\n## Networks\n"
     assert sorted(gone) == ["`old.yaml`\n", "`touchpwned.yaml`\n"]
     repository.step("compare", specs="specs/more/old.yaml specs/small.yaml specs/never.yaml")
-    assert repository.told.count("Removed: `") == 1
+    assert repository.comment.count("Removed: `") == 1
 
 
 def test_no_file_stands_for_the_base(repository: Repository) -> None:
@@ -247,13 +247,13 @@ def test_no_file_stands_for_the_base(repository: Repository) -> None:
     assert "a file is called like small.yaml in the base revision" in done.stdout
 
 
-def test_a_change_of_what_is_extended_is_told(repository: Repository) -> None:
+def test_a_change_of_what_is_extended_is_reported(repository: Repository) -> None:
     repository.write("child", "archc: 1\nname: child\nextends: small.yaml\n")
     repository.base = repository.commit()
     repository.write("small", SMALL.replace("3", "5"))
     repository.commit()
     assert repository.step("compare").returncode == 0
-    assert repository.told.count("| changed |") == 2
+    assert repository.comment.count("| changed |") == 2
 
 
 def test_a_budget_of_growth(repository: Repository) -> None:
@@ -261,16 +261,16 @@ def test_a_budget_of_growth(repository: Repository) -> None:
     repository.commit()
     assert repository.step("compare", max_params_growth="34%").returncode == 0
     assert repository.step("compare", max_params_growth="33%").returncode == 1
-    assert "| changed |" in repository.told
+    assert "| changed |" in repository.comment
 
 
-def test_a_base_that_is_no_spec_is_told(repository: Repository) -> None:
+def test_a_base_that_is_no_spec_is_reported(repository: Repository) -> None:
     repository.write("small", "archc: 1\nname: small\nlayers: [dens]\n")
     repository.base = repository.commit()
     repository.write("small", SMALL)
     repository.commit()
     assert repository.step("compare", max_params_growth="1%").returncode == 0
-    assert "`small.yaml` cannot be compared" in repository.told
+    assert "`small.yaml` cannot be compared" in repository.comment
 
 
 def test_what_is_too_long_for_a_comment_is_cut(repository: Repository) -> None:
@@ -278,17 +278,17 @@ def test_what_is_too_long_for_a_comment_is_cut(repository: Repository) -> None:
     repository.write("long", "archc: 1\nname: long\ninput: {features: 4}\nlayers:\n" + steps + "\n")
     repository.commit()
     assert repository.step("compare").returncode == 0
-    assert 50_000 < len(repository.told.encode()) < 65_536
-    assert repository.told.endswith("</details>\n\nThe rest is too long for a comment.\n")
+    assert 50_000 < len(repository.comment.encode()) < 65_536
+    assert repository.comment.endswith("</details>\n\nThe rest is too long for a comment.\n")
 
 
-@pytest.mark.parametrize("found", ["", "12", "12\n15"])
-def test_one_comment_is_kept_up_to_date(repository: Repository, found: str) -> None:
+@pytest.mark.parametrize("comments", ["", "12", "12\n15"])
+def test_one_comment_is_kept_up_to_date(repository: Repository, comments: str) -> None:
     repository.write("small", SMALL.replace("3", "5"))
     repository.commit()
     repository.step("compare")
     calls = repository.temporary / "calls"
-    listed = shlex.quote(found)
+    listed = shlex.quote(comments)
     repository.program(
         "gh",
         f'printf "%s\\n" "$*" >> "{calls}"\n[[ "$*" == *--paginate* ]] && echo {listed}\nexit 0',
@@ -298,7 +298,7 @@ def test_one_comment_is_kept_up_to_date(repository: Repository, found: str) -> N
     assert "repos/owner/name/issues/7/comments" in asked
     where = (
         "--method PATCH repos/owner/name/issues/comments/12 "
-        if found
+        if comments
         else ("--method POST repos/owner/name/issues/7/comments ")
     )
     assert where in sent
@@ -315,7 +315,7 @@ def test_no_comment_where_nothing_changed(repository: Repository) -> None:
     assert "--method" not in calls.read_text()
 
 
-def test_a_token_that_may_not_comment_is_told(repository: Repository) -> None:
+def test_a_token_that_may_not_comment_is_reported(repository: Repository) -> None:
     repository.step("compare")
     repository.program("gh", "echo 'HTTP 403' >&2; exit 1")
     done = repository.step("comment")
@@ -324,26 +324,26 @@ def test_a_token_that_may_not_comment_is_told(repository: Repository) -> None:
 
 
 def hook(repository: Repository, name: str, *files: str) -> subprocess.CompletedProcess[str]:
-    """A hook as pre-commit runs it: the files that changed and match, after its arguments."""
-    told = HOOKS[name]
-    matching = [file for file in files if re.search(told["files"], file)]
-    passed = matching if told.get("pass_filenames", True) else []
-    return repository.run([*shlex.split(told["entry"]), *told.get("args", []), *passed])
+    """Run a hook as pre-commit does: with its arguments, then the changed files that match."""
+    config = HOOKS[name]
+    matching = [file for file in files if re.search(config["files"], file)]
+    passed = matching if config.get("pass_filenames", True) else []
+    return repository.run([*shlex.split(config["entry"]), *config.get("args", []), *passed])
 
 
 def test_hooks_are_complete() -> None:
     assert set(HOOKS) == {"archc-validate", "archc-check"}
-    for told in HOOKS.values():
-        assert told["language"] == "python"
-        assert {"name", "entry", "files"} <= told.keys()
+    for config in HOOKS.values():
+        assert config["language"] == "python"
+        assert {"name", "entry", "files"} <= config.keys()
 
 
 def test_the_hook_validates_what_changed(repository: Repository) -> None:
     assert hook(repository, "archc-validate", "specs/small.yaml", "README.md").returncode == 0
-    repository.write("broken", "archc: 1\nname: broken\ninput: {features: 4}\nlayers: [dens]\n")
-    done = hook(repository, "archc-validate", "specs/small.yaml", "specs/broken.yaml")
+    repository.write("invalid", "archc: 1\nname: invalid\ninput: {features: 4}\nlayers: [dens]\n")
+    done = hook(repository, "archc-validate", "specs/small.yaml", "specs/invalid.yaml")
     assert done.returncode == 1
-    assert done.stdout.startswith("specs/broken.yaml:4:10: ARC")
+    assert done.stdout.startswith("specs/invalid.yaml:4:10: ARC")
 
 
 def test_the_hook_checks_all_that_is_generated(repository: Repository) -> None:

@@ -1,4 +1,4 @@
-"""`archc list`: the specs at hand and their figures."""
+"""`archc list`: specs and their figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def small(name: str, title: str, units: int) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with three specs, one of them in a folder of its own."""
+    """A project with three specs, one of them in a subfolder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "specs" / "more").mkdir(parents=True)
     for path, name, units in (
@@ -65,7 +65,7 @@ specs/b.yaml       The small one           10     8       1  2
 def test_sorting(
     folder: Path, capsys: pytest.CaptureFixture[str], key: str, names: list[str]
 ) -> None:
-    # By parameters and by MACs the order is another one than by name.
+    # The orders by parameters and by MACs differ from that by name.
     (folder / "specs" / "b.yaml").write_text(small("zero", "z", 99))
     names = ["zero", "large", "medium"] if key != "name" else ["large", "medium", "zero"]
     assert [spec["name"] for spec in listed(capsys, "--sort", key)] == names
@@ -84,9 +84,9 @@ def test_globs_folders_and_files(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_figures_are_those_of_the_report(capsys: pytest.CaptureFixture[str]) -> None:
-    found = listed(capsys, str(SPECS))
-    assert len(found) == len(list(SPECS.glob("*.yaml")))
-    for spec in found:
+    specs = listed(capsys, str(SPECS))
+    assert len(specs) == len(list(SPECS.glob("*.yaml")))
+    for spec in specs:
         report = load(spec["path"], {}).report()
         assert spec == {
             "path": spec["path"],
@@ -100,10 +100,10 @@ def test_figures_are_those_of_the_report(capsys: pytest.CaptureFixture[str]) -> 
         }
 
 
-def test_a_broken_spec_is_listed_with_its_errors(
+def test_a_invalid_spec_is_listed_with_its_errors(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "specs" / "0.yaml").write_text("archc: 1\nname: broken\nlayer: []\nlayers: [rel]\n")
+    (folder / "specs" / "0.yaml").write_text("archc: 1\nname: invalid\nlayer: []\nlayers: [rel]\n")
     (folder / "specs" / "1.yaml").write_bytes(b"\xff\x00")
     assert cli.main(["list", "--sort", "params"]) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -125,7 +125,7 @@ def test_no_folder_and_no_file(
     assert "nothing*.yaml: no such file" in capsys.readouterr().err
     (tmp_path / "empty [1]").mkdir()
     assert cli.main(["list", "empty [1]"]) == 2
-    assert "there is no spec below empty [1]" in capsys.readouterr().err
+    assert "there are no specs in empty [1]" in capsys.readouterr().err
     assert cli.main(["list", ""]) == 2
     assert "'': no such file" in capsys.readouterr().err
 
@@ -154,7 +154,7 @@ def test_a_title_does_not_widen_every_line_without_end(
     assert "of two lines xxx" in lines[2]
 
 
-def test_control_characters_of_a_path_are_shown(
+def test_control_characters_of_a_path_are_printed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     os.rename(folder / "specs/a.yaml", folder / "specs/a\x1b[31m.yaml")

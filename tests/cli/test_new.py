@@ -1,4 +1,4 @@
-"""`archc new`: a spec that builds as it is."""
+"""`archc new`: a valid spec to start from."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_copy_is_the_same_network_under_its_own_name(name: str, project: Path)
     about = new.costs.graph.about
     assert (about.name, about.class_name) == ("my_copy", "MyCopy")
     assert about.title == f"my_copy, from {old.costs.graph.about.title}"
-    # All else is as it was written, comments and line breaks.
+    # Everything else is unchanged, including comments and line breaks.
     changed = ("name: ", "class: ", "title: ")
 
     def rest(path: str) -> list[str]:
@@ -83,9 +83,9 @@ def test_a_variant_extends(name: str, project: Path) -> None:
     assert new.costs.totals == old.costs.totals
     params = old.spec.document.params
     assert all(f"#   {param}: " in text or f"{param}: " in text for param in params)
-    # What stands there as a comment can be used as it stands.
-    given = text.partition("figures of its own:\n")[2].replace("# ", "")
-    (project / "specs/variant.yaml").write_text(text + given)
+    # The commented parameters are valid.
+    example = text.partition("figures of its own:\n")[2].replace("# ", "")
+    (project / "specs/variant.yaml").write_text(text + example)
     assert load("specs/variant.yaml", {}).spec.document.params.keys() == params.keys()
 
 
@@ -134,36 +134,36 @@ layers: [dense: 2]
 def test_nothing_is_overwritten(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (project / "specs/vgg16.yaml").read_text()
     assert cli.main(["new", "vgg16"]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert (project / "specs/vgg16.yaml").read_text() == before
     assert cli.main(["new", "vgg16", "--force"]) == 0
     assert "a small network to start from" in (project / "specs/vgg16.yaml").read_text()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["my-net"], "for example `my_net`"),
         (["class"], "is a Python keyword"),
         (["../out"], "must be a lower-case letter"),
         (["mine", "--like", "resnet81"], 'did you mean "resnet18"'),
         (["mine", "--like", "what"], "known: "),
-        (["mine", "--extend"], "--extend takes --like"),
+        (["mine", "--extend"], "--extend needs --like"),
     ],
 )
 def test_wrong_usage(
-    arguments: list[str], told: str, project: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], expected: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(project.rglob("*"))
     assert cli.main(["new", *arguments]) == 2
-    assert told in " ".join(capsys.readouterr().err.split())
+    assert expected in " ".join(capsys.readouterr().err.split())
     assert sorted(project.rglob("*")) == before
 
 
-def test_a_broken_spec_is_not_copied(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "specs/broken.yaml").write_text("archc: 1\nname: broken\nlayers: [rel]\n")
-    assert cli.main(["new", "mine", "--like", "broken"]) == 1
-    assert "specs/broken.yaml:3" in capsys.readouterr().err
+def test_a_invalid_spec_is_not_copied(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "specs/invalid.yaml").write_text("archc: 1\nname: invalid\nlayers: [rel]\n")
+    assert cli.main(["new", "mine", "--like", "invalid"]) == 1
+    assert "specs/invalid.yaml:3" in capsys.readouterr().err
     assert not (project / "specs/mine.yaml").exists()
 
 
@@ -171,9 +171,9 @@ def test_what_would_lead_out_of_the_root_is_not_written(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["new", "mine", "--like", "specs/vgg19.yaml", "-o", "elsewhere"]) == 1
-    shown = capsys.readouterr().err
-    assert "leads out of the spec's folder" in shown
-    assert "nothing is written" in shown
+    errors = capsys.readouterr().err
+    assert "leaves the spec's folder" in errors
+    assert "nothing was written" in errors
     assert not (project / "elsewhere").exists()
 
 

@@ -1,4 +1,4 @@
-"""`archc show`: what it prints is a spec, and the same network."""
+"""`archc show`: the output is a valid spec of the same network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archc.diagnostics import SourceText, SpecError
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node, Region
 from archc.language.reader import parse
-from archc.reports.resolved import Unwritable, resolved
+from archc.reports.resolved import UnwritableError, resolved
 from archc.spec import read_source, read_spec
 from tests.backends.networks import STRUCTURES
 
@@ -25,12 +25,12 @@ IMAGE = "archc: 1\nname: net\ninput: {channels: 4, height: 8, width: 8}\n"
 
 
 def built(text: str) -> Costs:
-    """The costed graph of a spec given as text."""
+    """The costed graph of a spec's text."""
     return read_source(SourceText("spec.yaml", text), ".", "spec.yaml").checked()
 
 
-def told(graph: Graph) -> list[object]:
-    """Everything that the same network under the same names has in common."""
+def contents(graph: Graph) -> list[object]:
+    """Everything that is equal for the same network with the same names."""
     facts: list[object] = [graph.about.name, graph.about.class_name, graph.about.title]
     facts += [graph.about.references, graph.inputs, graph.outputs]
     items: list[Node | Region] = [graph.root]
@@ -44,7 +44,7 @@ def told(graph: Graph) -> list[object]:
 
 
 def assert_plain(text: str) -> None:
-    """Nothing is left to carry out, except the step that stands for a `from` of a step left out."""
+    """Everything is expanded, except for the identity step that represents a skipped `from`."""
     document: Any = parse(SourceText("shown", text)).plain()
     assert not document.keys() & {"extends", "params", "blocks"}
     waiting = list(document["layers"])
@@ -69,7 +69,7 @@ def _is_number(value: object) -> bool:
 def test_shipped_specs_stay_the_same_network(path: Path) -> None:
     costs = read_spec(str(path)).checked()
     text = resolved(costs)
-    assert told(built(text).graph) == told(costs.graph)
+    assert contents(built(text).graph) == contents(costs.graph)
     assert built(text).totals == costs.totals
     assert_plain(text)
 
@@ -78,7 +78,7 @@ def test_shipped_specs_stay_the_same_network(path: Path) -> None:
 def test_every_structure_stays_the_same_network(name: str) -> None:
     costs = built(STRUCTURES[name])
     text = resolved(costs)
-    assert told(built(text).graph) == told(costs.graph)
+    assert contents(built(text).graph) == contents(costs.graph)
     assert_plain(text)
 
 
@@ -212,7 +212,7 @@ layers:
 def test_odd_networks_stay_the_same(name: str) -> None:
     costs = built(IMAGE + ODD[name])
     text = resolved(costs)
-    assert told(built(text).graph) == told(costs.graph)
+    assert contents(built(text).graph) == contents(costs.graph)
     assert_plain(text)
 
 
@@ -225,18 +225,18 @@ UNWRITABLE = {
 
 
 @pytest.mark.parametrize("name", UNWRITABLE)
-def test_what_no_spec_can_say_is_refused(name: str, tmp_path: Path, capsys: Any) -> None:
+def test_what_no_spec_can_say_is_rejected(name: str, tmp_path: Path, capsys: Any) -> None:
     path = tmp_path / "spec.yaml"
     count, step = UNWRITABLE[name]
     layers = [{"repeat": count, "layers": [{"relu": None, "name": step}]}]
     document = {"archc": 1, "name": "net", "input": {"features": 4}, "layers": layers}
     path.write_text(json.dumps(document))
-    with pytest.raises(Unwritable):
+    with pytest.raises(UnwritableError):
         resolved(built(path.read_text()))
     assert cli.main(["show", str(path), "--resolved"]) == 1
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "cannot be written as one spec" in shown.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "cannot be written as one spec" in output.err
 
 
 def test_the_text_that_people_read(tmp_path: Path, capsys: Any) -> None:
@@ -285,21 +285,21 @@ expect: {params: 1464}
 """
     )
     assert cli.main(["show", str(path), "--resolved", "--set", "widths=[8]"]) == 0
-    shown = capsys.readouterr().out
-    assert shown.startswith("# spec.yaml, resolved with widths=[8]\n")
-    assert "unit_2" not in shown
-    assert "expect" not in shown
+    output = capsys.readouterr().out
+    assert output.startswith("# spec.yaml, resolved with widths=[8]\n")
+    assert "unit_2" not in output
+    assert "expect" not in output
 
 
-def test_without_resolved_a_spec_is_shown_as_written(tmp_path: Path, capsys: Any) -> None:
+def test_without_resolved_a_spec_is_printed_as_written(tmp_path: Path, capsys: Any) -> None:
     parent = "archc: 1\nname: a # here\ninput: {features: 2}\nparams: {n: 3}\nlayers: [dense: $n]\n"
     (tmp_path / "a.yaml").write_text(parent)
     (tmp_path / "b.yaml").write_text("archc: 1\nname: b\nextends: a.yaml\nparams: {n: 5}")
     assert cli.main(["show", str(tmp_path / "a.yaml")]) == 0
     assert capsys.readouterr().out == parent
     assert cli.main(["show", str(tmp_path / "b.yaml")]) == 0
-    shown = capsys.readouterr().out
-    assert parse(SourceText("shown", shown)).plain() == {
+    output = capsys.readouterr().out
+    assert parse(SourceText("shown", output)).plain() == {
         "archc": 1,
         "name": "b",
         "input": {"features": 2},
@@ -323,13 +323,13 @@ layers:
     layers: [tanh]
 outputs: [tail, add_1]
 """)
-    assert told(built(resolved(costs)).graph) == told(costs.graph)
+    assert contents(built(resolved(costs)).graph) == contents(costs.graph)
 
 
 def test_token_ids() -> None:
     text = "archc: 1\nname: net\ninput: {tokens: 4, dtype: int32}\n"
     costs = built(text + "layers: [{relu: , when: false}]\n")
-    assert told(built(resolved(costs)).graph) == told(costs.graph)
+    assert contents(built(resolved(costs)).graph) == contents(costs.graph)
 
 
 NAMES = st.sampled_from(["a", "b", "relu_1", "add_1", "tail", None])
@@ -417,5 +417,5 @@ def test_random_specs_stay_the_same_network(document: dict[str, object]) -> None
     except SpecError:
         assume(False)
     text = resolved(costs)
-    assert told(built(text).graph) == told(costs.graph)
+    assert contents(built(text).graph) == contents(costs.graph)
     assert_plain(text)

@@ -1,4 +1,4 @@
-"""`archc build --watch`: builds again when a spec, or what it extends, changes."""
+"""`archc build --watch`: rebuilds when a spec or one of its parents changes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PATIENCE = 30
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file as editors do: another one is put in its place."""
+    """Write a file as editors do, by replacing it."""
     staged = path.with_name("staged")
     staged.write_text(text)
     os.replace(staged, path)
 
 
 class Watch:
-    """A watching build, and what it says on standard error."""
+    """A watching build and its standard error."""
 
     def __init__(self, folder: Path, *specs: str) -> None:
         command = [sys.executable, "-m", "archc", "build", *specs, "--backend", "torch", "-w"]
@@ -40,7 +40,7 @@ class Watch:
             cwd=folder,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell that starts the tests in the background has them ignore Ctrl-C.
+            # Tests started in the background by a shell ignore Ctrl-C.
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         self.lines: queue.Queue[str] = queue.Queue()
@@ -52,11 +52,11 @@ class Watch:
             self.lines.put(line.rstrip("\n"))
 
     def round(self) -> list[str]:
-        """What is said up to the line that tells that it waits."""
-        told = []
+        """The output up to the line that it is watching."""
+        lines = []
         while not (line := self.lines.get(timeout=PATIENCE)).startswith("watching "):
-            told.append(line)
-        return [*told, line]
+            lines.append(line)
+        return [*lines, line]
 
 
 @pytest.fixture
@@ -71,29 +71,29 @@ def watched(tmp_path: Path) -> Iterator[Watch]:
 
 
 def test_a_change_builds_again_and_an_error_does_not_end_it(watched: Watch, tmp_path: Path) -> None:
-    made = tmp_path / "generated" / "torch" / "child.py"
-    assert watched.round()[-1] == "watching 2 files, Ctrl-C ends"
-    assert "n: int = 5" in made.read_text()
+    module = tmp_path / "generated" / "torch" / "child.py"
+    assert watched.round()[-1] == "watching 2 files, press Ctrl-C to stop"
+    assert "n: int = 5" in module.read_text()
 
     put(tmp_path / "child.yaml", CHILD.replace("5", "6"))
     assert "wrote generated/torch/child.py" in watched.round()
-    assert "n: int = 6" in made.read_text()
+    assert "n: int = 6" in module.read_text()
 
     put(tmp_path / "base.yaml", BASE.replace("features: 4", "features: 8"))
     assert "wrote generated/torch/child.py" in watched.round()
-    assert "nn.Linear(8, n)" in made.read_text()
+    assert "nn.Linear(8, n)" in module.read_text()
 
-    before = made.read_text()
+    before = module.read_text()
     put(tmp_path / "base.yaml", BASE.replace("dense", "dens"))
-    told = "\n".join(watched.round())
-    assert 'did you mean "dense"?' in told
-    assert made.read_text() == before
+    output = "\n".join(watched.round())
+    assert 'did you mean "dense"?' in output
+    assert module.read_text() == before
 
     (tmp_path / "base.yaml").unlink()
     assert "ARC410" in "\n".join(watched.round())
     put(tmp_path / "base.yaml", BASE)
     assert "wrote generated/torch/child.py" in watched.round()
-    assert "nn.Linear(4, n)" in made.read_text()
+    assert "nn.Linear(4, n)" in module.read_text()
 
     watched.process.send_signal(signal.SIGINT)
     assert watched.process.wait(PATIENCE) == 130
@@ -132,7 +132,7 @@ def test_it_writes_files(option: str, tmp_path: Path, capsys: pytest.CaptureFixt
     spec = str(tmp_path / "base.yaml")
     assert cli.main(["build", spec, "--backend", "torch", option, "-w"]) == 2
     assert cli.main(["build", "-", "-w"]) == 2
-    assert "--watch takes files" in capsys.readouterr().err
+    assert "--watch needs files" in capsys.readouterr().err
 
 
 def test_the_chain_goes_as_far_as_it_can_be_read(tmp_path: Path) -> None:
@@ -144,6 +144,6 @@ def test_the_chain_goes_as_far_as_it_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "deep" / "c.yaml").write_text("extends: ../d.yaml\n")
     assert chain(paths[0]) == paths  # the last one is not there yet
     (tmp_path / "d.yaml").write_text("extends: a.yaml\n")
-    assert chain(paths[0]) == paths  # a circle
+    assert chain(paths[0]) == paths  # a cycle
     (tmp_path / "b.yaml").write_text("extends: [\n")
     assert chain(paths[0]) == paths[:2]

@@ -1,8 +1,8 @@
-"""What a refused spec is told: each file of `errors` has its exact messages beside it.
+"""Golden tests of error messages: each spec in `errors` has its expected messages in a .txt file.
 
-After a deliberate change, `ARCHC_UPDATE=1 pytest tests/test_errors.py` writes the messages anew.
-Then read each of the differences: is the place right to the column, is the sentence clear, does the
-hint help, is there one message a fault?
+After a deliberate change, `ARCHC_UPDATE=1 pytest tests/diagnostics/test_errors.py` rewrites them.
+Then review the diff: is the span right to the column, is the message clear, does the hint help, is
+there one message per error?
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ def _relative_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def messages(name: str) -> str:
-    """All that is told of a spec. Fails where it is not refused."""
-    with pytest.raises(SpecError) as refusal:
+    """All messages for an invalid spec."""
+    with pytest.raises(SpecError) as error:
         read_spec(name).checked()
-    return "\n\n".join(full(diagnostic) for diagnostic in refusal.value.diagnostics) + "\n"
+    return "\n\n".join(full(diagnostic) for diagnostic in error.value.diagnostics) + "\n"
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_messages(name: str) -> None:
     golden = Path(name).with_suffix(".txt")
-    told = messages(name)
+    actual = messages(name)
     if os.environ.get("ARCHC_UPDATE"):
-        golden.write_text(told, encoding="utf-8")
-    assert told == golden.read_text(encoding="utf-8")
+        golden.write_text(actual, encoding="utf-8")
+    assert actual == golden.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_places_lie_in_the_text_and_faults_come_in_file_order(name: str) -> None:
-    with pytest.raises(SpecError) as refusal:
+def test_spans_lie_in_the_text_and_errors_come_in_file_order(name: str) -> None:
+    with pytest.raises(SpecError) as error:
         read_spec(name).checked()
-    origins = [diagnostic.span.origin for diagnostic in refusal.value.diagnostics]
+    origins = [diagnostic.span.origin for diagnostic in error.value.diagnostics]
     assert origins == sorted(origins)
-    for diagnostic in refusal.value.diagnostics:
-        for place in (diagnostic.span, *(note.span for note in diagnostic.notes)):
-            if place.source.text:
-                assert 1 <= place.line <= place.source.text.count("\n") + 1
-                assert 1 <= place.column <= len(place.source.line(place.line)) + 1
+    for diagnostic in error.value.diagnostics:
+        for span in (diagnostic.span, *(note.span for note in diagnostic.notes)):
+            if span.source.text:
+                assert 1 <= span.line <= span.source.text.count("\n") + 1
+                assert 1 <= span.column <= len(span.source.line(span.line)) + 1
 
 
 def test_no_golden_file_is_left_over() -> None:

@@ -1,5 +1,5 @@
-"""Networks for differences: from a few lines of YAML, and random ones of chains, sections,
-repetitions, branches and block instances that can be changed in one place."""
+"""Networks for differences: from a few lines of YAML, and random ones of sequences, sections,
+repetitions, branches and block instances that can be modified."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read(text: str) -> Costs:
 
 
 def network(name: str, steps: str, image: str = IMAGE) -> Costs:
-    """The network of some steps on a picture."""
+    """The network of some steps on an image."""
     return read(f"archc: 1\nname: {name}\n{image}layers:\n{steps}")
 
 
@@ -51,7 +51,7 @@ class Tree(NamedTuple):
         """Its network. JSON is YAML."""
         blocks = {name: {"layers": body} for name, body in self.blocks.items() if body}
         used = [name for name in blocks if self.instances(name)]
-        told = {
+        spec = {
             "archc": 1,
             "name": "random",
             "input": {"channels": 8, "height": 16, "width": 16},
@@ -59,40 +59,40 @@ class Tree(NamedTuple):
             "layers": self.layers,
         }
         if not used:
-            del told["blocks"]
-        return read(json.dumps(told))
+            del spec["blocks"]
+        return read(json.dumps(spec))
 
     def instances(self, block: str) -> int:
-        """How many instances of a block the network has."""
+        """The number of instances of a block."""
         return sum(
             spot.times * sum("block" in step and step["block"] == block for step in spot.steps)
             for spot in _spots(self.layers, 1, in_branch=False)
         )
 
     def spots(self) -> list[Spot]:
-        """Every list of steps that the network has."""
-        found = _spots(self.layers, 1, in_branch=False)
+        """Every list of steps in the network."""
+        spots = _spots(self.layers, 1, in_branch=False)
         for name, body in self.blocks.items():
             times = self.instances(name)
             if times:
-                found += _spots(body, times, in_branch=False)
-        return found
+                spots += _spots(body, times, in_branch=False)
+        return spots
 
 
 def _spots(steps: list[Step], times: int, *, in_branch: bool) -> list[Spot]:
-    found = [Spot(steps, times, in_branch)]
+    spots = [Spot(steps, times, in_branch)]
     for step in steps:
         if "layers" in step:
             inner = times * step.get("repeat", 1)
-            found += _spots(step["layers"], inner, in_branch=in_branch)
+            spots += _spots(step["layers"], inner, in_branch=in_branch)
         elif "add" in step:
             for branch in step["add"]:
-                found += _spots(branch, times, in_branch=True)
-    return found
+                spots += _spots(branch, times, in_branch=True)
+    return spots
 
 
 def keeping() -> st.SearchStrategy[Step]:
-    """A layer that keeps the shape of what comes in."""
+    """A layer that keeps the shape of its input."""
     return st.sampled_from(
         [
             {"relu": {}},
@@ -106,7 +106,7 @@ def keeping() -> st.SearchStrategy[Step]:
 
 
 def conv() -> st.SearchStrategy[Step]:
-    """A convolution that keeps space and changes the channels."""
+    """A convolution that keeps the spatial axes and changes the channels."""
     return st.builds(
         lambda filters, size, groups: {
             "conv": {
@@ -147,7 +147,7 @@ def trees(draw: st.DrawFn) -> Tree:
     blocks = {
         name: draw(st.lists(leaf() | residual, min_size=1, max_size=4)) for name in ("one", "two")
     }
-    # Drawn values may be shared: each step becomes one of its own, so that it can be changed alone.
+    # Drawn values may be shared: copy each step, so that it can be modified independently.
     tree = Tree(*json.loads(json.dumps([layers, blocks])))
     count = 0
     for spot in tree.spots():
@@ -161,5 +161,5 @@ def trees(draw: st.DrawFn) -> Tree:
 
 
 def copied(tree: Tree) -> Tree:
-    """The same network, to be changed."""
+    """A copy of the network that can be modified."""
     return Tree(*json.loads(json.dumps([*tree])))

@@ -1,4 +1,4 @@
-"""What a difference is put down to, by figures worked out by hand."""
+"""Attribution of differences, compared with figures computed by hand."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tests.difference.networks import IMAGE, compared, network
 SPECS = Path(__file__).parents[2] / "specs"
 
 
-def params(found: Difference) -> dict[str, tuple[int, int]]:
-    """The parameters that each cause makes, and how many of them downstream."""
-    return {share.kind: (share.cost.params, share.downstream.params) for share in found.shares()}
+def params(result: Difference) -> dict[str, tuple[int, int]]:
+    """The parameters of each cause, and their downstream part."""
+    return {share.kind: (share.cost.params, share.downstream.params) for share in result.shares()}
 
 
-def causes(found: Difference, path: str) -> list[tuple[str, str | None, int]]:
+def causes(result: Difference, path: str) -> list[tuple[str, str | None, int]]:
     """The causes of the row of a layer of B, with their parameters."""
     return [
         (effect.cause.kind, effect.cause.layer, effect.cost.params)
-        for pair in found.pairs
+        for pair in result.pairs
         if pair.b is not None and pair.b.node.path == path
         for effect in pair.effects
     ]
@@ -28,16 +28,16 @@ def causes(found: Difference, path: str) -> list[tuple[str, str | None, int]]:
 
 def test_alexnet_in_one_tower() -> None:
     a, b = (load(str(SPECS / f"{name}.yaml"), {}) for name in ("alexnet", "alexnet_torchvision"))
-    found = difference(a.costs, b.costs)
-    told = params(found)
-    # One group in place of two doubles the kernels: 192 * 32 * 25 + 256 * 192 * 9 + 256 * 128 * 9.
-    assert told["groups"] == (153_600 + 442_368 + 294_912, 0)
+    result = difference(a.costs, b.costs)
+    shares = params(result)
+    # One group instead of two doubles the kernels: 192 * 32 * 25 + 256 * 192 * 9 + 256 * 128 * 9.
+    assert shares["groups"] == (153_600 + 442_368 + 294_912, 0)
     downstream = -256 * 16 * 25 - 384 * 64 * 9 - 256 * 64 * 9
     own = -32 * (3 * 121 + 1) - 64 * (32 * 25 + 1) - 128 * (192 * 9 + 1)
-    assert told["filters"] == (downstream + own, downstream)
-    assert sum(one for one, _ in told.values()) == 135_616
-    assert {kind for kind, cost in told.items() if cost != (0, 0)} == {"groups", "filters"}
-    assert causes(found, "features.conv_2") == [
+    assert shares["filters"] == (downstream + own, downstream)
+    assert sum(one for one, _ in shares.values()) == 135_616
+    assert {kind for kind, cost in shares.items() if cost != (0, 0)} == {"groups", "filters"}
+    assert causes(result, "features.conv_2") == [
         ("filters", "features.conv_1", -256 * 16 * 25),
         ("filters", "features.conv_2", -64 * (32 * 25 + 1)),
         ("groups", "features.conv_2", 192 * 32 * 25),
@@ -54,45 +54,45 @@ STEPS = """\
 
 
 def test_a_width_is_followed_to_where_it_counts() -> None:
-    found = compared(STEPS, STEPS.replace("filters: 8", "filters: 9"))
-    assert params(found) == {"filters": (28 + 16 * 16 * 10, 16 * 16 * 10)}
-    assert causes(found, "dense_1") == [("filters", "conv_1", 2560)]
+    result = compared(STEPS, STEPS.replace("filters: 8", "filters: 9"))
+    assert params(result) == {"filters": (28 + 16 * 16 * 10, 16 * 16 * 10)}
+    assert causes(result, "dense_1") == [("filters", "conv_1", 2560)]
 
 
 def test_width_and_space_have_causes_of_their_own() -> None:
     other = STEPS.replace("filters: 8", "filters: 9").replace("max_pool: {kernel_size: 2}", "relu")
     other = other.replace("padding: 1", "padding: 1, stride: 2")
-    found = compared(STEPS, other)
-    # 9 * 16 * 16 features reach the dense layer; a pool has gone, and its size with it.
-    assert causes(found, "dense_1") == [("filters", "conv_1", 2560)]
-    assert {share.kind for share in found.shares()} >= {"stride", "removed layers", "added layers"}
+    result = compared(STEPS, other)
+    # The dense layer gets 9 * 16 * 16 features; a pool is removed, and its downsampling with it.
+    assert causes(result, "dense_1") == [("filters", "conv_1", 2560)]
+    assert {share.kind for share in result.shares()} >= {"stride", "removed layers", "added layers"}
 
 
 def test_what_an_added_layer_makes_of_the_next_is_its_own() -> None:
     wider = STEPS.replace("  - relu\n", "  - relu\n  - conv: {filters: 16, kernel_size: 1}\n")
-    found = compared(STEPS, wider)
-    assert params(found) == {"added layers": (144 + 2048 * 10, 2048 * 10)}
-    assert causes(found, "dense_1") == [("added layers", "conv_2", 20480)]
+    result = compared(STEPS, wider)
+    assert params(result) == {"added layers": (144 + 2048 * 10, 2048 * 10)}
+    assert causes(result, "dense_1") == [("added layers", "conv_2", 20480)]
 
 
 def test_layers_that_pass_a_width_on_are_looked_through() -> None:
     passing = STEPS.replace("  - relu\n", "  - relu\n  - dropout: 0.5\n  - tanh\n")
-    found = compared(STEPS, passing.replace("filters: 8", "filters: 9"))
-    assert causes(found, "dense_1") == [("filters", "conv_1", 2560)]
+    result = compared(STEPS, passing.replace("filters: 8", "filters: 9"))
+    assert causes(result, "dense_1") == [("filters", "conv_1", 2560)]
 
 
-def test_a_layer_in_place_of_another() -> None:
+def test_a_replaced_layer() -> None:
     pooled = STEPS.replace("max_pool: {kernel_size: 2}", "avg_pool: {kernel_size: 4}")
-    found = compared(STEPS, pooled)
-    assert causes(found, "dense_1") == [("replaced layers", None, (512 - 2048) * 10)]
+    result = compared(STEPS, pooled)
+    assert causes(result, "dense_1") == [("replaced layers", None, (512 - 2048) * 10)]
 
 
 def test_the_network_input() -> None:
-    found = difference(
+    result = difference(
         network("a", STEPS),
         network("b", STEPS, image=IMAGE.replace("channels: 3", "channels: 4")),
     )
-    assert params(found) == {"network input": (8 * 9, 8 * 9)}
+    assert params(result) == {"network input": (8 * 9, 8 * 9)}
 
 
 def test_branches_changed_in_one_field_and_in_several() -> None:
@@ -123,8 +123,8 @@ def test_other_wiring() -> None:
   - concat:
     from: [conv_1, one, two]
 """
-    found = compared(steps.replace("SOURCE", "one"), steps.replace("SOURCE", "two"))
-    assert causes(found, "conv_1") == [("wiring", None, 20)]
+    result = compared(steps.replace("SOURCE", "one"), steps.replace("SOURCE", "two"))
+    assert causes(result, "conv_1") == [("wiring", None, 20)]
 
 
 def test_steps_that_are_no_layer_alone_wait_or_go_together() -> None:
@@ -133,12 +133,12 @@ def test_steps_that_are_no_layer_alone_wait_or_go_together() -> None:
   - conv: {filters: 6, groups: 3, kernel_size: 1}
 """
 
-    def told(filters: int, groups: int) -> list[tuple[str, str | None, int]]:
+    def effects(filters: int, groups: int) -> list[tuple[str, str | None, int]]:
         other = steps.replace("filters: 6, groups: 3", f"filters: {filters}, groups: {groups}")
         return causes(compared(steps, other), "conv_2")
 
-    assert told(9, 1) == [("filters", "conv_2", 3 * 5), ("groups", "conv_2", 9 * 8)]
-    # Three groups do not divide 8 filters: that step waits until there are two.
-    assert told(8, 2) == [("groups", "conv_2", 6 * 2), ("filters", "conv_2", 2 * 7)]
-    # Four groups do not divide 6 filters either.
-    assert told(8, 4) == [("filters + groups", "conv_2", 8 * 4 - 6 * 5)]
+    assert effects(9, 1) == [("filters", "conv_2", 3 * 5), ("groups", "conv_2", 9 * 8)]
+    # 8 filters are not divisible into three groups: that step is postponed until there are two.
+    assert effects(8, 2) == [("groups", "conv_2", 6 * 2), ("filters", "conv_2", 2 * 7)]
+    # 6 filters are not divisible into four groups either.
+    assert effects(8, 4) == [("filters + groups", "conv_2", 8 * 4 - 6 * 5)]

@@ -1,4 +1,4 @@
-"""`archc diff` as scripts use it: exit codes, budgets, revisions of a git checkout."""
+"""`archc diff` for scripts: exit codes, budgets, revisions of a git repository."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHILD = "archc: 1\nname: child\nextends: tiny.yaml\nparams: {units: 20}\nexpect:
 
 
 class Ran:
-    """What a command line did."""
+    """The result of a command line."""
 
     def __init__(self, capsys: Capture, *arguments: str) -> None:
         capsys.readouterr()
@@ -45,7 +45,7 @@ def git(*arguments: str) -> None:
 
 @pytest.fixture(autouse=True)
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of specs, outside of any checkout."""
+    """A folder of specs, outside of any git repository."""
     for name in ("NO_COLOR", "CLICOLOR_FORCE", "GIT_DIR", "GIT_WORK_TREE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
@@ -76,7 +76,7 @@ def checkout(at_home: Path) -> Path:
     return at_home
 
 
-def test_exit_code_tells_whether_they_differ(capsys: Capture) -> None:
+def test_exit_code_reports_whether_they_differ(capsys: Capture) -> None:
     assert Ran(capsys, "specs/tiny.yaml", "specs/child.yaml").code == 0
     assert Ran(capsys, "specs/tiny.yaml", "specs/child.yaml", "--exit-code").code == 1
     assert Ran(capsys, "specs/tiny.yaml", "specs/tiny.yaml", "--exit-code").code == 0
@@ -134,13 +134,13 @@ def added(ran: Ran) -> list[str]:
 @pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize("revision", ["HEAD", "main", "v1", "HEAD^{tree}", "HEAD^{/fix: all}", "@"])
 def test_a_spec_of_a_revision(capsys: Capture, revision: str) -> None:
-    given = f"{revision}:specs/tiny.yaml"
-    assert added(Ran(capsys, given, "specs/tiny.yaml", "--format", "json")) == ["relu_1"]
+    revision_path = f"{revision}:specs/tiny.yaml"
+    assert added(Ran(capsys, revision_path, "specs/tiny.yaml", "--format", "json")) == ["relu_1"]
 
 
 @pytest.mark.usefixtures("checkout")
 def test_a_revision_extends_what_it_has_itself(capsys: Capture) -> None:
-    # Today's `tiny` has a layer more, and `child` is in the revision alone.
+    # The current `tiny` has an additional layer, and `child` is only in the revision.
     ran = Ran(capsys, "HEAD:specs/child.yaml", "specs/tiny.yaml", "--format", "json")
     assert added(ran) == ["relu_1"]
     assert json.loads(ran.out)["a"] == "child"
@@ -154,34 +154,34 @@ def test_paths_are_git_s(capsys: Capture, checkout: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize(
-    ("given", "code", "says"),
+    ("revision_path", "code", "says"),
     [
-        ("HAED:specs/tiny.yaml", "ARC414", "git knows no revision `HAED`"),
-        (":specs/tiny.yaml", "ARC414", "names no revision before the colon"),
-        ("--output=stolen:specs/tiny.yaml", "ARC414", "git knows no revision `--output=stolen`"),
-        ("HEAD; touch stolen:specs/tiny.yaml", "ARC414", "git knows no revision"),
+        ("HAED:specs/tiny.yaml", "ARC414", "unknown revision `HAED`"),
+        (":specs/tiny.yaml", "ARC414", "has no revision before the colon"),
+        ("--output=stolen:specs/tiny.yaml", "ARC414", "unknown revision `--output=stolen`"),
+        ("HEAD; touch stolen:specs/tiny.yaml", "ARC414", "unknown revision"),
         ("HEAD:specs/none.yaml", "ARC001", "the revision has no such file"),
         ("HEAD:specs/*.yaml", "ARC001", "the revision has no such file"),
         ("HEAD::(glob)specs/*.yaml", "ARC001", "the revision has no such file"),
-        ("HEAD:specs", "ARC001", "it is not a regular file there"),
-        ("HEAD:link.yaml", "ARC001", "it is not a regular file there"),
+        ("HEAD:specs", "ARC001", "it is not a regular file"),
+        ("HEAD:link.yaml", "ARC001", "it is not a regular file"),
         ("HEAD:large.yaml", "ARC003", "larger than 1 MiB"),
-        ("HEAD:", "ARC001", "the path names no file inside the checkout"),
-        ("HEAD:../specs/tiny.yaml", "ARC001", "the path names no file inside the checkout"),
-        ("HEAD:/etc/hostname", "ARC001", "the path names no file inside the checkout"),
+        ("HEAD:", "ARC001", "the path is outside the repository"),
+        ("HEAD:../specs/tiny.yaml", "ARC001", "the path is outside the repository"),
+        ("HEAD:/etc/hostname", "ARC001", "the path is outside the repository"),
     ],
 )
 def test_what_cannot_be_read(
-    capsys: Capture, given: str, code: str, says: str, checkout: Path
+    capsys: Capture, revision_path: str, code: str, says: str, checkout: Path
 ) -> None:
-    ran = Ran(capsys, "--", given, "specs/tiny.yaml")
+    ran = Ran(capsys, "--", revision_path, "specs/tiny.yaml")
     assert (ran.code, ran.out) == (2 if code != "ARC003" else 1, "")
-    assert ran.err.startswith(f"{given}:1:1: {code} ")
+    assert ran.err.startswith(f"{revision_path}:1:1: {code} ")
     assert says in ran.err
     assert not (checkout / "stolen").exists()
 
 
-def test_faults_of_a_revision_are_told_with_it(capsys: Capture, checkout: Path) -> None:
+def test_errors_of_a_revision_are_reported_with_it(capsys: Capture, checkout: Path) -> None:
     path = checkout / "specs" / "child.yaml"
     path.write_text(CHILD.replace("tiny.yaml", "gone.yaml"))
     (checkout / "bad.yaml").write_text(SPEC.replace("  - flatten\n", ""))
@@ -198,12 +198,12 @@ def test_faults_of_a_revision_are_told_with_it(capsys: Capture, checkout: Path) 
 def test_outside_of_a_checkout(capsys: Capture) -> None:
     ran = Ran(capsys, "HEAD:specs/tiny.yaml", "specs/tiny.yaml")
     assert (ran.code, ran.out) == (2, "")
-    assert "the working folder is in no git checkout" in ran.err
+    assert "the working directory is not in a git repository" in ran.err
 
 
 @pytest.mark.usefixtures("checkout")
 def test_a_checkout_of_another_user(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container: git refuses it, and says how to allow it."""
+    """As in a container: git rejects it, with a hint how to allow it."""
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     ran = Ran(capsys, "HEAD:specs/tiny.yaml", "specs/tiny.yaml")
     assert (ran.code, ran.out) == (2, "")

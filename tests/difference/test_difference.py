@@ -1,4 +1,4 @@
-"""Which layers correspond, what differs between them, and what is told of it."""
+"""Alignment and comparison of layers, and the reports of a difference."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ B = """\
 """
 
 
-def statuses(found: Difference) -> list[str]:
-    return [pair.status for pair in found.pairs]
+def statuses(result: Difference) -> list[str]:
+    return [pair.status for pair in result.pairs]
 
 
-def alone(found: Difference) -> list[str]:
-    """The paths of the layers that one network has alone."""
-    sides = [pair.a or pair.b for pair in found.pairs if pair.status in ("added", "removed")]
+def alone(result: Difference) -> list[str]:
+    """The paths of unpaired layers."""
+    sides = [pair.a or pair.b for pair in result.pairs if pair.status in ("added", "removed")]
     return [side.node.path for side in sides if side is not None]
 
 
 def test_report_is_what_the_contract_says() -> None:
-    told = compared(A, B).report()
-    layers = told.pop("layers")
-    assert told.pop("causes")
-    assert told == {
+    report = compared(A, B).report()
+    layers = report.pop("layers")
+    assert report.pop("causes")
+    assert report == {
         "a": "a",
         "b": "b",
         "inputs": [{"input": {"channels": 3, "height": 32, "width": 32}}] * 2,
@@ -73,7 +73,7 @@ def test_report_is_what_the_contract_says() -> None:
         "macs": [221184, 110592],
         "activations": [8192, 4096],
         "causes": [
-            # From B, the smaller network: first filters, 4 * 27 more values without a bias.
+            # From B, the smaller network: first filters, 4 * 27 more parameters without a bias.
             {
                 "cause": "filters",
                 "layer": "features.conv_1",
@@ -127,47 +127,47 @@ def test_names_and_sections_make_no_difference() -> None:
 def test_a_larger_input_alone_is_a_difference() -> None:
     steps = "  - global_avg_pool\n  - dense: 2\n"
     larger = network("b", steps, image=IMAGE.replace("32", "64"))
-    found = difference(network("a", steps), larger)
-    assert set(statuses(found)) == {"same"}
-    assert not found.is_empty
-    assert "the same layers on other inputs or outputs" in table(found)
-    assert "input: 3 \u00d7 32 \u00d7 32 \u2192 3 \u00d7 64 \u00d7 64\n" in table(found)
+    result = difference(network("a", steps), larger)
+    assert set(statuses(result)) == {"same"}
+    assert not result.is_empty
+    assert "same layers, different inputs or outputs" in table(result)
+    assert "input: 3 \u00d7 32 \u00d7 32 \u2192 3 \u00d7 64 \u00d7 64\n" in table(result)
 
 
 def test_another_recipe_is_a_difference() -> None:
-    """Field by field, with defaults; another kind of optimizer as a whole."""
+    """Field by field, with defaults; a different kind of optimizer as a whole."""
     steps = "  - flatten\n  - dense: 2\n"
     recipe = "training: {epochs: 2, batch_size: 8, augment: {shift: 0.1}, optimizer: sgd}\n"
     other = recipe.replace("batch_size: 8, augment: {shift: 0.1}, optimizer: sgd", "CHANGED")
     changed = "inputs: {resize: [36, 40]}, optimizer: {sgd: {momentum: 0.5}}, schedule: cosine"
     a, b = network("a", steps + recipe), network("b", steps + other.replace("CHANGED", changed))
-    found = difference(a, b)
-    assert found.recipe == {
+    result = difference(a, b)
+    assert result.recipe == {
         "training.inputs.resize": ("none", [36, 40]),
         "training.augment.shift": (0.1, 0.0),
         "training.optimizer.momentum": (0.0, 0.5),
         "training.schedule": ("constant", "cosine"),
         "training.batch_size": (8, 32),
     }
-    assert list(found.report()["training"].values()) == [
-        list(pair) for pair in found.recipe.values()
+    assert list(result.report()["training"].values()) == [
+        list(pair) for pair in result.recipe.values()
     ]
-    assert not found.is_empty
-    assert set(statuses(found)) == {"same"}
-    told = table(found)
-    assert "\ntraining.inputs.resize: none \u2192 [36, 40]\n" in told
-    assert "the same network, trained otherwise" in told
-    assert "- training.batch_size: 8 \u2192 32\n" in comment(found)
+    assert not result.is_empty
+    assert set(statuses(result)) == {"same"}
+    text = table(result)
+    assert "\ntraining.inputs.resize: none \u2192 [36, 40]\n" in text
+    assert "same network, different training" in text
+    assert "- training.batch_size: 8 \u2192 32\n" in comment(result)
     assert difference(a, a).is_empty
 
 
 def test_a_recipe_that_one_has_alone_is_a_difference() -> None:
     steps = "  - flatten\n  - dense: 2\n"
     recipe = "training: {epochs: 2, batch_size: 8, optimizer: {sgd: {learning_rate: 0.1}}}\n"
-    given = {"optimizer": {"sgd": {"learning_rate": 0.1}}, "batch_size": 8, "epochs": 2}
+    settings = {"optimizer": {"sgd": {"learning_rate": 0.1}}, "batch_size": 8, "epochs": 2}
     a, b = network("a", steps), network("b", steps + recipe)
-    assert difference(a, b).recipe == {"training": ("none", given)}
-    assert difference(b, a).recipe == {"training": (given, "none")}
+    assert difference(a, b).recipe == {"training": ("none", settings)}
+    assert difference(b, a).recipe == {"training": (settings, "none")}
     lines = table(difference(b, a), width=40).splitlines()[2:5]
     assert " ".join(map(str.strip, lines)).endswith(", epochs: 2} \u2192 none")
     assert all(len(line) <= 40 for line in lines)
@@ -182,9 +182,9 @@ def test_other_wiring_of_the_same_layers_is_a_difference() -> None:
   - add:
     from: [two, SOURCE]
 """
-    found = compared(steps.replace("SOURCE", "one"), steps.replace("SOURCE", "input"))
-    assert statuses(found) == ["same", "same", "changed"]
-    assert found.pairs[-1].changes == {"from": (["two", "one"], ["two", "input"])}
+    result = compared(steps.replace("SOURCE", "one"), steps.replace("SOURCE", "input"))
+    assert statuses(result) == ["same", "same", "changed"]
+    assert result.pairs[-1].changes == {"from": (["two", "one"], ["two", "input"])}
 
 
 def test_the_new_one_of_equal_layers_is_the_last_of_its_repetition() -> None:
@@ -196,9 +196,9 @@ def test_the_new_one_of_equal_layers_is_the_last_of_its_repetition() -> None:
             for depth in depths
         )
 
-    found = compared(stages(2, 2, 3), stages(2, 3, 4))
-    assert alone(found) == ["conv_5", "conv_9"]
-    assert set(statuses(found)) == {"same", "added"}
+    result = compared(stages(2, 2, 3), stages(2, 3, 4))
+    assert alone(result) == ["conv_5", "conv_9"]
+    assert set(statuses(result)) == {"same", "added"}
 
 
 def test_a_new_block_instance_is_added_whole() -> None:
@@ -211,7 +211,7 @@ def test_a_new_block_instance_is_added_whole() -> None:
         + re.sub("^(?=.)", "    ", steps.replace("WIDTH", width), flags=re.M)
         for index, width in enumerate(["3", "3", "8"])
     )
-    # The new part begins like the one that it stands before; that one keeps what is its own.
+    # The new part begins like the following one, which keeps its own layers.
     longer = body.replace(
         "  - section: part_2\n",
         "  - section: part_9\n    layers:\n      - batch_norm\n"
@@ -222,12 +222,12 @@ def test_a_new_block_instance_is_added_whole() -> None:
 
 def test_a_stretch_goes_where_nothing_is_wired_otherwise() -> None:
     branches = "  - add:\n      - - tanh\n        - relu\n      - []\n"
-    found = compared(branches, f"  - tanh\n{branches}")
-    assert statuses(found) == ["added", "same", "same", "same"]
-    # Alike, where the layer below it is the new one.
+    result = compared(branches, f"  - tanh\n{branches}")
+    assert statuses(result) == ["added", "same", "same", "same"]
+    # Equal, if the layer below it is the new one.
     both = "  - add:\n      - - tanh\n      - - tanh\n"
-    found = compared(both, both.replace("- - tanh\n", "- - tanh\n        - tanh\n", 1))
-    assert sorted(statuses(found)) == ["added", "same", "same", "same"]
+    result = compared(both, both.replace("- - tanh\n", "- - tanh\n        - tanh\n", 1))
+    assert sorted(statuses(result)) == ["added", "same", "same", "same"]
 
 
 def test_layers_with_weights_are_kept_together_before_others() -> None:
@@ -245,14 +245,14 @@ def test_long_networks_take_no_time_to_speak_of() -> None:
         many = "  - repeat: 5000\n    layers: [relu, {dropout: 0.5}]\n"
         return f"{many}{middle}{many}"
 
-    found = compared(steps("  - tanh\n"), steps("  - sigmoid\n"))
-    assert len(found.pairs) == 20_002
-    assert statuses(found).count("same") == 20_000
+    result = compared(steps("  - tanh\n"), steps("  - sigmoid\n"))
+    assert len(result.pairs) == 20_002
+    assert statuses(result).count("same") == 20_000
 
 
 def test_the_table_names_both_values() -> None:
-    told = table(compared(A, B))
-    lines = told.split("\n")
+    text = table(compared(A, B))
+    lines = text.split("\n")
     assert lines[:3] == ["A: a", "B: b", ""]
     assert re.fullmatch(
         r"~  conv1 \u2192 features\.conv_1 +conv +-116 +-110,592 +-4,096  "
@@ -261,29 +261,29 @@ def test_the_table_names_both_values() -> None:
         lines[4],
     )
     assert re.fullmatch(r"\+  features\.batch_norm_1 +batch_norm +\+8 +0 +\+4,096", lines[5])
-    assert re.search(r"\nparameters +20,714 +10,366 +-10,348 +-49\.96%\n", told)
-    assert re.search(r"\nweights in float32 +80\.91 KiB +40\.52 KiB +-40\.39 KiB +-49\.92%\n", told)
-    assert "\x1b" not in told
+    assert re.search(r"\nparameters +20,714 +10,366 +-10,348 +-49\.96%\n", text)
+    assert re.search(r"\nweights in float32 +80\.91 KiB +40\.52 KiB +-40\.39 KiB +-49\.92%\n", text)
+    assert "\x1b" not in text
 
 
 def test_the_table_shows_what_is_the_same_when_asked() -> None:
-    found = compared(A, A)
-    assert "relu_1" not in table(found)
-    assert "no difference; 5 the same (--all shows them)\n" in table(found)
-    assert re.search(r"\n   relu_1 +relu +0 +0 +0\n", table(found, everything=True))
+    result = compared(A, A)
+    assert "relu_1" not in table(result)
+    assert "no difference; 5 the same (--all shows them)\n" in table(result)
+    assert re.search(r"\n   relu_1 +relu +0 +0 +0\n", table(result, everything=True))
 
 
 def test_the_table_fits_the_terminal_and_keeps_its_figures() -> None:
-    found = compared(A, B)
+    result = compared(A, B)
     for width in (120, 80, 60, 50):
-        told = table(found, width=width).split("\n\n")[1]
-        assert max(map(len, told.split("\n"))) <= width
-        assert re.search(r"-116 +-110,592", told)
-        assert "filters 8 \u2192 4" in " ".join(told.split())
+        text = table(result, width=width).split("\n\n")[1]
+        assert max(map(len, text.split("\n"))) <= width
+        assert re.search(r"-116 +-110,592", text)
+        assert "filters 8 \u2192 4" in " ".join(text.split())
 
 
 def test_the_table_in_colour_says_the_same() -> None:
-    found = compared(A, B)
-    colored = table(found, color=True)
+    result = compared(A, B)
+    colored = table(result, color=True)
     assert "\x1b[32m+  features.batch_norm_1" in colored
-    assert re.sub(r"\x1b\[[0-9]+m", "", colored) == table(found)
+    assert re.sub(r"\x1b\[[0-9]+m", "", colored) == table(result)

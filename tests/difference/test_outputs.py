@@ -1,7 +1,7 @@
-"""What `archc diff` prints, against files of what it should.
+"""Golden tests of the output of `archc diff`.
 
-After a deliberate change, `ARCHC_UPDATE=1 pytest tests/difference/test_outputs.py` writes them;
-then read each of the differences.
+After a deliberate change, `ARCHC_UPDATE=1 pytest tests/difference/test_outputs.py` rewrites the
+golden files; then review their diff.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def test_output(
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(streams, "terminal_width", lambda: width)
     assert cli.main(["diff", *arguments]) == 0
-    told, complaints = capsys.readouterr()
+    output, complaints = capsys.readouterr()
     assert complaints == ""
     golden = GOLDENS / name
     if os.environ.get("ARCHC_UPDATE"):
-        golden.write_text(told, encoding="utf-8")
-    assert told == golden.read_text(encoding="utf-8")
+        golden.write_text(output, encoding="utf-8")
+    assert output == golden.read_text(encoding="utf-8")
 
 
 def test_no_golden_file_is_left_over() -> None:
@@ -60,14 +60,14 @@ def test_a_comment_stays_below_what_a_forge_takes() -> None:
         {"conv": {"filters": 8 + index % 5, "kernel_size": 1}, "name": f"{'n' * 40}{index}"}
         for index in range(400)
     ]
-    found = compared("  - relu\n", "".join(f"  - {json.dumps(step)}\n" for step in steps))
-    told = comment(found)
-    assert len(told) < 65_536
-    assert told.count("\n| added |") == MOST_ROWS - 1
-    assert f"and {401 - MOST_ROWS} rows more" in told
+    result = compared("  - relu\n", "".join(f"  - {json.dumps(step)}\n" for step in steps))
+    output = comment(result)
+    assert len(output) < 65_536
+    assert output.count("\n| added |") == MOST_ROWS - 1
+    assert f"and {401 - MOST_ROWS} more rows" in output
 
 
 def test_a_comment_holds_text_alone() -> None:
     steps = "  - conv: {filters: 3, kernel_size: 1, padding: SIZES}\n"
-    told = comment(compared(steps.replace("SIZES", "1"), steps.replace("SIZES", "[1, 2]")))
-    assert "| padding 1 \u2192 \\[1, 2\\], output " in told
+    output = comment(compared(steps.replace("SIZES", "1"), steps.replace("SIZES", "[1, 2]")))
+    assert "| padding 1 \u2192 \\[1, 2\\], output " in output

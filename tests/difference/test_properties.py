@@ -1,4 +1,4 @@
-"""What holds of the difference of any two networks."""
+"""Properties of the difference of any two networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archc.difference import Difference, difference
-from archc.difference.causes import ADDED, REMOVED, Cost, cost_of, less, sum_of
+from archc.difference.causes import ADDED, REMOVED, Cost, cost_of, subtract, sum_of
 from tests.difference.networks import Tree, copied, keeping, leaf, trees
 
 FEW = settings(max_examples=30, deadline=None)
@@ -25,10 +25,10 @@ def inserted(data: st.DataObject, tree: Tree) -> tuple[Tree, int, bool]:
     return more, spot.times, shape_kept
 
 
-def statuses(found: Difference) -> dict[str, int]:
-    """How many rows there are of each status but `same`."""
+def statuses(result: Difference) -> dict[str, int]:
+    """The number of rows of each status except `same`."""
     counts: dict[str, int] = {}
-    for pair in found.pairs:
+    for pair in result.pairs:
         if pair.status != "same":
             counts[pair.status] = counts.get(pair.status, 0) + 1
     return counts
@@ -37,38 +37,38 @@ def statuses(found: Difference) -> dict[str, int]:
 @FEW
 @given(trees())
 def test_a_network_does_not_differ_from_itself(tree: Tree) -> None:
-    found = difference(tree.costs(), copied(tree).costs())
-    assert found.is_empty
-    assert statuses(found) == {}
-    assert found.shares() == []
+    result = difference(tree.costs(), copied(tree).costs())
+    assert result.is_empty
+    assert statuses(result) == {}
+    assert result.shares() == []
 
 
 @FEW
 @given(st.data(), trees())
 def test_one_layer_more_is_one_row(data: st.DataObject, tree: Tree) -> None:
     more, times, shape_kept = inserted(data, tree)
-    found = difference(tree.costs(), more.costs())
+    result = difference(tree.costs(), more.costs())
     if shape_kept:
-        assert statuses(found) == {"added": times}
+        assert statuses(result) == {"added": times}
     else:
-        # What follows takes another shape, and nobody has changed it.
-        assert statuses(found).get("added") == times
-        assert "removed" not in statuses(found)
-        assert not any(pair.changes for pair in found.pairs)
-        assert {share.kind for share in found.shares()} <= {ADDED}
+        # Downstream layers have another input shape, but are not changed.
+        assert statuses(result).get("added") == times
+        assert "removed" not in statuses(result)
+        assert not any(pair.changes for pair in result.pairs)
+        assert {share.kind for share in result.shares()} <= {ADDED}
 
 
 @FEW
 @given(st.data(), trees())
 def test_one_layer_less_is_one_row(data: st.DataObject, tree: Tree) -> None:
     more, times, shape_kept = inserted(data, tree)
-    found = difference(more.costs(), tree.costs())
+    result = difference(more.costs(), tree.costs())
     if shape_kept:
-        assert statuses(found) == {"removed": times}
+        assert statuses(result) == {"removed": times}
     else:
-        assert statuses(found).get("removed") == times
-        assert "added" not in statuses(found)
-        assert not any(pair.changes for pair in found.pairs)
+        assert statuses(result).get("removed") == times
+        assert "added" not in statuses(result)
+        assert not any(pair.changes for pair in result.pairs)
 
 
 CHANGES = {
@@ -83,54 +83,54 @@ CHANGES = {
 @given(st.data(), trees())
 def test_one_field_changed_is_one_row(data: st.DataObject, tree: Tree) -> None:
     changed = copied(tree)
-    places = [
+    candidates = [
         (step, op, spot.times)
         for spot in changed.spots()
         for step in spot.steps
         for op in CHANGES
         if op in step
     ]
-    if not places:
+    if not candidates:
         return
-    step, op, times = data.draw(st.sampled_from(places))
+    step, op, times = data.draw(st.sampled_from(candidates))
     field, value = CHANGES[op]
     step[op][field] = value
-    found = difference(tree.costs(), changed.costs())
-    assert statuses(found) == {"changed": times}
-    assert {tuple(pair.changes) for pair in found.pairs if pair.status != "same"} == {(field,)}
-    assert {share.kind for share in found.shares()} <= {field}
+    result = difference(tree.costs(), changed.costs())
+    assert statuses(result) == {"changed": times}
+    assert {tuple(pair.changes) for pair in result.pairs if pair.status != "same"} == {(field,)}
+    assert {share.kind for share in result.shares()} <= {field}
 
 
 @FEW
 @given(trees(), trees())
 def test_every_layer_has_one_row_in_order(one: Tree, two: Tree) -> None:
-    found = difference(one.costs(), two.costs())
-    assert [pair.a for pair in found.pairs if pair.a is not None] == list(found.a.layers)
-    assert [pair.b for pair in found.pairs if pair.b is not None] == list(found.b.layers)
-    for pair in found.pairs:
+    result = difference(one.costs(), two.costs())
+    assert [pair.a for pair in result.pairs if pair.a is not None] == list(result.a.layers)
+    assert [pair.b for pair in result.pairs if pair.b is not None] == list(result.b.layers)
+    for pair in result.pairs:
         assert (pair.a is None, pair.b is None) == (
             pair.status == "added",
             pair.status == "removed",
         )
         if pair.a is not None and pair.b is not None:
             assert pair.a.node.op.name == pair.b.node.op.name
-    # Where both have layers alone, those of A come first.
-    for before, after in pairwise(found.pairs):
+    # In a gap of both, unpaired layers of A come first.
+    for before, after in pairwise(result.pairs):
         assert (before.status, after.status) != ("added", "removed")
 
 
 @FEW
 @given(trees(), trees())
 def test_the_causes_add_up(one: Tree, two: Tree) -> None:
-    found = difference(one.costs(), two.costs())
+    result = difference(one.costs(), two.costs())
     nothing = Cost(0, 0, 0)
-    for pair in found.pairs:
+    for pair in result.pairs:
         costs = [nothing if side is None else cost_of(side) for side in (pair.a, pair.b)]
-        assert sum_of(effect.cost for effect in pair.effects) == less(costs[1], costs[0])
+        assert sum_of(effect.cost for effect in pair.effects) == subtract(costs[1], costs[0])
         assert nothing not in [effect.cost for effect in pair.effects if pair.status == "changed"]
-    a, b = found.a.totals, found.b.totals
+    a, b = result.a.totals, result.b.totals
     whole = Cost(b.params - a.params, b.macs - a.macs, b.activations - a.activations)
-    assert sum_of(share.cost for share in found.shares()) == whole
+    assert sum_of(share.cost for share in result.shares()) == whole
 
 
 @FEW
@@ -138,20 +138,20 @@ def test_the_causes_add_up(one: Tree, two: Tree) -> None:
 def test_the_way_back_is_the_mirror(one: Tree, two: Tree) -> None:
     there = difference(one.costs(), two.costs())
     back = difference(two.costs(), one.costs())
-    assert sorted(mirrored(there), key=repr) == sorted(told(back), key=repr)
+    assert sorted(mirrored(there), key=repr) == sorted(effects_of(back), key=repr)
     turned = {ADDED: REMOVED, REMOVED: ADDED}
     nothing = Cost(0, 0, 0)
     shares = {
         turned.get(share.kind, share.kind): (
-            less(nothing, share.cost),
-            less(nothing, share.downstream),
+            subtract(nothing, share.cost),
+            subtract(nothing, share.downstream),
         )
         for share in there.shares()
     }
     assert {share.kind: (share.cost, share.downstream) for share in back.shares()} == shares
 
 
-def told(found: Difference) -> list[tuple[object, ...]]:
+def effects_of(result: Difference) -> list[tuple[object, ...]]:
     """The rows of a difference as plain values."""
     return [
         (
@@ -160,12 +160,12 @@ def told(found: Difference) -> list[tuple[object, ...]]:
             None if pair.b is None else pair.b.node.path,
             pair.changes,
         )
-        for pair in found.pairs
+        for pair in result.pairs
     ]
 
 
-def mirrored(found: Difference) -> list[tuple[object, ...]]:
-    """What the rows must be the other way round."""
+def mirrored(result: Difference) -> list[tuple[object, ...]]:
+    """The expected rows in the opposite direction."""
     status = {"added": "removed", "removed": "added"}
     return [
         (
@@ -174,5 +174,5 @@ def mirrored(found: Difference) -> list[tuple[object, ...]]:
             row[1],
             {field: (after, before) for field, (before, after) in dict(row[3]).items()},  # type: ignore[call-overload]
         )
-        for row in told(found)
+        for row in effects_of(result)
     ]

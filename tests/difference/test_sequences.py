@@ -1,4 +1,4 @@
-"""Alignments of short sequences against all that there are."""
+"""Alignments of short sequences, compared with exhaustive search."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ def rise(pairs: Pairs) -> bool:
 @settings(deadline=None)
 @given(VALUES, VALUES, SCORES, st.integers(1, 4))
 def test_best_pairs_are_the_best(a: list[int], b: list[int], scores: list[int], band: int) -> None:
-    """From a band of one diagonal beside the middle on: the middle alone may hold no way."""
+    """With bands from one diagonal beside the middle on: the middle alone may allow no path."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sequences, "FIRST_BAND", band)
         patched.setattr(sequences, "MOST_COMPARED", 36 * (band % 2))
-        for value in range(6):  # as of layers: none scores more than with its like
+        for value in range(6):  # as for layers: none scores more than with an equal one
             scores[7 * value] = 9
-        found = best_pairs(a, b, lambda one, two: scores[6 * one + two])
-    assert found is not None
-    assert rise(found)
-    assert all(scores[6 * a[i] + b[j]] > 0 for i, j in found)
-    assert sum(scores[6 * a[i] + b[j]] for i, j in found) == optimum(a, b, scores)
+        pairs = best_pairs(a, b, lambda one, two: scores[6 * one + two])
+    assert pairs is not None
+    assert rise(pairs)
+    assert all(scores[6 * a[i] + b[j]] > 0 for i, j in pairs)
+    assert sum(scores[6 * a[i] + b[j]] for i, j in pairs) == optimum(a, b, scores)
 
 
 @settings(deadline=None)
 @given(VALUES, VALUES)
 def test_common_pairs_are_a_longest_subsequence(a: list[int], b: list[int]) -> None:
-    found = common_pairs(a, b)
-    assert rise(found)
-    assert all(a[i] == b[j] for i, j in found)
+    pairs = common_pairs(a, b)
+    assert rise(pairs)
+    assert all(a[i] == b[j] for i, j in pairs)
     alike = [int(one == two) for one in range(6) for two in range(6)]
-    assert len(found) == optimum(a, b, alike)
+    assert len(pairs) == optimum(a, b, alike)
 
 
 def test_best_pairs_give_up_before_they_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:

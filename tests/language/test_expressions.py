@@ -57,14 +57,14 @@ def value_of(text: str) -> object:
 
 
 def outcome(text: str, names: Mapping[str, Any] = NAMES) -> object:
-    """The value, or the error in its place."""
+    """The value, or the error."""
     try:
         return evaluate(parse(text), names, INCOMING)
     except ExpressionError as error:
         return error
 
 
-def refusal(text: str) -> ExpressionError:
+def error_in(text: str) -> ExpressionError:
     with pytest.raises(ExpressionError) as caught:
         value_of(text)
     return caught.value
@@ -154,7 +154,7 @@ def test_round_to_is_the_usual_channel_rounding(channels: int, width_factor: flo
     assert value == torchvision_make_divisible(channels * width_factor, 8)
 
 
-def test_lists_are_not_changed_by_what_is_made_of_them() -> None:
+def test_lists_are_not_changed_by_what_is_built_from_them() -> None:
     depths = [1, 2]
     assert evaluate(parse("$(depths + depths)"), {"depths": depths}, None) == [1, 2, 1, 2]
     assert depths == [1, 2]
@@ -173,9 +173,9 @@ def test_names_axes_and_references() -> None:
     expression = parse(text)
     assert expressions.names(expression) == {"a", "b", "c"}
     assert expressions.axes(expression) == {"channels", "height"}
-    found = list(expressions.references(expression))
-    assert [name for name, _, _ in found] == ["b", "a", "b", "c"]
-    assert all(text[offset : offset + length] == name for name, offset, length in found)
+    mentions = list(expressions.references(expression))
+    assert [name for name, _, _ in mentions] == ["b", "a", "b", "c"]
+    assert all(text[offset : offset + length] == name for name, offset, length in mentions)
 
 
 def test_every_function_is_documented_and_callable_with_its_fewest_arguments() -> None:
@@ -186,21 +186,21 @@ def test_every_function_is_documented_and_callable_with_its_fewest_arguments() -
         assert value_of(f"$({name}({arguments.get(name, '1')}))") is not None
 
 
-# Faults
+# Errors
 
 FAULTY = [
-    # text, the stretch at fault, its offset, message, hint (or part of it)
+    # text, the part with the error, its offset, message, hint (or part of it)
     ("$", "", 1, "expected a name or `(` right after `$`", "$name"),
     ("${width}", "{", 1, "expected a name or `(` right after `$`", "$name"),
     ("$ width", " ", 1, "expected a name or `(` right after `$`", "$name"),
     ("$1", "1", 1, "expected a name or `(` right after `$`", "$name"),
-    ("$depths[0]", "[0]", 7, "`$` takes a name alone, and more follows `depths`", "$(depths[0])"),
-    ("$in.height", ".height", 3, "`$` takes a name alone, and more follows `in`", "$(in.height)"),
-    ("$width * 2 ", "* 2", 7, "`$` takes a name alone, and more follows `width`", "$(width * 2)"),
-    ("$width\xa0", "\xa0", 6, "`$` takes a name alone, and more follows `width`", "$( ... )"),
-    ("$true", "true", 1, "`true` is no name", "without the `$`"),
+    ("$depths[0]", "[0]", 7, "unexpected text after `$depths`", "$(depths[0])"),
+    ("$in.height", ".height", 3, "unexpected text after `$in`", "$(in.height)"),
+    ("$width * 2 ", "* 2", 7, "unexpected text after `$width`", "$(width * 2)"),
+    ("$width\xa0", "\xa0", 6, "unexpected text after `$width`", "$( ... )"),
+    ("$true", "true", 1, "`true` is not a name", "without the `$`"),
     ("$in", "in", 1, "`in` is a reserved word", None),
-    ("$widht", "widht", 1, "`widht` is not a name at hand", 'did you mean "width"?'),
+    ("$widht", "widht", 1, "`widht` is not defined here", 'did you mean "width"?'),
     ("$()", ")", 2, "expected a value, got `)`", None),
     ("$(", "", 2, "expected a value, but the text ends here", None),
     ("$(width", "(", 1, "`(` is never closed", None),
@@ -208,13 +208,13 @@ FAULTY = [
     ("$([1, 2)", ")", 7, "expected an operator, `,` or `]`, got `)`", None),
     ("$(min(1, 2", "(", 5, "`(` is never closed", None),
     ("$(depths[0", "[", 8, "`[` is never closed", None),
-    ("$(width) + 1", "+ 1", 9, "expected nothing after the closing `)`, got `+`", "`$( )`"),
-    ("$(width)$(width)", "$(width)", 8, "expected nothing after the closing `)`, got `$`", "$( )"),
+    ("$(width) + 1", "+ 1", 9, "unexpected text after the closing `)`: `+`", "`$( )`"),
+    ("$(width)$(width)", "$(width)", 8, "unexpected text after the closing `)`: `$`", "$( )"),
     ("$(1 2)", "2", 4, "expected an operator or `)`, got `2`", None),
     ("$(1, 2)", ",", 3, "expected an operator or `)`, got `,`", "square brackets"),
     ("$(* 2)", "*", 2, "expected a value, got `*`", None),
     ("$(2 ** 3)", "**", 4, "expected an operator or `)`, got `**`", "no power operator"),
-    ("$($width)", "$", 2, "expected a value, got `$`", "leave the `$` out"),
+    ("$($width)", "$", 2, "expected a value, got `$`", "write names without `$`"),
     ("$(width = 3)", "=", 8, "expected an operator or `)`, got `=`", "`==`"),
     ("$(first && first)", "&&", 8, "expected an operator or `)`, got `&&`", "`and`"),
     ("$(first || first)", "||", 8, "expected an operator or `)`, got `||`", "`or`"),
@@ -225,42 +225,42 @@ FAULTY = [
     ("$(1 if first)", ")", 12, "expected `else`, got `)`", None),
     ("$(2 in depths)", "in", 4, "expected an operator or `)`, got `in`", "`==` and `or`"),
     ("$(2 not in depths)", "not", 4, "expected an operator or `)`, got `not`", "`==` and `or`"),
-    ("$(1 + not first)", "not", 6, "expected a value, got `not`", "round brackets"),
+    ("$(1 + not first)", "not", 6, "expected a value, got `not`", "parentheses"),
     ("$(in)", "in", 2, "expected a value, got `in`", "in.channels"),
     ("$(in.3)", "in", 2, "expected a value, got `in`", "in.channels"),
-    ("$(in.hieght)", "hieght", 5, "`hieght` is no axis", 'did you mean "height"?'),
+    ("$(in.hieght)", "hieght", 5, "`hieght` is not an axis", 'did you mean "height"?'),
     ("$(in.(3))", "(", 5, "expected an axis after `in.`, got `(`", None),
     ("$(width is 3)", "is", 8, "expected an operator or `)`, got `is`", "`==`"),
-    ("$(width.real)", ".", 7, "expected an operator or `)`, got `.`", "no attributes"),
-    ("$(in.height.real)", ".", 11, "expected an operator or `)`, got `.`", "no attributes"),
+    ("$(width.real)", ".", 7, "expected an operator or `)`, got `.`", "only `in`"),
+    ("$(in.height.real)", ".", 11, "expected an operator or `)`, got `.`", "only `in`"),
     ("$(f'{width}')", "'{width}'", 3, "expected an operator or `)`, got `'{width}'`", "prefix"),
     ("$('abc)", "'abc)", 2, "a string is never closed", None),
-    (r"$('a\n')", r"\n", 4, r"a string holds `\n`, which is no escape", "backslash"),
-    ("$('a\x07')", "\x07", 4, "a string holds U+0007, which cannot be printed", None),
-    ("$('a\u202eb')", "\u202e", 4, "a string holds U+202E, which cannot be printed", None),
-    ("$(1_000)", "1_000", 2, "`1_000` is no number", None),
-    ("$(0x10 + 1)", "0x10", 2, "`0x10` is no number", None),
-    ("$(1.2.3)", "1.2.3", 2, "`1.2.3` is no number", None),
-    ("$(3if first else 1)", "3if", 2, "`3if` is no number", None),
+    (r"$('a\n')", r"\n", 4, r"a string contains `\n`, which is not an escape", "backslash"),
+    ("$('a\x07')", "\x07", 4, "a string contains U+0007, which is not printable", None),
+    ("$('a\u202eb')", "\u202e", 4, "a string contains U+202E, which is not printable", None),
+    ("$(1_000)", "1_000", 2, "`1_000` is not a number", None),
+    ("$(0x10 + 1)", "0x10", 2, "`0x10` is not a number", None),
+    ("$(1.2.3)", "1.2.3", 2, "`1.2.3` is not a number", None),
+    ("$(3if first else 1)", "3if", 2, "`3if` is not a number", None),
     ("$(1 + 1e999)", "1e999", 6, "the number is too large", None),
     ("$(9007199254740992)", "9007199254740992", 2, "the number is too large", "2 ** 53"),
     ("$(flor(2))", "flor", 2, "there is no function `flor`", 'did you mean "floor"?'),
     ("$(round(2.55, 1))", "round(2.55, 1)", 2, "`round` does not take 2 arguments", "round(x)"),
     ("$(1 + round_to(3))", "round_to(3)", 6, "`round_to` does not take 1 argument", "multiple"),
     ("$(min())", "min()", 2, "`min` does not take 0 arguments", "min(a, b, ...)"),
-    ("$(round(x=1))", "=", 9, "expected an operator, `,` or `)`, got `=`", "by position"),
-    ("$((max)(1, 2))", "(", 7, "expected an operator or `)`, got `(`", "functions alone"),
+    ("$(round(x=1))", "=", 9, "expected an operator, `,` or `)`, got `=`", "positional"),
+    ("$((max)(1, 2))", "(", 7, "expected an operator or `)`, got `(`", "only functions"),
     ("$(w\u0456dth)", "\u0456", 3, "expected an operator or `)`, got `\u0456` (U+0456)", "ASCII"),
     ("$(\uff11 + 1)", "\uff11", 2, "expected a value, got `\uff11` (U+FF11)", "ASCII"),
     ("$(1 +\xa01)", "\xa0", 5, "expected a value, got U+00A0", "ASCII"),
     # while evaluating
-    ("$(len)", "len", 2, "`len` is not a name at hand", "len(x)"),
-    ("$(in.length)", "in.length", 2, "in.length: the incoming value has channels, height", None),
+    ("$(len)", "len", 2, "`len` is not defined here", "len(x)"),
+    ("$(in.length)", "in.length", 2, "in.length: the input has channels, height", None),
     ("$('2' + 2)", "'2' + 2", 2, '`+` joins values of one kind, got "2" and 2', None),
     ("$(true + 1)", "true", 2, "`+` needs numbers, strings or lists, got true", "1 if condition"),
     ("$(1 + nothing)", "nothing", 6, "`+` needs numbers, strings or lists, got null", None),
     ("$(2 * true)", "true", 6, "`*` needs numbers, got true", "1 if condition else 0"),
-    ("$(2 * depths)", "depths", 6, "`*` needs numbers, got a list of 3", "written out"),
+    ("$(2 * depths)", "depths", 6, "`*` needs numbers, got a list of 3", "write the list out"),
     ("$('a' * 9)", "'a'", 2, '`*` needs numbers, got "a"', None),
     ("$(-kind)", "kind", 3, '`-` needs a number, got "same"', None),
     ("$(+first)", "first", 3, "`+` needs a number, got true", None),
@@ -302,8 +302,8 @@ FAULTY = [
 
 
 @pytest.mark.parametrize(("text", "stretch", "offset", "message", "hint"), FAULTY)
-def test_fault(text: str, stretch: str, offset: int, message: str, hint: str | None) -> None:
-    error = refusal(text)
+def test_error(text: str, stretch: str, offset: int, message: str, hint: str | None) -> None:
+    error = error_in(text)
     assert error.message.startswith(message)
     assert (error.offset, text[offset : offset + error.length]) == (offset, stretch)
     assert error.length == max(1, len(stretch))
@@ -315,7 +315,7 @@ def test_fault(text: str, stretch: str, offset: int, message: str, hint: str | N
 
 
 def test_incoming_axes_where_nothing_comes_in() -> None:
-    with pytest.raises(ExpressionError, match="there is no incoming value") as caught:
+    with pytest.raises(ExpressionError, match="there is no input") as caught:
         evaluate(parse("$(1 + in.height)"), NAMES, None)
     assert (caught.value.offset, caught.value.length) == (6, 9)
 
@@ -395,8 +395,8 @@ def test_numbers_out_of_bounds_do_not_come_in_by_a_name(value: float) -> None:
     ],
     ids=lambda text: ascii(text[:30]),
 )
-def test_hostile_text_is_refused_at_once(text: str) -> None:
-    error = refusal(text)
+def test_hostile_text_is_rejected_at_once(text: str) -> None:
+    error = error_in(text)
     assert 0 <= error.offset <= len(text)
     assert error.length >= 1
     assert len(error.message) < 200
@@ -404,9 +404,9 @@ def test_hostile_text_is_refused_at_once(text: str) -> None:
 
 def test_nesting_is_allowed_up_to_its_bound() -> None:
     assert value_of("$(" + "(" * DEEPEST + "1" + ")" * (DEEPEST + 1)) == 1
-    assert "nested deeper" in refusal("$(" + "(" * (DEEPEST + 1) + "1)").message
+    assert "nested deeper" in error_in("$(" + "(" * (DEEPEST + 1) + "1)").message
     assert value_of("$(1" + "+1" * DEEPEST + ")") == DEEPEST + 1
-    assert "build on one another" in refusal("$(1" + "+1" * (DEEPEST + 1) + ")").message
+    assert "nested operations" in error_in("$(1" + "+1" * (DEEPEST + 1) + ")").message
     assert value_of("$(first" + " and first" * 300 + ")") is True
 
 
@@ -414,7 +414,7 @@ def test_text_is_allowed_up_to_its_bound() -> None:
     digits = "$(" + "1".rjust(MOST_CHARACTERS - 3) + ")"
     assert len(digits) == MOST_CHARACTERS
     assert value_of(digits) == 1
-    assert "longer than 4,096" in refusal(digits + " ").message
+    assert "longer than 4,096" in error_in(digits + " ").message
 
 
 def test_strings_are_joined_up_to_their_bound() -> None:
@@ -481,7 +481,7 @@ PYTHON_OPERATORS: Mapping[type, str] = {
 
 
 def python_tree(text: str) -> Expression:
-    """The tree that Python's own parser makes of `$( ... )`, places included."""
+    """The tree that Python's own parser builds of `$( ... )`, offsets included."""
     return translated(ast.parse(text[1:], mode="eval").body)
 
 
@@ -526,7 +526,7 @@ def spaced(*parts: str | st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 def chain(
     operand: st.SearchStrategy[str], operators: tuple[str, ...], longest: int = 3
 ) -> st.SearchStrategy[str]:
-    """One operand or some, joined without brackets: which binds first is for the parser to say."""
+    """Operands joined without brackets: precedence is up to the parser."""
     joined = st.tuples(st.sampled_from(operators), operand).map(" ".join)
     return st.tuples(operand, st.lists(joined, max_size=longest - 1)).map(
         lambda parts: " ".join([parts[0], *parts[1]])
@@ -627,7 +627,7 @@ WORDS = st.one_of(
 
 
 def survives(text: str) -> None:
-    """Nothing but ExpressionError comes out, with a place inside the text and a short message."""
+    """The only exception is ExpressionError, located inside the text, with a short message."""
     value = outcome(text)
     if isinstance(value, ExpressionError):
         assert 0 <= value.offset <= len(text)
@@ -639,13 +639,13 @@ def survives(text: str) -> None:
 
 @settings(max_examples=600, deadline=None)
 @given(st.lists(WORDS, max_size=25), st.sampled_from(["", " "]))
-def test_any_row_of_words_is_read_or_refused(words: list[str], between: str) -> None:
+def test_any_row_of_words_is_read_or_rejected(words: list[str], between: str) -> None:
     survives("$(" + between.join(words) + ")")
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_read_or_rejected(text: str) -> None:
     survives("$" + text)
     survives(f"$({text})")
 
@@ -671,5 +671,5 @@ VALUES = st.recursive(
 
 @settings(max_examples=600, deadline=None)
 @given(VALUES)
-def test_any_expression_is_evaluated_or_refused(source: str) -> None:
+def test_any_expression_is_evaluated_or_rejected(source: str) -> None:
     survives(f"$({source})")

@@ -1,4 +1,4 @@
-"""The names that a spec may not give are those that would hide something in emitted source."""
+"""Invalid names in a spec are those that would shadow something in emitted source."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def test_builtins_are_pythons() -> None:
     assert public <= names.BUILTINS
 
 
-# A framework is asked in a process of its own: the other tests need not load both.
+# Each framework is imported in a child process: the tests need not load both.
 _ASK = {
-    "torch": "from torch import nn; found = set(dir(nn.Module())) | set(dir(nn.Sequential()))",
-    "keras": "import keras; found = set(dir(keras.Model())) | set(dir(keras.layers.Layer()))",
+    "torch": "from torch import nn; names = set(dir(nn.Module())) | set(dir(nn.Sequential()))",
+    "keras": "import keras; names = set(dir(keras.Model())) | set(dir(keras.layers.Layer()))",
 }
 
 
 @pytest.mark.parametrize("framework", sorted(_ASK))
-def test_attributes_of_the_frameworks_are_refused(framework: str) -> None:
-    script = f"{_ASK[framework]}\nprint('\\n'.join(sorted(found)))"
+def test_attributes_of_the_frameworks_are_rejected(framework: str) -> None:
+    script = f"{_ASK[framework]}\nprint('\\n'.join(sorted(names)))"
     answer = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
@@ -39,17 +39,17 @@ def test_attributes_of_the_frameworks_are_refused(framework: str) -> None:
     "name",
     ["", "Conv", "conv1\n", "1conv", "_conv", "conv-1", "a" * 65, "c\u00f6nv", "\ufb01t", "conv 1"],
 )
-def test_malformed_names_are_refused(name: str) -> None:
+def test_malformed_names_are_rejected(name: str) -> None:
     assert names.name_error(name) is not None
 
 
 @pytest.mark.parametrize("name", keyword.kwlist)
-def test_keywords_are_refused(name: str) -> None:
+def test_keywords_are_rejected(name: str) -> None:
     assert names.name_error(name) is not None
 
 
 @pytest.mark.parametrize("name", ["conv1", "features", "classifier", "layer1", "downsample", "fc"])
-def test_usual_names_are_taken(name: str) -> None:
+def test_usual_names_are_valid(name: str) -> None:
     assert names.attribute_error(name) is None
 
 
@@ -63,7 +63,7 @@ def test_class_names_are_in_camel_case(name: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["None", "lenet", "LeNet_5", "Le Net", "A" * 65, ""])
-def test_bad_class_names_are_refused(name: str) -> None:
+def test_bad_class_names_are_rejected(name: str) -> None:
     assert names.class_error(name) is not None
 
 
@@ -74,12 +74,12 @@ def test_functions_that_emitted_source_defines_are_no_parameters() -> None:
     assert names.attribute_error("scaled_tanh") is None
 
 
-def test_classes_that_emitted_source_uses_are_refused() -> None:
+def test_classes_that_emitted_source_uses_are_rejected() -> None:
     used = {*torch.KNOWN, *torch.HELPERS}
     assert {name for name in used if name[0].isupper()} == names.CLASSES
     assert all(names.class_error(name) is not None for name in names.CLASSES)
 
 
-def test_a_class_is_taken_once() -> None:
-    taken = {"Stem"}
-    assert [names.new_class("stem", taken), names.new_class("stem", taken)] == ["Stem2", "Stem3"]
+def test_class_names_are_unique() -> None:
+    used = {"Stem"}
+    assert [names.new_class("stem", used), names.new_class("stem", used)] == ["Stem2", "Stem3"]

@@ -1,4 +1,4 @@
-"""The shipped JSON Schema is what the op definitions give, and says what the language says."""
+"""The shipped JSON Schema is derived from the op definitions and agrees with the language."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 SCHEMA = json.loads(text())
 STEP = SCHEMA["definitions"]["step"]
 
-# The language's table of ops, less those that a later version brings.
+# The language's table of ops, without those of later versions.
 LANGUAGE_OPS = """
 conv depthwise_conv conv_transpose dense rbf max_pool avg_pool adaptive_avg_pool global_avg_pool
 global_max_pool batch_norm layer_norm group_norm local_response_norm relu relu6 leaky_relu prelu elu
@@ -83,7 +83,7 @@ def _spec(step: object) -> dict[str, object]:
     }
 
 
-FAULTS: list[tuple[object, list[object]]] = [
+INVALID_DOCUMENTS: list[tuple[object, list[object]]] = [
     ({"conv": {"filters": 0, "kernel_size": 3}}, ["layers", 0, "conv", "filters"]),
     ({"conv": {"filters": 8, "kernel_size": [3, "x"]}}, ["layers", 0, "conv", "kernel_size"]),
     ({"conv": {"filters": 8}}, ["layers", 0, "conv"]),
@@ -99,8 +99,10 @@ FAULTS: list[tuple[object, list[object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("step", "path"), FAULTS, ids=lambda value: json.dumps(value)[:40])
-def test_a_fault_lands_at_its_value_once(step: object, path: list[object]) -> None:
+@pytest.mark.parametrize(
+    ("step", "path"), INVALID_DOCUMENTS, ids=lambda value: json.dumps(value)[:40]
+)
+def test_a_error_lands_at_its_value_once(step: object, path: list[object]) -> None:
     fast = list(jsonschema_rs.Draft7Validator(SCHEMA).iter_errors(_spec(step)))
     slow = list(jsonschema.Draft7Validator(SCHEMA).iter_errors(_spec(step)))
     assert [list(error.instance_path) for error in fast] == [path]

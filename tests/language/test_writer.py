@@ -1,4 +1,4 @@
-"""Values written as YAML are read back as the same values, and look as people write them."""
+"""Values written as YAML are read back unchanged, and are formatted as people write them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from archc.language.reader import SourceText, parse
 from archc.language.writer import WIDTH, Commented, document
 
-# Text that means something else where it is not quoted, and long text that may be folded.
+# Text with another meaning without quotes, and long text that can be folded.
 MEANT = r"""null true no 010 1e-3 12:30 a:b a#b - $x $(a,b) ' " \ [1] {a} *a &a !a %a @a `a | >"""
 WORDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1) | st.sampled_from(
     MEANT.split()
@@ -46,9 +46,9 @@ def test_what_is_written_is_read_back(value: dict[str, object]) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_keep_every_bit(number: float) -> None:
-    found = read(document({"a": [number]}))["a"][0]
-    assert math.copysign(1, found) == math.copysign(1, number)
-    assert found == number
+    result = read(document({"a": [number]}))["a"][0]
+    assert math.copysign(1, result) == math.copysign(1, number)
+    assert result == number
 
 
 def test_short_mappings_stand_on_one_line() -> None:

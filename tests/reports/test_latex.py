@@ -1,4 +1,4 @@
-"""The LaTeX table: sound, escaped, and set by TeX where there is one."""
+"""The LaTeX table: valid, escaped, and compiled if TeX is installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archc.spec import read_source
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 NASTY = r"\input{/etc/passwd} $x$ & 100 % #1 a_b ~ ^ <b> | {} \"q\" `c` a--b 3 × 4 … ü"
-# What TeX reads as anything but itself, when no backslash stands before it.
+# Characters that are special in TeX without a backslash.
 ACTIVE = re.compile(r"(?<!\\)[$&#%_~^<>|\"`]")
 
 
@@ -63,8 +63,8 @@ def test_every_table_is_sound(spec: Path) -> None:
     rows = [line for line in text.splitlines() if r" & \texttt{" in line]
     assert all(columns(line) == 5 and line.endswith(r" \\") for line in rows)
     figures = [re.findall(r"& ([\d,]+) & ([\d,]+) \\\\$", line) for line in rows]
-    params = sum(int(found[0][0].replace(",", "")) for found in figures if found)
-    macs = sum(int(found[0][1].replace(",", "")) for found in figures if found)
+    params = sum(int(match[0][0].replace(",", "")) for match in figures if match)
+    macs = sum(int(match[0][1].replace(",", "")) for match in figures if match)
     assert (params, macs) == (network.costs.totals.params, network.costs.totals.macs)
     assert ("longtable" in begun) == (len(rows) > latex.LONGEST)
 
@@ -99,9 +99,9 @@ def test_comments_hold_one_line_each() -> None:
 
 def test_the_command_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(SPECS[0]), "--format", "latex", "--batch", "8"]) == 0
-    shown = capsys.readouterr().out
-    assert "memory for training, 8 samples" in shown
-    assert "\\begin{tabular}" in shown
+    output = capsys.readouterr().out
+    assert "memory for training, 8 samples" in output
+    assert "\\begin{tabular}" in output
 
 
 TEX = next(filter(None, map(shutil.which, ("pdflatex", "lualatex", "tectonic"))), None)

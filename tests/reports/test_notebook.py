@@ -1,4 +1,4 @@
-"""What a notebook shows of a network, and its layers as a DataFrame."""
+"""The HTML of a network for notebooks, and its layers as a DataFrame."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_network_renders_as_its_table() -> None:
     assert len(page.rows) == 1 + len(network.report()["layers"])
     assert "61,706" in network._repr_html_()
     assert "data:image/svg+xml;base64," in network._repr_html_()
-    # Where a notebook has no style for tables, columns are apart all the same.
+    # Columns are separated even without a table style of the notebook.
     assert '<table cellpadding="4">' in network._repr_html_()
 
 

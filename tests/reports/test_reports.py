@@ -1,4 +1,4 @@
-"""The reports: the same costs in every form."""
+"""The reports: the same costs in every format."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def tiny(tmp_path: Path) -> Network:
     return load(str(tmp_path / "tiny.yaml"), {})
 
 
-def test_json_tells_what_the_contract_says(tiny: Network) -> None:
-    told = tiny.report()
-    layers = told.pop("layers")
-    assert told == {
+def test_json_reports_what_the_contract_says(tiny: Network) -> None:
+    report = tiny.report()
+    layers = report.pop("layers")
+    assert report == {
         "archc": 1,
         "name": "tiny",
         "title": "A tiny *network*",
@@ -101,7 +101,7 @@ def test_json_tells_what_the_contract_says(tiny: Network) -> None:
     assert layers[3]["activations"] == 0
 
 
-def test_json_tells_memory_when_asked(tiny: Network) -> None:
+def test_json_reports_memory_when_asked(tiny: Network) -> None:
     needed = memory(tiny.costs, 3)
     assert tiny.report(batch=3)["memory"] == {
         "batch": 3,
@@ -111,11 +111,11 @@ def test_json_tells_memory_when_asked(tiny: Network) -> None:
 
 
 def test_json_text_is_ascii_with_one_line_a_layer(tiny: Network) -> None:
-    told = tiny.report()
-    text = json.text(told)
+    report = tiny.report()
+    text = json.text(report)
     assert text.isascii()
     assert text.startswith('{\n  "archc": 1,')
-    assert standard_json.loads(text) == told
+    assert standard_json.loads(text) == report
     assert sum(line.startswith('    {"name"') for line in text.split("\n")) == 5
 
 
@@ -137,7 +137,7 @@ def test_another_arrangement_of_the_elements_has_no_receptive_field(tmp_path: Pa
     assert fields == [[3, 3], None, None]
 
 
-def test_reports_tell_what_was_set(tiny: Network) -> None:
+def test_reports_report_what_was_set(tiny: Network) -> None:
     other = Network(tiny.spec, tiny.spec.build({"classes": 3}))
     assert other.report()["set"] == {"classes": 3}
     assert "\nclasses=3\n" in markdown.report(other.costs)
@@ -163,15 +163,15 @@ def test_a_file_s_name_need_be_no_text(tmp_path: Path) -> None:
     network.emit("torch").encode("utf-8")
 
 
-def test_files_are_told_from_the_root_of_the_specs(tmp_path: Path) -> None:
+def test_files_are_reported_from_the_root_of_the_specs(tmp_path: Path) -> None:
     inner = tmp_path / "specs" / "inner"
     inner.mkdir(parents=True)
     (tmp_path / "specs" / "base.yaml").write_text(SPEC)
     (inner / "child.yaml").write_text("archc: 1\nname: child\nextends: ../base.yaml\n")
-    told = load(str(inner / "child.yaml"), {}).report()
-    assert told["source"] == "specs/inner/child.yaml"
-    assert {layer["file"] for layer in told["layers"]} == {"specs/base.yaml"}
-    assert str(tmp_path) not in json.text(told)
+    report = load(str(inner / "child.yaml"), {}).report()
+    assert report["source"] == "specs/inner/child.yaml"
+    assert {layer["file"] for layer in report["layers"]} == {"specs/base.yaml"}
+    assert str(tmp_path) not in json.text(report)
 
 
 def test_csv_is_a_header_and_a_row_a_layer(tiny: Network) -> None:
@@ -203,11 +203,11 @@ def test_csv_cells_are_never_formulas(text: str, cell: str) -> None:
 
 
 def test_markdown_shows_layers_and_totals(tiny: Network) -> None:
-    told = markdown.report(tiny.costs, memory(tiny.costs, 2))
-    assert told.startswith(
+    text = markdown.report(tiny.costs, memory(tiny.costs, 2))
+    assert text.startswith(
         "# A tiny \\*network\\*\n\nNobody &lt;b&gt;1999&lt;/b&gt; \\| 1. nowhere\n"
     )
-    lines = told.split("\n")
+    lines = text.split("\n")
     assert (
         "| features.unit_1.conv_1 | conv | 4 \u00d7 8 \u00d7 8 | 40 | 2,304 | 256 | 3 \u00d7 3 |"
     ) in lines
@@ -255,7 +255,7 @@ def test_table_groups_layers_and_spells_units_out(tiny: Network) -> None:
         ["dense_1", "dense"],
     ]
     assert names[-1] == ""
-    told = "\n".join(lines)
+    text = "\n".join(lines)
     for unit in (
         "parameters ",
         "running statistics ",
@@ -265,7 +265,7 @@ def test_table_groups_layers_and_spells_units_out(tiny: Network) -> None:
         "memory for inference, 1 sample ",
         "memory for training, 1 sample ",
     ):
-        assert f"\n{unit}" in told
+        assert f"\n{unit}" in text
 
 
 @pytest.mark.parametrize("width", [40, 50, 60, 70, 80, 100])
@@ -302,7 +302,7 @@ def test_columns_go_by_rank(tiny: Network) -> None:
 
 
 def test_colour_changes_nothing_but_colour(tiny: Network) -> None:
-    colored = table.colored(tiny.costs, memory(tiny.costs, 4), 100)
+    colored = table.color_report(tiny.costs, memory(tiny.costs, 4), 100)
     assert "\x1b[1m" in colored
     bare = re.sub(r"\x1b\[[0-9;]*m", "", colored)
     plain = table.report(tiny.costs, memory(tiny.costs, 4), 100)
@@ -317,16 +317,16 @@ def test_colour_changes_nothing_but_colour(tiny: Network) -> None:
 def test_a_title_cannot_reach_the_terminal(tmp_path: Path) -> None:
     path = tmp_path / "tiny.yaml"
     path.write_text(SPEC.replace("title: A tiny *network*", "title: '[red]x[/red] [link]'"))
-    assert "[red]x[/red] [link]" in table.colored(load(str(path), {}).costs)
+    assert "[red]x[/red] [link]" in table.color_report(load(str(path), {}).costs)
 
 
 def test_rows_follow_the_layers(tiny: Network) -> None:
-    found = [row.layer for row in rows(tiny.costs) if row.layer is not None]
-    assert found == list(tiny.costs.layers)
+    layers = [row.layer for row in rows(tiny.costs) if row.layer is not None]
+    assert layers == list(tiny.costs.layers)
 
 
 @pytest.mark.parametrize(
-    ("size", "told"),
+    ("size", "expected"),
     [
         (0, "0.00 MiB"),
         (4, "0.00 KiB"),
@@ -339,11 +339,11 @@ def test_rows_follow_the_layers(tiny: Network) -> None:
         (2**53, "8,589,934,592.00 MiB"),
     ],
 )
-def test_bytes_are_told_in_mebibytes_where_they_come_to_some(size: int, told: str) -> None:
-    assert size_of(size) == told
+def test_bytes_are_reported_in_mebibytes_where_they_come_to_some(size: int, expected: str) -> None:
+    assert size_of(size) == expected
 
 
-def test_fields_are_told_as_a_spec_writes_them() -> None:
+def test_fields_are_reported_as_a_spec_writes_them() -> None:
     conv = Conv(
         filters=8,
         kernel_size=(3, 5),
@@ -351,8 +351,8 @@ def test_fields_are_told_as_a_spec_writes_them() -> None:
         activation=LeakyRelu(slope=0.2),
         initializer=Initializer("normal", 0.01),
     )
-    told = {field.name: inline(field_value(conv, field)) for field in fields_of(Conv)}
-    assert told == {
+    values = {field.name: inline(field_value(conv, field)) for field in fields_of(Conv)}
+    assert values == {
         "filters": "8",
         "kernel_size": "[3, 5]",
         "stride": "1",
@@ -364,14 +364,14 @@ def test_fields_are_told_as_a_spec_writes_them() -> None:
         "initializer": "{normal: 0.01}",
     }
     plain = Conv(filters=8, kernel_size=3, activation=Relu(), initializer=Initializer("zeros"))
-    told = {field.name: inline(field_value(plain, field)) for field in fields_of(Conv)}
-    assert (told["activation"], told["initializer"]) == ("relu", "zeros")
+    values = {field.name: inline(field_value(plain, field)) for field in fields_of(Conv)}
+    assert (values["activation"], values["initializer"]) == ("relu", "zeros")
     bare = Conv(filters=8, kernel_size=3)
-    told = {field.name: inline(field_value(bare, field)) for field in fields_of(Conv)}
-    assert (told["activation"], told["initializer"]) == ("none", "default")
+    values = {field.name: inline(field_value(bare, field)) for field in fields_of(Conv)}
+    assert (values["activation"], values["initializer"]) == ("none", "default")
 
 
-def test_a_default_is_told_as_it_would_be_written() -> None:
+def test_a_default_is_reported_as_it_would_be_written() -> None:
     for op in OPS.values():
         for field in fields_of(op):
             written = as_written(field, field.default)
@@ -398,7 +398,7 @@ def test_a_parameter_takes_plain_values(value: object, kept: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         (None, "null"),
         ({"a": 1}, "of type dict"),
@@ -411,9 +411,9 @@ def test_a_parameter_takes_plain_values(value: object, kept: object) -> None:
         (object(), "of type object"),
     ],
 )
-def test_a_parameter_takes_nothing_else(value: object, told: str) -> None:
-    with pytest.raises(SpecError) as refused:
+def test_a_parameter_takes_nothing_else(value: object, expected: str) -> None:
+    with pytest.raises(SpecError) as caught:
         parameter("width", value)
-    (found,) = refused.value.diagnostics
-    assert found.code == "ARC412"
-    assert told in found.message
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "ARC412"
+    assert expected in diagnostic.message

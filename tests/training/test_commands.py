@@ -104,11 +104,11 @@ def test_a_run_is_not_begun_twice(run: Path, tmp_path: Path) -> None:
     (tmp_path / "lenet5.yaml").write_text(text)
     other = archc("train", str(tmp_path / "lenet5.yaml"), "--backend", "torch", *given, "--resume")
     assert other.returncode == 2
-    assert "of another spec or recipe" in other.stderr
+    assert "for a different spec or recipe" in other.stderr
     nowhere = ("--data", str(SAMPLE), "-o", str(tmp_path / "none"), "--resume")
     none = archc("train", SPEC, "--backend", "torch", *nowhere)
     assert none.returncode == 2
-    assert "holds no run" in none.stderr
+    assert "contains no run" in none.stderr
 
 
 def test_faulty_data_ends_with_1(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_run_s_script_is_not_run(run: Path, tmp_path: Path) -> None:
         (foreign / "run.json").write_text(fault)
         done = archc(*command)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert "holds no run" in done.stderr
+        assert "is not a run" in done.stderr
 
 
 def test_paths_may_begin_with_a_dash(run: Path, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_quiet_is_quiet(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["predict", "nowhere", "--data", "x", "-o", "y"]])
 def test_what_is_no_run_is_refused(arguments: list[str], capsys: Capture) -> None:
     assert main(arguments) == 2
-    assert "holds no run" in capsys.readouterr().err
+    assert "is not a run" in capsys.readouterr().err
 
 
 def test_scripts_are_built(tmp_path: Path, capsys: Capture) -> None:

@@ -297,4 +297,4 @@ def test_a_framework_that_is_not_there_is_told(missing: str, told: str, tmp_path
 def test_unknown_backends_are_wrong_usage(backends: str, tmp_path: Path) -> None:
     done = ran("net.yaml", "--backends", backends, folder=tmp_path)
     assert done.returncode == 2
-    assert "--backends takes some of" in done.stderr
+    assert "--backends needs a list of" in done.stderr

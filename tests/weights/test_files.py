@@ -358,17 +358,17 @@ def test_the_commands(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPat
     assert capsys.readouterr().err == "wrote net.safetensors: 8 arrays\n"
     assert same(transfer.load("net.safetensors", net), drawn(net))
     assert ran("import", "net.yaml", "net.pth", "-o", "net.safetensors") == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert ran("export", "net.yaml", "net.safetensors", "--backend", "torch", "-o", "b.pth") == 0
     assert ran("convert", "net.yaml", "b.pth", "-o", "c.safetensors") == 0
     assert same(transfer.load("c.safetensors", net), drawn(net))
     capsys.readouterr()
     assert ran("export", "net.yaml", "net.safetensors", "--backend", "keras", "-o", "b.pth") == 2
-    assert "ends in .weights.h5" in capsys.readouterr().err
+    assert "end in .weights.h5" in capsys.readouterr().err
     assert ran("import", "net.yaml", "nothing.pth", "-o", "d.safetensors") == 2
     assert "ARC001 cannot be read: no such file" in capsys.readouterr().err
     assert ran("convert", "net.yaml", "net.pth", "-o", "d.bin") == 2
-    assert "none of .safetensors, .pth, .pt, .weights.h5" in capsys.readouterr().err
+    assert "one of .safetensors, .pth, .pt, .weights.h5" in capsys.readouterr().err
     assert ran("import", "net.yaml", "net.pth", "-o", "no/where.safetensors") == 2
     assert not (tmp_path / "d.safetensors").exists()
 

@@ -3,15 +3,15 @@
 A scalar that begins with `$` is an expression: `$name`, or `$( ... )` around
 
     expression: operation ["if" operation "else" expression]
-    operation:  operands joined by, from loose to tight: or, and, not (before its operand),
+    operation:  operands with operators, from loose to tight: or, and, not (before its operand),
                 == != < <= > >= (chained as in `0 < a < b`), + -, * / // %, - + (before theirs)
     operand:    (number | string | true | false | null | name | "in" "." axis
                 | function "(" expressions ")" | "[" expressions "]" | "(" expression ")")
                 {"[" expression "]"}
 
-with Python's meaning, and stricter: booleans are no numbers, `and or not if` take booleans alone,
-`==` holds between values of one kind only, and sizes are bounded. Nothing reaches Python's own
-parser. Offsets count characters from the start of the scalar's text, the `$` included.
+with Python's semantics, but stricter: booleans are not numbers, `and or not if` take only booleans,
+`==` is only true for values of the same type, and sizes are limited. Python's own parser is not
+used. Offsets count characters from the start of the scalar's text, the `$` included.
 """
 
 from archc.language.expressions.evaluator import Budget, evaluate, list_size

@@ -1,4 +1,4 @@
-"""What an expression comes to, within bounds on numbers, lists, text and work."""
+"""Evaluation of expressions, within limits on numbers, lists, text and work."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from archc.language.expressions.tree import (
     Logical,
     Name,
     Unary,
-    bounded,
-    fault,
+    check_bounds,
+    error_at,
 )
 
 
 class Budget:
-    """The work that evaluations may still do: a step for each character of an expression and for
-    each item of a list that it makes or goes through. One budget may serve many evaluations."""
+    """The remaining work of evaluations: a step for each character of an expression and for each
+    item of a list that it creates or iterates over. Several evaluations can share a budget."""
 
     __slots__ = ("steps",)
 
@@ -41,11 +41,11 @@ class Budget:
         self.steps = steps
 
     def spend(self, steps: int, expression: Expression) -> None:
-        """Take some steps off. Raises ExpressionError where they are not left."""
+        """Subtract steps. Raises ExpressionError if there are not enough left."""
         self.steps -= steps
         if self.steps < 0:
             message = "the evaluation takes too many steps"
-            raise fault(expression, message, "use shorter lists, or fewer of them")
+            raise error_at(expression, message, "use shorter lists, or fewer of them")
 
 
 class _Scope(NamedTuple):
@@ -60,8 +60,8 @@ def evaluate(
     incoming: Mapping[str, int] | None,
     budget: Budget | None = None,
 ) -> Data:
-    """What an expression comes to, given the values of names and the sizes of incoming axes (None
-    where nothing comes in). Raises ExpressionError."""
+    """The value of an expression for values of names and sizes of the input's axes (None without an
+    input). Raises ExpressionError."""
     scope = _Scope(names, incoming, Budget() if budget is None else budget)
     scope.budget.spend(expression.length, expression)
     value: Data = _evaluate(expression, scope)
@@ -69,8 +69,8 @@ def evaluate(
 
 
 def list_size(value: list[Any]) -> int:
-    """The items of a list and of all lists in it, counted as often as they occur; MOST_ITEMS + 1
-    where there are more than MOST_ITEMS, or lists nest deeper than DEEPEST."""
+    """The items of a list and of all nested lists, counted as often as they occur; MOST_ITEMS + 1
+    for more than MOST_ITEMS or lists nested deeper than DEEPEST."""
     count, level = 0, [value]
     for _ in range(DEEPEST):
         count += sum(map(len, level))
@@ -82,8 +82,8 @@ def list_size(value: list[Any]) -> int:
     return MOST_ITEMS + 1
 
 
-def _shown(value: Any) -> str:
-    """A value as messages show it."""
+def _format(value: Any) -> str:
+    """A value as printed in messages."""
     if value is None or type(value) is bool:
         return "null" if value is None else str(value).lower()
     if type(value) is str:
@@ -93,8 +93,8 @@ def _shown(value: Any) -> str:
     return repr(value) if type(value) in NUMBERS else "a mapping"
 
 
-def _sized(value: list[Any], expression: Expression, scope: _Scope) -> int:
-    """The size of a list, unless it is too large to go through."""
+def _check_size(value: list[Any], expression: Expression, scope: _Scope) -> int:
+    """The size of a list. Raises ExpressionError if it is too large."""
     size = list_size(value)
     scope.budget.spend(size, expression)
     if size > MOST_ITEMS:
@@ -104,7 +104,7 @@ def _sized(value: list[Any], expression: Expression, scope: _Scope) -> int:
 
 def _too_large(expression: Expression) -> ExpressionError:
     message = f"the list has more than {MOST_ITEMS:,} items, or nests deeper than {DEEPEST}"
-    return fault(expression, message)
+    return error_at(expression, message)
 
 
 def _boolean(expression: Expression, scope: _Scope, what: str) -> bool:
@@ -112,7 +112,7 @@ def _boolean(expression: Expression, scope: _Scope, what: str) -> bool:
     if value is True or value is False:
         return value
     hint = "compare it, for example `x != 0`" if type(value) in NUMBERS else None
-    raise fault(expression, f"{what} must be true or false, got {_shown(value)}", hint)
+    raise error_at(expression, f"{what} must be true or false, got {_format(value)}", hint)
 
 
 def _evaluate(expression: Expression, scope: _Scope) -> Any:
@@ -126,23 +126,23 @@ def _literal(expression: Literal, scope: _Scope) -> Any:
 def _name(expression: Name, scope: _Scope) -> Any:
     name = expression.name
     if name in scope.names:
-        return bounded(scope.names[name], expression)
+        return check_bounds(scope.names[name], expression)
     known = sorted(scope.names)
     if name in FUNCTIONS:
         hint: str | None = f"write {FUNCTIONS[name].usage}"
     else:
         hint = did_you_mean(name, known) or (f"known here: {', '.join(known)}" if known else None)
-    raise fault(expression, f"`{name[:40]}` is not a name at hand", hint)
+    raise error_at(expression, f"`{name[:40]}` is not defined here", hint)
 
 
 def _incoming(expression: Incoming, scope: _Scope) -> int:
     axis, incoming = expression.axis, scope.incoming
     if incoming is None:
-        message = f"in.{axis}: there is no incoming value here"
-        raise fault(expression, message, "incoming axes are known in `layers`")
+        message = f"in.{axis}: there is no input here"
+        raise error_at(expression, message, "the axes of the input are available in `layers`")
     if axis not in incoming:
-        message = f"in.{axis}: the incoming value has {', '.join(incoming)}"
-        raise fault(expression, message, did_you_mean(axis, incoming))
+        message = f"in.{axis}: the input has {', '.join(incoming)}"
+        raise error_at(expression, message, did_you_mean(axis, incoming))
     return incoming[axis]
 
 
@@ -152,7 +152,7 @@ def _unary(expression: Unary, scope: _Scope) -> Any:
         return not _boolean(operand, scope, "the operand of `not`")
     value = _evaluate(operand, scope)
     if type(value) not in NUMBERS:
-        raise fault(operand, f"`{sign}` needs a number, got {_shown(value)}")
+        raise error_at(operand, f"`{sign}` needs a number, got {_format(value)}")
     return -value if sign == "-" else value
 
 
@@ -172,39 +172,41 @@ def _binary(expression: Binary, scope: _Scope) -> Any:
     left, right = _evaluate(expression.left, scope), _evaluate(expression.right, scope)
     if type(left) in NUMBERS and type(right) in NUMBERS:
         if right == 0 and sign in _DIVISIONS:
-            raise fault(expression.right, f"`{sign}` divides by zero")
-        return bounded(_ARITHMETIC[sign](left, right), expression)
+            raise error_at(expression.right, f"`{sign}` divides by zero")
+        return check_bounds(_ARITHMETIC[sign](left, right), expression)
     if sign == "+":
-        return _joined(expression, left, right, scope)
+        return _concatenate(expression, left, right, scope)
     operand, value = expression.left, left
     if type(left) in NUMBERS:
         operand, value = expression.right, right
-    hint = "a list is written out" if sign == "*" and type(value) is list else _number_for(value)
-    raise fault(operand, f"`{sign}` needs numbers, got {_shown(value)}", hint)
+    hint = "write the list out" if sign == "*" and type(value) is list else _number_for(value)
+    raise error_at(operand, f"`{sign}` needs numbers, got {_format(value)}", hint)
 
 
 def _number_for(value: Any) -> str | None:
     return "write `1 if condition else 0`" if type(value) is bool else None
 
 
-def _joined(expression: Binary, left: Any, right: Any, scope: _Scope) -> Any:
-    """`+` between what is not two numbers."""
+def _concatenate(expression: Binary, left: Any, right: Any, scope: _Scope) -> Any:
+    """`+` between lists or strings."""
     if type(left) is list and type(right) is list:
-        size = _sized(left, expression.left, scope) + _sized(right, expression.right, scope)
+        size = _check_size(left, expression.left, scope) + _check_size(
+            right, expression.right, scope
+        )
         if size > MOST_ITEMS:
             raise _too_large(expression)
         return left + right
     if type(left) is str and type(right) is str:
         if len(left) + len(right) > MOST_CHARACTERS:
             message = f"the string is longer than {MOST_CHARACTERS:,} characters"
-            raise fault(expression, message)
+            raise error_at(expression, message)
         return left + right
     for operand, value in ((expression.left, left), (expression.right, right)):
         if type(value) not in (int, float, str, list):
-            message = f"`+` needs numbers, strings or lists, got {_shown(value)}"
-            raise fault(operand, message, _number_for(value))
-    message = f"`+` joins values of one kind, got {_shown(left)} and {_shown(right)}"
-    raise fault(expression, message)
+            message = f"`+` needs numbers, strings or lists, got {_format(value)}"
+            raise error_at(operand, message, _number_for(value))
+    message = f"`+` joins values of one kind, got {_format(left)} and {_format(right)}"
+    raise error_at(expression, message)
 
 
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -227,9 +229,9 @@ def _comparison(expression: Comparison, scope: _Scope) -> bool:
         else:
             for operand, value in ((left_operand, left), (right_operand, right)):
                 if type(value) is list:
-                    _sized(value, operand, scope)
+                    _check_size(value, operand, scope)
                 elif type(value) not in _KINDS:
-                    raise fault(operand, f"`{sign}` cannot compare a mapping")
+                    raise error_at(operand, f"`{sign}` cannot compare a mapping")
             holds = _equal(left, right) is (sign == "==")
         if not holds:
             return False
@@ -240,11 +242,11 @@ def _comparison(expression: Comparison, scope: _Scope) -> bool:
 def _check_order(sign: str, left: tuple[Expression, Any], right: tuple[Expression, Any]) -> None:
     for operand, value in (left, right):
         if type(value) not in (int, float, str):
-            raise fault(operand, f"`{sign}` needs numbers or strings, got {_shown(value)}")
+            raise error_at(operand, f"`{sign}` needs numbers or strings, got {_format(value)}")
     if _KINDS[type(left[1])] != _KINDS[type(right[1])]:
         start, end = left[0].offset, right[0].offset + right[0].length
-        message = f"`{sign}` compares values of one kind, got {_shown(left[1])} and "
-        raise ExpressionError(message + _shown(right[1]), start, end - start)
+        message = f"`{sign}` compares values of one kind, got {_format(left[1])} and "
+        raise ExpressionError(message + _format(right[1]), start, end - start)
 
 
 def _equal(left: Any, right: Any) -> bool:
@@ -253,7 +255,7 @@ def _equal(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(map(_equal, left, right))
     kind = _KINDS.get(type(left))
     if kind is None:
-        return left is right  # mappings, which expressions do not look into
+        return left is right  # mappings, which are opaque to expressions
     return kind == _KINDS.get(type(right)) and bool(left == right)
 
 
@@ -274,21 +276,21 @@ def _index(expression: Index, scope: _Scope) -> Any:
     value = _evaluate(expression.value, scope)
     position = _evaluate(expression.position, scope)
     if type(value) is not list and type(value) is not str:
-        message = f"an index needs a list or a string before it, got {_shown(value)}"
-        raise fault(expression.value, message)
+        message = f"an index needs a list or a string before it, got {_format(value)}"
+        raise error_at(expression.value, message)
     if type(position) is not int:
         hint = "`//` divides whole numbers" if type(position) is float else None
-        message = f"an index must be a whole number, got {_shown(position)}"
-        raise fault(expression.position, message, hint)
+        message = f"an index must be a whole number, got {_format(position)}"
+        raise error_at(expression.position, message, hint)
     if not -len(value) <= position < len(value):
         last = f"the last is {len(value) - 1}" if value else "there is nothing to index"
-        raise fault(expression.position, f"index {position} is out of range: {last}")
-    return bounded(value[position], expression)
+        raise error_at(expression.position, f"index {position} is out of range: {last}")
+    return check_bounds(value[position], expression)
 
 
 def _display(expression: Display, scope: _Scope) -> list[Any]:
     items = [_evaluate(item, scope) for item in expression.items]
-    _sized(items, expression, scope)
+    _check_size(items, expression, scope)
     return items
 
 
@@ -300,12 +302,12 @@ def _call(expression: Call, scope: _Scope) -> Any:
     try:
         result = FUNCTIONS[expression.function].implementation(arguments)
     except ArgumentError as error:
-        value = _shown(arguments[error.argument])
+        value = _format(arguments[error.argument])
         message = f"`{expression.function}` needs {error.expected}, got {value}"
-        raise fault(expression.arguments[error.argument], message) from None
+        raise error_at(expression.arguments[error.argument], message) from None
     if type(result) is list:
         scope.budget.spend(len(result), expression)
-    return bounded(result, expression)
+    return check_bounds(result, expression)
 
 
 _EVALUATORS: Mapping[type, Callable[[Any, _Scope], Any]] = {

@@ -1,4 +1,4 @@
-"""The functions of expressions: the one place that says which there are."""
+"""The functions of expressions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archc.language.expressions.tree import MOST_ITEMS, Data
 
 
 class ArgumentError(Exception):
-    """An argument that a function cannot take."""
+    """An invalid argument of a function."""
 
     def __init__(self, argument: int, expected: str) -> None:
         super().__init__(expected)
@@ -19,8 +19,8 @@ class ArgumentError(Exception):
 
 
 class Function(NamedTuple):
-    """One function. `most_arguments` is None where there is no bound; the implementation gets the
-    evaluated arguments and raises ArgumentError."""
+    """One function. `most_arguments` is None without a limit; the implementation gets the evaluated
+    arguments and raises ArgumentError."""
 
     usage: str
     doc: str
@@ -49,7 +49,7 @@ def _extreme(choose: Callable[[list[Any]], Data]) -> Callable[[list[Any]], Data]
         if type(values) is not list:
             raise ArgumentError(0, "two numbers or more, or one list of numbers")
         if not values or not all(type(value) in NUMBERS for value in values):
-            raise ArgumentError(0, "a list of at least one number, and of numbers alone")
+            raise ArgumentError(0, "a list of at least one number, and only numbers")
         return choose(values)
 
     return function
@@ -83,14 +83,14 @@ def _round_to(arguments: list[Any]) -> int:
 
 FUNCTIONS: Mapping[str, Function] = {
     "min": Function(
-        "min(a, b, ...) or min(list)", "the least of some numbers", 1, None, _extreme(min)
+        "min(a, b, ...) or min(list)", "the smallest of some numbers", 1, None, _extreme(min)
     ),
     "max": Function(
-        "max(a, b, ...) or max(list)", "the greatest of some numbers", 1, None, _extreme(max)
+        "max(a, b, ...) or max(list)", "the largest of some numbers", 1, None, _extreme(max)
     ),
     "round": Function(
         "round(x)",
-        "the nearest whole number; of two as near, the even one: round(2.5) is 2",
+        "the nearest whole number; ties go to the even one: round(2.5) is 2",
         1,
         1,
         lambda arguments: round(_number(arguments)),
@@ -104,7 +104,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "len": Function("len(x)", "the items of a list, or the characters of a string", 1, 1, _length),
     "range": Function(
         "range(stop), range(start, stop) or range(start, stop, step)",
-        "whole numbers from start (0) up to stop, stop left out, as a list",
+        "whole numbers from start (0) up to stop, excluding stop, as a list",
         1,
         3,
         _range,

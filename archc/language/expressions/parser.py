@@ -1,4 +1,4 @@
-"""From the text of a scalar to the tree of its expression."""
+"""The parser of expressions: from the text of a scalar to a syntax tree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from archc.language.expressions.tree import (
     Logical,
     Name,
     Unary,
-    bounded,
+    check_bounds,
     children,
 )
 from archc.ops.axes import AXIS_NAMES
@@ -60,10 +60,10 @@ _BINDING = (
     | dict.fromkeys("+-", _SUM)
     | dict.fromkeys(("*", "/", "//", "%"), _PRODUCT)
 )
-_NO_MEMBERSHIP = "`in.channels` is an incoming axis; compare with `==` and `or`"
+_NO_MEMBERSHIP = "`in.channels` is an axis of the input; compare with `==` and `or`"
 _HINTS = {
     "**": "there is no power operator: write x * x",
-    "=": "`==` compares, and arguments are given by position",
+    "=": "`==` compares, and arguments are positional",
     ":=": "there are no assignments",
     "&": "write `and`",
     "&&": "write `and`",
@@ -71,25 +71,25 @@ _HINTS = {
     "||": "write `or`",
     "?": "write `a if condition else b`",
     ":": "there are no slices and no mappings",
-    ".": "there are no attributes but those of `in`, for example in.channels",
+    ".": "only `in` has attributes, for example in.channels",
     ",": "a list is written in square brackets",
-    "(": "functions alone are called: " + ", ".join(FUNCTIONS),
+    "(": "only functions can be called: " + ", ".join(FUNCTIONS),
     "for": "there are no comprehensions: write the list out, or use range",
     "is": "`==` compares",
     "in": _NO_MEMBERSHIP,
     "not": _NO_MEMBERSHIP,
     "else": "write `a if condition else b`",
 }
-"""By what stands where an operator or a closing bracket is expected."""
+"""Hints for tokens where an operator or a closing bracket is expected."""
 _VALUE_HINTS = {
     "!": "write `not`",
     "{": "there are no mappings and no sets",
-    "$": "inside `$( )` names stand bare: leave the `$` out",
-    "lambda": "there are no functions but " + ", ".join(FUNCTIONS),
-    "not": "put `not` and what follows it in round brackets",
-    "in": "an incoming axis is written in.channels",
+    "$": "inside `$( )`, write names without `$`",
+    "lambda": "the only functions are " + ", ".join(FUNCTIONS),
+    "not": "put `not` and its operand in parentheses",
+    "in": "write an axis of the input as in.channels",
 }
-"""By what stands where a value is expected."""
+"""Hints for tokens where a value is expected."""
 
 
 class _Token(NamedTuple):
@@ -105,7 +105,7 @@ def is_expression(value: object) -> bool:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
-    """The expression that a whole scalar holds. Raises ExpressionError."""
+    """Parse the text of a scalar. Raises ExpressionError."""
     if not is_expression(text):
         raise ExpressionError("an expression begins with `$`", 0, 1)
     if len(text) > MOST_CHARACTERS:
@@ -114,9 +114,9 @@ def parse(text: str) -> Expression:
     if text[1:2] != "(":
         return _short_form(text)
     parser = _Parser(text)
-    expression = parser.bracketed()
+    expression = parser.parenthesized()
     if parser.token.kind != "end":
-        message = f"expected nothing after the closing `)`, got {parser.shown()}"
+        message = f"unexpected text after the closing `)`: {parser.token_text()}"
         offset, length = parser.token.offset, len(text.rstrip(_BLANKS)) - parser.token.offset
         raise ExpressionError(message, offset, length, "put the whole value inside `$( )`")
     _check_height(expression)
@@ -132,34 +132,34 @@ def _short_form(text: str) -> Name:
     if end < len(text):
         short = len(text) <= 40 and text.isascii()
         hint = f"write $({text[1:].rstrip(_BLANKS) if short else ' ... '})"
-        message = f"`$` takes a name alone, and more follows `{name[:40]}`"
+        message = f"unexpected text after `${name[:40]}`"
         raise ExpressionError(message, end, len(text.rstrip(_BLANKS)) - end, hint)
     if name in _CONSTANTS:
         hint = f"write {name.lower()} without the `$`" if name != "None" else "write null"
-        raise ExpressionError(f"`{name}` is no name", 1, len(name), hint)
+        raise ExpressionError(f"`{name}` is not a name", 1, len(name), hint)
     if name in _RESERVED:
         raise ExpressionError(f"`{name}` is a reserved word", 1, len(name))
     return Name(name, 1, len(name))
 
 
 def _check_height(expression: Expression) -> None:
-    """Refuse trees too high for recursion: `a + b + ...` nests without a bracket."""
+    """Reject trees too deep for recursion: `a + b + ...` nests without brackets."""
     level: list[Expression] = [expression]
     for _ in range(DEEPEST + 1):
         level = [child for node in level for child in children(node)]
         if not level:
             return
-    message = f"more than {DEEPEST} operations build on one another"
+    message = f"more than {DEEPEST} nested operations"
     hint = "compute parts of it under `params`"
     raise ExpressionError(message, expression.offset, expression.length, hint)
 
 
 class _Parser:
-    """Precedence climbing over one token of lookahead, so that the leftmost fault is told."""
+    """Precedence climbing with one token of lookahead, so that the leftmost error is reported."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.end = 0  # of the token before the present one
+        self.end = 0  # of the token before the current one
         self.depth = 0
         self.token = self.scan(1)
 
@@ -178,7 +178,7 @@ class _Parser:
         self.token = self.scan(self.end)
 
     def accept(self, text: str) -> bool:
-        # The text of a string begins with its quote: it is never taken for a word or a sign.
+        # The text of a string begins with its quote, so it never equals a word or an operator.
         if self.token.text != text:
             return False
         self.advance()
@@ -187,7 +187,7 @@ class _Parser:
     def span(self, start: int) -> tuple[int, int]:
         return start, self.end - start
 
-    def shown(self) -> str:
+    def token_text(self) -> str:
         text = self.token.text
         if text.isascii() or self.token.kind == "string":
             return f"`{text[:40]}`"
@@ -206,10 +206,10 @@ class _Parser:
         hints = _VALUE_HINTS if expected == "a value" else _HINTS
         hint = None if expected.startswith("an axis") else hints.get(text)
         if kind == "sign" and not text.isascii():
-            hint = "only strings may hold other characters than ASCII's"
+            hint = "only strings can contain non-ASCII characters"
         elif kind == "string":
             hint = "`+` joins strings; a string has no prefix"
-        self.fail(f"expected {expected}, got {self.shown()}", hint)
+        self.fail(f"expected {expected}, got {self.token_text()}", hint)
 
     # Grammar
 
@@ -219,7 +219,7 @@ class _Parser:
             message = f"the expression is nested deeper than {DEEPEST}"
             raise ExpressionError(message, start, 1, "compute parts of it under `params`")
 
-    def bracketed(self) -> Expression:
+    def parenthesized(self) -> Expression:
         opening = self.token.offset
         self.advance()
         value = self.expression()
@@ -246,7 +246,7 @@ class _Parser:
         return Conditional(condition, value, otherwise, *self.span(start))
 
     def operation(self, loosest: int) -> Expression:
-        """The longest operation whose operators all bind at least as tightly as `loosest`."""
+        """The longest operation whose operators bind at least as tightly as `loosest`."""
         start = self.token.offset
         self.nested(start)
         sign = self.token.text
@@ -260,7 +260,7 @@ class _Parser:
             operand = self.operation(_SIGN)
             value = Unary(sign, operand, *self.span(start))
         else:
-            value = self.indexed()
+            value = self.subscript()
         while (binding := _BINDING.get(self.token.text, 0)) >= loosest:
             sign = self.token.text
             if binding <= _AND:
@@ -281,7 +281,7 @@ class _Parser:
         self.depth -= 1
         return value
 
-    def indexed(self) -> Expression:
+    def subscript(self) -> Expression:
         start = self.token.offset
         value = self.operand()
         while self.token.text == "[":
@@ -300,7 +300,7 @@ class _Parser:
         if kind == "string":
             return self.string()
         if text == "(":
-            return self.bracketed()
+            return self.parenthesized()
         if text == "[":
             return Display(self.sequence("[", "]"), *self.span(start))
         if kind != "word" or (text in _RESERVED and text != "in"):
@@ -319,23 +319,23 @@ class _Parser:
         rest = _STUCK.match(self.text, start + len(text))
         if rest is not None:
             whole = text + rest[0]
-            raise ExpressionError(f"`{whole[:40]}` is no number", start, len(whole))
+            raise ExpressionError(f"`{whole[:40]}` is not a number", start, len(whole))
         self.advance()
         value = int(text) if text.isdecimal() else float(text)
         literal = Literal(value, *self.span(start))
-        bounded(value, literal)
+        check_bounds(value, literal)
         return literal
 
     def string(self) -> Literal:
         _, text, start = self.token
         for index, char in enumerate(text):
             if not char.isprintable():
-                message = f"a string holds U+{ord(char):04X}, which cannot be printed"
+                message = f"a string contains U+{ord(char):04X}, which is not printable"
                 raise ExpressionError(message, start + index, 1)
         for escape in _ESCAPE.finditer(text):
             if escape[1] not in "\\'\"":
-                message = f"a string holds `{escape[0]}`, which is no escape"
-                hint = "a backslash stands before a quote or a backslash"
+                message = f"a string contains `{escape[0]}`, which is not an escape"
+                hint = "a backslash can only precede a quote or a backslash"
                 raise ExpressionError(message, start + escape.start(), 2, hint)
         self.advance()
         return Literal(_ESCAPE.sub(r"\1", text[1:-1]), *self.span(start))
@@ -350,7 +350,7 @@ class _Parser:
         if axis not in AXIS_NAMES:
             hint = did_you_mean(axis, AXIS_NAMES) or f"axes are {', '.join(AXIS_NAMES)}"
             if self.token.kind == "word":
-                self.fail(f"`{axis[:40]}` is no axis", hint)
+                self.fail(f"`{axis[:40]}` is not an axis", hint)
             self.unexpected("an axis after `in.`")
         self.advance()
         return Incoming(axis, *self.span(start))
@@ -369,7 +369,7 @@ class _Parser:
         return Call(name, arguments, *self.span(start))
 
     def sequence(self, bracket: str, closing: str) -> tuple[Expression, ...]:
-        """Expressions between brackets, with commas between them and perhaps one after them."""
+        """Comma-separated expressions in brackets, optionally with a trailing comma."""
         opening = self.token.offset
         self.advance()
         items = []

@@ -1,4 +1,4 @@
-"""The tree of an expression, and the bounds that every expression keeps."""
+"""The syntax tree of expressions, and the limits on them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 MOST_CHARACTERS = 4096
-"""The longest expression, and the longest string that one may make."""
+"""The longest expression, and the longest string value."""
 MOST_ITEMS = 100_000
-"""Items of a list, those of the lists in it counted along."""
+"""Items of a list, nested lists included."""
 DEEPEST = 64
-"""Brackets, operations and lists nest no deeper."""
+"""The limit on nested brackets, operations and lists."""
 INTEGER_LIMIT = 1 << 53
-"""Whole numbers stay below it in magnitude: so far floats are exact."""
+"""Whole numbers must be smaller in magnitude: up to here floats are exact."""
 
 Data = int | float | bool | str | None | list["Data"] | dict[str, "Data"]
-"""What an expression comes to. A mapping can be passed on by its name, nothing else."""
+"""The value of an expression. A mapping can only be passed on by its name."""
 
 
 class ExpressionError(Exception):
-    """An expression that cannot be read or evaluated, and the stretch of its text at fault."""
+    """An expression that cannot be parsed or evaluated, with the location of the error in it."""
 
     def __init__(self, message: str, offset: int, length: int, hint: str | None = None) -> None:
         super().__init__(message)
@@ -64,7 +64,7 @@ class Unary(NamedTuple):
 
 
 class Binary(NamedTuple):
-    """`left operator right` with an operator of arithmetic."""
+    """`left operator right` with an arithmetic operator."""
 
     operator: str
     left: Expression
@@ -111,7 +111,7 @@ class Index(NamedTuple):
 
 
 class Display(NamedTuple):
-    """A list written out."""
+    """A list display: `[a, b]`."""
 
     items: tuple[Expression, ...]
     offset: int
@@ -143,7 +143,7 @@ Expression = (
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:
-    """The expressions right below one, in the order of the text but for a conditional's."""
+    """The direct subexpressions, in the order of the text except for a conditional's."""
     match expression:
         case Unary(_, operand):
             return (operand,)
@@ -160,7 +160,7 @@ def children(expression: Expression) -> tuple[Expression, ...]:
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
-    """The expression and all those below it."""
+    """The expression and all its subexpressions."""
     stack = [expression]
     while stack:
         top = stack.pop()
@@ -169,32 +169,34 @@ def walk(expression: Expression) -> Iterator[Expression]:
 
 
 def names(expression: Expression) -> frozenset[str]:
-    """The names an expression takes its values from."""
+    """The names used in an expression."""
     return frozenset(node.name for node in walk(expression) if isinstance(node, Name))
 
 
 def axes(expression: Expression) -> frozenset[str]:
-    """The incoming axes an expression asks for."""
+    """The axes of the input used in an expression."""
     return frozenset(node.axis for node in walk(expression) if isinstance(node, Incoming))
 
 
 def references(expression: Expression) -> list[tuple[str, int, int]]:
     """Each mention of a name with its offset and length, in the order of the text."""
-    found = [node for node in walk(expression) if isinstance(node, Name)]
-    found.sort(key=lambda node: node.offset)
-    return [(node.name, node.offset, node.length) for node in found]
+    nodes = [node for node in walk(expression) if isinstance(node, Name)]
+    nodes.sort(key=lambda node: node.offset)
+    return [(node.name, node.offset, node.length) for node in nodes]
 
 
-def fault(expression: Expression, message: str, hint: str | None = None) -> ExpressionError:
-    """The error that a node is at fault for."""
+def error_at(expression: Expression, message: str, hint: str | None = None) -> ExpressionError:
+    """An error located at a node."""
     return ExpressionError(message, expression.offset, expression.length, hint)
 
 
-def bounded(value: Any, expression: Expression) -> Any:
-    """The value, unless it is a number too large."""
+def check_bounds(value: Any, expression: Expression) -> Any:
+    """The value. Raises ExpressionError for a number that is too large."""
     if type(value) is int:
         if not -INTEGER_LIMIT < value < INTEGER_LIMIT:
-            raise fault(expression, "the number is too large", "whole numbers stay below 2 ** 53")
+            raise error_at(
+                expression, "the number is too large", "whole numbers stay below 2 ** 53"
+            )
     elif type(value) is float and not math.isfinite(value):
-        raise fault(expression, "the number is too large")
+        raise error_at(expression, "the number is too large")
     return value

@@ -1,5 +1,5 @@
-"""The JSON Schema of the spec language. `derive` makes it, and a test holds the shipped one equal
-to that; where packages add ops, it is made anew."""
+"""The JSON Schema of the spec language, as `derive` builds it from the op definitions: the shipped
+one, or with the ops of packages a new one."""
 
 from __future__ import annotations
 

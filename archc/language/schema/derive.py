@@ -1,8 +1,8 @@
-"""The JSON Schema of the spec language (draft-07), put together from the op definitions.
+"""The JSON Schema of the spec language (draft-07), derived from the op definitions.
 
-Draft-07 because yaml-language-server and JetBrains read it. A step is dispatched by its type and
-has one property per op, so that a fault lands at the value at fault and editors complete fields.
-Every alternative carries `x-expected`, the words an error message uses for it.
+Draft-07 because yaml-language-server and JetBrains support it. A step is dispatched by its type and
+has one property per op, so that errors point at the invalid value and editors complete fields.
+Every alternative has `x-expected`, its description in error messages.
 """
 
 from __future__ import annotations
@@ -19,31 +19,33 @@ from archc.ops.fields import or_expression as admit
 
 SCHEMA_ID = "https://archc.dev/schema/archc-1.json"
 _NAME: Schema = {"type": "string", "pattern": f"^{PATTERN}$"}
-_NAME_EXPECTED = "a name: a lower-case letter, then lower-case letters, digits and underscores"
+_NAME_EXPECTED = (
+    "a name: a lower-case letter followed by lower-case letters, digits and underscores"
+)
 _STEPS: Schema = {"type": "array", "items": {"$ref": "#/definitions/step"}}
 _STEPS_EXPECTED = "a list of steps"
 
 
-def documented(schema: Schema, doc: str, expected: str) -> Schema:
-    """A schema with its one-line description and the words an error uses."""
+def describe(schema: Schema, doc: str, expected: str) -> Schema:
+    """A schema with its one-line description and its wording in error messages."""
     return {"description": doc, "x-expected": expected, **schema}
 
 
 def _name(doc: str) -> Schema:
-    return documented(_NAME, doc, _NAME_EXPECTED)
+    return describe(_NAME, doc, _NAME_EXPECTED)
 
 
 def _text(doc: str) -> Schema:
-    return documented({"type": "string"}, doc, "text")
+    return describe({"type": "string"}, doc, "text")
 
 
 def _steps(doc: str) -> Schema:
-    return documented({**_STEPS, "minItems": 1}, doc, _STEPS_EXPECTED)
+    return describe({**_STEPS, "minItems": 1}, doc, _STEPS_EXPECTED)
 
 
-def _admitted(kind: Kind, doc: str) -> Schema:
+def _or_expression(kind: Kind, doc: str) -> Schema:
     expected = f"{kind.expected}, or an expression"
-    return documented(admit(kind.schema), doc, expected)
+    return describe(admit(kind.schema), doc, expected)
 
 
 def _object(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
@@ -58,7 +60,7 @@ def _object(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
 
 
 def _field(field: FieldInfo) -> Schema:
-    schema = _admitted(field.kind, field.doc)
+    schema = _or_expression(field.kind, field.doc)
     if not field.required and isinstance(field.default, bool | int | float | str):
         schema["default"] = field.default
     return schema
@@ -70,11 +72,11 @@ def op_doc(op: type[Op]) -> str:
 
 
 def op_schema(op: type[Op]) -> Schema:
-    """What may stand under the op's key in a step."""
+    """The schema of the value under the op's key in a step."""
     doc = op_doc(op)
     if op.name in MERGES:
         branches: Schema = {"title": op.name, "type": ["array", "null"], "items": _STEPS}
-        return documented(branches, doc, "a list of branches, each a list of steps")
+        return describe(branches, doc, "a list of branches, each a list of steps")
     fields = fields_of(op)
     mapping = _object(
         {field.name: _field(field) for field in fields},
@@ -82,9 +84,9 @@ def op_schema(op: type[Op]) -> Schema:
     )
     expected = f"a mapping with the fields of {op.name}"
     if op.shorthand is not None:
-        scalar = next(field for field in fields if field.name == op.shorthand)
-        expected += f", or its {op.shorthand}: {scalar.kind.expected}"
-        bare = documented(admit(scalar.kind.schema), doc, expected)
+        main = next(field for field in fields if field.name == op.shorthand)
+        expected += f", or its {op.shorthand}: {main.kind.expected}"
+        bare = describe(admit(main.kind.schema), doc, expected)
         return {
             "title": op.name,
             "description": doc,
@@ -95,7 +97,7 @@ def op_schema(op: type[Op]) -> Schema:
         }
     if is_bare(op):
         mapping["type"] = ["object", "null"]
-    return documented({"title": op.name, **mapping}, doc, expected)
+    return describe({"title": op.name, **mapping}, doc, expected)
 
 
 def _step() -> Schema:
@@ -103,23 +105,23 @@ def _step() -> Schema:
     properties: Schema = {op.name: op_schema(op) for op in OPS.values()}
     properties |= {
         "name": _name("the step's name, unique within its section or block"),
-        "from": documented(
+        "from": describe(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-            "take these steps' outputs as input in place of the previous step's",
+            "use these steps' outputs as input instead of the previous step's",
             "a step name, or a list of them",
         ),
-        "when": documented(
+        "when": describe(
             {"anyOf": [{"type": "boolean"}, EXPRESSION_SCHEMA]},
-            "the step is left out where this is false",
+            "the step is skipped if this is false",
             "true, false, or an expression",
         ),
-        "section": _name("a named sub-network; its steps stand under `layers`"),
-        "repeat": documented(
+        "section": _name("a named sub-network; its steps are under `layers`"),
+        "repeat": describe(
             admit({"type": "integer", "minimum": 0}),
             "repeat `layers` this many times in a row; `$index` counts from 0",
             "a whole number from 0, or an expression",
         ),
-        "for": documented(
+        "for": describe(
             {
                 "type": "object",
                 "minProperties": 1,
@@ -128,12 +130,12 @@ def _step() -> Schema:
                     "anyOf": [{"type": "array"}, EXPRESSION_SCHEMA],
                 },
             },
-            "do `layers` once for each position of the lists; `$index`, `$first`, `$last`",
-            "a mapping of names to lists of one length",
+            "repeat `layers` for each position of the lists; `$index`, `$first`, `$last`",
+            "a mapping of names to lists of equal length",
         ),
         "layers": _steps("the steps of a section, `repeat` or `for`"),
         "block": _name("an instance of a block of `blocks`"),
-        "with": documented({"type": "object"}, "the block's parameters", "a mapping"),
+        "with": describe({"type": "object"}, "the block's parameters", "a mapping"),
     }
     return {
         "title": "step",
@@ -145,13 +147,13 @@ def _step() -> Schema:
 
 
 def _axes(doc: str) -> Schema:
-    axes: Schema = {axis: _admitted(COUNT, text) for axis, text in AXIS_DOCS.items()}
-    axes["dtype"] = documented(
+    axes: Schema = {axis: _or_expression(COUNT, text) for axis, text in AXIS_DOCS.items()}
+    axes["dtype"] = describe(
         {"enum": ["float32", "int32"]},
         "float32, or int32 for a sequence of token ids",
         "float32 or int32",
     )
-    return documented({**_object(axes), "minProperties": 1}, doc, "a mapping of axes to sizes")
+    return describe({**_object(axes), "minProperties": 1}, doc, "a mapping of axes to sizes")
 
 
 def _value_schema() -> Schema:
@@ -160,23 +162,23 @@ def _value_schema() -> Schema:
     return {"anyOf": [scalar, {"type": "array", "items": {"anyOf": [scalar, row]}}]}
 
 
-def _named(schema: Schema, doc: str, expected: str) -> Schema:
-    return documented({"type": "object", "additionalProperties": schema}, doc, expected)
+def _mapping_of(schema: Schema, doc: str, expected: str) -> Schema:
+    return describe({"type": "object", "additionalProperties": schema}, doc, expected)
 
 
 def derive() -> Schema:
-    """The whole schema, as the op definitions give it."""
-    parameter = documented(
+    """The whole schema, derived from the op definitions."""
+    parameter = describe(
         _value_schema(),
         "a value that expressions use",
         "a number, true or false, text, a list, or a list of lists",
     )
-    total = documented({"type": "integer", "minimum": 0}, "the exact total", "a whole number")
+    total = describe({"type": "integer", "minimum": 0}, "the exact total", "a whole number")
     block = _object(
         {
-            "params": _named(
+            "params": _mapping_of(
                 {"anyOf": [*_value_schema()["anyOf"], {"type": "null"}]},
-                "the block's parameters: a default, or null where one must be given",
+                "the block's parameters: a default, or null for a required one",
                 "a mapping of names to defaults",
             ),
             "layers": _steps("the block's steps"),
@@ -185,54 +187,54 @@ def derive() -> Schema:
     )
     expected_layer = _object({"params": total, "output": _axes("the step's output")})
     properties: Schema = {
-        "archc": documented({"const": 1}, "the version of the language", "1"),
+        "archc": describe({"const": 1}, "the version of the language", "1"),
         "name": _name("the network's name: names the emitted module"),
-        "class": documented(
+        "class": describe(
             {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,63}$"},
             "the emitted class, by default the name in CamelCase",
-            "a class name: a capital letter, then letters and digits",
+            "a class name: a capital letter followed by letters and digits",
         ),
-        "title": _text("one line that says what the network is"),
+        "title": _text("the network in one line"),
         "description": _text("what a reader should know"),
-        "reference": documented(
+        "reference": describe(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
             "where the network was published",
             "text, or a list of texts",
         ),
-        "extends": _text("another spec that this one changes: a relative path"),
+        "extends": _text("another spec that this one modifies: a relative path"),
         "input": _axes("the axes of the one input, without the batch"),
-        "inputs": _named(_axes("the axes of one input"), "several inputs", "a mapping of inputs"),
-        "params": _named(parameter, "named values that expressions use", "a mapping of names"),
-        "blocks": _named(
-            documented(block, "a named sub-architecture", "a mapping with `layers`"),
+        "inputs": _mapping_of(
+            _axes("the axes of one input"), "several inputs", "a mapping of inputs"
+        ),
+        "params": _mapping_of(parameter, "named values that expressions use", "a mapping of names"),
+        "blocks": _mapping_of(
+            describe(block, "a named sub-architecture", "a mapping with `layers`"),
             "named sub-architectures, instantiated by `block`",
             "a mapping of names to blocks",
         ),
         "layers": _steps("the network's steps"),
-        "outputs": documented(
+        "outputs": describe(
             {"type": "array", "minItems": 1, "items": {"type": "string"}},
             "the names of the steps that are outputs; by default the last step",
             "a list of step names",
         ),
-        "expect": documented(
+        "expect": describe(
             _object(
                 {
                     "params": total,
                     "macs": total,
                     "output": _axes("the output's axes"),
-                    "layers": _named(
-                        documented(
-                            expected_layer, "one step", "a mapping with `params` or `output`"
-                        ),
-                        "facts of single steps",
+                    "layers": _mapping_of(
+                        describe(expected_layer, "one step", "a mapping with `params` or `output`"),
+                        "expectations for single steps",
                         "a mapping of step names",
                     ),
                 }
             ),
-            "facts that must hold",
+            "expectations, checked on every build",
             "a mapping",
         ),
-        "training": documented(group_schema(Training), doc_of(Training), "a mapping"),
+        "training": describe(group_schema(Training), doc_of(Training), "a mapping"),
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",

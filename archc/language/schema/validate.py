@@ -1,4 +1,4 @@
-"""Validation of one spec file against the schema: one message a fault, at the value at fault."""
+"""Validation of a spec file against the schema: one diagnostic per error, at the invalid value."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from archc.ops import MERGES, OPS
 from archc.ops.base import Op
 from archc.ops.fields import fields_of
 
-_SHOWN = 40
+_LONGEST_VALUE = 40
 STEP_KEYS = frozenset({"name", "from", "when", "layers", "with"})
-"""What may stand in a step beside its op."""
+"""The keys of a step besides its op."""
 
 
 class Findings(NamedTuple):
-    """The faults of a document in no particular order, the values at fault, and of mappings the
-    known keys that their unknown keys come close to."""
+    """The diagnostics of a document in no particular order, the invalid values, and for mappings
+    with unknown keys the known keys that resemble them."""
 
-    found: list[Diagnostic]
+    diagnostics: list[Diagnostic]
     invalid: set[Value]
     misspelt: dict[Value, list[str]]
 
 
-class _Fault(NamedTuple):
-    """One violation: its keyword, its paths in the document and in the schema, and its detail."""
+class _Violation(NamedTuple):
+    """A violation of the schema: its keyword, its paths in document and schema, and its detail."""
 
     keyword: str
     path: list[str | int]
@@ -41,82 +41,86 @@ class _Fault(NamedTuple):
 def validate(document: Value) -> Findings:
     """Check a document against the schema.
 
-    Codes: ARC201 unknown key, ARC202 missing key, ARC203 a value of the wrong kind, ARC204 unknown
-    op, ARC301 an expression that YAML cuts off, ARC402 a merge of nothing.
+    Codes: ARC201 unknown key, ARC202 missing key, ARC203 a value of the wrong type, ARC204 unknown
+    op, ARC301 an expression truncated at a comma, ARC402 a merge without inputs.
     """
-    schema, validator = _shipped()
+    schema, validator = _load()
     findings = Findings([], set(), {})
-    faults = [_closest(_read(error)) for error in validator.iter_errors(document.plain())]
-    for fault in faults:
-        if fault.keyword == "additionalProperties":
-            value = _walk(document, fault.path)
-            known = _schema_at(schema, fault.schema_path[:-1]).get("properties", {})
-            meant = (_meant(key, known) for key in fault.detail.unexpected)
-            findings.misspelt[value] = [key for key in meant if key]
-    for fault in faults:
-        value = _walk(document, fault.path)
-        node = _schema_at(schema, fault.schema_path[:-1])
-        if fault.keyword == "additionalProperties":
-            for key in fault.detail.unexpected:
+    violations = [_closest(_read(error)) for error in validator.iter_errors(document.plain())]
+    for violation in violations:
+        if violation.keyword == "additionalProperties":
+            value = _walk(document, violation.path)
+            known = _schema_at(schema, violation.schema_path[:-1]).get("properties", {})
+            similar = (_similar_key(key, known) for key in violation.detail.unexpected)
+            findings.misspelt[value] = [key for key in similar if key]
+    for violation in violations:
+        value = _walk(document, violation.path)
+        node = _schema_at(schema, violation.schema_path[:-1])
+        if violation.keyword == "additionalProperties":
+            for key in violation.detail.unexpected:
                 cut = _cut_expression(value, key)
                 if cut is None:
-                    findings.found.append(_unknown(value, key, node["properties"], fault.path))
+                    findings.diagnostics.append(
+                        _unknown(value, key, node["properties"], violation.path)
+                    )
                 else:
-                    findings.found.append(_unquoted(cut, key))
+                    findings.diagnostics.append(_truncated_expression(cut, key))
                     findings.invalid.add(cut)
-            # Without an unknown key the rest means the same, unless it is a known one misspelt.
-            if findings.misspelt[value] or not _can_be_dropped(fault.path):
+            # Without an unknown key the rest is valid, unless that is a misspelt known one.
+            if findings.misspelt[value] or not _can_be_dropped(violation.path):
                 findings.invalid.add(value)
             continue
         findings.invalid.add(value)
-        if not _is_told(fault, findings.misspelt.get(value, ())):
-            findings.found.append(_diagnose(document, value, schema, node, fault))
+        if not _is_reported(violation, findings.misspelt.get(value, ())):
+            findings.diagnostics.append(_diagnose(document, value, schema, node, violation))
     return findings
 
 
 @cache
-def _shipped() -> tuple[Any, Any]:
-    """The schema and its validator: a program that reads many specs makes them once."""
-    import jsonschema_rs  # a heavy import that `archc --help` does not pay
+def _load() -> tuple[Any, Any]:
+    """The schema and its validator, built once for a program that reads many specs."""
+    import jsonschema_rs  # slow to import, and not needed by `archc --help`
 
     schema = json.loads(text())
     return schema, jsonschema_rs.Draft7Validator(schema)
 
 
-def _is_told(fault: _Fault, meant: Sequence[str]) -> bool:
-    """Whether a key is missing because it is misspelt: that is one fault."""
-    if fault.keyword == "anyOf" and not fault.path:
-        return "layers" in meant or "extends" in meant
-    return fault.keyword == "required" and fault.detail.property in meant
+def _is_reported(violation: _Violation, similar: Sequence[str]) -> bool:
+    """Whether a key is missing because it is misspelt, which is reported already."""
+    if violation.keyword == "anyOf" and not violation.path:
+        return "layers" in similar or "extends" in similar
+    return violation.keyword == "required" and violation.detail.property in similar
 
 
-def shown(value: object) -> str:
-    """A value as an error shows it, cut where it is long."""
+def format_value(value: object) -> str:
+    """A value as printed in error messages, truncated if it is long."""
     printed = json.dumps(value, ensure_ascii=False)
-    return printed if len(printed) <= _SHOWN else printed[: _SHOWN - 3] + "..."
+    return printed if len(printed) <= _LONGEST_VALUE else printed[: _LONGEST_VALUE - 3] + "..."
 
 
-def _read(error: Any) -> _Fault:
-    return _Fault(error.kind.name, list(error.instance_path), list(error.schema_path), error.kind)
+def _read(error: Any) -> _Violation:
+    return _Violation(
+        error.kind.name, list(error.instance_path), list(error.schema_path), error.kind
+    )
 
 
-def _closest(fault: _Fault) -> _Fault:
-    """The fault inside the one alternative of an `anyOf` that the value comes close to: it has the
-    alternative's type, and goes wrong further in."""
-    while fault.keyword == "anyOf" and fault.path:
+def _closest(violation: _Violation) -> _Violation:
+    """The violation inside the one alternative of an `anyOf` that the value resembles: it has the
+    alternative's type, and the violation is nested deeper."""
+    while violation.keyword == "anyOf" and violation.path:
         close = []
-        for errors in fault.detail.context:
-            inner = [_read(error) for error in errors]
-            if all(_is_deeper(found, fault) for found in inner):
+        for errors in violation.detail.context:
+            inner = [_read(item) for item in errors]
+            if all(_is_deeper(error, violation) for error in inner):
                 close.append(inner)
         if len(close) != 1:
             break
         (inner,) = close
-        fault = inner[0]
-    return fault
+        violation = inner[0]
+    return violation
 
 
-def _is_deeper(inner: _Fault, outer: _Fault) -> bool:
+def _is_deeper(inner: _Violation, outer: _Violation) -> bool:
     return len(inner.path) > len(outer.path) or inner.keyword == "additionalProperties"
 
 
@@ -138,7 +142,7 @@ def _walk(document: Value, path: list[str | int]) -> Value:
 
 
 def _expected(schema: Any, path: list[str | int]) -> str:
-    """The words of the innermost schema on the way that has some."""
+    """The `x-expected` of the innermost schema on the path that has one."""
     words = "something else"
     for part in [*path, ""]:
         if isinstance(schema, dict):
@@ -149,8 +153,8 @@ def _expected(schema: Any, path: list[str | int]) -> str:
 
 
 def _can_be_dropped(path: list[str | int]) -> bool:
-    """Whether the rest of a mapping means the same without a key that is unknown: in the spec
-    itself, a step, an op, a block."""
+    """Whether the rest of a mapping is valid without an unknown key: in the spec itself, a step, an
+    op, a block."""
     if not path or isinstance(path[-1], int):
         return True
     if path[0] == "blocks" and len(path) == 2:
@@ -159,7 +163,7 @@ def _can_be_dropped(path: list[str | int]) -> bool:
 
 
 def _cut_expression(value: Value, key: str) -> Value | None:
-    """The expression before an unknown key that YAML cut off at a comma, if that is what it is."""
+    """The expression before an unknown key that YAML truncated at a comma, if there is one."""
     before: Value | None = None
     assert isinstance(value.data, dict)
     for other, child in value.data.items():
@@ -172,47 +176,49 @@ def _cut_expression(value: Value, key: str) -> Value | None:
     return before if text[:1] == "$" and text.count("(") > text.count(")") else None
 
 
-def _unquoted(cut: Value, key: str) -> Diagnostic:
+def _truncated_expression(cut: Value, key: str) -> Diagnostic:
     message = f"a comma ends the expression `{str(cut.data)[:64]}` here"
     hint = f'put it in quotes: "{cut.data}, {key}"' if len(key) <= 64 else "put it in quotes"
     return Diagnostic("ARC301", message, cut.span, hint)
 
 
-def _diagnose(document: Value, value: Value, schema: Any, node: Any, fault: _Fault) -> Diagnostic:
-    path = fault.path
-    if fault.keyword == "required":
-        missing = fault.detail.property
+def _diagnose(
+    document: Value, value: Value, schema: Any, node: Any, violation: _Violation
+) -> Diagnostic:
+    path = violation.path
+    if violation.keyword == "required":
+        missing = violation.detail.property
         message = f"{_owner(path)} has no `{missing}`"
         return Diagnostic("ARC202", message, _head(value), _missing_hint(node, missing))
-    if fault.keyword == "anyOf" and not path:
+    if violation.keyword == "anyOf" and not path:
         message = "the spec has neither `layers` nor `extends`"
         return Diagnostic("ARC202", message, _head(value), "list the steps under `layers`")
-    if fault.schema_path[-2:] == ["then", "enum"] and isinstance(value.data, str):
+    if violation.schema_path[-2:] == ["then", "enum"] and isinstance(value.data, str):
         return _unknown_step(value, value.data)
     subject = _subject(path)
-    wanted = _expected(schema, fault.schema_path[:-1])
+    expected = _expected(schema, violation.schema_path[:-1])
     op = _bare_op(document, path)
     if op is not None:
         fields = {field.name: field for field in fields_of(op)}
         if not fields:
-            message = f"{op.name} takes no fields, got {shown(value.plain())}"
+            message = f"{op.name} takes no fields, got {format_value(value.plain())}"
             return Diagnostic("ARC203", message, value.span, f"write `- {op.name}`")
         if op.shorthand is not None:
             subject = f"`{op.shorthand}` of {op.name}"
-            wanted = f"{fields[op.shorthand].kind.expected}, or an expression"
+            expected = f"{fields[op.shorthand].kind.expected}, or an expression"
     if len(path) > 1 and path[-2] in MERGES:
-        subject, wanted = f"a branch of {path[-2]}", "a list of steps"
+        subject, expected = f"a branch of {path[-2]}", "a list of steps"
     if value.data is None and value.span.column == value.span.end_column:
         span = value.key_span or value.span
-        return Diagnostic("ARC203", f"{subject} has no value", span, f"give {wanted}")
+        return Diagnostic("ARC203", f"{subject} has no value", span, f"expected {expected}")
     if value.data == [] or value.data == {}:
-        return Diagnostic("ARC203", f"{subject} is empty", value.span, f"give {wanted}")
-    message = f"{subject} must be {wanted}, got {shown(value.plain())}"
-    return Diagnostic("ARC203", message, value.span, _wrong_hint(path, value, node, wanted))
+        return Diagnostic("ARC203", f"{subject} is empty", value.span, f"expected {expected}")
+    message = f"{subject} must be {expected}, got {format_value(value.plain())}"
+    return Diagnostic("ARC203", message, value.span, _wrong_hint(path, value, node, expected))
 
 
 def _head(value: Value) -> Span:
-    """The key that a mapping stands under, or its own begin: where a missing key is told."""
+    """The span for a missing key: the key of the mapping, or the mapping's start."""
     span = value.key_span or value.span
     if span.end_line == span.line:
         return span
@@ -251,7 +257,7 @@ def _unknown_activation(name: str, span: Span) -> Diagnostic:
 
 
 def _similar_op(name: str, known: Iterable[str]) -> str:
-    """The known op, or key, that is called so elsewhere or almost so here."""
+    """A hint with the known op that has `name` as an alias, or with a similar known name."""
     known = list(known)
     for word in known:
         if word in OPS and name.lower() in OPS[word].aliases:
@@ -259,19 +265,19 @@ def _similar_op(name: str, known: Iterable[str]) -> str:
     return did_you_mean(name, known) or "`archc ops` lists all ops"
 
 
-def _meant(key: str, known: dict[str, Any]) -> str:
-    """The known key that an unknown one comes closest to; empty where it comes close to none."""
+def _similar_key(key: str, known: dict[str, Any]) -> str:
+    """The known key that an unknown one resembles most; empty if there is none."""
     hint = did_you_mean(key, known)
     return hint.split('"')[1] if hint else ""
 
 
 def _unknown_step(value: Value, name: str) -> Diagnostic:
     if name in MERGES:
-        hint = "give branches, or `from: [a, b]`"
+        hint = "add branches, or `from: [a, b]`"
         return Diagnostic("ARC402", f"`{name}` has nothing to merge", value.span, hint)
     if name in OPS:
         needed = " and ".join(f"`{field.name}`" for field in fields_of(OPS[name]) if field.required)
-        hint = f"`archc ops {name}` tells what it takes"
+        hint = f"`archc ops {name}` shows its fields"
         return Diagnostic("ARC202", f"{name} needs {needed}", value.span, hint)
     hint = _similar_op(name, OPS)
     return Diagnostic("ARC204", f"unknown op `{name[:64]}`", value.span, hint)
@@ -283,7 +289,7 @@ def _missing_hint(node: Any, missing: str) -> str | None:
 
 
 def _bare_op(document: Value, path: list[str | int]) -> type[Op] | None:
-    """The op that a path leads into, where it is not given a mapping of fields."""
+    """The op that a path leads into, if its value is not a mapping of fields."""
     for end in range(len(path), 1, -1):
         name = path[end - 1]
         if isinstance(name, str) and name in OPS and isinstance(path[end - 2], int):
@@ -295,10 +301,10 @@ def _bare_op(document: Value, path: list[str | int]) -> type[Op] | None:
 _FLAGS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
-def _wrong_hint(path: list[str | int], value: Value, node: Any, wanted: str) -> str | None:
+def _wrong_hint(path: list[str | int], value: Value, node: Any, expected: str) -> str | None:
     if path == ["archc"]:
         return "this archc reads version 1 of the language"
-    if wanted.startswith("a list of steps") and isinstance(value.data, dict):
+    if expected.startswith("a list of steps") and isinstance(value.data, dict):
         return "start each step with `- `"
     op = OPS.get(str(path[-1])) if len(path) > 1 and isinstance(path[-2], int) else None
     if op is not None and op.shorthand is None and not isinstance(value.data, str):
@@ -306,10 +312,10 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, wanted: str) -> 
         return f"write `{op.name}: {{{fields}}}`"
     if not isinstance(value.data, str):
         return None
-    if wanted.startswith("true or false") and value.data.lower() in _FLAGS:
+    if expected.startswith("true or false") and value.data.lower() in _FLAGS:
         return f"write `{_FLAGS[value.data.lower()]}`"
-    if value.data[:1] == "(" and "list" in wanted:
-        return "write a list in [ ], or an expression as `$( ... )`"
+    if value.data[:1] == "(" and "list" in expected:
+        return "write a list in [ ], or an expression in `$( )`"
     if "$" in value.data[1:] or value.data[:1] == "(":
         return "an expression is the whole value: `$name` or `$( ... )`"
     if "pattern" in node:
@@ -326,7 +332,7 @@ def _words(path: list[str | int]) -> list[str]:
 
 
 def _subject(path: list[str | int]) -> str:
-    """What a path names: its last key, and the op it belongs to."""
+    """A description of a path: its last key, and the op it belongs to."""
     words = _words(path)
     if not words:
         return "the spec"

@@ -1,1 +1,1 @@
-"""How a network is drawn: what is parallel and what repeats, then where everything stands."""
+"""The drawing of a network: its series-parallel structure and repeats, then the layout."""

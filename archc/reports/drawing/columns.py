@@ -1,4 +1,4 @@
-"""High series in several columns."""
+"""Tall series in several columns."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from archc.reports.drawing.pieces import (
 )
 
 ASPECT = 1.3
-"""Width over height that columns are chosen for."""
+"""The preferred ratio of width to height."""
 SHORTEST = 0.25
-"""What the first and the last column must have of the highest one's height."""
+"""The least height of the first and the last column, relative to the tallest one."""
 HALVINGS = 12
-"""Steps of the search for the columns' height."""
+"""Steps of the binary search for the columns' height."""
 GUTTER = 36
 HEAD = 16
-"""From the line that leads to a further column to its first item."""
+"""The distance from the line to a further column to its first item."""
 
 
 def columns(run: Run, height: float) -> Piece:
-    """The series in as many columns as come nearest to the wanted proportion."""
-    may_break = [
-        place
-        for place in range(1, len(run.pieces))
-        if run.series.linked[place]
-        and not isinstance(run.series.items[place - 1], Parallel)
-        and not isinstance(run.series.items[place], Output)
+    """The series in the number of columns that comes closest to the preferred ratio."""
+    breaks = [
+        index
+        for index in range(1, len(run.pieces))
+        if run.series.linked[index]
+        and not isinstance(run.series.items[index - 1], Parallel)
+        and not isinstance(run.series.items[index], Output)
     ]
     best = column(run, 0, len(run.pieces))
     ends = _ends(run)
@@ -45,7 +45,7 @@ def columns(run: Run, height: float) -> Piece:
     used = sum(piece.width * piece.height for piece in run.pieces)
     least = _cost(best, used)
     for count in range(max(2, about - 2), about + 3):
-        piece = _side_by_side(run, [0, *_cuts(ends, may_break, count), len(run.pieces)])
+        piece = _side_by_side(run, [0, *_cuts(ends, breaks, count), len(run.pieces)])
         cost = _cost(piece, used)
         if cost < least:
             best, least = piece, cost
@@ -53,13 +53,13 @@ def columns(run: Run, height: float) -> Piece:
 
 
 def _cost(piece: Piece, used: float) -> float:
-    """How far a part is from the wanted proportion, and how much of it is empty."""
+    """The deviation of a piece from the preferred ratio, plus its empty area."""
     proportion = abs(log(piece.width / piece.height / ASPECT))
     return proportion + log(piece.width * piece.height / used)
 
 
 def _ends(run: Run) -> list[float]:
-    """Where each item ends in one column of all."""
+    """The end of each item in a single column."""
     ends = []
     y = 0.0
     for piece, gap in zip(run.pieces, run.gaps, strict=True):
@@ -68,22 +68,22 @@ def _ends(run: Run) -> list[float]:
     return ends
 
 
-def _cuts(ends: list[float], may_break: list[int], count: int) -> list[int]:
-    """Places to break at for at most `count` columns, the highest of them as low as can be."""
-    parts = pairwise([0.0, *(ends[place - 1] for place in may_break), ends[-1]])
+def _cuts(ends: list[float], breaks: list[int], count: int) -> list[int]:
+    """Positions of breaks for at most `count` columns whose largest height is minimal."""
+    parts = pairwise([0.0, *(ends[index - 1] for index in breaks), ends[-1]])
     low, high = max(ends[-1] / count, *(end - start for start, end in parts)), ends[-1]
-    if len(_filled(ends, may_break, low)) < count:
+    if len(_breaks_for_height(ends, breaks, low)) < count:
         high = low
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        if len(_filled(ends, may_break, middle)) < count:
+        if len(_breaks_for_height(ends, breaks, middle)) < count:
             high = middle
         else:
             low = middle
-    cuts = _filled(ends, may_break, high)
-    bounds = [0.0, *(ends[place - 1] for place in cuts), ends[-1]]
+    cuts = _breaks_for_height(ends, breaks, high)
+    bounds = [0.0, *(ends[index - 1] for index in cuts), ends[-1]]
     least = SHORTEST * max(end - start for start, end in pairwise(bounds))
-    # A column of an item or two would stand in the middle of nowhere.
+    # A column of one or two items would look lost.
     if cuts and bounds[-1] - bounds[-2] < least:
         cuts.pop()
     if cuts and bounds[1] < least:
@@ -91,28 +91,28 @@ def _cuts(ends: list[float], may_break: list[int], count: int) -> list[int]:
     return cuts
 
 
-def _filled(ends: list[float], may_break: list[int], height: float) -> list[int]:
-    """Places to break at where no column is higher than `height`, if it need not be."""
+def _breaks_for_height(ends: list[float], breaks: list[int], height: float) -> list[int]:
+    """Positions of breaks so that no column is higher than `height`, if possible."""
     cuts: list[int] = []
     start = 0.0
-    for place, following in pairwise([*may_break, len(ends)]):
+    for index, following in pairwise([*breaks, len(ends)]):
         if ends[following - 1] - start > height:
-            cuts.append(place)
-            start = ends[place - 1]
+            cuts.append(index)
+            start = ends[index - 1]
     return cuts
 
 
 def _side_by_side(run: Run, bounds: list[int]) -> Piece:
-    """Columns of a series; from the foot of each a line leads to the head of the next."""
-    made = [column(run, start, end) for start, end in pairwise(bounds)]
-    # All but the first begin below the line that leads to them; all but the last end above theirs.
-    height = max(piece.height for piece in made) + HEAD + TURN
+    """Columns of a series; a line leads from the bottom of each to the top of the next."""
+    pieces = [column(run, start, end) for start, end in pairwise(bounds)]
+    # All but the first begin below the line to them; all but the last end above the line from them.
+    height = max(piece.height for piece in pieces) + HEAD + TURN
     children = []
     edges: list[Edge] = []
     labels: list[Label] = []
     x = 0.0
     before: Point | None = None
-    for number, piece in enumerate(made):
+    for number, piece in enumerate(pieces):
         y = HEAD if number else 0.0
         if before is not None:
             foot, gutter = before[1] + TURN, x - GUTTER / 2
@@ -130,7 +130,7 @@ def _side_by_side(run: Run, bounds: list[int]) -> Piece:
     return Piece(
         x - GUTTER,
         height,
-        made[0].enter,
+        pieces[0].enter,
         before[0],
         tuple(children),
         tuple(edges),

@@ -1,4 +1,4 @@
-"""What boxes, frames and endings say."""
+"""The texts of boxes, frames and outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archc.reports.drawing.items import Frame, Parallel, Repeat, Series, Stack
 from archc.reports.drawing.labels import FONT, TIMES, cut, op_label, region_label
 
 WIDEST = 300
-"""What a name may take of a line, in CSS pixels."""
+"""The largest width of a name, in CSS pixels."""
 
 
 class Row(NamedTuple):
@@ -24,32 +24,32 @@ class Row(NamedTuple):
 
 
 def parameters(costs: Costs, nodes: Sequence[Node]) -> int:
-    """The learned values of some ops."""
+    """The number of parameters of some ops."""
     first = costs.graph.nodes[0].index + len(costs.graph.inputs)
     return sum(costs.layers[node.index - first].params for node in nodes if node.index >= first)
 
 
 def figure(params: int) -> str:
-    """A number of parameters as a box tells it: nothing for none."""
+    """A number of parameters as text; empty for 0."""
     return f"{params:,}" if params else ""
 
 
 def rows_of(costs: Costs, stack: Stack) -> tuple[Row, ...]:
-    """What the lines of a box say."""
+    """The lines of a box."""
     return tuple(
         Row(node, _label(costs, node), figure(parameters(costs, [node]))) for node in stack.nodes
     )
 
 
 def _label(costs: Costs, node: Node) -> str:
-    """An op; an input by its name where there are several."""
+    """The label of an op; inputs are named if there are several."""
     if len(costs.graph.inputs) > 1 and node.index in costs.graph.inputs:
         return cut(f"input {visible(node.path)}", FONT, WIDEST)
     return op_label(node)
 
 
 def titles(costs: Costs, item: Frame | Repeat) -> tuple[str, str]:
-    """What the head of a frame says: its name, and the parameters in it."""
+    """The heading of a frame: its name, and the parameters in it."""
     frame = item.alone if isinstance(item, Repeat) else item
     if not isinstance(item, Repeat):
         label = cut(region_label(item.region), FONT, WIDEST)
@@ -77,6 +77,6 @@ def nodes_of(series: Series) -> Iterator[Node]:
 
 
 def output_label(costs: Costs, node: Node) -> str:
-    """An output, by its name where there are several."""
+    """The label of an output, named if there are several."""
     several = len(costs.graph.outputs) > 1
     return cut(f"output {visible(node.path)}", FONT, WIDEST) if several else "output"

@@ -1,4 +1,4 @@
-"""What a drawing is made of, before anything has a place."""
+"""The items of a drawing, before the layout."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from archc.ir.graph import Node, Region
 
 
 class Stack(NamedTuple):
-    """Ops in one box: each takes what the one above gives, and nothing else does."""
+    """Ops in one box: each is the only consumer of the one above."""
 
     nodes: tuple[Node, ...]
 
 
 class Output(NamedTuple):
-    """Where a value leaves the network."""
+    """An output of the network."""
 
     node: Node
 
@@ -27,25 +27,24 @@ class Frame(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """Three or more equal stretches in a row, the first of which stands for all."""
+    """Three or more consecutive equal series, drawn as one."""
 
     units: tuple[Series, ...]
 
     @property
     def alone(self) -> Frame | None:
-        """The section or block that is all there is to the first stretch."""
+        """The section or block that is the only item of a unit."""
         items = self.units[0].items
         return items[0] if len(items) == 1 and isinstance(items[0], Frame) else None
 
     @property
     def body(self) -> Series:
-        """What is drawn for all of them."""
+        """The series that is drawn for all units."""
         return self.units[0] if self.alone is None else self.alone.body
 
 
 class Parallel(NamedTuple):
-    """Branches beside each other. Each begins with what comes before this item, and ends in what
-    comes after it."""
+    """Branches side by side, from the item before to the item after."""
 
     branches: tuple[Series, ...]
 
@@ -54,9 +53,9 @@ Item = Stack | Output | Frame | Repeat | Parallel
 
 
 class Series(NamedTuple):
-    """Items below each other. `linked` tells of each whether the one before it (or what comes into
-    the series) feeds it, `leaves` whether the last one feeds what follows the series. `output` is
-    the index of the node that the series ends in, None where that is not one. Without items it is
+    """Items from top to bottom. `linked` is true for an item that is fed by the one before it (or
+    by the input of the series), `leaves` if the last one feeds what follows the series. `output` is
+    the index of the node that the series ends in, None without a single one. Without items it is
     the identity."""
 
     items: tuple[Item, ...]
@@ -66,7 +65,7 @@ class Series(NamedTuple):
 
 
 def output_of(item: Item) -> int | None:
-    """The index of the node whose value leaves an item at its end."""
+    """The index of the node whose value leaves an item."""
     if isinstance(item, Stack):
         return item.nodes[-1].index
     if isinstance(item, Frame):

@@ -1,7 +1,7 @@
-"""What stands in a drawing's boxes and on its edges, and how wide it is set.
+"""Labels of a drawing's boxes and edges, and their widths.
 
-No font is asked: the widths are Helvetica's (Adobe's font metrics), wider by what other sans-serif
-fonts need.
+No font is loaded: the widths are Helvetica's (Adobe's font metrics), with a margin for other
+sans-serif fonts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TIMES = "\u00d7"
 FONT = 13
 SMALL = 11
 BOLD = 1.1
-"""How much wider bold text is."""
+"""The relative width of bold text."""
 
 _HELVETICA = (
     "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 "
@@ -35,7 +35,7 @@ _WIDER = 1.15
 
 
 def text_width(text: str, size: float) -> float:
-    """The width of a line of text, in the unit of the font's `size`, at most what it will be."""
+    """An upper bound of the width of a line of text, in the unit of the font's `size`."""
     return sum(map(_width, text)) * size * _WIDER / 1000
 
 
@@ -46,8 +46,8 @@ def _width(char: str) -> int:
     return 1000 if east_asian_width(char) in "WF" else 722
 
 
-def wrapped(text: str, size: float, width: float, most: int) -> list[str]:
-    """`text` on lines at most `width` wide, `most` of them; a longer text ends in an ellipsis."""
+def wrap_text(text: str, size: float, width: float, most: int) -> list[str]:
+    """`text` on at most `most` lines of `width`; a longer text ends in an ellipsis."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -61,7 +61,7 @@ def wrapped(text: str, size: float, width: float, most: int) -> list[str]:
 
 
 def cut(text: str, size: float, width: float) -> str:
-    """`text` without its end where it is wider than `width`."""
+    """`text`, truncated with an ellipsis if it is wider than `width`."""
     if text_width(text, size) <= width:
         return text
     left = width - text_width("\u2026", size)
@@ -83,8 +83,8 @@ _COUNTS = {"groups": "groups", "size": "over", "multiplier": TIMES, "rate": ""}
 
 
 def op_label(node: Node) -> str:
-    """An op with what one looks for in a drawing: `conv 3 x 3, stride 2 + relu`. What the shapes
-    beside it tell (filters, units) is left out, and what keeps to its default."""
+    """An op with its main fields: `conv 3 x 3, stride 2 + relu`. Fields that follow from the shapes
+    (filters, units) and defaults are omitted."""
     op = node.op
     fields, defaults = vars(op), fields_with_defaults(type(op))
     rank = max(len(node.output.spatial), 1)
@@ -93,20 +93,20 @@ def op_label(node: Node) -> str:
         if fields.get(name) is not None:
             label += f" {_window(fields[name], rank)}"
     window = fields.get("kernel_size")
-    told = []
+    details = []
     for name in _STEPS:
         value = fields.get(name)
         plain = value is None or _window(value, rank) == _window(1, rank)
-        # A pool steps by its own size where nothing else is said.
+        # The default stride of a pool is its kernel size.
         usual = name == "stride" and "pool" in op.name and window is not None
         if not plain and not (usual and _window(value, rank) == _window(window, rank)):
-            told.append(f"{name} {_short(value, rank)}")
+            details.append(f"{name} {_short(value, rank)}")
     for name, word in _COUNTS.items():
         value = fields.get(name)
         if value is not None and value != defaults.get(name):
-            told.append(f"{word} {value}".strip())
-    if told:
-        label += (", " if window is not None else " ") + ", ".join(told)
+            details.append(f"{word} {value}".strip())
+    if details:
+        label += (", " if window is not None else " ") + ", ".join(details)
     activation = fields.get("activation")
     if isinstance(activation, Op):
         label += f" + {activation.name}"
@@ -119,7 +119,7 @@ def _window(value: object, rank: int) -> str:
 
 
 def _short(value: object, rank: int) -> str:
-    """A number that holds for every axis once."""
+    """A value for all axes: a single number if they are equal."""
     if isinstance(value, tuple) and len(set(value)) == 1:
         return str(value[0])
     return _window(value, rank) if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""Lanes beside a series for the edges that do not lead from one item to the next."""
+"""Lanes beside a series for edges that do not lead from one item to the next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Path = tuple[tuple[int, int], ...]
 
 
 def anchor(end: int | Node | Region | Output) -> Hashable:
-    """What identifies an end of a skip: a node given itself or by its index, a frame, an output."""
+    """The key of an end of a skip: a node or its index, a frame, an output."""
     if isinstance(end, Node):
         return end.index
     if isinstance(end, Output):
@@ -22,8 +22,8 @@ def anchor(end: int | Node | Region | Output) -> Hashable:
 
 
 class Lanes:
-    """Which lane each skip of a drawing takes, beside the innermost series that holds both of its
-    ends. What leads from one node shares a lane."""
+    """The lane of each skip of a drawing, beside the innermost series that contains both of its
+    ends. Skips from the same node share a lane."""
 
     def __init__(self, drawing: Drawing) -> None:
         self._lanes: dict[int, list[tuple[Skip, int]]] = {}
@@ -34,14 +34,14 @@ class Lanes:
         for skip in drawing.skips:
             source, target = paths.get(skip.source), paths.get(anchor(skip.target))
             if source is None or target is None:
-                continue  # in a stretch that another one stands for
+                continue  # inside a repeat, of which only the first unit is drawn
             for (series, start), (other, end) in zip(source, target, strict=False):
                 if series != other:
                     break
                 inner = series, start, end
             spans.setdefault(inner[0], {}).setdefault(skip.source, []).append((*inner[1:], skip))
         for series, sources in spans.items():
-            self._lanes[series] = _assigned(list(sources.values()))
+            self._lanes[series] = _assign(list(sources.values()))
 
     def of(self, series: Series) -> list[tuple[Skip, int]]:
         """The skips beside a series, each with the number of its lane from the left."""
@@ -49,13 +49,13 @@ class Lanes:
 
 
 def _paths(root: Series) -> dict[Hashable, Path]:
-    """The way to everything that a skip can join: each series on it, and the position in that."""
+    """The path to every possible end of a skip: the enclosing series with the positions in them."""
     paths: dict[Hashable, Path] = {}
     waiting: list[tuple[Path, Series]] = [((), root)]
     while waiting:
-        way, series = waiting.pop()
+        prefix, series = waiting.pop()
         for position, item in enumerate(series.items):
-            path = (*way, (id(series), position))
+            path = (*prefix, (id(series), position))
             if isinstance(item, Stack):
                 paths |= {node.index: path for node in item.nodes}
             elif isinstance(item, Output):
@@ -70,9 +70,9 @@ def _paths(root: Series) -> dict[Hashable, Path]:
     return paths
 
 
-def _assigned(spans: list[list[tuple[int, int, Skip]]]) -> list[tuple[Skip, int]]:
-    """A lane for each bundle of skips, the lowest that is free from its first to its last item."""
-    assigned: list[tuple[Skip, int]] = []
+def _assign(spans: list[list[tuple[int, int, Skip]]]) -> list[tuple[Skip, int]]:
+    """A lane for each bundle of skips: the lowest that is free from its first to its last item."""
+    lanes_of_skips: list[tuple[Skip, int]] = []
     busy: list[tuple[int, int]] = []
     free: list[int] = []
     lanes = 0
@@ -83,5 +83,5 @@ def _assigned(spans: list[list[tuple[int, int, Skip]]]) -> list[tuple[Skip, int]
         lane = heappop(free) if free else lanes
         lanes = max(lanes, lane + 1)
         heappush(busy, (max(end for _, end, _ in bundle), lane))
-        assigned += ((skip, lane) for _, _, skip in bundle)
-    return assigned
+        lanes_of_skips += ((skip, lane) for _, _, skip in bundle)
+    return lanes_of_skips

@@ -1,7 +1,7 @@
-"""Where everything in a drawing stands: sizes from the inside out, then places from the outside in.
+"""The layout of a drawing: sizes bottom-up, then positions top-down.
 
-Series go down the page, branches stand side by side, and a series that gets too high goes on in
-another column. Lengths are in CSS pixels. Nothing here is random or asks a font.
+Series go down the page, branches are side by side, and a series that gets too tall continues in
+another column. Lengths are in CSS pixels. The layout is deterministic and loads no font.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Ending(NamedTuple):
 
 
 class Border(NamedTuple):
-    """A frame. `times` counts equal ones in its place, `depth` the frames around it; `region` is
-    None where it holds a stretch that is no section and no block."""
+    """A frame. `times` is the number of repeats, `depth` the number of enclosing frames; `region`
+    is None for a repeat of something other than a section or block."""
 
     x: float
     y: float
@@ -60,7 +60,7 @@ class Border(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Everything with its place, frames from the outside in."""
+    """All elements with their positions, outer frames first."""
 
     width: float
     height: float
@@ -72,17 +72,17 @@ class Layout(NamedTuple):
 
 
 def layout(costs: Costs, drawing: Drawing) -> Layout:
-    """Places for a drawing's items, beginning at (0, 0)."""
-    measured = Measure(costs, drawing).series(drawing.root, True)
-    placed = Layout(measured.width, measured.height, [], [], [], [], [])
-    place = _Place(costs, placed)
-    place.piece(measured, 0, 0, 0)
-    place.skips()
-    return placed
+    """Lay out a drawing, with its origin at (0, 0)."""
+    root = Measure(costs, drawing).series(drawing.root, True)
+    result = Layout(root.width, root.height, [], [], [], [], [])
+    placement = _Placement(costs, result)
+    placement.piece(root, 0, 0, 0)
+    placement.skips()
+    return result
 
 
-class _Place:
-    """Absolute places, from the outside in."""
+class _Placement:
+    """Assigns absolute positions, top-down."""
 
     def __init__(self, costs: Costs, layout: Layout) -> None:
         self._costs = costs
@@ -91,20 +91,20 @@ class _Place:
         self._waiting: list[tuple[Skip, float]] = []
 
     def piece(self, piece: Piece, x: float, y: float, depth: int) -> None:
-        """Place a piece and all in it at x and y."""
-        made = self._layout
+        """Place a piece and its children at x and y."""
+        layout = self._layout
         self._waiting += ((skip, x + lane) for skip, lane in piece.lanes)
         for points, arrow in piece.edges:
-            made.edges.append(Edge(tuple((x + px, y + py) for px, py in points), arrow))
-        made.labels.extend(Label(x + lx, y + ly, text) for lx, ly, text in piece.labels)
+            layout.edges.append(Edge(tuple((x + px, y + py) for px, py in points), arrow))
+        layout.labels.extend(Label(x + lx, y + ly, text) for lx, ly, text in piece.labels)
         item = piece.item
         if isinstance(item, Stack):
-            made.boxes.append(Box(x, y, piece.width, rows_of(self._costs, item)))
+            layout.boxes.append(Box(x, y, piece.width, rows_of(self._costs, item)))
             for number, node in enumerate(item.nodes):
                 self._anchors[node.index] = x + piece.width, y + ROW * (number + 0.5)
         elif isinstance(item, Output):
             label = output_label(self._costs, item.node)
-            made.endings.append(Ending(x, y, piece.width, label, item.node))
+            layout.endings.append(Ending(x, y, piece.width, label, item.node))
             self._anchors[anchor(item)] = x + piece.width, y + ROW / 2
         elif item is not None:
             self._border(item, piece, x, y, depth)
@@ -113,23 +113,23 @@ class _Place:
             self.piece(child, x + left, y + top, depth)
 
     def _border(self, item: Frame | Repeat, piece: Piece, x: float, y: float, depth: int) -> None:
-        label, told = titles(self._costs, item)
+        label, figure = titles(self._costs, item)
         times = len(item.units) if isinstance(item, Repeat) else 1
         frame = item.alone if isinstance(item, Repeat) else item
         shadow = SHADOW * 2 if times > 1 else 0
         width = piece.width - shadow
         region = None if frame is None else frame.region
-        border = Border(x, y, width, piece.height - shadow, label, told, depth, times, region)
+        border = Border(x, y, width, piece.height - shadow, label, figure, depth, times, region)
         self._layout.borders.append(border)
         if isinstance(item, Frame):
             self._anchors[anchor(item.region)] = x + width, y + HEADER / 2
 
     def skips(self) -> None:
-        """Lead the skips along their lanes, once all else stands."""
+        """Draw the skips along their lanes, after everything else is placed."""
         for skip, lane in self._waiting:
             x, y = self._anchors[skip.source]
             to_x, to_y = self._anchors[anchor(skip.target)]
-            # What leaves a box does so below what comes in.
+            # Outgoing edges leave a box below the incoming ones.
             y, to_y = y + BESIDE_MIDDLE, to_y - BESIDE_MIDDLE
             points = (x, y), (lane, y), (lane, to_y), (to_x, to_y)
             self._layout.edges.append(Edge(points, True))

@@ -1,4 +1,4 @@
-"""The sizes of a drawing's parts, from the inside out."""
+"""The sizes of a drawing's pieces, bottom-up."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from archc.reports.drawing.pieces import (
 from archc.reports.drawing.tree import Drawing, Skip
 
 APART = 12
-"""Between items that no edge joins, and between branches."""
+"""The gap between unconnected items, and between branches."""
 LANE = 10
 IDENTITY = 28
 """The width of a branch without items."""
 TALLEST = 1100
-"""A series goes on in another column where it would be higher."""
+"""A taller series continues in another column."""
 
 
 class Measure:
-    """Sizes and inner arrangement, from the inside out."""
+    """Computes sizes and relative positions, bottom-up."""
 
     def __init__(self, costs: Costs, drawing: Drawing) -> None:
         self._costs = costs
@@ -45,12 +45,12 @@ class Measure:
         self._lanes = Lanes(drawing)
 
     def series(self, series: Series, may_turn: bool) -> Piece:
-        """A series; in several columns where it is high and `may_turn` allows for it."""
+        """A series; in several columns if it is tall and `may_turn`."""
         pieces = [self._item(item, may_turn) for item in series.items]
         if not pieces:
             return Piece(IDENTITY, 0, IDENTITY / 2, IDENTITY / 2)
         lanes = self._lanes.of(series)
-        gaps = [0.0, *(self._gap(series, place) for place in range(1, len(pieces)))]
+        gaps = [0.0, *(self._gap(series, index) for index in range(1, len(pieces)))]
         run = Run(series, pieces, gaps, [self._shape(item) for item in series.items])
         height = sum(gaps) + sum(piece.height for piece in pieces)
         if may_turn and not lanes and height > TALLEST:
@@ -58,10 +58,10 @@ class Measure:
         whole = column(run, 0, len(pieces))
         return _with_lanes(whole, lanes) if lanes else whole
 
-    def _gap(self, series: Series, place: int) -> float:
-        if not series.linked[place]:
+    def _gap(self, series: Series, index: int) -> float:
+        if not series.linked[index]:
             return APART
-        return ENTRY if isinstance(series.items[place - 1], Parallel) else GAP
+        return ENTRY if isinstance(series.items[index - 1], Parallel) else GAP
 
     def _shape(self, item: Item) -> str:
         index = output_of(item)
@@ -78,13 +78,13 @@ class Measure:
         if isinstance(item, Parallel):
             return self._parallel(item)
         body = item.body
-        label, told = titles(self._costs, item)
+        label, figure = titles(self._costs, item)
         inner = self.series(body, may_turn)
         least = (
             text_width(label, FONT * BOLD)
-            + text_width(told, SMALL)
+            + text_width(figure, SMALL)
             + 2 * PAD
-            + (PAD if told else 0)
+            + (PAD if figure else 0)
         )
         width = max(inner.width + 2 * PAD, least)
         left = (width - inner.width) / 2
@@ -92,8 +92,8 @@ class Measure:
         height = top + inner.height + LEAVE
         edges = []
         if body.linked and body.linked[0]:
-            way = (left + inner.enter, HEADER), (left + inner.enter, top)
-            edges.append(Edge(way, takes_arrow(body.items[0])))
+            line = (left + inner.enter, HEADER), (left + inner.enter, top)
+            edges.append(Edge(line, takes_arrow(body.items[0])))
         leave = left + inner.leave
         if body.leaves:
             edges.append(Edge(((leave, top + inner.height), (leave, height)), False))
@@ -112,11 +112,11 @@ class Measure:
     def _parallel(self, item: Parallel) -> Piece:
         branches = [self.series(branch, False) for branch in item.branches]
         texts = [self._shape(branch.items[-1]) if branch.items else "" for branch in item.branches]
-        places = []
+        lefts = []
         x = 0.0
         for piece, text in zip(branches, texts, strict=True):
             beside = piece.leave + BESIDE + text_width(text, SMALL) if text else 0
-            places.append(x)
+            lefts.append(x)
             x += max(piece.width, beside) + APART
         width = x - APART
         top = ENTRY
@@ -126,8 +126,8 @@ class Measure:
         labels: list[Label] = []
         heads: list[float] = []
         tails: list[float] = []
-        for place, piece, branch, text in zip(places, branches, item.branches, texts, strict=True):
-            enter, leave = place + piece.enter, place + piece.leave
+        for left, piece, branch, text in zip(lefts, branches, item.branches, texts, strict=True):
+            enter, leave = left + piece.enter, left + piece.leave
             if not branch.items:
                 edges.append(Edge(((enter, 0), (enter, bottom)), False))
                 heads.append(enter)
@@ -143,21 +143,21 @@ class Measure:
                     labels.append(Label(leave + BESIDE, end + BELOW, text))
                 tails.append(leave)
         edges += _bars(heads, center, 0) + _bars(tails, center, bottom)
-        children = tuple((place, top, piece) for place, piece in zip(places, branches, strict=True))
+        children = tuple((left, top, piece) for left, piece in zip(lefts, branches, strict=True))
         return Piece(width, bottom, center, center, children, tuple(edges), tuple(labels))
 
 
 def _bars(ends: list[float], center: float, y: float) -> list[Edge]:
-    """The line across that joins branches to the one way in or out."""
+    """The horizontal line that connects branches to their common input or output."""
     if not ends:
         return []
     return [Edge(((min(*ends, center), y), (max(*ends, center), y)), False)]
 
 
 def _with_lanes(piece: Piece, lanes: list[tuple[Skip, int]]) -> Piece:
-    """A series with room on its right for lanes."""
-    placed = tuple((skip, piece.width + PAD + LANE * lane) for skip, lane in lanes)
-    return piece._replace(width=max(x for _, x in placed) + LANE, lanes=placed)
+    """A series with room for lanes on its right."""
+    positions = tuple((skip, piece.width + PAD + LANE * lane) for skip, lane in lanes)
+    return piece._replace(width=max(x for _, x in positions) + LANE, lanes=positions)
 
 
 def _row_width(row: Row) -> float:

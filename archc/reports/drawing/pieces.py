@@ -1,6 +1,7 @@
-"""Parts of a drawing with their sizes, and how items stand below each other.
+"""Pieces of a drawing with their sizes, and their arrangement in a column.
 
-Lengths are in CSS pixels."""
+Lengths are in CSS pixels.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +15,24 @@ ROW = 22
 HEADER = 24
 PAD = 10
 GAP = 36
-"""Between two items, with the shape beside the arrow."""
+"""The gap between two items, with the shape beside the arrow."""
 ENTRY = 16
-"""From a frame's header, or from where branches part, to the first item."""
+"""The distance from a frame's header, or from a fork, to the first item."""
 LEAVE = 12
 BESIDE, BELOW = 6, 14
-"""From where an edge leaves an item to the base line of its shape."""
+"""The offset from the start of an edge to the base line of its shape."""
 TURN = 22
-"""From where an edge leaves an item to where it turns."""
+"""The distance from the start of an edge to its first turn."""
 SHADOW = 4
-"""From one to the next of the frames that show a repeat."""
+"""The offset between the stacked frames of a repeat."""
 SLACK = 48
-"""What an item may move to the side for a straight line into it."""
+"""How far an item may be shifted to straighten the line into it."""
 
 Point = tuple[float, float]
 
 
 class Edge(NamedTuple):
-    """A line through points; an arrow's head stands at its end where `arrow` is true."""
+    """A line through points, with an arrowhead at its end if `arrow`."""
 
     points: tuple[Point, ...]
     arrow: bool
@@ -46,8 +47,9 @@ class Label(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A part with its size. What comes in does so at `enter` of its top, what leaves at `leave` of
-    its bottom. `children` stand at offsets; `edges` and `labels` are relative too."""
+    """A part of the drawing with its size. The input enters at `enter` of the top, the output
+    leaves at `leave` of the bottom. The positions of `children`, `edges` and `labels` are
+    relative."""
 
     width: float
     height: float
@@ -61,7 +63,7 @@ class Piece(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A series measured: its items' pieces, the gaps before them, the shapes that leave them."""
+    """A measured series: its items' pieces, the gaps before them, and their output shapes."""
 
     series: Series
     pieces: list[Piece]
@@ -74,35 +76,35 @@ def takes_arrow(item: Item) -> bool:
 
 
 def column(run: Run, start: int, end: int) -> Piece:
-    """The items from `start` to before `end` below each other."""
+    """The items from `start` to `end` (exclusive), from top to bottom."""
     pieces = run.pieces[start:end]
-    lefts = _aligned(pieces)
+    lefts = _align(pieces)
     right = max(left + piece.width for left, piece in zip(lefts, pieces, strict=True))
     edges: list[Edge] = []
     labels: list[Label] = []
     children = []
     y = leave = 0.0
-    for place, (left, piece) in enumerate(zip(lefts, pieces, strict=True), start):
-        if place > start:
-            top = y + run.gaps[place]
-            if run.series.linked[place]:
-                arrow = takes_arrow(run.series.items[place])
-                edges.append(Edge(_turned(leave, y, left + piece.enter, top), arrow))
-                if run.shapes[place - 1]:
-                    labels.append(Label(leave + BESIDE, y + BELOW, run.shapes[place - 1]))
+    for index, (left, piece) in enumerate(zip(lefts, pieces, strict=True), start):
+        if index > start:
+            top = y + run.gaps[index]
+            if run.series.linked[index]:
+                arrow = takes_arrow(run.series.items[index])
+                edges.append(Edge(_connect(leave, y, left + piece.enter, top), arrow))
+                if run.shapes[index - 1]:
+                    labels.append(Label(leave + BESIDE, y + BELOW, run.shapes[index - 1]))
             y = top
         children.append((left, y, piece))
         y += piece.height
         leave = left + piece.leave
-        if place + 1 < len(run.pieces) and run.shapes[place]:
-            right = max(right, leave + BESIDE + text_width(run.shapes[place], SMALL))
+        if index + 1 < len(run.pieces) and run.shapes[index]:
+            right = max(right, leave + BESIDE + text_width(run.shapes[index], SMALL))
     enter = lefts[0] + pieces[0].enter
     return Piece(right, y, enter, leave, tuple(children), tuple(edges), tuple(labels))
 
 
-def _aligned(pieces: list[Piece]) -> list[float]:
-    """Where each piece begins from the left: about one center line, and where that takes little,
-    below the one before it, so that the line between them is straight."""
+def _align(pieces: list[Piece]) -> list[float]:
+    """The left edge of each piece: centred, or shifted a little if that makes the line from the
+    previous piece straight."""
     lefts: list[float] = []
     leave: float | None = None
     for piece in pieces:
@@ -115,8 +117,8 @@ def _aligned(pieces: list[Piece]) -> list[float]:
     return [left - least for left in lefts]
 
 
-def _turned(x: float, y: float, to_x: float, to_y: float) -> tuple[Point, ...]:
-    """A way straight down, or with two turns."""
+def _connect(x: float, y: float, to_x: float, to_y: float) -> tuple[Point, ...]:
+    """The points of a straight vertical line, or of one with two turns."""
     if abs(x - to_x) < 0.05:
         return (x, y), (x, to_y)
     turn = min(y + TURN, (y + to_y) / 2 + GAP / 2)

@@ -1,4 +1,4 @@
-"""Equal stretches of a drawing in a row become one, and what only dresses an op joins its box."""
+"""Repeats of a drawing are collapsed, and normalizations and activations join their op's box."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from archc.reports.drawing.items import (
 from archc.reports.drawing.labels import family
 
 FEWEST = 3
-"""Equal stretches in a row that are drawn as one."""
+"""The least number of consecutive equal units of a repeat."""
 FEWEST_BOXES = 6
-"""Boxes that these must have together, where they are not sections or blocks."""
+"""The least number of boxes of a repeat that is not of sections or blocks."""
 LONGEST = 12
-"""Items that a stretch may have."""
+"""The largest number of items of a unit."""
 
-_DRESSING = frozenset({"normalization", "activation", "regularization"})
+_POINTWISE = frozenset({"normalization", "activation", "regularization"})
 
 
 class _Kind(NamedTuple):
-    """What an item is equal to, by the number that equal items share. It holds the nodes from
-    `first` to `last`; skips join these to nodes from `earliest` to `latest`."""
+    """The equivalence class of an item: equal items have the same number. It contains the nodes
+    from `first` to `last`, which skips connect to nodes from `earliest` to `latest`."""
 
     number: int
     first: int
@@ -40,7 +40,7 @@ class _Kind(NamedTuple):
 
 
 def collapse(graph: Graph, root: Series, skips: Sequence[Sequence[int]]) -> Series:
-    """`root` with repeats collapsed and ops stacked. `skips` are pairs of node indices."""
+    """`root` with collapsed repeats and stacked ops. `skips` are pairs of node indices."""
     return _Collapse(graph, skips).series(root)[0]
 
 
@@ -60,34 +60,34 @@ class _Collapse:
             self._ends.setdefault(target, []).append(source)
 
     def series(self, series: Series) -> tuple[Series, _Kind]:
-        """A series collapsed, and what it is equal to."""
+        """A collapsed series, and its equivalence class."""
         pairs = [self._item(item) for item in series.items]
         kinds = [kind for _, kind in pairs]
         items = [item for item, _ in pairs]
         numbers = tuple(kind.number for kind in kinds)
         kind = self._kind((numbers, series.linked, series.leaves), kinds)
-        made: list[Item] = []
+        result: list[Item] = []
         links: list[bool] = []
         boxes = self._boxes(items, series.linked)
         begins = self._begins(kinds)
-        for start, period, times in _stretches(items, kinds, series.linked, boxes, begins):
+        for start, period, times in _runs(items, kinds, series.linked, boxes, begins):
             links.append(series.linked[start])
             if times == 1:
-                made.append(items[start])
+                result.append(items[start])
                 continue
             end = start + period * times
             units = [
-                self._stacked(items[at : at + period], series.linked[at : at + period])
+                self._stack(items[at : at + period], series.linked[at : at + period])
                 for at in range(start, end, period)
             ]
-            made.append(Repeat(tuple(unit._replace(leaves=True) for unit in units)))
-        return self._stacked(made, links)._replace(leaves=series.leaves, output=series.output), kind
+            result.append(Repeat(tuple(unit._replace(leaves=True) for unit in units)))
+        return self._stack(result, links)._replace(leaves=series.leaves, output=series.output), kind
 
     def _item(self, item: Item) -> tuple[Item, _Kind]:
         if isinstance(item, Stack):
             (node,) = item.nodes
             ends = self._ends.get(node.index, [])
-            # A skip is the same one in an equal stretch when it spans as many nodes.
+            # Skips of equal units are equal if they span the same number of nodes.
             key = (node.op, node.output.sizes, len(node.inputs), *(e - node.index for e in ends))
             near = [node.index, *ends]
             number = self._number(key)
@@ -120,108 +120,108 @@ class _Collapse:
         return self._numbers.setdefault(key, len(self._numbers))
 
     def _begins(self, kinds: list[_Kind]) -> list[bool]:
-        """Whether the spec begins another round of a repetition with each item."""
+        """For each item whether an iteration of a repetition in the spec begins with it."""
         rounds = [self._nodes[kind.first].origin.iteration for kind in kinds]
         return [round != before for round, before in zip(rounds, [None, *rounds], strict=False)]
 
     def _boxes(self, items: Sequence[Item], linked: Sequence[bool]) -> list[int]:
-        """How many boxes come before each item, and after the last, once they are stacked."""
+        """The number of boxes before each item, and after the last one, when stacked."""
         counts = [0]
         above: Item | None = None
         for item, link in zip(items, linked, strict=True):
-            joins = link and self._joined(above, item) is not None
+            joins = link and self._join(above, item) is not None
             counts.append(counts[-1] + (not joins))
             above = item
         return counts
 
-    def _stacked(self, items: Sequence[Item], linked: Sequence[bool]) -> Series:
-        """A series of items, with normalisations, activations and the like in the box of what
-        feeds them alone."""
-        made: list[Item] = []
+    def _stack(self, items: Sequence[Item], linked: Sequence[bool]) -> Series:
+        """A series of items, with normalizations, activations and the like in the box of the op
+        that feeds only them."""
+        result: list[Item] = []
         links: list[bool] = []
         for item, link in zip(items, linked, strict=True):
-            above = made[-1] if made else None
-            joined = self._joined(above, item) if link else None
+            above = result[-1] if result else None
+            joined = self._join(above, item) if link else None
             if joined is not None:
-                made[-1] = joined
+                result[-1] = joined
                 continue
-            made.append(item)
+            result.append(item)
             links.append(link)
-        output = output_of(made[-1]) if made else None
-        return Series(tuple(made), tuple(links), False, output)
+        output = output_of(result[-1]) if result else None
+        return Series(tuple(result), tuple(links), False, output)
 
-    def _joined(self, above: Item | None, item: Item) -> Stack | None:
-        """Both in one box, where `item` but dresses what feeds it alone."""
+    def _join(self, above: Item | None, item: Item) -> Stack | None:
+        """Both in one box, if `item` is pointwise and the only consumer of `above`."""
         if not isinstance(above, Stack) or not isinstance(item, Stack):
             return None
-        fed, node = above.nodes[-1], item.nodes[0]
-        dresses = (
-            family(node.op) in _DRESSING
-            and family(fed.op) != "input"
-            and self._uses[fed.index] == 1
+        source, node = above.nodes[-1], item.nodes[0]
+        fuses = (
+            family(node.op) in _POINTWISE
+            and family(source.op) != "input"
+            and self._uses[source.index] == 1
             and len(node.inputs) == 1
         )
-        return Stack((*above.nodes, *item.nodes)) if dresses else None
+        return Stack((*above.nodes, *item.nodes)) if fuses else None
 
 
-def _stretches(
+def _runs(
     items: list[Item],
     kinds: list[_Kind],
     linked: Sequence[bool],
     boxes: list[int],
     begins: list[bool],
 ) -> Iterator[tuple[int, int, int]]:
-    """Where each stretch begins, how many items it has, and how often it comes in a row. Where it
-    might begin at any of its items, it does so with a round of the spec's repetition."""
-    # For each period, from each place on: how many items equal those a period later.
+    """The start of each run, the number of items of its unit, and the number of units. If a run can
+    begin at several items, it begins with an iteration of the spec's repetition."""
+    # For each period and start: the number of items equal to those one period later.
     equal: dict[int, list[int]] = {}
     for period in range(1, min(LONGEST, len(items) // FEWEST) + 1):
         counts = equal[period] = [0] * (len(items) + 1)
-        for place in range(len(items) - period - 1, -1, -1):
-            later = place + period
-            if kinds[place].number == kinds[later].number and linked[later]:
-                counts[place] = counts[place + 1] + 1
-    place = 0
-    while place < len(items):
+        for index in range(len(items) - period - 1, -1, -1):
+            later = index + period
+            if kinds[index].number == kinds[later].number and linked[later]:
+                counts[index] = counts[index + 1] + 1
+    index = 0
+    while index < len(items):
         best = (1, 1)
         for period, counts in equal.items():
-            times = counts[place] // period + 1
+            times = counts[index] // period + 1
             longer = times * period > best[0] * best[1]
-            if longer and _worthwhile(items, kinds, boxes, place, period, times):
+            if longer and _worthwhile(items, kinds, boxes, index, period, times):
                 best = (period, times)
         period, times = best
-        others = range(place + 1, place + period)
-        if not begins[place] and any(
+        others = range(index + 1, index + period)
+        if not begins[index] and any(
             begins[other]
             and equal[period][other] // period + 1 == times
             and _worthwhile(items, kinds, boxes, other, period, times)
             for other in others
         ):
             best = (1, 1)
-        yield place, *best
-        place += best[0] * best[1]
+        yield index, *best
+        index += best[0] * best[1]
 
 
 def _worthwhile(
     items: list[Item],
     kinds: list[_Kind],
     boxes: list[int],
-    place: int,
+    index: int,
     period: int,
     times: int,
 ) -> bool:
-    """Whether equal stretches can stand as one, and are enough for that."""
+    """Whether equal units can be drawn as one, and are numerous enough."""
     if times < FEWEST:
         return False
-    alone = period == 1 and isinstance(items[place], Frame)
-    count = boxes[place + times * period] - boxes[place]
+    alone = period == 1 and isinstance(items[index], Frame)
+    count = boxes[index + times * period] - boxes[index]
     if not alone and count < FEWEST_BOXES:
         return False
-    before = items[place - 1] if place else None
-    last = place + period - 1
+    before = items[index - 1] if index else None
+    last = index + period - 1
     if isinstance(before, Parallel) or isinstance(items[last], Parallel):
-        return False  # it would stand apart from its merge
-    unit = [kind for kind in kinds[place : last + 1] if kind.last >= 0]
+        return False  # it would be separated from its merge
+    unit = [kind for kind in kinds[index : last + 1] if kind.last >= 0]
     first = min((kind.first for kind in unit), default=0)
     end = max((kind.last for kind in unit), default=0)
     return all(kind.earliest >= first and kind.latest <= end for kind in unit)

@@ -1,7 +1,7 @@
 """The series-parallel structure of a directed acyclic graph.
 
-What lies between a fork and the merge that all of its ways lead to is drawn side by side; the rest
-stands one below the other. A fork is a merge's immediate dominator (Cooper, Harvey & Kennedy 2001,
+Branches between a fork and the merge of all its paths are drawn side by side; the rest is drawn
+top to bottom. A fork is a merge's immediate dominator (Cooper, Harvey & Kennedy 2001,
 A Simple, Fast Dominance Algorithm).
 """
 
@@ -12,28 +12,28 @@ from typing import NamedTuple
 
 
 class Series(NamedTuple):
-    """Vertices and parallel parts one after the other; empty where a branch is the identity."""
+    """Vertices and parallel parts in sequence; empty for an identity branch."""
 
     parts: tuple[int | Parallel, ...]
 
 
 class Parallel(NamedTuple):
-    """Branches between a fork, which stands before this part, and a merge, which stands after it.
-    They are in the order of the merge's inputs."""
+    """Branches between a fork, which precedes this part, and a merge, which follows it, in the
+    order of the merge's inputs."""
 
     branches: tuple[Series, ...]
 
 
 class _Split(NamedTuple):
-    """What may be drawn as parallel, if the fork stands right before it."""
+    """Branches that are drawn in parallel if the fork directly precedes them."""
 
     fork: int
     branches: tuple[tuple[_Element, ...], ...]
 
 
 class _Element(NamedTuple):
-    """A stretch of vertices that needs no further looking into: `first` of them, `entries` the
-    vertices outside that feed it, `depth` how deep its parallel parts nest."""
+    """A finished run of vertices that starts with `first`: `entries` are the vertices outside that
+    feed it, `depth` is the nesting depth of its parallel parts."""
 
     first: int
     parts: tuple[_Element | int | _Split, ...]
@@ -44,10 +44,10 @@ class _Element(NamedTuple):
 def decompose(inputs: Sequence[Sequence[int]], deepest: int) -> Series:
     """The structure of the vertices between the first one, the source, and the last one, the sink.
 
-    `inputs` gives for each vertex those that feed it, all of them before it; all but the source
-    have one. Edges that the structure has no place for are left to the caller: those of a merge
-    whose branches are not closed, and of parts that would nest deeper than `deepest`. Takes
-    O(n log n) for n vertices and edges.
+    `inputs` are the predecessors of each vertex, in topological order; all but the source have one.
+    Edges that do not fit into the structure are left to the caller: those of a merge whose branches
+    are not closed, and of parts nested deeper than `deepest`. Takes O(n log n) for n vertices and
+    edges.
     """
     last_use = [0] * len(inputs)
     for vertex, sources in enumerate(inputs):
@@ -56,7 +56,7 @@ def decompose(inputs: Sequence[Sequence[int]], deepest: int) -> Series:
     dominators = _Dominators()
     leaders = list(range(len(inputs)))
     elements: list[_Element] = []
-    # Vertices that are used later than all that follow them.
+    # Vertices whose last use is later than those of all that follow them.
     waiting: list[int] = []
     blocked: dict[int, int] = {}
     for vertex in range(1, len(inputs)):
@@ -87,12 +87,12 @@ def _start(
     merge: int,
     blocked: dict[int, int],
 ) -> int | None:
-    """Where the elements begin that lead from `fork` to `merge`, fed by `sources`, and nowhere
-    else; None where others are between them.
+    """The start of the elements that lead only from `fork` to `merge`, fed by `sources`; None if
+    there are others between them.
 
-    `barrier` is the last vertex that something after the merge uses. All after it lead to the
-    merge, so nothing before it may feed them but the fork. `blocked` tells of earlier merges up to
-    which vertex theirs stands in the way: it saves looking at what stands before them again.
+    `barrier` is the last vertex that is used after the merge. All vertices after it lead to the
+    merge, so only the fork may feed them from before it. `blocked` maps earlier merges to the
+    vertex up to which they are blocked, which avoids repeated scans.
     """
     if any(fork < source <= barrier for source in sources):
         return None
@@ -108,8 +108,8 @@ def _start(
 
 
 class _Dominators:
-    """The tree of immediate dominators as it grows, with a second, longer way up from each vertex,
-    so that the nearest common ancestor of two takes O(log n) steps (Myers 1983)."""
+    """The growing tree of immediate dominators, with a jump pointer for each vertex, so that the
+    nearest common ancestor of two takes O(log n) steps (Myers 1983)."""
 
     def __init__(self) -> None:
         self._parent = [0]
@@ -117,7 +117,7 @@ class _Dominators:
         self._depth = [0]
 
     def add(self, sources: Sequence[int]) -> int:
-        """The immediate dominator of the next vertex, fed by `sources`."""
+        """Add a vertex with these predecessors. Returns its immediate dominator."""
         common = sources[0]
         for other in sources[1:]:
             common = self._meet(common, other)
@@ -151,8 +151,8 @@ def _close(
     leaders: list[int],
     deepest: int,
 ) -> None:
-    """Make one element of those from `start` on, all of which lead from `fork` to a merge fed by
-    `sources`."""
+    """Combine the elements from `start` on, which lead from `fork` to a merge fed by `sources`,
+    into one."""
     inner = elements[start:]
     if not inner:
         return
@@ -187,7 +187,7 @@ def _join(leaders: list[int], a: int, b: int) -> None:
 
 
 def _flat(elements: Sequence[_Element], source: int) -> Series:
-    """The parts of elements, and of elements within them, in order, fed by `source`."""
+    """The parts of elements, flattened, in order, fed by `source`."""
     parts: list[int | Parallel] = []
     waiting: list[_Element | int | _Split] = list(reversed(elements))
     before: int | None = source
@@ -202,7 +202,7 @@ def _flat(elements: Sequence[_Element], source: int) -> Series:
             parts.append(Parallel(tuple(_flat(branch, before) for branch in part.branches)))
             before = None
         else:
-            # Something else that the fork leads to stands between: there is no room for branches.
+            # Another successor of the fork is in between: the branches are drawn in sequence.
             waiting += (
                 element for branch in reversed(part.branches) for element in reversed(branch)
             )

@@ -1,5 +1,5 @@
-"""A graph as it is drawn: stacks of ops, frames around sections and blocks, parallel branches,
-repeats; and the edges that these have no place for."""
+"""The structure of a drawing: stacks of ops, frames around sections and blocks, parallel branches,
+repeats; and the remaining edges."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from archc.reports.drawing.items import Frame, Item, Output, Parallel, Series, S
 from archc.reports.drawing.repeats import collapse
 
 DEEPEST = 32
-"""Frames and parallel parts nest this deep at most: browsers bound the depth of a document. What
-stands deeper is drawn as a series with edges beside it."""
+"""The largest nesting depth of frames and parallel parts: browsers limit the depth of a document.
+Deeper parts are drawn as a series with edges beside it."""
 
 
 class Skip(NamedTuple):
@@ -26,14 +26,14 @@ class Skip(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """What is drawn of a graph: `root` holds all of it but the `skips`."""
+    """The structure of a drawing: `root` has everything except the `skips`."""
 
     root: Series
     skips: tuple[Skip, ...]
 
 
 def drawing(graph: Graph) -> Drawing:
-    """What is drawn of a graph."""
+    """The structure of a graph's drawing."""
     builder = _Builder(graph)
     inputs = [graph.nodes[index] for index in graph.inputs]
     outputs = [Output(graph.nodes[index]) for index in graph.outputs]
@@ -44,18 +44,18 @@ def drawing(graph: Graph) -> Drawing:
 
 
 def _index(target: Node | Region | Output, end: int) -> int:
-    """The index of the node that a skip first leads to; `end` past the last."""
+    """The index of the first node that a skip leads to; `end` for an output."""
     if isinstance(target, Region):
         return next(target.nodes()).index
     return target.index if isinstance(target, Node) else end
 
 
 class _Builder:
-    """Builds series, and notes which edges they show."""
+    """Builds series, and records the edges that they show."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._shown: set[tuple[int, int]] = set()
+        self._linked_edges: set[tuple[int, int]] = set()
         self._others: list[Skip] = []
 
     def skips(self) -> list[Skip]:
@@ -64,7 +64,7 @@ class _Builder:
             Skip(source, node)
             for node in self._graph.nodes
             for source in dict.fromkeys(node.inputs)
-            if (source, node.index) not in self._shown
+            if (source, node.index) not in self._linked_edges
         ]
         return between + self._others
 
@@ -76,7 +76,8 @@ class _Builder:
         target: int | None,
         depth: int,
     ) -> Series:
-        """The series of a region's items, fed by the node `source`, giving the node `target`."""
+        """The series of a region's items, fed by the node `source`, with the output node
+        `target`."""
         vertices: list[Node | Region | Output] = []
         starts: list[int] = []
         inputs: list[list[int]] = [[]]
@@ -87,12 +88,12 @@ class _Builder:
                 continue
             first = nodes[0].index
             outer = (index for node in nodes for index in node.inputs if index < first)
-            # What comes from outside the region comes in at its top.
-            fed = list(dict.fromkeys(bisect_right(starts, index) for index in outer)) or [0]
+            # Inputs from outside the region enter at its top.
+            sources = list(dict.fromkeys(bisect_right(starts, index) for index in outer)) or [0]
             vertices.append(item)
             starts.append(first)
-            inputs.append(fed)
-            used.update(fed)
+            inputs.append(sources)
+            used.update(sources)
         for output in outputs:
             vertices.append(output)
             inputs.append([bisect_right(starts, output.node.index)])
@@ -127,19 +128,19 @@ class _Builder:
             if split is None:
                 linked.append(self._feeds(source, vertex))
             else:
-                fed = [self._feeds(branch.output, vertex) for branch in split]
-                # What leads into a section's inside is no way around what stands before it.
-                ways = [
+                feeds = [self._feeds(branch.output, vertex) for branch in split]
+                # An edge into a section is not a branch around the items before it.
+                branches = [
                     branch._replace(leaves=on)
-                    for branch, on in zip(split, fed, strict=True)
+                    for branch, on in zip(split, feeds, strict=True)
                     if branch.items or on
                 ]
-                if len(ways) > 1:
-                    items[-1] = Parallel(tuple(ways))
+                if len(branches) > 1:
+                    items[-1] = Parallel(tuple(branches))
                 else:
-                    items[-1:] = ways[0].items
-                    linked[-1:] = ways[0].linked
-                linked.append(any(fed))
+                    items[-1:] = branches[0].items
+                    linked[-1:] = branches[0].linked
+                linked.append(any(feeds))
                 split = None
             if not linked[-1] and isinstance(vertex, Region):
                 self._others.append(Skip(vertex.input, vertex))
@@ -151,7 +152,7 @@ class _Builder:
         return Series(tuple(items), tuple(linked), False, output)
 
     def _feeds(self, source: int | None, vertex: Node | Region | Output) -> bool:
-        """Whether a node's output is what comes into a vertex; the edge is then shown."""
+        """Whether a node feeds a vertex; the edge is then recorded as shown."""
         if source is None:
             return False
         if isinstance(vertex, Region):
@@ -160,7 +161,7 @@ class _Builder:
             return vertex.node.index == source
         if source not in vertex.inputs:
             return False
-        self._shown.add((source, vertex.index))
+        self._linked_edges.add((source, vertex.index))
         return True
 
     def _item(self, vertex: Node | Region | Output, depth: int) -> Item:

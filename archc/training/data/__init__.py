@@ -1,4 +1,4 @@
-"""The parts of training scripts that read data, as a module of their own."""
+"""The parts of training scripts that read data, as a module."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from archc.training.script import PARTS
 
 
 def load(**constants: object) -> ModuleType:
-    """A new module with what the common parts define, given the constants that a script would
-    have at its head. Needs NumPy."""
+    """A new module with the definitions of the common parts; `constants` are those that a script
+    has at its top. Needs NumPy."""
     module = ModuleType("archc.training.script.parts.common")
     vars(module).update(constants)
     names = os.listdir(os.path.join(PARTS, "common"))
@@ -21,8 +21,8 @@ def load(**constants: object) -> ModuleType:
 
 
 def add_part(module: ModuleType, name: str) -> None:
-    """Let a module define what a part does. Parts know one another by name, as in the one file
-    that they become."""
+    """Execute a part in a module. Parts use each other's names, as in the single file of a
+    script."""
     path = os.path.join(PARTS, *name.split("/"))
     with open(path, encoding="utf-8") as stream:
         tree = ast.parse(stream.read())

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: a matrix, or with many classes the worst of it."""
+"""The confusion matrix, or with many classes its largest entries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archc.training.report.files import Run, Validation
 from archc.training.report.svg import Panel, number, text
 
 MOST_CELLS = 24
-"""Classes of a matrix: with more of them its numbers could not be read."""
+"""The largest number of classes of a matrix, which otherwise gets illegible."""
 MOST_ROWS = 25
 CELL, SMALL_CELL = 34, 28
 FEW_CELLS = 16
@@ -27,7 +27,7 @@ NAMES = 300
 
 
 class Score(NamedTuple):
-    """A class: how many images it has, how many are taken for it, how many rightly so."""
+    """A class: the number of its images, of predictions of it, and of correct ones."""
 
     label: int
     images: int
@@ -36,17 +36,17 @@ class Score(NamedTuple):
 
     @property
     def recall(self) -> float | None:
-        """The share of its images that are found."""
+        """The fraction of its images that are predicted correctly; None without images."""
         return self.right / self.images if self.images else None
 
     @property
     def precision(self) -> float | None:
-        """The share of what is taken for it that is."""
+        """The fraction of its predictions that are correct; None without predictions."""
         return self.right / self.predicted if self.predicted else None
 
 
 class Pair(NamedTuple):
-    """How many images of one class are taken for another."""
+    """The number of images of one class that are predicted as another."""
 
     label: int
     predicted: int
@@ -54,7 +54,7 @@ class Pair(NamedTuple):
 
 
 def scores(validation: Validation) -> list[Score]:
-    """A score for each class."""
+    """The score of each class."""
     classes = validation.probabilities.shape[1]
     right = validation.labels[validation.labels == validation.predicted]
     columns = (
@@ -65,7 +65,7 @@ def scores(validation: Validation) -> list[Score]:
 
 
 def pairs(validation: Validation) -> list[Pair]:
-    """The mistakes by true and predicted class, the most frequent first."""
+    """The mistakes by true and predicted class, most frequent first."""
     classes = validation.probabilities.shape[1]
     labels: np.ndarray = validation.labels.astype(np.int64)
     predicted: np.ndarray = validation.predicted.astype(np.int64)
@@ -78,49 +78,52 @@ def pairs(validation: Validation) -> list[Pair]:
     ]
 
 
-def told_share(share: float | None) -> str:
-    """A share, or a dash where it is one of nothing."""
+def format_share(share: float | None) -> str:
+    """A fraction in percent; a dash for None."""
     return "\u2013" if share is None else f"{share:.1%}"
 
 
 def panels(run: Run, validation: Validation) -> list[Panel]:
-    """The matrix; with many classes the most frequent mistakes and the classes found least."""
-    found = scores(validation)
-    if len(found) <= MOST_CELLS:
-        return [_matrix(run, found, pairs(validation))]
-    return [_mistaken(run, found, pairs(validation)), _found_least(run, found)]
+    """The matrix; with many classes the most frequent mistakes and the lowest recalls."""
+    class_scores = scores(validation)
+    if len(class_scores) <= MOST_CELLS:
+        return [_matrix(run, class_scores, pairs(validation))]
+    return [
+        _frequent_mistakes(run, class_scores, pairs(validation)),
+        _lowest_recall(run, class_scores),
+    ]
 
 
-def _mistaken(run: Run, found: list[Score], mistakes: list[Pair]) -> Panel:
-    half = (NAMES - text_width(" taken for ", FONT)) / 2
+def _frequent_mistakes(run: Run, class_scores: list[Score], mistakes: list[Pair]) -> Panel:
+    half = (NAMES - text_width(" predicted as ", FONT)) / 2
     rows = [
         (
-            " taken for ".join(
+            " predicted as ".join(
                 cut(run.class_name(label), FONT, half) for label in (one.label, one.predicted)
             ),
-            one.images / found[one.label].images,
-            f"{one.images:,} of {found[one.label].images:,}",
+            one.images / class_scores[one.label].images,
+            f"{one.images:,} of {class_scores[one.label].images:,}",
         )
         for one in mistakes[:MOST_ROWS]
     ]
-    return _bars("Most frequent mistakes", "share of the class's images", rows, "wrong")
+    return _bars("Most frequent mistakes", "fraction of the class's images", rows, "wrong")
 
 
-def _found_least(run: Run, found: list[Score]) -> Panel:
-    present = sorted((one for one in found if one.images), key=lambda one: one.recall or 0.0)
+def _lowest_recall(run: Run, class_scores: list[Score]) -> Panel:
+    present = sorted((one for one in class_scores if one.images), key=lambda one: one.recall or 0.0)
     rows = [
         (run.class_name(one.label), one.recall or 0.0, f"{one.right:,} of {one.images:,}")
         for one in present[:MOST_ROWS]
     ]
-    return _bars("Classes with the lowest recall", "share that is found", rows, "right")
+    return _bars("Classes with the lowest recall", "fraction of the class's images", rows, "right")
 
 
 def _bars(title: str, note: str, rows: Iterable[tuple[str, float, str]], kind: str) -> Panel:
     lines = [text(0, 14, title, "title"), text(0, 32, note, "quiet")]
     y = 40.0
-    told = []
+    items = []
     for label, share, figure in rows:
-        told.append(f"{label}: {figure}")
+        items.append(f"{label}: {figure}")
         base = y + ROW / 2 + 4
         lines.append(f"<g><title>{escape(f'{label}: {figure}')}</title>")
         lines.append(text(0, base, cut(label, FONT, NAMES)))
@@ -131,72 +134,74 @@ def _bars(title: str, note: str, rows: Iterable[tuple[str, float, str]], kind: s
         lines.append(text(LIST_WIDTH, base, figure, "quiet end"))
         lines.append("</g>")
         y += ROW
-    if not told:
+    if not items:
         lines.append(text(0, 58, "none", "quiet"))
         y += ROW
-    return Panel(LIST_WIDTH, y + 4, f"{title}: {'; '.join(told[:5]) or 'none'}.", tuple(lines))
+    return Panel(LIST_WIDTH, y + 4, f"{title}: {'; '.join(items[:5]) or 'none'}.", tuple(lines))
 
 
-def _matrix(run: Run, found: list[Score], mistakes: list[Pair]) -> Panel:
-    size = CELL if len(found) <= FEW_CELLS else SMALL_CELL
-    names = [run.class_name(one.label) for one in found]
+def _matrix(run: Run, class_scores: list[Score], mistakes: list[Pair]) -> Panel:
+    size = CELL if len(class_scores) <= FEW_CELLS else SMALL_CELL
+    names = [run.class_name(one.label) for one in class_scores]
     widest = min(LONGEST_NAME, max(text_width(name, FONT) for name in names))
-    is_turned = widest > size - 4
+    is_rotated = widest > size - 4
     left = widest + 28
-    top = 44 + (widest if is_turned else FONT) + 6
+    top = 44 + (widest if is_rotated else FONT) + 6
     side = size * len(names)
     lines = [
         text(0, 14, "Confusion matrix", "title"),
-        text(left, 36, "taken for", "quiet"),
+        text(left, 36, "predicted class", "quiet"),
         text(12, top + side / 2, "true class", "quiet middle", -90),
         text(left + side + FIGURES, top - 6, "images", "quiet end"),
         text(left + side + 2 * FIGURES, top - 6, "recall", "quiet end"),
     ]
     counts = {(one.label, one.predicted): one.images for one in mistakes}
-    counts |= {(one.label, one.label): one.right for one in found}
-    for row, (score, name) in enumerate(zip(found, names, strict=True)):
-        shown = cut(name, FONT, LONGEST_NAME)
+    counts |= {(one.label, one.label): one.right for one in class_scores}
+    for row, (score, name) in enumerate(zip(class_scores, names, strict=True)):
+        label = cut(name, FONT, LONGEST_NAME)
         middle = row * size + size / 2
         base = top + middle + 5
-        lines.append(text(left - 8, base, shown, "end"))
-        if is_turned:
-            lines.append(text(left + middle + 5, top - 6, shown, "", -90))
+        lines.append(text(left - 8, base, label, "end"))
+        if is_rotated:
+            lines.append(text(left + middle + 5, top - 6, label, "", -90))
         else:
-            lines.append(text(left + middle, top - 6, shown, "middle"))
+            lines.append(text(left + middle, top - 6, label, "middle"))
         for column, other in enumerate(names):
             count = counts.get((row, column), 0)
             share = count / score.images if count else 0.0
-            tip = f"{name} taken for {other}: {count:,} of {score.images:,}"
-            place = (left + column * size, top + row * size, size)
-            lines += _cell(place, count, share, row == column, tip)
+            tip = f"{name} predicted as {other}: {count:,} of {score.images:,}"
+            box = (left + column * size, top + row * size, size)
+            lines += _cell(box, count, share, row == column, tip)
         figure = left + side + FIGURES
         lines.append(text(figure, base, f"{score.images:,}", "end"))
-        lines.append(text(figure + FIGURES, base, told_share(score.recall), "end"))
+        lines.append(text(figure + FIGURES, base, format_share(score.recall), "end"))
     worst = "; ".join(
-        f"{names[one.label]} taken for {names[one.predicted]} {one.images:,} times"
+        f"{names[one.label]} predicted as {names[one.predicted]} {one.images:,} times"
         for one in mistakes[:3]
     )
-    told = f"Confusion matrix of {len(names)} classes. Most frequent mistakes: {worst or 'none'}."
-    return Panel(left + side + 2 * FIGURES, top + side + 4, told, tuple(lines))
+    description = (
+        f"Confusion matrix of {len(names)} classes. Most frequent mistakes: {worst or 'none'}."
+    )
+    return Panel(left + side + 2 * FIGURES, top + side + 4, description, tuple(lines))
 
 
 def _cell(
     at: tuple[float, float, float], count: int, share: float, is_right: bool, tip: str
 ) -> list[str]:
-    """A count on a ground as strong as its share of the row; `at`: left, top, size."""
+    """A count on a background as opaque as its fraction of the row; `at`: left, top, size."""
     x, y, size = at
-    place = f'x="{number(x)}" y="{number(y)}" width="{number(size)}" height="{number(size)}"'
+    attributes = f'x="{number(x)}" y="{number(y)}" width="{number(size)}" height="{number(size)}"'
     if not count:
-        return [f'<rect class="cell empty" {place}/>']
+        return [f'<rect class="cell empty" {attributes}/>']
     kind = "right" if is_right else "wrong"
     strength = f"{0.12 + 0.88 * share:.2f}"
-    shown = f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k"
-    named = "over " if share > 0.5 else ""
-    if text_width(shown, FONT) > size - 2:
-        named += "small "
+    label = f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k"
+    style = "over " if share > 0.5 else ""
+    if text_width(label, FONT) > size - 2:
+        style += "small "
     return [
         f"<g><title>{escape(tip)}</title>",
-        f'<rect class="cell {kind}" {place} fill-opacity="{strength}"/>',
-        text(x + size / 2, y + size / 2 + 5, shown, f"{named}middle"),
+        f'<rect class="cell {kind}" {attributes} fill-opacity="{strength}"/>',
+        text(x + size / 2, y + size / 2 + 5, label, f"{style}middle"),
         "</g>",
     ]

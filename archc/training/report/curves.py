@@ -1,4 +1,4 @@
-"""Learning curves: loss, accuracy and learning rate over the epochs."""
+"""Learning curves: loss, accuracy and learning rate by epoch."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ HEIGHT = 230
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 44, 40
 TICKS = 5
 MOST_POINTS = 500
-"""Of a curve: more of them would not be told apart."""
+"""The largest number of points of a curve: more could not be distinguished."""
 FEW = 40
-"""Points that are marked each."""
+"""Curves of at most so many points have a marker for each."""
 
 SMALLEST = 1e-30
-"""What is smaller is drawn as zero."""
+"""Smaller values are drawn as zero."""
 
 Item = TypeVar("Item")
 
 
 class Series(NamedTuple):
-    """A curve: what it is called, its kind (`training` or `validation`), where it has values."""
+    """A curve: its title, its kind (`training` or `validation`), and its points."""
 
     title: str
     kind: str
@@ -34,14 +34,14 @@ class Series(NamedTuple):
 
 
 def panels(run: Run) -> list[Panel]:
-    """Loss, accuracy, where it was measured accuracy among the first five, and learning rate."""
-    epochs = thinned(run.epochs, MOST_POINTS)
+    """Panels of loss, accuracy, top-5 accuracy if it was measured, and learning rate."""
+    epochs = subsample(run.epochs, MOST_POINTS)
     best = run.best()
-    made = []
-    for title, name, told in (
+    panels = []
+    for title, name, form in (
         ("Loss", "loss", _plain),
         ("Accuracy", "accuracy", percent),
-        ("Accuracy among the first five", "top_5_accuracy", percent),
+        ("Top-5 accuracy", "top_5_accuracy", percent),
         ("Learning rate", "learning_rate", _plain),
     ):
         series = [
@@ -50,18 +50,18 @@ def panels(run: Run) -> list[Panel]:
             if (points := _points(epochs, key))
         ]
         if series or name != "top_5_accuracy":
-            made.append(_panel(title, series, epochs, best, told))
-    return made
+            panels.append(_panel(title, series, epochs, best, form))
+    return panels
 
 
-def thinned(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """At most so many of the items, evenly, the last among them."""
+def subsample(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """At most `most` of the items, evenly spaced, including the last one."""
     step = -(-len(items) // most)
     return items if step <= 1 else items[(len(items) - 1) % step :: step]
 
 
 def percent(share: float) -> str:
-    """A share as people read it."""
+    """A fraction in percent."""
     return f"{100 * share:.4g}%"
 
 
@@ -74,10 +74,10 @@ def _points(epochs: Iterable[Epoch], name: str) -> tuple[tuple[int, float], ...]
 
 
 def ticks(lowest: float, highest: float, most: int = TICKS) -> list[float]:
-    """Round numbers, evenly spaced, from one not above `lowest` to one not below `highest`."""
+    """Round numbers, evenly spaced, that cover the range from `lowest` to `highest`."""
     if highest - lowest <= max(1e-6 * max(abs(lowest), abs(highest)), SMALLEST):
-        apart = abs(lowest) / 10 if abs(lowest) > SMALLEST else 0.5
-        lowest, highest = lowest - apart, highest + apart
+        margin = abs(lowest) / 10 if abs(lowest) > SMALLEST else 0.5
+        lowest, highest = lowest - margin, highest + margin
     rough = (highest - lowest) / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(times * power for times in (1, 2, 5, 10, 20) if times * power >= rough)
@@ -90,15 +90,15 @@ def _panel(
     series: Sequence[Series],
     epochs: Sequence[Epoch],
     best: Epoch | None,
-    told: Callable[[float], str],
+    form: Callable[[float], str],
 ) -> Panel:
     lines = [text(0, 14, title, "title")]
     values = [value for one in series for _, value in one.points]
     if not values:
-        lines.append(text(0, 40, "no figures", "quiet"))
-        return Panel(WIDTH, HEIGHT, f"{title}: no figures.", tuple(lines))
+        lines.append(text(0, 40, "no values", "quiet"))
+        return Panel(WIDTH, HEIGHT, f"{title}: no values.", tuple(lines))
     marks = ticks(min(values), max(values))
-    if told is percent:  # no share is larger than all
+    if form is percent:  # no fraction is above 100%
         marks = [mark for mark in marks if mark < 1 + 1e-9] or marks
     start, end = epochs[0].number, epochs[-1].number
 
@@ -114,7 +114,7 @@ def _panel(
     for mark in marks:
         y = number(upwards(mark))
         lines.append(f'<path class="grid" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>')
-        lines.append(text(LEFT - 6, upwards(mark) + 4, told(mark), "tick end"))
+        lines.append(text(LEFT - 6, upwards(mark) + 4, form(mark), "tick end"))
     lines.append(f'<path class="frame" d="M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - RIGHT}"/>')
     for epoch in _whole_ticks(start, end):
         lines.append(text(across(epoch), HEIGHT - BOTTOM + 16, f"{epoch}", "tick middle"))
@@ -123,18 +123,20 @@ def _panel(
         x = number(across(best.number))
         lines.append(f'<path class="best" d="M{x} {TOP}V{HEIGHT - BOTTOM}"/>')
     for one in series:
-        places = [(number(across(epoch)), number(upwards(value))) for epoch, value in one.points]
-        steps = "L".join(f"{x} {y}" for x, y in places)
+        coordinates = [
+            (number(across(epoch)), number(upwards(value))) for epoch, value in one.points
+        ]
+        steps = "L".join(f"{x} {y}" for x, y in coordinates)
         lines.append(f'<path class="line {one.kind}" d="M{steps}"/>')
-        for (x, y), (epoch, value) in zip(places, one.points, strict=True):
-            if len(places) <= FEW:
-                tip = f"<title>epoch {epoch}, {one.title}: {told(value)}</title>"
+        for (x, y), (epoch, value) in zip(coordinates, one.points, strict=True):
+            if len(coordinates) <= FEW:
+                tip = f"<title>epoch {epoch}, {one.title}: {form(value)}</title>"
                 dot = f'<circle class="dot {one.kind}" cx="{x}" cy="{y}" r="2.5">{tip}</circle>'
                 lines.append(dot)
-    spoken = "; ".join(
-        f"{one.title} from {told(one.points[0][1])} to {told(one.points[-1][1])}" for one in series
+    summary = "; ".join(
+        f"{one.title} from {form(one.points[0][1])} to {form(one.points[-1][1])}" for one in series
     )
-    return Panel(WIDTH, HEIGHT, f"{title} over epochs {start} to {end}: {spoken}.", tuple(lines))
+    return Panel(WIDTH, HEIGHT, f"{title} over epochs {start} to {end}: {summary}.", tuple(lines))
 
 
 def _whole_ticks(start: int, end: int) -> list[int]:

@@ -1,6 +1,6 @@
-"""Data as they are before training: how much there is, what it looks like, how it is labelled.
+"""Views of data before training: its size, some images, its labels.
 
-Read by the same parts as training scripts read it.
+The data is read by the same code as in training scripts.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from archc.training.data import load
-from archc.training.report.files import shown_name
+from archc.training.report.files import display_name
 from archc.training.report.pictures import picture
 from archc.training.report.sheet import COLUMNS, Cell
 
 MOST_CLASSES = 100_000
-"""Labels are below it: which of them are classes, a network alone would tell."""
+"""The limit of labels; the number of classes is only known with a network."""
 MOST_ROWS = 16
-"""Classes that have a row each on a sheet."""
+"""The largest number of classes with a row each on a sheet."""
 VALUES_AT_ONCE = 1 << 22
 COLOURED = 3
 IMAGES = (1, 1, COLOURED)
 VECTORS = (1,)
-"""Shapes that stand for all with as many axes: readers hold images of files against no other."""
+"""Stand-ins for all shapes of this rank: readers check only the rank of files with images."""
 TIMES = " \u00d7 "
 
 
-class DataFault(Exception):
-    """What is wrong with the data, with the file and the row."""
+class InvalidDataError(Exception):
+    """Invalid data; the message names the file and the row."""
 
 
-class NotReadable(Exception):
-    """Data that this machine cannot read: what it lacks."""
+class UnreadableDataError(Exception):
+    """Data that cannot be read here; the message names what is missing."""
 
 
-class Shown(NamedTuple):
-    """Some of the data to look at, and what holds for all of it.
+class DataView(NamedTuple):
+    """Some of the data, and a summary of all of it.
 
-    `facts`: lines about the images; `classes`: names with the number of images of each, None where
-    there are no labels.
+    `facts`: lines about the images; `classes`: names with their number of images, None without
+    labels.
     """
 
     cells: tuple[Cell, ...]
@@ -52,12 +52,12 @@ class Shown(NamedTuple):
     classes: tuple[tuple[str, int], ...] | None
 
 
-def view(path: Path, count: int | None, seed: int) -> Shown:
-    """Read data and take `count` images of it, by `seed`: as many of each class as of any other,
-    in the order of the classes; all images where there are fewer. None takes for a sheet a row of
-    each class, or 64 where that would be too many rows.
+def view(path: Path, count: int | None, seed: int) -> DataView:
+    """Read data and sample `count` images of it with `seed`, evenly over the classes and in their
+    order; all images if there are fewer. With None, a row for each class, or 64 images if those
+    are too many rows.
 
-    Of a folder with images these alone are decoded. Raises DataFault, NotReadable, OSError.
+    In a folder of images only these are decoded. Raises DataFault, NotReadable, OSError.
     """
     reading = load(CLASSES=MOST_CLASSES, INPUT_SHAPE=IMAGES, RESIZE=None, PAD=0)
     try:
@@ -69,37 +69,37 @@ def view(path: Path, count: int | None, seed: int) -> Shown:
             return _view_folder(reading, path, count, seed)
         return _view_file(reading, file, count, seed)
     except reading.DataError as error:
-        raise DataFault(str(error)) from None
+        raise InvalidDataError(str(error)) from None
     except reading.RunError as error:
-        raise NotReadable(str(error)) from None
+        raise UnreadableDataError(str(error)) from None
 
 
-def _view_folder(reading: ModuleType, path: Path, count: int | None, seed: int) -> Shown:
-    """Files alone are listed, and those decoded that are shown: there may be millions."""
-    found = reading.list_images(path, None)
-    if not found.files:
+def _view_folder(reading: ModuleType, path: Path, count: int | None, seed: int) -> DataView:
+    """Lists all files, but decodes only the sampled ones: there may be millions."""
+    listing = reading.list_images(path, None)
+    if not listing.files:
         raise reading.DataError(path, "there are no images")
-    chosen = sample(found.labels, len(found.files), count, seed)
-    images = [reading.decode_image(found.files[index]) for index in chosen]
+    chosen = sample(listing.labels, len(listing.files), count, seed)
+    images = [reading.decode_image(listing.files[index]) for index in chosen]
     if all((one == one[:, :, :1]).all() for one in images):
         images = [one[:, :, :1] for one in images]
     shapes = sorted({one.shape for one in images})
     sizes = TIMES.join(map(str, shapes[0]))
     if len(shapes) > 1:
         sizes = f"{len(shapes)} sizes from {sizes} to {TIMES.join(map(str, shapes[-1]))}"
-    # One image of one size for all: statistics go over pixels, wherever they stand.
+    # All pixels in one array: statistics do not depend on their position.
     pixels = np.concatenate([one.reshape(-1, one.shape[2]) for one in images])
-    told = "" if len(images) == len(found.files) else f" (of the {len(images):,} shown)"
-    return Shown(
-        _cells(images, chosen, found),
-        (f"{len(found.files):,} images, {sizes}{told}", f"{_facts(pixels)}{told}"),
-        _classes(found),
+    scope = "" if len(images) == len(listing.files) else f" (of the {len(images):,} shown)"
+    return DataView(
+        _cells(images, chosen, listing),
+        (f"{len(listing.files):,} images, {sizes}{scope}", f"{_facts(pixels)}{scope}"),
+        _classes(listing),
     )
 
 
-def _view_file(reading: ModuleType, file: Path, count: int | None, seed: int) -> Shown:
-    if file.exists() and not file.is_file():  # opened, a pipe would wait
-        raise reading.DataError(file, "is no file")
+def _view_file(reading: ModuleType, file: Path, count: int | None, seed: int) -> DataView:
+    if file.exists() and not file.is_file():  # opening a pipe would block
+        raise reading.DataError(file, "is not a file")
     name = file.name.removesuffix(".gz")
     if name.endswith(".csv"):
         _expect(reading, _row_shape(reading, file))
@@ -108,7 +108,7 @@ def _view_file(reading: ModuleType, file: Path, count: int | None, seed: int) ->
     images = list(reading.as_bytes(data.images[chosen]))
     sizes = TIMES.join(map(str, data.images.shape[1:]))
     sizes += " values" * (data.images.ndim == len(VECTORS) + 1)
-    return Shown(
+    return DataView(
         _cells(images, chosen, data),
         (f"{len(data.images):,} images, {sizes}, {data.images.dtype}", _facts(data.images)),
         _classes(data),
@@ -116,7 +116,7 @@ def _view_file(reading: ModuleType, file: Path, count: int | None, seed: int) ->
 
 
 def _expect(reading: ModuleType, shape: tuple[int, ...]) -> None:
-    """Let the reader take images of a shape: the constant that a network's script would have."""
+    """Set the shape of images for the reader, a constant in a network's script."""
     vars(reading)["INPUT_SHAPE"] = shape
 
 
@@ -125,8 +125,8 @@ def _read(reading: ModuleType, file: Path, *, labelled: bool = False) -> Any:
 
 
 def _row_shape(reading: ModuleType, file: Path) -> tuple[int, ...]:
-    """What the values of a CSV file's rows are taken for: a square of one or three channels, else
-    a vector. What is wrong with the header, the reader tells."""
+    """The shape of a CSV file's rows: a square of one or three channels, else a vector. The reader
+    reports errors in the header."""
     with (
         reading.unpacking(file),
         gzip.open(file, "rb") if file.name.endswith(".gz") else file.open("rb") as stream,
@@ -142,7 +142,7 @@ def _row_shape(reading: ModuleType, file: Path) -> tuple[int, ...]:
 
 
 def _read_npz(reading: ModuleType, file: Path) -> Any:
-    """Images, or else vectors; of two splits that to train with."""
+    """Images, or else vectors; of two splits the one for training."""
     labelled = False
     with suppress(*reading.NPZ_FAULTS, OSError), zipfile.ZipFile(file) as archive:
         labelled = "x_train.npy" in archive.namelist()
@@ -157,7 +157,7 @@ def _read_npz(reading: ModuleType, file: Path) -> Any:
 
 
 def sample(labels: np.ndarray | None, total: int, count: int | None, seed: int) -> list[int]:
-    """Which of `total` to take: at random by `seed`, in turn from each class."""
+    """Indices of a random sample of `total`, evenly over the classes."""
     if count is None:
         classes = 0 if labels is None else len(np.unique(labels))
         count = COLUMNS * (classes if 0 < classes <= MOST_ROWS else COLUMNS)
@@ -167,32 +167,32 @@ def sample(labels: np.ndarray | None, total: int, count: int | None, seed: int) 
     order = order[np.argsort(labels[order], kind="stable")]
     starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
     turns = np.arange(total) - np.repeat(starts, np.diff(starts, append=total))
-    # Where not all classes have a turn more, those at random that have one.
+    # In the last round, the classes are chosen at random.
     chance = np.random.default_rng((seed, total)).permutation(total)
-    taken = np.sort(np.lexsort((chance, turns))[:count])
-    chosen: list[int] = order[taken].tolist()
+    selected = np.sort(np.lexsort((chance, turns))[:count])
+    chosen: list[int] = order[selected].tolist()
     return chosen
 
 
 def _cells(images: list[np.ndarray], chosen: list[int], data: Any) -> tuple[Cell, ...]:
-    """Each image with its label and its number, from 1, or its file."""
+    """Each image with its label and its number (from 1) or file."""
     cells = []
     for image, index in zip(images, chosen, strict=True):
-        place = f"#{index + 1}" if data.names is None else shown_name(data.names[index])
+        caption = f"#{index + 1}" if data.names is None else display_name(data.names[index])
         if data.labels is None:
-            lines: tuple[str, ...] = (place,)
+            lines: tuple[str, ...] = (caption,)
         else:
-            lines = (_class_name(data, int(data.labels[index])), place)
+            lines = (_class_name(data, int(data.labels[index])), caption)
         cells.append(Cell(picture(image), lines))
     return tuple(cells)
 
 
 def _class_name(data: Any, label: int) -> str:
-    return str(label) if data.classes is None else shown_name(data.classes[label])
+    return str(label) if data.classes is None else display_name(data.classes[label])
 
 
 def _classes(data: Any) -> tuple[tuple[str, int], ...] | None:
-    """Each class that there are images of, and how many."""
+    """Each class with its number of images."""
     if data.labels is None:
         return None
     labels, counts = np.unique(data.labels, return_counts=True)
@@ -201,7 +201,7 @@ def _classes(data: Any) -> tuple[tuple[str, int], ...] | None:
 
 
 def _facts(images: np.ndarray) -> str:
-    """Range, mean and deviation of the values, of each channel where there are few."""
+    """Range, mean and standard deviation of the values, per channel if there are few."""
     channels = images.shape[-1] if images.ndim != 2 or images.shape[-1] <= COLOURED else 1
     values = images.reshape(-1, channels)
     count = len(values)

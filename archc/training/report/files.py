@@ -1,6 +1,6 @@
-"""What a run's folder holds, read with nothing taken for granted: a run may come from anywhere.
+"""Reading and validating the files of a run's folder: a run may come from anywhere.
 
-Code: ARC705 a run's file that cannot be drawn.
+Code: ARC705 a file of a run that cannot be read.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ MOST_MISTAKES = 1024
 LONGEST_NAME = 80
 LAST_EPOCH = 10**9
 LARGEST_FIGURE = 1e30
-"""What is larger is drawn as if it were no number: an axis up to it shows nothing else."""
+"""Larger figures are not drawn: on their scale nothing else is visible."""
 RANKS = (2, 4)
-"""Axes of the mistakes' images: vectors, or height, width and channels."""
+"""The ranks of the mistakes' images: vectors, or height, width and channels."""
 
 
 class Epoch(NamedTuple):
-    """An epoch's figures by their names: those that are finite numbers."""
+    """An epoch's figures by name; only finite numbers."""
 
     number: int
     figures: Mapping[str, float]
 
 
 class Validation(NamedTuple):
-    """What the best weights make of the images held out.
+    """The predictions of the best weights for the held-out images.
 
-    `labels`, `predicted`: (count,); `probabilities`: (count, classes); `worst`: places of the worst
-    mistakes among these; `images`: uint8 (mistakes, height, width, channels) or vectors; `indices`:
-    places among the images that were read.
+    `labels`, `predicted`: (count,); `probabilities`: (count, classes); `worst`: indices of the
+    worst mistakes among these; `images`: their images, uint8 (mistakes, height, width, channels) or
+    vectors; `indices`: positions in the data.
     """
 
     indices: np.ndarray
@@ -59,8 +59,8 @@ class Validation(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run: its record as it stands there, its epochs, its validation, its spec's text. Names of
-    classes have nothing left that a terminal or a page could take for more than text."""
+    """A run: its unvalidated record, its epochs, its validation, its spec's text. Names of classes
+    are safe to print."""
 
     name: str
     record: Mapping[str, Any]
@@ -70,20 +70,20 @@ class Run(NamedTuple):
     spec: str | None
 
     def class_name(self, label: int) -> str:
-        """What a class is called: its number where the data named none."""
+        """The name of a class; its number if the data has no names."""
         return self.classes[label] if label < len(self.classes) else str(label)
 
     def part(self, name: str) -> Mapping[str, Any]:
-        """A mapping in the record; empty where there is none."""
-        found = self.record.get(name)
-        return found if isinstance(found, dict) else MappingProxyType({})
+        """A mapping in the record; empty if there is none."""
+        value = self.record.get(name)
+        return value if isinstance(value, dict) else MappingProxyType({})
 
     def is_validated(self) -> bool:
-        """Whether epochs were judged by images held out."""
+        """Whether epochs were evaluated on held-out images."""
         return any("validation_loss" in epoch.figures for epoch in self.epochs)
 
     def best(self) -> Epoch | None:
-        """The epoch whose weights are kept as the best, by the recipe's metric."""
+        """The best epoch by the recipe's metric, whose weights are kept."""
         metric = self.part("recipe").get("metric")
         if metric not in ("accuracy", "top_5_accuracy", "loss"):
             return None
@@ -97,11 +97,11 @@ class Run(NamedTuple):
         return max(self.epochs, key=value, default=None)
 
 
-def refuse(path: Path, reason: str, line: int = 1) -> NoReturn:
-    """Raise the fault of a run's file."""
-    place = Span(SourceText(encodable(str(path)), ""), line, 1, line, 1)
-    hint = "the run itself is untouched; `archc predict` may still work with it"
-    raise SpecError([Diagnostic("ARC705", f"cannot be drawn: {reason}", place, hint)])
+def reject(path: Path, reason: str, line: int = 1) -> NoReturn:
+    """Raise SpecError (ARC705) for a file of a run."""
+    span = Span(SourceText(encodable(str(path)), ""), line, 1, line, 1)
+    hint = "the weights are not affected; `archc predict` may still work"
+    raise SpecError([Diagnostic("ARC705", f"cannot be read: {reason}", span, hint)])
 
 
 def read_run(folder: Path) -> Run:
@@ -109,72 +109,74 @@ def read_run(folder: Path) -> Run:
     record = _record(folder / RECORD)
     name = record.get("name")
     if not isinstance(name, str):
-        refuse(folder / RECORD, "it tells no name")
+        reject(folder / RECORD, "it has no name")
     classes = record.get("classes")
     if classes is None:
         classes = []
     if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
-        refuse(folder / RECORD, "the classes are no list of names")
+        reject(folder / RECORD, "the classes are not a list of names")
     epochs = _epochs(folder / METRICS)
     validation = _validation(folder / VALIDATION)
     spec = _spec(folder / SPEC)
-    return Run(name, record, tuple(map(shown_name, classes)), epochs, validation, spec)
+    return Run(name, record, tuple(map(display_name, classes)), epochs, validation, spec)
 
 
-def shown_name(name: str) -> str:
-    """A name of a class or a file as it is shown: without control characters, not endless."""
-    shown = visible(name[: LONGEST_NAME + 1])
-    return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}\u2026"
+def display_name(name: str) -> str:
+    """A name of a class or file for printing: escaped and truncated."""
+    text = visible(name[: LONGEST_NAME + 1])
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}\u2026"
 
 
 def _bytes(path: Path) -> bytes | None:
-    """What a file holds, None where there is none."""
+    """The content of a file; None if it does not exist."""
     try:
-        # Opening a pipe would wait for somebody to write to it.
+        # Opening a pipe would block until somebody writes to it.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         return None
     with open(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            refuse(path, "it is no regular file")
+            reject(path, "it is not a regular file")
         content = stream.read(LARGEST_TEXT + 1)
     if len(content) > LARGEST_TEXT:
-        refuse(path, f"it is larger than {LARGEST_TEXT >> 20} MiB")
+        reject(path, f"it is larger than {LARGEST_TEXT >> 20} MiB")
     return content
 
 
 def _record(path: Path) -> dict[str, Any]:
     content = _bytes(path)
     if content is None:
-        refuse(path, "there is no such file")
+        reject(path, "there is no such file")
     try:
         record = json.loads(content)
     except (ValueError, RecursionError):
-        refuse(path, "it is no JSON")
+        reject(path, "it is not JSON")
     if not isinstance(record, dict):
-        refuse(path, "it is no record of a run")
+        reject(path, "it is not the record of a run")
     return record
 
 
 def _epochs(path: Path) -> tuple[Epoch, ...]:
-    """The lines that are whole; a last one without its end was being written."""
+    """The epochs of all complete lines; an incomplete last one was being written."""
     epochs: list[Epoch] = []
     lines = (_bytes(path) or b"").split(b"\n")
     for number, line in enumerate(lines[:-1], 1):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
-            refuse(path, "the line is no JSON", number)
+            reject(path, "the line is not JSON", number)
         epoch = row.get("epoch") if isinstance(row, dict) else None
         if type(epoch) is not int or not 0 < epoch <= LAST_EPOCH:
-            refuse(path, "the line is of no epoch", number)
+            reject(path, "the line has no valid epoch", number)
         if epochs and epoch <= epochs[-1].number:
-            refuse(path, f"epoch {epoch} follows on epoch {epochs[-1].number}", number)
-        epochs.append(Epoch(epoch, {key: value for key, value in row.items() if _is_drawn(value)}))
+            reject(path, f"epoch {epoch} follows epoch {epochs[-1].number}", number)
+        epochs.append(
+            Epoch(epoch, {key: value for key, value in row.items() if _is_drawable(value)})
+        )
     return tuple(epochs)
 
 
-def _is_drawn(value: object) -> bool:
+def _is_drawable(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return -LARGEST_FIGURE <= value <= LARGEST_FIGURE
@@ -186,60 +188,59 @@ def _spec(path: Path) -> str | None:
 
 
 def _validation(path: Path) -> Validation | None:
-    """The arrays, once they are held against one another; none without images held out."""
+    """The validated arrays; None without held-out images."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(found.st_mode):
-        refuse(path, "it is no regular file")
-    if found.st_size > LARGEST_ARRAYS:
-        refuse(path, f"it is larger than {LARGEST_ARRAYS >> 30} GiB")
-    # Sizes in the heads are held against the file before anything is allocated, nothing is
-    # unpickled.
+    if not stat.S_ISREG(status.st_mode):
+        reject(path, "it is not a regular file")
+    if status.st_size > LARGEST_ARRAYS:
+        reject(path, f"it is larger than {LARGEST_ARRAYS >> 30} GiB")
+    # Sizes in headers are checked against the file before allocation, and nothing is unpickled.
     reading = load()
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             missing = [name for name in Validation._fields if name not in members]
             if missing:
-                refuse(path, f"it has no array `{missing[0]}`")
+                reject(path, f"it has no array `{missing[0]}`")
             arrays = [
                 reading.read_array(path, archive, members[name]) for name in Validation._fields
             ]
     except reading.DataError as error:
-        refuse(path, str(error).removeprefix(f"{path}: "))
+        reject(path, str(error).removeprefix(f"{path}: "))
     except (*reading.NPZ_FAULTS, OSError) as error:
-        refuse(path, f"it is no sound .npz file ({error})")
+        reject(path, f"it is not a valid .npz file ({error})")
     validation = Validation(*arrays)
-    fault = _fault(validation)
-    if fault is not None:
-        refuse(path, fault)
+    reason = _inconsistency(validation)
+    if reason is not None:
+        reject(path, reason)
     return validation if len(validation.labels) else None
 
 
-def _fault(of: Validation) -> str | None:
-    """What does not fit together in a validation's arrays."""
-    numbers = {"indices": of.indices, "labels": of.labels, "predicted": of.predicted}
-    for name, array in {**numbers, "worst": of.worst}.items():
+def _inconsistency(arrays: Validation) -> str | None:
+    """Why the arrays of a validation are inconsistent; None if they are not."""
+    numbers = {"indices": arrays.indices, "labels": arrays.labels, "predicted": arrays.predicted}
+    for name, array in {**numbers, "worst": arrays.worst}.items():
         if array.ndim != 1 or array.dtype.kind not in "iu":
-            return f"`{name}` is no list of whole numbers"
-        if name != "worst" and len(array) != len(of.labels):
-            return f"`{name}` and `labels` are not of one length"
-    if of.probabilities.ndim != 2 or of.probabilities.dtype.kind != "f":
-        return "`probabilities` is no table of numbers"
-    count, classes = of.probabilities.shape
-    if count != len(of.labels) or not 0 < classes <= MOST_CLASSES:
-        return f"`probabilities` is {count} x {classes}, for {len(of.labels)} labels"
+            return f"`{name}` is not a list of whole numbers"
+        if name != "worst" and len(array) != len(arrays.labels):
+            return f"`{name}` and `labels` differ in length"
+    if arrays.probabilities.ndim != 2 or arrays.probabilities.dtype.kind != "f":
+        return "`probabilities` is not a table of numbers"
+    count, classes = arrays.probabilities.shape
+    if count != len(arrays.labels) or not 0 < classes <= MOST_CLASSES:
+        return f"`probabilities` is {count} x {classes}, for {len(arrays.labels)} labels"
     for name in ("labels", "predicted"):
         if not _is_within(numbers[name], classes):
-            return f"`{name}` holds what is none of {classes} classes"
-    if not _is_within(of.worst, count) or len(of.worst) > MOST_MISTAKES:
-        return f"`worst` holds what is none of {count} images"
-    if of.images.dtype != np.uint8 or of.images.ndim not in RANKS:
-        return "`images` is no array of images"
-    if len(of.images) != len(of.worst) or not all(of.images.shape[1:]):
-        return f"`images` are {of.images.shape}, for {len(of.worst)} mistakes"
+            return f"`{name}` has values outside of {classes} classes"
+    if not _is_within(arrays.worst, count) or len(arrays.worst) > MOST_MISTAKES:
+        return f"`worst` has values outside of {count} images"
+    if arrays.images.dtype != np.uint8 or arrays.images.ndim not in RANKS:
+        return "`images` is not an array of images"
+    if len(arrays.images) != len(arrays.worst) or not all(arrays.images.shape[1:]):
+        return f"`images` are {arrays.images.shape}, for {len(arrays.worst)} mistakes"
     return None
 
 

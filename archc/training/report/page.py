@@ -1,7 +1,7 @@
-"""A run as a page: one file that a browser shows without a network.
+"""A run as an HTML page: a single self-contained file.
 
-The page's policy lets nothing load but its own style, which it names by its hash, and pictures that
-it holds itself; nothing runs. All text is escaped.
+The page's content security policy allows only its own style, by its hash, and embedded pictures; no
+scripts. All text is escaped.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from archc import backends
 from archc.diagnostics import visible
 from archc.reports.html import text
 from archc.training.report import confusion, curves
-from archc.training.report.confusion import told_share
-from archc.training.report.curves import thinned
-from archc.training.report.files import Epoch, Run, Validation, shown_name
-from archc.training.report.pictures import fitted, picture, png
+from archc.training.report.confusion import format_share
+from archc.training.report.curves import subsample
+from archc.training.report.files import Epoch, Run, Validation, display_name
+from archc.training.report.pictures import fit, picture, png
 from archc.training.report.sheet import SIDE, chance
 from archc.training.report.style import page_style
 from archc.training.report.svg import Panel, number
@@ -30,26 +30,26 @@ LONGEST_VALUE = 200
 COLUMNS = {
     "loss": ("loss", "{:.4f}"),
     "accuracy": ("accuracy", "{:.2%}"),
-    "top_5_accuracy": ("among first 5", "{:.2%}"),
+    "top_5_accuracy": ("top-5 accuracy", "{:.2%}"),
     "validation_loss": ("validation loss", "{:.4f}"),
     "validation_accuracy": ("validation accuracy", "{:.2%}"),
-    "validation_top_5_accuracy": ("validation among first 5", "{:.2%}"),
+    "validation_top_5_accuracy": ("validation top-5 accuracy", "{:.2%}"),
     "learning_rate": ("learning rate", "{:.4g}"),
     "samples_per_second": ("images/s", "{:,.0f}"),
     "seconds": ("seconds", "{:,.1f}"),
 }
-"""Figures of an epoch: what a column of them is called, and how they are written."""
+"""Figures of an epoch: the title of their column and their format."""
 
 
 def report(run: Run) -> str:
-    """The page: totals, learning curves, confusion, mistakes, and what was run."""
+    """The page: totals, learning curves, confusion, mistakes, and settings."""
     style = page_style()
     digest = b64encode(sha256(style.encode()).digest()).decode("ascii")
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
         f"img-src data:; style-src 'sha256-{digest}'"
     )
-    title = text(shown_name(run.name))
+    title = text(display_name(run.name))
     backend = str(run.record.get("backend"))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -57,35 +57,35 @@ def report(run: Run) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}: a run</title>\n<style>{style}</style>\n</head>\n<body>\n"
         f"<header>\n<h1>{title}</h1>\n"
-        f'<p class="quiet">trained in {text(backends.title(backend[:40]))}</p>\n'
-        f"{_totals(run)}</header>\n<main>\n{_curves(run)}{_validated(run)}{_settings(run)}"
+        f'<p class="quiet">trained with {text(backends.title(backend[:40]))}</p>\n'
+        f"{_totals(run)}</header>\n<main>\n{_curves(run)}{_evaluation(run)}{_settings(run)}"
         "</main>\n</body>\n</html>\n"
     )
 
 
 def _totals(run: Run) -> str:
-    found: list[tuple[str, str]] = [("epochs", f"{len(run.epochs):,}")]
+    items: list[tuple[str, str]] = [("epochs", f"{len(run.epochs):,}")]
     best = run.best()
     if best is not None:
-        found.append(("best epoch", f"{best.number:,}"))
+        items.append(("best epoch", f"{best.number:,}"))
         prefix = "validation_" if run.is_validated() else ""
         for name in ("accuracy", "top_5_accuracy", "loss"):
             if f"{prefix}{name}" in best.figures:
-                found.append(_figure(f"{prefix}{name}", best))
+                items.append(_figure(f"{prefix}{name}", best))
     images = _images(run, "training")
     held_out = 0 if run.validation is None else len(run.validation.labels)
     if images is not None:
         own = _images(run, "validation") is None
-        found.append(("images trained with", f"{images - held_out if own else images:,}"))
+        items.append(("training images", f"{images - held_out if own else images:,}"))
     if held_out:
-        found.append(("images held out", f"{held_out:,}"))
+        items.append(("validation images", f"{held_out:,}"))
     seconds = sum(epoch.figures.get("seconds", 0) for epoch in run.epochs)
     if seconds > 0:
-        found.append(("time", _duration(seconds)))
-    told = "".join(
-        f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>\n" for name, value in found
+        items.append(("time", _duration(seconds)))
+    elements = "".join(
+        f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>\n" for name, value in items
     )
-    return f'<dl class="totals">\n{told}</dl>\n'
+    return f'<dl class="totals">\n{elements}</dl>\n'
 
 
 def _figure(name: str, epoch: Epoch) -> tuple[str, str]:
@@ -94,9 +94,9 @@ def _figure(name: str, epoch: Epoch) -> tuple[str, str]:
 
 
 def _images(run: Run, split: str) -> int | None:
-    """How many images the record tells of."""
-    found = run.part("data").get(split)
-    count = found.get("images") if isinstance(found, dict) else None
+    """The number of images of a split, from the record."""
+    data = run.part("data").get(split)
+    count = data.get("images") if isinstance(data, dict) else None
     return count if type(count) is int and 0 <= count < 10**15 else None
 
 
@@ -109,35 +109,35 @@ def _duration(seconds: float) -> str:
 
 
 def _chart(panel: Panel) -> str:
-    """A panel in the page, read out by what it tells."""
+    """A panel in the page, with its description for screen readers."""
     lines = "\n".join(panel.lines)
     size = f"{number(panel.width)} {number(panel.height)}"
     width, height = size.split()
     return (
-        f'<svg class="chart" role="img" aria-label="{text(panel.told)}" viewBox="0 0 {size}" '
-        f'width="{width}" height="{height}">\n{lines}\n</svg>\n'
+        f'<svg class="chart" role="img" aria-label="{text(panel.description)}" '
+        f'viewBox="0 0 {size}" width="{width}" height="{height}">\n{lines}\n</svg>\n'
     )
 
 
 def _charts(panels: Iterable[Panel]) -> str:
-    # What is wider than the screen scrolls, by the keyboard too.
+    # Wide charts can be scrolled, also by keyboard.
     charts = ""
     for panel in panels:
-        name = text(panel.told.partition(":")[0])
+        name = text(panel.description.partition(":")[0])
         charts += f'<div class="wide" role="region" tabindex="0" aria-label="{name}">\n'
         charts += f"{_chart(panel)}</div>\n"
     return f'<div class="charts">\n{charts}</div>\n'
 
 
 def _table(label: str, heads: Sequence[str], rows: Iterable[str]) -> str:
-    """A table that scrolls: all columns but the first are figures."""
+    """A scrollable table; all columns but the first are figures."""
     kinds = ["", *[' class="figure"'] * (len(heads) - 1)]
-    told = "".join(
+    headings = "".join(
         f'<th scope="col"{kind}>{text(head)}</th>' for head, kind in zip(heads, kinds, strict=True)
     )
     return (
         f'<div class="scroll" role="region" aria-label="{text(label)}" tabindex="0"><table>\n'
-        f"<thead><tr>{told}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody>\n</table></div>\n"
+        f"<thead><tr>{headings}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody>\n</table></div>\n"
     )
 
 
@@ -150,24 +150,24 @@ def _row(head: str, figures: Iterable[str], kind: str = "") -> str:
 def _curves(run: Run) -> str:
     head = "<h2>Learning curves</h2>\n"
     if not run.epochs:
-        return f"{head}<p>No epoch is done.</p>\n"
+        return f"{head}<p>No epoch is finished.</p>\n"
     best = run.best()
     names = [name for name in COLUMNS if any(name in epoch.figures for epoch in run.epochs)]
-    shown = thinned(run.epochs, MOST_ROWS)
+    epochs = subsample(run.epochs, MOST_ROWS)
     rows = (
         _row(
             f"{epoch.number:,}" + (" (best)" if epoch is best else ""),
             (_figure(name, epoch)[1] if name in epoch.figures else "\u2013" for name in names),
             "best" if epoch is best else "",
         )
-        for epoch in shown
+        for epoch in epochs
     )
-    fewer = "" if len(shown) == len(run.epochs) else f", {len(shown):,} of {len(run.epochs):,}"
+    fewer = "" if len(epochs) == len(run.epochs) else f", {len(epochs):,} of {len(run.epochs):,}"
     table = _table("Epochs", ["epoch", *(COLUMNS[name][0] for name in names)], rows)
     note = (
         ""
         if best is None
-        else (f'<p class="quiet">The dotted line is at the best epoch, {best.number:,}.</p>\n')
+        else (f'<p class="quiet">The dotted line marks the best epoch, {best.number:,}.</p>\n')
     )
     return (
         f"{head}{_charts(curves.panels(run))}{note}"
@@ -175,12 +175,12 @@ def _curves(run: Run) -> str:
     )
 
 
-def _validated(run: Run) -> str:
+def _evaluation(run: Run) -> str:
     if run.validation is None:
-        return "<h2>Mistakes</h2>\n<p>No images were held out to judge the network by.</p>\n"
-    found = confusion.scores(run.validation)
+        return "<h2>Mistakes</h2>\n<p>No images were held out for validation.</p>\n"
+    class_scores = confusion.scores(run.validation)
     count = len(run.validation.labels)
-    right = sum(one.right for one in found)
+    right = sum(one.right for one in class_scores)
     pairs = confusion.pairs(run.validation)
     mostly = {one.label: one for one in reversed(pairs)}
     rows = (
@@ -189,26 +189,30 @@ def _validated(run: Run) -> str:
             (
                 f"{one.images:,}",
                 f"{one.right:,}",
-                told_share(one.recall),
-                told_share(one.precision),
-                _mostly(run, mostly.get(one.label)),
+                format_share(one.recall),
+                format_share(one.precision),
+                _most_frequent(run, mostly.get(one.label)),
             ),
         )
-        for one in found[:MOST_ROWS]
+        for one in class_scores[:MOST_ROWS]
     )
-    fewer = "" if len(found) <= MOST_ROWS else f", the first {MOST_ROWS:,} of {len(found):,}"
-    heads = ["class", "images", "right", "recall", "precision", "mistaken most for"]
+    fewer = (
+        ""
+        if len(class_scores) <= MOST_ROWS
+        else f", the first {MOST_ROWS:,} of {len(class_scores):,}"
+    )
+    heads = ["class", "images", "correct", "recall", "precision", "most frequent mistake"]
     return (
         "<h2>Confusion</h2>\n"
-        f"<p>The weights of the best epoch label {right:,} of {count:,} images held out as they "
-        f"are: {right / count:.2%}.</p>\n"
+        f"<p>The weights of the best epoch classify {right:,} of {count:,} held-out images "
+        f"correctly: {right / count:.2%}.</p>\n"
         f"{_charts(confusion.panels(run, run.validation))}"
         f"<details><summary>All classes as a table{fewer}</summary>\n"
         f"{_table('Classes', heads, rows)}</details>\n{_mistakes(run, run.validation)}"
     )
 
 
-def _mostly(run: Run, pair: confusion.Pair | None) -> str:
+def _most_frequent(run: Run, pair: confusion.Pair | None) -> str:
     return "" if pair is None else f"{run.class_name(pair.predicted)} ({pair.images:,})"
 
 
@@ -217,37 +221,38 @@ def _mistakes(run: Run, validation: Validation) -> str:
     if not len(validation.images):
         return f"{head}<p>There are none.</p>\n"
     items = "".join(
-        _mistake(run, validation, image, place)
-        for image, place in zip(validation.images, validation.worst.tolist(), strict=True)
+        _mistake(run, validation, image, index)
+        for image, index in zip(validation.images, validation.worst.tolist(), strict=True)
     )
     return (
-        f"{head}<p>Images whose own class was held least probable, with the probability of that "
-        f'class and of the one that they were taken for.</p>\n<ol class="mistakes">\n{items}</ol>\n'
+        f"{head}<p>The images with the lowest probability of their true class, with the "
+        f'probabilities of the true and the predicted class.</p>\n<ol class="mistakes">\n'
+        f"{items}</ol>\n"
     )
 
 
-def _mistake(run: Run, validation: Validation, image: np.ndarray, place: int) -> str:
-    pixels = fitted(picture(image), SIDE)
-    label, predicted = int(validation.labels[place]), int(validation.predicted[place])
-    chances = validation.probabilities[place].tolist()
+def _mistake(run: Run, validation: Validation, image: np.ndarray, index: int) -> str:
+    pixels = fit(picture(image), SIDE)
+    label, predicted = int(validation.labels[index]), int(validation.predicted[index])
+    chances = validation.probabilities[index].tolist()
     source = b64encode(png(pixels)).decode("ascii")
     return (
         f'<li><img src="data:image/png;base64,{source}" width="{pixels.shape[1]}" '
-        f'height="{pixels.shape[0]}" alt="image {int(validation.indices[place]) + 1:,}">'
+        f'height="{pixels.shape[0]}" alt="image {int(validation.indices[index]) + 1:,}">'
         f"<div>is <bdi><strong>{text(run.class_name(label))}</strong></bdi> "
         f'<span class="quiet">{chance(chances[label])}</span></div>'
-        f"<div>taken for <bdi><strong>{text(run.class_name(predicted))}</strong></bdi> "
+        f"<div>predicted as <bdi><strong>{text(run.class_name(predicted))}</strong></bdi> "
         f'<span class="quiet">{chance(chances[predicted])}</span></div></li>\n'
     )
 
 
 def _settings(run: Run) -> str:
-    """What was run: data, recipe, versions, and the spec with all of its recipe."""
+    """Recipe, data, versions, and the spec with its full recipe."""
     parts = []
     for title, name in (
-        ("Recipe as it was run", "recipe"),
+        ("Recipe", "recipe"),
         ("Data", "data"),
-        ("Computed with", "computed"),
+        ("Environment", "computed"),
     ):
         rows = "".join(
             f'<tr><th scope="row">{text(name)}</th><td>{text(value)}</td></tr>\n'
@@ -255,25 +260,25 @@ def _settings(run: Run) -> str:
         )
         if rows:
             parts.append(f"<div><h3>{title}</h3>\n<table><tbody>\n{rows}</tbody></table></div>\n")
-    told = f'<div class="settings">\n{"".join(parts)}</div>\n'
+    html = f'<div class="settings">\n{"".join(parts)}</div>\n'
     if run.spec is not None:
         lines = "\n".join(text(line) for line in run.spec.splitlines())
-        told += (
-            "<details open><summary>Spec, with all of its recipe</summary>\n"
+        html += (
+            "<details open><summary>Spec with its full recipe</summary>\n"
             f'<pre tabindex="0">{lines}</pre></details>\n'
         )
-    return f"<h2>What was run</h2>\n{told}"
+    return f"<h2>Settings</h2>\n{html}"
 
 
-def _flat(found: Mapping[str, object]) -> dict[str, str]:
-    """Values by their names, those of a mapping one level down by both names."""
-    told: dict[str, str] = {}
-    for name, value in found.items():
+def _flat(values: Mapping[str, object]) -> dict[str, str]:
+    """Values by name; those of a nested mapping by both names."""
+    texts: dict[str, str] = {}
+    for name, value in values.items():
         if isinstance(value, dict):
-            told |= {f"{name} {key}": _value(inner) for key, inner in value.items()}
+            texts |= {f"{name} {key}": _value(inner) for key, inner in value.items()}
         else:
-            told[name] = _value(value)
-    return {shown_name(name.replace("_", " ")): value for name, value in told.items()}
+            texts[name] = _value(value)
+    return {display_name(name.replace("_", " ")): value for name, value in texts.items()}
 
 
 def _value(value: object) -> str:
@@ -282,7 +287,7 @@ def _value(value: object) -> str:
     if isinstance(value, list) and all(type(one) is int for one in value):
         return " \u00d7 ".join(map(str, value))[:LONGEST_VALUE]
     try:
-        shown = value if isinstance(value, str) else json.dumps(value)
-    except RecursionError:  # nested so deep as reading just bears
-        shown = "\u2026"
-    return visible(shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}\u2026")
+        text = value if isinstance(value, str) else json.dumps(value)
+    except RecursionError:  # nested as deep as the reader allows
+        text = "\u2026"
+    return visible(text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}\u2026")

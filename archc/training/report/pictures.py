@@ -1,4 +1,4 @@
-"""Images as pictures: any of those that networks take, as red, green and blue, and as PNG."""
+"""Images of any network input as RGB pictures, and as PNG."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ COLOURED = 3
 def picture(image: np.ndarray) -> np.ndarray:
     """An image, (height, width, channels) or (features,), as uint8 (height, width, 3).
 
-    One channel is grey, of three or four the first three are red, green and blue, of any other
-    number the mean is shown. Features fill a square row by row.
+    One channel is grey, the first three of three or four are RGB, other numbers are averaged.
+    Features fill a square row by row.
     """
     if image.ndim != MAP_RANK:
         features = image.reshape(-1)
@@ -31,8 +31,8 @@ def picture(image: np.ndarray) -> np.ndarray:
     return grey.repeat(COLOURED, 2)
 
 
-def shrunk(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A picture with at most so many rows and columns: each the mean of those that it covers."""
+def shrink(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A picture scaled down to at most `height` x `width` by averaging pixels."""
     for axis, most in ((0, height), (1, width)):
         size = image.shape[axis]
         if size > most:
@@ -43,18 +43,18 @@ def shrunk(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return image
 
 
-def fitted(image: np.ndarray, side: int) -> np.ndarray:
-    """A picture as large as it can be in a square: shrunk, or each pixel several times."""
+def fit(image: np.ndarray, side: int) -> np.ndarray:
+    """A picture scaled to fit into a square: shrunk, or enlarged by an integer factor."""
     height, width = image.shape[:2]
     longest = max(height, width)
     if longest > side:
-        return shrunk(image, max(1, height * side // longest), max(1, width * side // longest))
+        return shrink(image, max(1, height * side // longest), max(1, width * side // longest))
     times = side // longest
     return image.repeat(times, 0).repeat(times, 1)
 
 
 def png(image: np.ndarray) -> bytes:
-    """A picture as a PNG file, the same bytes whatever libraries there are."""
+    """A picture as a PNG file, independent of installed libraries."""
     height, width, channels = image.shape
     rows = np.zeros((height, 1 + width * channels), np.uint8)  # each begins with its filter: none
     rows[:, 1:] = image.reshape(height, -1)

@@ -1,4 +1,4 @@
-"""How the page of a run looks: light or dark as the reader has it, narrow, and on paper."""
+"""The style of a run's page: light, dark, narrow, and for print."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ pre {
 
 
 def page_style() -> str:
-    """The rules of a page with charts."""
+    """The CSS of a page with charts."""
     light, dark = (
         "".join(f"--{name}:{pair[which]};" for name, pair in COLOURS.items()) for which in (0, 1)
     )

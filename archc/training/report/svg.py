@@ -1,6 +1,6 @@
-"""Drawings of charts: panels side by side, in colours for light and dark ground.
+"""Charts as SVG: panels side by side, in colours for light and dark backgrounds.
 
-A panel stands for itself in a page, and with others in a file. No font is asked for its widths.
+Panels are embedded one by one in a page, or together in a file. No font is loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COLOURS = {
     "wrong": ("#b34700", "#ffab70"),
     "over": ("#ffffff", "#101418"),
 }
-"""Colours by what they are for, on light and on dark ground."""
+"""Colours by purpose, on a light and on a dark background."""
 
 _RULES = (
     ".chart text{{font-family:Helvetica,Arial,sans-serif;font-size:{font}px;fill:{ink}}}"
@@ -49,16 +49,16 @@ _RULES = (
 
 
 class Panel(NamedTuple):
-    """A drawing of its own: its size, its elements, and what it shows for who cannot see it."""
+    """A chart: its size, a description for screen readers, and its elements."""
 
     width: float
     height: float
-    told: str
+    description: str
     lines: tuple[str, ...]
 
 
 def style() -> str:
-    """The rules for panels, with the colours for dark ground where the reader has it."""
+    """The CSS of panels, with colours for light and dark mode."""
     light, dark = ({name: pair[which] for name, pair in COLOURS.items()} for which in (0, 1))
     sizes = {"font": FONT, "small": SMALL, "heading": HEADING}
     return (
@@ -68,7 +68,7 @@ def style() -> str:
 
 
 def document(title: str, panels: Sequence[Panel]) -> bytes:
-    """Panels side by side as a file of their own."""
+    """Panels side by side as an SVG file."""
     width = sum(panel.width for panel in panels) + MARGIN * (len(panels) + 1)
     top = 2 * MARGIN + HEADING
     height = top + max(panel.height for panel in panels) + MARGIN
@@ -77,7 +77,7 @@ def document(title: str, panels: Sequence[Panel]) -> bytes:
         f' viewBox="0 0 {number(width)} {number(height)}"'
         f' width="{number(width)}" height="{number(height)}">',
         f"<title>{escape(title)}</title>",
-        f"<desc>{escape(' '.join(panel.told for panel in panels))}</desc>",
+        f"<desc>{escape(' '.join(panel.description for panel in panels))}</desc>",
         f"<style>{style()}</style>",
         '<rect class="ground" width="100%" height="100%"/>',
         text(MARGIN, MARGIN + HEADING, title, "heading"),
@@ -89,11 +89,11 @@ def document(title: str, panels: Sequence[Panel]) -> bytes:
     return "\n".join([*lines, "</svg>\n"]).encode()
 
 
-def text(x: float, y: float, content: str, kind: str = "", turned: int = 0) -> str:
-    """A line of text that starts at a place; `turned` about it by so many degrees."""
-    named = f' class="{kind}"' if kind else ""
-    turn = f' transform="rotate({turned} {number(x)} {number(y)})"' if turned else ""
-    return f'<text{named} x="{number(x)}" y="{number(y)}"{turn}>{escape(content)}</text>'
+def text(x: float, y: float, content: str, kind: str = "", degrees: int = 0) -> str:
+    """A line of text at (x, y), rotated about it by `degrees`."""
+    style = f' class="{kind}"' if kind else ""
+    turn = f' transform="rotate({degrees} {number(x)} {number(y)})"' if degrees else ""
+    return f'<text{style} x="{number(x)}" y="{number(y)}"{turn}>{escape(content)}</text>'
 
 
 def number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""A language client on standard streams: what an editor needs of the protocol to open files."""
+"""A minimal client of the language server protocol on standard streams."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 60
-"""Seconds to wait for an answer of the server: far more than it takes."""
+"""Timeout for a response of the server, in seconds."""
 
 SETTINGS = {
     "yaml": {
         "validate": True,
         "hover": True,
         "completion": True,
-        # Nothing but the schema that a spec names itself; no network.
+        # Only the schema that a spec names itself; no network.
         "schemaStore": {"enable": False},
         "kubernetesCRDStore": {"enable": False},
     }
@@ -33,7 +33,7 @@ CAPABILITIES = {
 
 
 class Editor:
-    """An editor with the server behind it."""
+    """An editor connected to the server."""
 
     def __init__(self, command: list[str], folder: Path) -> None:
         self.process = subprocess.Popen(
@@ -56,7 +56,7 @@ class Editor:
         self._send({"method": "workspace/didChangeConfiguration", "params": {"settings": SETTINGS}})
 
     def open(self, path: Path, text: str | None = None) -> list[dict[str, Any]]:
-        """Open a file, with another text than it has where one is given; what is wrong with it."""
+        """Open a file, optionally with a different text. Returns its diagnostics."""
         if text is None:
             text = path.read_text(encoding="utf-8")
         document = {"uri": path.as_uri(), "languageId": "yaml", "version": 1, "text": text}
@@ -66,18 +66,18 @@ class Editor:
             if message.get("method") != "textDocument/publishDiagnostics":
                 continue
             if message["params"]["uri"] == path.as_uri():
-                found: list[dict[str, Any]] = message["params"]["diagnostics"]
-                return found
+                result: list[dict[str, Any]] = message["params"]["diagnostics"]
+                return result
 
     def completions(self, path: Path, line: int, character: int) -> dict[str, dict[str, Any]]:
-        """What may stand at a place (counted from 0), by its label."""
-        found = self.ask("textDocument/completion", _at(path, line, character))
-        return {item["label"]: item for item in found["items"]}
+        """The completions at a position (counted from 0), by label."""
+        result = self.ask("textDocument/completion", _at(path, line, character))
+        return {item["label"]: item for item in result["items"]}
 
     def hover(self, path: Path, line: int, character: int) -> str:
-        """The text that the pointer shows at a place (counted from 0)."""
-        found = self.ask("textDocument/hover", _at(path, line, character))
-        text: str = found["contents"]["value"]
+        """The hover text at a position (counted from 0)."""
+        result = self.ask("textDocument/hover", _at(path, line, character))
+        text: str = result["contents"]["value"]
         return text
 
     def ask(self, method: str, params: dict[str, Any]) -> Any:
@@ -97,7 +97,7 @@ class Editor:
         self.process.wait(PATIENCE)
 
     def _next(self) -> dict[str, Any]:
-        """The next message; requests of the server are answered on the way."""
+        """The next message; requests of the server are answered."""
         message = self.arrived.get(timeout=PATIENCE)
         if "method" in message and "id" in message:
             result: object = None

@@ -1,4 +1,4 @@
-"""What people see in an editor: yaml-language-server as it is, with the schema a spec names."""
+"""Specs in an editor: yaml-language-server with the schema that a spec names."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ERRORS = ROOT / "tests" / "diagnostics" / "errors"
 MODELINE = "# yaml-language-server: $schema=../archc/language/schema/archc-1.json\n"
 NUMBERS = count()
 
-# For some of the specs that archc refuses, what it tells at the same places: line and column from
-# 1 as archc counts, and a word that the message must have. The files say what is wrong with them.
-REFUSED = {
+# The expected diagnostics of some invalid specs, at the same locations as archc's: line and column
+# from 1, and a word that the message must contain.
+INVALID_SPECS = {
     "top_unknown_keys": [(3, 1, "tittle"), (5, 1, "layer"), (9, 1, "optimizer")],
     "top_version": [(1, 8, "1")],
     "field_missing": [
@@ -41,28 +41,32 @@ REFUSED = {
 @pytest.fixture
 def write() -> Path:
     """The path of a spec that is in the editor alone; another one each time, because the server
-    clears a file's faults some time after it is closed."""
+    clears a file's diagnostics some time after it is closed."""
     return ROOT / "specs" / f"never_written_{next(NUMBERS)}.yaml"
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
-def test_no_fault_is_shown_in_a_shipped_spec(editor: Editor, spec: Path) -> None:
+def test_no_error_is_printed_in_a_shipped_spec(editor: Editor, spec: Path) -> None:
     assert editor.open(spec) == []
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_faults_are_shown_where_they_are(editor: Editor, write: Path, name: str) -> None:
+@pytest.mark.parametrize("name", INVALID_SPECS)
+def test_errors_are_printed_where_they_are(editor: Editor, write: Path, name: str) -> None:
     # The modeline shifts every line by one, as counting from 0 shifts it back.
-    found = editor.open(write, MODELINE + (ERRORS / f"{name}.yaml").read_text(encoding="utf-8"))
-    places = [
+    diagnostics = editor.open(
+        write, MODELINE + (ERRORS / f"{name}.yaml").read_text(encoding="utf-8")
+    )
+    locations = [
         (start["line"], start["character"] + 1, item["message"])
-        for item in found
+        for item in diagnostics
         for start in [item["range"]["start"]]
     ]
-    expected = REFUSED[name]
-    assert len(places) == len(expected)
+    expected = INVALID_SPECS[name]
+    assert len(locations) == len(expected)
     for line, column, word in expected:
-        assert any(place[:2] == (line, column) and word in place[2] for place in places), places
+        assert any(
+            location[:2] == (line, column) and word in location[2] for location in locations
+        ), locations
 
 
 @pytest.fixture
@@ -120,7 +124,7 @@ def test_fields_are_completed_in_flow_style(editor: Editor, drafted: tuple[Path,
 
 
 @pytest.mark.parametrize(
-    ("line", "word", "told"),
+    ("line", "word", "expected"),
     [
         (5, "conv", "each filter slides over the feature map"),
         (5, "filters", "output channels"),
@@ -129,10 +133,10 @@ def test_fields_are_completed_in_flow_style(editor: Editor, drafted: tuple[Path,
         (2, "name", "names the emitted module"),
     ],
 )
-def test_hovering_tells_what_a_key_means(
-    editor: Editor, drafted: tuple[Path, int], line: int, word: str, told: str
+def test_hovering_reports_what_a_key_means(
+    editor: Editor, drafted: tuple[Path, int], line: int, word: str, expected: str
 ) -> None:
     path, _ = drafted
     lines = ["", "archc: 1", "name: draft", "input: {channels: 3, height: 8, width: 8}", "layers:"]
     lines += ["  - conv: {filters: 3, kernel_size: 3, st}", "  - max_pool: 2"]
-    assert told in editor.hover(path, line, lines[line].index(word) + 1)
+    assert expected in editor.hover(path, line, lines[line].index(word) + 1)

@@ -140,7 +140,7 @@ layers:
   - dense: 5
     name: fc
 """
-"""Edges that no series-parallel structure has a place for, and repeats."""
+"""Edges that do not fit into a series-parallel structure, and repeats."""
 
 U_NET = """\
 archc: 1
@@ -234,7 +234,7 @@ outputs: [label, box]
 
 
 def deep(layers: int) -> str:
-    """A straight network of about as many layers, none of them equal to the one before."""
+    """A sequential network of about `layers` layers, none of them equal to the previous one."""
     steps: list[Any] = []
     for number in range(layers // 3):
         conv = {"filters": 8 + number % 7, "kernel_size": 3, "padding": "same"}
@@ -250,5 +250,5 @@ def text_of(sizes: Mapping[str, int], layers: Sequence[Any], **more: Any) -> str
 
 
 def costs(text: str) -> Costs:
-    """What a spec's text comes to."""
+    """The costed graph of a spec's text."""
     return read_source(SourceText("spec.yaml", text), ".", "spec.yaml").checked()

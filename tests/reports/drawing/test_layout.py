@@ -1,4 +1,4 @@
-"""Nothing in a drawing lies over anything else, and every line ends where it should."""
+"""Elements of a drawing do not overlap, and every line ends at its target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from archc.ir.costs import Costs
-from archc.reports.drawing.labels import SMALL, cut, op_label, text_width, wrapped
+from archc.reports.drawing.labels import SMALL, cut, op_label, text_width, wrap_text
 from archc.reports.drawing.layout import Layout, layout
 from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Label
 from archc.reports.drawing.tree import drawing
@@ -56,13 +56,13 @@ def laid_out(network: Costs) -> Layout:
     return layout(network, drawing(network.graph))
 
 
-def boxes(made: Layout) -> list[Area]:
-    found = [Area(b.x, b.y, b.x + b.width, b.y + b.height) for b in made.boxes]
-    return found + [Area(e.x, e.y, e.x + e.width, e.y + ROW) for e in made.endings]
+def boxes(arrangement: Layout) -> list[Area]:
+    areas = [Area(b.x, b.y, b.x + b.width, b.y + b.height) for b in arrangement.boxes]
+    return areas + [Area(e.x, e.y, e.x + e.width, e.y + ROW) for e in arrangement.endings]
 
 
-def frames(made: Layout) -> list[Area]:
-    return [Area(b.x, b.y, b.x + b.width, b.y + b.height) for b in made.borders]
+def frames(arrangement: Layout) -> list[Area]:
+    return [Area(b.x, b.y, b.x + b.width, b.y + b.height) for b in arrangement.borders]
 
 
 def area_of(label: Label) -> Area:
@@ -72,9 +72,13 @@ def area_of(label: Label) -> Area:
 
 
 def check(network: Costs) -> None:
-    made = laid_out(network)
-    whole = Area(0, 0, made.width, made.height)
-    drawn, around, labels = boxes(made), frames(made), [area_of(one) for one in made.labels]
+    arrangement = laid_out(network)
+    whole = Area(0, 0, arrangement.width, arrangement.height)
+    drawn, around, labels = (
+        boxes(arrangement),
+        frames(arrangement),
+        [area_of(one) for one in arrangement.labels],
+    )
     heads = [area._replace(bottom=area.top + HEADER) for area in around]
     for area in [*drawn, *around, *labels]:
         assert whole.holds(area), area
@@ -85,7 +89,7 @@ def check(network: Costs) -> None:
     for area in drawn:
         for frame in around:
             assert not frame.overlaps(area) or frame.holds(area)
-    for points, arrow in made.edges:
+    for points, arrow in arrangement.edges:
         for (x, y), (to_x, to_y) in pairwise(points):
             assert x == to_x or y == to_y
             assert whole.holds(Area(min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y)))
@@ -114,20 +118,20 @@ def test_a_network_is_laid_out_clearly(text: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_lines_of_shipped_networks_cross_no_box(name: str) -> None:
-    made = laid_out(shipped(name).costs)
-    drawn = [a._replace(top=a.top + 1, bottom=a.bottom - 1) for a in boxes(made)]
-    for points, _ in made.edges:
+    arrangement = laid_out(shipped(name).costs)
+    drawn = [a._replace(top=a.top + 1, bottom=a.bottom - 1) for a in boxes(arrangement)]
+    for points, _ in arrangement.edges:
         for (x, y), (to_x, to_y) in pairwise(points):
             line = Area(min(x, to_x) - 1, min(y, to_y), max(x, to_x) + 1, max(y, to_y))
             assert not any(area.overlaps(line) for area in drawn)
 
 
 def test_shapes_stand_on_the_edges_of_lenet() -> None:
-    made = laid_out(shipped("lenet5").costs)
-    told = [label.text.replace(" \u00d7 ", "x") for label in made.labels]
-    assert told[:3] == ["1x32x32", "6x28x28", "6x14x14"]
-    assert told[-2:] == ["84", "10"]
-    rows = [row for box in made.boxes for row in box.rows]
+    arrangement = laid_out(shipped("lenet5").costs)
+    labels = [label.text.replace(" \u00d7 ", "x") for label in arrangement.labels]
+    assert labels[:3] == ["1x32x32", "6x28x28", "6x14x14"]
+    assert labels[-2:] == ["84", "10"]
+    rows = [row for box in arrangement.boxes for row in box.rows]
     assert [row.figure for row in rows] == [
         "",
         "156",
@@ -143,13 +147,13 @@ def test_shapes_stand_on_the_edges_of_lenet() -> None:
 
 
 def test_a_repeat_says_how_often() -> None:
-    made = laid_out(shipped("resnet50").costs)
-    told = [(b.label, b.figure, b.times) for b in made.borders if b.times > 1]
-    assert told == [
+    arrangement = laid_out(shipped("resnet50").costs)
+    labels = [(b.label, b.figure, b.times) for b in arrangement.borders if b.times > 1]
+    assert labels == [
         ("bottleneck \u00d73", "280,064 each", 3),
         ("bottleneck \u00d75", "1,117,184 each", 5),
     ]
-    around = {border.label: border for border in made.borders}
+    around = {border.label: border for border in arrangement.borders}
     assert around["layer3"].figure == "7,098,368"
     pile = around["bottleneck \u00d75"]
     outer = around["layer3"]
@@ -157,9 +161,9 @@ def test_a_repeat_says_how_often() -> None:
 
 
 def test_what_gets_high_goes_on_in_columns() -> None:
-    made = laid_out(costs(deep(1000)))
-    assert 0.8 < made.width / made.height < 2.5
-    assert len({round(box.x) for box in made.boxes}) > 10
+    arrangement = laid_out(costs(deep(1000)))
+    assert 0.8 < arrangement.width / arrangement.height < 2.5
+    assert len({round(box.x) for box in arrangement.boxes}) > 10
     straight = laid_out(shipped("lenet5").costs)
     assert straight.height > 2 * straight.width
 
@@ -169,18 +173,22 @@ def test_a_merge_stands_below_its_branches() -> None:
         {"filters": 4, "kernel_size": 1 + 2 * number, "padding": "same"} for number in range(60)
     ]
     layers = [{"add": [[], [{"conv": conv}]]} for conv in convs]
-    made = laid_out(costs(text_of({"channels": 4, "height": 32, "width": 32}, layers)))
-    assert len({round(box.x) for box in made.boxes if box.rows[0].label == "add"}) > 2
-    merges = {(box.x + box.width / 2, box.y) for box in made.boxes if box.rows[0].label == "add"}
-    into = [points for points, arrow in made.edges if arrow and points[-1] in merges]
+    arrangement = laid_out(costs(text_of({"channels": 4, "height": 32, "width": 32}, layers)))
+    assert len({round(box.x) for box in arrangement.boxes if box.rows[0].label == "add"}) > 2
+    merges = {
+        (box.x + box.width / 2, box.y) for box in arrangement.boxes if box.rows[0].label == "add"
+    }
+    into = [points for points, arrow in arrangement.edges if arrow and points[-1] in merges]
     assert len(into) == len(merges) == 60
     assert all(len(points) == 2 for points in into)
 
 
 def test_lanes_are_apart_and_used_again() -> None:
-    made = laid_out(costs(CROSSED))
+    arrangement = laid_out(costs(CROSSED))
     skips = [
-        points for points, _ in made.edges if len(points) == 4 and points[-1][0] < points[2][0]
+        points
+        for points, _ in arrangement.edges
+        if len(points) == 4 and points[-1][0] < points[2][0]
     ]
     assert len(skips) == 6
     down = [(points[1][0], points[1][1], points[2][1], points[0]) for points in skips]
@@ -193,17 +201,17 @@ def test_lanes_are_apart_and_used_again() -> None:
 
 
 def test_no_column_holds_a_lone_op() -> None:
-    made = laid_out(shipped("vgg11").costs)
-    (flatten,) = [box for box in made.boxes if box.rows[0].label == "flatten"]
-    (start,) = [box for box in made.boxes if box.rows[0].label == "input"]
-    (features,) = [border for border in made.borders if border.label == "features"]
+    arrangement = laid_out(shipped("vgg11").costs)
+    (flatten,) = [box for box in arrangement.boxes if box.rows[0].label == "flatten"]
+    (start,) = [box for box in arrangement.boxes if box.rows[0].label == "input"]
+    (features,) = [border for border in arrangement.borders if border.label == "features"]
     assert features.x < start.x < features.x + features.width
-    (classifier,) = [border for border in made.borders if border.label == "classifier"]
+    (classifier,) = [border for border in arrangement.borders if border.label == "classifier"]
     assert classifier.x < flatten.x < classifier.x + classifier.width
 
 
 def test_time_grows_with_the_layers_alone() -> None:
-    taken = []
+    seconds = []
     for layers in (600, 6000):
         network = costs(deep(layers))
         runs = []
@@ -211,13 +219,13 @@ def test_time_grows_with_the_layers_alone() -> None:
             begin = process_time()
             laid_out(network)
             runs.append(process_time() - begin)
-        taken.append(min(runs))
-    assert taken[1] < 40 * taken[0]
+        seconds.append(min(runs))
+    assert seconds[1] < 40 * seconds[0]
 
 
-def test_fields_that_one_looks_for_are_told() -> None:
+def test_fields_that_one_looks_for_are_reported() -> None:
     text = (
-        "archc: 1\nname: told\ninput: {channels: 8, height: 64, width: 64}\nlayers:\n"
+        "archc: 1\nname: labels\ninput: {channels: 8, height: 64, width: 64}\nlayers:\n"
         "  - conv: {filters: 16, kernel_size: [3, 5], stride: 2, groups: 4}\n"
         "  - depthwise_conv: {kernel_size: 3, dilation: 2, multiplier: 2, activation: relu6}\n"
         "  - max_pool: 2\n"
@@ -229,8 +237,8 @@ def test_fields_that_one_looks_for_are_told() -> None:
         "  - dropout: 0.25\n"
         "  - adaptive_avg_pool: 3\n"
     )
-    told = [op_label(node).replace("\u00d7", "x") for node in costs(text).graph.layers]
-    assert told == [
+    labels = [op_label(node).replace("\u00d7", "x") for node in costs(text).graph.layers]
+    assert labels == [
         "conv 3x5, stride 2, groups 4",
         "depthwise_conv 3x3, dilation 2, x 2 + relu6",
         "max_pool 2x2",
@@ -245,17 +253,22 @@ def test_fields_that_one_looks_for_are_told() -> None:
 
 
 def test_several_inputs_and_outputs_are_named() -> None:
-    made = laid_out(costs(TWO_TWO))
-    told = [row.label for box in made.boxes for row in box.rows if row.node.op.name == "input"]
-    assert told == ["input image", "input meta"]
-    assert [ending.label for ending in made.endings] == ["output label", "output box"]
+    arrangement = laid_out(costs(TWO_TWO))
+    labels = [
+        row.label for box in arrangement.boxes for row in box.rows if row.node.op.name == "input"
+    ]
+    assert labels == ["input image", "input meta"]
+    assert [ending.label for ending in arrangement.endings] == ["output label", "output box"]
 
 
-def test_text_is_fitted() -> None:
+def test_text_is_fit() -> None:
     assert text_width("mm", 10) == 2 * text_width("m", 10) == 4 * text_width("m", 5)
     assert text_width("\u5c42", 10) > text_width("m", 10)
-    assert wrapped("one two three", 10, text_width("one two", 10) + 0.1, 3) == ["one two", "three"]
-    assert wrapped("one two three", 10, text_width("three", 10) + 0.1, 2)[1].endswith("\u2026")
+    assert wrap_text("one two three", 10, text_width("one two", 10) + 0.1, 3) == [
+        "one two",
+        "three",
+    ]
+    assert wrap_text("one two three", 10, text_width("three", 10) + 0.1, 2)[1].endswith("\u2026")
     short = cut("a" * 50, 10, 60)
     assert short.endswith("\u2026")
     assert text_width(short, 10) <= 60

@@ -1,4 +1,4 @@
-"""What lies side by side, held against graphs whose structure is known."""
+"""Series-parallel decomposition, compared with graphs of known structure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def depth(series: Series) -> int:
     return 1 + max(map(depth, inner)) if inner else 0
 
 
-# A series is a list of stretches: True is a vertex, a list of series one in parallel with a merge.
+# A series is a list of parts: True is a vertex, a list of series is parallel with a merge.
 serieses = st.recursive(
     st.lists(st.just(True), max_size=3),
     lambda inner: st.lists(
@@ -47,8 +47,8 @@ def built(series: list, source: int, inputs: list[list[int]]) -> tuple[Series, i
         else:
             branches, ends = [], []
             for branch in stretch:
-                found, end = built(branch, source, inputs)
-                branches.append(found)
+                structure, end = built(branch, source, inputs)
+                branches.append(structure)
                 ends.append(end)
             # Two identities are one edge.
             distinct = [
@@ -68,7 +68,7 @@ def built(series: list, source: int, inputs: list[list[int]]) -> tuple[Series, i
 
 @settings(deadline=None, max_examples=300)
 @given(serieses)
-def test_a_series_parallel_graph_is_found_again(series: list) -> None:
+def test_a_series_parallel_graph_is_reconstructed(series: list) -> None:
     inputs: list[list[int]] = [[]]
     expected, end = built(series, 0, inputs)
     inputs.append([end])
@@ -93,12 +93,12 @@ def graphs(draw: st.DrawFn) -> list[list[int]]:
 def test_every_graph_keeps_its_vertices_in_an_order_of_computation(
     inputs: list[list[int]], deepest: int
 ) -> None:
-    found = decompose(inputs, deepest)
-    order = list(vertices(found))
+    structure = decompose(inputs, deepest)
+    order = list(vertices(structure))
     assert sorted(order) == list(range(1, len(inputs) - 1))
-    place = {0: -1} | {vertex: number for number, vertex in enumerate(order)}
-    assert all(place[s] < place[v] for v in order for s in inputs[v])
-    assert depth(found) <= deepest
+    position = {0: -1} | {vertex: number for number, vertex in enumerate(order)}
+    assert all(position[s] < position[v] for v in order for s in inputs[v])
+    assert depth(structure) <= deepest
 
 
 @settings(deadline=None, max_examples=300)
@@ -127,36 +127,36 @@ def test_edges_that_cross_are_left_to_the_caller() -> None:
 
 
 def test_branches_stand_right_below_their_fork() -> None:
-    # 1 leads to 3 too, which stands between it and what merges in 5.
-    found = decompose([[], [0], [0], [0, 1], [1], [4, 1], [2, 3, 5]], 9)
-    (split,) = found.parts
+    # 1 also leads to 3, which is between it and the merge 5.
+    structure = decompose([[], [0], [0], [0, 1], [1], [4, 1], [2, 3, 5]], 9)
+    (split,) = structure.parts
     assert isinstance(split, Parallel)
     assert {branch.parts for branch in split.branches} == {(2,), (1, 3, 4, 5)}
 
 
 def test_branches_come_in_the_order_of_the_merge() -> None:
-    found = decompose([[], [0], [1], [1], [3, 1, 2], [4]], 9)
+    structure = decompose([[], [0], [1], [1], [3, 1, 2], [4]], 9)
     sides = Parallel((Series((3,)), Series(()), Series((2,))))
-    assert found == Series((1, sides, 4))
+    assert structure == Series((1, sides, 4))
 
 
 def test_time_grows_with_the_graph_alone() -> None:
     def chains(size: int) -> Iterator[list[list[int]]]:
         yield [[], *([number] for number in range(size))]
-        # Each merges with the first, with the one before the last, and with its mirror image.
+        # Each merges with the first one, with the second to last one, and with its mirror image.
         yield [[], [0], *([number - 1, 0] for number in range(2, size))]
         yield [[], [0], *([number - 1, number - 2] for number in range(2, size))]
         half = size // 2
-        # All of the second half would go around the first one, but for an edge to the end.
+        # Without an edge to the end, the second half would be parallel to the first one.
         row = [[number - 1] for number in range(1, half)]
         yield [[], *row, *([number - 1, 1] for number in range(half, size)), [size - 1, 2]]
         yield [[], *([n - 1] if n <= half else [n - 1, size - n] for n in range(1, size))]
 
-    taken = []
+    seconds = []
     for size in (4_000, 40_000):
         begin = process_time()
         for inputs in chains(size):
             decompose(inputs, 32)
-        taken.append(process_time() - begin)
-    first, second = next(pairwise(taken))
+        seconds.append(process_time() - begin)
+    first, second = next(pairwise(seconds))
     assert second < 40 * first

@@ -1,4 +1,4 @@
-"""The drawing as a file: sound, escaped, the same bytes everywhere."""
+"""The drawing as a file: valid, escaped, deterministic."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def texts(root: ElementTree.Element, kind: str = "text") -> list[str]:
 def test_every_op_is_in_the_drawing(name: str) -> None:
     network = shipped(name)
     root = parsed(svg.document(network.costs))
-    told = {title.partition(":")[0] for title in texts(root, "title")[1:]}
-    shown = {node.path for node in network.costs.graph.nodes}
-    assert told <= shown
-    if "resnet50" not in name:  # its repeats stand for others
-        assert told == shown
+    titles = {title.partition(":")[0] for title in texts(root, "title")[1:]}
+    paths = {node.path for node in network.costs.graph.nodes}
+    assert titles <= paths
+    if "resnet50" not in name:  # repeats are drawn once
+        assert titles == paths
     assert root.attrib["role"] == "img"
     assert texts(root, "title")[0] == network.costs.graph.about.title
-    (told_all,) = texts(root, "desc")
-    assert f"parameters: {network.costs.totals.params:,}; " in told_all
+    (description,) = texts(root, "desc")
+    assert f"parameters: {network.costs.totals.params:,}; " in description
     width, height = (float(root.attrib[side]) for side in ("width", "height"))
     assert root.attrib["viewBox"] == f"0 0 {root.attrib['width']} {root.attrib['height']}"
     for element in root.iter(f"{SVG}rect"):
@@ -71,7 +71,7 @@ def test_hostile_text_is_text() -> None:
     root = parsed(svg.document(costs(titled(NASTY))))
     assert texts(root, "title")[0] == NASTY
     assert not list(root.iter(f"{SVG}script"))
-    # It is on the drawing too, over as many lines as it takes.
+    # It is also in the drawing, wrapped.
     assert "<script>alert(1)</script>" in " ".join(texts(root))
 
 
@@ -113,9 +113,9 @@ def test_the_same_bytes_whatever_the_hash_seed() -> None:
     for seed in ("0", "1", "7"):
         command = [sys.executable, "-m", "archc", "report", "-", "--format", "svg"]
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        given = CROSSED.encode("utf-8")
+        source = CROSSED.encode("utf-8")
         done = subprocess.run(
-            command, input=given, env=environment, capture_output=True, check=True
+            command, input=source, env=environment, capture_output=True, check=True
         )
         printed.add(done.stdout)
     assert len(printed) == 1

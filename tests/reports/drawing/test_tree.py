@@ -1,4 +1,4 @@
-"""What is drawn of a network: every edge once, repeats as one, ops where they stand."""
+"""The structure of a drawing: every edge once, repeats collapsed, ops in their frames."""
 
 from __future__ import annotations
 
@@ -77,15 +77,15 @@ def inside(item: Item) -> tuple[Series, ...]:
 
 def check(graph: Graph) -> Drawing:
     drawn = drawing(graph)
-    shown = list(edges(drawn.root, []))
+    joined = list(edges(drawn.root, []))
     for source, target in drawn.skips:
         if isinstance(target, Node):
-            shown.append((source, target.index))
+            joined.append((source, target.index))
         elif isinstance(target, Output):
-            shown.append((source, -1 - target.node.index))
+            joined.append((source, -1 - target.node.index))
     expected = {(source, node.index) for node in graph.nodes for source in node.inputs}
     expected |= {(index, -1 - index) for index in graph.outputs}
-    assert sorted(shown) == sorted(expected)
+    assert sorted(joined) == sorted(expected)
     nodes = [node for item in items(drawn.root) if isinstance(item, Stack) for node in item.nodes]
     assert sorted(node.index for node in nodes) == list(range(len(graph.nodes)))
     return drawn
@@ -113,16 +113,16 @@ def test_every_edge_of_a_random_network_is_drawn_once(seed: int) -> None:
 
 
 def repeats(graph: Graph) -> list[tuple[str, int]]:
-    found = []
+    repeats = []
     for item in items(drawing(graph).root):
         if isinstance(item, Repeat):
             frame = item.alone
-            found.append(("" if frame is None else frame.region.path, len(item.units)))
-    return found
+            repeats.append(("" if frame is None else frame.region.path, len(item.units)))
+    return repeats
 
 
 def test_equal_blocks_in_a_row_are_one() -> None:
-    # The first of each layer of ResNet-50 is another one; layers 1 and 4 have two equal ones.
+    # The first block of each stage of ResNet-50 differs; stages 1 and 4 have two equal ones.
     expected = [("layer2.bottleneck_2", 3), ("layer3.bottleneck_2", 5)]
     assert repeats(shipped("resnet50").costs.graph) == expected
 
@@ -187,15 +187,15 @@ def test_a_repeat_begins_with_its_branches() -> None:
 
 def test_what_dresses_an_op_is_in_its_box() -> None:
     stacks = [item for item in items(drawing(costs(CROSSED).graph).root) if isinstance(item, Stack)]
-    told = [" ".join(node.op.name for node in stack.nodes) for stack in stacks]
-    assert told[:4] == ["input", "conv", "conv", "conv"]
-    assert "conv batch_norm" in told
-    assert "add relu" in told
-    # What two ops take is a box of its own.
+    labels = [" ".join(node.op.name for node in stack.nodes) for stack in stacks]
+    assert labels[:4] == ["input", "conv", "conv", "conv"]
+    assert "conv batch_norm" in labels
+    assert "add relu" in labels
+    # An op with two consumers has its own box.
     assert all(len({node.output.sizes for node in stack.nodes}) == 1 for stack in stacks)
 
 
-def test_what_is_taken_elsewhere_too_has_its_own_box() -> None:
+def test_an_op_with_several_consumers_has_its_own_box() -> None:
     text = (
         "archc: 1\nname: apart\ninput: {features: 4}\nlayers:\n"
         "  - {dense: 4, name: a}\n  - relu\n  - {add: [], from: [a, relu_1]}\n"
@@ -205,12 +205,12 @@ def test_what_is_taken_elsewhere_too_has_its_own_box() -> None:
     assert [len(stack.nodes) for stack in stacks] == [1, 1, 1, 1]
 
 
-def test_skips_are_what_no_structure_has_a_place_for() -> None:
+def test_skips_are_the_remaining_edges() -> None:
     graph = costs(CROSSED).graph
     paths = {node.index: node.path for node in graph.nodes}
-    told = {(paths[s], getattr(t, "path", "")) for s, t in drawing(graph).skips}
+    skips = {(paths[s], getattr(t, "path", "")) for s, t in drawing(graph).skips}
     expected = {("stem", "b"), ("a", "c"), ("a", "d"), ("b", "d"), ("c", "concat_1")}
-    assert told == expected | {("enc.e1", "add_1")}
+    assert skips == expected | {("enc.e1", "add_1")}
     assert drawing(costs(U_NET).graph).skips == ()
 
 

@@ -1,4 +1,4 @@
-"""Windows of Chromium, for pages as `archc report --format html` writes them."""
+"""Chromium windows for pages of `archc report --format html`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from archc.spec import Spec
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A window of its own; what it told of faults and asked for is looked at in the end."""
+    """A new window; errors and requests are checked at the end."""
     opened = browser.new_context(viewport={"width": 1400, "height": 900})
-    told: list[str] = []
+    messages: list[str] = []
     asked: list[str] = []
-    opened.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
-    opened.on("weberror", lambda error: told.append(str(error.error)))
+    opened.on("console", lambda message: messages.append(f"{message.type}: {message.text}"))
+    opened.on("weberror", lambda error: messages.append(str(error.error)))
     opened.on("request", lambda request: asked.append(request.url))
     yield opened
     opened.close()
-    assert told == []
+    assert messages == []
     assert all(url.startswith("file://") and url.endswith((".html", ".svg")) for url in asked)
 
 
@@ -34,7 +34,7 @@ Open = Callable[[Spec], Page]
 
 @pytest.fixture
 def show(context: BrowserContext, tmp_path: Path) -> Open:
-    """Opens the page of a spec."""
+    """Open the page of a spec."""
 
     def opened(spec: Spec) -> Page:
         path = tmp_path / "report.html"

@@ -1,4 +1,4 @@
-"""Pages in a browser: what one sees, clicks and types."""
+"""Pages in a browser: rendering and interaction."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from tests.reports.pages.conftest import Open
 CLASSIC = ("lenet5", "lenet5_1998", "alexnet", "vgg16", "resnet50")
 DRAWN = {"inception": INCEPTION, "crossed": CROSSED, "u_net": U_NET, "two_two": TWO_TWO}
 
-# Pairs of areas that lie over each other, and ops whose text is wider than they are.
-FAULTS = """() => {
-  const shown = (selector) => [...document.querySelectorAll(selector)]
+# Overlapping areas, and ops whose text does not fit.
+OVERLAPS = """() => {
+  const select = (selector) => [...document.querySelectorAll(selector)]
     .filter((element) => element.offsetParent !== null);
-  const boxes = shown(".box, .frame > .head, .flow > span").map((element) => {
+  const boxes = select(".box, .frame > .head, .flow > span").map((element) => {
     const range = document.createRange();
     range.selectNodeContents(element);
     const area = (element.matches("span") ? range : element).getBoundingClientRect();
     return { area, name: element.textContent.trim().slice(0, 40) };
   });
-  const faults = [];
+  const overlaps = [];
   boxes.sort((a, b) => a.area.top - b.area.top);
-  for (const [place, one] of boxes.entries()) {
-    for (const other of boxes.slice(place + 1)) {
+  for (const [index, one] of boxes.entries()) {
+    for (const other of boxes.slice(index + 1)) {
       if (other.area.top > one.area.bottom - 1) break;
       if (one.area.left < other.area.right - 1 && other.area.left < one.area.right - 1)
-        faults.push(`${one.name} / ${other.name}`);
+        overlaps.push(`${one.name} / ${other.name}`);
     }
   }
-  for (const op of shown(".op, .frame > .head"))
-    if (op.scrollWidth > op.clientWidth) faults.push(`${op.textContent} is cut`);
-  return faults;
+  for (const op of select(".op, .frame > .head"))
+    if (op.scrollWidth > op.clientWidth) overlaps.push(`${op.textContent} is cut`);
+  return overlaps;
 }"""
 
 
@@ -52,25 +52,25 @@ def shipped_spec(name: str) -> Spec:
 
 
 def column(page: Page, number: int) -> list[str]:
-    found: list[str] = page.evaluate(
+    result: list[str] = page.evaluate(
         "number => [...document.querySelectorAll('#layers tbody tr:not([hidden])')]"
         ".map(row => row.cells[number].textContent)",
         number,
     )
-    return found
+    return result
 
 
 def lit(page: Page) -> list[str]:
-    found: list[str] = page.evaluate("[...document.querySelectorAll('.lit')].map(e => e.id)")
-    return found
+    result: list[str] = page.evaluate("[...document.querySelectorAll('.lit')].map(e => e.id)")
+    return result
 
 
 @pytest.mark.parametrize("name", CLASSIC)
 def test_nothing_overlaps_in_the_page_of_a_classic_network(show: Open, name: str) -> None:
     page = show(shipped_spec(name))
-    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(OVERLAPS) == []
     page.get_by_role("button", name="Open all").click()
-    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(OVERLAPS) == []
     layers = shipped(name).costs.layers
     assert column(page, 0) == [layer.node.path for layer in layers]
     assert column(page, 3) == [f"{layer.params:,}" for layer in layers]
@@ -79,9 +79,9 @@ def test_nothing_overlaps_in_the_page_of_a_classic_network(show: Open, name: str
 @pytest.mark.parametrize("text", DRAWN.values(), ids=DRAWN)
 def test_nothing_overlaps_in_a_page(show: Open, text: str) -> None:
     page = show(spec_of(text))
-    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(OVERLAPS) == []
     page.get_by_role("button", name="Open all").click()
-    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(OVERLAPS) == []
 
 
 def test_frames_open_and_fold_by_click(show: Open) -> None:
@@ -104,12 +104,12 @@ def test_the_graph_is_moved_through_by_keys(show: Open) -> None:
     page = show(shipped_spec("resnet50"))
 
     def focused() -> str:
-        told: str = page.evaluate(
+        actual: str = page.evaluate(
             "document.activeElement.getAttribute('aria-label').split(/[:,]/)[0]"
         )
-        return told
+        return actual
 
-    # All of the graph is one stop of the tab key.
+    # The graph is a single tab stop.
     assert page.locator('[role="tree"] [tabindex="0"]').count() == 1
     page.locator('[role="tree"] [tabindex="0"]').focus()
     assert focused() == "input"
@@ -160,7 +160,7 @@ def test_columns_sort_by_their_values(show: Open) -> None:
 
     def click(name: str) -> Any:
         page.get_by_role("columnheader", name=name).get_by_role("button").click()
-        return [heads.nth(place).get_attribute("aria-sort") for place in range(8)]
+        return [heads.nth(index).get_attribute("aria-sort") for index in range(8)]
 
     params = [layer.params for layer in shipped("lenet5").costs.layers]
     assert click("parameters") == ["none"] * 3 + ["ascending"] + ["none"] * 4
@@ -181,7 +181,7 @@ def test_graph_and_table_point_at_each_other(show: Open) -> None:
     page.locator("#op-1").hover()
     assert lit(page) == ["op-1", "row-1"]
     page.locator("#row-5 td").first.hover()
-    # What is folded away is shown by the frame around it.
+    # A folded item is represented by its frame.
     assert lit(page)[-1] == "row-5"
     frame = page.locator(".frame.lit")
     expect(frame).to_have_attribute("aria-label", "bottleneck_1, 75,008 parameters")
@@ -200,7 +200,7 @@ def test_a_layer_leads_to_its_line_of_the_spec(show: Open) -> None:
     line = page.locator(".line.lit")
     expect(line).to_be_in_viewport()
     assert line.inner_text().strip() == "- conv:"
-    # It is vgg16.yaml's, which vgg19.yaml extends.
+    # It is in vgg16.yaml, which vgg19.yaml extends.
     assert line.get_attribute("id").startswith("spec-1-")  # type: ignore[union-attr]
     heads = page.locator("#panel-spec h2").all_inner_texts()
     assert heads == ["specs/vgg19.yaml", "specs/vgg16.yaml"]
@@ -209,8 +209,8 @@ def test_a_layer_leads_to_its_line_of_the_spec(show: Open) -> None:
 def test_tabs_show_the_sources(show: Open) -> None:
     page = show(shipped_spec("lenet5"))
     page.get_by_role("tab", name="PyTorch").click()
-    told = page.locator("#panel-torch code").text_content()
-    assert told == shipped("lenet5").emit("torch")
+    actual = page.locator("#panel-torch code").text_content()
+    assert actual == shipped("lenet5").emit("torch")
     assert page.locator("#panel-torch .nc").first.inner_text() == "LeNet5"
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Network")).to_be_focused()
@@ -218,8 +218,8 @@ def test_tabs_show_the_sources(show: Open) -> None:
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("tab", name="Keras")).to_be_focused()
     expect(page.locator("main > :visible")).to_have_count(1)
-    told = page.locator("#panel-keras code").text_content()
-    assert told == shipped("lenet5").emit("keras")
+    actual = page.locator("#panel-keras code").text_content()
+    assert actual == shipped("lenet5").emit("keras")
 
 
 def test_edges_that_skip_are_led_along_lanes(show: Open) -> None:
@@ -236,7 +236,7 @@ def test_edges_that_skip_are_led_along_lanes(show: Open) -> None:
             .map((path) => [path.getPointAtLength(0).x, right]);
         }"""
     )
-    # The one from within the section now begins at its frame.
+    # The edge from inside the section now begins at its frame.
     assert sum(abs(x - right) < 1 for x, right in ends) == 1
     lanes = page.evaluate(
         """() => [...document.querySelectorAll("#skips path:not(.head)")]
@@ -255,8 +255,8 @@ def test_light_and_dark(show: Open) -> None:
     page = show(shipped_spec("lenet5"))
 
     def ground() -> str:
-        told: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        return told
+        actual: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return actual
 
     light, dark = "rgb(255, 255, 255)", "rgb(22, 25, 29)"
     page.emulate_media(color_scheme="light")
@@ -279,7 +279,7 @@ def test_light_and_dark(show: Open) -> None:
 
 
 def test_text_is_read_easily(show: Open) -> None:
-    """WCAG's contrast of 4.5 to 1 between the text of ops and their ground, light and dark."""
+    """WCAG contrast of 4.5 to 1 between the text of ops and their background, light and dark."""
     page = show(spec_of(CROSSED))
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
@@ -324,27 +324,27 @@ def test_paper_cuts_no_branches_and_has_all_lines(show: Open) -> None:
     page.emulate_media(media="print")
 
     def styles(selector: str, name: str) -> set[str]:
-        told: list[str] = page.locator(selector).evaluate_all(
+        actual: list[str] = page.locator(selector).evaluate_all(
             "(all, name) => all.map(element => getComputedStyle(element)[name])", name
         )
-        assert told
-        return set(told)
+        assert actual
+        return set(actual)
 
-    # Chromium lays what follows over branches that it cuts.
+    # Chromium draws following elements over branches that it cuts.
     assert styles(".parallel, .frame:has(> .body > .series > .parallel)", "breakInside") == {
         "avoid"
     }
-    # A line is a background, which printers leave out.
+    # A line is a background, which is not printed.
     assert styles(".flow", "printColorAdjust") == {"exact"}
     assert len(styles("tbody td, tbody th", "fontSize")) == 1
 
 
 def test_figures_stand_below_their_heads(show: Open) -> None:
     page = show(shipped_spec("vgg16"))
-    for place, name in enumerate(("parameters", "MACs", "memory"), 3):
+    for index, name in enumerate(("parameters", "MACs", "memory"), 3):
         head = page.get_by_role("columnheader", name=name)
         assert head.evaluate("e => getComputedStyle(e).textAlign") == "right"
-        cell = page.locator("tbody tr").first.locator("th, td").nth(place)
+        cell = page.locator("tbody tr").first.locator("th, td").nth(index)
         assert cell.evaluate("e => getComputedStyle(e).textAlign") == "right"
 
 

@@ -1,4 +1,4 @@
-"""Pages as text: one file, a strict policy, all text escaped, the same bytes everywhere."""
+"""Pages as text: a single file, a strict policy, escaped text, deterministic."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Page(HTMLParser):
             self.text.setdefault(self.open[-1], []).append(data)
 
     def attributes(self, name: str) -> list[str]:
-        return [given[name] for _, given in self.elements if name in given]
+        return [attributes[name] for _, attributes in self.elements if name in attributes]
 
 
 def spec_of(text: str) -> Spec:
@@ -64,9 +64,9 @@ def spec_of(text: str) -> Spec:
 def check(text: str) -> Page:
     page = Page(text)
     (policy,) = [
-        given["content"]
-        for tag, given in page.elements
-        if tag == "meta" and given.get("http-equiv") == "Content-Security-Policy"
+        attributes["content"]
+        for tag, attributes in page.elements
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
     ]
     allowed = {
         f"{kind}-src 'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
@@ -75,7 +75,7 @@ def check(text: str) -> Page:
     }
     closed = {"default-src 'none'", "base-uri 'none'", "form-action 'none'"}
     assert set(policy.split("; ")) == allowed | closed
-    names = {name for _, given in page.elements for name in given}
+    names = {name for _, attributes in page.elements for name in attributes}
     assert not {name for name in names if name.startswith("on")}
     assert names.isdisjoint({"style", "src", "srcset", "action", "formaction", "xlink:href"})
     assert all(link.startswith("#") for link in page.attributes("href"))
@@ -130,18 +130,20 @@ def test_the_command_writes_a_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert "with classes=7" in "".join(check(capsys.readouterr().out).text["p"])
 
 
-def test_what_a_backend_refuses_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_backend_rejects_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = (
-        "archc: 1\nname: refused\ninput: {channels: 4, height: 8, width: 8}\nlayers:\n"
+        "archc: 1\nname: rejected\ninput: {channels: 4, height: 8, width: 8}\nlayers:\n"
         "  - conv_transpose: {filters: 4, kernel_size: 3, groups: 2}\n"
     )
-    path = tmp_path / "refused.yaml"
+    path = tmp_path / "rejected.yaml"
     path.write_text(text, encoding="utf-8")
     assert cli.main(["report", str(path), "--format", "html"]) == 0
     printed = capsys.readouterr().out
     check(printed)
     assert re.search(r'id="keras-1"><span class="c1"># line 5: ARC601 ', printed)
-    assert "class Refused(nn.Module):" in re.sub(r"<[^>]+>", "", printed)
+    assert "class Rejected(nn.Module):" in re.sub(r"<[^>]+>", "", printed)
 
 
 def test_the_same_bytes_whatever_the_hash_seed() -> None:
@@ -149,16 +151,16 @@ def test_the_same_bytes_whatever_the_hash_seed() -> None:
     for seed in ("0", "1", "7"):
         command = [sys.executable, "-m", "archc", "report", "-", "--format", "html"]
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        given = CROSSED.encode("utf-8")
+        attributes = CROSSED.encode("utf-8")
         done = subprocess.run(
-            command, input=given, env=environment, capture_output=True, check=True
+            command, input=attributes, env=environment, capture_output=True, check=True
         )
         printed.add(done.stdout)
     assert len(printed) == 1
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "expected"),
     [
         (0, "0 B"),
         (1023, "1023 B"),
@@ -170,5 +172,5 @@ def test_the_same_bytes_whatever_the_hash_seed() -> None:
         (2**41, "2,048.0 GiB"),
     ],
 )
-def test_bytes_are_told_in_the_unit_that_they_fill(count: int, told: str) -> None:
-    assert size(count) == told
+def test_bytes_are_reported_in_the_unit_that_they_fill(count: int, expected: str) -> None:
+    assert size(count) == expected

@@ -1,4 +1,4 @@
-"""`archc data view`: data of every kind shown and counted, faults told as training tells them."""
+"""`archc data view`: all kinds of data, and the same errors as in training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rich.cells import cell_len
 from archc.cli import main
 from archc.diagnostics import visible
 from archc.training.report import terminal
-from archc.training.report.data_view import DataFault, sample, view
+from archc.training.report.data_view import InvalidDataError, sample, view
 from archc.training.report.sheet import Cell, contact_sheet
 from tests.training.parts import SAMPLE
 
@@ -55,8 +55,8 @@ def as_csv(images: np.ndarray, labels: np.ndarray | None) -> bytes:
 
 def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
     code = main(["data", "view", *arguments])
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
 
 
 def test_mnist_in_numbers(capsys: Capture) -> None:
@@ -84,15 +84,15 @@ def test_every_kind_is_read_alike(
         folder = tmp_path / "folder" / f"{label}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{number:02}.png")
-    told = {}
+    outputs = {}
     for name in ("plain.csv", "packed.csv.gz", "pair.npz", "split.npz", "kaggle", "folder"):
         code, out, err = run(capsys, str(tmp_path / name), "--count", "60")
         assert (code, err) == (0, ""), name
-        told[name] = out.replace(", uint8", "")
+        outputs[name] = out.replace(", uint8", "")
         assert "60 images, 28 \u00d7 28 \u00d7 1" in out
-    assert told["folder"].splitlines()[-11:] == told["plain.csv"].splitlines()[-11:]
-    del told["folder"]  # its images stand in the order of their names
-    assert len(set(told.values())) == 1
+    assert outputs["folder"].splitlines()[-11:] == outputs["plain.csv"].splitlines()[-11:]
+    del outputs["folder"]  # its images are ordered by name
+    assert len(set(outputs.values())) == 1
 
 
 def test_what_has_no_labels(
@@ -132,25 +132,25 @@ def test_colour_and_vectors(tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_images_of_several_sizes(tmp_path: Path, capsys: Capture) -> None:
-    """Training resizes them; here they are shown as they are, and those shown alone are read."""
+    """Training resizes them; here they keep their size, and only the selected ones are read."""
     for number, name in enumerate(["cat", "dog"]):
         (tmp_path / name).mkdir()
         for index in range(3):
             Image.new("RGB", (20 + number, 30), (10, 20, 30)).save(tmp_path / name / f"{index}.png")
     (tmp_path / "dog/2.png").write_bytes(b"no image")
-    shown = view(tmp_path, 2, 0)
-    assert shown.facts[0].startswith("6 images, 2 sizes from 30 \u00d7 20 \u00d7 3 to 30")
-    assert shown.facts[1] == (
+    data_view = view(tmp_path, 2, 0)
+    assert data_view.facts[0].startswith("6 images, 2 sizes from 30 \u00d7 20 \u00d7 3 to 30")
+    assert data_view.facts[1] == (
         "values 10 to 30, mean 10 / 20 / 30, deviation 0 / 0 / 0 (of the 2 shown)"
     )
-    assert shown.classes == (("cat", 3), ("dog", 3))
+    assert data_view.classes == (("cat", 3), ("dog", 3))
     code, _, err = run(capsys, str(tmp_path), "--count", "6")
     assert code == 1
     assert "dog/2.png: is no image that can be read" in err
 
 
 # ---------------------------------------------------------------------------------------------
-# Which images are shown.
+# Sampling.
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.integers(1, 70), st.integers(0, 9))
@@ -158,12 +158,12 @@ def test_classes_take_turns(labels: list[int], count: int, seed: int) -> None:
     array = np.array(labels)
     chosen = sample(array, len(labels), count, seed)
     assert len(chosen) == len(set(chosen)) == min(count, len(labels))
-    taken = array[chosen].tolist()
-    assert taken == sorted(taken)
-    left = {label: labels.count(label) - taken.count(label) for label in labels}
+    selected = array[chosen].tolist()
+    assert selected == sorted(selected)
+    left = {label: labels.count(label) - selected.count(label) for label in labels}
     for label, more in left.items():
         if more:  # none has two more than one that could have had them
-            assert max(taken.count(other) for other in labels) - taken.count(label) <= 1
+            assert max(selected.count(other) for other in labels) - selected.count(label) <= 1
     assert chosen == sample(array, len(labels), count, seed)
 
 
@@ -176,9 +176,9 @@ def test_the_seed_chooses() -> None:
 
 
 def test_a_sheet_has_a_row_for_each_class() -> None:
-    shown = view(SAMPLE, None, 0)
+    data_view = view(SAMPLE, None, 0)
     expected = [str(label) for label in range(10) for _ in range(8)]
-    assert [cell.lines[0] for cell in shown.cells] == expected
+    assert [cell.lines[0] for cell in data_view.cells] == expected
 
 
 # ---------------------------------------------------------------------------------------------
@@ -192,8 +192,8 @@ def test_a_sheet(tmp_path: Path, capsys: Capture) -> None:
     assert "1,500 images" in out.splitlines()[0]
     assert err == f"wrote {path}: 10 images\n"
     sheet = np.asarray(Image.open(path))
-    for place, cell in enumerate(view(SAMPLE, 10, 0).cells):
-        left, top = 12 + place % 8 * 124, 12 + place // 8 * (112 + 2 * 17 + 16)
+    for index, cell in enumerate(view(SAMPLE, 10, 0).cells):
+        left, top = 12 + index % 8 * 124, 12 + index // 8 * (112 + 2 * 17 + 16)
         assert (sheet[top : top + 112 : 4, left : left + 112 : 4] == cell.image).all()
     before = path.read_bytes()
     assert run(capsys, str(SAMPLE), "-o", str(path))[0] == 2
@@ -204,15 +204,15 @@ def test_a_sheet(tmp_path: Path, capsys: Capture) -> None:
 
 def test_text_is_escaped_where_it_is_drawn() -> None:
     image = np.zeros((8, 8, 3), np.uint8)
-    for hostile, shown in (("a\nb", "a\\nb"), ("\x1b[1m", "\\x1b[1m"), ("\u202ea", "\\u202ea")):
-        one, other = [Cell(image, (hostile,))], [Cell(image, (shown,))]
+    for hostile, escaped in (("a\nb", "a\\nb"), ("\x1b[1m", "\\x1b[1m"), ("\u202ea", "\\u202ea")):
+        one, other = [Cell(image, (hostile,))], [Cell(image, (escaped,))]
         assert contact_sheet(one) == contact_sheet(other)
         for colored in (True, False):
-            drawn = terminal.drawn(one, 80, colored=colored)
-            assert drawn == terminal.drawn(other, 80, colored=colored)
+            drawn = terminal.render(one, 80, colored=colored)
+            assert drawn == terminal.render(other, 80, colored=colored)
 
 
-def test_images_are_told_by_their_numbers_or_files(tmp_path: Path) -> None:
+def test_images_are_reported_by_their_numbers_or_files(tmp_path: Path) -> None:
     pixels = np.arange(12, dtype=np.uint8).reshape(12, 1, 1) * np.ones((1, 4, 4), np.uint8)
     np.savez(tmp_path / "a.npz", images=pixels, labels=np.arange(12) % 2)
     cells = view(tmp_path / "a.npz", 6, 0).cells
@@ -241,20 +241,20 @@ PIXEL = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m(\u2580
 
 def test_half_blocks_have_the_pixels_colours() -> None:
     image = np.random.default_rng(0).integers(0, 256, (18, 18, 3)).astype(np.uint8)
-    told = terminal.drawn([Cell(image, ("name",))], 80, colored=True)
-    lines = told.splitlines()
+    output = terminal.render([Cell(image, ("name",))], 80, colored=True)
+    lines = output.splitlines()
     assert len(lines) == 9 + 2
     for number, line in enumerate(lines[:9]):
-        found = [tuple(map(int, one[:6])) for one in PIXEL.findall(line)]
+        pixels = [tuple(map(int, one[:6])) for one in PIXEL.findall(line)]
         expected = np.concatenate([image[2 * number], image[2 * number + 1]], 1)
-        assert np.array_equal(found, expected)
+        assert np.array_equal(pixels, expected)
         assert line.endswith("\x1b[0m")
     assert lines[9] == "name"
 
 
 def test_shades_are_the_denser_the_brighter() -> None:
     image = np.repeat(np.linspace(0, 255, 24).astype(np.uint8)[None, :, None], 24, 0).repeat(3, 2)
-    lines = terminal.drawn([Cell(image, ("name",))], 80, colored=False).splitlines()
+    lines = terminal.render([Cell(image, ("name",))], 80, colored=False).splitlines()
     assert len(lines) == 12 + 2
     steps = [terminal.RAMP.index(char) for char in lines[0]]
     assert steps == sorted(steps)
@@ -273,8 +273,8 @@ def test_no_line_is_wider_than_the_terminal(
     height: int, width: int, columns: int, colored: bool, name: str
 ) -> None:
     cells = [Cell(np.full((height, width, 3), 200, np.uint8), (name,))] * 5
-    told = terminal.drawn(cells, columns, colored=colored)
-    plain = re.sub(r"\x1b\[[\d;]*m", "", told)
+    output = terminal.render(cells, columns, colored=colored)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", output)
     assert "\x1b" not in plain
     assert max(map(cell_len, plain.split("\n"))) <= columns
     assert "\u2580" in plain or not colored
@@ -305,7 +305,7 @@ def test_when_there_is_colour(variables: dict[str, str], colored: bool) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Faults.
+# Errors.
 
 
 def test_names_are_harmless_in_a_terminal(tmp_path: Path, capsys: Capture) -> None:
@@ -324,12 +324,12 @@ def test_names_are_harmless_in_a_terminal(tmp_path: Path, capsys: Capture) -> No
     assert "\x1b" not in err
 
 
-def test_faulty_rows_are_told(
+def test_invalid_rows_are_reported(
     tmp_path: Path, digits: tuple[np.ndarray, np.ndarray], capsys: Capture
 ) -> None:
     lines = as_csv(*digits).splitlines(keepends=True)
     path = tmp_path / "train.csv"
-    for row, spoiled, told in (
+    for row, spoiled, expected in (
         (7, lines[6][:-1] + b",1\n", "has 786 values, and the header 785"),
         (8, b"1.5" + lines[7][1:], "label '1.5' is no whole number"),
         (1, b"", "there is no header"),
@@ -337,12 +337,12 @@ def test_faulty_rows_are_told(
         path.write_bytes(b"".join([*lines[: row - 1], spoiled, *lines[row:]]))
         code, out, err = run(capsys, str(path))
         assert (code, out) == (1, "")
-        assert err.startswith(f"archc: {path}:{row}: {told}")
+        assert err.startswith(f"archc: {path}:{row}: {expected}")
         assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "expected"),
     [
         ("a.csv", b"", "is empty"),
         ("a.csv", b"label\n1\n", "names no pixels"),
@@ -353,13 +353,13 @@ def test_faulty_rows_are_told(
         ("t-images-idx3-ubyte", b"\0\0\x08\x03", "is cut off"),
     ],
 )
-def test_faulty_files_are_told(
-    tmp_path: Path, name: str, content: bytes, told: str, capsys: Capture
+def test_invalid_files_are_reported(
+    tmp_path: Path, name: str, content: bytes, expected: str, capsys: Capture
 ) -> None:
     (tmp_path / name).write_bytes(content)
     code, out, err = run(capsys, str(tmp_path / name))
     assert (code, out) == (1, "")
-    assert told in err
+    assert expected in err
     assert err.startswith(f"archc: {tmp_path / name}")
 
 
@@ -374,22 +374,22 @@ def test_arrays_that_are_no_images(tmp_path: Path) -> None:
         {"other": np.zeros((4, 3, 3))},
     ):
         np.savez(tmp_path / "a.npz", **arrays)
-        with pytest.raises(DataFault, match=r"a\.npz: "):
+        with pytest.raises(InvalidDataError, match=r"a\.npz: "):
             view(tmp_path / "a.npz", 4, 0)
 
 
 def test_usage(tmp_path: Path, capsys: Capture) -> None:
-    for arguments, told in (
+    for arguments, expected in (
         ([str(tmp_path / "nowhere")], "No such file"),
-        ([str(SAMPLE), "-o", str(tmp_path / "sheet.jpg")], "ends in .png"),
+        ([str(SAMPLE), "-o", str(tmp_path / "sheet.jpg")], "end in .png"),
         ([str(SAMPLE), "-o", str(tmp_path / "nowhere/sheet.png")], "No such file"),
         ([str(SAMPLE), "--count", "0"], "not in the range"),
         ([str(tmp_path)], "there are no images"),
     ):
         code, out, err = run(capsys, *arguments)
-        assert code == (1 if "no images" in told else 2)
+        assert code == (1 if "no images" in expected else 2)
         assert out == ""
-        assert told in err
+        assert expected in err
     assert not list(tmp_path.iterdir())
 
 
@@ -399,10 +399,10 @@ def test_what_is_not_installed(
 ) -> None:
     find = importlib.util.find_spec
 
-    def found(name: str, package: str | None = None) -> ModuleSpec | None:
+    def find_spec_without(name: str, package: str | None = None) -> ModuleSpec | None:
         return None if name == module else find(name, package)
 
-    monkeypatch.setattr("archc.cli.data.find_spec", found)
+    monkeypatch.setattr("archc.cli.data.find_spec", find_spec_without)
     code, _, err = run(capsys, str(SAMPLE), "-o", str(tmp_path / "sheet.png"))
     assert code == 2
     assert f"pip install {called}" in err
@@ -411,8 +411,8 @@ def test_what_is_not_installed(
 
 
 @pytest.mark.parametrize("name", ["data.csv", "data.csv.gz", "data.npz", "train-images-idx3-ubyte"])
-def test_a_pipe_is_refused(name: str, tmp_path: Path, capsys: Capture) -> None:
-    """Opened, it would wait for somebody to write."""
+def test_a_pipe_is_rejected(name: str, tmp_path: Path, capsys: Capture) -> None:
+    """Opening it would block until somebody writes."""
     os.mkfifo(tmp_path / name)
     code, out, err = run(capsys, str(tmp_path / name))
-    assert (code, out, "is no file" in err) == (1, "", True)
+    assert (code, out, "is not a file" in err) == (1, "", True)

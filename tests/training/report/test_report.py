@@ -1,4 +1,4 @@
-"""What is drawn of a run: right, whole or not there, and harmless whatever the run's files hold."""
+"""Reports of runs: correct, written completely or not at all, and safe for any content of files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from PIL import Image
 from archc.diagnostics import SpecError
 from archc.training.report import confusion, curves, draw
 from archc.training.report.files import Epoch, Run, Validation, read_run
-from archc.training.report.pictures import fitted, picture, png, shrunk
+from archc.training.report.pictures import fit, picture, png, shrink
 from tests.training.parts import parts
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -51,7 +51,7 @@ HOSTILE = (
 
 
 class Example:
-    """A run's folder with files as a training script writes them."""
+    """A run's folder with files like those of a training script."""
 
     def __init__(self, folder: Path, classes: int = 3, names: list[str] | None = None) -> None:
         self.folder = folder
@@ -108,7 +108,7 @@ def example(tmp_path: Path) -> Example:
 
 
 class Page(HTMLParser):
-    """What a page is made of."""
+    """The elements of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class Page(HTMLParser):
             self.texts.append(data.strip())
 
     def attributes(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for found, attributes in self.tags if found == tag]
+        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def page_of(run: Path) -> Page:
@@ -148,8 +148,8 @@ def test_drawings_are_the_same_each_time(example: Example) -> None:
 def curves_of(run: Path, kind: str) -> list[list[tuple[float, float]]]:
     """The points of the curves of a kind, panel by panel, longer than a line of the legend."""
     tree = ElementTree.parse(run / "curves.svg")
-    found = [path for path in tree.iter(f"{SVG}path") if path.get("class") == f"line {kind}"]
-    steps = [re.findall(r"([\d.]+) ([\d.]+)", path.attrib["d"]) for path in found]
+    paths = [path for path in tree.iter(f"{SVG}path") if path.get("class") == f"line {kind}"]
+    steps = [re.findall(r"([\d.]+) ([\d.]+)", path.attrib["d"]) for path in paths]
     return [[(float(x), float(y)) for x, y in one] for one in steps if len(one) > 1]
 
 
@@ -202,7 +202,7 @@ def test_ticks_are_round_and_hold_the_range(one: float, other: float) -> None:
 
 @given(st.integers(0, 5000), st.integers(1, 600))
 def test_thinned_keeps_the_last(count: int, most: int) -> None:
-    kept = curves.thinned(range(count), most)
+    kept = curves.subsample(range(count), most)
     assert len(kept) <= most
     assert list(kept[-1:]) == list(range(count))[-1:]
     assert len({b - a for a, b in itertools.pairwise(kept)}) <= 1
@@ -222,7 +222,7 @@ def reading_by(metric: str) -> ModuleType:
 def test_the_best_epoch_is_that_of_training(
     values: list[float | None], metric: str, validated: bool
 ) -> None:
-    """By the rule of the scripts themselves."""
+    """By the rule of the scripts."""
     reading = reading_by(metric)
     best = reading.BestEpoch()
     epochs = []
@@ -237,10 +237,10 @@ def test_the_best_epoch_is_that_of_training(
         row = {name: one for name, one in record.as_row().items() if one == one}
         epochs.append(Epoch(number, row))
     run = Run("tiny", {"recipe": {"metric": metric}}, (), tuple(epochs), None, None)
-    found = run.best()
-    assert found is not None
+    epoch = run.best()
+    assert epoch is not None
     if validated == run.is_validated():  # else all that was validated were no numbers
-        assert found.number == best.epoch
+        assert epoch.number == best.epoch
 
 
 def test_confusion_counts(example: Example) -> None:
@@ -253,10 +253,12 @@ def test_confusion_counts(example: Example) -> None:
         assert one.right == int(((labels == one.label) & (predicted == one.label)).sum())
         assert one.recall == one.right / one.images
         assert one.precision == one.right / one.predicted
-    told = confusion.pairs(run.validation)
-    assert sum(one.images for one in told) == 7
-    assert [one.images for one in told] == sorted((one.images for one in told), reverse=True)
-    for one in told:
+    mistakes = confusion.pairs(run.validation)
+    assert sum(one.images for one in mistakes) == 7
+    assert [one.images for one in mistakes] == sorted(
+        (one.images for one in mistakes), reverse=True
+    )
+    for one in mistakes:
         both = (labels == one.label) & (predicted == one.predicted)
         assert one.label != one.predicted
         assert one.images == int(both.sum())
@@ -269,15 +271,15 @@ def test_the_matrix_has_true_classes_down_and_predicted_ones_across(example: Exa
     run = example.write()
     draw(run)
     tree = ElementTree.parse(run / "confusion.svg")
-    told = [one.text for one in tree.iter(f"{SVG}title")]
-    assert "0 taken for 2: 7 of 20" in told
-    assert "0 taken for 0: 13 of 20" in told
+    titles = [one.text for one in tree.iter(f"{SVG}title")]
+    assert "0 predicted as 2: 7 of 20" in titles
+    assert "0 predicted as 0: 13 of 20" in titles
     cells = {
         group.findtext(f"{SVG}title"): group.find(f"{SVG}rect")
         for group in tree.iter(f"{SVG}g")
         if group.find(f"{SVG}title") is not None
     }
-    wrong, right = cells["0 taken for 2: 7 of 20"], cells["0 taken for 0: 13 of 20"]
+    wrong, right = cells["0 predicted as 2: 7 of 20"], cells["0 predicted as 0: 13 of 20"]
     assert wrong is not None
     assert right is not None
     assert wrong.get("y") == right.get("y")
@@ -288,7 +290,7 @@ def test_the_matrix_has_true_classes_down_and_predicted_ones_across(example: Exa
     assert {"13", "7", "65.0%", "\u2013"} <= set(texts)  # recall of 0, and of what is not there
 
 
-def test_many_classes_are_told_by_their_worst(tmp_path: Path) -> None:
+def test_many_classes_are_reported_by_their_worst(tmp_path: Path) -> None:
     example = Example(tmp_path / "run", 1000, [f"species {number}" for number in range(1000)])
     example.arrays["labels"][:5] = 17
     example.arrays["predicted"][:5] = 18
@@ -296,35 +298,35 @@ def test_many_classes_are_told_by_their_worst(tmp_path: Path) -> None:
     draw(run)
     tree = ElementTree.parse(run / "confusion.svg")
     texts = [one.text for one in tree.iter(f"{SVG}text")]
-    assert texts[3] == "species 17 taken for species 18"
+    assert texts[3] == "species 17 predicted as species 18"
     assert len(texts) < 200
     page = page_of(run)
     assert "species 999" in page.texts  # in the table
 
 
-def test_what_the_page_tells(example: Example) -> None:
+def test_what_the_page_shows(example: Example) -> None:
     run = example.write()
     draw(run)
-    told = page_of(run).texts
-    assert told[told.index("best epoch") + 1] == "2"
-    assert told[told.index("validation accuracy") + 1] == "70.00%"
-    assert told[told.index("validation loss") + 1] == "1.5000"
-    assert told[told.index("images trained with") + 1] == "30"
-    assert told[told.index("images held out") + 1] == "20"
-    assert told[told.index("time") + 1] == "6.0 s"
-    assert any("13 of 20 images held out" in one and "65.00%" in one for one in told)
-    row = told.index("2 (best)")
-    assert told[row + 1 : row + 5] == ["1.0000", "80.00%", "1.5000", "70.00%"]
-    assert told[told.index("resize") + 1] == "\u2013"
-    assert told[told.index("training shape") + 1] == "4 \u00d7 6 \u00d7 1"
+    texts = page_of(run).texts
+    assert texts[texts.index("best epoch") + 1] == "2"
+    assert texts[texts.index("validation accuracy") + 1] == "70.00%"
+    assert texts[texts.index("validation loss") + 1] == "1.5000"
+    assert texts[texts.index("training images") + 1] == "30"
+    assert texts[texts.index("validation images") + 1] == "20"
+    assert texts[texts.index("time") + 1] == "6.0 s"
+    assert any("13 of 20 held-out images" in one and "65.00%" in one for one in texts)
+    row = texts.index("2 (best)")
+    assert texts[row + 1 : row + 5] == ["1.0000", "80.00%", "1.5000", "70.00%"]
+    assert texts[texts.index("resize") + 1] == "\u2013"
+    assert texts[texts.index("training shape") + 1] == "4 \u00d7 6 \u00d7 1"
 
 
 def test_validation_images_of_their_own_are_not_taken_off(example: Example) -> None:
     example.record["data"]["validation"] = {"images": 20}
     run = example.write()
     draw(run)
-    told = page_of(run).texts
-    assert told[told.index("images trained with") + 1] == "50"
+    texts = page_of(run).texts
+    assert texts[texts.index("training images") + 1] == "50"
 
 
 def test_the_page_holds_the_mistakes(example: Example) -> None:
@@ -337,10 +339,10 @@ def test_the_page_holds_the_mistakes(example: Example) -> None:
     ):
         head, _, content = (attributes["src"] or "").partition(",")
         assert head == "data:image/png;base64"
-        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+        pixels_of_page = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
         times = 112 // 6
-        assert shown.shape == (4 * times, 6 * times, 3)
-        assert (shown[::times, ::times] == pixels).all()
+        assert pixels_of_page.shape == (4 * times, 6 * times, 3)
+        assert (pixels_of_page[::times, ::times] == pixels).all()
         assert attributes["alt"] == f"image {2 * index + 1}"
 
 
@@ -427,19 +429,19 @@ def test_without_images_held_out_there_is_less(example: Example) -> None:
     run = example.write(validated=False)
     drawn = draw(run)
     assert [path.name for path in drawn] == ["curves.svg", "report.html"]
-    # What an earlier drawing had left would tell of another run.
+    # Files of an earlier report would belong to another run.
     assert not (run / "confusion.svg").exists()
     assert not (run / "mistakes.png").exists()
-    told = page_of(run).texts
-    assert "No images were held out to judge the network by." in told
-    assert told[told.index("best epoch") + 1] == "1"
+    texts = page_of(run).texts
+    assert "No images were held out for validation." in texts
+    assert texts[texts.index("best epoch") + 1] == "1"
 
 
 def test_a_run_before_its_first_epoch(example: Example) -> None:
     example.rows = []
     run = example.write(validated=False)
     draw(run)
-    assert "No epoch is done." in page_of(run).texts
+    assert "No epoch is finished." in page_of(run).texts
 
 
 def test_no_mistakes(example: Example) -> None:
@@ -459,10 +461,10 @@ def test_without_pillow_the_page_is_whole(
     whole = (run / "report.html").read_bytes()
     find = importlib.util.find_spec
 
-    def found(name: str, package: str | None = None) -> ModuleSpec | None:
+    def find_spec_without(name: str, package: str | None = None) -> ModuleSpec | None:
         return None if name == "PIL" else find(name, package)
 
-    monkeypatch.setattr("archc.training.report.find_spec", found)
+    monkeypatch.setattr("archc.training.report.find_spec", find_spec_without)
     assert {path.name for path in draw(run)} == DRAWN - {"mistakes.png"}
     assert (run / "report.html").read_bytes() == whole
 
@@ -476,7 +478,7 @@ def test_probabilities_that_are_none(example: Example) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Files that are not as a run leaves them.
+# Invalid files.
 
 
 def _array(name: str, array: Any) -> Callable[[Example], None]:
@@ -488,7 +490,7 @@ def _text(name: str, content: bytes) -> Callable[[Path], object]:
 
 
 class Trap:
-    """What runs when it is unpickled."""
+    """Code that runs when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, tuple[str, str]]:
         return os.system, ("touch sprung", "")
@@ -504,7 +506,7 @@ def _pickled(run: Path) -> None:
 
 
 def _huge(run: Path) -> None:
-    """An array's head that tells of a terabyte."""
+    """An array whose header claims a terabyte."""
     head = b"{'descr': '<i8', 'fortran_order': False, 'shape': (137438953472,), }"
     head += b" " * (117 - len(head)) + b"\n"
     content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + b"\0" * 80
@@ -518,30 +520,30 @@ def _cut(run: Path) -> None:
     (run / "validation.npz").write_bytes(content[: len(content) // 2])
 
 
-FAULTS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "no record": ("run.json:1:1", lambda run: (run / "run.json").unlink()),
-    "record: a pipe": ("no regular file", lambda run: _pipe(run / "run.json")),
-    "record: no JSON": ("is no JSON", _text("run.json", b'{"name": ')),
-    "record: no UTF-8": ("is no JSON", _text("run.json", b'{"name": "\xff"}')),
-    "record: nested": ("is no JSON", _text("run.json", b"[" * 200_000)),
-    "record: a list": ("no record", _text("run.json", b"[]")),
-    "record: a long number": ("is no JSON", _text("run.json", b'{"name": ' + b"9" * 9000 + b"}")),
+INVALID_FILES: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "not the record": ("run.json:1:1", lambda run: (run / "run.json").unlink()),
+    "record: a pipe": ("not a regular file", lambda run: _pipe(run / "run.json")),
+    "record: no JSON": ("is not JSON", _text("run.json", b'{"name": ')),
+    "record: no UTF-8": ("is not JSON", _text("run.json", b'{"name": "\xff"}')),
+    "record: nested": ("is not JSON", _text("run.json", b"[" * 200_000)),
+    "record: a list": ("not the record", _text("run.json", b"[]")),
+    "record: a long number": ("is not JSON", _text("run.json", b'{"name": ' + b"9" * 9000 + b"}")),
     "record: no name": ("no name", _text("run.json", b'{"name": 5}')),
-    "record: classes": ("no list of names", _text("run.json", b'{"name": "a", "classes": 10}')),
-    "record: class": ("no list of names", _text("run.json", b'{"name": "a", "classes": [1]}')),
+    "record: classes": ("not a list of names", _text("run.json", b'{"name": "a", "classes": 10}')),
+    "record: class": ("not a list of names", _text("run.json", b'{"name": "a", "classes": [1]}')),
     "metrics: no JSON": ("metrics.jsonl:1:1", _text("metrics.jsonl", b"loss 1\n")),
-    "metrics: NUL": ("no JSON", _text("metrics.jsonl", b"\0\n")),
+    "metrics: NUL": ("not JSON", _text("metrics.jsonl", b"\0\n")),
     "metrics: no epoch": ("metrics.jsonl:2:1", _text("metrics.jsonl", b'{"epoch": 1}\n{}\n')),
-    "metrics: true": ("of no epoch", _text("metrics.jsonl", b'{"epoch": true}\n')),
-    "metrics: epoch 0": ("of no epoch", _text("metrics.jsonl", b'{"epoch": 0}\n')),
-    "metrics: far": ("of no epoch", _text("metrics.jsonl", b'{"epoch": 1' + b"0" * 99 + b"}\n")),
-    "metrics: twice": ("follows on", _text("metrics.jsonl", b'{"epoch": 2}\n{"epoch": 2}\n')),
-    "validation: text": ("no sound .npz", _text("validation.npz", b"labels")),
-    "validation: empty": ("no sound .npz", _text("validation.npz", b"")),
-    "validation: cut off": ("no sound .npz", _cut),
+    "metrics: true": ("no valid epoch", _text("metrics.jsonl", b'{"epoch": true}\n')),
+    "metrics: epoch 0": ("no valid epoch", _text("metrics.jsonl", b'{"epoch": 0}\n')),
+    "metrics: far": ("no valid epoch", _text("metrics.jsonl", b'{"epoch": 1' + b"0" * 99 + b"}\n")),
+    "metrics: twice": ("follows epoch", _text("metrics.jsonl", b'{"epoch": 2}\n{"epoch": 2}\n')),
+    "validation: text": ("not a valid .npz", _text("validation.npz", b"labels")),
+    "validation: empty": ("not a valid .npz", _text("validation.npz", b"")),
+    "validation: cut off": ("not a valid .npz", _cut),
     "validation: pickled": ("objects", _pickled),
     "validation: a terabyte": ("not as long as", _huge),
-    "validation: a folder": ("no regular file", lambda run: _folder(run / "validation.npz")),
+    "validation: a folder": ("not a regular file", lambda run: _folder(run / "validation.npz")),
 }
 
 
@@ -555,61 +557,61 @@ def _folder(path: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_faulty_files_are_told(
-    example: Example, fault: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("case", INVALID_FILES)
+def test_invalid_files_are_reported(
+    example: Example, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, spoil = FAULTS[fault]
+    expected, spoil = INVALID_FILES[case]
     run = example.write()
     monkeypatch.chdir(run)
     spoil(run)
     before = sorted(os.listdir(run))
-    refuses(run, told)
+    assert_rejected(run, expected)
     assert sorted(os.listdir(run)) == before
 
 
-def refuses(run: Path, told: str) -> None:
-    with pytest.raises(SpecError) as refused:
+def assert_rejected(run: Path, expected: str) -> None:
+    with pytest.raises(SpecError) as caught:
         draw(run)
-    (found,) = refused.value.diagnostics
-    assert found.code == "ARC705"
-    assert told in str(refused.value)
-    assert str(run) in found.span.source.name
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "ARC705"
+    assert expected in str(caught.value)
+    assert str(run) in diagnostic.span.source.name
 
 
 ARRAYS: dict[str, tuple[str, Callable[[Example], object]]] = {
     "missing": ("no array `worst`", lambda example: example.arrays.pop("worst")),
-    "one length": ("not of one length", _array("predicted", [0])),
+    "one length": ("differ in length", _array("predicted", [0])),
     "no numbers": ("whole numbers", _array("labels", ["a"] * 20)),
     "fractions": ("whole numbers", _array("labels", [0.5] * 20)),
     "two axes": ("whole numbers", _array("labels", [[0]] * 20)),
-    "class": ("none of 3 classes", _array("labels", [3] * 20)),
-    "negative": ("none of 3 classes", _array("predicted", [-1] * 20)),
-    "probabilities": ("no table", _array("probabilities", [0.5] * 20)),
+    "class": ("outside of 3 classes", _array("labels", [3] * 20)),
+    "negative": ("outside of 3 classes", _array("predicted", [-1] * 20)),
+    "probabilities": ("not a table", _array("probabilities", [0.5] * 20)),
     "no classes": ("20 x 0", _array("probabilities", np.zeros((20, 0), np.float32))),
     "rows": ("19 x 3", _array("probabilities", np.zeros((19, 3), np.float32))),
-    "worst": ("none of 20 images", _array("worst", [20] * 7)),
-    "images": ("no array of images", _array("images", np.zeros((7, 4, 6, 1)))),
-    "axes": ("no array of images", _array("images", np.zeros((7, 4, 6), np.uint8))),
+    "worst": ("outside of 20 images", _array("worst", [20] * 7)),
+    "images": ("not an array of images", _array("images", np.zeros((7, 4, 6, 1)))),
+    "axes": ("not an array of images", _array("images", np.zeros((7, 4, 6), np.uint8))),
     "count": ("for 7 mistakes", _array("images", np.zeros((6, 4, 6, 1), np.uint8))),
     "empty": ("for 7 mistakes", _array("images", np.zeros((7, 0, 6, 1), np.uint8))),
 }
 
 
-@pytest.mark.parametrize("fault", ARRAYS)
-def test_arrays_that_do_not_fit_together_are_told(example: Example, fault: str) -> None:
-    told, spoil = ARRAYS[fault]
+@pytest.mark.parametrize("case", ARRAYS)
+def test_arrays_that_do_not_fit_together_are_reported(example: Example, case: str) -> None:
+    expected, spoil = ARRAYS[case]
     spoil(example)
-    refuses(example.write(), told)
+    assert_rejected(example.write(), expected)
 
 
 def test_nothing_is_unpickled(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
     run = example.write()
     monkeypatch.chdir(run)
     _pickled(run)
-    refuses(run, "objects")
+    assert_rejected(run, "objects")
     (run / "validation.npz").write_bytes(pickle.dumps(Trap()))
-    refuses(run, "no sound .npz")
+    assert_rejected(run, "not a valid .npz")
     assert not (run / "sprung").exists()
 
 
@@ -641,8 +643,8 @@ def test_what_is_no_figure_of_an_epoch_is_left_out(example: Example) -> None:
     kept = {"epoch": 1, "loss": 2, "accuracy": 0.5}
     left = {"true": True, "text": "1", "none": None, "list": [1], "far": 1e31, "nan": math.nan}
     example.rows = [{**kept, **left}]
-    (found,) = read_run(example.write()).epochs
-    assert found.figures == kept
+    (epoch,) = read_run(example.write()).epochs
+    assert epoch.figures == kept
 
 
 # ---------------------------------------------------------------------------------------------
@@ -650,7 +652,7 @@ def test_what_is_no_figure_of_an_epoch_is_left_out(example: Example) -> None:
 
 
 def test_all_files_or_none(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is full at any of them."""
+    """The disk is full at any of the files."""
     run = example.write()
     draw(run)
     before = {path.name: path.read_bytes() for path in run.iterdir()}
@@ -665,9 +667,9 @@ def test_all_files_or_none(example: Example, monkeypatch: pytest.MonkeyPatch) ->
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         monkeypatch.setattr(os, "fsync", fsync)
-        with pytest.raises(OSError, match="No space left") as refused:
+        with pytest.raises(OSError, match="No space left") as caught:
             draw(run)
-        assert refused.value.filename is not None
+        assert caught.value.filename is not None
         now = {path.name: path.read_bytes() for path in run.iterdir()}
         assert now == {**before, "metrics.jsonl": metrics, "validation.npz": now["validation.npz"]}
 
@@ -697,18 +699,18 @@ def test_a_link_is_replaced_not_followed(example: Example, tmp_path: Path) -> No
 @pytest.mark.parametrize("shape", [(5, 7, 1), (5, 7, 3), (5, 7, 4), (5, 7, 2), (30,), (1,)])
 def test_any_image_is_a_picture(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    shown = picture(image)
-    assert shown.dtype == np.uint8
-    assert shown.ndim == 3
-    assert shown.shape[2] == 3
+    result = picture(image)
+    assert result.dtype == np.uint8
+    assert result.ndim == 3
+    assert result.shape[2] == 3
     if len(shape) == 1:
-        values = shown[:, :, 0].reshape(-1)
+        values = result[:, :, 0].reshape(-1)
         assert (values[: shape[0]] == image).all()
         assert not values[shape[0] :].any()
-        assert shown.shape[1] == math.isqrt(shape[0] - 1) + 1
+        assert result.shape[1] == math.isqrt(shape[0] - 1) + 1
     else:
-        assert shown.shape[:2] == shape[:2]
-        assert shape[2] < 3 or (shown == image[:, :, :3]).all()
+        assert result.shape[:2] == shape[:2]
+        assert shape[2] < 3 or (result == image[:, :, :3]).all()
 
 
 def test_png_is_what_others_read() -> None:
@@ -719,17 +721,17 @@ def test_png_is_what_others_read() -> None:
 def test_shrinking_takes_means() -> None:
     image = np.random.default_rng(0).integers(0, 256, (6, 9, 3)).astype(np.uint8)
     expected = image.reshape(2, 3, 3, 3, 3).mean((1, 3))
-    assert np.abs(shrunk(image, 2, 3).astype(float) - expected).max() <= 1
-    assert shrunk(image, 6, 9) is image
-    uneven = shrunk(np.full((7, 11, 3), 9, np.uint8), 3, 4)
+    assert np.abs(shrink(image, 2, 3).astype(float) - expected).max() <= 1
+    assert shrink(image, 6, 9) is image
+    uneven = shrink(np.full((7, 11, 3), 9, np.uint8), 3, 4)
     assert uneven.shape == (3, 4, 3)
     assert (uneven == 9).all()
     last = np.zeros((7, 11, 3), np.uint8)
     last[-1, -1] = 200  # in the mean of the last three rows and three columns
-    assert shrunk(last, 3, 4)[-1, -1, 0] == 22
-    assert fitted(image, 5).shape == (3, 5, 3)
-    assert fitted(image, 20).shape == (12, 18, 3)
-    assert fitted(np.zeros((1, 500, 3), np.uint8), 100).shape == (1, 100, 3)
+    assert shrink(last, 3, 4)[-1, -1, 0] == 22
+    assert fit(image, 5).shape == (3, 5, 3)
+    assert fit(image, 20).shape == (12, 18, 3)
+    assert fit(np.zeros((1, 500, 3), np.uint8), 100).shape == (1, 100, 3)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -741,8 +743,8 @@ def test_a_browser_shows_it(example: Example, browser: Any, scheme: Any) -> None
     run = example.write()
     draw(run)
     context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=scheme)
-    told: list[str] = []
-    context.on("console", lambda message: told.append(message.text))
+    messages: list[str] = []
+    context.on("console", lambda message: messages.append(message.text))
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -756,7 +758,7 @@ def test_a_browser_shows_it(example: Example, browser: Any, scheme: Any) -> None
     page.get_by_text("All epochs as a table").click()
     assert page.get_by_role("rowheader", name="2 (best)").is_visible()
     context.close()
-    assert told == []
+    assert messages == []
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
 
 
