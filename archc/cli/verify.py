@@ -105,5 +105,5 @@ def _given(path: str, network: Network) -> FixedTensors:
 
     weights, in_order = transfer.read(path, network)
     if in_order:
-        streams.tell(transfer.in_their_order(path))
+        streams.tell(transfer.ordering_note(path))
     return FixedTensors(weights)

@@ -123,7 +123,7 @@ def _moved(
         streams.tell(f"archc: {not_installed(error.name, backend or backends.names()[0])}")
         return 2
     if in_order:
-        streams.tell(transfer.in_their_order(file))
+        streams.tell(transfer.ordering_note(file))
     try:
         transfer.save(output, weights, network, backend)
     except OutputError as refused:

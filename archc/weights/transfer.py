@@ -19,8 +19,8 @@ from archc.files import OutputError
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
 from archc.ir.network import Network
-from archc.weights.files import FORMAT, VERSION, Stored, formats, opened, refuse
-from archc.weights.names import Wanted, matched
+from archc.weights.files import FORMAT, VERSION, Stored, formats, opened, reject
+from archc.weights.names import ExpectedArray, match_entries
 
 NO_TABLE: Mapping[str, str] = {}
 
@@ -43,19 +43,19 @@ def load(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> di
 def read(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> Loaded:
     """As `load`, with how the names were found."""
     with opened(path) as stored:
-        wanted = _wanted(stored, network)
-        match = matched(stored, wanted, network.costs, table)
+        expected = _expected(stored, network)
+        match = match_entries(stored, expected, network.costs, table)
         weights = {
             one.array.key: to_canonical(
                 _array(stored, match.entries[one.array.key].read), one.layout
             )
-            for one in wanted
+            for one in expected
         }
         return Loaded(weights, match.in_order)
 
 
-def in_their_order(path: str) -> str:
-    """What is to be told where the order of a file's layers has stood for their names."""
+def ordering_note(path: str) -> str:
+    """What is to be reported where the order of a file's layers has stood for their names."""
     return f"{path}: its names are others; the layers are taken in their order"
 
 
@@ -63,18 +63,18 @@ def _array(stored: Stored, read: Any) -> Any:
     try:
         return read()
     except (OSError, RuntimeError, ValueError) as error:
-        refuse(stored.path, f"it is damaged ({' '.join(str(error).split())[:200]})")
+        reject(stored.path, f"it is damaged ({' '.join(str(error).split())[:200]})")
 
 
-def _wanted(stored: Stored, network: Network) -> list[Wanted]:
+def _expected(stored: Stored, network: Network) -> list[ExpectedArray]:
     """The arrays of a network as a file of that format has them."""
     costs = network.costs
     if stored.backend is None or stored.format is None:
-        return [Wanted(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
+        return [ExpectedArray(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
     emitted = backends.compile_network(stored.backend, network)
     variables = every_variable(stored.backend, costs, emitted)
     names = stored.format.names(costs, emitted)
-    return [Wanted(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
+    return [ExpectedArray(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
 
 
 def save(path: str, weights: Mapping[str, Any], network: Network, backend: str | None) -> None:
@@ -109,11 +109,11 @@ def save_neutral(path: str, weights: Mapping[str, Any], costs: Costs) -> None:
 
 
 class _Staged:
-    """A new file beside the wanted one, renamed to it where nothing goes wrong. Its name ends as
-    the wanted one's does."""
+    """A new file beside its target, renamed to it where nothing goes wrong. Its name ends as
+    the target's does."""
 
     def __init__(self, path: str) -> None:
-        self.wanted = path
+        self.target = path
         folder, name = os.path.split(os.path.abspath(path))
         self.path = os.path.join(folder, f".archc-{os.urandom(8).hex()}-{name}")
 
@@ -126,7 +126,7 @@ class _Staged:
             if kind is None:
                 with open(self.path, "rb+") as stream:
                     os.fsync(stream.fileno())
-                os.replace(self.path, self.wanted)
+                os.replace(self.path, self.target)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(self.path)
