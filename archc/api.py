@@ -76,20 +76,20 @@ def load(path: str, params: Mapping[str, object]) -> Network:
 def parameter(name: str, value: object, span: Span | None = None) -> object:
     """A parameter's value from outside, tuples as lists. Raises SpecError (ARC412) for anything
     but a number, boolean, string, list, or list of lists of these, at `place` where it has one."""
-    fault = _fault(value, 2)
-    if fault is None:
+    problem = _problem(value, 2)
+    if problem is None:
         return _as_list(value)
     if span is None:
         span = Span(SourceText(f"parameter {name}", ""), 1, 1, 1, 1)
     hint = "a number, true or false, text, a list, or a list of lists"
-    raise SpecError([Diagnostic("ARC412", f"`{name}` cannot be {fault}", span, hint)])
+    raise SpecError([Diagnostic("ARC412", f"`{name}` cannot be {problem}", span, hint)])
 
 
-def _fault(value: object, depth: int) -> str | None:
+def _problem(value: object, depth: int) -> str | None:
     if isinstance(value, list | tuple):
         if not depth:
             return "a list of lists of lists"
-        return next(filter(None, (_fault(item, depth - 1) for item in value)), None)
+        return next(filter(None, (_problem(item, depth - 1) for item in value)), None)
     if isinstance(value, str):
         return "an expression" if value.startswith("$") else None
     if isinstance(value, float):

@@ -72,7 +72,7 @@ def command(
     try:
         given = FixedTensors() if weights is None else _given(weights, network)
         chosen = Settings(backends, dtype, runtime, seed, batch)
-        found = verify(network, chosen, given=given)
+        found = verify(network, chosen, fixed=given)
     except WorkerError as error:
         streams.tell(f"archc: {error}")
         return 2

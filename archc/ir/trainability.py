@@ -22,22 +22,22 @@ NARROW = 5.0
 """Logits that lie closer together make no softmax sure of a class among ten: e^5 is 148."""
 
 
-def check_training(costs: Costs, given: Value | None) -> list[Diagnostic]:
-    """What is wrong with the recipe of a network; `given` is what the spec has under `training`."""
+def check_training(costs: Costs, source: Value | None) -> list[Diagnostic]:
+    """What is wrong with a network's recipe; `source` is what the spec has under `training`."""
     graph = costs.graph
     recipe = graph.about.training
-    if given is None or recipe is None:
+    if source is None or recipe is None:
         return []
     return [
-        *_network_faults(costs, recipe, given),
-        *_fitting(graph, recipe, given),
-        *_own(recipe, given),
+        *_network_errors(costs, recipe, source),
+        *_fitting(graph, recipe, source),
+        *_own(recipe, source),
     ]
 
 
-def _network_faults(costs: Costs, recipe: Training, given: Value) -> Iterator[Diagnostic]:
+def _network_errors(costs: Costs, recipe: Training, source: Value) -> Iterator[Diagnostic]:
     graph = costs.graph
-    span = given.key_span or given.span
+    span = source.key_span or source.span
     x = graph.nodes[graph.inputs[0]].output
     if len(graph.inputs) > 1 or len(graph.outputs) > 1:
         message = (
@@ -56,14 +56,14 @@ def _network_faults(costs: Costs, recipe: Training, given: Value) -> Iterator[Di
     elif last.op.output_kind == "distances":
         message = f"the output of {last.op.name} is a distance, for which the recipe has no loss"
         yield Diagnostic("ARC701", message, span, "end with `dense`")
-    elif recipe.loss == "cross_entropy" and (faulty := _squashed(costs)) is not None:
-        name = faulty.op.last.name
+    elif recipe.loss == "cross_entropy" and (bounded := _squashed(costs)) is not None:
+        name = bounded.op.last.name
         message = f"the cross-entropy takes logits, and the network's end is bounded by {name}"
         hint = "end with logits, `log_softmax` or `softmax`; or take `loss: mean_squared_error`"
         yield Diagnostic("ARC701", message, span, hint)
     elif recipe.metric == "top_5_accuracy" and last.output.width <= MOST_RANKED:
         message = f"`top_5_accuracy` of {last.output.width} classes says nothing"
-        yield Diagnostic("ARC702", message, at(given, "metric"), "use `accuracy`")
+        yield Diagnostic("ARC702", message, at(source, "metric"), "use `accuracy`")
 
 
 def output_node(graph: Graph) -> Node:
@@ -99,7 +99,7 @@ def _squashed(costs: Costs) -> Node | None:
     return None
 
 
-def _fitting(graph: Graph, recipe: Training, given: Value) -> Iterator[Diagnostic]:
+def _fitting(graph: Graph, recipe: Training, source: Value) -> Iterator[Diagnostic]:
     """What is done to images against the network's input."""
     x = graph.nodes[graph.inputs[0]].output
     inputs, augment = recipe.inputs, recipe.augment
@@ -112,40 +112,40 @@ def _fitting(graph: Graph, recipe: Training, given: Value) -> Iterator[Diagnosti
         for key in (key for key, asked in changes.items() if asked):
             owner = ("augment",) if key == "augment" else ("inputs", key)
             message = f"`{key}` is for images, the network takes {x}"
-            yield Diagnostic("ARC701", message, at(given, *owner))
+            yield Diagnostic("ARC701", message, at(source, *owner))
         return
     height, width = x.spatial
     if augment.lighting > 0 and x.width != 3:
         message = f"`lighting` changes red, green and blue, the network takes {x}"
-        yield Diagnostic("ARC701", message, at(given, "augment", "lighting"))
+        yield Diagnostic("ARC701", message, at(source, "augment", "lighting"))
     if inputs.resize is not None:
         size = inputs.resize
         sides = (size, size) if isinstance(size, int) else size
-        made = [side + 2 * inputs.pad for side in sides]
-        if made[0] < height or made[1] < width:
-            message = f"images of {made[0]} x {made[1]} are smaller than the input, {x}"
-            yield Diagnostic("ARC701", message, at(given, "inputs", "resize"))
+        sizes = [side + 2 * inputs.pad for side in sides]
+        if sizes[0] < height or sizes[1] < width:
+            message = f"images of {sizes[0]} x {sizes[1]} are smaller than the input, {x}"
+            yield Diagnostic("ARC701", message, at(source, "inputs", "resize"))
     elif 2 * inputs.pad >= min(height, width):
         message = f"`pad` leaves no room for an image in the input, {x}"
-        yield Diagnostic("ARC701", message, at(given, "inputs", "pad"))
+        yield Diagnostic("ARC701", message, at(source, "inputs", "pad"))
 
 
-def _own(recipe: Training, given: Value) -> Iterator[Diagnostic]:
+def _own(recipe: Training, source: Value) -> Iterator[Diagnostic]:
     """Fields against one another."""
-    span = given.key_span or given.span
+    span = source.key_span or source.span
     if recipe.epochs is None and recipe.steps is None:
         yield Diagnostic("ARC702", "`training` does not tell how long", span, "give `epochs`")
     elif recipe.epochs is not None and recipe.steps is not None:
         message = "both `epochs` and `steps` are given"
-        yield Diagnostic("ARC702", message, at(given, "steps"), "keep one of them")
+        yield Diagnostic("ARC702", message, at(source, "steps"), "keep one of them")
     rising = recipe.warmup * (recipe.steps_per_epoch or 0)
     too_long = recipe.epochs is not None and recipe.warmup >= recipe.epochs
     if too_long or (recipe.steps is not None and 0 < recipe.steps <= rising):
         message = "the warm-up takes all of the training"
-        yield Diagnostic("ARC702", message, at(given, "warmup"))
+        yield Diagnostic("ARC702", message, at(source, "warmup"))
     if recipe.label_smoothing > 0 and recipe.loss != "cross_entropy":
         message = "`label_smoothing` belongs to `cross_entropy`"
-        yield Diagnostic("ARC702", message, at(given, "label_smoothing"))
+        yield Diagnostic("ARC702", message, at(source, "label_smoothing"))
 
 
 def is_image(x: Axes) -> bool:
@@ -153,8 +153,8 @@ def is_image(x: Axes) -> bool:
     return x.is_map and len(x.spatial) == 2
 
 
-def at(given: Value, *keys: str) -> Span:
+def at(source: Value, *keys: str) -> Span:
     """The place of a key inside the recipe; of the innermost that is there."""
     for key in keys:
-        given = mapping(given).get(key, given)
-    return given.key_span or given.span
+        source = mapping(source).get(key, source)
+    return source.key_span or source.span
