@@ -109,11 +109,11 @@ def save_neutral(path: str, weights: Mapping[str, Any], costs: Costs) -> None:
 
 
 class _Staged:
-    """A new file beside its target, renamed to it where nothing goes wrong. Its name ends as
-    the target's does."""
+    """A new file beside the wanted one, renamed to it where nothing goes wrong. Its name ends as
+    the wanted one's does."""
 
     def __init__(self, path: str) -> None:
-        self.target = path
+        self.wanted = path
         folder, name = os.path.split(os.path.abspath(path))
         self.path = os.path.join(folder, f".archc-{os.urandom(8).hex()}-{name}")
 
@@ -126,7 +126,7 @@ class _Staged:
             if kind is None:
                 with open(self.path, "rb+") as stream:
                     os.fsync(stream.fileno())
-                os.replace(self.path, self.target)
+                os.replace(self.path, self.wanted)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(self.path)
