@@ -74,7 +74,7 @@ def command(
     try:
         fixed = FixedTensors() if weights is None else _read_weights(weights, network)
         verify_settings = Settings(backends, dtype, runtime, seed, batch)
-        result = verify(network, verify_settings, given=fixed)
+        result = verify(network, verify_settings, fixed=fixed)
     except WorkerError as error:
         streams.print_message(f"archc: {error}")
         return 2
@@ -107,5 +107,5 @@ def _read_weights(path: str, network: Network) -> FixedTensors:
 
     weights, in_order = transfer.read(path, network)
     if in_order:
-        streams.print_message(transfer.in_their_order(path))
+        streams.print_message(transfer.ordering_note(path))
     return FixedTensors(weights)

@@ -123,7 +123,7 @@ def _convert(
         streams.print_message(f"archc: {not_installed(error.name, backend or backends.names()[0])}")
         return 2
     if in_order:
-        streams.print_message(transfer.in_their_order(file))
+        streams.print_message(transfer.ordering_note(file))
     try:
         transfer.save(output, weights, network, backend)
     except OutputError as error:

@@ -207,20 +207,20 @@ def _convert(value: object) -> Activation | None:
         return _BY_NAME[value]()
     if not isinstance(value, dict) or len(value) != 1:
         raise ValueError
-    ((name, given),) = value.items()
+    ((name, fields),) = value.items()
     if name not in _BY_NAME:
         raise ValueError
     op = _BY_NAME[name]
-    if given is None:
-        given = {}
-    elif not isinstance(given, dict):
+    if fields is None:
+        fields = {}
+    elif not isinstance(fields, dict):
         if op.shorthand is None:
             raise ValueError
-        given = {op.shorthand: given}
+        fields = {op.shorthand: fields}
     kinds = {field.name: field.kind for field in fields_of(op)}
-    if not given.keys() <= kinds.keys():
+    if not fields.keys() <= kinds.keys():
         raise ValueError
-    return op(**{key: kinds[key].convert(item) for key, item in given.items()})
+    return op(**{key: kinds[key].convert(item) for key, item in fields.items()})
 
 
 def _schema() -> Schema:

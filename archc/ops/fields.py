@@ -75,14 +75,14 @@ def fields_of(declaration: type) -> tuple[FieldInfo, ...]:
 def _read_fields(declaration: type) -> tuple[FieldInfo, ...]:
     """The fields of an op class as its annotations have them."""
     hints = get_type_hints(declaration, include_extras=True)
-    found = []
+    infos = []
     for name, default in fields_with_defaults(declaration).items():
         metadata = hints[name].__metadata__
         kind = next(item for item in metadata if isinstance(item, Kind))
         doc = next(item.text for item in metadata if isinstance(item, Doc))
         required = default is REQUIRED
-        found.append(FieldInfo(name, kind, doc, required, None if required else default))
-    return tuple(found)
+        infos.append(FieldInfo(name, kind, doc, required, None if required else default))
+    return tuple(infos)
 
 
 def _is_integer(value: object) -> bool:

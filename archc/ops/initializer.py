@@ -36,9 +36,9 @@ def _convert(value: object) -> Initializer | None:
     if isinstance(value, str) and value in NAMES:
         return Initializer(value)
     if isinstance(value, dict) and len(value) == 1:
-        ((name, given),) = value.items()
+        ((name, parameter),) = value.items()
         if name in _PARAMETERS:
-            number = _KINDS[_PARAMETERS[name]].convert(given)
+            number = _KINDS[_PARAMETERS[name]].convert(parameter)
             assert isinstance(number, float)
             return Initializer(name, number)
     raise ValueError

@@ -8,8 +8,8 @@ and then set to zero.
 
 Where that is farther apart than tolerated, the first network runs once more with every weight and
 input changed in its last bit: a deep network may magnify such changes, and then its own rounding,
-which differs from framework to framework, beyond any tolerance. What that explains is told as such;
-it proves nothing, and the networks do not agree.
+which differs from framework to framework, beyond any tolerance. What that explains is reported as
+such; it proves nothing, and the networks do not agree.
 
 One convention of the frameworks differs and is accounted for: some keep the unbiased variance of a
 batch in their running statistics, others the biased one, smaller by (n - 1) / n for the n values
@@ -29,7 +29,7 @@ from typing import Any
 
 from archc import backends
 from archc.backends.base import Emitted
-from archc.backends.runtime.exchange import PLAN, SOURCE, SUMMARY, given_path
+from archc.backends.runtime.exchange import PLAN, SOURCE, SUMMARY, fixed_path
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
 from archc.ir.network import Network
@@ -56,29 +56,29 @@ def verify(
     network: Network,
     settings: Settings | None = None,
     *,
-    given: FixedTensors = NOTHING,
+    fixed: FixedTensors = NOTHING,
     sources: Mapping[str, str] | None = None,
     workers: Workers | None = None,
 ) -> Verification:
     """Run what the backends emit for a network, and compare it.
 
-    `given` are weights and inputs to take in place of drawn ones; `sources` emitted modules in
+    `fixed` are weights and inputs to take in place of drawn ones; `sources` emitted modules in
     place of what the backends emit; `workers` processes to use and leave running, else some are
     started and ended. Raises SpecError for an op that a backend refuses (ARC601), WorkerError where
     a framework is not installed or a process dies, and ValueError for an array of another shape.
     """
     costs = network.costs
-    settings = _completed(settings or Settings(), given)
+    settings = _completed(settings or Settings(), fixed)
     begin = perf_counter()
     with tempfile.TemporaryDirectory(prefix="archc-") as folder, _running(workers) as running:
-        _write_given(folder, costs, settings, given)
+        _write_fixed(folder, costs, settings, fixed)
         emitted: dict[str, Emitted] = {}
         plans = {}
         for backend in settings.backends:
-            made = backends.compile_network(backend, network)
-            source = (sources or {}).get(backend, made.source)
-            emitted[backend] = replace(made, source=source)
-            plans[backend] = plan(backend, costs, made, settings, step=True)
+            compiled = backends.compile_network(backend, network)
+            source = (sources or {}).get(backend, compiled.source)
+            emitted[backend] = replace(compiled, source=source)
+            plans[backend] = plan(backend, costs, compiled, settings, step=True)
             _prepare(os.path.join(folder, backend), emitted[backend], plans[backend])
         processes = {one: _process(one, settings, costs) for one in settings.backends}
         if workers is None:
@@ -89,27 +89,29 @@ def verify(
             if workers is None:
                 running.stop(process)
         summaries = {one: _summary(folder, one, settings, costs) for one in settings.backends}
-        found = Comparison(costs, settings, folder, summaries, given).verification(begin)
-        if found.faults or not found.complete or found.agrees:
-            return found
+        verification = Comparison(costs, settings, folder, summaries, fixed).verification(begin)
+        if verification.faults or not verification.complete or verification.agrees:
+            return verification
         # Is it that the network magnifies the rounding of numbers?
         first = settings.backends[0]
         perturbed = f"{first}{PERTURBED}"
-        _prepare(os.path.join(folder, perturbed), emitted[first], {**plans[first], "nudged": True})
+        _prepare(
+            os.path.join(folder, perturbed), emitted[first], {**plans[first], "perturbed": True}
+        )
         running.run(processes[first], os.path.join(folder, perturbed))
         summaries = {
             first: summaries[first],
             perturbed: _summary(folder, perturbed, settings, costs),
         }
         pair = settings._replace(backends=(first, perturbed))
-        compared = Comparison(costs, pair, folder, summaries, given).verification(begin)
-        return beside_rounding(found, compared)._replace(seconds=perf_counter() - begin)
+        compared = Comparison(costs, pair, folder, summaries, fixed).verification(begin)
+        return beside_rounding(verification, compared)._replace(seconds=perf_counter() - begin)
 
 
 def outputs(
     network: Network,
     backend: str,
-    given: FixedTensors = NOTHING,
+    fixed: FixedTensors = NOTHING,
     settings: Settings | None = None,
     *,
     workers: Workers | None = None,
@@ -122,17 +124,17 @@ def outputs(
     import numpy
 
     costs = network.costs
-    settings = _completed(settings or Settings(), given)
+    settings = _completed(settings or Settings(), fixed)
     graph = costs.graph
     with tempfile.TemporaryDirectory(prefix="archc-") as folder, _running(workers) as running:
-        _write_given(folder, costs, settings, given)
+        _write_fixed(folder, costs, settings, fixed)
         emitted = backends.compile_network(backend, network)
         own = os.path.join(folder, backend)
         _prepare(own, emitted, plan(backend, costs, emitted, settings, step=False))
         running.run(_process(backend, settings, costs), own)
-        faults = _summary(folder, backend, settings, costs)["faults"]
-        if faults:
-            raise WorkerError(f"the network of {backend} {faults[0]['message']}")
+        errors = _summary(folder, backend, settings, costs)["faults"]
+        if errors:
+            raise WorkerError(f"the network of {backend} {errors[0]['message']}")
         return {
             graph.nodes[index].path: numpy.load(os.path.join(own, f"evaluation_{index}.npy"))
             for index in graph.outputs
@@ -154,38 +156,38 @@ def _process(backend: str, settings: Settings, costs: Costs) -> Process:
     return Process(runner_of(backend).module, runtime.name)
 
 
-def _completed(settings: Settings, given: FixedTensors) -> Settings:
-    """The settings with all backends where they name none, and with the batch that the given
+def _completed(settings: Settings, fixed: FixedTensors) -> Settings:
+    """The settings with all backends where they name none, and with the batch that fixed
     inputs have."""
     settings = settings._replace(backends=settings.backends or runnable())
-    sizes = {len(value) for value in given.inputs.values()}
+    sizes = {len(value) for value in fixed.inputs.values()}
     if len(sizes) > 1:
         raise ValueError("the inputs are batches of different sizes")
     return settings._replace(batch=sizes.pop()) if sizes else settings
 
 
-def _write_given(folder: str, costs: Costs, settings: Settings, given: FixedTensors) -> None:
-    """Write the given arrays where every process finds them. Raises ValueError where one belongs
+def _write_fixed(folder: str, costs: Costs, settings: Settings, fixed: FixedTensors) -> None:
+    """Write fixed arrays where every process finds them. Raises ValueError where one belongs
     to nothing, or has another shape."""
     import numpy
 
-    weights, inputs = dict(given.weights), dict(given.inputs)
+    weights, inputs = dict(fixed.weights), dict(fixed.inputs)
     graph = costs.graph
-    wanted = [
+    expected = [
         (weights, array.key, "weight", number, array.variable.shape)
         for number, array in enumerate(arrays(costs))
     ]
-    wanted += [
+    expected += [
         (inputs, node.path, "input", node.index, (settings.batch, *node.output.sizes))
         for node in (graph.nodes[index] for index in graph.inputs)
     ]
-    for source, key, kind, number, shape in wanted:
+    for source, key, kind, number, shape in expected:
         if key not in source:
             continue
         value = source.pop(key)
         if tuple(value.shape) != shape:
             raise ValueError(f"`{key}` has the shape {tuple(value.shape)} in place of {shape}")
-        numpy.save(given_path(folder, kind, number), value)
+        numpy.save(fixed_path(folder, kind, number), value)
     if weights or inputs:
         raise ValueError(f"the network has no `{next(iter([*weights, *inputs]))}`")
 

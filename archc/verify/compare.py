@@ -46,7 +46,7 @@ def difference(ours: Any, reference: Any, tolerance: tuple[float, float]) -> Dif
 
     absolute, relative = tolerance
     ours, reference = ours.reshape(-1), reference.reshape(-1)
-    found = Difference()
+    largest = Difference()
     for start in range(0, len(reference), CHUNK):
         a = numpy.asarray(ours[start : start + CHUNK], "float64")
         b = numpy.asarray(reference[start : start + CHUNK], "float64")
@@ -54,8 +54,8 @@ def difference(ours: Any, reference: Any, tolerance: tuple[float, float]) -> Dif
             return WRONG
         distance = numpy.abs(a - b)
         share = distance / (absolute + relative * numpy.abs(b))
-        found = found.joined(Difference(float(distance.max()), float(share.max())))
-    return found
+        largest = largest.joined(Difference(float(distance.max()), float(share.max())))
+    return largest
 
 
 def size(values: Any) -> float:

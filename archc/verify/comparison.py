@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 
 KINDS = ("evaluation", "training", "gradient", "statistics")
-PERTURBED = "_nudged"
+PERTURBED = "_perturbed"
 """What ends the name of a backend that runs with weights and inputs changed in their last bits."""
 
 
@@ -100,13 +100,13 @@ class Comparison:
         settings: Settings,
         folder: str,
         summaries: Mapping[str, Mapping[str, Any]],
-        given: FixedTensors,
+        fixed: FixedTensors,
     ) -> None:
         self.costs = costs
         self.settings = settings
         self.folder = folder
         self.summaries = summaries
-        self.given = given
+        self.fixed = fixed
         self.arrays = arrays(costs)
         self.computed = computed(fuse_movements(costs.graph))
         self.complete = True
@@ -186,7 +186,7 @@ class Comparison:
         """A running variance as it were with the biased variance of the batch."""
         (x,) = self.costs.graph.input_axes(array.node)
         count = self.settings.batch * (x.elements // x.width)
-        before = self.given.weights.get(array.key)
+        before = self.fixed.weights.get(array.key)
         if before is None:
             draw = draw_of(array, self.costs.graph, [])
             before = drawn(self.settings.seed, array.key, array.variable.shape, draw)
@@ -217,7 +217,7 @@ class Comparison:
 
 def beside_rounding(found: Verification, perturbed: Verification) -> Verification:
     """What a verification found, its differences beside those of a backend and the same backend
-    nudged."""
+    perturbed."""
     rows = tuple(
         Row(row.node, row.size, *map(_beside, row.differences.values(), other.differences.values()))
         for row, other in zip(found.rows, perturbed.rows, strict=True)

@@ -38,7 +38,7 @@ def plan(
         "seed": settings.seed,
         "batch": settings.batch,
         "step": step,
-        "nudged": False,
+        "perturbed": False,
         "nodes": [
             {
                 "path": node.path,

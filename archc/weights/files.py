@@ -63,12 +63,12 @@ def formats() -> dict[str, WeightFormat]:
 
 
 def span_of(path: str) -> Span:
-    """The place of a fault of a whole file."""
+    """The span of an error of a whole file."""
     return Span(SourceText(encodable(path), ""), 1, 1, 1, 1)
 
 
-def refuse(path: str, reason: str, hint: str | None = None) -> NoReturn:
-    """Raise the fault of a file that cannot be read."""
+def reject(path: str, reason: str, hint: str | None = None) -> NoReturn:
+    """Raise the error of a file that cannot be read."""
     raise SpecError([Diagnostic("ARC603", f"cannot be read: {reason}", span_of(path), hint)])
 
 
@@ -79,11 +79,11 @@ def opened(path: str) -> Iterator[Stored]:
     try:
         # Opening a pipe would wait for somebody to write to it.
         with open(path, "rb", opener=_at_once) as stream:
-            found = os.fstat(stream.fileno())
-            size = found.st_size
-            first = stream.read(16) if stat.S_ISREG(found.st_mode) else b""
+            status = os.fstat(stream.fileno())
+            size = status.st_size
+            first = stream.read(16) if stat.S_ISREG(status.st_mode) else b""
     except ValueError:
-        refuse(path, "no file name has such characters")
+        reject(path, "no file name has such characters")
     except OSError as error:
         reason = (error.strerror or "input/output error").lower()
         message = f"cannot be read: {reason}"
@@ -94,12 +94,12 @@ def opened(path: str) -> Iterator[Stored]:
         if len(first) >= 9 and first[8:9] == b"{" and 8 + _header_size(first) <= size:
             yield _safetensors(path, path, stack, None)
         elif foreign is not None:
-            made = stack.enter_context(_as_safetensors(formats()[foreign].reader, path))
-            yield _safetensors(made, path, stack, foreign)
+            converted = stack.enter_context(_as_safetensors(formats()[foreign].reader, path))
+            yield _safetensors(converted, path, stack, foreign)
         else:
             endings = [one.endings[0] for one in formats().values()]
             hint = f"{', '.join(['safetensors', *endings[:-1]])} and {endings[-1]} are read"
-            refuse(path, "it is no file of weights, or is cut off", hint)
+            reject(path, "it is no file of weights, or is cut off", hint)
 
 
 @contextmanager
@@ -107,11 +107,11 @@ def _as_safetensors(module: str, path: str) -> Iterator[str]:
     """A safetensors file with the arrays of a file, there within the context. Raises SpecError
     (ARC603)."""
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        made = os.path.join(folder, "weights.safetensors")
-        told = asked(module, "read", os.path.abspath(path), made)
-        if told is not None:
-            refuse(path, told)
-        yield made
+        converted = os.path.join(folder, "weights.safetensors")
+        reason = asked(module, "read", os.path.abspath(path), converted)
+        if reason is not None:
+            reject(path, reason)
+        yield converted
 
 
 def _foreign(first: bytes) -> str | None:
@@ -128,19 +128,19 @@ def _header_size(first: bytes) -> int:
     return int.from_bytes(first[:8], "little")
 
 
-def _safetensors(path: str, told: str, stack: ExitStack, backend: str | None) -> Stored:
+def _safetensors(path: str, shown: str, stack: ExitStack, backend: str | None) -> Stored:
     """What a safetensors file holds: one that has been made of the file `told` of a backend's
     framework; or, where there is none, that file."""
     from safetensors import SafetensorError, safe_open
 
     with open(path, "rb") as stream:
         if _header_size(stream.read(8)) > LONGEST_HEADER:
-            refuse(told, "its header is too long")
+            reject(shown, "its header is too long")
     try:
         file = stack.enter_context(safe_open(path, framework="numpy"))
         names = file.keys()
     except (SafetensorError, OSError) as error:
-        refuse(told, f"it is no sound safetensors file ({_line(error)})")
+        reject(shown, f"it is no sound safetensors file ({_line(error)})")
     metadata = file.metadata() or {}
     groups: Mapping[str, str] = {}
     if backend is not None:
@@ -149,9 +149,9 @@ def _safetensors(path: str, told: str, stack: ExitStack, backend: str | None) ->
     elif metadata.get("format") != FORMAT:
         backend = next(name for name, one in formats().items() if one.plain_safetensors)
     elif metadata.get("version") != VERSION:
-        refuse(told, f"it is of another version than {VERSION}, which this archc reads")
+        reject(shown, f"it is of another version than {VERSION}, which this archc reads")
     entries = {name: _entry(file, name) for name in names}
-    return Stored(told, backend, entries, metadata, groups)
+    return Stored(shown, backend, entries, metadata, groups)
 
 
 _TYPES = {"BF16": "bfloat16", **{code: dtype for dtype, code in STORABLE.items()}}

@@ -23,7 +23,7 @@ from archc.ir.costs import Costs
 from archc.language.values import Value
 from archc.weights.files import DTYPES, Entry, Stored, span_of
 
-MOST_TOLD = 20
+MOST_REPORTED = 20
 MANY = 2000
 """Names among which none is looked for that is near a missing one."""
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
@@ -31,7 +31,7 @@ _COUNTED = re.compile(r"\{([a-z]+)([+-][0-9]{1,4})?\}")
 _PATTERN = re.compile(r"[a-z0-9_.{}]+")
 
 
-class Wanted(NamedTuple):
+class ExpectedArray(NamedTuple):
     """An array of the network, how a file keeps it, and its name there."""
 
     array: Array
@@ -47,55 +47,55 @@ class Match(NamedTuple):
     in_order: bool
 
 
-def matched(
-    stored: Stored, wanted: Sequence[Wanted], costs: Costs, table: Mapping[str, str]
+def match_entries(
+    stored: Stored, expected: Sequence[ExpectedArray], costs: Costs, table: Mapping[str, str]
 ) -> Match:
     """Which entry is which array. Raises SpecError (ARC604) with everything that is missing, left
     over, or of another shape or type."""
     form = stored.format
-    given = dict(stored.entries)
+    entries = dict(stored.entries)
     if form is not None and form.ignored is not None:
-        given = {name: one for name, one in given.items() if not name.endswith(form.ignored)}
-    names = {one.array.key: _renamed(one, table) for one in wanted}
-    if form is not None and given.keys().isdisjoint(names.values()):
-        given = _unwrapped(given, form.wrappers)
+        entries = {name: one for name, one in entries.items() if not name.endswith(form.ignored)}
+    names = {one.array.key: _name_in_file(one, table) for one in expected}
+    if form is not None and entries.keys().isdisjoint(names.values()):
+        entries = _unwrapped(entries, form.wrappers)
     ordered: dict[str, str] = {}
-    if not table and not given.keys() >= set(names.values()):
+    if not table and not entries.keys() >= set(names.values()):
         if stored.groups.keys() >= set(names.values()):
             names = {key: stored.groups[name] for key, name in names.items()}
         else:
-            ordered = _by_order(stored, given, wanted, costs)
+            ordered = _by_order(stored, entries, expected, costs)
             names = ordered or names
-    found: list[Diagnostic] = []
-    spare = {name: given[name] for name in given.keys() - set(names.values())}
+    diagnostics: list[Diagnostic] = []
+    spare = {name: entries[name] for name in entries.keys() - set(names.values())}
     takers: dict[str, str] = {}
-    for one in wanted:
+    for one in expected:
         name = names[one.array.key]
         first = takers.setdefault(name, one.array.key)
         if first != one.array.key:
             message = f"`{first}` and `{one.array.key}` are both given `{name}`"
-            found.append(Diagnostic("ARC604", message, one.array.node.origin.span))
-        elif name in given:
-            found += _differences(one, name, given[name], stored)
+            diagnostics.append(Diagnostic("ARC604", message, one.array.node.origin.span))
+        elif name in entries:
+            diagnostics += _differences(one, name, entries[name], stored)
         else:
             message = f"`{one.array.key}` is missing: {stored.path} has no `{name}`"
             span = one.array.node.origin.span
-            # Looking for near names takes time, for faults that are not told.
-            near = len(found) < MOST_TOLD and len(given) <= MANY
+            # Looking for near names takes time, for errors that are not reported.
+            near = len(diagnostics) < MOST_REPORTED and len(entries) <= MANY
             hint = did_you_mean(name, _like(one, spare)) if near else None
-            found.append(Diagnostic("ARC604", message, span, hint))
-    found += [
+            diagnostics.append(Diagnostic("ARC604", message, span, hint))
+    diagnostics += [
         Diagnostic("ARC604", f"`{name}` belongs to no array of the network", span_of(stored.path))
-        for name in given
+        for name in entries
         if name not in takers
     ]
-    if found:
-        raise SpecError([*_of_another(stored, costs), *_shortened(found, stored)])
-    return Match({key: given[name] for key, name in names.items()}, bool(ordered))
+    if diagnostics:
+        raise SpecError([*_of_another(stored, costs), *_shortened(diagnostics, stored)])
+    return Match({key: entries[name] for key, name in names.items()}, bool(ordered))
 
 
-def _like(one: Wanted, spare: Mapping[str, Entry]) -> list[str]:
-    """The names, among those that nothing has taken, of arrays as the wanted one is."""
+def _like(one: ExpectedArray, spare: Mapping[str, Entry]) -> list[str]:
+    """The names, among those that nothing has taken, of arrays as the expected one is."""
     return [name for name, entry in spare.items() if entry.shape == one.layout.kept]
 
 
@@ -107,18 +107,20 @@ def _of_another(stored: Stored, costs: Costs) -> Iterator[Diagnostic]:
         yield Diagnostic("ARC604", message, span_of(stored.path))
 
 
-def _unwrapped(given: dict[str, Entry], wrappers: Sequence[str]) -> dict[str, Entry]:
+def _unwrapped(entries: dict[str, Entry], wrappers: Sequence[str]) -> dict[str, Entry]:
     """The entries, less the wrappers that stand before all names alike."""
-    while given:
-        first = next(iter(given))
+    while entries:
+        first = next(iter(entries))
         wrapper = next((one for one in wrappers if first.startswith(one)), None)
-        if wrapper is None or not all(name.startswith(wrapper) for name in given):
+        if wrapper is None or not all(name.startswith(wrapper) for name in entries):
             break
-        given = {name.removeprefix(wrapper): entry for name, entry in given.items()}
-    return given
+        entries = {name.removeprefix(wrapper): entry for name, entry in entries.items()}
+    return entries
 
 
-def _differences(one: Wanted, name: str, entry: Entry, stored: Stored) -> Iterator[Diagnostic]:
+def _differences(
+    one: ExpectedArray, name: str, entry: Entry, stored: Stored
+) -> Iterator[Diagnostic]:
     span = one.array.node.origin.span
     shape = one.layout.kept
     if entry.shape != shape:
@@ -129,20 +131,21 @@ def _differences(one: Wanted, name: str, entry: Entry, stored: Stored) -> Iterat
         yield Diagnostic("ARC604", message, span, f"{', '.join(DTYPES)} are read")
 
 
-def _shortened(found: list[Diagnostic], stored: Stored) -> list[Diagnostic]:
-    """The first faults, and how many more there are."""
-    if len(found) <= MOST_TOLD:
-        return found
-    more = f"{len(found) - MOST_TOLD:,} more arrays are missing, left over or of another shape"
+def _shortened(diagnostics: list[Diagnostic], stored: Stored) -> list[Diagnostic]:
+    """The first errors, and how many more there are."""
+    if len(diagnostics) <= MOST_REPORTED:
+        return diagnostics
+    count = len(diagnostics) - MOST_REPORTED
+    more = f"{count:,} more arrays are missing, left over or of another shape"
     names = "`archc weights import --names` takes a table where only the names differ"
     hint = f"is it a file of this network? {names}" if stored.backend is not None else None
-    return [*found[:MOST_TOLD], Diagnostic("ARC604", more, span_of(stored.path), hint)]
+    return [*diagnostics[:MOST_REPORTED], Diagnostic("ARC604", more, span_of(stored.path), hint)]
 
 
 # By a table
 
 
-def _renamed(one: Wanted, table: Mapping[str, str]) -> str:
+def _name_in_file(one: ExpectedArray, table: Mapping[str, str]) -> str:
     """What the file calls an array, by the first pattern of the table for its op's path."""
     for ours, theirs in table.items():
         pattern = _PLACEHOLDER.sub(r"(?P<\1>[0-9]{1,9})", ours.replace(".", r"\."))
@@ -169,22 +172,24 @@ def read_table(value: Value) -> dict[str, str]:
     if not isinstance(value.data, dict):
         raise SpecError([Diagnostic("ARC604", "a table of names is a mapping", value.span)])
     table: dict[str, str] = {}
-    found = []
+    diagnostics = []
     for ours, theirs in value.data.items():
-        holes = _PLACEHOLDER.findall(ours)
+        placeholders = _PLACEHOLDER.findall(ours)
         if not isinstance(theirs.data, str):
             message = f"`{ours}` must be given the name of a layer"
-            found.append(Diagnostic("ARC604", message, theirs.span))
-        elif not _PATTERN.fullmatch(ours) or len(set(holes)) < len(holes):
+            diagnostics.append(Diagnostic("ARC604", message, theirs.span))
+        elif not _PATTERN.fullmatch(ours) or len(set(placeholders)) < len(placeholders):
             message = f"`{ours}` is no path of ops with each `{{n}}` once"
-            found.append(Diagnostic("ARC604", message, theirs.key_span or theirs.span))
-        elif not {placeholder for placeholder, _ in _COUNTED.findall(theirs.data)} <= set(holes):
+            diagnostics.append(Diagnostic("ARC604", message, theirs.key_span or theirs.span))
+        elif not {placeholder for placeholder, _ in _COUNTED.findall(theirs.data)} <= set(
+            placeholders
+        ):
             message = f"`{theirs.data}` has a number that `{ours}` does not give"
-            found.append(Diagnostic("ARC604", message, theirs.span))
+            diagnostics.append(Diagnostic("ARC604", message, theirs.span))
         else:
             table[ours] = theirs.data
-    if found:
-        raise SpecError(found)
+    if diagnostics:
+        raise SpecError(diagnostics)
     return table
 
 
@@ -197,14 +202,14 @@ def layer_of(name: str) -> str:
 
 
 def _by_order(
-    stored: Stored, given: Mapping[str, Entry], wanted: Sequence[Wanted], costs: Costs
+    stored: Stored, entries: Mapping[str, Entry], expected: Sequence[ExpectedArray], costs: Costs
 ) -> dict[str, str]:
     """The names in the order of the file, where the network is a straight chain, the file has an
     order, and all shapes agree; nothing otherwise."""
     form = stored.format
     if not _is_chain(costs) or (form is not None and ORDER not in stored.metadata):
         return {}
-    ours, theirs = _layers(wanted), _layers_of_file(given)
+    ours, theirs = _layers(expected), _layers_of_file(entries)
     if form is not None and form.ordered_by_class:
         classes: dict[tuple[int, ...], set[type]] = {}
         for members in ours:
@@ -213,30 +218,30 @@ def _by_order(
         if any(len(ops) > 1 for ops in classes.values()):
             return {}
         ours.sort(key=lambda members: _ranks(tuple(one.layout.kept for one in members)))
-        theirs.sort(key=lambda names: _ranks(tuple(given[name].shape for name in names)))
+        theirs.sort(key=lambda names: _ranks(tuple(entries[name].shape for name in names)))
     names: dict[str, str] = {}
-    for members, found in zip(ours, theirs, strict=False):
-        suffixes = {name[len(layer_of(name)) :]: name for name in found}
+    for members, own_names in zip(ours, theirs, strict=False):
+        suffixes = {name[len(layer_of(name)) :]: name for name in own_names}
         for one in members:
             name = suffixes.get(one.name[len(layer_of(one.name)) :])
-            if name is None or given[name].shape != one.layout.kept:
+            if name is None or entries[name].shape != one.layout.kept:
                 return {}
             names[one.array.key] = name
-    return names if len(names) == len(wanted) == len(given) else {}
+    return names if len(names) == len(expected) == len(entries) else {}
 
 
-def _layers(wanted: Sequence[Wanted]) -> list[list[Wanted]]:
-    found: dict[str, list[Wanted]] = {}
-    for one in wanted:
-        found.setdefault(layer_of(one.name), []).append(one)
-    return list(found.values())
+def _layers(expected: Sequence[ExpectedArray]) -> list[list[ExpectedArray]]:
+    layers: dict[str, list[ExpectedArray]] = {}
+    for one in expected:
+        layers.setdefault(layer_of(one.name), []).append(one)
+    return list(layers.values())
 
 
-def _layers_of_file(given: Mapping[str, Entry]) -> list[list[str]]:
-    found: dict[str, list[str]] = {}
-    for name in given:
-        found.setdefault(layer_of(name), []).append(name)
-    return list(found.values())
+def _layers_of_file(entries: Mapping[str, Entry]) -> list[list[str]]:
+    layers: dict[str, list[str]] = {}
+    for name in entries:
+        layers.setdefault(layer_of(name), []).append(name)
+    return list(layers.values())
 
 
 def _ranks(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:

@@ -17,8 +17,8 @@ from archc.files import OutputError, staging
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
 from archc.ir.network import Network
-from archc.weights.files import FORMAT, VERSION, Stored, formats, opened, refuse
-from archc.weights.names import Wanted, matched
+from archc.weights.files import FORMAT, VERSION, Stored, formats, opened, reject
+from archc.weights.names import ExpectedArray, match_entries
 
 NO_TABLE: Mapping[str, str] = {}
 
@@ -41,19 +41,19 @@ def load(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> di
 def read(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> Loaded:
     """As `load`, with how the names were found."""
     with opened(path) as stored:
-        wanted = _wanted(stored, network)
-        match = matched(stored, wanted, network.costs, table)
+        expected = _expected(stored, network)
+        match = match_entries(stored, expected, network.costs, table)
         weights = {
             one.array.key: to_canonical(
                 _array(stored, match.entries[one.array.key].read), one.layout
             )
-            for one in wanted
+            for one in expected
         }
         return Loaded(weights, match.in_order)
 
 
-def in_their_order(path: str) -> str:
-    """What is to be told where the order of a file's layers has stood for their names."""
+def ordering_note(path: str) -> str:
+    """What is to be reported where the order of a file's layers has stood for their names."""
     return f"{path}: its names are others; the layers are taken in their order"
 
 
@@ -61,18 +61,18 @@ def _array(stored: Stored, read: Any) -> Any:
     try:
         return read()
     except (OSError, RuntimeError, ValueError) as error:
-        refuse(stored.path, f"it is damaged ({' '.join(str(error).split())[:200]})")
+        reject(stored.path, f"it is damaged ({' '.join(str(error).split())[:200]})")
 
 
-def _wanted(stored: Stored, network: Network) -> list[Wanted]:
+def _expected(stored: Stored, network: Network) -> list[ExpectedArray]:
     """The arrays of a network as a file of that format has them."""
     costs = network.costs
     if stored.backend is None or stored.format is None:
-        return [Wanted(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
+        return [ExpectedArray(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
     emitted = backends.compile_network(stored.backend, network)
     variables = every_variable(stored.backend, costs, emitted)
     names = stored.format.names(costs, emitted)
-    return [Wanted(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
+    return [ExpectedArray(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
 
 
 def save(path: str, weights: Mapping[str, Any], network: Network, backend: str | None) -> None:

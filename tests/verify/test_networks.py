@@ -80,7 +80,7 @@ def test_given_arrays_take_the_place_of_drawn_ones(workers: Workers) -> None:
     for backend in ("torch", "keras"):
         found = outputs(net, backend, given, workers=workers)
         numpy.testing.assert_allclose(found["dense_1"], x.reshape(3, 6) @ weight.T + bias)
-    assert verify(net, given=given, workers=workers).settings.batch == 3
+    assert verify(net, fixed=given, workers=workers).settings.batch == 3
 
 
 def test_arrays_that_do_not_fit_are_refused(workers: Workers) -> None:
@@ -96,7 +96,7 @@ def test_arrays_that_do_not_fit_are_refused(workers: Workers) -> None:
         (FixedTensors({}, {"input": one, "x": numpy.ones((2, 1))}), r"different sizes"),
     ):
         with pytest.raises(ValueError, match=told):
-            verify(net, given=given, workers=workers)
+            verify(net, fixed=given, workers=workers)
 
 
 def deep(folder: Path) -> Network:
@@ -133,7 +133,7 @@ def test_a_fault_is_seen_where_rounding_is_magnified(tmp_path: Path, workers: Wo
 def test_values_that_are_not_finite_are_told_as_such(workers: Workers) -> None:
     net = spec("conv_between_rectifiers")
     given = FixedTensors({"conv_1.bias": numpy.array([0.0, numpy.nan])})
-    found = verify(net, given=given, workers=workers)
+    found = verify(net, fixed=given, workers=workers)
     assert (found.agrees, found.faults) == (False, ())
     line = "first divergence: `conv_1`, evaluation (there are values that are not finite)"
     assert report.table(found).splitlines()[-1] == line

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 from archc.api import Network
 from archc.backends.runtime import sandbox
 from archc.backends.torch import weights as torch_weights
-from archc.backends.torch.pickled import archive_fault
+from archc.backends.torch.pickled import archive_error
 from archc.diagnostics import SpecError
 from archc.files import OutputError
 from archc.ir.arrays import arrays
@@ -297,7 +297,7 @@ def test_damaged_files_are_refused_or_read(net: Network, tmp_path: Path) -> None
 def test_damaged_archives_are_told(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
         archive.writestr("archive/data.pkl", b"x" * 50)
-    assert archive_fault(str(tmp_path / "a.pth")) is None
+    assert archive_error(str(tmp_path / "a.pth")) is None
     content = (tmp_path / "a.pth").read_bytes()
     chance = random.Random(2)
     told = []
@@ -305,7 +305,7 @@ def test_damaged_archives_are_told(tmp_path: Path) -> None:
         changed = bytearray(content)
         changed[chance.randrange(len(changed))] = chance.randrange(256)
         (tmp_path / "x").write_bytes(changed)
-        told.append(archive_fault(str(tmp_path / "x")))
+        told.append(archive_error(str(tmp_path / "x")))
     assert "it is no sound archive" in told
 
 

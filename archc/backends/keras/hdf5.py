@@ -25,7 +25,7 @@ _NUMBERED = re.compile(r"(.*?)(?:_([0-9]{1,9}))?", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-class Found(NamedTuple):
+class Contents(NamedTuple):
     """The arrays of a file by `LAYER/NUMBER`, those of one layer in Keras' order, the layers in the
     order of the model as far as the file tells it; and for each `GROUP/NUMBER` of Keras 3 the name
     of its array."""
@@ -34,11 +34,11 @@ class Found(NamedTuple):
     groups: dict[str, str]
 
 
-class _Unsound(Exception):
+class _Malformed(Exception):
     """The file is not as Keras writes it; the message is the reason."""
 
 
-def _read(path: str, made: str) -> str | None:
+def _read(path: str, result: str) -> str | None:
     try:
         import h5py
     except ImportError as error:
@@ -49,15 +49,15 @@ def _read(path: str, made: str) -> str | None:
             _check(file)
             root = _group(file, "model_weights") or file  # a whole model of Keras 2
             is_listed = "layer_names" in root.attrs or "layer_names0" in root.attrs
-            found = Found(_listed(root), {}) if is_listed else _numbered(root)
-            needed = sum(array.nbytes for array in found.arrays.values())
-            told = too_large(needed, path)
-            if told is not None:
-                return told
-            order = json.dumps(list(found.arrays))
-            groups = json.dumps(found.groups)
-            write_safetensors(made, found.arrays, {ORDER: order, GROUPS: groups})
-    except _Unsound as error:
+            contents = Contents(_listed(root), {}) if is_listed else _numbered(root)
+            needed = sum(array.nbytes for array in contents.arrays.values())
+            reason = too_large(needed, path)
+            if reason is not None:
+                return reason
+            order = json.dumps(list(contents.arrays))
+            groups = json.dumps(contents.groups)
+            write_safetensors(result, contents.arrays, {ORDER: order, GROUPS: groups})
+    except _Malformed as error:
         return str(error)
     except Exception as error:  # whatever a damaged file makes of the library
         return f"it is no sound HDF5 file ({line(error)})"
@@ -75,30 +75,30 @@ def _check(file: Any) -> None:
         for name in group:
             count += 1
             if count > LARGEST_GROUP:
-                raise _Unsound(f"it holds more than {LARGEST_GROUP:,} values")
+                raise _Malformed(f"it holds more than {LARGEST_GROUP:,} values")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise _Unsound(f"`{name}` in it is a link")
+                raise _Malformed(f"`{name}` in it is a link")
             value = group[name]
             if isinstance(value, h5py.Group):
                 if len(value.name.split("/")) > DEEPEST:
-                    raise _Unsound("its groups nest too deep")
+                    raise _Malformed("its groups nest too deep")
                 waiting.append(value)
             elif not isinstance(value, h5py.Dataset) or not _is_array(value):
-                raise _Unsound(f"`{value.name}` in it is no array of numbers")
+                raise _Malformed(f"`{value.name}` in it is no array of numbers")
             elif value.external or value.is_virtual:
-                raise _Unsound(f"`{value.name}` in it lies in another file")
+                raise _Malformed(f"`{value.name}` in it lies in another file")
 
 
 def _is_array(dataset: Any) -> bool:
     return dataset.shape is not None and dataset.dtype.name in STORABLE
 
 
-def _numbered(file: Any) -> Found:
+def _numbered(file: Any) -> Contents:
     """Those of a file of Keras 3."""
     layers = _group(file, "layers")
     if layers is None:
-        raise _Unsound("it has no `layers`: a file that `model.save_weights` writes has")
-    found = Found({}, {})
+        raise _Malformed("it has no `layers`: a file that `model.save_weights` writes has")
+    contents = Contents({}, {})
     holders: dict[str, str] = {}
     for key in sorted(layers, key=_class_and_number):
         layer_group = _group(layers, key)
@@ -107,13 +107,13 @@ def _numbered(file: Any) -> Found:
             continue
         layer = _text(variables.attrs.get("name", key))
         if holders.setdefault(layer, key) != key:
-            raise _Unsound(f"`{key}` and `{holders[layer]}` in it are both called `{layer}`")
+            raise _Malformed(f"`{key}` and `{holders[layer]}` in it are both called `{layer}`")
         if not all(map(_NUMBER.fullmatch, variables)):
-            raise _Unsound(f"the variables of `{key}` in it have no numbers")
+            raise _Malformed(f"the variables of `{key}` in it have no numbers")
         for number in sorted(variables, key=int):
-            found.groups[f"{key}/{number}"] = f"{layer}/{number}"
-            found.arrays[f"{layer}/{number}"] = _array(variables, number)
-    return found
+            contents.groups[f"{key}/{number}"] = f"{layer}/{number}"
+            contents.arrays[f"{layer}/{number}"] = _array(variables, number)
+    return contents
 
 
 def _class_and_number(key: str) -> tuple[str, int]:
@@ -125,17 +125,17 @@ def _class_and_number(key: str) -> tuple[str, int]:
 
 def _listed(file: Any) -> dict[str, Any]:
     """Those of a file of Keras 2."""
-    found: dict[str, Any] = {}
+    contents: dict[str, Any] = {}
     layers = _texts(file, "layer_names")
     if len(set(layers)) < len(layers):
-        raise _Unsound("it lists a layer twice")
+        raise _Malformed("it lists a layer twice")
     for layer in layers:
         group = _group(file, layer)
         if group is None:
-            raise _Unsound(f"it has no layer `{layer}`, which it lists")
+            raise _Malformed(f"it has no layer `{layer}`, which it lists")
         for number, name in enumerate(_texts(group, "weight_names")):
-            found[f"{layer}/{number}"] = _array(group, name)
-    return found
+            contents[f"{layer}/{number}"] = _array(group, name)
+    return contents
 
 
 def _group(parent: Any, name: str) -> Any:
@@ -150,7 +150,7 @@ def _array(group: Any, name: str) -> Any:
 
     array = group.get(name)
     if not isinstance(array, h5py.Dataset):
-        raise _Unsound(f"it has no array `{name}` in `{group.name}`")
+        raise _Malformed(f"it has no array `{name}` in `{group.name}`")
     return array
 
 
@@ -162,7 +162,7 @@ def _texts(group: Any, attribute: str) -> list[str]:
         parts = [part for part in parts if part in group.attrs]
     values = [group.attrs[part] for part in parts]
     if not values or any(getattr(value, "ndim", None) != 1 for value in values):
-        raise _Unsound(f"`{group.name}` in it has no list `{attribute}`")
+        raise _Malformed(f"`{group.name}` in it has no list `{attribute}`")
     return [_text(one) for value in values for one in value]
 
 

@@ -17,8 +17,8 @@ RUNTIMES = ("tensorflow", "jax", "torch")
 
 def write(folder: str, path: str) -> None:
     """Build the model, set all its variables, and let Keras save them."""
-    found = (runtime for runtime in RUNTIMES if importlib.util.find_spec(runtime) is not None)
-    os.environ["KERAS_BACKEND"] = next(found, RUNTIMES[0])
+    installed = (runtime for runtime in RUNTIMES if importlib.util.find_spec(runtime) is not None)
+    os.environ["KERAS_BACKEND"] = next(installed, RUNTIMES[0])
     import keras
     import numpy
 

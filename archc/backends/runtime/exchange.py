@@ -48,49 +48,51 @@ class Folder:
     def emitted(self) -> ModuleType:
         """The emitted module, imported."""
         path = os.path.join(self.path, SOURCE)
-        found = importlib.util.spec_from_file_location("emitted", path)
-        assert found is not None
-        assert found.loader is not None
-        module = importlib.util.module_from_spec(found)
-        found.loader.exec_module(module)
+        specification = importlib.util.spec_from_file_location("emitted", path)
+        assert specification is not None
+        assert specification.loader is not None
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
         return module
 
     def weight(self, number: int) -> Any:
-        """The values of the array of a number, as the framework keeps it: given, or drawn."""
+        """The values of the array of a number, as the framework keeps it: fixed, or drawn."""
         array = self.plan["arrays"][number]
         layout = as_layout(array["layout"])
-        values = self._given("weight", number)
+        values = self._fixed("weight", number)
         if values is None:
             draw = Draw(*array["draw"])
             values = drawn(self.plan["seed"], array["key"], layout.canonical, draw)
         return to_framework(self._as_asked(values, array["key"]), layout)
 
     def value(self, kind: str, index: int) -> Any:
-        """A batch of the shape of a node's output, as the framework lays it out: a given input, or
+        """A batch of the shape of a node's output, as the framework lays it out: a fixed input, or
         drawn values."""
         plan, layout = self.plan, self.layouts[index]
-        values = self._given(kind, index)
+        values = self._fixed(kind, index)
         key = f"{kind}:{plan['nodes'][index]['path']}"
         if values is None:
             values = drawn(plan["seed"], key, (plan["batch"], *layout.canonical), Draw(1.0))
         return to_framework(self._as_asked(values, key), layout, batch=1)
 
     def _as_asked(self, values: Any, key: str) -> Any:
-        """Values in the type of the run; in a nudged one, each is the next number above or below
+        """Values in the type of the run; in a perturbed one, each is the next number above or below
         it, by the key."""
         import numpy
 
         values = values.astype(self.plan["dtype"], copy=False)
-        if not self.plan["nudged"]:
+        if not self.plan["perturbed"]:
             return values
-        drawn_ways = drawn(self.plan["seed"], f"nudge:{key}", values.shape, Draw(low=-1, high=1))
-        ways = numpy.copysign(numpy.inf, drawn_ways).astype(values.dtype)
-        return numpy.nextafter(values, ways)
+        drawn_signs = drawn(
+            self.plan["seed"], f"perturbation:{key}", values.shape, Draw(low=-1, high=1)
+        )
+        signs = numpy.copysign(numpy.inf, drawn_signs).astype(values.dtype)
+        return numpy.nextafter(values, signs)
 
-    def _given(self, kind: str, number: int) -> Any:
+    def _fixed(self, kind: str, number: int) -> Any:
         import numpy
 
-        path = given_path(os.path.dirname(self.path), kind, number)
+        path = fixed_path(os.path.dirname(self.path), kind, number)
         return numpy.load(path, allow_pickle=False) if os.path.exists(path) else None
 
     def path_of(self, layer: str | int) -> str | None:
@@ -107,13 +109,13 @@ class Folder:
         return bool(self.plan["step"]) and not self.misshapen
 
     def write_value(self, mode: str, index: int, value: Any) -> None:
-        """Keep a node's output in a mode, or the fault where it has another shape."""
+        """Keep a node's output in a mode, or the error where it has another shape."""
         layout = self.layouts[index]
-        wanted = (self.plan["batch"], *layout.kept)
-        if value.shape != wanted:
+        expected = (self.plan["batch"], *layout.kept)
+        if value.shape != expected:
             path = self.plan["nodes"][index]["path"]
             self.misshapen = True
-            self.tell(Fault(f"gives the shape {value.shape[1:]} in place of {wanted[1:]}", path))
+            self.tell(Fault(f"gives the shape {value.shape[1:]} in place of {expected[1:]}", path))
             return
         self.write(f"{mode}_{index}", to_canonical(value, layout, batch=1))
 
@@ -130,9 +132,9 @@ class Folder:
 
     def tell(self, fault: Fault) -> None:
         """Keep a fault, once."""
-        told = {"path": fault.path, "message": fault.message}
-        if told not in self.summary["faults"]:
-            self.summary["faults"].append(told)
+        entry = {"path": fault.path, "message": fault.message}
+        if entry not in self.summary["faults"]:
+            self.summary["faults"].append(entry)
 
     def close(self) -> None:
         """Write the summary."""
@@ -140,20 +142,20 @@ class Folder:
             json.dump(self.summary, stream)
 
 
-def given_path(folder: str, kind: str, number: int) -> str:
-    """Where a given array lies, beside the folders of all backends."""
-    return os.path.join(folder, f"given_{kind}_{number}.npy")
+def fixed_path(folder: str, kind: str, number: int) -> str:
+    """Where a fixed array lies, beside the folders of all backends."""
+    return os.path.join(folder, f"fixed_{kind}_{number}.npy")
 
 
-def as_layout(given: Sequence[Sequence[int]]) -> Layout:
+def as_layout(fields: Sequence[Sequence[int]]) -> Layout:
     """A layout that was written as JSON."""
-    return Layout(*map(tuple, given))
+    return Layout(*map(tuple, fields))
 
 
 def of_exception(what: str, error: Exception, path: str | None = None) -> Fault:
     """The fault that an error of the framework tells, in one line."""
-    told = " ".join(_COLOR.sub("", f"{type(error).__name__}: {error}").split())
-    return Fault(f"{what}: {told[:400]}", path)
+    message = " ".join(_COLOR.sub("", f"{type(error).__name__}: {error}").split())
+    return Fault(f"{what}: {message[:400]}", path)
 
 
 def serve(run: Callable[[str], None]) -> None:

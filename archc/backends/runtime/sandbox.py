@@ -44,7 +44,7 @@ def environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str
 
 def asked(module: str, *arguments: str) -> str | None:
     """What is wrong, as the process of a module finds it."""
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-P", "-m", module, *arguments],
         env=environment(),
         capture_output=True,
@@ -52,14 +52,14 @@ def asked(module: str, *arguments: str) -> str | None:
         errors="backslashreplace",
         check=False,
     )
-    if done.returncode == -getattr(signal, "SIGXCPU", 0):
+    if completed.returncode == -getattr(signal, "SIGXCPU", 0):
         return "reading it takes too long"
-    if done.returncode < 0:
-        return f"its process was ended by signal {-done.returncode}"
-    if done.returncode > 0:
-        return f"its process ended with exit code {done.returncode}"
-    told: str | None = json.loads(done.stdout)
-    return told
+    if completed.returncode < 0:
+        return f"its process was ended by signal {-completed.returncode}"
+    if completed.returncode > 0:
+        return f"its process ended with exit code {completed.returncode}"
+    reason: str | None = json.loads(completed.stdout)
+    return reason
 
 
 def limit(size: int) -> None:

@@ -18,7 +18,7 @@ from archc.backends.runtime.safetensors import ORDER
 from archc.backends.runtime.sandbox import limit, line, not_installed, too_large
 
 
-def archive_fault(path: str) -> str | None:
+def archive_error(path: str) -> str | None:
     """What is wrong with a zip archive, as which PyTorch has written its files since 2020."""
     try:
         if not zipfile.is_zipfile(path):
@@ -35,7 +35,7 @@ def archive_fault(path: str) -> str | None:
     return None
 
 
-def _read(path: str, made: str) -> str | None:
+def _read(path: str, result: str) -> str | None:
     try:
         import torch
         from safetensors import SafetensorError
@@ -43,31 +43,31 @@ def _read(path: str, made: str) -> str | None:
     except ImportError as error:
         return not_installed(error, "torch")
     limit(os.path.getsize(path))
-    told = archive_fault(path)
-    if told is not None:
-        return told
+    reason = archive_error(path)
+    if reason is not None:
+        return reason
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # whose text tells how to run what is in the file
         return "it holds more than weights, or is damaged: PyTorch refuses it with `weights_only`"
     except Exception as error:
         return f"PyTorch does not load it ({line(error)})"
-    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
-        found = found["state_dict"]  # as training scripts save it beside their optimizer
-    if not isinstance(found, dict) or not all(
-        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in found.items()
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        loaded = loaded["state_dict"]  # as training scripts save it beside their optimizer
+    if not isinstance(loaded, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in loaded.items()
     ):
         return "it holds no state dict: names with a tensor each"
-    if not all(map(_is_plain, found.values())):
+    if not all(map(_is_plain, loaded.values())):
         return "it holds a tensor that is no plain array: sparse, quantized, complex or empty"
-    needed = sum(value.numel() * value.element_size() for value in found.values())
-    told = too_large(needed, path)
-    if told is not None:
-        return told
+    needed = sum(value.numel() * value.element_size() for value in loaded.values())
+    reason = too_large(needed, path)
+    if reason is not None:
+        return reason
     plain = torch.contiguous_format
-    tensors = {key: value.detach().clone(memory_format=plain) for key, value in found.items()}
+    tensors = {key: value.detach().clone(memory_format=plain) for key, value in loaded.items()}
     try:
-        save_file(tensors, made, metadata={ORDER: json.dumps(list(tensors))})
+        save_file(tensors, result, metadata={ORDER: json.dumps(list(tensors))})
     except (OSError, ValueError, SafetensorError) as error:
         return f"its tensors cannot be read ({line(error)})"
     return None
