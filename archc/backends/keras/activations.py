@@ -66,9 +66,9 @@ def _owned(stage: LoweredLayer) -> LoweredLayer:
         return Lit(expr.value) if isinstance(expr, Lit) else expr
 
     assert stage.layer is not None
-    made = transform(stage.layer, owned)
-    assert isinstance(made, Call)
-    return replace(stage, layer=made, main=False)
+    constructor = transform(stage.layer, owned)
+    assert isinstance(constructor, Call)
+    return replace(stage, layer=constructor, main=False)
 
 
 def lower_gelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:

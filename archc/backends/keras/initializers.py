@@ -26,14 +26,16 @@ def depthwise_initializer(
     initializer: Initializer | None, kernel: Sequence[int], filters: int
 ) -> Keyword:
     """The `depthwise_initializer` argument, for a kernel of `filters` filters of one channel."""
-    made = _written(initializer)
+    written = _written(initializer)
     if initializer is not None and "_" in initializer.name:
         family, distribution = initializer.name.split("_")
         scale, fan = _SCALES[family]
         taps = prod(kernel)
         variance = scale / (taps if fan == "fan_in" else (taps + filters * taps) / 2)
-        made = _normal(sqrt(variance)) if distribution == "normal" else _uniform(sqrt(3 * variance))
-    return Keyword("depthwise_initializer", made, Lit("glorot_uniform"))
+        written = (
+            _normal(sqrt(variance)) if distribution == "normal" else _uniform(sqrt(3 * variance))
+        )
+    return Keyword("depthwise_initializer", written, Lit("glorot_uniform"))
 
 
 def _normal(deviation: float) -> Expr:

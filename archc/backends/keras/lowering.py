@@ -92,8 +92,8 @@ def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_rbf(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, dense.Rbf)
-    made = layer("RadialBasis", codes_literal(op.codes))
-    return (LoweredLayer(made, label=op.name, main=True),)
+    constructor = layer("RadialBasis", codes_literal(op.codes))
+    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -137,8 +137,8 @@ def lower_drop_path(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, regularization.DropPath)
     mask = Keyword("noise_shape", Lit((None, *[1] * len(context.x.sizes))))
-    made = layer("layers.Dropout", Lit(op.rate, "rate"), keywords=[mask])
-    return (LoweredLayer(made, label=op.name, main=True),)
+    constructor = layer("layers.Dropout", Lit(op.rate, "rate"), keywords=[mask])
+    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:

@@ -23,7 +23,7 @@ def _pool(
     assert isinstance(context.op, MaxPool | AvgPool)
     own = "kernel_size" if context.op.stride is None else "stride"
     strides = per_axis([window.stride for window in windows], own)
-    made = layer(
+    constructor = layer(
         f"layers.{name}{context.rank}D",
         size,
         keywords=[
@@ -31,20 +31,20 @@ def _pool(
             option("padding", "same" if same else "valid", "valid", "padding"),
         ],
     )
-    return LoweredLayer(made, label=context.op.name, main=True)
+    return LoweredLayer(constructor, label=context.op.name, main=True)
 
 
 def _padded_pool(
     context: LoweringContext, name: str, windows: Sequence[Window], pads: Pairs
 ) -> LoweredLayer:
     """A pooling layer whose padding never counts."""
-    made = layer(
+    constructor = layer(
         name,
         per_axis([window.kernel for window in windows], "kernel_size"),
         per_axis([window.stride for window in windows], "stride"),
         Lit(tuple(pads)),
     )
-    return LoweredLayer(made, label=context.op.name, main=True)
+    return LoweredLayer(constructor, label=context.op.name, main=True)
 
 
 def lower_max_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -100,11 +100,11 @@ def lower_adaptive_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...
     outputs = broadcast(op.name, "output_size", op.output_size, context.x)
     pairs = list(zip(context.x.spatial, outputs, strict=True))
     if any(size % output for size, output in pairs):
-        made = layer("AdaptiveAveragePooling", Lit(outputs, "output_size"))
+        constructor = layer("AdaptiveAveragePooling", Lit(outputs, "output_size"))
     else:
         windows = per_axis([size // output for size, output in pairs])
-        made = layer(f"layers.AveragePooling{context.rank}D", windows)
-    return (LoweredLayer(made, label=op.name, main=True),)
+        constructor = layer(f"layers.AveragePooling{context.rank}D", windows)
+    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def lower_global_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -112,5 +112,5 @@ def lower_global_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     assert isinstance(op, GlobalAvgPool | GlobalMaxPool)
     kind = "Average" if isinstance(op, GlobalAvgPool) else "Max"
     kept = option("keepdims", op.keep_dims, False, "keep_dims")
-    made = layer(f"layers.Global{kind}Pooling{context.rank}D", keywords=[kept])
-    return (LoweredLayer(made, label=op.name, main=True),)
+    constructor = layer(f"layers.Global{kind}Pooling{context.rank}D", keywords=[kept])
+    return (LoweredLayer(constructor, label=op.name, main=True),)

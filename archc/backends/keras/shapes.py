@@ -32,7 +32,7 @@ def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         moves.insert(0, transposed(_stored(x), (last, *range(last))))
     if output.is_map:
         moves.append(transposed(output.sizes, (*range(1, len(output.sizes)), 0)))
-    stages: list[LoweredLayer] = []
+    layers: list[LoweredLayer] = []
     for step in steps(_stored(x), moves) or [View(_stored(output))]:
         if isinstance(step, View):
             flat = len(step.sizes) == 1
@@ -41,9 +41,9 @@ def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         else:
             moved = call("layers.Permute", tuple(axis + 1 for axis in step.order))
             kind = "permute"
-        repeated = any(stage.label == kind for stage in stages)
-        stages.append(LoweredLayer(moved, label=f"{kind}_{len(stages)}" if repeated else kind))
-    return (*stages[:-1], replace(stages[-1], label=context.op.name, main=True))
+        repeated = any(lowered.label == kind for lowered in layers)
+        layers.append(LoweredLayer(moved, label=f"{kind}_{len(layers)}" if repeated else kind))
+    return (*layers[:-1], replace(layers[-1], label=context.op.name, main=True))
 
 
 def lower_flatten_canonical(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -67,19 +67,21 @@ def lower_pad(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     assert isinstance(op, Pad)
     amounts = op.amounts(context.x)
     if op.mode == "reflect":
-        made = layer("ReflectPadding", Lit(amounts, "padding"))
+        constructor = layer("ReflectPadding", Lit(amounts, "padding"))
     elif op.value == 0:
-        made = layer(f"layers.ZeroPadding{context.rank}D", around(amounts, "padding"))
+        constructor = layer(f"layers.ZeroPadding{context.rank}D", around(amounts, "padding"))
     else:
-        made = layer("ConstantPadding", Lit(amounts, "padding"), Lit(op.value, "value"))
-    return (LoweredLayer(made, label=op.name, main=True),)
+        constructor = layer("ConstantPadding", Lit(amounts, "padding"), Lit(op.value, "value"))
+    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def lower_crop(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, Crop)
-    made = layer(f"layers.Cropping{context.rank}D", around(op.amounts(context.x), "cropping"))
-    return (LoweredLayer(made, label=op.name, main=True),)
+    constructor = layer(
+        f"layers.Cropping{context.rank}D", around(op.amounts(context.x), "cropping")
+    )
+    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -88,18 +90,18 @@ def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     assert isinstance(op, Upsample)
     scales = op.scales(context.x)
     if op.mode == "linear" and context.rank != 2:
-        made = layer("LinearUpsampling", Lit(scales, "scale"))
+        constructor = layer("LinearUpsampling", Lit(scales, "scale"))
     else:
         # UpSampling1D takes no interpolation, and the others' default is the one wanted there.
         mode = "bilinear" if op.mode == "linear" else "nearest"
-        made = layer(
+        constructor = layer(
             f"layers.UpSampling{context.rank}D",
             keywords=[
                 Keyword("size", per_axis(scales, "scale")),
                 option("interpolation", mode, "nearest"),
             ],
         )
-    return (LoweredLayer(made, label=op.name, main=True),)
+    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:

@@ -30,8 +30,8 @@ def lower_prelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_softmax(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """The two softmaxes, along the channels or features."""
     name = "nn.Softmax" if isinstance(context.op, ops.Softmax) else "nn.LogSoftmax"
-    made = call(name, dim=-1 if context.x.is_sequence else 1)
-    return (LoweredLayer(made, label=context.op.name, main=True),)
+    constructor = call(name, dim=-1 if context.x.is_sequence else 1)
+    return (LoweredLayer(constructor, label=context.op.name, main=True),)
 
 
 ACTIVATIONS: dict[type[Op], Lowering] = {

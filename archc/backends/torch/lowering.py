@@ -135,7 +135,7 @@ def lower_local_response_norm(context: LoweringContext) -> tuple[LoweredLayer, .
     """PyTorch divides alpha by the size."""
     op = context.op
     assert isinstance(op, normalization.LocalResponseNorm)
-    made = layer(
+    constructor = layer(
         "nn.LocalResponseNorm",
         Lit(op.size, "size"),
         keywords=[
@@ -144,21 +144,21 @@ def lower_local_response_norm(context: LoweringContext) -> tuple[LoweredLayer, .
             option("k", op.k, 1.0, "k"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True),)
+    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, shape.Upsample)
     linear = ("linear", "bilinear", "trilinear")[context.rank - 1]
-    made = layer(
+    constructor = layer(
         "nn.Upsample",
         keywords=[
             Keyword("scale_factor", per_axis(op.scales(context.x), "scale")),
             option("mode", linear if op.mode == "linear" else "nearest", "nearest", "mode"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True),)
+    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:

@@ -31,29 +31,29 @@ def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """Axes are joined, split and transposed one by one, never through the batch: so a wrong input
     moves no element to another sample."""
     x, output = context.x, context.output
-    sizes, stages = x.sizes, list[LoweredLayer]()
+    sizes, layers = x.sizes, list[LoweredLayer]()
     transposes = False
     for step in steps(x.sizes, [move_of(context.op, x, output)]) or [View(output.sizes)]:
         if isinstance(step, View):
-            stages += _viewed(sizes, step.sizes)
+            layers += _viewed(sizes, step.sizes)
             sizes = step.sizes
         else:
-            stages.append(LoweredLayer(expression=_transposed(step.order), label="transpose"))
+            layers.append(LoweredLayer(expression=_transposed(step.order), label="transpose"))
             sizes = tuple(sizes[axis] for axis in step.order)
             transposes = transposes or step.order[0] != 0
     if transposes and output.is_map:
-        stages[-1] = _contiguous(stages[-1])
-    return _named(stages, context)
+        layers[-1] = _contiguous(layers[-1])
+    return _named(layers, context)
 
 
 def lower_permute(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, Permute)
     positions = op.positions(context.x)
-    stage = LoweredLayer(expression=_transposed(positions))
+    lowered = LoweredLayer(expression=_transposed(positions))
     if positions[0] and context.output.is_map:
-        stage = _contiguous(stage)
-    return _named((stage,), context)
+        lowered = _contiguous(lowered)
+    return _named((lowered,), context)
 
 
 def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -68,9 +68,9 @@ def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     return _named((LoweredLayer(expression=Index(placeholder(0), (Slice(), key))),), context)
 
 
-def _named(stages: Sequence[LoweredLayer], context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """The stages, the last of which is the op itself."""
-    return (*stages[:-1], replace(stages[-1], label=context.op.name, main=True))
+def _named(layers: Sequence[LoweredLayer], context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    """The layers, the last of which is the op itself."""
+    return (*layers[:-1], replace(layers[-1], label=context.op.name, main=True))
 
 
 def _viewed(sizes: tuple[int, ...], target: tuple[int, ...]) -> list[LoweredLayer]:
@@ -78,14 +78,14 @@ def _viewed(sizes: tuple[int, ...], target: tuple[int, ...]) -> list[LoweredLaye
     begin, end = _difference(sizes, target)
     joined, split = sizes[begin : len(sizes) - end], target[begin : len(target) - end]
     axis = begin + 1
-    stages = []
+    layers = []
     if len(joined) > 1 or len(split) == 1:
-        stages.append(_flattened(axis, begin + len(joined) if end else -1))
+        layers.append(_flattened(axis, begin + len(joined) if end else -1))
     if len(split) > 1:
         unflatten = layer("nn.Unflatten", Lit(axis), Lit(split))
         expression = _method("unflatten", axis, Lit(split))
-        stages.append(LoweredLayer(unflatten, expression, label="unflatten"))
-    return stages
+        layers.append(LoweredLayer(unflatten, expression, label="unflatten"))
+    return layers
 
 
 def _difference(sizes: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, int]:
@@ -117,9 +117,11 @@ def _transposed(order: Sequence[int]) -> Call:
     return _method("permute", 0, *(axis + 1 for axis in order))
 
 
-def _contiguous(stage: LoweredLayer) -> LoweredLayer:
+def _contiguous(lowered: LoweredLayer) -> LoweredLayer:
     """PyTorch takes the strides of a map whose channels were transposed for those of one kept
     channels last. There its normalisations are at fault in training: wrong gradients where an axis
     has one element, crashes."""
-    assert stage.expression is not None
-    return replace(stage, layer=None, expression=call(Attribute(stage.expression, "contiguous")))
+    assert lowered.expression is not None
+    return replace(
+        lowered, layer=None, expression=call(Attribute(lowered.expression, "contiguous"))
+    )

@@ -71,19 +71,19 @@ def lower_pad(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     assert isinstance(op, Pad)
     padding = _padding(op.amounts(context.x), "padding")
     if op.mode == "reflect":
-        made = layer(f"nn.ReflectionPad{context.rank}d", padding)
+        constructor = layer(f"nn.ReflectionPad{context.rank}d", padding)
     elif op.value == 0:
-        made = layer(f"nn.ZeroPad{context.rank}d", padding)
+        constructor = layer(f"nn.ZeroPad{context.rank}d", padding)
     else:
-        made = layer(f"nn.ConstantPad{context.rank}d", padding, Lit(op.value, "value"))
-    return (LoweredLayer(made, label=op.name, main=True),)
+        constructor = layer(f"nn.ConstantPad{context.rank}d", padding, Lit(op.value, "value"))
+    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def lower_crop(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, Crop)
-    made, expression = _cut(op.amounts(context.x))
-    return (LoweredLayer(made, expression, label=op.name, main=True),)
+    constructor, expression = _cut(op.amounts(context.x))
+    return (LoweredLayer(constructor, expression, label=op.name, main=True),)
 
 
 def lower_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -164,7 +164,7 @@ def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         given_back.append(max(0, more))
         cropped.append((0, max(0, -more)))
     filters = Lit(op.filters, "filters")
-    made = layer(
+    constructor = layer(
         f"nn.ConvTranspose{context.rank}d",
         incoming(x),
         filters,
@@ -193,7 +193,7 @@ def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     crop = [LoweredLayer(*_cut(cropped), label="crop")] if any(map(any, cropped)) else []
     return (
         *_zeros(longer),
-        _weighted(op, made),
+        _weighted(op, constructor),
         *crop,
         *fused(op.activation, context.output, filters),
     )
@@ -248,13 +248,13 @@ def lower_max_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     begins = [window.begin for window in windows]
     ceil = _ceil_mode(context, windows, wanted=op.ceil_mode)
     if ceil is not None:
-        made = _pool("MaxPool", op, windows, begins, ceil=ceil)
-        return (LoweredLayer(made, label=op.name, main=True),)
+        constructor = _pool("MaxPool", op, windows, begins, ceil=ceil)
+        return (LoweredLayer(constructor, label=op.name, main=True),)
     pairs = [(window.begin, window.end + window.overhang) for window in windows]
     lowest = call("float", "-inf")
     pad = layer(f"nn.ConstantPad{context.rank}d", _padding(pairs), lowest)
-    made = _pool("MaxPool", op, windows, [0] * context.rank, ceil=False)
-    return LoweredLayer(pad, label=PAD), LoweredLayer(made, label=op.name, main=True)
+    constructor = _pool("MaxPool", op, windows, [0] * context.rank, ceil=False)
+    return LoweredLayer(pad, label=PAD), LoweredLayer(constructor, label=op.name, main=True)
 
 
 def lower_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -267,14 +267,14 @@ def lower_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     # PyTorch's kernels of three axes must fit into the map without its padding.
     fits = context.rank < 3 or all(map(_fits, windows, context.x.spatial))
     if fits and ceil is not None and (symmetric or not op.count_include_pad):
-        made = _pool("AvgPool", op, windows, begins, ceil=ceil)
+        constructor = _pool("AvgPool", op, windows, begins, ceil=ceil)
         counts = op.count_include_pad or not any(begins)
         counted = option("count_include_pad", counts, True, "count_include_pad")
-        made = layer(f"nn.AvgPool{context.rank}d", keywords=[*made.keywords, counted])
-        return (LoweredLayer(made, label=op.name, main=True),)
+        constructor = layer(f"nn.AvgPool{context.rank}d", keywords=[*constructor.keywords, counted])
+        return (LoweredLayer(constructor, label=op.name, main=True),)
     if op.count_include_pad:
         return _mean_with_zeros(context, op, windows)
-    made = layer(
+    constructor = layer(
         "PaddedAvgPool",
         keywords=[
             Keyword("kernel_size", per_axis([window.kernel for window in windows], "kernel_size")),
@@ -282,7 +282,7 @@ def lower_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             Keyword("padding", Lit(_last_first([(s.begin, s.end + s.overhang) for s in windows]))),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True),)
+    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def _fits(window: Window, size: int) -> bool:
@@ -300,15 +300,15 @@ def _mean_with_zeros(
         unseen = (size + window.begin + window.end - window.kernel) % window.stride
         dropped = unseen if ceil and not window.overhang else 0
         pairs.append((window.begin, window.end - dropped))
-    made = _pool("AvgPool", op, windows, [0] * context.rank, ceil=ceil)
-    return (*_zeros(pairs), LoweredLayer(made, label=op.name, main=True))
+    constructor = _pool("AvgPool", op, windows, [0] * context.rank, ceil=ceil)
+    return (*_zeros(pairs), LoweredLayer(constructor, label=op.name, main=True))
 
 
 def lower_adaptive_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    made = layer(
+    constructor = layer(
         f"nn.AdaptiveAvgPool{context.rank}d", per_axis(context.output.spatial, "output_size")
     )
-    return (LoweredLayer(made, label=context.op.name, main=True),)
+    return (LoweredLayer(constructor, label=context.op.name, main=True),)
 
 
 def lower_global_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
