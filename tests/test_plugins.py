@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 PACKAGE = Path(__file__).parent / "plugins/offsets"
 SOUND = """\
 [archc.ops]
@@ -36,6 +39,130 @@ layers:
   - offset
   - dense: 3
 """
+
+
+def readme_package(folder: Path) -> None:
+    """The package whose files the README shows, as `FILE` in the first line of each block."""
+    for name, text in re.findall(r"```(?:toml|python)\n# (\S+)\n(.*?)```", README, re.DOTALL):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def extras(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the README's package is installed."""
+    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
+    readme_package(source)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--target", str(folder), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+EXTRAS = """\
+archc: 1
+name: styled
+input: {channels: 3, height: 8, width: 6}
+layers:
+  - conv: {filters: 4, kernel_size: 3}
+  - instance_norm: {epsilon: 0.01}
+  - relu
+  - instance_norm
+  - global_avg_pool
+  - dense: 2
+"""
+
+
+def run_extras(extras: Path, folder: Path, *command: str, **variables: str) -> str:
+    """What a program prints where the README's package is installed."""
+    (folder / "styled.yaml").write_text(EXTRAS)
+    path = {"PYTHONPATH": f"{extras}{os.pathsep}{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env={**os.environ, **path, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_readme_s_op_is_known_everywhere(extras: Path, tmp_path: Path) -> None:
+    def archc(*arguments: str, **variables: str) -> str:
+        return run_extras(extras, tmp_path, "-m", "archc", *arguments, **variables)
+
+    assert "added to the variance" in archc("ops", "instance_norm")
+    assert "instance_norm" in archc("schema")
+    line = {"_ARCHC_COMPLETE": "bash_complete", "COMP_WORDS": "archc ops inst", "COMP_CWORD": "2"}
+    assert "instance_norm" in archc(**line)
+    rows = json.loads(archc("report", "styled.yaml", "--format", "json"))["layers"]
+    assert [row["params"] for row in rows if row["op"] == "instance_norm"] == [8, 8]
+    (tmp_path / "wrong.yaml").write_text(EXTRAS.replace("epsilon", "epsilom"))
+    done = subprocess.run(
+        [sys.executable, "-m", "archc", "validate", "wrong.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{extras}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, 'did you mean "epsilon"?' in done.stdout) == (1, True)
+
+
+def test_the_readme_s_backend_builds(extras: Path, tmp_path: Path) -> None:
+    command = ("-m", "archc", "build", "styled.yaml", "--backend", "outline", "--stdout")
+    lines = run_extras(extras, tmp_path, *command).splitlines()
+    assert lines[1] == "instance_norm_1: instance_norm, channels 4 × height 6 × width 4"
+
+
+@pytest.mark.torch
+@pytest.mark.keras
+def test_the_readme_s_op_is_the_same_on_both_backends(extras: Path, tmp_path: Path) -> None:
+    def archc(*arguments: str) -> str:
+        return run_extras(extras, tmp_path, "-m", "archc", *arguments)
+
+    archc("build", "styled.yaml")
+    assert (
+        "nn.InstanceNorm2d(4, eps=0.01, affine=True)"
+        in (tmp_path / "generated/torch/styled.py").read_text()
+    )
+    assert "agree" in archc("verify", "styled.yaml")
+    save = (
+        "import torch, sys; sys.path.insert(0, 'generated/torch'); from styled import build_model"
+    )
+    run_extras(
+        extras, tmp_path, "-c", f"{save}; torch.save(build_model().state_dict(), 'styled.pth')"
+    )
+    archc("weights", "import", "styled.yaml", "styled.pth", "-o", "styled.safetensors")
+    archc("weights", "convert", "styled.yaml", "styled.pth", "-o", "styled.weights.h5")
+    archc("weights", "import", "styled.yaml", "styled.weights.h5", "-o", "again.safetensors")
+    first, second = (
+        numpy_arrays(tmp_path / name) for name in ("styled.safetensors", "again.safetensors")
+    )
+    assert first.keys() == second.keys()
+    assert {key for key in first if key.startswith("instance_norm_1")} == {
+        "instance_norm_1.weight",
+        "instance_norm_1.bias",
+    }
+    assert all((first[key] == second[key]).all() for key in first)
+
+
+def numpy_arrays(path: Path) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
+    return load_file(path)
+
+
+def test_random_specs_draw_the_readme_s_op(extras: Path, tmp_path: Path) -> None:
+    program = (
+        "from random import Random\n"
+        "from tests.differential.generator import spec_text\n"
+        "print(sum('instance_norm' in spec_text(Random(seed)) for seed in range(60)))\n"
+    )
+    assert int(run_extras(extras, tmp_path, "-c", program)) > 0
 
 
 def installed(folder: Path, entry_points: str, name: str = "offsets") -> None:
@@ -99,9 +226,9 @@ def test_a_backend_from_outside_builds(tmp_path: Path) -> None:
     done = ran(
         tmp_path, "weights", "export", "shifted.yaml", "x", "--backend", "outline", "-o", "y"
     )
-    assert (done.returncode, "has no files of weights" in done.stderr) == (2, True)
+    assert (done.returncode, "has no weight files" in done.stderr) == (2, True)
     done = ran(tmp_path, "verify", "shifted.yaml", "--backends", "outline")
-    assert (done.returncode, "--backends takes some of torch, keras" in done.stderr) == (2, True)
+    assert (done.returncode, "--backends needs a list of torch, keras" in done.stderr) == (2, True)
 
 
 FAULTS = {

@@ -13,6 +13,7 @@ from archc.ir.costs import Costs
 from archc.ops.base import Op
 from archc.ops.normalization import LocalResponseNorm
 from archc.spec import Spec, read_source
+from archc.verify.runtimes import runnable
 
 MOST_NODES = 60
 MOST_ELEMENTS = 1500
@@ -36,7 +37,7 @@ def accepted(document: dict[str, Any]) -> Costs | None:
     """The costs of a spec; None where it is not to be kept."""
     try:
         _, costs = read(json.dumps(document))
-        for name in backends.names():
+        for name in runnable():
             lower_graph(costs.graph, backends.backend(name))
     except SpecError:
         return None

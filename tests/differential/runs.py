@@ -10,10 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from archc import backends
 from archc.api import Network
 from archc.ir.costs import Costs
 from archc.verify import Settings, Verification, WorkerError, Workers, verify
+from archc.verify.runtimes import runnable
 from tests.differential.accepting import read
 from tests.differential.generator import spec_text
 
@@ -81,7 +81,7 @@ def run_text(
     """Verify a spec."""
     network = Network(*read(text))
     costs = network.costs
-    sources = {backend: network.emit(backend) for backend in backends.names()}
+    sources = {backend: network.emit(backend) for backend in runnable()}
     try:
         for backend, source in sources.items():
             compile(source, f"{backend}.py", "exec")
