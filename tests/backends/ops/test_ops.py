@@ -14,6 +14,7 @@ from archc import backends
 from archc.diagnostics import SpecError
 from archc.ir.costs import Costs
 from archc.ops import OPS
+from archc.ops.base import Variable
 from archc.verify import FixedTensors, Workers, outputs
 from tests.backends.ops.cases import Batch, batches
 from tests.backends.ops.reference import MEANINGS, compute
@@ -76,13 +77,13 @@ def mismatches(batch: Batch, backend: str, workers: Workers) -> list[str]:
 def random_arrays(costs: Costs, random: np.random.Generator) -> dict[str, Arrays]:
     """The arrays of each op by its path: normal, but for variances."""
 
-    def drawn(name: str, shape: tuple[int, ...]) -> Array:
-        return (
-            random.uniform(0.5, 1.5, shape) if name == "running_var" else random.normal(size=shape)
-        )
+    def drawn(variable: Variable) -> Array:
+        if variable.role == "variance":
+            return random.uniform(0.5, 1.5, variable.shape)
+        return random.normal(size=variable.shape)
 
     return {
-        layer.node.path: {one.name: drawn(one.name, one.shape) for one in layer.variables}
+        layer.node.path: {variable.name: drawn(variable) for variable in layer.variables}
         for layer in costs.layers
     }
 
