@@ -60,6 +60,11 @@ class LoweredLayer:
     initialize: Call | None = None
 
 
+def is_same_step(a: LoweredLayer, b: LoweredLayer) -> bool:
+    """Whether two layers of an op stand for the same step of it."""
+    return a.main == b.main and (a.main or a.label == b.label)
+
+
 class Placement(NamedTuple):
     """A stage where it stands in the emitted network. `place` is the path of the module (PyTorch),
     the name of the layer or its position in a `keras.Sequential` (Keras); None for an expression.

@@ -120,7 +120,7 @@ class Split(NamedTuple):
 
 Piece: TypeAlias = "Text | Bracket | Run | Split"
 
-_CONDITIONAL, _NOT, _UNARY, _POWER, ATTRIBUTE, _ATOM = 1, 4, 8, 9, 10, 11
+_CONDITIONAL, _NOT, _UNARY, _POWER, ATTRIBUTE, _ATOM = 1, 4, 9, 10, 11, 12
 
 
 def _join(texts: Iterable[str | None], separator: str = "") -> str | None:
@@ -323,7 +323,11 @@ def _arguments(expr: Call) -> Bracket:
     kept = [word for word in expr.keywords if word.value != word.default]
     if len(expr.arguments) == 1 and not kept and isinstance(expr.arguments[0], Generator):
         return parenthesized(_generator(expr.arguments[0]))
-    words = [Item(run(Text(f"{word.name}="), to_piece(word.value))) for word in kept]
+    words = [_item(word.value) for word in kept]
+    words = [
+        item._replace(piece=run(Text(f"{word.name}="), item.piece))
+        for word, item in zip(kept, words, strict=True)
+    ]
     return bracket("(", [*map(_item, expr.arguments), *words], ")")
 
 

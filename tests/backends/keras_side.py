@@ -58,15 +58,16 @@ def layers_by_node(layers: list[Any], network: Network) -> dict[str, list[Any]]:
     """The layers that compute each node, by the node's path, from all layers in the order of use.
     Fails where there are more or fewer."""
     graph = network.costs.graph
-    stages = backend.lower(graph, Uses(graph))
-    coming = iter(layers)
-    found = {
-        node.path: [next(coming) for stage in stages[node.index] if stage.layer is not None]
+    placements = backend.places(network.spec, network.costs)
+    known = {layer.name: layer for layer in layers} | dict(enumerate(layers))
+    by_node = {
+        node.path: [known[one.place] for one in placements[node.index] if one.place is not None]
         for node in graph.layers
     }
-    rest = [layer.name for layer in coming]
+    used = {id(layer) for own in by_node.values() for layer in own}
+    rest = [layer.name for layer in layers if id(layer) not in used]
     assert not rest, f"has more layers than the spec: {rest}"
-    return found
+    return by_node
 
 
 def canonical(shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ would show (an output, a choice of features by index), the channels are moved fi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from archc.backends.blocks.dataflow import OUTSIDE
@@ -23,6 +24,12 @@ def shape(axes: Axes) -> tuple[int, ...]:
 def shape_comment(axes: Axes | None) -> str | None:
     """`224 x 224 x 64`."""
     return None if axes is None else " x ".join(map(str, shape(axes)))
+
+
+def map_shape(channels: str, spatial: Sequence[str]) -> str:
+    """`(H, W, channels)`; a batch that is told with the channels comes first."""
+    batch, _, width = channels.rpartition(", ")
+    return f"({', '.join([*([batch] if batch else []), *spatial, width])})"
 
 
 def observed_flattens(graph: Graph, users: list[list[int]]) -> set[int]:

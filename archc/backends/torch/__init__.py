@@ -2,50 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from archc.backends.base import Placement
+from archc.backends.base import LoweredLayer, Placement
 from archc.backends.blocks.dataflow import Uses
-from archc.backends.blocks.items import Definition, LoweredLayers, ModuleOutline
-from archc.backends.blocks.outline import outline
+from archc.backends.blocks.docstrings import axes_text, block_docstring
+from archc.backends.blocks.items import ModuleOutline
+from archc.backends.blocks.outline import Style, outline
 from archc.backends.lower import Backend, exposed, lower_graph
 from archc.backends.module import (
     BATCH,
-    docstring,
     imports_for,
     input_axes,
-    input_variables,
     names_in,
+    network_docstring,
     output_axes,
-    output_variables,
     run_main,
-    summary,
 )
-from archc.backends.torch.classes import Classes
+from archc.backends.torch.classes import Classes, Ends
+from archc.backends.torch.construction import IDENTITY
+from archc.backends.torch.in_place import general, in_place
+from archc.backends.torch.init_statements import Initial
+from archc.backends.torch.layers import map_shape
 from archc.backends.torch.lowering import HELPERS, LOWERINGS, REFUSED, helper_source
 from archc.backends.torch.module_paths import whole_paths
 from archc.codegen.printer import render
 from archc.codegen.tree import (
-    Assign,
-    Attribute,
-    Call,
     ClassDef,
     FunctionDef,
     Generator,
+    If,
     Import,
     ImportFrom,
-    Lit,
     Module,
     Raw,
     Ref,
     Return,
     Statement,
-    TupleOf,
     call,
 )
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph
-from archc.ops.axes import Axes
 from archc.spec import Spec
 
 BACKEND = Backend("torch", LOWERINGS, REFUSED)
@@ -55,68 +52,87 @@ KNOWN: dict[str, Import | ImportFrom] = {
     "functional": ImportFrom("torch.nn", ("functional",)),
     "math": Import("math"),
     "nn": ImportFrom("torch", ("nn",)),
-    "sys": Import("sys"),
     "torch": Import("torch"),
 }
 """The modules and names that emitted code may use, and how each is imported."""
 
-RUN = frozenset({"count", "model", "parameter", "sys", "torch"})
-"""What the first run calls its own."""
-
 
 def emit(spec: Spec, costs: Costs) -> str:
     """The source of the network's module. Raises SpecError where an op is refused (ARC601)."""
-    return _module(costs.graph, _write(spec, costs)[2].written)
+    return _module(costs.graph, _write(spec, costs)[1].written)
 
 
 def places(spec: Spec, costs: Costs) -> dict[int, tuple[Placement, ...]]:
-    """The stages of every node where they stand in the emitted network, by the node's index.
-    Raises SpecError where an op is refused (ARC601)."""
-    stages, made, classes = _write(spec, costs)
-    paths = whole_paths(made, classes.places, costs.graph.root)
-    return {index: tuple(map(Placement, stages[index], paths[index])) for index in stages}
+    """The layers of every node where they stand in the emitted network, by the node's index; those
+    that compute nothing left out. Raises SpecError where an op is refused (ARC601)."""
+    network, classes = _write(spec, costs)
+    paths = whole_paths(network, classes.places, costs.graph.root)
+    return {
+        index: tuple(
+            Placement(layer, path)
+            for layer, path in zip(layers, paths[index], strict=True)
+            if layer.layer != IDENTITY
+        )
+        for index, layers in network.lowered.items()
+    }
 
 
-def _write(spec: Spec, costs: Costs) -> tuple[LoweredLayers, ModuleOutline, Classes]:
-    """The stages of all nodes, the network with each block once, and its classes."""
+def lower(graph: Graph) -> dict[int, tuple[LoweredLayer, ...]]:
+    """The layers of every node, each as its own instance asks for."""
+    return in_place(graph, lower_graph(graph, BACKEND), Uses(graph))
+
+
+def _write(spec: Spec, costs: Costs) -> tuple[ModuleOutline, Classes]:
+    """The network with each block once, and its classes."""
     graph = costs.graph
-    stages = lower_graph(graph, BACKEND)
-    arguments = exposed(spec, costs, stages, BACKEND)
+    lowered = lower(graph)
+    arguments = exposed(spec, costs, lower_graph(graph, BACKEND), BACKEND)
     taken = [*KNOWN, *HELPERS]
-    made = outline(graph, stages, arguments, passes_width=True, taken=taken)
-    taken += [graph.about.class_name, *(one.name for one in made.definitions)]
-    classes = Classes(Uses(graph), taken)
-    for definition in made.definitions:
-        _write_block(classes, definition)
-    ends = (graph.inputs, graph.outputs)
-    about = docstring(costs, _shapes(input_axes(graph).values()), _shapes(output_axes(graph)))
-    classes.write(graph.about.class_name, about, made.arguments, made.items, ends)
-    return stages, made, classes
-
-
-def _write_block(classes: Classes, definition: Definition) -> None:
-    region = definition.region
-    count = len(definition.values)
-    where = f"{count} instance{'s' * (count != 1)}"
-    text = f"The block `{definition.block}`: {where}."
-    ends = ((region.input,), (region.output,))
-    classes.write(definition.name, text, definition.arguments, definition.items, ends)
-
-
-def _shapes(axes: Iterable[Axes]) -> list[str]:
-    return [f"({', '.join(['batch', *map(str, one.sizes)])})" for one in axes]
+    style = Style(passes_width=True, hands_in_classes=True, taken=taken)
+    network = outline(graph, lowered, general(graph, lowered), arguments, style)
+    taken += [graph.about.class_name, *(one.name for one in network.definitions)]
+    initial = Initial(network.lowered)
+    classes = Classes(taken, initial)
+    for definition in network.definitions:
+        region = definition.region
+        classes.write(
+            definition.name,
+            block_docstring(definition, map_shape),
+            definition.arguments,
+            definition.items,
+            Ends((region.input,), (region.output,)),
+            Uses(graph, region),
+        )
+    about = network_docstring(
+        costs,
+        [axes_text(axes, None, map_shape) for axes in input_axes(graph).values()],
+        [
+            axes_text(axes, width, map_shape)
+            for axes, width in zip(output_axes(graph), network.widths, strict=True)
+        ],
+    )
+    classes.write(
+        graph.about.class_name,
+        about,
+        network.arguments,
+        network.items,
+        Ends(graph.inputs, graph.outputs),
+        Uses(graph),
+        initial.loop(),
+    )
+    return network, classes
 
 
 def _module(graph: Graph, classes: Sequence[ClassDef]) -> str:
     """The whole file: imports, the helpers that are used, the classes, and a first run."""
-    body: list[Statement] = [*classes, _build_model(graph), _main(graph), run_main()]
+    body: list[Statement] = [*classes, _build_model(graph), _main(graph)]
     used = names_in(body)
     helpers = [helper_source(name) for name in HELPERS if name in used]
-    wanted = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])
+    imported = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])
     return render(
         Module(
             header=(graph.about.header,),
-            body=(*wanted, *(Raw(source) for _, source in helpers), *body),
+            body=(*imported, *(Raw(source) for _, source in helpers), *body),
         )
     )
 
@@ -131,30 +147,8 @@ def _build_model(graph: Graph) -> FunctionDef:
     )
 
 
-def _main(graph: Graph) -> FunctionDef:
+def _main(graph: Graph) -> If:
     """Runs one random batch and prints what the framework says of it."""
-    axes = input_axes(graph)
-    outputs = output_variables(graph)
-    names = input_variables(axes, "x", {*RUN, *outputs})
-    made = [
-        Assign(Ref(name), call("torch.randn", BATCH, *one.sizes))
-        for name, one in zip(names, axes.values(), strict=True)
-    ]
-    results = tuple(Ref(name) for name in outputs)
-    numbers = Generator(call("parameter.numel"), "parameter", call("model.parameters"))
-    return FunctionDef(
-        "main",
-        returns=Lit(None),
-        docstring="Run one random batch through the network and print its shapes and size.",
-        decorators=(call("torch.no_grad"),),
-        body=(
-            Assign(Ref("model"), Call(Attribute(call("build_model"), "eval"))),
-            *made,
-            Assign(
-                results[0] if len(results) == 1 else TupleOf(results),
-                call("model", *(Ref(name) for name in names)),
-            ),
-            Assign(Ref("count"), call("sum", numbers)),
-            *summary(names, outputs),
-        ),
-    )
+    inputs = [call("torch.randn", BATCH, *one.sizes) for one in input_axes(graph).values()]
+    numbers = Generator(call("p.numel"), "p", call("model.parameters"))
+    return run_main(call("build_model"), inputs, call("sum", numbers), len(graph.outputs))
