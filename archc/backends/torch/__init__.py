@@ -19,7 +19,8 @@ from archc.backends.module import (
     output_axes,
     run_main,
 )
-from archc.backends.torch.classes import Classes, Ends
+from archc.backends.torch.body import Ends
+from archc.backends.torch.classes import Classes
 from archc.backends.torch.construction import IDENTITY
 from archc.backends.torch.in_place import general, in_place
 from archc.backends.torch.init_statements import Initial

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from archc.backends.base import fill, placeholder
-from archc.backends.blocks.items import Item, LoweredOp, LoweredOptional, LoweredScope
+from archc.backends.blocks.dataflow import Uses
+from archc.backends.blocks.items import Argument, Item, LoweredOp, LoweredOptional, LoweredScope
 from archc.backends.blocks.names import steps_in
 from archc.backends.blocks.symbols import symbols_in
 from archc.backends.blocks.variables import Operation, name_variables
@@ -18,8 +19,9 @@ from archc.backends.torch.construction import (
     parameter,
     under,
 )
+from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
-from archc.backends.torch.module_paths import in_optional
+from archc.backends.torch.module_paths import Places, in_optional
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
@@ -44,15 +46,37 @@ from archc.codegen.tree import (
 from archc.ir.graph import Input
 from archc.ops.merge import Merge
 
-if TYPE_CHECKING:
-    from archc.backends.torch.classes import Ends, Scope
-
 WIDTH = 88
 LONGEST_OPERAND = WIDTH - 24
 """Characters of a value that is written inside its user's expression."""
 
 Build = Callable[[Sequence[Expr]], Expr]
 """A step on expressions for what it takes."""
+
+
+class Ends(NamedTuple):
+    """The values that a class takes, and those that it gives."""
+
+    inputs: Sequence[int]
+    results: Sequence[int]
+
+
+class Scope(Protocol):
+    """What the code of a class asks of the module that it stands in."""
+
+    uses: Uses
+    arguments: Sequence[Argument]
+    initial: Initial
+    places: Places
+
+    def name(self, item: LoweredOp | LoweredScope) -> str:
+        """The own name of a step."""
+
+    def module(self, scope: LoweredScope) -> Expr:
+        """The expression that constructs a section or a block's instance."""
+
+    def is_sequential(self, scope: LoweredScope) -> bool:
+        """Whether a section is written as an `nn.Sequential`."""
 
 
 class _Step(NamedTuple):
@@ -70,7 +94,6 @@ class Body:
 
     def __init__(self, scope: Scope, items: Sequence[Item], ends: Ends) -> None:
         self.scope = scope
-        self.classes = scope.classes
         self.items = items
         self.inputs, self.results = ends
         self.attributes: dict[str, Expr] = {}
@@ -165,9 +188,9 @@ class Body:
     def apply_scope(self, item: LoweredScope) -> Build:
         layer = self.scope.module(item)
         attribute = self.add_attribute(self.scope.name(item), under(layer, item.condition))
-        self.classes.places[item.region.path] = (attribute,)
+        self.scope.places[item.region.path] = (attribute,)
         place = Ref(f"self.{attribute}")
-        self.initial += self.classes.initial.of_scope(place, item, self.scope.is_sequential)
+        self.initial += self.scope.initial.of_scope(place, item, self.scope.is_sequential)
         return _apply(f"self.{attribute}")
 
     def optional(self, item: LoweredOptional) -> _Step:
@@ -200,8 +223,8 @@ class Body:
             exprs = [layer for _, layer in layers]
             layer = exprs[0] if len(exprs) == 1 else Call(Ref("nn.Sequential"), tuple(exprs))
             attribute = self.add_attribute(name, under(layer, item.condition))
-            self.classes.places[item.node.index] = in_optional(attribute, item)
-            self.initial += self.classes.initial.of_optional(Ref(f"self.{attribute}"), item)
+            self.scope.places[item.node.index] = in_optional(attribute, item)
+            self.initial += self.scope.initial.of_optional(Ref(f"self.{attribute}"), item)
             return _apply(f"self.{attribute}")
         builds: list[Build] = []
         places: list[str | None] = []
@@ -213,13 +236,13 @@ class Body:
                 continue
             if lowered.weighted:
                 attribute = self.add_attribute(own_name, layer)
-                self.initial += self.classes.initial.of_layer(Ref(f"self.{attribute}"), lowered)
+                self.initial += self.scope.initial.of_layer(Ref(f"self.{attribute}"), lowered)
             else:
                 label = lowered.label or item.node.op.name
                 attribute = self.share(layer, name if lowered.main and item.node.named else label)
             builds.append(_apply(f"self.{attribute}"))
             places.append(attribute)
-        self.classes.places[item.node.index] = tuple(places)
+        self.scope.places[item.node.index] = tuple(places)
         return _composed(builds)
 
     def kept(self, expression: Expr) -> Expr:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from archc.backends.blocks.dataflow import Uses, is_empty
 from archc.backends.blocks.items import (
@@ -18,7 +17,7 @@ from archc.backends.blocks.items import (
 )
 from archc.backends.blocks.names import part_of, step_names, steps_in
 from archc.backends.blocks.symbols import symbols_in
-from archc.backends.torch.body import Body
+from archc.backends.torch.body import Body, Ends
 from archc.backends.torch.construction import (
     SUPER_INIT,
     commented,
@@ -45,13 +44,6 @@ from archc.codegen.tree import (
     call,
 )
 from archc.language.names import new_class
-
-
-class Ends(NamedTuple):
-    """The values that a class takes, and those that it gives."""
-
-    inputs: Sequence[int]
-    results: Sequence[int]
 
 
 class Classes:
@@ -99,6 +91,8 @@ class Scope:
         self.uses = uses
         self.names = names
         self.arguments = arguments
+        self.initial = classes.initial
+        self.places = classes.places
 
     def name(self, item: LoweredOp | LoweredScope) -> str:
         """The own name of a step."""
@@ -124,7 +118,7 @@ class Scope:
         more: Sequence[Statement],
     ) -> ClassDef:
         layers = self.sequential(items)
-        initial = self.classes.initial.of_sequence(Ref("self"), items, self.is_sequential)
+        initial = self.initial.of_sequence(Ref("self"), items, self.is_sequential)
         init = FunctionDef(
             "__init__",
             (Parameter("self"), *map(parameter, self.arguments)),
@@ -181,7 +175,7 @@ class Scope:
         entries = list(self.entries(items))
         named = any(entry.named for entry in entries)
         keys = (entry.name if named else str(number) for number, entry in enumerate(entries))
-        self.classes.places |= in_sequence(items, keys)
+        self.places |= in_sequence(items, keys)
         if named:
             words = [
                 Keyword(entry.name, commented(entry.layer, entry.comment)) for entry in entries
