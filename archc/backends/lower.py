@@ -6,7 +6,7 @@ Code: ARC601 an op that the backend cannot compute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal
@@ -16,7 +16,7 @@ from archc.codegen.tree import Expr, Lit, Ref
 from archc.diagnostics import Diagnostic, SpecError
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Input, Node
-from archc.language import expressions
+from archc.ir.parameters import filling_parameters
 from archc.ops.base import Op
 from archc.spec import Spec
 
@@ -79,19 +79,9 @@ def exposed(spec: Spec, costs: Costs, stages: LoweredLayers, backend: Backend) -
     of the emitted network. Proven by lowering the network once more with another value of the
     parameter, for the first `MOST_EXPOSED` that may be one."""
     graph = costs.graph
-    direct: dict[str, None] = {}
-    for region in _outside_blocks(graph):
-        for field, expression in region.expressions.items():
-            if field in EXPOSED and isinstance(expression, expressions.Name):
-                direct[expression.name] = None
+    direct = {name for (_, field), name in filling_parameters(graph).items() if field in EXPOSED}
     tried = [name for name in graph.about.params if name in direct][:MOST_EXPOSED]
     return [name for name in tried if _is_argument(name, spec, graph, stages, backend)]
-
-
-def _outside_blocks(graph: Graph) -> list[Node]:
-    """The nodes that stand in no block."""
-    inside = {node.index for region in graph.root.blocks() for node in region.nodes()}
-    return [node for node in graph.layers if node.index not in inside]
 
 
 def _is_argument(
@@ -108,9 +98,13 @@ def _is_argument(
         return False
     if len(changed.nodes) != len(graph.nodes):
         return False
-    outside = {node.index for node in _outside_blocks(graph)}
+    filled: dict[int, set[str]] = {}
+    for (index, field), parameter in filling_parameters(graph).items():
+        if parameter == name and field in EXPOSED:
+            filled.setdefault(index, set()).add(field)
     for node in graph.layers:
-        if _fills(name, node):
+        fields = filled.get(node.index, set())
+        if fields:
             if graph.input_axes(node) != changed.input_axes(changed.nodes[node.index]):
                 return False
         elif not _is_alike(node.index, graph, changed):
@@ -124,19 +118,9 @@ def _is_argument(
                 (one.expression, two.expression),
                 (one.initialize, two.initialize),
             ):
-                if not _differ_by(name, (value, other), node, trees, node.index in outside):
+                if not _differ_by(name, (value, other), fields, trees):
                     return False
     return True
-
-
-def _fills(name: str, node: Node) -> bool:
-    """Whether a parameter alone is a width or rate of a node's op."""
-    return any(_is_filled(name, node, field) for field in node.expressions)
-
-
-def _is_filled(name: str, node: Node, field: str | None) -> bool:
-    written = node.expressions.get(field) if field in EXPOSED else None
-    return isinstance(written, expressions.Name) and written.name == name
 
 
 def _is_alike(index: int, graph: Graph, changed: Graph) -> bool:
@@ -150,19 +134,17 @@ def _is_alike(index: int, graph: Graph, changed: Graph) -> bool:
 def _differ_by(
     name: str,
     values: tuple[object, object],
-    node: Node,
+    fields: Collection[str],
     trees: Sequence[Expr | None],
-    allowed: bool,
 ) -> bool:
-    """Whether two trees differ, if at all, in literals that the parameter with its two values
-    fills directly."""
+    """Whether two trees differ, if at all, in literals of the fields that the parameter with its
+    two values fills."""
     if trees[0] is None or trees[1] is None:
         return trees[0] is trees[1]
 
     def resolve(literals: tuple[Lit, ...]) -> Expr | None:
-        filled = _is_filled(name, node, literals[0].field)
         same = tuple(literal.value for literal in literals) == values
-        return Ref(name) if filled and allowed and same else None
+        return Ref(name) if literals[0].field in fields and same else None
 
     whole = [tree for tree in trees if tree is not None]
     return unify(whole, resolve) is not None

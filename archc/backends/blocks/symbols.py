@@ -106,6 +106,9 @@ def folded(expr: Binary) -> Expr:
     """An operation on two constants as what it comes to; `and` and `or` without an operand that
     decides nothing."""
     left, right = expr.left, expr.right
+    if expr.operator == "//" and left == Binary("*", getattr(left, "left", left), right):
+        assert isinstance(left, Binary)
+        return left.left  # what is multiplied is whole, and divided by the same again
     if expr.operator in ("and", "or"):
         neutral = Lit(expr.operator == "and")
         if left == neutral or (isinstance(right, Lit) and right != neutral):

@@ -33,7 +33,7 @@ from archc.backends.blocks.items import (
     instance_call,
     layers_in,
 )
-from archc.backends.blocks.symbols import same
+from archc.backends.blocks.symbols import ratio, same
 from archc.backends.blocks.trees import Site, unified
 from archc.backends.blocks.widths import width_candidates, width_of_call
 from archc.codegen.tree import Call, Expr, Lit
@@ -346,6 +346,11 @@ class Unifier:
         incoming = [frame.widths.get(index) for index in node.inputs]
         candidates = [symbol for symbol in own if symbol is not None]
         candidates += width_candidates(self.graph, node, list(nodes.values()), incoming)
+        column = frame.columns.get(frame.incoming, [])
+        share = (
+            ratio(widths, [column[index] for index in present], frame.incoming) if column else None
+        )
+        candidates += [] if share is None else [share]
         for candidate in [*candidates, Lit(outputs[0].width)]:
             if same(frame.evaluate(candidate, present), widths):
                 frame.widths[node.index] = candidate

@@ -189,6 +189,7 @@ class Scope:
             part = part_of(item)
             comment = shape_comment(item.axes) if self.changes_shape(item) else None
             if isinstance(item, LoweredScope):
+                comment = comment if item.call is not None else None
                 layer = under(self.module(item), item.condition)
                 named = part.named and (item.region.kind == "section" or not repeats)
                 yield Entry(layer, self.name(item), named, comment)
