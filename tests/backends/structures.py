@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 IMAGE = "input: {channels: 4, height: 8, width: 8}"
 
 BLOCKS = {
@@ -1316,5 +1318,8 @@ STRUCTURES = {
     name: f"archc: 1\nname: structure_{name}\n{text.lstrip()}"
     for group in GROUPS
     for name, text in group.items()
+} | {
+    path.stem: path.read_text(encoding="utf-8")
+    for path in sorted((Path(__file__).parent / "structures").glob("*.yaml"))
 }
 """The specs by name."""
