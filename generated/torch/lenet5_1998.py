@@ -73,7 +73,7 @@ class Subsampling(nn.Sequential):
 
 
 class C3(nn.Module):
-    """The c3: gives 16 x 10 x 10."""
+    """5x5 convolutions, concatenated."""
 
     def __init__(self) -> None:
         super().__init__()

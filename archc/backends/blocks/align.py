@@ -46,6 +46,14 @@ def aligned(regions: Sequence[Region | None]) -> list[Row]:
     for index in order:
         region = regions[index]
         assert region is not None
+        if not rows:
+            merges = _merges(region)
+            keys = [alignment_key(item) for item in region.items]
+            for key, item in zip(keys, region.items, strict=True):
+                alone: list[Node | Region | None] = [None] * count
+                alone[index] = item
+                rows.append(Row(alone, merges.get(key)))
+            continue
         own = {alignment_key(item) for item in region.items}
         positions = {key: position for position, key in enumerate(keys)}
         merges = _merges(region)

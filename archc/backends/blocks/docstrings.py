@@ -28,28 +28,31 @@ NORMS = ("batch_norm", "layer_norm", "group_norm", "local_response_norm")
 def block_docstring(definition: Definition, shape: Shape) -> str:
     """`1x1, 3x3, 1x1 convolutions around a shortcut: (in_channels, H, W) -> (4 * width, H, W).`"""
     shapes = _shapes(definition, shape)
-    return f"{_summary(definition)}{': ' + shapes if shapes else ''}."
+    return f"{_summary(definition.items, definition.block)}{': ' + shapes if shapes else ''}."
 
 
-def _summary(definition: Definition) -> str:
-    nouns = list(_nouns(definition.items, everything=True))
+def section_docstring(items: Sequence[Item], name: str) -> str:
+    """What a section of the network is, that has a class of its own."""
+    return f"{_summary(items, name)}."
+
+
+def _summary(items: Sequence[Item], name: str) -> str:
+    nouns = list(_nouns(items, everything=True))
     if len(nouns) > MOST_STEPS:
-        nouns = list(_nouns(definition.items, everything=False))
+        nouns = list(_nouns(items, everything=False))
     counted = []
     for kind, run in groupby(nouns, key=lambda noun: noun[1]):
         sizes = [size for size, _ in run]
-        named = [size for size in sizes if size]
-        plural = kind + "s" * (len(named) > 1)
+        named = [size for size, _ in groupby(filter(None, sizes))]
+        plural = kind + "s" * (len(sizes) > 1)
         counted.append(f"{', '.join(named)} {plural}" if named else kind)
-    text = ", ".join(counted[:MOST_STEPS]) or definition.block.replace("_", " ")
-    return f"{text[:1].upper()}{text[1:]}{_join(definition)}"
+    text = ", ".join(counted[:MOST_STEPS]) or name.replace("_", " ")
+    return f"{text[:1].upper()}{text[1:]}{_join(items)}"
 
 
-def _join(definition: Definition) -> str:
+def _join(items: Sequence[Item]) -> str:
     """How the branches of a block come together."""
-    merges = [
-        op for op in _ops(definition.items) if isinstance(op.node.op, Add | Concat | Multiply)
-    ]
+    merges = [op for op in _ops(items) if isinstance(op.node.op, Add | Concat | Multiply)]
     if not merges:
         return ""
     last = merges[-1].node.op
@@ -105,8 +108,9 @@ def _kernel(node: Node) -> str:
 def _shapes(definition: Definition, shape: Shape) -> str | None:
     """What a block takes and gives."""
     before, after = definition.axes[0]
-    width = _incoming(definition)
-    given = _text(definition.width, [one.width for _, one in definition.axes])
+    width, given = to_piece(definition.entry).flat, None
+    if definition.width is not None:
+        given = to_piece(definition.width).flat
     if width is None or given is None:
         return None
     if before.is_map and after.is_map:
@@ -121,21 +125,6 @@ def _shapes(definition: Definition, shape: Shape) -> str | None:
     return f"{taken} -> ({given})"
 
 
-def _incoming(definition: Definition) -> str | None:
-    widths = {before.width for before, _ in definition.axes}
-    if any(one.name in ("in_channels", "in_features") for one in definition.arguments):
-        return "in_channels" if definition.axes[0][0].is_map else "in_features"
-    if len(widths) == 1:
-        return str(widths.pop())
-    return "in_channels" if definition.axes[0][0].is_map else "in_features"
-
-
-def _text(width: Expr | None, values: Sequence[int]) -> str | None:
-    if width is None:
-        return str(values[0]) if len(set(values)) == 1 else None
-    return to_piece(width).flat
-
-
 def _side(definition: Definition, side: str, position: int) -> str | None:
     """A spatial size of what a block gives, by that of what it takes."""
     pairs = [
@@ -147,19 +136,17 @@ def _side(definition: Definition, side: str, position: int) -> str | None:
         return None
     if all(a == b for a, b in pairs):
         return side
-    if len({b for _, b in pairs}) == 1 and len({a for a, _ in pairs}) > 1:
-        return str(pairs[0][1])
     shrinks = all(b and a % b == 0 for a, b in pairs)
-    ratios = [a // b if shrinks else b // a for a, b in pairs]
-    if not shrinks and any(b % a for a, b in pairs):
-        return None
+    grows = all(a and b % a == 0 for a, b in pairs)
+    ratios = [a // b if shrinks else b // a if grows else 0 for a, b in pairs]
     factor: Expr | None = Lit(ratios[0]) if len(set(ratios)) == 1 else None
     for argument in definition.arguments:
         column = [values[argument.name] for values in definition.values.values()]
         if column == ratios and all(map(is_number, column)):
             factor = Ref(argument.name)
-    if factor is None:
-        return None
+    if factor is None or not (shrinks or grows):
+        sizes = {b for _, b in pairs}
+        return str(sizes.pop()) if len(sizes) == 1 and len({a for a, _ in pairs}) > 1 else None
     divided = Binary("/", Ref(side), factor) if shrinks else Binary("*", factor, Ref(side))
     return to_piece(divided).flat
 

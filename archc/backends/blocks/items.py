@@ -93,9 +93,12 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One class or function for some instances of a block. `values` holds each parameter's value
-    by the instance's path, `width` the channels or features that it gives. `region` is what its
-    items make up, `axes` those of its input and output in each instance."""
+    """One class or function for some instances of a block.
+
+    `region` is what its items make up, `entry` and `width` the channels or features that it takes
+    and gives. `values` holds each parameter's value by the instance's path, `axes` those of the
+    input and output of each instance.
+    """
 
     name: str
     block: str
@@ -103,6 +106,7 @@ class Definition:
     items: tuple[Item, ...]
     region: Region
     values: Mapping[str, Mapping[str, object]]
+    entry: Expr
     width: Expr | None
     axes: tuple[tuple[Axes, Axes], ...]
 

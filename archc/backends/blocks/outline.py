@@ -172,8 +172,9 @@ class _Maker:
         }
         nodes = self.graph.nodes
         axes = tuple((nodes[one.input].output, nodes[one.output].output) for one in regions)
-        width = frame.widths.get(region.output)
-        return Definition("", block, arguments, items, region, values, width, axes), frame
+        entry, width = frame.widths[region.input], frame.widths.get(region.output)
+        assert entry is not None
+        return Definition("", block, arguments, items, region, values, entry, width, axes), frame
 
     def variant_name(self, block: str, groups: Sequence[Sequence[Region]], position: int) -> str:
         """What a further definition of a block is called: by the rank of what comes in or the

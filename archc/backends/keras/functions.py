@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from archc.backends.base import LoweredLayer, fill, placeholder
-from archc.backends.blocks.branches import is_merge, shortcut_first, shortcut_of
+from archc.backends.blocks.branches import detours, is_merge, shortcut_first
 from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
 from archc.backends.blocks.docstrings import block_docstring
 from archc.backends.blocks.items import (
@@ -184,10 +184,10 @@ class Body:
     def shortcut_values(self, items: Sequence[Item]) -> dict[int, str]:
         """The values of shortcuts, which are called so."""
         values: dict[int, str] = {}
+        for detour in detours(items, self.uses):
+            inside = (index for one in detour.shortcut for index in nodes_of(one))
+            values |= dict.fromkeys(inside, "shortcut")
         for item in items:
-            branches = shortcut_of(item, items, self.uses)
-            shortcut = [] if branches is None else branches.shortcut
-            values |= {index: "shortcut" for one in shortcut for index in nodes_of(one)}
             if isinstance(item, LoweredScope):
                 values |= self.shortcut_values(item.items)
         return values
@@ -223,11 +223,10 @@ class Body:
         """The sums whose shortcut is what comes in itself, by the first item of the main branch:
         a value of its own for the shortcut, and what it stands for."""
         aliases: dict[int, list[tuple[int, int]]] = {}
-        for item in items:
-            branches = shortcut_of(item, items, self.uses)
-            if branches is not None and isinstance(item, LoweredOp) and not branches.shortcut:
-                pair = (-1 - item.node.index, branches.source)
-                aliases.setdefault(id(branches.main[0]), []).append(pair)
+        for detour in detours(items, self.uses):
+            if not detour.shortcut:
+                pair = (-1 - detour.end.node.index, detour.source)
+                aliases.setdefault(id(detour.main[0]), []).append(pair)
         return aliases
 
     def write(self, items: Sequence[Item]) -> Iterator[Statement]:

@@ -228,7 +228,7 @@ class Body:
             return _apply(f"self.{attribute}")
         builds: list[Build] = []
         places: list[str | None] = []
-        names = layer_names(name, item, self.explicit - {item.name})
+        names = layer_names(name, item, self.explicit)
         for (lowered, layer), own_name in zip(layers, names, strict=True):
             if lowered.expression is not None:
                 builds.append(_computed(self.kept(lowered.expression)))

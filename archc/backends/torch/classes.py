@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from archc.backends.blocks.dataflow import Uses, is_empty
+from archc.backends.blocks.docstrings import section_docstring
 from archc.backends.blocks.items import (
     Argument,
     Item,
@@ -165,7 +166,7 @@ class Scope:
         name = new_class(scope.region.name, self.classes.taken)
         ends = Ends(self.uses.externals(scope.region), self.uses.results(scope.region))
         plain = [replace(argument, default=None) for argument in own]
-        text = section_docstring(scope)
+        text = section_docstring(scope.items, scope.region.name)
         self.classes.write(name, text, plain, scope.items, ends, self.uses)
         return Call(Ref(name), others, flags)
 
@@ -185,6 +186,7 @@ class Scope:
 
     def entries(self, items: Sequence[Item]) -> Iterator[Entry]:
         repeats = _repeats(items)
+        taken = {self.name(one) for one in steps_in(items)}
         for item in steps_in(items):
             part = part_of(item)
             comment = shape_comment(item.axes) if self.changes_shape(item) else None
@@ -198,7 +200,6 @@ class Scope:
                 layer = layers[0] if len(layers) == 1 else Call(Ref("nn.Sequential"), tuple(layers))
                 yield Entry(under(layer, item.condition), self.name(item), part.named, comment)
             else:
-                taken = {self.name(one) for one in steps_in(items)}
                 names = layer_names(self.name(item), item, taken)
                 for (lowered, layer), name in zip(constructed(item), names, strict=True):
                     shown = comment if lowered.main else None
@@ -220,10 +221,3 @@ def _repeats(items: Sequence[Item]) -> bool:
     parts = [part_of(item) for item in steps_in(items)]
     steps = {part.origin.step for part in parts}
     return len(parts) > 1 and len(steps) == 1 and bool(parts[0].origin.iteration)
-
-
-def section_docstring(scope: LoweredScope) -> str:
-    """What a section that has a class of its own is."""
-    name = scope.region.name.replace("_", " ")
-    shape = shape_comment(scope.axes)
-    return f"The {name} of the network." if shape is None else f"The {name}: gives {shape}."

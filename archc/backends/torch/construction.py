@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container
 
 from archc.backends.base import LoweredLayer
 from archc.backends.blocks.items import Argument, LoweredOp
@@ -41,19 +41,17 @@ def commented(layer: Expr, comment: str | None) -> Expr:
     return layer if comment is None else Commented(layer, comment)
 
 
-def layer_names(name: str, op: LoweredOp, taken: Iterable[str]) -> list[str]:
+def layer_names(name: str, op: LoweredOp, taken: Container[str]) -> list[str]:
     """The node's name for its main layer; that with a label for the others, and with a number
     where an item beside it is named so."""
-    used = set(taken)
     names: list[str] = []
     layers = [layer for layer, _ in constructed(op)]
     for layer in layers:
         wanted = name if layer.main or len(layers) == 1 else f"{name}_{layer.label}"
         number = 1
-        while wanted != name and wanted in used:
+        while wanted != name and (wanted in taken or wanted in names):
             number += 1
             wanted = f"{name}_{layer.label}{number}"
-        used.add(wanted)
         names.append(wanted)
     return names
 

@@ -39,7 +39,7 @@ def repeated(entries: Sequence[Entry]) -> Iterator[Expr]:
     run along, as one repeated line."""
     position = 0
     while position < len(entries):
-        count, loop = _run(entries[position:])
+        count, loop = _run(entries, position)
         last = entries[position + count - 1]
         if loop is None:
             yield Commented(last.layer, last.comment) if last.comment else last.layer
@@ -48,17 +48,18 @@ def repeated(entries: Sequence[Entry]) -> Iterator[Expr]:
         position += count
 
 
-def _run(entries: Sequence[Entry]) -> tuple[int, Expr | None]:
-    """How many entries one repeated line makes, from the first on, and that line."""
-    first = entries[0].layer
+def _run(entries: Sequence[Entry], start: int) -> tuple[int, Expr | None]:
+    """How many entries one repeated line makes, from `start` on, and that line."""
+    first = entries[start].layer
+    most = len(entries) - start
     if not isinstance(first, Call) or not isinstance(first.function, Ref):
         return 1, None
-    if "." in first.function.name or len(entries) < FEWEST_REPEATED:
+    if "." in first.function.name or most < FEWEST_REPEATED:
         return 1, None
     count = 2
-    element = running([one.layer for one in entries[:count]])
-    while element is not None and count < len(entries):
-        if element_at(element, count) != element_at(entries[count].layer, 0):
+    element = running([one.layer for one in entries[start : start + count]])
+    while element is not None and count < most:
+        if element_at(element, count) != element_at(entries[start + count].layer, 0):
             break
         count += 1
     if element is None or count < FEWEST_REPEATED:
