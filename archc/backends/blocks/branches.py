@@ -1,4 +1,4 @@
-"""The branches of sums: which is the way around, and in what order they are written."""
+"""The branches of merges: which is the way around, and in what order they are written."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from archc.backends.blocks.dataflow import OUTSIDE, Uses, nodes_of
 from archc.backends.blocks.items import Item, LoweredOp, LoweredOptional
-from archc.ops.merge import Add, Merge
+from archc.ops.merge import Add, Merge, Multiply
 
 
 class Detour(NamedTuple):
-    """The two branches of a sum that one value, `source`, feeds: the main one, and the shortcut,
+    """The two branches of a merge that one value, `source`, feeds: the main one, and the shortcut,
     which does less and may be empty."""
 
     end: LoweredOp
@@ -21,8 +21,18 @@ class Detour(NamedTuple):
     shortcut: list[Item]
 
 
-def detours(items: Sequence[Item], uses: Uses) -> list[Detour]:
-    """Those of all sums of two among some items."""
+def gates(items: Sequence[Item], uses: Uses) -> dict[int, str]:
+    """What the values are called that scale what they are computed from."""
+    names: dict[int, str] = {}
+    for detour in detours(items, uses, Multiply):
+        if not detour.shortcut:
+            inside = (index for one in detour.main for index in nodes_of(one))
+            names |= dict.fromkeys(inside, "scale")
+    return names
+
+
+def detours(items: Sequence[Item], uses: Uses, kind: type[Merge] = Add) -> list[Detour]:
+    """Those of all merges of two among some items, of one kind."""
     makers = {output: item for item in items for output in uses.outputs(item)}
     takers = Counter(index for item in items for index in uses.inputs(item))
 
@@ -39,7 +49,7 @@ def detours(items: Sequence[Item], uses: Uses) -> list[Detour]:
 
     found: list[Detour] = []
     for item in items:
-        if not isinstance(item, LoweredOp) or not isinstance(item.node.op, Add):
+        if not isinstance(item, LoweredOp) or not isinstance(item.node.op, kind):
             continue
         if len(item.node.inputs) != 2:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from archc.backends.base import LoweredLayer, fill, placeholder
-from archc.backends.blocks.branches import detours, is_merge, shortcut_first
+from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
 from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
 from archc.backends.blocks.docstrings import block_docstring
 from archc.backends.blocks.items import (
@@ -158,7 +158,7 @@ class Body:
         """Assignments for all items; `arguments` are the variables of what comes in."""
         ordered = self.ordered(items)
         operations = list(self.operations(ordered))
-        preferred = self.shortcut_values(ordered)
+        preferred = self.values_of_branches(ordered)
         self.names = name_variables(operations, arguments, results, self.reserved, preferred)
         if len(arguments) > 1 or not self.asks_late(ordered):
             return list(self.write(ordered))
@@ -181,15 +181,15 @@ class Body:
                 return True
         return False
 
-    def shortcut_values(self, items: Sequence[Item]) -> dict[int, str]:
-        """The values of shortcuts, which are called so."""
-        values: dict[int, str] = {}
+    def values_of_branches(self, items: Sequence[Item]) -> dict[int, str]:
+        """What the values of shortcuts and gates are called."""
+        values = gates(items, self.uses)
         for detour in detours(items, self.uses):
             inside = (index for one in detour.shortcut for index in nodes_of(one))
             values |= dict.fromkeys(inside, "shortcut")
         for item in items:
             if isinstance(item, LoweredScope):
-                values |= self.shortcut_values(item.items)
+                values |= self.values_of_branches(item.items)
         return values
 
     def ordered(self, items: Sequence[Item]) -> list[Item]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from archc.backends.base import fill, placeholder
+from archc.backends.blocks.branches import gates
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Argument, Item, LoweredOp, LoweredOptional, LoweredScope
 from archc.backends.blocks.names import steps_in
@@ -102,6 +104,13 @@ class Body:
         self.keeping: dict[str, Expr] = {}
         self.initial: list[Statement] = []
         self.explicit = {item.name for item in steps_in(items)}
+        self.uses_of = Counter(
+            not_in_place(layer)
+            for item in steps_in(items)
+            if isinstance(item, LoweredOp)
+            for lowered, layer in constructed(item)
+            if not lowered.weighted and lowered.expression is None
+        )
 
     def definition(self, name: str, docstring: str | None, more: Sequence[Statement]) -> ClassDef:
         """The class; `more` are statements at the end of its constructor."""
@@ -238,8 +247,9 @@ class Body:
                 attribute = self.add_attribute(own_name, layer)
                 self.initial += self.scope.initial.of_layer(Ref(f"self.{attribute}"), lowered)
             else:
-                label = lowered.label or item.node.op.name
-                attribute = self.share(layer, name if lowered.main and item.node.named else label)
+                alone = self.uses_of[not_in_place(layer)] == 1
+                own = lowered.main and item.node.named and alone
+                attribute = self.share(layer, name if own else lowered.label or item.node.op.name)
             builds.append(_apply(f"self.{attribute}"))
             places.append(attribute)
         self.scope.places[item.node.index] = tuple(places)
@@ -286,7 +296,11 @@ class Body:
         reserved = frozenset({"self"}) | {argument.name for argument in self.scope.arguments}
         arguments = self.argument_names()
         names = name_variables(
-            [step.operation for step in steps], arguments, self.results, reserved
+            [step.operation for step in steps],
+            arguments,
+            self.results,
+            reserved,
+            gates(self.items, self.scope.uses),
         )
         uses: dict[int, int] = {}
         for step in steps:

@@ -54,6 +54,8 @@ def _run(entries: Sequence[Entry], start: int) -> tuple[int, Expr | None]:
     most = len(entries) - start
     if not isinstance(first, Call) or not isinstance(first.function, Ref):
         return 1, None
+    if any(node == INDEX for node in walk(first)):
+        return 1, None
     if "." in first.function.name or most < FEWEST_REPEATED:
         return 1, None
     count = 2
