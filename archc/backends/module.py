@@ -41,13 +41,13 @@ def network_docstring(costs: Costs, inputs: Sequence[str], outputs: Sequence[str
     graph, totals = costs.graph, costs.totals
     about = graph.about
     title = about.title or about.class_name
-    paragraphs = [f"{title.rstrip('.')}."]
+    figures = f"{totals.params:,} parameters, {totals.macs:,} MACs"
+    paragraphs = [f"{title.rstrip('.')}: {figures}."]
     if about.description:
         paragraphs.append(about.description)
     shapes = f"Input: {', '.join(inputs)}. Output: {', '.join(outputs)}."
-    figures = f"{totals.params:,} parameters, {totals.macs:,} MACs."
     references = [reference.rstrip(".") + "." for reference in about.references]
-    paragraphs.append("\n".join([shapes, figures, *references]))
+    paragraphs.append("\n".join([shapes, *references]))
     return "\n\n".join(paragraphs)
 
 

@@ -44,10 +44,10 @@ def bottleneck(
 
 
 def build_model(classes: int = 1000) -> keras.Model:
-    """ResNet-50 v1.5 (the stride is on the 3 x 3 convolution).
+    """ResNet-50 v1.5 (the stride is on the 3 x 3 convolution): 25,557,032 parameters,
+    4,089,184,256 MACs.
 
     Input: (batch, 224, 224, 3). Output: (batch, classes).
-    25,557,032 parameters, 4,089,184,256 MACs.
     He, Zhang, Ren, Sun 2016, Deep Residual Learning for Image Recognition.
     """
     inputs = keras.Input((224, 224, 3))

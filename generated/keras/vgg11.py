@@ -7,10 +7,9 @@ from keras import layers
 
 
 def build_model(classes: int = 1000) -> keras.Sequential:
-    """VGG-11 (configuration A).
+    """VGG-11 (configuration A): 132,863,336 parameters, 7,609,090,048 MACs.
 
     Input: (batch, 224, 224, 3). Output: (batch, classes).
-    132,863,336 parameters, 7,609,090,048 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """

@@ -7,10 +7,9 @@ from keras import layers
 
 
 def build_model(classes: int = 1000) -> keras.Sequential:
-    """VGG-13 with batch normalisation.
+    """VGG-13 with batch normalisation: 133,053,736 parameters, 11,308,466,176 MACs.
 
     Input: (batch, 224, 224, 3). Output: (batch, classes).
-    133,053,736 parameters, 11,308,466,176 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """

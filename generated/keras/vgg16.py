@@ -7,10 +7,9 @@ from keras import layers
 
 
 def build_model(classes: int = 1000) -> keras.Sequential:
-    """VGG-16 (configuration D).
+    """VGG-16 (configuration D): 138,357,544 parameters, 15,470,264,320 MACs.
 
     Input: (batch, 224, 224, 3). Output: (batch, classes).
-    138,357,544 parameters, 15,470,264,320 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """

@@ -7,10 +7,9 @@ from keras import layers
 
 
 def build_model(classes: int = 1000) -> keras.Sequential:
-    """VGG-16 with batch normalisation.
+    """VGG-16 with batch normalisation: 138,365,992 parameters, 15,470,264,320 MACs.
 
     Input: (batch, 224, 224, 3). Output: (batch, classes).
-    138,365,992 parameters, 15,470,264,320 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """

@@ -7,10 +7,9 @@ from keras import layers
 
 
 def build_model(classes: int = 1000) -> keras.Sequential:
-    """VGG-19 (configuration E).
+    """VGG-19 (configuration E): 143,667,240 parameters, 19,632,062,464 MACs.
 
     Input: (batch, 224, 224, 3). Output: (batch, classes).
-    143,667,240 parameters, 19,632,062,464 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """

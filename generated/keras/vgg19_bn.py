@@ -7,10 +7,9 @@ from keras import layers
 
 
 def build_model(classes: int = 1000) -> keras.Sequential:
-    """VGG-19 with batch normalisation.
+    """VGG-19 with batch normalisation: 143,678,248 parameters, 19,632,062,464 MACs.
 
     Input: (batch, 224, 224, 3). Output: (batch, classes).
-    143,678,248 parameters, 19,632,062,464 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """

@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 
 class AlexNet(nn.Module):
-    """AlexNet as torchvision has it (one tower, no normalisation).
+    """AlexNet as torchvision has it (one tower, no normalisation): 61,100,840
+    parameters, 714,188,480 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    61,100,840 parameters, 714,188,480 MACs.
     Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks.
     """
 
@@ -46,7 +46,6 @@ class AlexNet(nn.Module):
 
 
 def build_model() -> AlexNet:
-    """Build the network with its default arguments."""
     return AlexNet()
 
 

@@ -99,14 +99,13 @@ class C3(nn.Module):
 
 
 class LeNet5Original(nn.Module):
-    """LeNet-5 as published in 1998.
+    """LeNet-5 as published in 1998: 60,000 parameters, 326,520 MACs.
 
     Trainable subsampling, the partial connections of table I in C3, and fixed radial
     basis units that give the squared distance to each class: the smallest is the
     answer.
 
     Input: (batch, 1, 32, 32). Output: (batch, 10).
-    60,000 parameters, 326,520 MACs.
     LeCun, Bottou, Bengio, Haffner 1998, Gradient-Based Learning Applied to Document
     Recognition.
     """
@@ -157,7 +156,6 @@ class LeNet5Original(nn.Module):
 
 
 def build_model() -> LeNet5Original:
-    """Build the network with its default arguments."""
     return LeNet5Original()
 
 

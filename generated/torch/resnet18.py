@@ -37,10 +37,9 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """ResNet-18.
+    """ResNet-18: 11,689,512 parameters, 1,814,073,344 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    11,689,512 parameters, 1,814,073,344 MACs.
     He, Zhang, Ren, Sun 2016, Deep Residual Learning for Image Recognition.
     """
 
@@ -76,7 +75,6 @@ class ResNet18(nn.Module):
 
 
 def build_model() -> ResNet18:
-    """Build the network with its default arguments."""
     return ResNet18()
 
 

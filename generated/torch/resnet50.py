@@ -46,10 +46,10 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """ResNet-50 v1.5 (the stride is on the 3 x 3 convolution).
+    """ResNet-50 v1.5 (the stride is on the 3 x 3 convolution): 25,557,032 parameters,
+    4,089,184,256 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    25,557,032 parameters, 4,089,184,256 MACs.
     He, Zhang, Ren, Sun 2016, Deep Residual Learning for Image Recognition.
     """
 
@@ -90,7 +90,6 @@ class ResNet50(nn.Module):
 
 
 def build_model() -> ResNet50:
-    """Build the network with its default arguments."""
     return ResNet50()
 
 

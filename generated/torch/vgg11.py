@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 
 class VGG11(nn.Module):
-    """VGG-11 (configuration A).
+    """VGG-11 (configuration A): 132,863,336 parameters, 7,609,090,048 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    132,863,336 parameters, 7,609,090,048 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """
@@ -57,7 +56,6 @@ class VGG11(nn.Module):
 
 
 def build_model() -> VGG11:
-    """Build the network with its default arguments."""
     return VGG11()
 
 

@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 
 class VGG11BN(nn.Module):
-    """VGG-11 with batch normalisation.
+    """VGG-11 with batch normalisation: 132,868,840 parameters, 7,609,090,048 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    132,868,840 parameters, 7,609,090,048 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """
@@ -62,7 +61,6 @@ class VGG11BN(nn.Module):
 
 
 def build_model() -> VGG11BN:
-    """Build the network with its default arguments."""
     return VGG11BN()
 
 

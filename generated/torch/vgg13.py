@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 
 class VGG13(nn.Module):
-    """VGG-13 (configuration B).
+    """VGG-13 (configuration B): 133,047,848 parameters, 11,308,466,176 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    133,047,848 parameters, 11,308,466,176 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """
@@ -61,7 +60,6 @@ class VGG13(nn.Module):
 
 
 def build_model() -> VGG13:
-    """Build the network with its default arguments."""
     return VGG13()
 
 

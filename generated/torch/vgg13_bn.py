@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 
 class VGG13BN(nn.Module):
-    """VGG-13 with batch normalisation.
+    """VGG-13 with batch normalisation: 133,053,736 parameters, 11,308,466,176 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    133,053,736 parameters, 11,308,466,176 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """
@@ -68,7 +67,6 @@ class VGG13BN(nn.Module):
 
 
 def build_model() -> VGG13BN:
-    """Build the network with its default arguments."""
     return VGG13BN()
 
 

@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 
 class VGG16(nn.Module):
-    """VGG-16 (configuration D).
+    """VGG-16 (configuration D): 138,357,544 parameters, 15,470,264,320 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    138,357,544 parameters, 15,470,264,320 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """
@@ -67,7 +66,6 @@ class VGG16(nn.Module):
 
 
 def build_model() -> VGG16:
-    """Build the network with its default arguments."""
     return VGG16()
 
 

@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 
 class VGG16BN(nn.Module):
-    """VGG-16 with batch normalisation.
+    """VGG-16 with batch normalisation: 138,365,992 parameters, 15,470,264,320 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    138,365,992 parameters, 15,470,264,320 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """
@@ -77,7 +76,6 @@ class VGG16BN(nn.Module):
 
 
 def build_model() -> VGG16BN:
-    """Build the network with its default arguments."""
     return VGG16BN()
 
 

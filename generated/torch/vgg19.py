@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 
 class VGG19(nn.Module):
-    """VGG-19 (configuration E).
+    """VGG-19 (configuration E): 143,667,240 parameters, 19,632,062,464 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    143,667,240 parameters, 19,632,062,464 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """
@@ -73,7 +72,6 @@ class VGG19(nn.Module):
 
 
 def build_model() -> VGG19:
-    """Build the network with its default arguments."""
     return VGG19()
 
 

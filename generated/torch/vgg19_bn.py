@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 
 class VGG19BN(nn.Module):
-    """VGG-19 with batch normalisation.
+    """VGG-19 with batch normalisation: 143,678,248 parameters, 19,632,062,464 MACs.
 
     Input: (batch, 3, 224, 224). Output: (batch, classes).
-    143,678,248 parameters, 19,632,062,464 MACs.
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.
     """
@@ -86,7 +85,6 @@ class VGG19BN(nn.Module):
 
 
 def build_model() -> VGG19BN:
-    """Build the network with its default arguments."""
     return VGG19BN()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from archc.backends.base import INCOMING
@@ -19,13 +20,14 @@ WidthOf: TypeAlias = "Callable[[UnifyContext, int, str], Expr | None]"
 class Site(NamedTuple):
     """Where trees stand: the node or block instance by the value that it gives, what comes in, the
     expressions that the spec writes for its fields, and the instances that have it. `takes_classes`
-    tells whether a class of layers may be handed in."""
+    tells whether a class of layers may be handed in, `defaults` are those of what is called."""
 
     key: int
     source: int
     written: Mapping[str, spec.Expression]
     present: Sequence[int]
     takes_classes: bool
+    defaults: Mapping[str, Expr | None] = MappingProxyType({})
 
 
 def translated(
@@ -141,6 +143,8 @@ def _column(frame: UnifyContext, site: Site, values: Sequence[object]) -> list[o
 def _default(frame: UnifyContext, site: Site, field: str, values: Sequence[object]) -> Expr | None:
     """The default of a parameter in place of a param of the spec that has one; else what stands for
     its value where it is not used."""
+    if (default := site.defaults.get(field)) is not None:
+        return default
     written = site.written.get(field)
     for index, value in zip(site.present, values, strict=True):
         region = frame.regions[index]

@@ -392,7 +392,10 @@ class Unifier:
             **dict.fromkeys(region.arguments, NOT_WRITTEN),
             **region.expressions,
         }
-        site = Site(region.output, source, written, list(regions), self.hands_in_classes)
+        definition = self.by_path[region.path]
+        defaults = {argument.name: argument.default for argument in definition.arguments}
+        present = list(regions)
+        site = Site(region.output, source, written, present, self.hands_in_classes, defaults)
         trees = [instance_call(self.by_path[one.path], one) for one in regions.values()]
         if len({tree.function for tree in trees}) > 1:
             raise Mismatch
@@ -401,7 +404,6 @@ class Unifier:
         widths: list[object] = [
             self.graph.nodes[one.output].output.width for one in regions.values()
         ]
-        definition = self.by_path[region.path]
         width = width_of_call(definition, call, frame.widths.get(source))
         if width is None or not same(frame.evaluate(width, list(regions)), widths):
             width = None

@@ -143,7 +143,6 @@ def _build_model(graph: Graph) -> FunctionDef:
     return FunctionDef(
         "build_model",
         returns=Ref(name),
-        docstring="Build the network with its default arguments.",
         body=(Return(call(name)),),
     )
 
