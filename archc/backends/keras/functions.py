@@ -19,7 +19,7 @@ from archc.backends.blocks.items import (
 )
 from archc.backends.blocks.names import step_names, steps_in
 from archc.backends.blocks.symbols import annotation, symbols_in
-from archc.backends.blocks.variables import Operation, name_variables
+from archc.backends.blocks.variables import CHAIN, Operation, name_variables
 from archc.backends.keras.layout import map_shape, shape_comment
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
@@ -149,6 +149,7 @@ class Body:
         self.reserved = reserved
         self.entry = entry
         self.captured = False
+        self.kept: frozenset[int] = frozenset()
         self.names: dict[int, str] = {}
         self.shortcuts: dict[int, int] = {}
 
@@ -156,6 +157,7 @@ class Body:
         self, items: Sequence[Item], arguments: dict[int, str], results: Sequence[int]
     ) -> list[Statement]:
         """Assignments for all items; `arguments` are the variables of what comes in."""
+        self.kept = frozenset(index for index, name in arguments.items() if name not in CHAIN)
         ordered = self.ordered(items)
         operations = list(self.operations(ordered))
         preferred = self.values_of_branches(ordered)
@@ -224,7 +226,7 @@ class Body:
         a value of its own for the shortcut, and what it stands for."""
         aliases: dict[int, list[tuple[int, int]]] = {}
         for detour in detours(items, self.uses):
-            if not detour.shortcut:
+            if not detour.shortcut and detour.source not in self.kept:
                 pair = (-1 - detour.end.node.index, detour.source)
                 aliases.setdefault(id(detour.main[0]), []).append(pair)
         return aliases
