@@ -73,6 +73,11 @@ class LoweredLayer:
         return bool(self.variables)
 
 
+def is_same_step(a: LoweredLayer, b: LoweredLayer) -> bool:
+    """Whether two layers of an op stand for the same step of it."""
+    return a.main == b.main and (a.main or a.label == b.label)
+
+
 class Placement(NamedTuple):
     """A lowered layer where it stands in the emitted network. `place` is the path, the name or the
     position by which the framework finds it there; None for an expression."""

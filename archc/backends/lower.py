@@ -14,7 +14,7 @@ from archc.codegen.rewrite import unify
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.diagnostics import Diagnostic, SpecError
 from archc.ir.graph import Graph, Input, Node
-from archc.ir.network import Network, Variation, fills, outside_blocks
+from archc.ir.network import Network, Variation
 
 
 def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer, ...]]:
@@ -64,43 +64,32 @@ def _is_nonnegative(node: Node, incoming: bool) -> bool:
 def symbolic_arguments(network: Network, layers: LoweredLayers, backend: Backend) -> list[str]:
     """The spec's parameters that become arguments of the emitted network: those whose variation,
     lowered too, differs in literals alone that the parameter fills."""
-    return [
-        one.parameter for one in network.variations if _is_argument(one, network, layers, backend)
-    ]
+    return [one.parameter for one in network.variations if _is_argument(one, layers, backend)]
 
 
-def _is_argument(
-    variation: Variation, network: Network, layers: LoweredLayers, backend: Backend
-) -> bool:
-    graph = network.costs.graph
+def _is_argument(variation: Variation, layers: LoweredLayers, backend: Backend) -> bool:
     try:
-        varied_graph = fuse_movements(variation.graph)
-        varied = lower_graph(varied_graph, backend)
+        varied = lower_graph(fuse_movements(variation.graph), backend)
     except SpecError:
         return False
     if varied.keys() != layers.keys():
         return False
-    outside = {node.index for node in outside_blocks(graph)}
-    return all(
-        _differ_by(variation, graph.nodes[index], layers[index], varied[index], index in outside)
-        for index in layers
-    )
+    return all(_differ_by(variation, index, layers[index], varied[index]) for index in layers)
 
 
 def _differ_by(
     variation: Variation,
-    node: Node,
+    index: int,
     layers: tuple[LoweredLayer, ...],
     varied: tuple[LoweredLayer, ...],
-    allowed: bool,
 ) -> bool:
-    """Whether the layers of a node differ, if at all, in literals that the parameter with its two
-    values fills directly."""
+    """Whether the layers of a node differ, if at all, in literals of the fields that the parameter
+    with its two values fills."""
+    fields = variation.fields.get(index, frozenset())
 
     def resolve(literals: tuple[Lit, ...]) -> Expr | None:
-        filled = fills(variation.parameter, node, literals[0].field)
         same = tuple(literal.value for literal in literals) == variation.values
-        return Ref(variation.parameter) if filled and allowed and same else None
+        return Ref(variation.parameter) if literals[0].field in fields and same else None
 
     def agree(one: Expr | None, other: Expr | None) -> bool:
         if one is None or other is None:

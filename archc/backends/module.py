@@ -9,6 +9,7 @@ from archc.codegen.rewrite import walk
 from archc.codegen.tree import (
     Assign,
     Binary,
+    Call,
     ClassDef,
     Expr,
     ExpressionStatement,
@@ -16,14 +17,15 @@ from archc.codegen.tree import (
     Formatted,
     FString,
     FunctionDef,
+    Generator,
     If,
     Import,
     ImportFrom,
     Lit,
     Ref,
     Return,
+    Starred,
     Statement,
-    TupleOf,
     call,
 )
 from archc.ir.costs import Costs
@@ -34,7 +36,7 @@ BATCH = 2
 """Samples in the first run of an emitted file."""
 
 
-def docstring(costs: Costs, inputs: Sequence[str], outputs: Sequence[str]) -> str:
+def network_docstring(costs: Costs, inputs: Sequence[str], outputs: Sequence[str]) -> str:
     """What a reader of the emitted network should know first: its title, size, shapes, source."""
     graph, totals = costs.graph, costs.totals
     about = graph.about
@@ -74,40 +76,20 @@ def input_variables(names: Iterable[str], single: str, taken: Container[str]) ->
     return made
 
 
-def output_variables(graph: Graph) -> list[str]:
-    """A variable for each output of a first run."""
-    count = len(graph.outputs)
-    return ["y"] if count == 1 else [f"y{number}" for number in range(1, count + 1)]
-
-
-def run_main() -> If:
-    """`if __name__ == "__main__": main()`."""
-    condition = Binary("==", Ref("__name__"), Lit("__main__"))
-    return If(condition, (ExpressionStatement(call("main")),))
-
-
-def summary(inputs: Sequence[str], outputs: Sequence[str]) -> list[Statement]:
-    """Prints the shapes of some tensors and the framework's parameter count, `count`: on one line
-    for one input and one output, else on a line each."""
-    count: list[str | Expr] = [Formatted(Ref("count"), ","), " parameters\n"]
-    if len(inputs) == len(outputs) == 1:
-        shapes = [*_shape("input", inputs[0]), ", ", *_shape("output", outputs[0]), ", "]
-        return [_write([*shapes, *count])]
-    statements: list[Statement] = []
-    for word, name, names in (("input", "x", inputs), ("output", "y", outputs)):
-        line = _write([*_shape(word, name), "\n"])
-        several = len(names) > 1
-        tensors = TupleOf(tuple(map(Ref, names)))
-        statements.append(For(Ref(name), tensors, (line,)) if several else line)
-    return [*statements, _write(count)]
-
-
-def _shape(word: str, name: str) -> list[str | Expr]:
-    return [f"{word} ", call("tuple", Ref(f"{name}.shape"))]
-
-
-def _write(parts: Sequence[str | Expr]) -> Statement:
-    return ExpressionStatement(call("sys.stdout.write", FString(tuple(parts))))
+def run_main(model: Expr, inputs: Sequence[Expr], count: Expr, outputs: int) -> If:
+    """`if __name__ == "__main__":` one random batch through the network, its shapes and size."""
+    shapes: list[Expr] = [call("tuple", Ref("y.shape"))]
+    if outputs > 1:
+        shapes = [Starred(Generator(shapes[0], "y", Ref("outputs")))]
+    size = FString((Formatted(count, ","), " parameters"))
+    return If(
+        Binary("==", Ref("__name__"), Lit("__main__")),
+        (
+            Assign(Ref("model"), model),
+            Assign(Ref("y" if outputs == 1 else "outputs"), Call(Ref("model"), tuple(inputs))),
+            ExpressionStatement(call("print", *shapes, size)),
+        ),
+    )
 
 
 def names_in(statements: Iterable[Statement]) -> set[str]:

@@ -126,7 +126,7 @@ class Operation(NamedTuple):
 
 Doc: TypeAlias = "Text | Bracket | Concat | Operation"
 
-_CONDITIONAL, _NOT, _UNARY, _POWER, ATTRIBUTE, _ATOM = 1, 4, 8, 9, 10, 11
+_CONDITIONAL, _NOT, _UNARY, _POWER, ATTRIBUTE, _ATOM = 1, 4, 9, 10, 11, 12
 
 
 def _join(texts: Iterable[str | None], separator: str = "") -> str | None:
@@ -334,7 +334,11 @@ def _arguments(expr: Call) -> Bracket:
     keywords = [word for word in expr.keywords if word.value != word.default]
     if len(expr.arguments) == 1 and not keywords and isinstance(expr.arguments[0], Generator):
         return parenthesized(_generator(expr.arguments[0]))
-    words = [Item(concat(Text(f"{word.name}="), to_doc(word.value))) for word in keywords]
+    words = [_item(word.value) for word in keywords]
+    words = [
+        item._replace(doc=concat(Text(f"{word.name}="), item.doc))
+        for word, item in zip(keywords, words, strict=True)
+    ]
     return bracket("(", [*map(_item, expr.arguments), *words], ")", shared=True)
 
 

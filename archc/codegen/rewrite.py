@@ -18,6 +18,7 @@ from archc.codegen.tree import (
     Keyword,
     ListOf,
     Lit,
+    Ref,
     Slice,
     Starred,
     TupleOf,
@@ -92,10 +93,15 @@ def transform(expr: Expr, function: Callable[[Expr], Expr]) -> Expr:
     return function(replaced(expr, lambda child: transform(child, function)))
 
 
-def unify(trees: Sequence[Expr], resolve: Callable[[tuple[Lit, ...]], Expr | None]) -> Expr | None:
-    """One tree for several: what is equal stays, differing literals become what `resolve` gives.
+def unify(
+    trees: Sequence[Expr],
+    resolve: Callable[[tuple[Lit, ...]], Expr | None],
+    resolve_names: Callable[[tuple[Ref, ...]], Expr | None] = lambda names: None,
+) -> Expr | None:
+    """One tree for several: what is equal stays, differing literals become what `resolve` gives,
+    and differing names what `resolve_names` gives.
 
-    None where the trees differ in structure (a name, an operator, the number of arguments, the
+    None where the trees differ in structure (an operator, the number of arguments, the
     names of keywords) or `resolve` gives None. A comment that is not the same in all trees is
     dropped, and so is a keyword's default, after which that keyword is printed.
     """
@@ -105,6 +111,11 @@ def unify(trees: Sequence[Expr], resolve: Callable[[tuple[Lit, ...]], Expr | Non
         if len(literals) < len(trees):
             return None
         return first if all(tree == first for tree in literals) else resolve(literals)
+    if isinstance(first, Ref):
+        names = tuple(tree for tree in trees if isinstance(tree, Ref))
+        if len(names) < len(trees):
+            return None
+        return first if all(tree == first for tree in names) else resolve_names(names)
     trees = _alike(trees)
     first, columns = trees[0], [children(tree) for tree in trees]
     if any(len(column) != len(columns[0]) for column in columns):
@@ -114,7 +125,7 @@ def unify(trees: Sequence[Expr], resolve: Callable[[tuple[Lit, ...]], Expr | Non
         return None
     unified: list[Expr] = []
     for together in zip(*columns, strict=True):
-        child = unify(together, resolve)
+        child = unify(together, resolve, resolve_names)
         if child is None:
             return None
         unified.append(child)

@@ -165,7 +165,7 @@ class Unary:
 
 # How tightly each binary operator binds; a higher number binds tighter.
 BINDING = {"or": 2, "and": 3} | dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), 5)
-BINDING |= {"+": 6, "-": 6, "*": 7, "/": 7, "//": 7, "%": 7, "**": 9}
+BINDING |= {"|": 6, "+": 7, "-": 7, "*": 8, "/": 8, "//": 8, "%": 8, "**": 10}
 
 
 @dataclass(frozen=True, slots=True)

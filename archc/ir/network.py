@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from archc.diagnostics import SpecError
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node
-from archc.language import expressions
+from archc.ir.parameters import filling_parameters
 
 SYMBOLIC = frozenset({"filters", "units", "rate"})
 """Fields whose parameters may become arguments: any value of theirs gives the same layers."""
@@ -28,10 +28,12 @@ Rebuild: TypeAlias = "Callable[[Mapping[str, object]], Costs]"
 
 class Variation(NamedTuple):
     """The graph that another value of a parameter gives: the same but for the widths and rates that
-    the parameter alone fills. `values` are that of the network, and the other."""
+    the parameter alone fills. `values` are that of the network, and the other; `fields` the fields
+    that it fills, by the node's index."""
 
     parameter: str
     values: tuple[int | float, int | float]
+    fields: Mapping[int, frozenset[str]]
     graph: Graph
 
 
@@ -44,19 +46,17 @@ class Network:
 
     @cached_property
     def variations(self) -> tuple[Variation, ...]:
-        """One for each parameter that fills widths and rates of ops outside blocks, and changes
-        nothing else; of the first `MOST_VARIED` that may be one."""
-        graph = self.costs.graph
-        direct = {
-            expression.name
-            for node in outside_blocks(graph)
-            for field, expression in node.expressions.items()
-            if field in SYMBOLIC and isinstance(expression, expressions.Name)
-        }
-        tried = [name for name in graph.about.params if name in direct][:MOST_VARIED]
-        return tuple(found for name in tried for found in self._variation(name))
+        """One for each parameter that fills widths and rates of ops, also by way of blocks, and
+        changes nothing else; of the first `MOST_VARIED` that may be one."""
+        fields: dict[str, dict[int, frozenset[str]]] = {}
+        for (index, field), parameter in filling_parameters(self.costs.graph).items():
+            if field in SYMBOLIC:
+                own = fields.setdefault(parameter, {})
+                own[index] = own.get(index, frozenset()) | {field}
+        names = [name for name in self.costs.graph.about.params if name in fields][:MOST_VARIED]
+        return tuple(one for name in names for one in self._variation(name, fields[name]))
 
-    def _variation(self, name: str) -> Iterator[Variation]:
+    def _variation(self, name: str, fields: Mapping[int, frozenset[str]]) -> Iterator[Variation]:
         graph = self.costs.graph
         value = graph.about.params[name]
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -67,24 +67,12 @@ class Network:
         except SpecError:
             return
         if len(varied.nodes) == len(graph.nodes) and all(
-            _differs_by(name, node, graph, varied) for node in graph.layers
+            _is_alike(node, graph, varied, filled=node.index in fields) for node in graph.layers
         ):
-            yield Variation(name, (value, other), varied)
+            yield Variation(name, (value, other), fields, varied)
 
 
-def outside_blocks(graph: Graph) -> list[Node]:
-    """The nodes that stand in no block."""
-    inside = {node.index for region in graph.root.blocks() for node in region.nodes()}
-    return [node for node in graph.layers if node.index not in inside]
-
-
-def fills(parameter: str, node: Node, field: str | None) -> bool:
-    """Whether a parameter alone is a width or rate of a node's op."""
-    expression = node.expressions.get(field) if field in SYMBOLIC else None
-    return isinstance(expression, expressions.Name) and expression.name == parameter
-
-
-def _differs_by(parameter: str, node: Node, graph: Graph, varied: Graph) -> bool:
+def _is_alike(node: Node, graph: Graph, varied: Graph, *, filled: bool) -> bool:
     """Whether a node differs in two graphs, if at all, in the fields that a parameter fills. One
     that the parameter fills nothing of has the same op and variables: what one backend must be
     told, no backend may leave to the other's layers."""
@@ -92,6 +80,6 @@ def _differs_by(parameter: str, node: Node, graph: Graph, varied: Graph) -> bool
     axes, other_axes = graph.input_axes(node), varied.input_axes(other)
     if node.inputs != other.inputs:
         return False
-    if any(fills(parameter, node, field) for field in node.expressions):
+    if filled:
         return axes == other_axes
     return node.op == other.op and node.op.variables(axes) == other.op.variables(other_axes)

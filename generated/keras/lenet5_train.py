@@ -88,7 +88,7 @@ def build_model(classes: int = 10) -> keras.Sequential:
     """LeNet-5 as taught today (ReLU, max pooling, softmax): 61,706 parameters, 416,520
     MACs.
 
-    Input: (batch, 32, 32, 1). Output: (batch, 10).
+    Input: (batch, 32, 32, 1). Output: (batch, classes).
     LeCun, Bottou, Bengio, Haffner 1998, Gradient-Based Learning Applied to Document
     Recognition.
     """
@@ -99,10 +99,10 @@ def build_model(classes: int = 10) -> keras.Sequential:
             layers.MaxPooling2D(2),  # 14 x 14 x 6
             layers.Conv2D(16, 5, activation="relu"),  # 10 x 10 x 16
             layers.MaxPooling2D(2),  # 5 x 5 x 16
-            layers.Flatten(),  # 400
-            layers.Dense(120, activation="relu"),  # 120
-            layers.Dense(84, activation="relu"),  # 84
-            layers.Dense(classes, activation="softmax"),  # 10
+            layers.Flatten(),
+            layers.Dense(120, activation="relu"),
+            layers.Dense(84, activation="relu"),
+            layers.Dense(classes, activation="softmax"),
         ],
         name="lenet5",
     )

@@ -78,52 +78,47 @@ SEED = 0  # seed of all random numbers
 PRECISION = "auto"
 SYNC_BATCH_NORM = False  # synchronize batch statistics across processes (PyTorch)
 WEIGHTS = {
-    "conv_1.weight": "layers.0.weight",
-    "conv_1.bias": "layers.0.bias",
-    "conv_2.weight": "layers.3.weight",
-    "conv_2.bias": "layers.3.bias",
-    "dense_1.weight": "layers.7.weight",
-    "dense_1.bias": "layers.7.bias",
-    "dense_2.weight": "layers.9.weight",
-    "dense_2.bias": "layers.9.bias",
-    "dense_3.weight": "layers.11.weight",
-    "dense_3.bias": "layers.11.bias",
+    "conv_1.weight": "0.weight",
+    "conv_1.bias": "0.bias",
+    "conv_2.weight": "3.weight",
+    "conv_2.bias": "3.bias",
+    "dense_1.weight": "7.weight",
+    "dense_1.bias": "7.bias",
+    "dense_2.weight": "9.weight",
+    "dense_2.bias": "9.bias",
+    "dense_3.weight": "11.weight",
+    "dense_3.bias": "11.bias",
 }
 
 
-class LeNet5(nn.Module):
+class LeNet5(nn.Sequential):
     """LeNet-5 as taught today (ReLU, max pooling, softmax): 61,706 parameters, 416,520
     MACs.
 
-    Input: (batch, 1, 32, 32). Output: (batch, 10).
+    Input: (batch, 1, 32, 32). Output: (batch, classes).
     LeCun, Bottou, Bengio, Haffner 1998, Gradient-Based Learning Applied to Document
     Recognition.
     """
 
     def __init__(self, classes: int = 10) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
+        super().__init__(
             nn.Conv2d(1, 6, kernel_size=5),  # 6 x 28 x 28
             nn.ReLU(inplace=True),
             nn.MaxPool2d(kernel_size=2),  # 6 x 14 x 14
             nn.Conv2d(6, 16, kernel_size=5),  # 16 x 10 x 10
             nn.ReLU(inplace=True),
             nn.MaxPool2d(kernel_size=2),  # 16 x 5 x 5
-            nn.Flatten(),  # 400
-            nn.Linear(400, 120),  # 120
+            nn.Flatten(),
+            nn.Linear(16 * 5 * 5, 120),
             nn.ReLU(inplace=True),
-            nn.Linear(120, 84),  # 84
+            nn.Linear(120, 84),
             nn.ReLU(inplace=True),
-            nn.Linear(84, classes),  # 10
+            nn.Linear(84, classes),
             nn.Softmax(dim=1),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
-
 
 def build_model() -> LeNet5:
-    """Build the network with its default arguments."""
     return LeNet5()
 
 
@@ -134,7 +129,7 @@ def make_network() -> nn.Module:
     """Build the network, with the logarithms of its probabilities as output."""
     network = build_model()
     # Of a probability near 0 the logarithm has no gradient.
-    network.set_submodule("layers.12", nn.LogSoftmax(dim=1))
+    network.set_submodule("12", nn.LogSoftmax(dim=1))
     return network.to(memory_format=torch.channels_last)
 
 

@@ -57,19 +57,18 @@ def layers_by_node(layers: list[Any], network: Network) -> dict[str, list[Any]]:
     """The layers that compute each node, by the node's path, from all layers in the order of use.
     Fails where there are more or fewer."""
     graph = network.costs.graph
-    places = network.compiled("keras").placements
-    coming = iter(layers)
-    known: dict[str | int, Any] = {}
-    found: dict[str, list[Any]] = {}
-    for node in graph.layers:
-        own = [one.place for one in places.get(node.index, ()) if one.place is not None]
-        for place in own:
-            if place not in known:  # else a padding that another node began with
-                known[place] = next(coming)
-        found[node.path] = [known[place] for place in own]
-    rest = [layer.name for layer in coming]
+    placements = network.compiled("keras").placements
+    known = {layer.name: layer for layer in layers} | dict(enumerate(layers))
+    by_node = {
+        node.path: [
+            known[one.place] for one in placements.get(node.index, ()) if one.place is not None
+        ]
+        for node in graph.layers
+    }
+    used = {id(layer) for own in by_node.values() for layer in own}
+    rest = [layer.name for layer in layers if id(layer) not in used]
     assert not rest, f"has more layers than the spec: {rest}"
-    return found
+    return by_node
 
 
 def canonical(shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:

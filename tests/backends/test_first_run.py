@@ -62,9 +62,7 @@ def test_prints_shapes_and_the_number_of_parameters(
     need(backend, framework)
     path = tmp_path / "lenet5.py"
     path.write_text(source(backend, "lenet5"), encoding="utf-8")
-    shape = "(2, 1, 32, 32)" if backend == "torch" else "(2, 32, 32, 1)"
-    printed = run(framework, str(path))
-    assert printed == f"input {shape}, output (2, 10), 61,706 parameters\n"
+    assert run(framework, str(path)) == "(2, 10) 61,706 parameters\n"
 
 
 @pytest.mark.keras

@@ -92,9 +92,19 @@ def test_begins_with_the_header_and_holds_no_path_of_this_machine(backend: str, 
     assert not text.endswith("\n\n")
 
 
-@pytest.mark.parametrize(("backend", "lines"), [("torch", 90), ("keras", 75)])
-def test_vgg16_is_as_short_as_one_would_write_it(backend: str, lines: int) -> None:
-    assert len(source(backend, "vgg16").splitlines()) <= lines
+@pytest.mark.parametrize(
+    ("backend", "name", "lines"),
+    [
+        ("torch", "vgg16", 75),
+        ("keras", "vgg16", 75),
+        ("torch", "resnet50", 100),
+        ("keras", "resnet50", 90),
+        ("torch", "lenet5", 45),
+        ("keras", "lenet5", 45),
+    ],
+)
+def test_is_as_short_as_one_would_write_it(backend: str, name: str, lines: int) -> None:
+    assert len(source(backend, name).splitlines()) <= lines
 
 
 DIGESTS = """

@@ -77,7 +77,7 @@ def test_kernels_begin_as_the_spec_says(network: Network) -> None:
 
 
 def test_what_the_spec_names_is_named(network: Network) -> None:
-    """PyTorch's modules in their parents, Keras' layers by their whole path."""
+    """PyTorch's modules in their parents, Keras' layers at the end of their name."""
     model = module(network.emit("torch")).build_model()
     names = {id(child): name for name, child in model.named_modules()}
     events = events_by_node(model, network)
@@ -89,18 +89,15 @@ def test_what_the_spec_names_is_named(network: Network) -> None:
         modules = [event.layer for event in events[row.node.path] if event.layer is not None]
         if row.node.named and row.variables:
             assert names[id(modules[0])].rpartition(".")[2] == row.node.name
-            assert row.node.path.replace(".", "_") in keras_names
+            assert any(name.endswith(row.node.name) for name in keras_names)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_runs_by_itself(network: Network, backend: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module(network.emit(backend)).main()
-    totals = network.costs.totals
-    count = totals.params if backend == "torch" else totals.params + totals.state
+    module(network.emit(backend), "__main__")
     printed = capsys.readouterr().out
-    assert printed.endswith(f"{count:,} parameters\n")
-    assert printed.count("input") == len(network.costs.graph.inputs)
-    assert printed.count("output") == len(network.costs.graph.outputs)
+    assert printed.endswith(f" {network.costs.totals.params:,} parameters\n")
+    assert printed.count("(2, ") == len(network.costs.graph.outputs)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -160,7 +157,11 @@ def definitions(text: str, kind: str) -> list[str]:
         ("block_of_strides", ["Unit"]),
         ("block_with_optional_shortcut", ["Residual"]),
         ("block_with_optional_step", ["Unit"]),
-        ("block_of_two_structures", ["Unit", "Unit2"]),
+        ("block_of_two_structures", ["Unit", "UnitDepth3"]),
+        ("block_of_activations", ["Cba"]),
+        ("block_equal_by_chance", ["Unit"]),
+        ("block_residual_where_it_fits", ["DropPath", "ConvBn", "Body", "Inverted"]),
+        ("block_that_runs_along", ["Layer"]),
         ("block_in_block", ["Inner", "Outer"]),
         ("block_repeated", ["Residual"]),
         ("dense_connections", ["Growth"]),
@@ -179,7 +180,11 @@ def test_torch_writes_each_block_once(name: str, classes: list[str], tmp_path: P
     [
         ("block_of_widths", ["unit"]),
         ("block_with_optional_step", ["unit"]),
-        ("block_of_two_structures", ["unit", "unit2"]),
+        ("block_of_two_structures", ["unit", "unit_depth3"]),
+        ("block_of_activations", ["cba"]),
+        ("block_of_strides", ["unit"]),
+        ("block_with_optional_shortcut", ["residual"]),
+        ("block_residual_where_it_fits", ["conv_bn", "body", "inverted"]),
         ("block_in_block", ["inner", "outer"]),
         ("block_repeated", ["residual"]),
         ("dense_connections", ["growth"]),
@@ -188,7 +193,7 @@ def test_torch_writes_each_block_once(name: str, classes: list[str], tmp_path: P
 )
 def test_keras_writes_each_block_once(name: str, functions: list[str], tmp_path: Path) -> None:
     text = structure(name, tmp_path).emit("keras")
-    assert definitions(text, "def") == [*functions, "build_model", "main"]
+    assert definitions(text, "def") == [*functions, "build_model"]
 
 
 def test_three_equal_blocks_are_one_line(tmp_path: Path) -> None:
@@ -210,3 +215,85 @@ def test_a_shortcut_stands_under_its_condition(tmp_path: Path) -> None:
 def test_the_results_of_a_section_keep_apart(tmp_path: Path) -> None:
     text = structure("encoder_and_decoder", tmp_path).emit("torch")
     assert "x, wide, middle = self.encoder(x)" in text
+
+
+def test_an_activation_is_handed_in(tmp_path: Path) -> None:
+    network = structure("block_of_activations", tmp_path)
+    torch_text, keras_text = network.emit("torch"), network.emit("keras")
+    assert "activation: type[nn.Module] = nn.ReLU" in torch_text
+    for call in ("Cba(8)", "Cba(6, activation=nn.Hardswish)", "Cba(6, activation=nn.Identity)"):
+        assert call in torch_text
+    assert 'activation: str | None = "relu"' in keras_text
+    assert 'cba(x, activation="hard_silu"' in keras_text
+
+
+def test_an_argument_that_runs_along_is_one_line(tmp_path: Path) -> None:
+    text = structure("block_that_runs_along", tmp_path).emit("torch")
+    assert "*(Layer(4 + 3 * i) for i in range(5))" in text
+    text = structure("block_that_runs_along", tmp_path).emit("keras")
+    assert len(re.findall(r"= layer\(", text)) == 1
+    assert "for number in range(1, 6):" in text
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_block_takes_the_networks_parameters(backend: str, tmp_path: Path) -> None:
+    network = structure("block_that_takes_classes", tmp_path)
+    assert params_that_are_arguments(network, backend) == {"classes", "rate"}
+
+
+def test_a_shortcut_is_called_so(tmp_path: Path) -> None:
+    text = structure("block_with_optional_shortcut", tmp_path).emit("keras")
+    assert "shortcut = x\n    if stride != 1 or x.shape[-1] != width:\n" in text
+    assert "branch" not in text
+
+
+OTHER_ARGUMENTS = [
+    ("block_equal_by_chance", "Unit", {"in_channels": 16}, (16, 8, 8), (8, 8, 8)),
+    ("block_of_widths", "Unit", {"in_channels": 5, "width": 7}, (5, 8, 8), (7, 8, 8)),
+    ("block_of_strides", "Unit", {"in_channels": 5, "stride": 4}, (5, 16, 16), (12, 4, 4)),
+    (
+        "block_with_optional_shortcut",
+        "Residual",
+        {"in_channels": 5, "width": 7, "stride": 2},
+        (5, 8, 8),
+        (7, 4, 4),
+    ),
+    (
+        "block_residual_where_it_fits",
+        "Inverted",
+        {"in_channels": 5, "filters": 5, "expanded": 15, "drop": 0.5},
+        (5, 8, 8),
+        (5, 8, 8),
+    ),
+    (
+        "block_residual_where_it_fits",
+        "ConvBn",
+        {"in_channels": 5, "filters": 10, "kernel": 5, "depthwise": True, "act": "relu"},
+        (5, 8, 8),
+        (10, 8, 8),
+    ),
+    ("block_that_runs_along", "Layer", {"in_channels": 9}, (9, 8, 8), (12, 8, 8)),
+    (
+        "block_that_takes_classes",
+        "Head",
+        {"in_channels": 3, "units": 4, "rate": 0.5},
+        (3, 5, 5),
+        (4,),
+    ),
+    ("dense_connections", "Growth", {"in_channels": 9, "rate": 2}, (9, 8, 8), (11, 8, 8)),
+]
+"""Blocks with arguments that no instance of theirs has, what they take then, and what they give."""
+
+
+@pytest.mark.parametrize(("name", "block", "others", "shape", "expected"), OTHER_ARGUMENTS)
+def test_a_block_runs_with_other_arguments(
+    name: str,
+    block: str,
+    others: dict[str, object],
+    shape: tuple[int, ...],
+    expected: tuple[int, ...],
+    tmp_path: Path,
+) -> None:
+    kind = getattr(module(structure(name, tmp_path).emit("torch")), block)
+    result = kind(**others)(torch.zeros(2, *shape))
+    assert tuple(result.shape) == (2, *expected)

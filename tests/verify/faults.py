@@ -340,10 +340,10 @@ FAULTS: dict[str, Fault] = {
     ),
     "torch concat along another axis": _torch("dim=1", "dim=2", "concat_1", _TWO, "softsign"),
     "torch sum as product": _torch(
-        "x + self.conv_1(x)", "x * self.conv_1(x)", "add_1", _SHORTCUT, "tanh"
+        "x + self.conv(x)", "x * self.conv(x)", "add_1", _SHORTCUT, "tanh"
     ),
     "torch shortcut of something else": _torch(
-        "x + self.conv_1(x)", "self.conv_1(x) + self.conv_1(x)", "add_1", _SHORTCUT, "tanh"
+        "x + self.conv(x)", "self.conv(x) + self.conv(x)", "add_1", _SHORTCUT, "tanh"
     ),
     "keras shortcut missing": _keras("([inputs, x])", "([x, x])", "add_1", _SHORTCUT, "tanh"),
     "keras sum as mean": _keras("layers.Add(", "layers.Average(", "add_1", _SHORTCUT, "tanh"),
@@ -354,7 +354,7 @@ FAULTS: dict[str, Fault] = {
         " / 2", " / 1", "average_1", "average: [[], [tanh]]", "relu"
     ),
     "keras excitation of another value": _keras(
-        "([inputs, x])", "([x, x])", "multiply_1", _SQUEEZE, "tanh"
+        "([inputs, scale])", "([scale, scale])", "multiply_1", _SQUEEZE, "tanh"
     ),
     "torch two layers with one weight": _torch(
         "self.two(x)",
@@ -378,7 +378,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 ALWAYS = """class _Always(nn.Dropout):
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return nn.functional.dropout(x, self.p, training=True)
 
 

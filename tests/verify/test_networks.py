@@ -193,13 +193,19 @@ def test_a_process_that_dies_is_told_and_started_anew(tmp_path: Path, workers: W
     assert verify(net, workers=workers).agrees
 
 
+ADDED = """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) + 0"""
+
+
 def test_what_is_not_the_spec_s_network_is_refused(workers: Workers) -> None:
     net = spec("conv_and_rectifier")
     torch, keras = net.emit("torch"), net.emit("keras")
     for backend, source, told in (
         (
             "torch",
-            torch.replace("return self.layers(x)", "return self.layers(x) + 0"),
+            torch.replace("\n\n\ndef build_model", f"{ADDED}\n\n\ndef build_model"),
             "returns other values",
         ),
         ("torch", torch.replace("def build_model", "def built_model"), "cannot be built"),
@@ -207,7 +213,7 @@ def test_what_is_not_the_spec_s_network_is_refused(workers: Workers) -> None:
         ("keras", keras.replace("layers.Conv2D(3, 3)", "layers.Conv2D(3, 2)"), "in place of"),
         (
             "keras",
-            keras.replace("layers.ReLU(),", "layers.ReLU(),\n            layers.ReLU(),"),
+            keras.replace("layers.ReLU()", "layers.ReLU(), layers.ReLU()"),
             "also has",
         ),
         ("keras", keras.replace("layers.ReLU(),", ""), "has no layer"),

@@ -14,13 +14,16 @@ OUTSIDE = -1
 class Uses:
     """The users of each node's output, by index."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, region: Region | None = None) -> None:
+        """Of a whole graph, or of a region alone, as a definition joins it."""
         self.graph = graph
+        nodes = graph.nodes if region is None else tuple(region.nodes())
+        outputs = graph.outputs if region is None else (region.output,)
         self.users: list[list[int]] = [[] for _ in graph.nodes]
-        for node in graph.nodes:
+        for node in nodes:
             for index in node.inputs:
                 self.users[index].append(node.index)
-        for index in graph.outputs:
+        for index in outputs:
             self.users[index].append(OUTSIDE)
 
     def externals(self, region: Region) -> tuple[int, ...]:
@@ -43,11 +46,19 @@ class Uses:
 
     def inputs(self, item: Item) -> tuple[int, ...]:
         """The values that an item takes."""
-        return item.node.inputs if isinstance(item, LoweredOp) else self.externals(item.region)
+        if isinstance(item, LoweredOp):
+            return item.node.inputs
+        if isinstance(item, LoweredScope):
+            return self.externals(item.region)
+        inside = nodes_of(item)
+        entering = [index for one in item.items for index in self.inputs(one)]
+        return tuple(dict.fromkeys([*(i for i in entering if i not in inside), item.source]))
 
     def outputs(self, item: Item) -> tuple[int, ...]:
         """The values that an item gives."""
-        return (item.node.index,) if isinstance(item, LoweredOp) else self.results(item.region)
+        if isinstance(item, LoweredOp):
+            return (item.node.index,)
+        return self.results(item.region) if isinstance(item, LoweredScope) else (item.output,)
 
     def is_chain(self, items: Sequence[Item], source: int) -> bool:
         """Whether each item takes the one before it alone, and nothing else takes that."""
@@ -67,7 +78,9 @@ def nodes_of(item: Item) -> set[int]:
     """The nodes in an item."""
     if isinstance(item, LoweredOp):
         return {item.node.index}
-    return {node.index for node in item.region.nodes()}
+    if isinstance(item, LoweredScope):
+        return {node.index for node in item.region.nodes()}
+    return {index for one in item.items for index in nodes_of(one)}
 
 
 def is_empty(item: Item) -> bool:

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from archc.backends.blocks.symbols import value_of
 from archc.codegen.tree import Expr, Ref
-from archc.ir.graph import Region
+from archc.ir.graph import Node, Region
 from archc.ops.axes import Axes
+
+
+class Mismatch(Exception):
+    """Instances that one definition cannot cover."""
 
 
 @dataclass(slots=True)
 class UnifyContext:
-    """What is known while the instances of one block are joined."""
+    """What is known while the instances of one block are joined.
+
+    `names` has what a name of the spec stands for, `columns` each symbol's value in every instance,
+    `widths` the channels or features of each value. `filled` are the symbols that fill fields of
+    nodes, `fresh` the parameters that are not the spec's, with their default if any. `general` are
+    the nodes that are lowered the general way, `counterparts` each region's items by the steps of
+    the definition.
+    """
 
     regions: Sequence[Region]
     names: dict[str, Expr | None]
     columns: dict[Expr, list[object]]
     defaults: Mapping[str, object]
     incoming: Ref
+    handed: Sequence[str]
     widths: dict[int, Expr | None] = field(default_factory=dict)
     filled: dict[tuple[int, str], Expr] = field(default_factory=dict)
-    fresh: dict[str, list[object]] = field(default_factory=dict)
+    fresh: dict[str, Expr | None] = field(default_factory=dict)
+    general: set[int] = field(default_factory=set)
+    counterparts: dict[str, dict[tuple[object, ...], Node | Region]] = field(default_factory=dict)
 
     def evaluate(self, expr: Expr, present: Sequence[int]) -> list[object]:
         """What an expression comes to in each instance of `present`."""
@@ -33,6 +48,25 @@ class UnifyContext:
         return {symbol: column[index] for symbol, column in self.columns.items()}
 
     def common(self, outputs: Sequence[Axes]) -> Axes | None:
-        """The axes that an output has in every instance of the block."""
-        everywhere = len(outputs) == len(self.regions) and len(set(outputs)) == 1
-        return outputs[0] if everywhere else None
+        """The axes that an output has in the network; None in a block, which is for any."""
+        return outputs[0] if self.regions[0].kind != "block" else None
+
+    def add_fresh(self, wanted: str, column: list[object], default: Expr | None = None) -> Ref:
+        """A parameter that the spec has not, under a name that is free."""
+        name, count = wanted, 1
+        while name in self.names or Ref(name) in self.columns:
+            count += 1
+            name = f"{wanted}_{count}"
+        self.fresh[name] = default
+        self.columns[Ref(name)] = column
+        return Ref(name)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Whatever is entered within is taken back where it ends in a Mismatch."""
+        kept = dict(self.columns), dict(self.filled), dict(self.fresh), set(self.general)
+        try:
+            yield
+        except Mismatch:
+            self.columns, self.filled, self.fresh, self.general = kept
+            raise

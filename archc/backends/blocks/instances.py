@@ -16,16 +16,16 @@ def alignment_key(item: Node | Region) -> tuple[object, ...]:
     return item.origin.step, item.origin.iteration, op
 
 
-def structure(stages: Sequence[LoweredLayer]) -> tuple[object, ...]:
+def structure(lowered_layers: Sequence[LoweredLayer]) -> tuple[object, ...]:
     def blank(expr: Expr) -> Expr:
         return Lit(None) if isinstance(expr, Lit) else expr
 
     return tuple(
         tuple(
             None if tree is None else transform(tree, blank)
-            for tree in (stage.layer, stage.expression, stage.initialize)
+            for tree in (layer.layer, layer.expression, layer.initialize)
         )
-        for stage in stages
+        for layer in lowered_layers
     )
 
 
@@ -33,6 +33,12 @@ def fullest(regions: Sequence[Region | None]) -> Region:
     """The first of the regions with the most nodes: it has every optional part."""
     whole = [region for region in regions if region is not None]
     return max(whole, key=lambda region: sum(1 for _ in region.nodes()))
+
+
+def entry_of(regions: Sequence[Region]) -> int:
+    """The value that stands for what comes into each of some instances: the earliest, which is in
+    none of them."""
+    return min(region.input for region in regions)
 
 
 def instances_in(root: Region) -> dict[str, list[Region]]:

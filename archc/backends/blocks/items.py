@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from archc.backends.base import INCOMING, LoweredLayer
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
@@ -11,17 +12,21 @@ from archc.ir.graph import Node, Region
 from archc.ops.axes import Axes
 
 LoweredLayers = Mapping[int, tuple[LoweredLayer, ...]]
-"""The stages of each node, by its index."""
+"""The layers of each node, by its index."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoweredOp:
-    """An op, lowered. `axes` are its output's, or None where the instances differ."""
+    """An op, lowered. `axes` are its output's, or None where the instances differ. Each of `layers`
+    is there under its own of `conditions`, if any, and the whole under `condition`. The op becomes
+    the first of `alternatives` whose condition holds, or else this."""
 
     node: Node
-    stages: tuple[LoweredLayer, ...]
+    layers: tuple[LoweredLayer, ...]
+    conditions: tuple[Expr | None, ...]
     axes: Axes | None
     condition: Expr | None = None
+    alternatives: tuple[Alternative, ...] = ()
 
     @property
     def name(self) -> str:
@@ -30,11 +35,19 @@ class LoweredOp:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """What an op becomes under a condition."""
+
+    condition: Expr
+    op: LoweredOp
+
+
+@dataclass(frozen=True, slots=True)
 class LoweredScope:
     """A section with its items, or a block's instance as a call of its definition."""
 
     region: Region
-    items: tuple[LoweredOp | LoweredScope, ...]
+    items: tuple[Item, ...]
     axes: Axes | None
     condition: Expr | None = None
     call: Call | None = None
@@ -45,7 +58,28 @@ class LoweredScope:
         return self.region.name
 
 
-Item = LoweredOp | LoweredScope
+@dataclass(frozen=True, slots=True)
+class LoweredOptional:
+    """Steps that lead to one value and are there together, under a condition; without them the
+    value `source` stands for their `output`."""
+
+    condition: Expr
+    items: tuple[Item, ...]
+    source: int
+    output: int
+    axes: Axes | None
+
+    @property
+    def name(self) -> str:
+        """The name of the step that it ends in."""
+        return self.items[-1].name
+
+
+Item: TypeAlias = "LoweredOp | LoweredScope | LoweredOptional"
+
+Counterparts: TypeAlias = "Mapping[str, Mapping[tuple[object, ...], Node | Region]]"
+"""By the path of a region that a definition covers: what it has for each step of the definition, by
+that step's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +88,17 @@ class Argument:
 
     name: str
     type: str
-    default: Lit | None
+    default: Expr | None
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One class or function for some instances of a block. `values` holds each parameter's value
-    by the instance's path."""
+    """One class or function for some instances of a block.
+
+    `region` is what its items make up, `entry` and `width` the channels or features that it takes
+    and gives. `values` holds each parameter's value by the instance's path, `axes` those of the
+    input and output of each instance.
+    """
 
     name: str
     block: str
@@ -68,15 +106,26 @@ class Definition:
     items: tuple[Item, ...]
     region: Region
     values: Mapping[str, Mapping[str, object]]
+    entry: Expr
+    width: Expr | None
+    axes: tuple[tuple[Axes, Axes], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleOutline:
-    """A whole network: the definitions of its blocks, inner ones first, and its own items."""
+    """A whole network: the definitions of its blocks, inner ones first, and its own items.
+
+    `lowered` has the layers of every node as they were joined, `counterparts` what each instance
+    has for the steps of its definition, `widths` the channels or features of each output.
+    """
 
     definitions: tuple[Definition, ...]
     items: tuple[Item, ...]
     arguments: tuple[Argument, ...]
+    region: Region
+    lowered: LoweredLayers
+    counterparts: Counterparts
+    widths: tuple[Expr | None, ...]
 
 
 def instance_call(definition: Definition, region: Region) -> Call:
@@ -86,7 +135,10 @@ def instance_call(definition: Definition, region: Region) -> Call:
     keywords: list[Keyword] = []
     for argument in definition.arguments:
         value = values[argument.name]
-        assert isinstance(value, bool | int | float | str | tuple)
+        if isinstance(value, Ref):
+            keywords.append(Keyword(argument.name, value, argument.default))
+            continue
+        assert value is None or isinstance(value, bool | int | float | str | tuple)
         incoming = argument.name in ("in_channels", "in_features")
         literal = Lit(value, INCOMING if incoming else argument.name)
         if argument.default is None and not isinstance(value, bool):
@@ -101,10 +153,23 @@ def trees_in(items: Iterable[Item]) -> Iterator[Expr | None]:
     for item in items:
         yield item.condition
         if isinstance(item, LoweredOp):
-            for stage in item.stages:
+            for stage in layers_in(item):
                 yield stage.layer
                 yield stage.expression
                 yield stage.initialize
+            for alternative in item.alternatives:
+                yield alternative.condition
+            for op in (item, *(one.op for one in item.alternatives)):
+                yield from op.conditions
+        elif isinstance(item, LoweredOptional):
+            yield from trees_in(item.items)
         else:
             yield item.call
             yield from trees_in(item.items)
+
+
+def layers_in(item: LoweredOp) -> Iterator[LoweredLayer]:
+    """All layers that an op may become."""
+    yield from item.layers
+    for alternative in item.alternatives:
+        yield from alternative.op.layers

@@ -4,18 +4,19 @@ becomes the parameters of one definition.
 The instances come from one text, so their parts are aligned by the step that made them. Parts with
 equal trees are the body; literals that differ become the block's own parameters, by the
 expressions that the spec gives them, checked for every instance. A part that some instances lack
-by a `when` is written under that condition. Instances that differ otherwise make a second
-definition.
+is written under the condition that tells them apart. Only instances that differ otherwise make a
+second definition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from archc.backends.blocks.frame import UnifyContext
+from archc.backends.blocks.frame import Mismatch, UnifyContext
 from archc.backends.blocks.instances import (
     alignment_key,
+    entry_of,
     fullest,
     inner_first,
     instances_in,
@@ -29,8 +30,8 @@ from archc.backends.blocks.items import (
     ModuleOutline,
     trees_in,
 )
-from archc.backends.blocks.symbols import is_plain, same, symbols_in, type_name
-from archc.backends.blocks.unify import Mismatch, Unifier
+from archc.backends.blocks.symbols import is_plain, plain_value, same, symbols_in, type_name
+from archc.backends.blocks.unify import Unifier
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.ir.graph import Graph, Node, Region
 from archc.language.names import new_class
@@ -39,44 +40,77 @@ MOST_TRIED = 8
 """Definitions of one block that a further structure is tried to join."""
 
 
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What a backend's definitions are like. `passes_width` tells whether a block is told the width
+    of what comes in (PyTorch) or can ask for it (Keras), `hands_in_classes` whether a class of
+    layers may be handed in. `taken` are names that no definition may have."""
+
+    passes_width: bool
+    hands_in_classes: bool
+    taken: Sequence[str] = ()
+
+
 def outline(
     graph: Graph,
-    stages: LoweredLayers,
+    lowered: LoweredLayers,
+    general: LoweredLayers,
     exposed: Sequence[str],
-    *,
-    passes_width: bool,
-    taken: Iterable[str] = (),
+    style: Style,
 ) -> ModuleOutline:
-    """The network with each block written once. `exposed` are the spec's parameters that the
-    network's own class takes. `passes_width` tells whether a block is told the width of what
-    comes in (PyTorch) or can ask for it (Keras). `taken` names no definition may have."""
-    return _Maker(graph, stages, passes_width, taken).outline(exposed)
+    """The network with each block written once. `general` has the layers of nodes lowered so that
+    more of them are alike. `exposed` are the spec's parameters that the network's own class takes.
+    """
+    return _Maker(graph, lowered, general, exposed, style).outline()
 
 
 class _Maker:
     def __init__(
-        self, graph: Graph, stages: LoweredLayers, passes_width: bool, taken: Iterable[str]
+        self,
+        graph: Graph,
+        lowered: LoweredLayers,
+        general: LoweredLayers,
+        exposed: Sequence[str],
+        style: Style,
     ) -> None:
         self.graph = graph
-        self.stages = stages
-        self.passes_width = passes_width
+        self.exposed = exposed
+        self.style = style
         self.definitions: list[Definition] = []
         self.by_path: dict[str, Definition] = {}
-        self.joiner = Unifier(graph, stages, self.by_path)
-        self.taken: set[str] = {graph.about.class_name, *taken}
+        self.unifier = Unifier(
+            graph, lowered, general, self.by_path, hands_in_classes=style.hands_in_classes
+        )
+        self.counterparts: dict[str, dict[tuple[object, ...], Node | Region]] = {}
+        self.taken: set[str] = {graph.about.class_name, *style.taken}
 
-    def outline(self, exposed: Sequence[str]) -> ModuleOutline:
+    def outline(self) -> ModuleOutline:
         instances = instances_in(self.graph.root)
         for block in inner_first(instances):
             self.define(block, instances[block])
         root = self.graph.root
         params = self.graph.about.params
-        frame = self.frame([root], {name: [params[name]] for name in exposed}, params, whole=True)
-        items = self.joiner.join(frame, [root])
-        arguments = _arguments(frame, items, exposed, self.passes_width)
+        frame = self.frame([root], {name: [params[name]] for name in self.exposed}, whole=True)
+        items, region = self.unifier.join(frame, [root])
+        self.settle(frame)
+        arguments = _arguments(frame, items, self.exposed, self.style.passes_width)
         # A block all of whose steps are left out everywhere is nowhere called.
         called = [one for one in self.definitions if any(True for _ in one.region.nodes())]
-        return ModuleOutline(tuple(called), items, arguments)
+        return ModuleOutline(
+            tuple(called),
+            items,
+            arguments,
+            region,
+            self.unifier.lowered,
+            self.counterparts,
+            tuple(frame.widths.get(index) for index in self.graph.outputs),
+        )
+
+    def settle(self, frame: UnifyContext) -> None:
+        """Keep what was found out about the nodes of a definition."""
+        self.counterparts |= frame.counterparts
+        for index in sorted(frame.general):
+            self.unifier.lowered[index] = self.unifier.general[index]
 
     # Definitions
 
@@ -84,62 +118,93 @@ class _Maker:
         """As few definitions as cover all instances of a block: one where that can be; else those
         of one structure are joined, as far as a condition tells them apart."""
         try:
-            made = [self.definition(block, regions, whole=True)]
+            drafts = [self.definition(block, regions, whole=True)]
         except Mismatch:
             alike: dict[object, list[Region]] = {}
             for region in regions:
                 alike.setdefault(self.signature(region), []).append(region)
-            made = self.fewest(block, list(alike.values()))
-        for definition in made:
-            named = replace(definition, name=new_class(block, self.taken))
+            drafts = self.fewest(block, list(alike.values()))
+        groups = [frame.regions for _, frame in drafts]
+        for position, (definition, frame) in enumerate(drafts):
+            self.settle(frame)
+            wanted = self.variant_name(block, groups, position) if position else block
+            named = replace(definition, name=new_class(wanted, self.taken))
             self.definitions.append(named)
             self.by_path.update(dict.fromkeys(named.values, named))
 
-    def fewest(self, block: str, classes: Sequence[Sequence[Region]]) -> list[Definition]:
-        made: list[tuple[list[Region], Definition]] = []
+    def fewest(self, block: str, classes: Sequence[Sequence[Region]]) -> list[_Draft]:
+        drafts: list[tuple[list[Region], _Draft]] = []
         for together in classes:
-            for position, (regions, _) in enumerate(made[:MOST_TRIED]):
+            for position, (regions, _) in enumerate(drafts[:MOST_TRIED]):
                 try:
                     joined = [*regions, *together]
-                    made[position] = (joined, self.definition(block, joined))
+                    drafts[position] = (joined, self.definition(block, joined))
                     break
                 except Mismatch:
                     continue
             else:
-                made += self.alone(block, together)
-        return [definition for _, definition in made]
+                drafts += self.alone(block, together)
+        return [draft for _, draft in drafts]
 
-    def alone(self, block: str, regions: Sequence[Region]) -> list[tuple[list[Region], Definition]]:
+    def alone(self, block: str, regions: Sequence[Region]) -> list[tuple[list[Region], _Draft]]:
         """A definition for instances of one structure; one each where even those differ."""
         try:
             return [(list(regions), self.definition(block, regions))]
         except Mismatch:
             return [([region], self.definition(block, [region])) for region in regions]
 
-    def definition(
-        self, block: str, regions: Sequence[Region], *, whole: bool = False
-    ) -> Definition:
+    def definition(self, block: str, regions: Sequence[Region], *, whole: bool = False) -> _Draft:
         """One definition for some instances of a block. Where it is not for all of them (`whole`),
         what these share is fixed in it: it is no parameter that another value would suit."""
         names = list(dict.fromkeys(name for region in regions for name in region.arguments))
         columns = {name: [region.arguments.get(name) for region in regions] for name in names}
-        frame = self.frame(regions, columns, {}, whole=whole)
-        items = self.joiner.join(frame, list(regions))
-        arguments = _arguments(frame, items, names, self.passes_width)
+        handed = [name for name in self.exposed if name not in names]
+        params = self.graph.about.params
+        columns |= {name: [params[name]] * len(regions) for name in handed}
+        frame = self.frame(regions, columns, whole=whole, handed=handed)
+        items, region = self.unifier.join(frame, list(regions))
+        arguments = _arguments(frame, items, [*names, *handed], self.style.passes_width)
         values = {
-            region.path: {
+            one.path: {
                 argument.name: frame.columns[Ref(argument.name)][index] for argument in arguments
             }
-            for index, region in enumerate(regions)
+            for index, one in enumerate(regions)
         }
-        return Definition("", block, arguments, items, fullest(regions), values)
+        nodes = self.graph.nodes
+        axes = tuple((nodes[one.input].output, nodes[one.output].output) for one in regions)
+        entry, width = frame.widths[region.input], frame.widths.get(region.output)
+        assert entry is not None
+        return Definition("", block, arguments, items, region, values, entry, width, axes), frame
+
+    def variant_name(self, block: str, groups: Sequence[Sequence[Region]], position: int) -> str:
+        """What a further definition of a block is called: by the rank of what comes in or the
+        argument that are its instances' alone,
+            or else by the section that they stand in."""
+        own = groups[position]
+        others = [one for group in groups if group is not own for one in group]
+        axes = self.graph.nodes[own[0].input].output
+        if all(self.graph.nodes[one.input].output.names != axes.names for one in others):
+            return f"{block}{len(axes.spatial)}d" if axes.is_map else f"{block}_features"
+        for name, value in own[0].arguments.items():
+            alone = all(one.arguments.get(name) == value for one in own)
+            if alone and all(one.arguments.get(name) != value for one in others):
+                if value is True:
+                    return f"{name}_{block}"
+                if (
+                    isinstance(value, int | str)
+                    and f"{value}".isidentifier() | f"{value}".isdecimal()
+                ):
+                    return f"{block}_{name}_{value}"
+        around = own[0].path.replace(".", "_").removesuffix(f"_{own[0].name}")
+        return f"{around}_{block}"
 
     def signature(self, region: Region) -> object:
         """What two instances share that one definition covers without a condition."""
         rows: list[object] = []
         for item in region.items:
             if isinstance(item, Node):
-                rows.append((alignment_key(item), structure(self.stages[item.index])))
+                lowered = self.unifier.lowered[item.index]
+                rows.append((alignment_key(item), structure(lowered)))
             elif item.kind == "block":
                 rows.append((alignment_key(item), self.by_path[item.path].name))
             else:
@@ -150,17 +215,20 @@ class _Maker:
         self,
         regions: Sequence[Region],
         columns: Mapping[str, list[object]],
-        defaults: Mapping[str, object],
         *,
         whole: bool,
+        handed: Sequence[str] = (),
     ) -> UnifyContext:
+        params = self.graph.about.params
         names: dict[str, Expr | None] = {}
-        for name, value in self.graph.about.params.items():
+        for name, value in params.items():
             names[name] = Lit(value) if is_plain(value) else None
         table: dict[Expr, list[object]] = {}
         for name, column in columns.items():
+            column = [plain_value(value) for value in column]
             first = column[0]
-            if not whole and is_plain(first) and same(column, [first] * len(column)):
+            fixed = not whole and name not in handed
+            if fixed and is_plain(first) and same(column, [first] * len(column)):
                 names[name] = Lit(first)
             elif all(map(is_plain, column)):
                 names[name] = Ref(name)
@@ -168,17 +236,24 @@ class _Maker:
             else:
                 names[name] = None
         reference = fullest(regions)
+        is_block = reference.kind == "block"
         axes = [self.graph.nodes[region.input].output for region in regions]
         incoming = Ref("in_channels" if axes[0].is_map else "in_features")
-        frame = UnifyContext(regions, names, table, defaults, incoming)
-        if reference.kind == "block":
-            widths = {x.width for x in axes}
-            if whole or len(widths) > 1:
-                table[incoming] = [x.width for x in axes]
-                frame.widths[reference.input] = incoming
-            else:
-                frame.widths[reference.input] = Lit(widths.pop())
+        defaults = {} if is_block else params
+        frame = UnifyContext(regions, names, table, defaults, incoming, self.exposed)
+        widths = {x.width for x in axes}
+        if is_block and (whole or len(widths) > 1):
+            table[incoming] = [x.width for x in axes]
+            frame.widths[entry_of(regions)] = incoming
+        elif is_block:
+            frame.widths[entry_of(regions)] = Lit(widths.pop())
+        else:
+            for index in self.graph.inputs:
+                frame.widths[index] = Lit(self.graph.nodes[index].output.width)
         return frame
+
+
+_Draft = tuple[Definition, UnifyContext]
 
 
 def _arguments(
@@ -187,23 +262,26 @@ def _arguments(
     """The parameters that the items use: incoming width, the spec's own, then fresh ones."""
     used = symbols_in(list(trees_in(items)))
     incoming = [frame.incoming.name] if passes_width else []
-    found = [
+    arguments = [
         Argument(name, type_name(column), _default(frame, name, column))
         for name in [*incoming, *names, *frame.fresh]
         if name in used
         for column in [frame.columns[Ref(name)]]
     ]
     # Flags come last: they are given by keyword alone.
-    return tuple(sorted(found, key=lambda one: (one.type == "bool", one.default is not None)))
+    return tuple(sorted(arguments, key=lambda one: (one.type == "bool", one.default is not None)))
 
 
-def _default(frame: UnifyContext, name: str, column: Sequence[object]) -> Lit | None:
+def _default(frame: UnifyContext, name: str, column: Sequence[object]) -> Expr | None:
+    if name in frame.fresh:
+        return frame.fresh[name]
     if name in frame.defaults:
         value = frame.defaults[name]
         return Lit(value) if is_plain(value) else None
     if frame.regions[0].kind != "block" or name not in frame.regions[0].defaults:
         return None
     value = frame.regions[0].defaults[name]
-    if is_plain(value) and type(value) is type(column[0]):
+    kinds = {type(one) for one in column}
+    if is_plain(value) and (type(value) in kinds or kinds == {tuple}):
         return Lit(value)
     return None

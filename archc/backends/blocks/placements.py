@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 from archc.backends.blocks.dataflow import is_empty
 from archc.backends.blocks.instances import alignment_key
-from archc.backends.blocks.items import Definition, Item, LoweredOp, LoweredScope, ModuleOutline
+from archc.backends.blocks.items import (
+    Counterparts,
+    Definition,
+    Item,
+    LoweredOp,
+    LoweredOptional,
+    LoweredScope,
+    ModuleOutline,
+)
 from archc.codegen.tree import Ref
 from archc.ir.graph import Node, Region
 
@@ -39,7 +47,7 @@ def placings(made: ModuleOutline, root: Region) -> Iterator[NodePlacement]:
         for group in _groups(items)
         for definition in [definition_of(group, made)]
     }
-    yield from _placings(made.items, root, (), inside)
+    yield from _placings(made.items, root, (), inside, made.counterparts)
 
 
 def _groups(items: Sequence[Item]) -> Iterator[LoweredScope]:
@@ -48,6 +56,8 @@ def _groups(items: Sequence[Item]) -> Iterator[LoweredScope]:
             if not is_empty(item):
                 yield item
             yield from _groups(item.items)
+        elif isinstance(item, LoweredOptional):
+            yield from _groups(item.items)
 
 
 def _placings(
@@ -55,16 +65,19 @@ def _placings(
     region: Region,
     around: tuple[LoweredScope, ...],
     inside: Mapping[str, Sequence[Item]],
+    counterparts: Counterparts,
 ) -> Iterator[NodePlacement]:
     """Those of the nodes in a region, which is an instance of the items."""
-    own = {alignment_key(one): one for one in region.items}
+    own = counterparts[region.path]
     for item in items:
         if isinstance(item, LoweredOp):
             node = own.get(alignment_key(item.node))
             if isinstance(node, Node):
                 yield NodePlacement(node, item, around)
+        elif isinstance(item, LoweredOptional):
+            yield from _placings(item.items, region, around, inside, counterparts)
         elif not is_empty(item):
             inner = own.get(alignment_key(item.region))
             if isinstance(inner, Region):
                 path = item.region.path
-                yield from _placings(inside[path], inner, (*around, item), inside)
+                yield from _placings(inside[path], inner, (*around, item), inside, counterparts)

@@ -6,7 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeGuard
 
 from archc.codegen.rewrite import transform, walk
-from archc.codegen.tree import Binary, Call, Conditional, Expr, Keyword, Lit, Ref, Unary, call
+from archc.codegen.tree import (
+    Binary,
+    Call,
+    Conditional,
+    Expr,
+    Index,
+    Keyword,
+    Lit,
+    Ref,
+    Unary,
+    call,
+)
 from archc.language import expressions as spec
 
 PRINTABLE_FUNCTIONS = frozenset({"min", "max", "round"})
@@ -95,6 +106,9 @@ def folded(expr: Binary) -> Expr:
     """An operation on two constants as what it comes to; `and` and `or` without an operand that
     decides nothing."""
     left, right = expr.left, expr.right
+    if expr.operator == "//" and left == Binary("*", getattr(left, "left", left), right):
+        assert isinstance(left, Binary)
+        return left.left  # what is multiplied is whole, and divided by the same again
     if expr.operator in ("and", "or"):
         neutral = Lit(expr.operator == "and")
         if left == neutral or (isinstance(right, Lit) and right != neutral):
@@ -115,7 +129,11 @@ def concrete(expr: Expr, values: Mapping[Expr, object]) -> Expr:
     def settle(node: Expr) -> Expr:
         if node in values:
             value = values[node]
-            return Lit(value) if isinstance(value, bool | int | float | str | tuple) else node
+            if isinstance(value, Ref):
+                return value
+            if value is None or isinstance(value, bool | int | float | str | tuple):
+                return Lit(value)
+            return node
         match node:
             case Binary():
                 return folded(node)
@@ -187,6 +205,9 @@ def value_of(expr: Expr, values: Mapping[Expr, object]) -> object:
         case Unary("-", operand):
             inner = value_of(operand, values)
             return -inner if isinstance(inner, int | float) else UNKNOWN
+        case Conditional() | Call() | Unary() | Binary():
+            settled = concrete(expr, values)
+            return settled.value if isinstance(settled, Lit) else UNKNOWN
         case _:
             return UNKNOWN
 
@@ -231,15 +252,47 @@ def total(parts: Sequence[Expr | None]) -> Expr | None:
     return joined
 
 
-def is_plain(value: object) -> TypeGuard[bool | int | float | str]:
+def annotation(name: str) -> Expr:
+    """The annotation that `type_name` gives, as an expression."""
+    if name == LAYER_CLASS:
+        return Index(Ref("type"), (Ref("nn.Module"),))
+    plain, _, other = name.partition(" | ")
+    if other:
+        return Binary("|", Ref(plain), annotation(other) if other != "None" else Lit(None))
+    if plain.startswith("tuple"):
+        return Index(Ref("tuple"), tuple(Ref("int") for _ in range(plain.count("int"))))
+    return Ref(plain)
+
+
+Plain: TypeAlias = "bool | int | float | str | tuple[int, ...]"
+
+
+def is_plain(value: object) -> TypeGuard[Plain]:
     """Whether a parameter's value can stand in source as one literal."""
+    if isinstance(value, tuple):
+        return all(isinstance(one, int) for one in value)
     return isinstance(value, bool | int | float | str)
+
+
+def plain_value(value: object) -> object:
+    """A parameter's value as a literal has it: a list as a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+LAYER_CLASS = "type[nn.Module]"
+"""The annotation of a class of layers that is handed in."""
 
 
 def type_name(column: Sequence[object]) -> str:
     """The annotation of a parameter that takes some values."""
-    if all(isinstance(value, tuple) for value in column):
-        return "tuple"
+    if all(isinstance(value, Ref) for value in column):
+        return LAYER_CLASS
+    if None in column:
+        return f"{type_name([value for value in column if value is not None])} | None"
+    tuples = [value for value in column if isinstance(value, tuple)]
+    if tuples:
+        sizes = ", ".join(["int"] * len(tuples[0]))
+        return f"tuple[{sizes}]" if len(tuples) == len(column) else f"int | tuple[{sizes}]"
     if all(isinstance(value, bool) for value in column):
         return "bool"
     if all(isinstance(value, int) for value in column):

@@ -9,101 +9,180 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from archc.backends.base import INCOMING, LoweredLayer
+from archc.backends.base import LoweredLayer, is_same_step
+from archc.backends.blocks.align import Row, aligned, condition_of
+from archc.backends.blocks.conditions import condition_for
 from archc.backends.blocks.dataflow import Uses
-from archc.backends.blocks.frame import UnifyContext
-from archc.backends.blocks.instances import alignment_key, fullest
+from archc.backends.blocks.flow import (
+    Flow,
+    joined_value,
+    moved,
+    rewired_node,
+    rewired_region,
+)
+from archc.backends.blocks.frame import Mismatch, UnifyContext
+from archc.backends.blocks.instances import alignment_key, entry_of, fullest
 from archc.backends.blocks.items import (
+    Alternative,
     Definition,
     Item,
     LoweredLayers,
     LoweredOp,
+    LoweredOptional,
     LoweredScope,
     instance_call,
+    layers_in,
 )
-from archc.backends.blocks.symbols import concrete, ratio, same, total, translate
-from archc.codegen.rewrite import transform, unify
-from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
+from archc.backends.blocks.symbols import ratio, same
+from archc.backends.blocks.trees import Site, unified
+from archc.backends.blocks.widths import width_candidates, width_of_call
+from archc.codegen.tree import Call, Expr, Lit
 from archc.ir.graph import Graph, Node, Region
 from archc.language import expressions as spec
+from archc.ops.activation import Activation
 from archc.ops.axes import Axes
 
-
-class Mismatch(Exception):
-    """Instances that one definition cannot cover."""
+MOST_ALTERNATIVES = 3
+"""Structures of one op that a definition tells apart."""
 
 
 class Unifier:
-    """Joins regions of a graph. `by_path` has the definition of every block instance inside."""
+    """Joins regions of a graph. `lowered` has the layers of every node, `general` those of the same
+    nodes lowered so that more of them are alike; `by_path` the definition of every block instance
+    inside."""
 
     def __init__(
-        self, graph: Graph, stages: LoweredLayers, by_path: Mapping[str, Definition]
+        self,
+        graph: Graph,
+        lowered: LoweredLayers,
+        general: LoweredLayers,
+        by_path: Mapping[str, Definition],
+        *,
+        hands_in_classes: bool,
     ) -> None:
         self.graph = graph
-        self.stages = stages
+        self.lowered = dict(lowered)
+        self.general = general
         self.by_path = by_path
+        self.hands_in_classes = hands_in_classes
         self.uses = Uses(graph)
 
-    def join(self, frame: UnifyContext, regions: Sequence[Region]) -> tuple[Item, ...]:
-        """The items of a block's instances, joined. Raises Mismatch."""
+    def join(
+        self, frame: UnifyContext, regions: Sequence[Region]
+    ) -> tuple[tuple[Item, ...], Region]:
+        """The items of a block's instances, joined, and the region that they make up. Raises
+        Mismatch."""
         reference = fullest(regions)
-        ways = [{reference.input: region.input} for region in regions]
-        return self.join_items(frame, reference, regions, ways)
+        flows = [Flow() for _ in regions]
+        source = entry_of(regions)
+        for flow, region in zip(flows, regions, strict=True):
+            flow.add(source, region.input)
+        items = self.join_items(frame, regions, flows)
+        output = joined_value(flows, {i: region.output for i, region in enumerate(regions)})
+        return items, rewired_region(reference, parts_of(items), source, output)
 
     def join_items(
+        self, frame: UnifyContext, regions: Sequence[Region | None], flows: Sequence[Flow]
+    ) -> tuple[Item, ...]:
+        rows = aligned(regions)
+        for index, region in enumerate(regions):
+            if region is not None:
+                frame.counterparts[region.path] = {
+                    alignment_key(row.first): item
+                    for row in rows
+                    if (item := row.items[index]) is not None
+                }
+        whole = [index for index, region in enumerate(regions) if region is not None]
+        return self.join_rows(frame, rows, whole, flows)
+
+    def join_rows(
         self,
         frame: UnifyContext,
-        reference: Region,
-        regions: Sequence[Region | None],
-        ways: Sequence[dict[int, int]],
+        rows: Sequence[Row],
+        whole: Sequence[int],
+        flows: Sequence[Flow],
     ) -> tuple[Item, ...]:
-        tables = [
-            None if region is None else {alignment_key(item): item for item in region.items}
-            for region in regions
-        ]
-        expected = {alignment_key(item) for item in reference.items}
-        if any(table is not None and not table.keys() <= expected for table in tables):
-            raise Mismatch
+        """The rows joined; the instances in `whole` have all of them but what a condition bars."""
+        keys = [alignment_key(row.first) for row in rows]
+        barred = {key: _lacking(row, whole) for key, row in zip(keys, rows, strict=True)}
         joined: list[Item] = []
-        for item in reference.items:
-            aligned = [
-                None if table is None else table.get(alignment_key(item)) for table in tables
-            ]
-            lacking = [
-                region is not None and other is None
-                for region, other in zip(regions, aligned, strict=True)
-            ]
-            condition = None
-            if any(lacking):
-                whole = [region is not None for region in regions]
-                condition = self.condition(frame, item, whole, lacking)
-            if isinstance(item, Node):
-                joined.append(self.join_nodes(frame, item, aligned, ways, condition))
-            else:
-                joined.append(self.join_regions(frame, item, aligned, ways, condition))
-            self.bypass(item, lacking, ways)
+        position = 0
+        while position < len(rows):
+            row = rows[position]
+            without = barred.get(row.merge, frozenset()) if row.merge else frozenset()
+            if without and without <= barred[keys[position]]:
+                end = keys.index(row.merge, position) + 1 if row.merge else position + 1
+                joined.append(self.optional(frame, rows, position, end, whole, without, flows))
+                position = end
+                continue
+            joined.append(self.join_row(frame, row, whole, flows))
+            position += 1
         return tuple(joined)
 
-    def condition(
+    def optional(
         self,
         frame: UnifyContext,
-        item: Node | Region,
-        whole: Sequence[bool],
-        lacking: Sequence[bool],
-    ) -> Expr:
-        """What decides whether an instance has the item, proven for each instance that is `whole`.
-        Raises Mismatch where that cannot be written, or where something else decides."""
-        when = item.origin.when
-        if when is None or not self.is_one_to_one(item):
+        rows: Sequence[Row],
+        start: int,
+        end: int,
+        whole: Sequence[int],
+        without: frozenset[int],
+        flows: Sequence[Flow],
+    ) -> LoweredOptional:
+        """The rows of a merge that some instances lack. There the last step that stands in place of
+        one of its branches' gives the value, or else what came in."""
+        last = rows[end - 1]
+        if any(not without <= _lacking(row, whole) for row in rows[start:end]):
             raise Mismatch
-        source = item.inputs[0] if isinstance(item, Node) else item.input
-        condition = self.translated(frame, when, source)
-        if condition is None:
-            raise Mismatch
-        for index, (there, missing) in enumerate(zip(whole, lacking, strict=True)):
-            if there and concrete(condition, frame.values(index)) != Lit(not missing):
+        inside = [index for index in whole if index not in without]
+        when, fed = condition_of(last.first)
+        before = joined_value(flows, {last.present[0]: fed})
+        condition = condition_for(frame, when, before, inside, sorted(without), self.width)
+        replaced = [row for row in rows[:start] if row.merge == last.merge]
+        items = self.join_rows(
+            frame, [replace_merge(row, last.merge) for row in rows[start:end]], inside, flows
+        )
+        (output,) = self.uses.outputs(items[-1])
+        source = before
+        if replaced:
+            first = replaced[-1].first
+            own = first.index if isinstance(first, Node) else first.output
+            index = replaced[-1].present[0]
+            source = joined_value([flows[index]], {0: own})
+        self.bypass(flows, without, source, output)
+        self.settle_width(frame, flows, output, [source])
+        axes = frame.common(self.axes_of(flows, whole, output))
+        return LoweredOptional(condition, items, source, output, axes)
+
+    def join_row(
+        self, frame: UnifyContext, row: Row, whole: Sequence[int], flows: Sequence[Flow]
+    ) -> Item:
+        lacking = _lacking(row, whole)
+        condition = None
+        if lacking:
+            when, source = condition_of(row.first)
+            if when is None or not self.is_one_to_one(row.first):
                 raise Mismatch
-        return condition
+            value = joined_value(flows, {row.present[0]: source})
+            condition = condition_for(frame, when, value, row.present, sorted(lacking), self.width)
+        item: LoweredOp | LoweredScope
+        if isinstance(row.first, Node):
+            item = self.join_nodes(frame, row, flows, condition)
+            source, output = item.node.inputs[0], item.node.index
+        else:
+            item = self.join_regions(frame, row, flows, condition)
+            source, output = item.region.input, item.region.output
+        if lacking:
+            self.bypass(flows, lacking, source, output)
+            self.settle_width(frame, flows, output, [source])
+        return item
+
+    def bypass(
+        self, flows: Sequence[Flow], lacking: frozenset[int], source: int, output: int
+    ) -> None:
+        """Where an instance lacks a step, its input goes on in place of its output."""
+        for index in sorted(lacking):
+            flows[index].add(output, flows[index].own[source])
 
     def is_one_to_one(self, item: Node | Region) -> bool:
         """Whether an item takes one value and gives one, so that it can be left out."""
@@ -112,215 +191,247 @@ class Unifier:
         taken = self.uses.externals(item)
         return taken == (item.input,) and len(self.uses.results(item)) == 1
 
-    def translated(self, frame: UnifyContext, written: spec.Expression, source: int) -> Expr | None:
-        """A spec's expression as source, where the value of the node `source` comes in."""
-        return translate(written, frame.names, lambda axis: self.width(frame, source, axis))
-
     def width(self, frame: UnifyContext, index: int, axis: str) -> Expr | None:
+        """The symbol of an axis of a value, if it has one."""
         x = self.graph.nodes[index].output
         return frame.widths.get(index) if axis == (x.names[0] if x.is_map else "features") else None
 
-    def bypass(
-        self, item: Node | Region, lacking: Sequence[bool], ways: Sequence[dict[int, int]]
+    def axes_of(self, flows: Sequence[Flow], present: Sequence[int], value: int) -> list[Axes]:
+        return [self.graph.nodes[flows[index].own[value]].output for index in present]
+
+    def settle_width(
+        self, frame: UnifyContext, flows: Sequence[Flow], value: int, others: Sequence[int]
     ) -> None:
-        """Where an instance lacks an item, its input goes on in place of its output."""
-        source = item.inputs[0] if isinstance(item, Node) else item.input
-        output = item.index if isinstance(item, Node) else item.output
-        for missing, way in zip(lacking, ways, strict=True):
-            if missing:
-                way[output] = way[source]
+        """Keep the symbol of a value's width, or that of what stands for it, where it is right in
+        every instance that has the value."""
+        present = [index for index, flow in enumerate(flows) if value in flow.own]
+        widths: list[object] = [x.width for x in self.axes_of(flows, present, value)]
+        for candidate in [frame.widths.get(one) for one in (value, *others)]:
+            if candidate is not None and same(frame.evaluate(candidate, present), widths):
+                frame.widths[value] = candidate
+                return
+        frame.widths[value] = None
+
+    # Ops
 
     def join_nodes(
+        self, frame: UnifyContext, row: Row, flows: Sequence[Flow], condition: Expr | None
+    ) -> LoweredOp:
+        nodes = {i: item for i, item in enumerate(row.items) if isinstance(item, Node)}
+        first, present = nodes[row.present[0]], row.present
+        names = {(node.named, node.name if node.named else "") for node in nodes.values()}
+        if len(names) > 1 or len({len(node.inputs) for node in nodes.values()}) > 1:
+            raise Mismatch
+        inputs = tuple(
+            joined_value(flows, {i: node.inputs[position] for i, node in nodes.items()})
+            for position in range(len(first.inputs))
+        )
+        fed = -1
+        if first.branches is not None and first.branches.input >= 0:
+            fed = joined_value(flows, {present[0]: first.branches.input})
+        node = rewired_node(first, inputs, fed)
+        for index, other in nodes.items():
+            flows[index].add(node.index, other.index)
+        op = self.join_layers(frame, node, nodes)
+        if condition is not None and any(layer.layer is None for layer in layers_in(op)):
+            raise Mismatch
+        outputs = self.axes_of(flows, present, node.index)
+        self.set_width(frame, node, nodes, outputs)
+        return replace(op, axes=frame.common(outputs), condition=condition)
+
+    def join_layers(self, frame: UnifyContext, node: Node, nodes: Mapping[int, Node]) -> LoweredOp:
+        """What an op becomes in all instances: lowered as each asks for, or else the general way,
+        or else as one or the other under a condition. Raises Mismatch."""
+        columns = {index: self.lowered[one.index] for index, one in nodes.items()}
+        general = {index: self.general[one.index] for index, one in nodes.items()}
+        whole = tuple(one.index for one in nodes.values())
+        try:
+            with frame.attempt():
+                return self.join_columns(frame, node, columns)
+        except Mismatch:
+            frame.general.update(whole)
+        try:
+            with frame.attempt():
+                return self.join_columns(frame, node, general)
+        except Mismatch:
+            return self.join_alternatives(frame, node, general)
+
+    def join_columns(
         self,
         frame: UnifyContext,
         node: Node,
-        aligned: Sequence[Node | Region | None],
-        ways: Sequence[dict[int, int]],
-        condition: Expr | None,
+        columns: Mapping[int, tuple[LoweredLayer, ...]],
     ) -> LoweredOp:
-        nodes = [other if isinstance(other, Node) else None for other in aligned]
-        for other, way in zip(nodes, ways, strict=True):
-            if other is not None:
-                if other.name != node.name:
+        """One layer for each that any instance has, under a condition where some have it not."""
+        longest = max(columns.values(), key=len)
+        kept: dict[int, dict[int, LoweredLayer]] = {p: {} for p in range(len(longest))}
+        for index, column in columns.items():
+            position = 0
+            for layer in column:
+                while position < len(longest) and not is_same_step(longest[position], layer):
+                    position += 1
+                if position == len(longest):
                     raise Mismatch
-                self.follow(node.inputs, other.inputs, way)
-                way[node.index] = other.index
-        present = [index for index, other in enumerate(nodes) if other is not None]
-        columns = [self.stages[other.index] for other in nodes if other is not None]
-        if len({len(column) for column in columns}) > 1:
-            raise Mismatch
-        stages = tuple(
-            self.join_stages(frame, node, present, together)
-            for together in zip(*columns, strict=True)
-        )
-        if condition is not None and any(stage.layer is None for stage in stages):
-            raise Mismatch
-        outputs = [other.output for other in nodes if other is not None]
-        frame.widths[node.index] = self.output_width(frame, node, present, outputs)
-        axes = frame.common(outputs)
-        return LoweredOp(node, stages, axes, condition)
+                kept[position][index] = layer
+                position += 1
+        layers: list[LoweredLayer] = []
+        conditions: list[Expr | None] = []
+        for together in kept.values():
+            present, lacking = list(together), [i for i in columns if i not in together]
+            condition = None
+            if lacking:
+                condition = condition_for(
+                    frame, None, node.inputs[0], present, lacking, self.width, node
+                )
+            conditions.append(condition)
+            layers.append(self.join_layer(frame, node, present, list(together.values())))
+        return LoweredOp(node, tuple(layers), tuple(conditions), None)
 
-    def follow(self, wanted: Sequence[int], given: Sequence[int], way: dict[int, int]) -> None:
-        """Check that an instance's node takes the same values as the reference's."""
-        if len(wanted) != len(given):
+    def join_alternatives(
+        self,
+        frame: UnifyContext,
+        node: Node,
+        columns: Mapping[int, tuple[LoweredLayer, ...]],
+    ) -> LoweredOp:
+        """Each structure that an op has, under what tells its instances from the others."""
+        groups: dict[object, list[int]] = {}
+        for index, column in columns.items():
+            main = next(layer for layer in column if layer.main)
+            groups.setdefault(main.layer and main.layer.function, []).append(index)
+        if not 1 < len(groups) <= MOST_ALTERNATIVES:
             raise Mismatch
-        for a, b in zip(wanted, given, strict=True):
-            if way.setdefault(a, b) != b:
-                raise Mismatch
+        several = sorted(groups.values(), key=len)
+        rest = list(columns)
+        alternatives: list[Alternative] = []
+        for group in several[:-1]:
+            rest = [index for index in rest if index not in group]
+            condition = condition_for(frame, None, node.inputs[0], group, rest, self.width, node)
+            op = self.join_columns(frame, node, {i: columns[i] for i in group})
+            alternatives.append(Alternative(condition, op))
+        last = self.join_columns(frame, node, {i: columns[i] for i in several[-1]})
+        return replace(last, alternatives=tuple(alternatives))
 
-    def join_stages(
+    def join_layer(
         self,
         frame: UnifyContext,
         node: Node,
         present: Sequence[int],
-        stages: Sequence[LoweredLayer],
+        layers: Sequence[LoweredLayer],
     ) -> LoweredLayer:
-        first = stages[0]
-        source = node.inputs[0]
+        fused = isinstance(node.op, Activation) or not layers[0].main
+        classes = self.hands_in_classes and fused and not any(one.weighted for one in layers)
+        site = Site(node.index, node.inputs[0], node.expressions, present, classes)
 
         def join(trees: Sequence[Expr | None]) -> Expr | None:
-            return self.unify(frame, node.index, node.expressions, source, present, trees)
+            return unified(frame, site, trees, self.width)
 
-        layer = join([stage.layer for stage in stages])
+        layer = join([one.layer for one in layers])
         assert layer is None or isinstance(layer, Call)
-        initialize = join([stage.initialize for stage in stages])
+        initialize = join([one.initialize for one in layers])
         assert initialize is None or isinstance(initialize, Call)
-        expression = join([stage.expression for stage in stages])
-        return replace(first, layer=layer, expression=expression, initialize=initialize)
+        expression = join([one.expression for one in layers])
+        return replace(layers[0], layer=layer, expression=expression, initialize=initialize)
 
-    def unify(
+    def set_width(
         self,
         frame: UnifyContext,
-        index: int,
-        written: Mapping[str, spec.Expression],
-        source: int,
-        present: Sequence[int],
-        trees: Sequence[Expr | None],
-    ) -> Expr | None:
-        """One tree for those of all instances that have it, its literals turned into symbols.
-        Raises Mismatch."""
-        whole = [tree for tree in trees if tree is not None]
-        if not whole:
-            return None
-        if len(whole) < len(trees):
-            raise Mismatch
-
-        def symbol(literals: Sequence[Lit]) -> Expr | None:
-            name = literals[0].field
-            values = [literal.value for literal in literals]
-            found = None
-            if name == INCOMING:
-                found = frame.widths.get(source)
-            elif name is not None and name in written:
-                found = self.translated(frame, written[name], source)
-            if found is None or isinstance(found, Lit):
-                return None
-            if not same(frame.evaluate(found, present), values):
-                return None
-            if name is not None:
-                frame.filled[index, name] = found
-            return found
-
-        def resolve(literals: tuple[Lit, ...]) -> Expr | None:
-            return symbol(literals) or self.search(frame, index, present, literals)
-
-        def parametric(expr: Expr) -> Expr:
-            if isinstance(expr, Lit) and expr.field is not None:
-                return symbol([expr] * len(present)) or expr
-            if isinstance(expr, Call):
-                words = [
-                    Keyword(word.name, word.value, word.default and parametric(word.default))
-                    for word in expr.keywords
-                ]
-                return Call(expr.function, expr.arguments, tuple(words))
-            return expr
-
-        joined = unify(whole, resolve)
-        if joined is None:
-            raise Mismatch
-        joined = transform(joined, parametric)
-        # The proof that the definition, given an instance's values, is that instance.
-        for position, tree in zip(present, whole, strict=True):
-            if concrete(joined, frame.values(position)) != concrete(tree, {}):
-                raise Mismatch
-        return joined
-
-    def search(
-        self, frame: UnifyContext, index: int, present: Sequence[int], literals: Sequence[Lit]
-    ) -> Expr:
-        """A symbol for literals that differ and have no expression of their own: a parameter with
-        the same values, or a fresh one."""
-        values: list[object] = [literal.value for literal in literals]
-        known = [*frame.columns, *frame.filled.values()]
-        for symbol in known:
-            column = frame.evaluate(symbol, present)
-            if same(column, values):
-                return symbol
-            part = ratio(values, column, symbol) if symbol == frame.incoming else None
-            if part is not None:
-                return part
-        name = literals[0].field
-        if name is None or name == INCOMING or len(present) < len(frame.regions) or None in values:
-            raise Mismatch
-        fresh, count = name, 1
-        while fresh in frame.names or fresh in frame.fresh:
-            count += 1
-            fresh = f"{name}_{count}"
-        frame.fresh[fresh] = values
-        frame.columns[Ref(fresh)] = values
-        frame.filled[index, name] = Ref(fresh)
-        return Ref(fresh)
-
-    def output_width(
-        self, frame: UnifyContext, node: Node, present: Sequence[int], outputs: Sequence[Axes]
-    ) -> Expr | None:
-        """The symbol of a node's channels or features, if it has one."""
+        node: Node,
+        nodes: Mapping[int, Node],
+        outputs: Sequence[Axes],
+    ) -> None:
+        """Enter the symbol of a node's channels or features, if it has one."""
+        present = list(nodes)
         widths: list[object] = [x.width for x in outputs]
-        source = frame.widths.get(node.inputs[0])
         own = [frame.filled.get((node.index, name)) for name in ("filters", "units")]
+        incoming = [frame.widths.get(index) for index in node.inputs]
         candidates = [symbol for symbol in own if symbol is not None]
-        if len(node.inputs) > 1:
-            joined = total([frame.widths.get(index) for index in node.inputs])
-            candidates += [joined] if joined is not None else []
-        if source is not None:
-            candidates.append(source)
-        constant = Lit(outputs[0].width)
-        for candidate in [*candidates, constant]:
+        candidates += width_candidates(self.graph, node, list(nodes.values()), incoming)
+        column = frame.columns.get(frame.incoming, [])
+        share = (
+            ratio(widths, [column[index] for index in present], frame.incoming) if column else None
+        )
+        candidates += [] if share is None else [share]
+        for candidate in [*candidates, Lit(outputs[0].width)]:
             if same(frame.evaluate(candidate, present), widths):
-                return candidate
-        return None
+                frame.widths[node.index] = candidate
+                return
+        frame.widths[node.index] = None
+
+    # Sections and blocks
 
     def join_regions(
+        self, frame: UnifyContext, row: Row, flows: Sequence[Flow], condition: Expr | None
+    ) -> LoweredScope:
+        regions = {i: item for i, item in enumerate(row.items) if isinstance(item, Region)}
+        first = regions[row.present[0]]
+        source = joined_value(flows, {i: region.input for i, region in regions.items()})
+        if first.kind == "block":
+            region = moved(first, source)
+            for index, other in regions.items():
+                flows[index].add(region.output, other.output)
+            call = self.join_calls(frame, region, regions, source)
+            items: tuple[Item, ...] = ()
+        else:
+            whole: list[Region | None] = [regions.get(i) for i in range(len(row.items))]
+            items, call = self.join_items(frame, whole, flows), None
+            output = joined_value(flows, {i: one.output for i, one in regions.items()})
+            region = rewired_region(first, parts_of(items), source, output)
+        axes = frame.common(self.axes_of(flows, row.present, region.output))
+        return LoweredScope(region, items, axes, condition, call)
+
+    def join_calls(
         self,
         frame: UnifyContext,
         region: Region,
-        aligned: Sequence[Node | Region | None],
-        ways: Sequence[dict[int, int]],
-        condition: Expr | None,
-    ) -> LoweredScope:
-        regions = [other if isinstance(other, Region) else None for other in aligned]
-        for other, way in zip(regions, ways, strict=True):
-            if other is not None:
-                self.follow([region.input], [other.input], way)
-        present = [index for index, other in enumerate(regions) if other is not None]
-        whole = [other for other in regions if other is not None]
-        outputs = [self.graph.nodes[other.output].output for other in whole]
-        axes = frame.common(outputs)
-        if region.kind == "block":
-            trees = [instance_call(self.by_path[other.path], other) for other in whole]
-            made = self.unify(
-                frame, region.output, region.expressions, region.input, present, trees
-            )
-            assert isinstance(made, Call)
-            frame.widths[region.output] = (
-                Lit(outputs[0].width) if len({x.width for x in outputs}) == 1 else None
-            )
-            group = LoweredScope(region, (), axes, condition, made)
+        regions: Mapping[int, Region],
+        source: int,
+    ) -> Call:
+        """The call of a block's definition in all instances of what it stands in."""
+        written: dict[str, spec.Expression] = {
+            **{name: spec.Name(name, 0, 0) for name in frame.handed},
+            **dict.fromkeys(region.arguments, NOT_WRITTEN),
+            **region.expressions,
+        }
+        definition = self.by_path[region.path]
+        defaults = {argument.name: argument.default for argument in definition.arguments}
+        present = list(regions)
+        site = Site(region.output, source, written, present, self.hands_in_classes, defaults)
+        trees = [instance_call(self.by_path[one.path], one) for one in regions.values()]
+        if len({tree.function for tree in trees}) > 1:
+            raise Mismatch
+        call = unified(frame, site, trees, self.width)
+        assert isinstance(call, Call)
+        widths: list[object] = [
+            self.graph.nodes[one.output].output.width for one in regions.values()
+        ]
+        width = width_of_call(definition, call, frame.widths.get(source))
+        if width is None or not same(frame.evaluate(width, list(regions)), widths):
+            width = None
+        frame.widths[region.output] = width
+        return call
+
+
+NOT_WRITTEN = spec.Literal(None, 0, 0)
+"""In place of the expression of an argument that the spec gives as a value."""
+
+
+def parts_of(items: Sequence[Item]) -> list[Node | Region]:
+    """The nodes and regions of some items, as one region holds them."""
+    parts: list[Node | Region] = []
+    for item in items:
+        if isinstance(item, LoweredOp):
+            parts.append(item.node)
+        elif isinstance(item, LoweredScope):
+            parts.append(item.region)
         else:
-            group = LoweredScope(
-                region, self.join_items(frame, region, regions, ways), axes, condition
-            )
-        for other, way in zip(regions, ways, strict=True):
-            if other is not None and way.setdefault(region.output, other.output) != other.output:
-                raise Mismatch
-        return group
+            parts += parts_of(item.items)
+    return parts
+
+
+def replace_merge(row: Row, merge: object) -> Row:
+    """A row that no longer stands under a merge's condition, once that is written."""
+    return Row(row.items, None) if row.merge == merge else row
+
+
+def _lacking(row: Row, whole: Sequence[int]) -> frozenset[int]:
+    return frozenset(index for index in whole if row.items[index] is None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 CHAIN = ("x", "out")
@@ -10,12 +11,15 @@ CHAIN = ("x", "out")
 
 class Operation(NamedTuple):
     """One step of a function's body, as far as names go: the values it takes and gives, and the
-    name that the spec has for each that it gives."""
+    name that the spec has for each that it gives. `names_result` tells that they are always called
+    so, `in_place_of` the value whose variable the result takes over."""
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     names: tuple[str | None, ...] = (None,)
     is_merge: bool = False
+    names_result: bool = False
+    in_place_of: int | None = None
 
 
 def name_variables(
@@ -23,9 +27,11 @@ def name_variables(
     arguments: Mapping[int, str],
     results: Sequence[int],
     reserved: frozenset[str],
+    preferred: Mapping[int, str] = MappingProxyType({}),
 ) -> dict[int, str]:
     """A variable for each value of a body. `arguments` are those of the function, `results` what
-    it returns; `reserved` names are taken by parameters."""
+    it returns; `reserved` names are taken by parameters, `preferred` are what some values are best
+    called."""
     last = dict.fromkeys(arguments, -1)
     uses: dict[int, list[int]] = {index: [] for index in arguments}
     for position, operation in enumerate(operations):
@@ -38,7 +44,8 @@ def name_variables(
     for index in results:
         last[index] = len(operations)
         uses[index].append(len(operations))
-    branches = _branches(operations, uses)
+    branches = _branches(operations, uses, preferred)
+    branch_names = set(branches.values())
     names = dict(arguments)
     held = {name: index for index, name in arguments.items()}
     for position, operation in enumerate(operations):
@@ -51,11 +58,13 @@ def name_variables(
             first = index == operation.outputs[0]
             later = len(uses[index]) > 1 or _waits(uses[index], position, operations)
             wanted: list[str] = []
-            if index in branches:
-                wanted.append(f"branch_{branches[index]}")
-            elif given is not None and (later or not first):
+            if operation.in_place_of is not None:
+                wanted.append(names[operation.in_place_of])
+            elif index in preferred or index in branches:
+                wanted.append(preferred.get(index) or branches[index])
+            elif given is not None and (later or not first or operation.names_result):
                 wanted.append(given)
-            kept = [name for name in dying if name in CHAIN or name.startswith("branch_")]
+            kept = [name for name in dying if name in CHAIN or name in branch_names]
             if operation.is_merge:
                 kept = []  # the branches end here
             candidates = [*wanted, *kept, *CHAIN] if not wanted else [*wanted, *CHAIN]
@@ -96,13 +105,22 @@ def _first_free(
     return f"x{count}"
 
 
-def _branches(operations: Sequence[Operation], uses: Mapping[int, Sequence[int]]) -> dict[int, int]:
-    """The values that belong to the branches of a merge with several longer branches, with the
-    branch's number from 1."""
+def _branches(
+    operations: Sequence[Operation],
+    uses: Mapping[int, Sequence[int]],
+    preferred: Mapping[int, str],
+) -> dict[int, str]:
+    """The values that belong to the branches of a merge with several longer branches, with what
+    the branch is called: by its last step that has a name, or else by a number from 1."""
     maker = {index: position for position, op in enumerate(operations) for index in op.outputs}
-    found: dict[int, int] = {}
+    found: dict[int, str] = {}
+    named = {
+        index: name
+        for operation in operations
+        for index, name in zip(operation.outputs, operation.names, strict=True)
+    }
     for operation in operations:
-        if not operation.is_merge:
+        if not operation.is_merge or any(index in preferred for index in operation.inputs):
             continue
         chains = [_chain_to(index, operations, maker, uses) for index in operation.inputs]
         if sum(1 for chain in chains if len(chain) > 0) < 2:
@@ -110,8 +128,21 @@ def _branches(operations: Sequence[Operation], uses: Mapping[int, Sequence[int]]
         if len(chains) == 2 and min(len(chain) for chain in chains) < 2:
             continue  # a residual connection: the shortcut is written where it is added
         for number, chain in enumerate(chains, start=1):
-            found.update(dict.fromkeys(chain, number))
+            own = [name for index in chain if (name := named[index])]
+            found.update(dict.fromkeys(chain, _common(own) or f"branch{number}"))
     return found
+
+
+def _common(names: Sequence[str]) -> str:
+    """What the names of a branch's steps, the last first, have in common: `branch5x5`."""
+    if len(names) < 2:
+        return "".join(names)
+    length = 0
+    while all(name[: length + 1] == names[0][: length + 1] for name in names):
+        length += 1
+        if length == len(names[0]):
+            break
+    return names[0][:length].rstrip("_") or names[0]
 
 
 def _chain_to(

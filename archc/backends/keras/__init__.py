@@ -17,9 +17,16 @@ from archc.backends.base import (
     Trainer,
 )
 from archc.backends.blocks.dataflow import Uses, is_empty
-from archc.backends.blocks.items import Item, LoweredLayers, LoweredOp, LoweredScope, ModuleOutline
-from archc.backends.blocks.outline import outline
-from archc.backends.blocks.placements import definition_of, placings
+from archc.backends.blocks.docstrings import axes_text
+from archc.backends.blocks.items import (
+    Item,
+    LoweredOp,
+    LoweredOptional,
+    LoweredScope,
+    ModuleOutline,
+)
+from archc.backends.blocks.outline import Style, outline
+from archc.backends.blocks.placements import placings
 from archc.backends.constructors import helper_names
 from archc.backends.fusion import fuse_movements
 from archc.backends.keras.functions import (
@@ -28,10 +35,12 @@ from archc.backends.keras.functions import (
     function_name,
     layer_name,
     parameters,
-    relative,
+    paths_in,
     with_name,
 )
+from archc.backends.keras.general import general
 from archc.backends.keras.layout import (
+    map_shape,
     observed_flattens,
     shape,
     shape_comment,
@@ -51,15 +60,13 @@ from archc.backends.keras.weights import WEIGHTS
 from archc.backends.lower import lower_graph, symbolic_arguments
 from archc.backends.module import (
     BATCH,
-    docstring,
     imports_for,
     input_axes,
     input_variables,
     names_in,
+    network_docstring,
     output_axes,
-    output_variables,
     run_main,
-    summary,
 )
 from archc.backends.shared_padding import share_padding, with_paddings
 from archc.backends.storage import stored_variables
@@ -70,6 +77,8 @@ from archc.codegen.tree import (
     Commented,
     Expr,
     FunctionDef,
+    Generator,
+    If,
     Import,
     ImportFrom,
     Keyword,
@@ -80,7 +89,6 @@ from archc.codegen.tree import (
     Ref,
     Return,
     Statement,
-    TupleOf,
     call,
 )
 from archc.ir.costs import Costs
@@ -93,12 +101,8 @@ KNOWN: dict[str, Import | ImportFrom] = {
     "layers": ImportFrom("keras", ("layers",)),
     "math": Import("math"),
     "ops": ImportFrom("keras", ("ops",)),
-    "sys": Import("sys"),
 }
 """The modules that emitted code may use, and how each is imported."""
-
-RUN = frozenset({"count", "keras", "model", "sys"})
-"""What the first run calls its own."""
 
 
 def compile_network(network: Network) -> Emitted:
@@ -109,26 +113,27 @@ def compile_network(network: Network) -> Emitted:
     arguments = symbolic_arguments(network, stages, BACKEND)
     graph, stages, takers = share_padding(graph, stages, pairs_of)
     uses = Uses(graph)
-    made = outline(graph, stages, arguments, passes_width=False)
-    separator = _separator(graph, stages)
-    placements = with_paddings(_placements(made, graph, uses, stages, separator), takers)
-    renamed = _function_names(graph, made)
+    style = Style(passes_width=False, hands_in_classes=False)
+    outlined = outline(graph, stages, general(graph, stages), arguments, style)
+    separator = _separator(outlined)
+    placements = with_paddings(_placements(outlined, uses, separator), takers)
+    renamed = _function_names(graph, outlined)
     taken = frozenset({*helper_names("keras", HELPERS), *renamed.values()})
     blocks = [
         block_function(
             replace(one, name=renamed[one.name], items=tuple(_called(one.items, renamed))),
-            uses,
+            Uses(graph, one.region),
             separator,
             taken,
         )
-        for one in made.definitions
+        for one in outlined.definitions
     ]
-    layers = _as_sequence(made, uses)
+    layers = _as_sequence(outlined, uses)
     if layers is None:
-        made = replace(made, items=tuple(_called(made.items, renamed)))
-        builder = _functional(costs, made, uses, separator, taken)
+        outlined = replace(outlined, items=tuple(_called(outlined.items, renamed)))
+        builder = _functional(costs, outlined, uses, separator, taken)
     else:
-        builder = _sequential(costs, made, layers, separator)
+        builder = _sequential(costs, outlined, layers, separator)
     return Emitted(
         _module(graph, [*blocks, builder]),
         placements,
@@ -152,43 +157,59 @@ BACKEND = Backend(
 
 
 def _placements(
-    made: ModuleOutline, graph: Graph, uses: Uses, stages: LoweredLayers, separator: str
+    network: ModuleOutline, uses: Uses, separator: str
 ) -> dict[int, tuple[Placement, ...]]:
     """The lowered layers of every node by their positions in a `keras.Sequential`, or else by their
     names."""
-    parts = _as_sequence(made, uses)
-    if parts is not None:
+    ops = _as_sequence(network, uses)
+    if ops is not None:
         position = count()
         return {
-            part.node.index: tuple(Placement(stage, next(position)) for stage in part.stages)
-            for part, _ in parts
+            op.node.index: tuple(Placement(layer, next(position)) for layer in op.layers)
+            for op, _ in ops
         }
-    placements: dict[int, tuple[Placement, ...]] = {}
-    for node, part, around in placings(made, graph.root):
-        names: list[str] = []
-        within = ""  # a function names what is in it by paths from its own region
-        for group in around:
-            definition = definition_of(group, made)
-            if definition is not None:
-                names.append(relative(group.region.path, within))
-                within = definition.region.path
-        path = ".".join([*names, relative(part.node.path, within)])
-        placements[node.index] = tuple(
+    return {
+        index: tuple(
             Placement(
-                stage,
+                layer,
                 None
-                if stage.expression is not None
-                else layer_name(path, stage, part.stages).replace(".", separator),
+                if layer.expression is not None
+                else layer_name(path, layer, longest).replace(".", separator),
             )
-            for stage in stages[node.index]
+            for layer in network.lowered[index]
         )
-    return placements
+        for index, (path, longest) in _layer_paths(network).items()
+    }
 
 
-def _function_names(graph: Graph, made: ModuleOutline) -> dict[str, str]:
+def _layer_paths(
+    network: ModuleOutline,
+) -> dict[int, tuple[str, tuple[LoweredLayer, ...]]]:
+    """The path of each node's layers in the emitted network, and the layers that its definition
+    gives them names beside."""
+    own: dict[int | str, str] = {}
+    for items in (network.items, *(one.items for one in network.definitions)):
+        own |= paths_in(items)
+    paths: dict[int, tuple[str, tuple[LoweredLayer, ...]]] = {}
+    for node, op, around in placings(network, network.region):
+        calls = [own[scope.region.path] for scope in around if scope.call is not None]
+        ops = (op, *(one.op for one in op.alternatives))
+        kinds = [layer.layer and layer.layer.function for layer in network.lowered[node.index]]
+        like = next((one for one in ops if _has_kinds(one, kinds)), op)
+        paths[node.index] = ".".join([*calls, own[op.node.index]]), like.layers
+    return paths
+
+
+def _has_kinds(op: LoweredOp, kinds: Sequence[Expr | None]) -> bool:
+    """Whether an op may have layers of some kinds."""
+    own = [layer.layer and layer.layer.function for layer in op.layers]
+    return all(kind in own for kind in kinds)
+
+
+def _function_names(graph: Graph, network: ModuleOutline) -> dict[str, str]:
     """The function of each block by its class name: one that hides nothing, and that no argument
     hides."""
-    lists = [made.arguments, *(one.arguments for one in made.definitions)]
+    lists = [network.arguments, *(one.arguments for one in network.definitions)]
     arguments = [argument.name for one in lists for argument in one]
     taken = {
         *BACKEND.reserved,
@@ -199,7 +220,7 @@ def _function_names(graph: Graph, made: ModuleOutline) -> dict[str, str]:
         *input_axes(graph),
     }
     names: dict[str, str] = {}
-    for definition in made.definitions:
+    for definition in network.definitions:
         name = function_name(definition)
         while name in taken:
             name += "_block"
@@ -218,22 +239,24 @@ def lower(graph: Graph, uses: Uses) -> dict[int, tuple[LoweredLayer, ...]]:
     return stages
 
 
-def _separator(graph: Graph, stages: LoweredLayers) -> str:
+def _separator(network: ModuleOutline) -> str:
     """What joins the names of a path in a layer's name, so that no two layers share one."""
-    names = [graph.nodes[index].path for index in graph.inputs]
-    for node in graph.root.nodes():
-        own = stages[node.index]
-        names += [layer_name(node.path, stage, own) for stage in own if stage.layer is not None]
+    names = [
+        layer_name(path, layer, longest)
+        for index, (path, longest) in _layer_paths(network).items()
+        for layer in network.lowered[index]
+        if layer.layer is not None
+    ]
     return "_" if len({name.replace(".", "_") for name in names}) == len(names) else "."
 
 
-def _as_sequence(made: ModuleOutline, uses: Uses) -> list[tuple[LoweredOp, str | None]] | None:
+def _as_sequence(network: ModuleOutline, uses: Uses) -> list[tuple[LoweredOp, str | None]] | None:
     """The ops of a straight network, the first of a section with its path; None where it
     branches, has blocks, or takes more than layers."""
-    parts = list(_straight(made.items, None))
+    parts = list(_straight(network.items, None))
     graph = uses.graph
     for part, _ in parts:
-        if part is None or any(stage.layer is None for stage in part.stages):
+        if part is None or any(layer.layer is None for layer in part.layers):
             return None
     items = [part for part, _ in parts if part is not None]
     if len(graph.inputs) > 1 or len(graph.outputs) > 1 or not items:
@@ -253,7 +276,7 @@ def _straight(
         if isinstance(item, LoweredOp):
             yield item, section
             section = None
-        elif item.call is not None:
+        elif isinstance(item, LoweredOptional) or item.call is not None:
             yield None, None
         else:
             yield from _straight(item.items, item.region.path)
@@ -261,7 +284,7 @@ def _straight(
 
 def _sequential(
     costs: Costs,
-    made: ModuleOutline,
+    network: ModuleOutline,
     parts: Sequence[tuple[LoweredOp, str | None]],
     separator: str,
 ) -> FunctionDef:
@@ -273,24 +296,27 @@ def _sequential(
     all_named = _may_clash(own, ["InputLayer", *_classes(parts)])
     name = (Keyword("name", Lit(graph.nodes[graph.inputs[0]].name)),) if all_named else ()
     layers: list[Expr] = [Call(Ref("keras.Input"), (Lit(shape(axes)),), name)]
+    paths = paths_in(network.items)
     for part, section in parts:
         node = part.node
-        for position, stage in enumerate(part.stages):
-            assert stage.layer is not None
-            layer: Call = stage.layer
+        for position, lowered in enumerate(part.layers):
+            assert lowered.layer is not None
+            layer: Call = lowered.layer
             if node.named or all_named:
-                path = layer_name(node.path, stage, part.stages)
+                path = layer_name(paths[node.index], lowered, part.layers)
                 layer = with_name(layer, Lit(path.replace(".", separator)))
-            same = part.axes == graph.input_axes(node)[0]
-            comment = None if same or not stage.main else shape_comment(part.axes)
-            layers.append(Commented(layer, comment, section if position == 0 else None))
-    made_model = call("keras.Sequential", ListOf(tuple(layers)), name=graph.about.name)
-    return _builder(costs, made, "keras.Sequential", [Return(made_model)])
+            same = part.axes is None or part.axes.spatial == graph.input_axes(node)[0].spatial
+            told = part.axes is not None and part.axes.is_map and lowered.main and not same
+            comment = shape_comment(part.axes) if told else None
+            above = section if position == 0 else None
+            layers.append(Commented(layer, comment, above) if comment or above else layer)
+    model = call("keras.Sequential", ListOf(tuple(layers)), name=graph.about.name)
+    return _builder(costs, network, "keras.Sequential", [Return(model)])
 
 
 def _classes(parts: Sequence[tuple[LoweredOp, str | None]]) -> list[str]:
     """The classes of all layers in a straight network."""
-    layers = (stage.layer for part, _ in parts for stage in part.stages)
+    layers = (layer.layer for part, _ in parts for layer in part.layers)
     functions = (layer.function for layer in layers if layer is not None)
     return [one.name.rpartition(".")[2] for one in functions if isinstance(one, Ref)]
 
@@ -303,13 +329,13 @@ def _may_clash(names: Iterable[str], classes: Iterable[str]) -> bool:
 
 
 def _functional(
-    costs: Costs, made: ModuleOutline, uses: Uses, separator: str, taken: frozenset[str]
+    costs: Costs, network: ModuleOutline, uses: Uses, separator: str, taken: frozenset[str]
 ) -> FunctionDef:
     """The functional API: inputs, a layer a line, `keras.Model`."""
     graph = costs.graph
     axes = input_axes(graph)
     names = input_variables(axes, "inputs", taken)
-    paths = [node.path.replace(".", separator) for node in graph.layers]
+    paths = [node.path.replace(".", separator) for node in graph.root.nodes()]
     named = len(axes) > 1 or _may_clash(paths, ["InputLayer"])
     inputs: list[Statement] = []
     for name, (given, one) in zip(names, axes.items(), strict=True):
@@ -320,10 +346,10 @@ def _functional(
     def name_of(path: str) -> Expr:
         return Lit(path.replace(".", separator))
 
-    reserved = taken.union(argument.name for argument in made.arguments)
-    body = Body(uses, name_of, "", reserved)
+    reserved = taken.union(argument.name for argument in network.arguments)
+    body = Body(uses, name_of, paths_in(network.items), reserved)
     arguments = dict(zip(graph.inputs, names, strict=True))
-    statements = body.statements(made.items, arguments, graph.outputs)
+    statements = body.statements(network.items, arguments, graph.outputs)
     outputs: list[Expr] = [Ref(body.names[index]) for index in graph.outputs]
     model = call(
         "keras.Model",
@@ -331,7 +357,7 @@ def _functional(
         outputs[0] if len(outputs) == 1 else ListOf(tuple(outputs)),
         name=graph.about.name,
     )
-    return _builder(costs, made, "keras.Model", [*inputs, *statements, Return(model)])
+    return _builder(costs, network, "keras.Model", [*inputs, *statements, Return(model)])
 
 
 def _called(items: Sequence[Item], renamed: dict[str, str]) -> list[Item]:
@@ -343,9 +369,8 @@ def _called(items: Sequence[Item], renamed: dict[str, str]) -> list[Item]:
         if isinstance(item, LoweredScope) and item.call is not None:
             assert isinstance(item.call.function, Ref)
             function = Ref(renamed[item.call.function.name])
-            made = Call(function, item.call.arguments, item.call.keywords)
-            changed.append(replace(item, call=made))
-        elif isinstance(item, LoweredScope):
+            changed.append(replace(item, call=replace(item.call, function=function)))
+        elif isinstance(item, LoweredScope | LoweredOptional):
             changed.append(replace(item, items=tuple(_called(item.items, renamed))))
         else:
             changed.append(item)
@@ -353,62 +378,43 @@ def _called(items: Sequence[Item], renamed: dict[str, str]) -> list[Item]:
 
 
 def _builder(
-    costs: Costs, made: ModuleOutline, returns: str, body: Sequence[Statement]
+    costs: Costs, network: ModuleOutline, returns: str, body: Sequence[Statement]
 ) -> FunctionDef:
     graph = costs.graph
-    inputs = [_shown(one) for one in map(shape, input_axes(graph).values())]
-    outputs = [_shown(one) for one in map(shape, output_axes(graph))]
+    inputs = [axes_text(axes, None, map_shape) for axes in input_axes(graph).values()]
+    outputs = [
+        axes_text(axes, width, map_shape)
+        for axes, width in zip(output_axes(graph), network.widths, strict=True)
+    ]
     return FunctionDef(
         "build_model",
-        tuple(parameters(made.arguments)),
+        tuple(parameters(network.arguments)),
         returns=Ref(returns),
-        docstring=docstring(costs, inputs, outputs),
+        docstring=network_docstring(costs, inputs, outputs),
         body=tuple(body),
     )
 
 
-def _shown(sizes: Sequence[int]) -> str:
-    return f"({', '.join(['batch', *map(str, sizes)])})"
-
-
 def _module(graph: Graph, functions: Sequence[FunctionDef]) -> str:
     """The whole file: imports, the helpers that are used, the functions, and a first run."""
-    body: list[Statement] = [*functions, _main(graph), run_main()]
+    body: list[Statement] = [*functions, _main(graph)]
     used = names_in(body)
     helpers = [helper_source(name) for name in helper_names("keras", HELPERS) if name in used]
-    wanted = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])
+    imported = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])
     return render(
         Module(
             header=(graph.about.header,),
-            body=(*wanted, *(Raw(source) for _, source in helpers), *body),
+            body=(*imported, *(Raw(source) for _, source in helpers), *body),
         )
     )
 
 
-def _main(graph: Graph) -> FunctionDef:
-    """Runs one random batch and prints what the framework says of it."""
-    axes = input_axes(graph)
-    outputs = output_variables(graph)
-    names = input_variables(axes, "x", {*RUN, *outputs})
-    made = [
-        Assign(Ref(name), call("keras.random.normal", (BATCH, *shape(one))))
-        for name, one in zip(names, axes.values(), strict=True)
+def _main(graph: Graph) -> If:
+    """Runs one random batch and prints what the framework says of it. Running statistics are no
+    parameters."""
+    inputs: list[Expr] = [
+        call("keras.random.normal", (BATCH, *shape(axes))) for axes in input_axes(graph).values()
     ]
-    values = [Ref(name) for name in names]
-    argument: Expr = values[0] if len(values) == 1 else ListOf(tuple(values))
-    results = [Ref(name) for name in outputs]
-    return FunctionDef(
-        "main",
-        returns=Lit(None),
-        docstring="Run one random batch through the network and print its shapes and size.",
-        body=(
-            Assign(Ref("model"), call("build_model")),
-            *made,
-            Assign(
-                results[0] if len(results) == 1 else TupleOf(tuple(results)),
-                call("model", argument),
-            ),
-            Assign(Ref("count"), call("model.count_params")),
-            *summary(names, outputs),
-        ),
-    )
+    argument = inputs if len(inputs) == 1 else [ListOf(tuple(inputs))]
+    sizes = Generator(call("math.prod", Ref("w.shape")), "w", Ref("model.trainable_weights"))
+    return run_main(call("build_model"), argument, call("sum", sizes), len(graph.outputs))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from archc.backends.base import LoweredLayer, fill, placeholder
+from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
 from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
+from archc.backends.blocks.docstrings import block_docstring
 from archc.backends.blocks.items import (
     Argument,
     Definition,
     Item,
     LoweredOp,
+    LoweredOptional,
     LoweredScope,
     trees_in,
 )
-from archc.backends.blocks.symbols import symbols_in
-from archc.backends.blocks.variables import Operation, name_variables
-from archc.backends.keras.layout import shape_comment
+from archc.backends.blocks.names import step_names, steps_in
+from archc.backends.blocks.symbols import annotation, symbols_in
+from archc.backends.blocks.variables import CHAIN, Operation, name_variables
+from archc.backends.keras.layout import map_shape, shape_comment
+from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
     Assign,
     Call,
@@ -36,19 +41,40 @@ from archc.codegen.tree import (
     Statement,
     call,
 )
-from archc.ops.merge import Merge
 
 TENSOR = "keras.KerasTensor"
 FEWEST_REPEATED = 3
 """Equal blocks in a row from which on they are written as a loop."""
 
+WIDTHS = frozenset({"in_channels", "in_features"})
+"""The symbols of the channels or features that come in."""
+
 NameOf = Callable[[str], Expr]
 """The name of a layer, from its path within the function's part of the network."""
+
+Paths = Mapping[int | str, str]
+"""The path of each step within its function, by the index of its node or the path of its region."""
 
 
 def function_name(definition: Definition) -> str:
     """The function of a block: its class name in lower case, words apart."""
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in definition.name).lstrip("_")
+
+
+def paths_in(items: Sequence[Item]) -> dict[int | str, str]:
+    """The path of each step of a function, from its own name and those of the sections around."""
+    names = step_names(items)
+    paths: dict[int | str, str] = {}
+
+    def enter(inner: Sequence[Item], prefix: str) -> None:
+        for item in steps_in(inner):
+            key = item.node.index if isinstance(item, LoweredOp) else item.region.path
+            paths[key] = prefix + names[key]
+            if isinstance(item, LoweredScope):
+                enter(item.items, f"{paths[key]}.")
+
+    enter(items, "")
+    return paths
 
 
 def block_function(
@@ -62,11 +88,8 @@ def block_function(
 
     region = definition.region
     reserved = taken.union(["name"], (argument.name for argument in definition.arguments))
-    body = Body(uses, name_of, region.path, reserved)
+    body = Body(uses, name_of, paths_in(definition.items), reserved, region.input)
     statements = body.statements(definition.items, {region.input: "x"}, (region.output,))
-    width = _width_of_input(definition)
-    count = len(definition.values)
-    where = f"{count} instance{'s' * (count != 1)}"
     return FunctionDef(
         definition.name,
         (
@@ -74,8 +97,8 @@ def block_function(
             *parameters(definition.arguments, Parameter("name", Ref("str"), None, True)),
         ),
         returns=Ref(TENSOR),
-        docstring=f"The block `{definition.block}`: {where}.",
-        body=(*width, *returning(statements, Ref(body.names[region.output]))),
+        docstring=block_docstring(definition, map_shape),
+        body=tuple(returning(statements, Ref(body.names[region.output]))),
     )
 
 
@@ -89,22 +112,12 @@ def returning(statements: Sequence[Statement], result: Ref) -> list[Statement]:
 
 def parameters(arguments: Sequence[Argument], *more: Parameter) -> Iterator[Parameter]:
     """The arguments as parameters of a function: flags by keyword alone."""
-    made = [
-        Parameter(argument.name, Ref(argument.type), argument.default, argument.type == "bool")
-        for argument in arguments
+    own = [
+        Parameter(one.name, annotation(one.type), one.default, one.type == "bool")
+        for one in arguments
     ]
-    yield from (one for one in made if not one.keyword_only)
-    yield from (one for one in [*made, *more] if one.keyword_only)
-
-
-def _width_of_input(definition: Definition) -> tuple[Statement, ...]:
-    """`in_channels = x.shape[-1]`, where the body asks for it."""
-    used = symbols_in(list(trees_in(definition.items)))
-    return tuple(
-        Assign(Ref(name), Index(Ref("x.shape"), (Lit(-1),)))
-        for name in ("in_channels", "in_features")
-        if name in used
-    )
+    yield from (one for one in own if not one.keyword_only)
+    yield from (one for one in [*own, *more] if one.keyword_only)
 
 
 def with_name(layer: Call, name: Expr) -> Call:
@@ -112,50 +125,121 @@ def with_name(layer: Call, name: Expr) -> Call:
     return Call(layer.function, layer.arguments, (*layer.keywords, Keyword("name", name)))
 
 
-def relative(path: str, within: str) -> str:
-    """A path from the region `within`, which the network's own path leads to."""
-    return path[len(within) + 1 :] if within else path
-
-
-def layer_name(path: str, stage: LoweredLayer, stages: Sequence[LoweredLayer]) -> str:
-    """The name of a stage's layer: the op's path for its main stage, that with a label for
-    others. Its parts are joined by dots."""
-    return path if stage.main or len(stages) == 1 else f"{path}.{stage.label}"
+def layer_name(path: str, layer: LoweredLayer, layers: Sequence[LoweredLayer]) -> str:
+    """The name of a layer: the op's path for its main layer, that with a label for others. Its
+    parts are joined by dots."""
+    return path if layer.main or len(layers) == 1 else f"{path}.{layer.label}"
 
 
 class Body:
-    """Statements for some items. After `statements`, `names` has the variable of every value."""
+    """Statements for some items. After `statements`, `names` has the variable of every value.
+    `entry` is the value that a block's function takes."""
 
-    def __init__(self, uses: Uses, name_of: NameOf, path: str, reserved: frozenset[str]) -> None:
+    def __init__(
+        self,
+        uses: Uses,
+        name_of: NameOf,
+        paths: Paths,
+        reserved: frozenset[str],
+        entry: int = -1,
+    ) -> None:
         self.uses = uses
         self.name_of = name_of
-        self.path = path
+        self.paths = paths
         self.reserved = reserved
+        self.entry = entry
+        self.captured = False
+        self.kept: frozenset[int] = frozenset()
         self.names: dict[int, str] = {}
+        self.shortcuts: dict[int, int] = {}
 
     def statements(
         self, items: Sequence[Item], arguments: dict[int, str], results: Sequence[int]
     ) -> list[Statement]:
-        operations = list(self.operations(items))
-        self.names = name_variables(operations, arguments, results, self.reserved)
-        return list(self.write(items))
+        """Assignments for all items; `arguments` are the variables of what comes in."""
+        self.kept = frozenset(index for index, name in arguments.items() if name not in CHAIN)
+        ordered = self.ordered(items)
+        operations = list(self.operations(ordered))
+        preferred = self.values_of_branches(ordered)
+        self.names = name_variables(operations, arguments, results, self.reserved, preferred)
+        if len(arguments) > 1 or not self.asks_late(ordered):
+            return list(self.write(ordered))
+        # The variable of what comes in has another value by the time that its width is needed.
+        self.captured = True
+        (source,) = arguments.values()
+        width = Index(Ref(f"{source}.shape"), (Lit(-1),))
+        return [Assign(Ref("in_channels"), width), *self.write(ordered)]
 
-    def operations(self, items: Iterable[Item]) -> Iterator[Operation]:
+    def asks_late(self, items: Sequence[Item]) -> bool:
+        """Whether a step that takes another value than the function asks for the width of that."""
         for item in items:
-            if is_empty(item):
-                continue
             if isinstance(item, LoweredScope) and item.call is None:
-                yield from self.operations(item.items)
-            else:
-                merge = isinstance(item, LoweredOp) and isinstance(item.node.op, Merge)
-                inputs, outputs = self.uses.inputs(item), self.uses.outputs(item)
-                yield Operation(inputs, outputs, (_name(item),), merge)
+                if self.asks_late(item.items):
+                    return True
+            elif (
+                self.entry not in self.uses.inputs(item)
+                and symbols_in(list(trees_in([item]))) & WIDTHS
+            ):
+                return True
+        return False
+
+    def values_of_branches(self, items: Sequence[Item]) -> dict[int, str]:
+        """What the values of shortcuts and gates are called."""
+        values = gates(items, self.uses)
+        for detour in detours(items, self.uses):
+            inside = (index for one in detour.shortcut for index in nodes_of(one))
+            values |= dict.fromkeys(inside, "shortcut")
+        for item in items:
+            if isinstance(item, LoweredScope):
+                values |= self.values_of_branches(item.items)
+        return values
+
+    def ordered(self, items: Sequence[Item]) -> list[Item]:
+        """The items that do something, shortcuts before the branches that they go around."""
+        kept = [item for item in items if not is_empty(item)]
+        return shortcut_first(kept, self.uses)
+
+    def operations(self, items: Sequence[Item], *, optional: bool = False) -> Iterator[Operation]:
+        aliases = {} if optional else self.aliases(items)
+        for item in items:
+            for item_alias, source in aliases.get(id(item), ()):
+                self.shortcuts[item_alias] = source
+                yield Operation((source,), (item_alias,), ("shortcut",), names_result=True)
+            if isinstance(item, LoweredScope) and item.call is None:
+                yield from self.operations(self.ordered(item.items))
+                continue
+            inputs, outputs = self.uses.inputs(item), self.uses.outputs(item)
+            if isinstance(item, LoweredOptional):
+                *before, last = self.operations(item.items, optional=True)
+                yield from before
+                inputs = tuple(dict.fromkeys([*last.inputs, item.source]))
+                yield last._replace(inputs=inputs, in_place_of=item.source)
+                continue
+            if isinstance(item, LoweredOp) and -1 - item.node.index in self.shortcuts:
+                alias = -1 - item.node.index
+                source = self.shortcuts[alias]
+                inputs = tuple(alias if index == source else index for index in inputs)
+            yield Operation(inputs, outputs, (_name(item),), is_merge(item))
+
+    def aliases(self, items: Sequence[Item]) -> dict[int, list[tuple[int, int]]]:
+        """The sums whose shortcut is what comes in itself, by the first item of the main branch:
+        a value of its own for the shortcut, and what it stands for."""
+        aliases: dict[int, list[tuple[int, int]]] = {}
+        for detour in detours(items, self.uses):
+            if not detour.shortcut and detour.source not in self.kept:
+                pair = (-1 - detour.end.node.index, detour.source)
+                aliases.setdefault(id(detour.main[0]), []).append(pair)
+        return aliases
 
     def write(self, items: Sequence[Item]) -> Iterator[Statement]:
+        aliases = self.aliases(items)
         waiting: list[LoweredScope] = []
         for item in items:
-            if is_empty(item):
-                continue
+            if id(item) in aliases:
+                yield from self.instances(waiting)
+                waiting = []
+            for alias, source in aliases.get(id(item), ()):
+                yield Assign(Ref(self.names[alias]), Ref(self.names[source]))
             if isinstance(item, LoweredScope) and item.call is not None and item.condition is None:
                 if waiting and not self.goes_on(waiting[-1], item):
                     yield from self.instances(waiting)
@@ -168,85 +252,152 @@ class Body:
         yield from self.instances(waiting)
 
     def item(self, item: Item) -> Iterator[Statement]:
-        if item.condition is not None:
-            yield from self.optional(item, item.condition)
-        elif isinstance(item, LoweredOp):
-            yield from self.part(item)
+        if isinstance(item, LoweredOptional):
+            yield from self.under(item.condition, item.source, item.output, item.items)
+        elif item.condition is not None:
+            (source,), (output, *_) = self.uses.inputs(item), self.uses.outputs(item)
+            yield from self.under(item.condition, source, output, [item])
+        elif isinstance(item, LoweredOp) or item.call is not None:
+            yield from self.plain(item)
+        else:
+            yield Comment(self.paths[item.region.path])
+            yield from self.plain(item)
+
+    def under(
+        self, condition: Expr, source: int, output: int, items: Sequence[Item]
+    ) -> Iterator[Statement]:
+        """Items under a condition; without them, `source` goes on."""
+        if self.names[source] != self.names[output]:
+            yield Assign(Ref(self.names[output]), Ref(self.names[source]))
+        body = tuple(statement for item in items for statement in self.plain(item))
+        yield If(self.asked(condition), body)
+
+    def plain(self, item: Item) -> Iterator[Statement]:
+        """An item, its condition aside."""
+        if isinstance(item, LoweredOp):
+            yield from self.op(item)
+        elif isinstance(item, LoweredOptional):
+            yield from self.item(item)
         elif item.call is not None:
             yield self.instance(item)
         else:
-            yield Comment(relative(item.region.path, self.path))
-            yield from self.write(item.items)
+            yield from self.write(self.ordered(item.items))
 
-    def optional(self, item: Item, condition: Expr) -> Iterator[Statement]:
-        """An item under its condition; without it, its input goes on."""
-        (source,), (output, *_) = self.uses.inputs(item), self.uses.outputs(item)
-        if self.names[source] != self.names[output]:
-            yield Assign(Ref(self.names[output]), Ref(self.names[source]))
-        if isinstance(item, LoweredOp):
-            body = tuple(self.part(item))
-        elif item.call is not None:
-            body = (self.instance(item),)
-        else:
-            body = tuple(self.write(item.items))
-        yield If(condition, body)
+    def op(self, op: LoweredOp) -> Iterator[Statement]:
+        rest = list(self.layers(op))
+        for alternative in reversed(op.alternatives):
+            condition = self.asked(alternative.condition)
+            rest = [If(condition, tuple(self.layers(alternative.op)), tuple(rest))]
+        yield from rest
 
-    def part(self, part: LoweredOp) -> Iterator[Statement]:
-        node = part.node
+    def layers(self, op: LoweredOp) -> Iterator[Statement]:
+        """The layers of an op, one after the other."""
+        node = op.node
         target = Ref(self.names[node.index])
-        values: list[Expr] = [Ref(self.names[index]) for index in node.inputs]
-        path = relative(node.path, self.path)
-        for position, stage in enumerate(part.stages):
-            last = position == len(part.stages) - 1
-            expr = self.applied(stage, values, layer_name(path, stage, part.stages))
-            comment = shape_comment(part.axes) if last else None
-            yield Assign(target, expr, comment)
+        alias = -1 - node.index
+        inputs = [
+            alias if alias in self.shortcuts and index == self.shortcuts[alias] else index
+            for index in node.inputs
+        ]
+        values: list[Expr] = [Ref(self.names[index]) for index in inputs]
+        path = self.paths[node.index]
+        comment = shape_comment(op.axes) if self.changes_shape(op) else None
+        columns = list(zip(op.layers, op.conditions, strict=True))
+        for position, (layer, condition) in enumerate(columns):
+            expr = self.applied(layer, values, layer_name(path, layer, op.layers))
+            shown = comment if position == len(columns) - 1 else None
+            statement = Assign(target, expr, shown)
+            if condition is None:
+                yield statement
+            else:
+                if values[0] != target:
+                    yield Assign(target, values[0])
+                yield If(self.asked(condition), (statement,))
             values = [target]
 
-    def applied(self, stage: LoweredLayer, values: Sequence[Expr], path: str) -> Expr:
-        """A stage on its inputs: a layer takes several as a list. What can be an expression
-        is one."""
-        if stage.expression is not None:
+    def changes_shape(self, op: LoweredOp) -> bool:
+        """Whether an op gives a map of another size, which its call does not say."""
+        nodes = self.uses.graph.nodes
+        sizes = {nodes[index].output.spatial for index in op.node.inputs}
+        return op.axes is not None and op.axes.is_map and sizes != {op.axes.spatial}
+
+    def applied(self, layer: LoweredLayer, values: Sequence[Expr], path: str) -> Expr:
+        """A layer on its inputs: it takes several as a list. What can be an expression is one."""
+        if layer.expression is not None:
             return fill(
-                stage.expression,
+                layer.expression,
                 {placeholder(index).name: value for index, value in enumerate(values)},
             )
-        assert stage.layer is not None
+        assert layer.layer is not None
         argument = values[0] if len(values) == 1 else ListOf(tuple(values))
-        return Call(with_name(stage.layer, self.name_of(path)), (argument,))
+        constructor = self.asked(layer.layer)
+        assert isinstance(constructor, Call)
+        return Call(with_name(constructor, self.name_of(path)), (argument,))
 
-    def instances(self, groups: Sequence[LoweredScope]) -> Iterator[Statement]:
+    def asked(self, expr: Expr) -> Expr:
+        """An expression that asks a tensor for its width in place of a parameter."""
+
+        def width(node: Expr) -> Expr:
+            if isinstance(node, Ref) and node.name in WIDTHS:
+                if self.captured:
+                    return Ref("in_channels")
+                return Index(Ref(f"{self.names[self.entry]}.shape"), (Lit(-1),))
+            return node
+
+        return transform(expr, width)
+
+    # Blocks
+
+    def instances(self, scopes: Sequence[LoweredScope]) -> Iterator[Statement]:
         """Instances of a block in a row: three or more alike as a loop."""
-        if len(groups) < FEWEST_REPEATED:
-            for group in groups:
-                yield self.instance(group)
+        if len(scopes) < FEWEST_REPEATED:
+            for scope in scopes:
+                yield self.instance(scope)
             return
-        first, last = _number(groups[0]), _number(groups[-1])
-        (source,), output = self.uses.inputs(groups[0]), groups[0].region.output
-        stem = relative(groups[0].region.path, self.path)[: -len(str(first))]
+        first, last = self.number(scopes[0]), self.number(scopes[-1])
+        (source,), output = self.uses.inputs(scopes[0]), scopes[0].region.output
+        stem = self.paths[scopes[0].region.path][: -len(str(first))]
         name = self.numbered(stem)
-        made = self.called(groups[0], Ref(self.names[source]), name)
+        value = self.called(scopes[0], Ref(self.names[source]), name)
         target = Ref(self.names[output])
         if target.name != self.names[source]:
             yield Assign(target, Ref(self.names[source]))
-            made = self.called(groups[0], target, name)
+            value = self.called(scopes[0], target, name)
         loop = call("range", first, last + 1)
-        yield For(Ref("number"), loop, (Assign(target, made, shape_comment(groups[0].axes)),))
+        yield For(Ref("number"), loop, (Assign(target, value, self.comment(scopes)),))
+
+    def comment(self, scopes: Sequence[LoweredScope]) -> str | None:
+        """The shape that blocks in a row give, where they change it."""
+        axes = {scope.axes for scope in scopes}
+        source = self.uses.graph.nodes[scopes[0].region.input].output
+        last = scopes[-1].axes
+        if last is None or not last.is_map or last == source:
+            return None
+        return shape_comment(last) if len(axes) == 1 else f"{shape_comment(last)} in the end"
 
     def goes_on(self, before: LoweredScope, after: LoweredScope) -> bool:
         """Whether an instance is the one before it once more, under the next number, and alone
         takes what that gives."""
-        given = before.region.output
-        stem, other = (one.region.name.rpartition("_")[0] for one in (before, after))
+        result = before.region.output
+        numbers = self.number(before), self.number(after)
+        stems = {
+            self.paths[one.region.path][: -len(str(number))]
+            for one, number in zip((before, after), numbers, strict=True)
+        }
         return (
             before.call == after.call
-            and before.axes == after.axes
-            and stem == other
-            and 0 <= _number(before) == _number(after) - 1
-            and after.region.input == given
-            and self.names[given] == self.names[after.region.output]
-            and nodes_of(after).issuperset(self.uses.users[given])
+            and 0 <= numbers[0] == numbers[1] - 1
+            and len(stems) == 1
+            and after.region.input == result
+            and self.names[result] == self.names[after.region.output]
+            and nodes_of(after).issuperset(self.uses.users[result])
         )
+
+    def number(self, scope: LoweredScope) -> int:
+        """The number that an instance's name ends in, or -1 where it has none that a loop gives."""
+        path = self.paths[scope.region.path]
+        digits = path[len(path.rstrip("0123456789")) :]
+        return int(digits) if digits and str(int(digits)) == digits else -1
 
     def numbered(self, stem: str) -> Expr:
         whole = self.name_of(stem)
@@ -255,15 +406,16 @@ class Body:
         assert isinstance(whole, FString)
         return FString((*whole.parts, Ref("number")))
 
-    def instance(self, group: LoweredScope) -> Statement:
-        (source,) = self.uses.inputs(group)
-        name = self.name_of(relative(group.region.path, self.path))
-        made = self.called(group, Ref(self.names[source]), name)
-        return Assign(Ref(self.names[group.region.output]), made, shape_comment(group.axes))
+    def instance(self, scope: LoweredScope) -> Statement:
+        (source,) = self.uses.inputs(scope)
+        name = self.name_of(self.paths[scope.region.path])
+        value = self.called(scope, Ref(self.names[source]), name)
+        return Assign(Ref(self.names[scope.region.output]), value, self.comment([scope]))
 
-    def called(self, group: LoweredScope, value: Expr, name: Expr) -> Expr:
-        assert group.call is not None
-        made = group.call
+    def called(self, scope: LoweredScope, value: Ref, name: Expr) -> Expr:
+        assert scope.call is not None
+        made = self.asked(scope.call)
+        assert isinstance(made, Call)
         return Call(
             made.function, (value, *made.arguments), (*made.keywords, Keyword("name", name))
         )
@@ -272,10 +424,6 @@ class Body:
 def _name(item: Item) -> str | None:
     if isinstance(item, LoweredOp):
         return item.node.name if item.node.named else None
-    return item.region.name if item.region.named else None
-
-
-def _number(group: LoweredScope) -> int:
-    """The number that an instance's name ends in, or -1 where it has none that a loop gives."""
-    digits = group.region.name.rpartition("_")[2]
-    return int(digits) if digits.isdecimal() and str(int(digits)) == digits else -1
+    if isinstance(item, LoweredScope):
+        return item.region.name if item.region.named else None
+    return None

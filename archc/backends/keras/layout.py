@@ -39,6 +39,12 @@ def shape_comment(axes: Axes | None) -> str | None:
     return None if axes is None else " x ".join(map(str, shape(axes)))
 
 
+def map_shape(channels: str, spatial: Sequence[str]) -> str:
+    """`(H, W, channels)`; a batch that is told with the channels comes first."""
+    batch, _, width = channels.rpartition(", ")
+    return f"({', '.join([*([batch] if batch else []), *spatial, width])})"
+
+
 def observed_flattens(graph: Graph, users: list[list[int]]) -> set[int]:
     """The `flatten` nodes whose order of features shows in the network's function."""
     shows = [False] * len(graph.nodes)

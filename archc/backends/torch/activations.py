@@ -85,14 +85,14 @@ def fused(activation: Activation | None, output: Axes, width: Lit) -> tuple[Lowe
         assert stage.layer is not None
         construct = transform(stage.layer, owned)
         assert isinstance(construct, Call)
-        if _works_in_place(activation):
+        if works_in_place(activation):
             inplace = Keyword("inplace", Lit(True), Lit(False))
             construct = replace(construct, keywords=(*construct.keywords, inplace))
         made.append(replace(stage, layer=construct, main=False))
     return tuple(made)
 
 
-def _works_in_place(activation: Activation) -> bool:
+def works_in_place(activation: Activation) -> bool:
     """Backward in place needs the input's sign, which a negative factor loses."""
     factor = getattr(activation, "slope", getattr(activation, "alpha", 1.0))
     return isinstance(activation, _IN_PLACE) and factor >= 0

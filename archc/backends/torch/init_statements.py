@@ -4,14 +4,18 @@ their attributes and sequences."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from itertools import groupby
 
 from archc.backends.base import LoweredLayer, fill
 from archc.backends.blocks.dataflow import is_empty
-from archc.backends.blocks.items import Item, LoweredOp, LoweredScope
+from archc.backends.blocks.items import (
+    Item,
+    LoweredLayers,
+    LoweredOp,
+    LoweredScope,
+)
+from archc.backends.blocks.names import steps_in
 from archc.codegen.tree import (
-    Attribute,
+    Binary,
     Call,
     Expr,
     ExpressionStatement,
@@ -21,102 +25,99 @@ from archc.codegen.tree import (
     Lit,
     Ref,
     Statement,
-    TupleOf,
+    call,
 )
 
 IsSequential = Callable[[LoweredScope], bool]
 """Whether a section is written as an `nn.Sequential`; another has a class of its own, whose
 constructor sets its initial weights."""
 
+FEWEST_ALIKE = 2
+"""Layers of a kind from which on they get their weights in a loop."""
 
-INDEX = Ref("index")
-"""What no argument is called: the language keeps the name for repetitions."""
-LEAST_ALIKE = 3
-"""Layers of a sequence from which on a loop is shorter than a line each."""
-
-
-def gathered(statements: Sequence[Statement]) -> Iterator[Statement]:
-    """The same in fewer lines: a loop over the layers of a sequence that follow one another and
-    get their weights alike."""
-    for one, run in groupby(statements, lambda statement: _at(statement, INDEX)):
-        alike = list(run)
-        positions = [position for each in alike if (position := _position(each)) is not None]
-        if one is None or len(alike) < LEAST_ALIKE:
-            yield from alike
-        else:
-            yield For(INDEX, TupleOf(tuple(positions)), (one,))
+MODULE = Ref("module")
 
 
-def _position(statement: Statement) -> Lit | None:
-    """Where in a sequence the layer stands whose weight a statement sets."""
-    match statement:
-        case ExpressionStatement(Call(arguments=(Attribute(Index(_, (Lit() as position,))), *_))):
-            return position
-    return None
+class Initial:
+    """How a network's layers get their initial weights: those of a kind that are all alike in one
+    loop over its modules, others by a statement each."""
 
+    def __init__(self, lowered: LoweredLayers) -> None:
+        kinds: dict[Expr, list[Call | None]] = {}
+        for layers in lowered.values():
+            for layer in layers:
+                if layer.layer is not None and layer.weighted:
+                    kinds.setdefault(layer.layer.function, []).append(layer.initialize)
+        self.alike: dict[Expr, Call] = {}
+        for kind, calls in kinds.items():
+            first = calls[0]
+            if first is not None and len(calls) >= FEWEST_ALIKE and set(calls) == {first}:
+                self.alike[kind] = first
 
-def _at(statement: Statement, position: Ref) -> Statement | None:
-    """The statement for the layer at another position."""
-    match statement:
-        case ExpressionStatement(
-            Call(arguments=(Attribute(Index(sequence, (Lit(),)), name), *rest)) as call
-        ):
-            weight = Attribute(Index(sequence, (position,)), name)
-            return ExpressionStatement(replace(call, arguments=(weight, *rest)))
-    return None
+    def loop(self) -> tuple[Statement, ...]:
+        """The loop over a network's modules, if there is anything to do in it."""
+        together: dict[Call, list[Expr]] = {}
+        for kind, initialize in self.alike.items():
+            together.setdefault(initialize, []).append(kind)
+        body: list[Statement] = []
+        for initialize, kinds in together.items():
+            union = kinds[0]
+            for kind in kinds[1:]:
+                union = Binary("|", union, kind)
+            statement = fill(initialize, {"_0": MODULE})
+            assert isinstance(statement, Call)
+            condition = call("isinstance", MODULE, union)
+            body.append(If(condition, (ExpressionStatement(statement),)))
+        return (For(MODULE, call("self.modules"), tuple(body)),) if body else ()
 
-
-def of_stage(layer: Expr, stage: LoweredLayer) -> Iterator[Statement]:
-    """Those of one layer."""
-    if stage.initialize is not None:
-        statement = fill(stage.initialize, {"_0": layer})
+    def of_layer(self, place: Expr, layer: LoweredLayer) -> Iterator[Statement]:
+        """The statement for one layer."""
+        if layer.initialize is None or layer.layer is None or layer.layer.function in self.alike:
+            return
+        statement = fill(layer.initialize, {"_0": place})
         assert isinstance(statement, Call)
         yield ExpressionStatement(statement)
 
-
-def of_sequence(
-    sequence: Expr, items: Sequence[Item], is_sequential: IsSequential
-) -> Iterator[Statement]:
-    """Those of the layers of an `nn.Sequential`, found by their positions."""
-    position = 0
-    for item in items:
-        if is_empty(item):
-            continue
-        place = Index(sequence, (Lit(position),))
-        if isinstance(item, LoweredScope):
-            yield from of_group(place, item, is_sequential)
-            position += 1
-        elif item.condition is not None:
-            yield from of_optional(place, item)
-            position += 1
-        else:
-            for stage in _with_layers(item):
-                yield from of_stage(Index(sequence, (Lit(position),)), stage)
+    def of_sequence(
+        self, sequence: Expr, items: Sequence[Item], is_sequential: IsSequential
+    ) -> Iterator[Statement]:
+        """Those of the layers of an `nn.Sequential`, found by their positions."""
+        position = 0
+        for item in steps_in(items):
+            if is_empty(item):
+                continue
+            place = Index(sequence, (Lit(position),))
+            if isinstance(item, LoweredScope):
+                yield from self.of_scope(place, item, is_sequential)
                 position += 1
+            elif item.condition is not None:
+                yield from self.of_optional(place, item)
+                position += 1
+            else:
+                for layer, condition in zip(item.layers, item.conditions, strict=True):
+                    place = Index(sequence, (Lit(position),))
+                    yield from _under(condition, tuple(self.of_layer(place, layer)))
+                    position += 1
 
+    def of_scope(
+        self, section: Expr, scope: LoweredScope, is_sequential: IsSequential
+    ) -> Iterator[Statement]:
+        """Those of a section; a block's instance sets its own."""
+        if scope.call is None and is_sequential(scope):
+            statements = tuple(self.of_sequence(section, scope.items, is_sequential))
+            yield from _under(scope.condition, statements)
 
-def of_group(
-    section: Expr, group: LoweredScope, is_sequential: IsSequential
-) -> Iterator[Statement]:
-    """Those of a section; a block's instance sets its own."""
-    if group.call is None and is_sequential(group):
-        yield from _under(group.condition, tuple(of_sequence(section, group.items, is_sequential)))
-
-
-def of_optional(layer: Expr, part: LoweredOp) -> Iterator[Statement]:
-    """Those of an op that stands under a condition: of its one layer, or of its sequence."""
-    stages = _with_layers(part)
-    several = len(stages) > 1
-    statements = tuple(
-        statement
-        for position, stage in enumerate(stages)
-        for statement in of_stage(Index(layer, (Lit(position),)) if several else layer, stage)
-    )
-    yield from _under(part.condition, statements)
-
-
-def _with_layers(part: LoweredOp) -> list[LoweredLayer]:
-    return [stage for stage in part.stages if stage.layer is not None]
+    def of_optional(self, place: Expr, op: LoweredOp) -> Iterator[Statement]:
+        """Those of an op that stands under a condition: of its one layer, or of its sequence."""
+        several = len(op.layers) > 1
+        statements = tuple(
+            statement
+            for position, layer in enumerate(op.layers)
+            for statement in self.of_layer(
+                Index(place, (Lit(position),)) if several else place, layer
+            )
+        )
+        yield from _under(op.condition, statements)
 
 
 def _under(condition: Expr | None, statements: tuple[Statement, ...]) -> Iterator[Statement]:

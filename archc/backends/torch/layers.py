@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from archc.backends.base import INCOMING
 from archc.codegen.tree import Lit
 from archc.ops.axes import Axes
@@ -23,3 +25,8 @@ def tidy(value: float) -> float:
 def shape_comment(axes: Axes | None) -> str | None:
     """`64 x 224 x 224`."""
     return None if axes is None else " x ".join(map(str, axes.sizes))
+
+
+def map_shape(channels: str, spatial: Sequence[str]) -> str:
+    """`(channels, H, W)`."""
+    return f"({', '.join([channels, *spatial])})"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
+from archc.backends.base import LoweredLayer, is_same_step
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope, ModuleOutline
+from archc.backends.blocks.names import steps_in
 from archc.backends.blocks.placements import placings
 from archc.ir.graph import Region
 
@@ -19,21 +21,21 @@ def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> Places:
     and op under a condition, and one for each layer of any other op."""
     coming = iter(keys)
     found: Places = {}
-    for item in items:
+    for item in steps_in(items):
         if isinstance(item, LoweredScope):
             found[item.region.path] = (next(coming),)
         elif item.condition is not None:
             found[item.node.index] = in_optional(next(coming), item)
         else:
-            found[item.node.index] = tuple(next(coming) for _ in item.stages)
+            found[item.node.index] = tuple(next(coming) for _ in range(most_layers(item)))
     return found
 
 
 def in_optional(key: str, part: LoweredOp) -> tuple[str, ...]:
     """The keys of an op under a condition: several layers make a sequence of their own."""
-    if len(part.stages) == 1:
+    if most_layers(part) == 1:
         return (key,)
-    return tuple(f"{key}.{position}" for position in range(len(part.stages)))
+    return tuple(f"{key}.{position}" for position in range(most_layers(part)))
 
 
 def whole_paths(
@@ -43,5 +45,25 @@ def whole_paths(
     paths: dict[int, tuple[str | None, ...]] = {}
     for node, part, around in placings(made, root):
         prefix = "".join(f"{keys[group.region.path][0]}." for group in around)
-        paths[node.index] = tuple(key and prefix + key for key in keys[part.node.index])
+        own = _own_keys(keys[part.node.index], part, made.lowered[node.index])
+        paths[node.index] = tuple(key and prefix + key for key in own)
     return paths
+
+
+def most_layers(op: LoweredOp) -> int:
+    """The layers that an op has at most."""
+    return max(len(one.layers) for one in (op, *(other.op for other in op.alternatives)))
+
+
+def _own_keys(
+    keys: Sequence[str | None], op: LoweredOp, own: Sequence[LoweredLayer]
+) -> Iterator[str | None]:
+    """The keys of those layers of an op that one node has."""
+    ops = (op, *(other.op for other in op.alternatives))
+    longest = max(ops, key=lambda one: len(one.layers)).layers
+    position = 0
+    for layer in own:
+        while not is_same_step(longest[position], layer):
+            position += 1
+        yield keys[position]
+        position += 1

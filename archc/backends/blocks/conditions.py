@@ -1,0 +1,74 @@
+"""What tells the instances that have a step from those that lack it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeGuard
+
+from archc.backends.blocks.frame import Mismatch, UnifyContext
+from archc.backends.blocks.symbols import concrete, is_number
+from archc.backends.blocks.trees import WidthOf, translated
+from archc.codegen.tree import Binary, Expr, Lit, Unary
+from archc.ir.graph import Node
+from archc.language import expressions as spec
+
+
+def condition_for(
+    frame: UnifyContext,
+    when: spec.Expression | None,
+    source: int,
+    present: Sequence[int],
+    lacking: Sequence[int],
+    width: WidthOf,
+    node: Node | None = None,
+) -> Expr:
+    """A condition that holds in each instance of `present` and in none of `lacking`: what the spec
+    itself says where `source` comes in, or else the plainest over the parameters. Raises Mismatch.
+    """
+    tests = [] if when is None else [when]
+    if node is not None:
+        tests += [test for one in node.expressions.values() for test in _tests(one)]
+    said = [translated(frame, test, source, width) for test in tests]
+    own = [condition for condition in said if condition is not None]
+    negated: list[Expr] = [Unary("not", condition) for condition in own] if node else []
+    for condition in [*own, *negated, *_plain(frame, present, lacking)]:
+        if all(
+            concrete(condition, frame.values(index)) == Lit(index in present)
+            for index in (*present, *lacking)
+        ):
+            return condition
+    raise Mismatch
+
+
+def _tests(written: spec.Expression) -> Iterator[spec.Expression]:
+    """The conditions in a conditional expression."""
+    while isinstance(written, spec.Conditional):
+        yield written.condition
+        written = written.otherwise
+
+
+def _tells(value: object) -> TypeGuard[int | str]:
+    """Whether a value may tell instances apart: a word, or a number that leaves a step out; they
+    may have other numbers by chance."""
+    return isinstance(value, str) or (is_number(value) and value in (0, 1))
+
+
+def _plain(frame: UnifyContext, present: Sequence[int], lacking: Sequence[int]) -> Iterator[Expr]:
+    """Flags, then comparisons of a parameter with one value, then of two parameters."""
+    for symbol, column in frame.columns.items():
+        if all(isinstance(value, bool) for value in column):
+            yield symbol
+            yield Unary("not", symbol)
+    numbers: list[Expr] = []
+    for symbol, column in frame.columns.items():
+        here, there = ({column[index] for index in group} for group in (present, lacking))
+        if all(map(is_number, column)):
+            numbers.append(symbol)
+        for operator, values in (("==", here), ("!=", there)):
+            value = next(iter(values))
+            if len(values) == 1 and _tells(value):
+                yield Binary(operator, symbol, Lit(value))
+    for position, symbol in enumerate(numbers):
+        for other in numbers[position + 1 :]:
+            yield Binary("!=", symbol, other)
+            yield Binary("==", symbol, other)

@@ -1,0 +1,160 @@
+"""What the docstring of a block says: what it is made of, what it takes and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+from archc.backends.blocks.items import Definition, Item, LoweredOp
+from archc.backends.blocks.names import steps_in
+from archc.backends.blocks.symbols import is_number
+from archc.codegen.docs import to_doc
+from archc.codegen.tree import Binary, Expr, Lit, Ref
+from archc.ir.graph import Node
+from archc.ops.axes import Axes
+from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
+from archc.ops.merge import Add, Concat, Multiply
+
+Shape = Callable[[str, Sequence[str]], str]
+"""The shape of a map as a framework stores it, from its channels and its spatial sizes."""
+
+SIDES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
+MOST_STEPS = 6
+"""Steps that a summary names one by one."""
+
+NORMS = ("batch_norm", "layer_norm", "group_norm", "local_response_norm")
+
+
+def block_docstring(definition: Definition, shape: Shape) -> str:
+    """`1x1, 3x3, 1x1 convolutions around a shortcut: (in_channels, H, W) -> (4 * width, H, W).`"""
+    shapes = _shapes(definition, shape)
+    return f"{_summary(definition.items, definition.block)}{': ' + shapes if shapes else ''}."
+
+
+def section_docstring(items: Sequence[Item], name: str) -> str:
+    """What a section of the network is, that has a class of its own."""
+    return f"{_summary(items, name)}."
+
+
+def _summary(items: Sequence[Item], name: str) -> str:
+    nouns = list(_nouns(items, everything=True))
+    if len(nouns) > MOST_STEPS:
+        nouns = list(_nouns(items, everything=False))
+    counted = []
+    for kind, run in groupby(nouns, key=lambda noun: noun[1]):
+        sizes = [size for size, _ in run]
+        named = [size for size, _ in groupby(filter(None, sizes))]
+        plural = kind + "s" * (len(sizes) > 1)
+        counted.append(f"{', '.join(named)} {plural}" if named else kind)
+    text = ", ".join(counted[:MOST_STEPS]) or name.replace("_", " ")
+    return f"{text[:1].upper()}{text[1:]}{_join(items)}"
+
+
+def _join(items: Sequence[Item]) -> str:
+    """How the branches of a block come together."""
+    merges = [op for op in _ops(items) if isinstance(op.node.op, Add | Concat | Multiply)]
+    if not merges:
+        return ""
+    last = merges[-1].node.op
+    if isinstance(last, Add):
+        return " around a shortcut"
+    return ", concatenated" if isinstance(last, Concat) else " as a gate of what comes in"
+
+
+def _ops(items: Sequence[Item]) -> Iterator[LoweredOp]:
+    for item in steps_in(items):
+        if isinstance(item, LoweredOp):
+            yield item
+        else:
+            yield from _ops(item.items)
+
+
+def _nouns(items: Sequence[Item], *, everything: bool) -> Iterator[tuple[str, str]]:
+    """The steps of a block as words, each with its size before it."""
+    for item in steps_in(items):
+        if isinstance(item, LoweredOp):
+            op = item.node.op
+            if isinstance(op, Conv | DepthwiseConv | ConvTranspose):
+                yield _kernel(item.node), _convolution(op)
+            elif (
+                not isinstance(op, Add | Concat | Multiply)
+                and (everything or any(layer.weighted for layer in item.layers))
+                and (everything or op.name not in NORMS)
+            ):
+                yield "", op.name.replace("_", " ")
+        elif item.condition is not None and item.call is None:
+            continue
+        elif item.call is not None:
+            yield "", str(item.region.block).replace("_", " ")
+        else:
+            yield from _nouns(item.items, everything=everything)
+
+
+def _convolution(op: Conv | DepthwiseConv | ConvTranspose) -> str:
+    if isinstance(op, DepthwiseConv):
+        return "depthwise convolution"
+    return "transposed convolution" if isinstance(op, ConvTranspose) else "convolution"
+
+
+def _kernel(node: Node) -> str:
+    """`3x3`, where the spec gives the size as a number."""
+    size = getattr(node.op, "kernel_size", None)
+    if "kernel_size" in node.expressions or not isinstance(size, int):
+        return ""
+    rank = len(node.output.spatial) if node.output.is_map else 1
+    return "x".join([str(size)] * rank)
+
+
+def _shapes(definition: Definition, shape: Shape) -> str | None:
+    """What a block takes and gives."""
+    before, after = definition.axes[0]
+    width, given = to_doc(definition.entry).flat, None
+    if definition.width is not None:
+        given = to_doc(definition.width).flat
+    if width is None or given is None:
+        return None
+    if before.is_map and after.is_map:
+        sides = SIDES[len(before.spatial)]
+        changed = [_side(definition, side, position) for position, side in enumerate(sides)]
+        if None in changed or len(after.spatial) != len(sides):
+            return None
+        return f"{shape(width, sides)} -> {shape(given, [str(one) for one in changed])}"
+    taken = shape(width, SIDES[len(before.spatial)]) if before.is_map else f"({width})"
+    if before.is_sequence or after.is_sequence or after.is_map:
+        return None
+    return f"{taken} -> ({given})"
+
+
+def _side(definition: Definition, side: str, position: int) -> str | None:
+    """A spatial size of what a block gives, by that of what it takes."""
+    pairs = [
+        (before.spatial[position], after.spatial[position])
+        for before, after in definition.axes
+        if position < len(after.spatial)
+    ]
+    if len(pairs) < len(definition.axes):
+        return None
+    if all(a == b for a, b in pairs):
+        return side
+    shrinks = all(b and a % b == 0 for a, b in pairs)
+    grows = all(a and b % a == 0 for a, b in pairs)
+    ratios = [a // b if shrinks else b // a if grows else 0 for a, b in pairs]
+    factor: Expr | None = Lit(ratios[0]) if len(set(ratios)) == 1 else None
+    for argument in definition.arguments:
+        column = [values[argument.name] for values in definition.values.values()]
+        if column == ratios and all(map(is_number, column)):
+            factor = Ref(argument.name)
+    if factor is None or not (shrinks or grows):
+        sizes = {b for _, b in pairs}
+        return str(sizes.pop()) if len(sizes) == 1 and len({a for a, _ in pairs}) > 1 else None
+    divided = Binary("/", Ref(side), factor) if shrinks else Binary("*", factor, Ref(side))
+    return to_doc(divided).flat
+
+
+def axes_text(axes: Axes, width: Expr | None, shape: Shape) -> str:
+    """`(batch, classes)`: the shape of an input or output of the network."""
+    own = to_doc(width).flat if width is not None and not isinstance(width, Lit) else None
+    text = own or str(axes.width)
+    if axes.is_map:
+        return shape(f"batch, {text}", [str(size) for size in axes.spatial])
+    return f"({', '.join(['batch', *map(str, axes.sizes[:-1]), text])})"

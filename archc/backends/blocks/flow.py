@@ -1,0 +1,96 @@
+"""The values of a definition and those of the instances that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archc.backends.blocks.frame import Mismatch
+from archc.ir.graph import Branches, Node, Region
+
+
+@dataclass(slots=True)
+class Flow:
+    """Values by index: `own` from the definition's to one instance's, `joined` back. A value of the
+    instance is several of the definition where it lacks a step between them."""
+
+    own: dict[int, int] = field(default_factory=dict)
+    joined: dict[int, list[int]] = field(default_factory=dict)
+
+    def add(self, value: int, own: int) -> None:
+        """Enter a value of the definition. Raises Mismatch where it is another one already."""
+        if self.own.setdefault(value, own) != own:
+            raise Mismatch
+        values = self.joined.setdefault(own, [])
+        if value not in values:
+            values.append(value)
+
+
+def joined_value(flows: Sequence[Flow], values: Mapping[int, int]) -> int:
+    """The definition's value that is `values[i]` in each instance `i`: the latest there is.
+    Raises Mismatch."""
+    first, own = next(iter(values.items()))
+    for value in reversed(flows[first].joined.get(own, ())):
+        if all(flows[index].own.get(value) == one for index, one in values.items()):
+            return value
+    # A value from outside of all that is joined stands for itself.
+    for index, one in values.items():
+        if one in flows[index].joined:
+            raise Mismatch
+        flows[index].add(own, one)
+    return own
+
+
+def rewired_node(node: Node, inputs: tuple[int, ...], source: int) -> Node:
+    """A node that takes other values, its branches fed by `source`."""
+    branches = node.branches and Branches(source, node.branches.starts)
+    return Node(
+        node.index,
+        node.name,
+        node.path,
+        node.op,
+        inputs,
+        node.output,
+        node.origin,
+        node.named,
+        node.expressions,
+        branches,
+    )
+
+
+def rewired_region(
+    region: Region, items: Sequence[Node | Region], source: int, output: int
+) -> Region:
+    """A region with other items, between other values."""
+    return Region(
+        region.kind,
+        region.name,
+        region.path,
+        tuple(items),
+        source,
+        output,
+        region.origin,
+        region.named,
+        region.block,
+        region.arguments,
+        region.expressions,
+        region.defaults,
+    )
+
+
+def moved(region: Region, source: int) -> Region:
+    """A region that takes `source` in place of what comes in."""
+    if region.input == source:
+        return region
+
+    def value(index: int) -> int:
+        return source if index == region.input else index
+
+    items: list[Node | Region] = []
+    for item in region.items:
+        if isinstance(item, Region):
+            items.append(moved(item, source) if item.input == region.input else item)
+        else:
+            fed = -1 if item.branches is None else value(item.branches.input)
+            items.append(rewired_node(item, tuple(map(value, item.inputs)), fed))
+    return rewired_region(region, items, source, value(region.output))

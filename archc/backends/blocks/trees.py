@@ -1,0 +1,162 @@
+"""One tree for those of all instances: its literals turned into the symbols that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+from archc.backends.base import INCOMING
+from archc.backends.blocks.frame import Mismatch, UnifyContext
+from archc.backends.blocks.symbols import concrete, ratio, same, translate
+from archc.codegen.rewrite import transform, unify
+from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
+from archc.language import expressions as spec
+
+WidthOf: TypeAlias = "Callable[[UnifyContext, int, str], Expr | None]"
+"""The symbol of an axis of a value."""
+
+
+class Site(NamedTuple):
+    """Where trees stand: the node or block instance by the value that it gives, what comes in, the
+    expressions that the spec writes for its fields, and the instances that have it. `takes_classes`
+    tells whether a class of layers may be handed in, `defaults` are those of what is called."""
+
+    key: int
+    source: int
+    written: Mapping[str, spec.Expression]
+    present: Sequence[int]
+    takes_classes: bool
+    defaults: Mapping[str, Expr | None] = MappingProxyType({})
+
+
+def translated(
+    frame: UnifyContext, written: spec.Expression, source: int, width: WidthOf
+) -> Expr | None:
+    """A spec's expression as source, where the value `source` comes in."""
+    return translate(written, frame.names, lambda axis: width(frame, source, axis))
+
+
+def unified(
+    frame: UnifyContext, site: Site, trees: Sequence[Expr | None], width: WidthOf
+) -> Expr | None:
+    """One tree for those of all instances that have it. Raises Mismatch."""
+    whole = [tree for tree in trees if tree is not None]
+    if not whole:
+        return None
+    if len(whole) < len(trees):
+        raise Mismatch
+
+    def symbol(literals: Sequence[Lit]) -> Expr | None:
+        name = _field(literals)
+        values = [literal.value for literal in literals]
+        found = None
+        if name == INCOMING:
+            found = frame.widths.get(site.source)
+        elif name is not None and name in site.written:
+            found = translated(frame, site.written[name], site.source, width)
+        if found is None or isinstance(found, Lit):
+            return None
+        if not same(frame.evaluate(found, site.present), values):
+            return None
+        if name is not None:
+            frame.filled[site.key, name] = found
+        return found
+
+    def resolve(literals: tuple[Lit, ...]) -> Expr | None:
+        return symbol(literals) or _search(frame, site, literals)
+
+    def resolve_names(names: tuple[Ref, ...]) -> Expr | None:
+        return _handed_in(frame, site, names)
+
+    def parametric(expr: Expr) -> Expr:
+        if isinstance(expr, Lit) and expr.field is not None:
+            return symbol([expr] * len(site.present)) or expr
+        if isinstance(expr, Call):
+            words = [
+                Keyword(word.name, word.value, word.default and parametric(word.default))
+                for word in expr.keywords
+            ]
+            return Call(expr.function, expr.arguments, tuple(words))
+        return expr
+
+    joined = unify(whole, resolve, resolve_names)
+    if joined is None:
+        raise Mismatch
+    joined = transform(joined, parametric)
+    # The proof that the definition, given an instance's values, is that instance.
+    for index, tree in zip(site.present, whole, strict=True):
+        if concrete(joined, frame.values(index)) != concrete(tree, {}):
+            raise Mismatch
+    return joined
+
+
+def _field(literals: Sequence[Lit]) -> str | None:
+    return next((one.field for one in literals if one.field is not None), None)
+
+
+def _search(frame: UnifyContext, site: Site, literals: Sequence[Lit]) -> Expr:
+    """A symbol for literals that differ and have no expression of their own: what has the same
+    values, or a parameter of their own."""
+    values: list[object] = [literal.value for literal in literals]
+    name = _field(literals)
+    if name is None or name == INCOMING or name not in site.written:
+        for symbol in [*frame.columns, *frame.filled.values()]:
+            column = frame.evaluate(symbol, site.present)
+            if same(column, values):
+                return symbol
+            part = ratio(values, column, symbol) if symbol == frame.incoming else None
+            if part is not None:
+                return part
+    if name is None or name == INCOMING or (None in values and name != "activation"):
+        raise Mismatch
+    for symbol in map(Ref, frame.fresh):
+        if same(frame.evaluate(symbol, site.present), values):
+            return symbol
+    if any(isinstance(value, str) for value in values) and name != "activation":
+        raise Mismatch  # a framework's word for what is a number in the spec
+    fresh = frame.add_fresh(name, _column(frame, site, values), _default(frame, site, name, values))
+    frame.filled[site.key, name] = fresh
+    return fresh
+
+
+def _handed_in(frame: UnifyContext, site: Site, names: Sequence[Ref]) -> Expr | None:
+    """A parameter for the classes of layers that instances have handed in."""
+    if not site.takes_classes:
+        return None
+    values: list[object] = list(names)
+    for symbol, column in frame.columns.items():
+        if [column[index] for index in site.present] == values:
+            return symbol
+    default = _default(frame, site, "activation", values)
+    return frame.add_fresh("activation", _column(frame, site, values), default)
+
+
+def _column(frame: UnifyContext, site: Site, values: Sequence[object]) -> list[object]:
+    """The values of a parameter in all instances: zero, or the like, where it is not used."""
+    first = values[0]
+    unused = type(first)() if isinstance(first, bool | int | float | str) else first
+    own = dict(zip(site.present, values, strict=True))
+    return [own.get(index, unused) for index in range(len(frame.regions))]
+
+
+def _default(frame: UnifyContext, site: Site, field: str, values: Sequence[object]) -> Expr | None:
+    """The default of a parameter in place of a param of the spec that has one; else what stands for
+    its value where it is not used."""
+    if (default := site.defaults.get(field)) is not None:
+        return default
+    written = site.written.get(field)
+    for index, value in zip(site.present, values, strict=True):
+        region = frame.regions[index]
+        name = written.name if isinstance(written, spec.Name) else ""
+        if name in region.defaults and region.arguments.get(name) == region.defaults[name]:
+            return _constant(value)
+    if len(site.present) < len(frame.regions):
+        return _constant(type(values[0])() if isinstance(values[0], int | float | str) else None)
+    return None
+
+
+def _constant(value: object) -> Expr | None:
+    if isinstance(value, Ref):
+        return value
+    return Lit(value) if value is None or isinstance(value, bool | int | float | str) else None

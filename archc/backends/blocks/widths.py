@@ -1,0 +1,86 @@
+"""The channels or features of a value as what they come from, not as what they happen to equal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from archc.backends.blocks.items import Definition
+from archc.backends.blocks.symbols import folded, total
+from archc.codegen.rewrite import transform, walk
+from archc.codegen.tree import Binary, Call, Expr, Lit, Ref
+from archc.ir.graph import Graph, Node
+from archc.ops.axes import Axes
+from archc.ops.base import Op, ShapeError
+from archc.ops.merge import Concat
+from archc.ops.shape import Flatten
+
+
+def carried(op: Op, inputs: tuple[Axes, ...]) -> Fraction | None:
+    """What the output's width is of the input's, where it follows it; None where it does not."""
+    try:
+        output, wider = op.infer(inputs), op.infer(tuple(x.with_width(2 * x.width) for x in inputs))
+    except ShapeError:
+        return None
+    if wider.width != 2 * output.width:
+        return None
+    return Fraction(output.width, inputs[0].width)
+
+
+def width_candidates(
+    graph: Graph, node: Node, present: Sequence[Node], widths: Sequence[Expr | None]
+) -> list[Expr]:
+    """What the width of a node may come from, given the widths of what it takes: the best first."""
+    first = present[0]
+    inputs = graph.input_axes(first)
+    if isinstance(node.op, Concat):
+        joined = total(widths)
+        return [] if joined is None else [joined]
+    ratio = carried(first.op, inputs)
+    known = [width for width in widths if width is not None]
+    if ratio is None:
+        return []
+    if isinstance(node.op, Flatten) and inputs[0].is_map and known:
+        return [product(known[0], [size for size in inputs[0].spatial if size > 1])]
+    return [scaled for width in known if (scaled := _scaled(width, ratio)) is not None]
+
+
+def width_of_call(definition: Definition, call: Call, source: Expr | None) -> Expr | None:
+    """The width that a block's definition says it gives, in the symbols around its call; `source`
+    is that of what comes in."""
+    if definition.width is None:
+        return None
+    values: dict[Expr, Expr | None] = dict.fromkeys(
+        map(Ref, ("in_channels", "in_features")), source
+    )
+    words = {word.name: word.value for word in call.keywords}
+    positional = iter(call.arguments)
+    for argument in definition.arguments:
+        value = words.get(argument.name)
+        values[Ref(argument.name)] = next(positional) if value is None else value
+    missing = [node for node in walk(definition.width) if node in values and not values[node]]
+    if missing:
+        return None
+
+    def put(node: Expr) -> Expr:
+        value = values.get(node) or node
+        return folded(value) if isinstance(value, Binary) else value
+
+    return transform(definition.width, put)
+
+
+def _scaled(width: Expr, ratio: Fraction) -> Expr | None:
+    if ratio == 1:
+        return width
+    if ratio.denominator == 1:
+        return folded(Binary("*", Lit(ratio.numerator), width))
+    if ratio.numerator == 1:
+        return folded(Binary("//", width, Lit(ratio.denominator)))
+    return None
+
+
+def product(width: Expr, sizes: Sequence[int]) -> Expr:
+    """`512 * 7 * 7`."""
+    for size in sizes:
+        width = Binary("*", width, Lit(size))
+    return width

@@ -1,0 +1,409 @@
+"""The class of some steps that are no plain sequence: its attributes, and its `forward`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from archc.backends.base import fill, placeholder
+from archc.backends.blocks.branches import gates
+from archc.backends.blocks.dataflow import Uses
+from archc.backends.blocks.items import Argument, Item, LoweredOp, LoweredOptional, LoweredScope
+from archc.backends.blocks.names import steps_in
+from archc.backends.blocks.symbols import symbols_in
+from archc.backends.blocks.variables import Operation, name_variables
+from archc.backends.torch.construction import (
+    IDENTITY,
+    SUPER_INIT,
+    constructed,
+    layer_names,
+    parameter,
+    under,
+)
+from archc.backends.torch.init_statements import Initial
+from archc.backends.torch.layers import shape_comment
+from archc.backends.torch.module_paths import Places, in_optional
+from archc.codegen.docs import width_on_one_line
+from archc.codegen.rewrite import transform
+from archc.codegen.tree import (
+    Assign,
+    Call,
+    ClassDef,
+    Conditional,
+    Expr,
+    ExpressionStatement,
+    FunctionDef,
+    If,
+    Index,
+    ListOf,
+    Lit,
+    Parameter,
+    Ref,
+    Return,
+    Statement,
+    TupleOf,
+    call,
+)
+from archc.ir.graph import Input
+from archc.ops.merge import Merge
+
+WIDTH = 88
+LONGEST_OPERAND = WIDTH - 24
+"""Characters of a value that is written inside its user's expression."""
+
+Build = Callable[[Sequence[Expr]], Expr]
+"""A step on expressions for what it takes."""
+
+
+class Ends(NamedTuple):
+    """The values that a class takes, and those that it gives."""
+
+    inputs: Sequence[int]
+    results: Sequence[int]
+
+
+class Scope(Protocol):
+    """What the code of a class asks of the module that it stands in."""
+
+    uses: Uses
+    arguments: Sequence[Argument]
+    initial: Initial
+    places: Places
+
+    def name(self, item: LoweredOp | LoweredScope) -> str:
+        """The own name of a step."""
+
+    def module(self, scope: LoweredScope) -> Expr:
+        """The expression that constructs a section or a block's instance."""
+
+    def is_sequential(self, scope: LoweredScope) -> bool:
+        """Whether a section is written as an `nn.Sequential`."""
+
+
+class _Step(NamedTuple):
+    """One item of a `forward`: the values it takes and gives, how it is written, and whether it
+    has weights."""
+
+    operation: Operation
+    build: Build
+    heavy: bool
+    comment: str | None
+
+
+class Body:
+    """The class of some items that take and give the values of `ends`."""
+
+    def __init__(self, scope: Scope, items: Sequence[Item], ends: Ends) -> None:
+        self.scope = scope
+        self.items = items
+        self.inputs, self.results = ends
+        self.attributes: dict[str, Expr] = {}
+        self.conditional: dict[str, Expr] = {}
+        self.shared: dict[Expr, str] = {}
+        self.keeping: dict[str, Expr] = {}
+        self.initial: list[Statement] = []
+        self.explicit = {item.name for item in steps_in(items)}
+        self.uses_of = Counter(
+            not_in_place(layer)
+            for item in steps_in(items)
+            if isinstance(item, LoweredOp)
+            for lowered, layer in constructed(item)
+            if not lowered.weighted and lowered.expression is None
+        )
+
+    def definition(self, name: str, docstring: str | None, more: Sequence[Statement]) -> ClassDef:
+        """The class; `more` are statements at the end of its constructor."""
+        steps = [self.step(item) for item in self.items]
+        forward = FunctionDef(
+            "forward",
+            (Parameter("self"), *self.forward_parameters()),
+            returns=self.result_type(),
+            body=tuple(self.forward(steps)),
+        )
+        attributes = [
+            statement
+            for attribute, layer in self.attributes.items()
+            for statement in self.assigned(f"self.{attribute}", layer, attribute)
+        ]
+        init = FunctionDef(
+            "__init__",
+            (Parameter("self"), *map(parameter, self.scope.arguments)),
+            returns=Lit(None),
+            body=(ExpressionStatement(Call(SUPER_INIT)), *attributes, *self.initial, *more),
+        )
+        return ClassDef(name, (Ref("nn.Module"),), docstring, (init, forward))
+
+    def assigned(self, target: str, layer: Expr, attribute: str) -> list[Statement]:
+        """The statements that set an attribute: a layer under a condition that is too long for a
+        line in place of an identity."""
+        if attribute in self.conditional:
+            return [If(self.conditional[attribute], (Assign(Ref(target), layer),))]
+        if isinstance(layer, Conditional) and layer.otherwise == IDENTITY:
+            width = width_on_one_line(layer)
+            if width is None or width + len(target) + 11 > WIDTH:
+                return [
+                    Assign(Ref(target), IDENTITY),
+                    If(layer.condition, (Assign(Ref(target), layer.then),)),
+                ]
+        return [Assign(Ref(target), layer)]
+
+    def result_type(self) -> Expr:
+        if len(self.results) == 1:
+            return Ref("Tensor")
+        return Index(Ref("tuple"), tuple(Ref("Tensor") for _ in self.results))
+
+    def forward_parameters(self) -> list[Parameter]:
+        names = self.argument_names()
+        return [Parameter(names[index], Ref("Tensor")) for index in self.inputs]
+
+    def argument_names(self) -> dict[int, str]:
+        """`x` for one input; several inputs of the network have its names, others are counted."""
+        if len(self.inputs) == 1:
+            return {self.inputs[0]: "x"}
+        nodes = [self.scope.uses.graph.nodes[index] for index in self.inputs]
+        return {
+            node.index: node.name if isinstance(node.op, Input) else f"x{position}"
+            for position, node in enumerate(nodes, start=1)
+        }
+
+    # Attributes
+
+    def step(self, item: Item) -> _Step:
+        uses = self.scope.uses
+        inputs, outputs = uses.inputs(item), uses.outputs(item)
+        comment = shape_comment(item.axes) if self.is_told(item) else None
+        if isinstance(item, LoweredOptional):
+            return self.optional(item)
+        if isinstance(item, LoweredScope):
+            others = [uses.graph.nodes[index] for index in outputs[1:]]
+            own = item.region.name if item.region.named else None
+            names = (own, *(node.name if node.named else None for node in others))
+            operation = Operation(inputs, outputs, names)
+            return _Step(operation, self.apply_scope(item), heavy=True, comment=comment)
+        node = item.node
+        names = (node.name if node.named else None,)
+        operation = Operation(inputs, outputs, names, isinstance(node.op, Merge))
+        return _Step(operation, self.apply_op(item), is_heavy(item), comment)
+
+    def is_told(self, item: Item) -> bool:
+        """Whether the shape that an item gives is told: of a map that it changes."""
+        if item.axes is None or not item.axes.is_map:
+            return False
+        sources = self.scope.uses.inputs(item)
+        nodes = self.scope.uses.graph.nodes
+        return all(nodes[index].output != item.axes for index in sources)
+
+    def apply_scope(self, item: LoweredScope) -> Build:
+        layer = self.scope.module(item)
+        attribute = self.add_attribute(self.scope.name(item), under(layer, item.condition))
+        self.scope.places[item.region.path] = (attribute,)
+        place = Ref(f"self.{attribute}")
+        self.initial += self.scope.initial.of_scope(place, item, self.scope.is_sequential)
+        return _apply(f"self.{attribute}")
+
+    def optional(self, item: LoweredOptional) -> _Step:
+        """Steps that are there under a condition, which is kept as an attribute: one expression, or
+        the value that stands for theirs."""
+        uses = self.scope.uses
+        inputs = uses.inputs(item)
+        flag = self.add_attribute(_flag(item), item.condition)
+        before = set(self.attributes)
+        steps = [self.step(one) for one in item.items]
+        for attribute in self.attributes:
+            if attribute not in before:
+                self.conditional[attribute] = Ref(f"self.{flag}")
+
+        def build(values: Sequence[Expr]) -> Expr:
+            known = dict(zip(inputs, values, strict=True))
+            for step in steps:
+                own = [known[index] for index in step.operation.inputs]
+                known[step.operation.outputs[0]] = step.build(own)
+            return Conditional(Ref(f"self.{flag}"), known[item.output], known[item.source])
+
+        operation = Operation(inputs, (item.output,), is_merge=False)
+        return _Step(operation, build, heavy=True, comment=None)
+
+    def apply_op(self, item: LoweredOp) -> Build:
+        """How an op is written in `forward`, after its layers have become attributes."""
+        name = self.scope.name(item)
+        layers = constructed(item)
+        if item.condition is not None:
+            exprs = [layer for _, layer in layers]
+            layer = exprs[0] if len(exprs) == 1 else Call(Ref("nn.Sequential"), tuple(exprs))
+            attribute = self.add_attribute(name, under(layer, item.condition))
+            self.scope.places[item.node.index] = in_optional(attribute, item)
+            self.initial += self.scope.initial.of_optional(Ref(f"self.{attribute}"), item)
+            return _apply(f"self.{attribute}")
+        builds: list[Build] = []
+        places: list[str | None] = []
+        names = layer_names(name, item, self.explicit)
+        for (lowered, layer), own_name in zip(layers, names, strict=True):
+            if lowered.expression is not None:
+                builds.append(_computed(self.kept(lowered.expression)))
+                places.append(None)
+                continue
+            if lowered.weighted:
+                attribute = self.add_attribute(own_name, layer)
+                self.initial += self.scope.initial.of_layer(Ref(f"self.{attribute}"), lowered)
+            else:
+                alone = self.uses_of[not_in_place(layer)] == 1
+                own = lowered.main and item.node.named and alone
+                attribute = self.share(layer, name if own else lowered.label or item.node.op.name)
+            builds.append(_apply(f"self.{attribute}"))
+            places.append(attribute)
+        self.scope.places[item.node.index] = tuple(places)
+        return _composed(builds)
+
+    def kept(self, expression: Expr) -> Expr:
+        """An expression of `forward`: the arguments that it uses are kept as attributes."""
+        used = symbols_in([expression])
+        for argument in self.scope.arguments:
+            if argument.name in used and argument.name not in self.keeping:
+                attribute = self.add_attribute(argument.name, Ref(argument.name))
+                self.keeping[argument.name] = Ref(f"self.{attribute}")
+        return fill(expression, self.keeping)
+
+    def add_attribute(self, wanted: str, layer: Expr) -> str:
+        name, count = wanted, 1
+        while name in self.attributes:
+            count += 1
+            name = f"{wanted}{count}"
+        self.attributes[name] = layer
+        return name
+
+    def share(self, layer: Expr, label: str) -> str:
+        """The attribute of a layer without weights: equal ones are one, which works in place where
+        all of them do."""
+        plain = not_in_place(layer)
+        if plain not in self.shared:
+            wanted, count = label, 1
+            while wanted in self.attributes:
+                count += 1
+                wanted = f"{label}{count}"
+            self.attributes[wanted] = layer
+            self.shared[plain] = wanted
+        attribute = self.shared[plain]
+        if self.attributes[attribute] != layer:
+            self.attributes[attribute] = plain
+        return attribute
+
+    # Forward
+
+    def forward(self, steps: Sequence[_Step]) -> list[Statement]:
+        """The statements of `forward`: a value used once goes straight into its user, as long as a
+        line holds one layer with weights."""
+        reserved = frozenset({"self"}) | {argument.name for argument in self.scope.arguments}
+        arguments = self.argument_names()
+        names = name_variables(
+            [step.operation for step in steps],
+            arguments,
+            self.results,
+            reserved,
+            gates(self.items, self.scope.uses),
+        )
+        uses: dict[int, int] = {}
+        for step in steps:
+            for index in step.operation.inputs:
+                uses[index] = uses.get(index, 0) + 1
+        for index in self.results:
+            uses[index] = uses.get(index, 0) + 2 * (len(self.results) > 1)
+        pending: dict[int, tuple[Expr, str | None]] = {}
+        statements: list[Statement] = []
+
+        def settle(index: int) -> None:
+            if index in pending:
+                expr, comment = pending.pop(index)
+                statements.append(Assign(Ref(names[index]), expr, comment))
+
+        for position, step in enumerate(steps):
+            inputs = step.operation.inputs
+            if step.heavy:
+                for index in inputs:
+                    settle(index)
+            values = [
+                pending.pop(index)[0] if index in pending else Ref(names[index]) for index in inputs
+            ]
+            expr = step.build(values)
+            if len(step.operation.outputs) > 1:
+                targets = TupleOf(tuple(Ref(names[index]) for index in step.operation.outputs))
+                statements.append(Assign(targets, expr, None))
+                continue
+            (output,) = step.operation.outputs
+            pending[output] = (expr, step.comment)
+            following = steps[position + 1] if position + 1 < len(steps) else None
+            if not self.goes_on(output, expr, following, uses):
+                settle(output)
+        return [*statements, self.returned(pending, names)]
+
+    def goes_on(
+        self, output: int, expr: Expr, following: _Step | None, uses: dict[int, int]
+    ) -> bool:
+        """Whether a value is written inside its user's expression."""
+        if following is None:
+            return len(self.results) == 1
+        if uses.get(output, 0) != 1 or output in self.results:
+            return False
+        if isinstance(expr, Call) and any(isinstance(one, ListOf) for one in expr.arguments):
+            return False  # a concatenation of branches has a line of its own
+        width = width_on_one_line(expr)
+        if width is None or width > LONGEST_OPERAND:
+            return False
+        return output in following.operation.inputs
+
+    def returned(
+        self, pending: dict[int, tuple[Expr, str | None]], names: dict[int, str]
+    ) -> Return:
+        if len(self.results) == 1:
+            (result,) = self.results
+            if result in pending:
+                expr, comment = pending.pop(result)
+                return Return(expr, comment)
+            return Return(Ref(names.get(result, "x")))
+        values = [Ref(names[index]) for index in self.results]
+        return Return(TupleOf(tuple(values)))
+
+
+def is_heavy(op: LoweredOp) -> bool:
+    """Whether an op is one that a reader follows a network by: it has weights, and does more than
+    normalise."""
+    return any(layer.weighted and not layer.label.endswith("norm") for layer in op.layers)
+
+
+def not_in_place(layer: Expr) -> Expr:
+    """A layer that keeps what comes in."""
+
+    def plain(expr: Expr) -> Expr:
+        if not isinstance(expr, Call):
+            return expr
+        words = tuple(word for word in expr.keywords if word.name != "inplace")
+        return Call(expr.function, expr.arguments, words)
+
+    return transform(layer, plain)
+
+
+def _flag(item: LoweredOptional) -> str:
+    """The attribute that tells whether steps are there."""
+    end = item.items[-1]
+    kind = end.node.op.name if isinstance(end, LoweredOp) else end.name
+    return "residual" if kind == "add" else f"with_{kind}"
+
+
+def _apply(name: str) -> Build:
+    return lambda values: call(name, *values)
+
+
+def _computed(expression: Expr) -> Build:
+    return lambda values: fill(
+        expression, {placeholder(index).name: value for index, value in enumerate(values)}
+    )
+
+
+def _composed(builds: Sequence[Build]) -> Build:
+    def build(values: Sequence[Expr]) -> Expr:
+        expr = builds[0](values)
+        for following in builds[1:]:
+            expr = following([expr])
+        return expr
+
+    return build
