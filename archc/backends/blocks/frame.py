@@ -51,12 +51,12 @@ class UnifyContext:
         """The axes that an output has in the network; None in a block, which is for any."""
         return outputs[0] if self.regions[0].kind != "block" else None
 
-    def add_fresh(self, wanted: str, column: list[object], default: Expr | None = None) -> Ref:
+    def add_fresh(self, base: str, column: list[object], default: Expr | None = None) -> Ref:
         """A parameter that the spec has not, under a name that is free."""
-        name, count = wanted, 1
+        name, count = base, 1
         while name in self.names or Ref(name) in self.columns:
             count += 1
-            name = f"{wanted}_{count}"
+            name = f"{base}_{count}"
         self.fresh[name] = default
         self.columns[Ref(name)] = column
         return Ref(name)

@@ -50,18 +50,18 @@ def unified(
     def symbol(literals: Sequence[Lit]) -> Expr | None:
         name = _field(literals)
         values = [literal.value for literal in literals]
-        found = None
+        source = None
         if name == INCOMING:
-            found = frame.widths.get(site.source)
+            source = frame.widths.get(site.source)
         elif name is not None and name in site.written:
-            found = translated(frame, site.written[name], site.source, width)
-        if found is None or isinstance(found, Lit):
+            source = translated(frame, site.written[name], site.source, width)
+        if source is None or isinstance(source, Lit):
             return None
-        if not same(frame.evaluate(found, site.present), values):
+        if not same(frame.evaluate(source, site.present), values):
             return None
         if name is not None:
-            frame.filled[site.key, name] = found
-        return found
+            frame.filled[site.key, name] = source
+        return source
 
     def resolve(literals: tuple[Lit, ...]) -> Expr | None:
         return symbol(literals) or _search(frame, site, literals)

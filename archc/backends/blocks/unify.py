@@ -36,7 +36,8 @@ from archc.backends.blocks.items import (
 from archc.backends.blocks.symbols import ratio, same
 from archc.backends.blocks.trees import Site, unified
 from archc.backends.blocks.widths import width_candidates, width_of_call
-from archc.codegen.tree import Call, Expr, Lit
+from archc.codegen.rewrite import transform
+from archc.codegen.tree import Call, Conditional, Expr, Lit
 from archc.ir.graph import Graph, Node, Region
 from archc.language import expressions as spec
 from archc.ops.activation import Activation
@@ -307,8 +308,10 @@ class Unifier:
             rest = [index for index in rest if index not in group]
             condition = condition_for(frame, None, node.inputs[0], group, rest, self.width, node)
             op = self.join_columns(frame, node, {i: columns[i] for i in group})
-            alternatives.append(Alternative(condition, op))
+            alternatives.append(Alternative(condition, assuming(op, condition, holds=True)))
         last = self.join_columns(frame, node, {i: columns[i] for i in several[-1]})
+        for alternative in alternatives:
+            last = assuming(last, alternative.condition, holds=False)
         return replace(last, alternatives=tuple(alternatives))
 
     def join_layer(
@@ -409,6 +412,22 @@ class Unifier:
             width = None
         frame.widths[region.output] = width
         return call
+
+
+def assuming(op: LoweredOp, condition: Expr, *, holds: bool) -> LoweredOp:
+    """An op where a condition is known to hold, or not to: nothing in it asks once more."""
+
+    def known(expr: Expr) -> Expr:
+        if isinstance(expr, Conditional) and expr.condition == condition:
+            return expr.then if holds else expr.otherwise
+        return expr
+
+    layers: list[LoweredLayer] = []
+    for layer in op.layers:
+        call = layer.layer and transform(layer.layer, known)
+        assert call is None or isinstance(call, Call)
+        layers.append(replace(layer, layer=call))
+    return replace(op, layers=tuple(layers))
 
 
 NOT_WRITTEN = spec.Literal(None, 0, 0)

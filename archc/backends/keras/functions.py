@@ -103,7 +103,7 @@ def block_function(
 
 
 def returning(statements: Sequence[Statement], result: Ref) -> list[Statement]:
-    """The statements, and the return of a variable: of the value itself where it is made last."""
+    """The statements, and the return of a variable: of the value itself where it is the last."""
     last = statements[-1] if statements else None
     if isinstance(last, Assign) and last.target == result:
         return [*statements[:-1], Return(last.value, last.comment)]
@@ -322,13 +322,13 @@ class Body:
         return op.axes is not None and op.axes.is_map and sizes != {op.axes.spatial}
 
     def applied(self, layer: LoweredLayer, values: Sequence[Expr], path: str) -> Expr:
-        """A layer on its inputs: it takes several as a list."""
-        if layer.layer is None:
-            assert layer.expression is not None
+        """A layer on its inputs: it takes several as a list. What can be an expression is one."""
+        if layer.expression is not None:
             return fill(
                 layer.expression,
                 {placeholder(index).name: value for index, value in enumerate(values)},
             )
+        assert layer.layer is not None
         argument = values[0] if len(values) == 1 else ListOf(tuple(values))
         constructor = self.asked(layer.layer)
         assert isinstance(constructor, Call)
@@ -414,10 +414,12 @@ class Body:
 
     def called(self, scope: LoweredScope, value: Ref, name: Expr) -> Expr:
         assert scope.call is not None
-        made = self.asked(scope.call)
-        assert isinstance(made, Call)
+        constructor = self.asked(scope.call)
+        assert isinstance(constructor, Call)
         return Call(
-            made.function, (value, *made.arguments), (*made.keywords, Keyword("name", name))
+            constructor.function,
+            (value, *constructor.arguments),
+            (*constructor.keywords, Keyword("name", name)),
         )
 
 
