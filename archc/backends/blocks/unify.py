@@ -393,8 +393,9 @@ class Unifier:
         written: dict[str, spec.Expression] = {
             **{name: spec.Name(name, 0, 0) for name in frame.handed},
             **dict.fromkeys(region.arguments, NOT_WRITTEN),
-            **region.expressions,
         }
+        for other in [*regions.values()][::-1]:
+            written.update(other.expressions)
         definition = self.by_path[region.path]
         defaults = {argument.name: argument.default for argument in definition.arguments}
         present = list(regions)
