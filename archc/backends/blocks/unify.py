@@ -192,10 +192,18 @@ class Unifier:
         taken = self.uses.externals(item)
         return taken == (item.input,) and len(self.uses.results(item)) == 1
 
-    def width(self, frame: UnifyContext, index: int, axis: str) -> Expr | None:
-        """The symbol of an axis of a value, if it has one."""
+    def width(self, frame: UnifyContext, index: int, axis: str) -> list[Expr]:
+        """What an axis of a value may be in symbols."""
         x = self.graph.nodes[index].output
-        return frame.widths.get(index) if axis == (x.names[0] if x.is_map else "features") else None
+        return frame.symbols_of(index) if axis == (x.names[0] if x.is_map else "features") else []
+
+    def symbol_in(self, frame: UnifyContext, value: int, own: Mapping[int, int]) -> Expr | None:
+        """The symbol of a value's width that is right in some instances, which call it `own`."""
+        widths: list[object] = [self.graph.nodes[one].output.width for one in own.values()]
+        for symbol in frame.symbols_of(value):
+            if same(frame.evaluate(symbol, list(own)), widths):
+                return symbol
+        return None
 
     def axes_of(self, flows: Sequence[Flow], present: Sequence[int], value: int) -> list[Axes]:
         return [self.graph.nodes[flows[index].own[value]].output for index in present]
@@ -207,11 +215,13 @@ class Unifier:
         every instance that has the value."""
         present = [index for index, flow in enumerate(flows) if value in flow.own]
         widths: list[object] = [x.width for x in self.axes_of(flows, present, value)]
-        for candidate in [frame.widths.get(one) for one in (value, *others)]:
-            if candidate is not None and same(frame.evaluate(candidate, present), widths):
-                frame.widths[value] = candidate
+        symbols = [symbol for one in (value, *others) for symbol in frame.symbols_of(one)]
+        for symbol in symbols:
+            if same(frame.evaluate(symbol, present), widths):
+                frame.widths[value] = symbol
                 return
         frame.widths[value] = None
+        frame.partial[value] = list(dict.fromkeys(symbols))
 
     # Ops
 
@@ -346,7 +356,10 @@ class Unifier:
         present = list(nodes)
         widths: list[object] = [x.width for x in outputs]
         own = [frame.filled.get((node.index, name)) for name in ("filters", "units")]
-        incoming = [frame.widths.get(index) for index in node.inputs]
+        incoming = [
+            self.symbol_in(frame, value, {i: one.inputs[position] for i, one in nodes.items()})
+            for position, value in enumerate(node.inputs)
+        ]
         candidates = [symbol for symbol in own if symbol is not None]
         candidates += width_candidates(self.graph, node, list(nodes.values()), incoming)
         column = frame.columns.get(frame.incoming, [])
@@ -408,7 +421,8 @@ class Unifier:
         widths: list[object] = [
             self.graph.nodes[one.output].output.width for one in regions.values()
         ]
-        width = width_of_call(definition, call, frame.widths.get(source))
+        entry = self.symbol_in(frame, source, {i: one.input for i, one in regions.items()})
+        width = width_of_call(definition, call, entry)
         if width is None or not same(frame.evaluate(width, list(regions)), widths):
             width = None
         frame.widths[region.output] = width
