@@ -63,17 +63,17 @@ def output_axes(graph: Graph) -> list[Axes]:
 
 def input_variables(names: Iterable[str], single: str, taken: Container[str]) -> list[str]:
     """A variable for each input: `single` for one; each of several has its name, or where that is
-    taken, one made of it."""
-    given = list(names)
-    if len(given) == 1:
+    taken, one that begins with it."""
+    inputs = list(names)
+    if len(inputs) == 1:
         return [single]
-    made: list[str] = []
-    for name in given:
+    variables: list[str] = []
+    for name in inputs:
         variable = name
-        while variable in taken or (variable != name and variable in (*given, *made)):
+        while variable in taken or (variable != name and variable in (*inputs, *variables)):
             variable += "_input"
-        made.append(variable)
-    return made
+        variables.append(variable)
+    return variables
 
 
 def run_main(model: Expr, inputs: Sequence[Expr], count: Expr, outputs: int) -> If:
@@ -136,9 +136,9 @@ def imports_for(
 ) -> tuple[Statement, ...]:
     """The import statements of a file: those of the names used, and those that helpers bring."""
     names = set(used)
-    wanted = [statement for name, statement in known.items() if name in names]
+    statements = [statement for name, statement in known.items() if name in names]
     brought = {line: _parsed(line) for line in lines}
-    return imports(*wanted, *brought.values())
+    return imports(*statements, *brought.values())
 
 
 def _parsed(line: str) -> Import | ImportFrom:

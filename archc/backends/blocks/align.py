@@ -100,7 +100,37 @@ def _is_alike(a: Node | Region, b: Node | Region) -> bool:
         return False
     if isinstance(a, Node) or isinstance(b, Node):
         return isinstance(a, Node) and isinstance(b, Node) and type(a.op) is type(b.op)
-    return a.kind == b.kind and a.block == b.block
+    return a.kind == b.kind and a.block == b.block and _is_called_alike(a, b)
+
+
+def _is_called_alike(a: Region, b: Region) -> bool:
+    """Whether two instances of a block have the same arguments as the spec writes them, but for
+    what one of them leaves at its default."""
+    for name in a.arguments:
+        written = [one.expressions.get(name) for one in (a, b)]
+        if written[0] is not None and written[1] is not None:
+            if not _is_same_text(*written):
+                return False
+        elif written[0] is None and written[1] is None:
+            if a.arguments[name] != b.arguments.get(name):
+                return False
+        else:
+            plain = a if written[0] is None else b
+            if name not in plain.defaults or plain.arguments[name] != plain.defaults[name]:
+                return False
+    return True
+
+
+def _is_same_text(a: object, b: object) -> bool:
+    """Whether two expressions are the same, wherever they stand."""
+    if not isinstance(a, tuple) or type(a) is not type(b):
+        return a == b
+    places = {"offset", "length"}
+    fields = getattr(a, "_fields", range(len(a)))
+    assert isinstance(b, tuple)
+    return len(a) == len(b) and all(
+        field in places or _is_same_text(x, y) for field, x, y in zip(fields, a, b, strict=True)
+    )
 
 
 def _merges(region: Region) -> dict[Key, Key]:

@@ -47,7 +47,7 @@ def detours(items: Sequence[Item], uses: Uses, kind: type[Merge] = Add) -> list[
             (value,) = inputs
         return value, chain[::-1]
 
-    found: list[Detour] = []
+    result: list[Detour] = []
     for item in items:
         if not isinstance(item, LoweredOp) or not isinstance(item.node.op, kind):
             continue
@@ -58,8 +58,8 @@ def detours(items: Sequence[Item], uses: Uses, kind: type[Merge] = Add) -> list[
             continue
         if _work(main) < _work(shortcut):
             main, shortcut = shortcut, main
-        found.append(Detour(item, source, main, shortcut))
-    return found
+        result.append(Detour(item, source, main, shortcut))
+    return result
 
 
 def shortcut_first(items: Sequence[Item], uses: Uses) -> list[Item]:

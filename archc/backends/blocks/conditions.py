@@ -7,7 +7,7 @@ from typing import TypeGuard
 
 from archc.backends.blocks.frame import Mismatch, UnifyContext
 from archc.backends.blocks.symbols import concrete, is_number
-from archc.backends.blocks.trees import WidthOf, translated
+from archc.backends.blocks.trees import WidthOf, translations
 from archc.codegen.tree import Binary, Expr, Lit, Unary
 from archc.ir.graph import Node
 from archc.language import expressions as spec
@@ -28,8 +28,7 @@ def condition_for(
     tests = [] if when is None else [when]
     if node is not None:
         tests += [test for one in node.expressions.values() for test in _tests(one)]
-    said = [translated(frame, test, source, width) for test in tests]
-    own = [condition for condition in said if condition is not None]
+    own = [one for test in tests for one in translations(frame, test, source, width)]
     negated: list[Expr] = [Unary("not", condition) for condition in own] if node else []
     for condition in [*own, *negated, *_plain(frame, present, lacking)]:
         if all(

@@ -108,21 +108,21 @@ def _kernel(node: Node) -> str:
 def _shapes(definition: Definition, shape: Shape) -> str | None:
     """What a block takes and gives."""
     before, after = definition.axes[0]
-    width, given = to_doc(definition.entry).flat, None
+    width, output = to_doc(definition.entry).flat, None
     if definition.width is not None:
-        given = to_doc(definition.width).flat
-    if width is None or given is None:
+        output = to_doc(definition.width).flat
+    if width is None or output is None:
         return None
     if before.is_map and after.is_map:
         sides = SIDES[len(before.spatial)]
         changed = [_side(definition, side, position) for position, side in enumerate(sides)]
         if None in changed or len(after.spatial) != len(sides):
             return None
-        return f"{shape(width, sides)} -> {shape(given, [str(one) for one in changed])}"
+        return f"{shape(width, sides)} -> {shape(output, [str(one) for one in changed])}"
     taken = shape(width, SIDES[len(before.spatial)]) if before.is_map else f"({width})"
     if before.is_sequence or after.is_sequence or after.is_map:
         return None
-    return f"{taken} -> ({given})"
+    return f"{taken} -> ({output})"
 
 
 def _side(definition: Definition, side: str, position: int) -> str | None:

@@ -21,7 +21,8 @@ class UnifyContext:
     """What is known while the instances of one block are joined.
 
     `names` has what a name of the spec stands for, `columns` each symbol's value in every instance,
-    `widths` the channels or features of each value. `filled` are the symbols that fill fields of
+    `widths` the channels or features of each value, `partial` those that are right in some
+    instances alone. `filled` are the symbols that fill fields of
     nodes, `fresh` the parameters that are not the spec's, with their default if any. `general` are
     the nodes that are lowered the general way, `counterparts` each region's items by the steps of
     the definition.
@@ -34,6 +35,7 @@ class UnifyContext:
     incoming: Ref
     handed: Sequence[str]
     widths: dict[int, Expr | None] = field(default_factory=dict)
+    partial: dict[int, list[Expr]] = field(default_factory=dict)
     filled: dict[tuple[int, str], Expr] = field(default_factory=dict)
     fresh: dict[str, Expr | None] = field(default_factory=dict)
     general: set[int] = field(default_factory=set)
@@ -51,12 +53,17 @@ class UnifyContext:
         """The axes that an output has in the network; None in a block, which is for any."""
         return outputs[0] if self.regions[0].kind != "block" else None
 
-    def add_fresh(self, wanted: str, column: list[object], default: Expr | None = None) -> Ref:
+    def symbols_of(self, value: int) -> list[Expr]:
+        """What the channels or features of a value may be, the best first."""
+        whole = self.widths.get(value)
+        return [*([] if whole is None else [whole]), *self.partial.get(value, ())]
+
+    def add_fresh(self, base: str, column: list[object], default: Expr | None = None) -> Ref:
         """A parameter that the spec has not, under a name that is free."""
-        name, count = wanted, 1
+        name, count = base, 1
         while name in self.names or Ref(name) in self.columns:
             count += 1
-            name = f"{wanted}_{count}"
+            name = f"{base}_{count}"
         self.fresh[name] = default
         self.columns[Ref(name)] = column
         return Ref(name)

@@ -43,14 +43,14 @@ def entry_of(regions: Sequence[Region]) -> int:
 
 def instances_in(root: Region) -> dict[str, list[Region]]:
     """The instances of each block, in order."""
-    found: dict[str, list[Region]] = {}
+    instances: dict[str, list[Region]] = {}
     waiting = [root]
     while waiting:
         region = waiting.pop()
         if region.block is not None:
-            found.setdefault(region.block, []).append(region)
+            instances.setdefault(region.block, []).append(region)
         waiting += reversed([item for item in region.items if isinstance(item, Region)])
-    return found
+    return instances
 
 
 def inner_first(instances: Mapping[str, Sequence[Region]]) -> list[str]:

@@ -153,10 +153,10 @@ def trees_in(items: Iterable[Item]) -> Iterator[Expr | None]:
     for item in items:
         yield item.condition
         if isinstance(item, LoweredOp):
-            for stage in layers_in(item):
-                yield stage.layer
-                yield stage.expression
-                yield stage.initialize
+            for layer in layers_in(item):
+                yield layer.layer
+                yield layer.expression
+                yield layer.initialize
             for alternative in item.alternatives:
                 yield alternative.condition
             for op in (item, *(one.op for one in item.alternatives)):

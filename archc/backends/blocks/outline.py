@@ -127,8 +127,8 @@ class _Maker:
         groups = [frame.regions for _, frame in drafts]
         for position, (definition, frame) in enumerate(drafts):
             self.settle(frame)
-            wanted = self.variant_name(block, groups, position) if position else block
-            named = replace(definition, name=new_class(wanted, self.taken))
+            base = self.variant_name(block, groups, position) if position else block
+            named = replace(definition, name=new_class(base, self.taken))
             self.definitions.append(named)
             self.by_path.update(dict.fromkeys(named.values, named))
 

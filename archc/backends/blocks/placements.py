@@ -30,24 +30,24 @@ class NodePlacement(NamedTuple):
     around: tuple[LoweredScope, ...]
 
 
-def definition_of(group: LoweredScope, made: ModuleOutline) -> Definition | None:
+def definition_of(group: LoweredScope, network: ModuleOutline) -> Definition | None:
     """The definition that a group calls, if it is a block's instance."""
     if group.call is None:
         return None
     assert isinstance(group.call.function, Ref)
     name = group.call.function.name
-    return next(one for one in made.definitions if one.name == name)
+    return next(one for one in network.definitions if one.name == name)
 
 
-def placings(made: ModuleOutline, root: Region) -> Iterator[NodePlacement]:
+def placings(network: ModuleOutline, root: Region) -> Iterator[NodePlacement]:
     """Those of all nodes in the network."""
     inside = {
         group.region.path: group.items if definition is None else definition.items
-        for items in (made.items, *(one.items for one in made.definitions))
+        for items in (network.items, *(one.items for one in network.definitions))
         for group in _groups(items)
-        for definition in [definition_of(group, made)]
+        for definition in [definition_of(group, network)]
     }
-    yield from _placings(made.items, root, (), inside, made.counterparts)
+    yield from _placings(network.items, root, (), inside, network.counterparts)
 
 
 def _groups(items: Sequence[Item]) -> Iterator[LoweredScope]:

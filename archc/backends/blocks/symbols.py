@@ -64,9 +64,9 @@ def translate(
                 return values[0] if test.value else values[1]
             return Conditional(test, values[0], values[1])
         case spec.Call(function, arguments) if function in PRINTABLE_FUNCTIONS:
-            found = [translate(argument, names, axis) for argument in arguments]
-            translated = [argument for argument in found if argument is not None]
-            return call(function, *translated) if len(translated) == len(found) else None
+            parts = [translate(argument, names, axis) for argument in arguments]
+            translated = [argument for argument in parts if argument is not None]
+            return call(function, *translated) if len(translated) == len(parts) else None
         case _:
             return None
 
@@ -212,10 +212,10 @@ def value_of(expr: Expr, values: Mapping[Expr, object]) -> object:
             return UNKNOWN
 
 
-def same(found: Sequence[object], wanted: Sequence[object]) -> bool:
+def same(values: Sequence[object], expected: Sequence[object]) -> bool:
     """Whether two columns of values are the same, `1`, `1.0` and `True` told apart."""
-    return len(found) == len(wanted) and all(
-        type(a) is type(b) and a == b for a, b in zip(found, wanted, strict=True)
+    return len(values) == len(expected) and all(
+        type(a) is type(b) and a == b for a, b in zip(values, expected, strict=True)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -13,8 +13,8 @@ from archc.codegen.rewrite import transform, unify
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
 from archc.language import expressions as spec
 
-WidthOf: TypeAlias = "Callable[[UnifyContext, int, str], Expr | None]"
-"""The symbol of an axis of a value."""
+WidthOf: TypeAlias = "Callable[[UnifyContext, int, str], list[Expr]]"
+"""What an axis of a value may be."""
 
 
 class Site(NamedTuple):
@@ -30,11 +30,19 @@ class Site(NamedTuple):
     defaults: Mapping[str, Expr | None] = MappingProxyType({})
 
 
-def translated(
+def translations(
     frame: UnifyContext, written: spec.Expression, source: int, width: WidthOf
-) -> Expr | None:
-    """A spec's expression as source, where the value `source` comes in."""
-    return translate(written, frame.names, lambda axis: width(frame, source, axis))
+) -> Iterator[Expr]:
+    """What a spec's expression may be as source, where the value `source` comes in."""
+    symbols: list[Expr | None] = [*frame.symbols_of(source)]
+    for symbol in symbols or [None]:
+
+        def axis(name: str, symbol: Expr | None = symbol) -> Expr | None:
+            return symbol if width(frame, source, name) else None
+
+        expr = translate(written, frame.names, axis)
+        if expr is not None:
+            yield expr
 
 
 def unified(
@@ -50,18 +58,18 @@ def unified(
     def symbol(literals: Sequence[Lit]) -> Expr | None:
         name = _field(literals)
         values = [literal.value for literal in literals]
-        found = None
+        sources: Iterable[Expr] = ()
         if name == INCOMING:
-            found = frame.widths.get(site.source)
+            sources = frame.symbols_of(site.source)
         elif name is not None and name in site.written:
-            found = translated(frame, site.written[name], site.source, width)
-        if found is None or isinstance(found, Lit):
-            return None
-        if not same(frame.evaluate(found, site.present), values):
-            return None
-        if name is not None:
-            frame.filled[site.key, name] = found
-        return found
+            sources = translations(frame, site.written[name], site.source, width)
+        for source in sources:
+            if isinstance(source, Lit) or not same(frame.evaluate(source, site.present), values):
+                continue
+            if name is not None:
+                frame.filled[site.key, name] = source
+            return source
+        return None
 
     def resolve(literals: tuple[Lit, ...]) -> Expr | None:
         return symbol(literals) or _search(frame, site, literals)

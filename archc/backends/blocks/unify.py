@@ -36,7 +36,8 @@ from archc.backends.blocks.items import (
 from archc.backends.blocks.symbols import ratio, same
 from archc.backends.blocks.trees import Site, unified
 from archc.backends.blocks.widths import width_candidates, width_of_call
-from archc.codegen.tree import Call, Expr, Lit
+from archc.codegen.rewrite import transform
+from archc.codegen.tree import Call, Conditional, Expr, Lit
 from archc.ir.graph import Graph, Node, Region
 from archc.language import expressions as spec
 from archc.ops.activation import Activation
@@ -191,10 +192,18 @@ class Unifier:
         taken = self.uses.externals(item)
         return taken == (item.input,) and len(self.uses.results(item)) == 1
 
-    def width(self, frame: UnifyContext, index: int, axis: str) -> Expr | None:
-        """The symbol of an axis of a value, if it has one."""
+    def width(self, frame: UnifyContext, index: int, axis: str) -> list[Expr]:
+        """What an axis of a value may be in symbols."""
         x = self.graph.nodes[index].output
-        return frame.widths.get(index) if axis == (x.names[0] if x.is_map else "features") else None
+        return frame.symbols_of(index) if axis == (x.names[0] if x.is_map else "features") else []
+
+    def symbol_in(self, frame: UnifyContext, value: int, own: Mapping[int, int]) -> Expr | None:
+        """The symbol of a value's width that is right in some instances, which call it `own`."""
+        widths: list[object] = [self.graph.nodes[one].output.width for one in own.values()]
+        for symbol in frame.symbols_of(value):
+            if same(frame.evaluate(symbol, list(own)), widths):
+                return symbol
+        return None
 
     def axes_of(self, flows: Sequence[Flow], present: Sequence[int], value: int) -> list[Axes]:
         return [self.graph.nodes[flows[index].own[value]].output for index in present]
@@ -206,11 +215,13 @@ class Unifier:
         every instance that has the value."""
         present = [index for index, flow in enumerate(flows) if value in flow.own]
         widths: list[object] = [x.width for x in self.axes_of(flows, present, value)]
-        for candidate in [frame.widths.get(one) for one in (value, *others)]:
-            if candidate is not None and same(frame.evaluate(candidate, present), widths):
-                frame.widths[value] = candidate
+        symbols = [symbol for one in (value, *others) for symbol in frame.symbols_of(one)]
+        for symbol in symbols:
+            if same(frame.evaluate(symbol, present), widths):
+                frame.widths[value] = symbol
                 return
         frame.widths[value] = None
+        frame.partial[value] = list(dict.fromkeys(symbols))
 
     # Ops
 
@@ -307,8 +318,10 @@ class Unifier:
             rest = [index for index in rest if index not in group]
             condition = condition_for(frame, None, node.inputs[0], group, rest, self.width, node)
             op = self.join_columns(frame, node, {i: columns[i] for i in group})
-            alternatives.append(Alternative(condition, op))
+            alternatives.append(Alternative(condition, assuming(op, condition, holds=True)))
         last = self.join_columns(frame, node, {i: columns[i] for i in several[-1]})
+        for alternative in alternatives:
+            last = assuming(last, alternative.condition, holds=False)
         return replace(last, alternatives=tuple(alternatives))
 
     def join_layer(
@@ -343,7 +356,10 @@ class Unifier:
         present = list(nodes)
         widths: list[object] = [x.width for x in outputs]
         own = [frame.filled.get((node.index, name)) for name in ("filters", "units")]
-        incoming = [frame.widths.get(index) for index in node.inputs]
+        incoming = [
+            self.symbol_in(frame, value, {i: one.inputs[position] for i, one in nodes.items()})
+            for position, value in enumerate(node.inputs)
+        ]
         candidates = [symbol for symbol in own if symbol is not None]
         candidates += width_candidates(self.graph, node, list(nodes.values()), incoming)
         column = frame.columns.get(frame.incoming, [])
@@ -390,8 +406,9 @@ class Unifier:
         written: dict[str, spec.Expression] = {
             **{name: spec.Name(name, 0, 0) for name in frame.handed},
             **dict.fromkeys(region.arguments, NOT_WRITTEN),
-            **region.expressions,
         }
+        for other in [*regions.values()][::-1]:
+            written.update(other.expressions)
         definition = self.by_path[region.path]
         defaults = {argument.name: argument.default for argument in definition.arguments}
         present = list(regions)
@@ -404,11 +421,28 @@ class Unifier:
         widths: list[object] = [
             self.graph.nodes[one.output].output.width for one in regions.values()
         ]
-        width = width_of_call(definition, call, frame.widths.get(source))
+        entry = self.symbol_in(frame, source, {i: one.input for i, one in regions.items()})
+        width = width_of_call(definition, call, entry)
         if width is None or not same(frame.evaluate(width, list(regions)), widths):
             width = None
         frame.widths[region.output] = width
         return call
+
+
+def assuming(op: LoweredOp, condition: Expr, *, holds: bool) -> LoweredOp:
+    """An op where a condition is known to hold, or not to: nothing in it asks once more."""
+
+    def known(expr: Expr) -> Expr:
+        if isinstance(expr, Conditional) and expr.condition == condition:
+            return expr.then if holds else expr.otherwise
+        return expr
+
+    layers: list[LoweredLayer] = []
+    for layer in op.layers:
+        call = layer.layer and transform(layer.layer, known)
+        assert call is None or isinstance(call, Call)
+        layers.append(replace(layer, layer=call))
+    return replace(op, layers=tuple(layers))
 
 
 NOT_WRITTEN = spec.Literal(None, 0, 0)

@@ -54,20 +54,20 @@ def name_variables(
             for index in operation.inputs
             if last[index] == position and held.get(names[index]) == index
         ]
-        for index, given in zip(operation.outputs, operation.names, strict=True):
+        for index, own_name in zip(operation.outputs, operation.names, strict=True):
             first = index == operation.outputs[0]
             later = len(uses[index]) > 1 or _waits(uses[index], position, operations)
-            wanted: list[str] = []
+            best: list[str] = []
             if operation.in_place_of is not None:
-                wanted.append(names[operation.in_place_of])
+                best.append(names[operation.in_place_of])
             elif index in preferred or index in branches:
-                wanted.append(preferred.get(index) or branches[index])
-            elif given is not None and (later or not first or operation.names_result):
-                wanted.append(given)
+                best.append(preferred.get(index) or branches[index])
+            elif own_name is not None and (later or not first or operation.names_result):
+                best.append(own_name)
             kept = [name for name in dying if name in CHAIN or name in branch_names]
             if operation.is_merge:
                 kept = []  # the branches end here
-            candidates = [*wanted, *kept, *CHAIN] if not wanted else [*wanted, *CHAIN]
+            candidates = [*best, *kept, *CHAIN] if not best else [*best, *CHAIN]
             name = _first_free(candidates, held, last, position, dying, reserved)
             names[index] = name
             held[name] = index
@@ -113,7 +113,7 @@ def _branches(
     """The values that belong to the branches of a merge with several longer branches, with what
     the branch is called: by its last step that has a name, or else by a number from 1."""
     maker = {index: position for position, op in enumerate(operations) for index in op.outputs}
-    found: dict[int, str] = {}
+    branches: dict[int, str] = {}
     named = {
         index: name
         for operation in operations
@@ -129,8 +129,8 @@ def _branches(
             continue  # a residual connection: the shortcut is written where it is added
         for number, chain in enumerate(chains, start=1):
             own = [name for index in chain if (name := named[index])]
-            found.update(dict.fromkeys(chain, _common(own) or f"branch{number}"))
-    return found
+            branches.update(dict.fromkeys(chain, _common(own) or f"branch{number}"))
+    return branches
 
 
 def _common(names: Sequence[str]) -> str:

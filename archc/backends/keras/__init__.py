@@ -230,13 +230,13 @@ def _function_names(graph: Graph, network: ModuleOutline) -> dict[str, str]:
 
 
 def lower(graph: Graph, uses: Uses) -> dict[int, tuple[LoweredLayer, ...]]:
-    """The stages of every node; a `flatten` whose order shows moves the channels first."""
-    stages = lower_graph(graph, BACKEND)
+    """The layers of every node; a `flatten` whose order shows moves the channels first."""
+    layers = lower_graph(graph, BACKEND)
     for index in observed_flattens(graph, uses.users):
         node = graph.nodes[index]
         context = LoweringContext(node.op, graph.input_axes(node), node.output)
-        stages[index] = lower_flatten_canonical(context)
-    return stages
+        layers[index] = lower_flatten_canonical(context)
+    return layers
 
 
 def _separator(network: ModuleOutline) -> str:
@@ -306,8 +306,8 @@ def _sequential(
                 path = layer_name(paths[node.index], lowered, part.layers)
                 layer = with_name(layer, Lit(path.replace(".", separator)))
             same = part.axes is None or part.axes.spatial == graph.input_axes(node)[0].spatial
-            told = part.axes is not None and part.axes.is_map and lowered.main and not same
-            comment = shape_comment(part.axes) if told else None
+            shown = part.axes is not None and part.axes.is_map and lowered.main and not same
+            comment = shape_comment(part.axes) if shown else None
             above = section if position == 0 else None
             layers.append(Commented(layer, comment, above) if comment or above else layer)
     model = call("keras.Sequential", ListOf(tuple(layers)), name=graph.about.name)
@@ -324,8 +324,8 @@ def _classes(parts: Sequence[tuple[LoweredOp, str | None]]) -> list[str]:
 def _may_clash(names: Iterable[str], classes: Iterable[str]) -> bool:
     """Whether Keras could give one of the names to a layer of one of the classes by itself: the
     class's name, words apart, and a number."""
-    given = {name.lower().rstrip(digits) for name in classes}
-    return any(name.replace("_", "").rstrip(digits) in given for name in names)
+    words = {name.lower().rstrip(digits) for name in classes}
+    return any(name.replace("_", "").rstrip(digits) in words for name in names)
 
 
 def _functional(
@@ -338,8 +338,8 @@ def _functional(
     paths = [node.path.replace(".", separator) for node in graph.root.nodes()]
     named = len(axes) > 1 or _may_clash(paths, ["InputLayer"])
     inputs: list[Statement] = []
-    for name, (given, one) in zip(names, axes.items(), strict=True):
-        keywords = (Keyword("name", Lit(given)),) if named else ()
+    for name, (input_name, one) in zip(names, axes.items(), strict=True):
+        keywords = (Keyword("name", Lit(input_name)),) if named else ()
         value = Call(Ref("keras.Input"), (Lit(shape(one)),), keywords)
         inputs.append(Assign(Ref(name), value))
 

@@ -103,7 +103,7 @@ def block_function(
 
 
 def returning(statements: Sequence[Statement], result: Ref) -> list[Statement]:
-    """The statements, and the return of a variable: of the value itself where it is made last."""
+    """The statements, and the return of a variable: of the value itself where it is the last."""
     last = statements[-1] if statements else None
     if isinstance(last, Assign) and last.target == result:
         return [*statements[:-1], Return(last.value, last.comment)]
@@ -414,10 +414,12 @@ class Body:
 
     def called(self, scope: LoweredScope, value: Ref, name: Expr) -> Expr:
         assert scope.call is not None
-        made = self.asked(scope.call)
-        assert isinstance(made, Call)
+        constructor = self.asked(scope.call)
+        assert isinstance(constructor, Call)
         return Call(
-            made.function, (value, *made.arguments), (*made.keywords, Keyword("name", name))
+            constructor.function,
+            (value, *constructor.arguments),
+            (*constructor.keywords, Keyword("name", name)),
         )
 
 

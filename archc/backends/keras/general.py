@@ -15,7 +15,7 @@ from archc.ops.convolution import Conv, DepthwiseConv
 def general(graph: Graph, lowered: LoweredLayers) -> LoweredLayers:
     """The layers of every node; convolutions that the spec pads by numbers with explicit zeros,
     whatever their stride."""
-    return {node.index: _general(graph, node, lowered[node.index]) for node in graph.root.nodes()}
+    return {index: _general(graph, graph.nodes[index], layers) for index, layers in lowered.items()}
 
 
 def _general(

@@ -264,11 +264,11 @@ class Body:
                 self.keeping[argument.name] = Ref(f"self.{attribute}")
         return fill(expression, self.keeping)
 
-    def add_attribute(self, wanted: str, layer: Expr) -> str:
-        name, count = wanted, 1
+    def add_attribute(self, base: str, layer: Expr) -> str:
+        name, count = base, 1
         while name in self.attributes:
             count += 1
-            name = f"{wanted}{count}"
+            name = f"{base}{count}"
         self.attributes[name] = layer
         return name
 
@@ -277,12 +277,12 @@ class Body:
         all of them do."""
         plain = not_in_place(layer)
         if plain not in self.shared:
-            wanted, count = label, 1
-            while wanted in self.attributes:
+            name, count = label, 1
+            while name in self.attributes:
                 count += 1
-                wanted = f"{label}{count}"
-            self.attributes[wanted] = layer
-            self.shared[plain] = wanted
+                name = f"{label}{count}"
+            self.attributes[name] = layer
+            self.shared[plain] = name
         attribute = self.shared[plain]
         if self.attributes[attribute] != layer:
             self.attributes[attribute] = plain

@@ -47,12 +47,12 @@ def layer_names(name: str, op: LoweredOp, taken: Container[str]) -> list[str]:
     names: list[str] = []
     layers = [layer for layer, _ in constructed(op)]
     for layer in layers:
-        wanted = name if layer.main or len(layers) == 1 else f"{name}_{layer.label}"
+        unique = name if layer.main or len(layers) == 1 else f"{name}_{layer.label}"
         number = 1
-        while wanted != name and (wanted in taken or wanted in names):
+        while unique != name and (unique in taken or unique in names):
             number += 1
-            wanted = f"{name}_{layer.label}{number}"
-        names.append(wanted)
+            unique = f"{name}_{layer.label}{number}"
+        names.append(unique)
     return names
 
 

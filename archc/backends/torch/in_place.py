@@ -35,17 +35,15 @@ def in_place(
 ) -> dict[int, tuple[LoweredLayer, ...]]:
     """The layers of every node, activations in place where what they take has one reader."""
     changed = dict(lowered)
-    for node in graph.root.nodes():
-        if (
-            isinstance(node.op, Activation)
-            and works_in_place(node.op)
-            and _is_free(graph, node, uses)
-        ):
-            (layer,) = lowered[node.index]
-            assert layer.layer is not None
+    for index, layers in lowered.items():
+        node = graph.nodes[index]
+        if not isinstance(node.op, Activation) or not works_in_place(node.op):
+            continue
+        (layer,) = layers
+        if layer.layer is not None and _is_free(graph, node, uses):
             word = Keyword("inplace", Lit(True), Lit(False))
             call = replace(layer.layer, keywords=(*layer.layer.keywords, word))
-            changed[node.index] = (replace(layer, layer=call),)
+            changed[index] = (replace(layer, layer=call),)
     return changed
 
 
@@ -58,7 +56,7 @@ def _is_free(graph: Graph, node: Node, uses: Uses) -> bool:
 def general(graph: Graph, lowered: Mapping[int, tuple[LoweredLayer, ...]]) -> LoweredLayers:
     """The layers of every node so that ops with one activation, another or none are alike: each
     has a layer for it, and none works in place."""
-    return {node.index: _general(node, lowered[node.index]) for node in graph.root.nodes()}
+    return {index: _general(graph.nodes[index], layers) for index, layers in lowered.items()}
 
 
 def _general(node: Node, layers: tuple[LoweredLayer, ...]) -> tuple[LoweredLayer, ...]:

@@ -20,15 +20,15 @@ def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> Places:
     """The keys of an `nn.Sequential` dealt out to its items: one for each section, block instance
     and op under a condition, and one for each layer of any other op."""
     coming = iter(keys)
-    found: Places = {}
+    places: Places = {}
     for item in steps_in(items):
         if isinstance(item, LoweredScope):
-            found[item.region.path] = (next(coming),)
+            places[item.region.path] = (next(coming),)
         elif item.condition is not None:
-            found[item.node.index] = in_optional(next(coming), item)
+            places[item.node.index] = in_optional(next(coming), item)
         else:
-            found[item.node.index] = tuple(next(coming) for _ in range(most_layers(item)))
-    return found
+            places[item.node.index] = tuple(next(coming) for _ in range(most_layers(item)))
+    return places
 
 
 def in_optional(key: str, part: LoweredOp) -> tuple[str, ...]:
@@ -39,13 +39,13 @@ def in_optional(key: str, part: LoweredOp) -> tuple[str, ...]:
 
 
 def whole_paths(
-    made: ModuleOutline, keys: Places, root: Region
+    network: ModuleOutline, keys: Places, root: Region
 ) -> dict[int, tuple[str | None, ...]]:
     """The paths of every node's modules from the whole network, one for each stage."""
     paths: dict[int, tuple[str | None, ...]] = {}
-    for node, part, around in placings(made, root):
+    for node, part, around in placings(network, root):
         prefix = "".join(f"{keys[group.region.path][0]}." for group in around)
-        own = _own_keys(keys[part.node.index], part, made.lowered[node.index])
+        own = _own_keys(keys[part.node.index], part, network.lowered[node.index])
         paths[node.index] = tuple(key and prefix + key for key in own)
     return paths
 
