@@ -72,7 +72,7 @@ FAULTS: dict[str, Fault] = {
         "((1, 0), (1, 0))", "((0, 1), (0, 1))", "conv_transpose_1", _UP
     ),
     "torch transposed output padding as padding": _torch(
-        "padding=1,\n            output_padding=1", "padding=0", "conv_transpose_1", _UP
+        "padding=1, output_padding=1", "padding=0", "conv_transpose_1", _UP
     ),
     "torch depthwise filters shared": _torch(
         "groups=4",

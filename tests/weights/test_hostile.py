@@ -143,8 +143,8 @@ def test_bfloat16_is_read_as_float32(net: Network, tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     values = {key: torch.tensor(value).bfloat16() for key, value in drawn(net).items()}
-    state = {f"layers.{key[6:].replace('1', '0', 1).replace('2', '1', 1)}": value
-             for key, value in values.items()}  # fmt: skip
+    stored = net.compiled("torch").variables
+    state = {f"{stored[key].layer}.{stored[key].name}": value for key, value in values.items()}
     save_file(state, tmp_path / "a.safetensors")
     torch.save(state, tmp_path / "a.pth")
     for name in ("a.safetensors", "a.pth"):

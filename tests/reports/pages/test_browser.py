@@ -212,10 +212,11 @@ def test_tabs_show_the_sources(show: Open) -> None:
     actual = page.locator("#panel-torch code").text_content()
     assert actual == shipped("lenet5").emit("torch")
     assert page.locator("#panel-torch .nc").first.inner_text() == "LeNet5"
+    page.keyboard.press("End")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Network")).to_be_focused()
-    page.keyboard.press("End")
-    page.keyboard.press("ArrowLeft")
+    page.get_by_role("tab", name="PyTorch").click()
+    page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Keras")).to_be_focused()
     expect(page.locator("main > :visible")).to_have_count(1)
     actual = page.locator("#panel-keras code").text_content()
