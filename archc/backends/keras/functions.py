@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from archc.backends.base import LoweredLayer, fill, placeholder
 from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
@@ -21,11 +22,15 @@ from archc.backends.blocks.names import step_names, steps_in
 from archc.backends.blocks.symbols import annotation, symbols_in
 from archc.backends.blocks.variables import CHAIN, Operation, name_variables
 from archc.backends.keras.layout import map_shape, shape_comment
+from archc.backends.keras.tables import Table, table_of
+from archc.codegen.docs import width_on_one_line
+from archc.codegen.layout import INDENT, WIDTH
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
     Assign,
     Call,
     Comment,
+    Commented,
     Expr,
     For,
     FString,
@@ -39,10 +44,13 @@ from archc.codegen.tree import (
     Ref,
     Return,
     Statement,
+    TupleOf,
     call,
 )
 
 TENSOR = "keras.KerasTensor"
+FEWEST_TABLED = 6
+"""Different calls of a block in a row, longer than a line, from which on they are a table."""
 FEWEST_REPEATED = 3
 """Equal blocks in a row from which on they are written as a loop."""
 
@@ -349,22 +357,66 @@ class Body:
     # Blocks
 
     def instances(self, scopes: Sequence[LoweredScope]) -> Iterator[Statement]:
-        """Instances of a block in a row: three or more alike as a loop."""
-        if len(scopes) < FEWEST_REPEATED:
-            for scope in scopes:
-                yield self.instance(scope)
+        """Instances of a block in a row: three or more alike as a loop, and many that differ and
+        are longer than a line as a loop over a table of what differs."""
+        runs = [list(run) for _, run in groupby(scopes, lambda scope: scope.call)]
+        long = [scope for scope in scopes if self.is_long(scope)]
+        table = self.table(scopes) if min(len(runs), len(long)) >= FEWEST_TABLED else None
+        if table is not None:
+            yield from self.loop(scopes, table)
             return
+        for run in runs:
+            if len(run) < FEWEST_REPEATED:
+                for scope in run:
+                    yield self.instance(scope)
+            else:
+                yield from self.loop(run, None)
+
+    def is_long(self, scope: LoweredScope) -> bool:
+        """Whether an instance does not fit on one line of a function."""
+        statement = self.instance(scope)
+        assert isinstance(statement, Assign)
+        assert isinstance(statement.target, Ref)
+        width = width_on_one_line(statement.value)
+        return width is None or INDENT + len(f"{statement.target.name} = ") + width > WIDTH
+
+    def table(self, scopes: Sequence[LoweredScope]) -> Table | None:
+        """What differs between calls in a row; None where it cannot be named in a loop."""
+        calls = [scope.call for scope in scopes if scope.call is not None]
+        table = table_of(calls)
+        taken = {*self.reserved, *self.names.values(), "number"}
+        if table is None or not taken.isdisjoint(table.names):
+            return None
+        return table
+
+    def loop(self, scopes: Sequence[LoweredScope], table: Table | None) -> Iterator[Statement]:
+        """A loop over instances: over their numbers, and over a table where they differ."""
         first, last = self.number(scopes[0]), self.number(scopes[-1])
         (source,), output = self.uses.inputs(scopes[0]), scopes[0].region.output
-        stem = self.paths[scopes[0].region.path][: -len(str(first))]
-        name = self.numbered(stem)
-        value = self.called(scopes[0], Ref(self.names[source]), name)
+        name = self.numbered(self.paths[scopes[0].region.path][: -len(str(first))])
         target = Ref(self.names[output])
         if target.name != self.names[source]:
             yield Assign(target, Ref(self.names[source]))
-            value = self.called(scopes[0], target, name)
-        loop = call("range", first, last + 1)
-        yield For(Ref("number"), loop, (Assign(target, value, self.comment(scopes)),))
+        called = scopes[0].call if table is None else table.call
+        assert called is not None
+        body = Assign(
+            target,
+            self.called(called, target, name),
+            self.comment(scopes) if table is None else None,
+        )
+        if table is None:
+            yield For(Ref("number"), call("range", first, last + 1), (body,))
+            return
+        rows = ListOf(
+            tuple(
+                Commented(row, self.comment([scope]))
+                for row, scope in zip(table.rows, scopes, strict=True)
+            )
+        )
+        numbered = Call(Ref("enumerate"), (rows,), (Keyword("start", Lit(first), Lit(0)),))
+        names = tuple(map(Ref, table.names))
+        columns = names[0] if len(names) == 1 else TupleOf(names)
+        yield For(TupleOf((Ref("number"), columns)), numbered, (body,))
 
     def comment(self, scopes: Sequence[LoweredScope]) -> str | None:
         """The shape that blocks in a row give, where they change it."""
@@ -376,16 +428,18 @@ class Body:
         return shape_comment(last) if len(axes) == 1 else f"{shape_comment(last)} in the end"
 
     def goes_on(self, before: LoweredScope, after: LoweredScope) -> bool:
-        """Whether an instance is the one before it once more, under the next number, and alone
-        takes what that gives."""
+        """Whether an instance is of the same block as the one before it, has the next number, and
+        alone takes what that gives."""
         result = before.region.output
         numbers = self.number(before), self.number(after)
         stems = {
             self.paths[one.region.path][: -len(str(number))]
             for one, number in zip((before, after), numbers, strict=True)
         }
+        assert before.call is not None
+        assert after.call is not None
         return (
-            before.call == after.call
+            before.call.function == after.call.function
             and 0 <= numbers[0] == numbers[1] - 1
             and len(stems) == 1
             and after.region.input == result
@@ -409,12 +463,13 @@ class Body:
     def instance(self, scope: LoweredScope) -> Statement:
         (source,) = self.uses.inputs(scope)
         name = self.name_of(self.paths[scope.region.path])
-        value = self.called(scope, Ref(self.names[source]), name)
+        assert scope.call is not None
+        value = self.called(scope.call, Ref(self.names[source]), name)
         return Assign(Ref(self.names[scope.region.output]), value, self.comment([scope]))
 
-    def called(self, scope: LoweredScope, value: Ref, name: Expr) -> Expr:
-        assert scope.call is not None
-        constructor = self.asked(scope.call)
+    def called(self, block: Call, value: Ref, name: Expr) -> Expr:
+        """A block's function on a value."""
+        constructor = self.asked(block)
         assert isinstance(constructor, Call)
         return Call(
             constructor.function,
