@@ -1,0 +1,78 @@
+"""Emitted modules of real networks beyond those that come with archc: as short as a person writes
+them, and in PyTorch the same function as torchvision's."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archc import backends
+from archc.api import Network, load
+from tests.backends.networks import BACKENDS, module
+from tests.backends.torchvision_models import is_installed, models
+
+ZOO = {path.stem: path for path in sorted((Path(__file__).parent / "zoo").glob("*.yaml"))}
+LONGEST = {"mobilenet_v3_large": 180, "densenet121": 100}
+"""Lines of a file; DenseNet's 58 layers are no lines of their own."""
+DEFINITIONS = {"mobilenet_v3_large": 4}
+"""Blocks, each a class or a function."""
+
+
+@cache
+def network(name: str) -> Network:
+    return load(str(ZOO[name]), {})
+
+
+def definitions(name: str, backend: str) -> list[str]:
+    """The classes and functions of a network's blocks and sections in an emitted file."""
+    own = {network(name).costs.graph.about.class_name, "build_model"}
+    own |= backends.backend(backend).reserved
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    tree = ast.parse(network(name).emit(backend))
+    return [node.name for node in tree.body if isinstance(node, kinds) and node.name not in own]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ZOO)
+def test_every_block_is_written_once(name: str, backend: str) -> None:
+    blocks = len(network(name).spec.document.blocks)
+    assert len(definitions(name, backend)) <= DEFINITIONS.get(name, blocks)
+    assert len(network(name).emit(backend).splitlines()) <= LONGEST.get(name, 260)
+
+
+def test_the_number_of_classes_stays_an_argument_where_blocks_use_it() -> None:
+    for backend in BACKENDS:
+        assert "classes: int = 1000" in network("googlenet").emit(backend)
+
+
+@pytest.mark.torch
+@pytest.mark.skipif(not is_installed(), reason="torchvision is not installed")
+@pytest.mark.parametrize("name", ZOO)
+def test_computes_what_torchvision_computes(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    options: dict[str, Any] = {"weights": None}
+    if name in ("googlenet", "inception_v3"):
+        options |= {"aux_logits": True, "init_weights": False}
+    torch.manual_seed(0)
+    theirs = getattr(models(), name)(**options).eval()
+    ours = module(network(name).emit("torch")).build_model().eval()
+    state, own = theirs.state_dict(), ours.state_dict()
+    assert [value.shape for value in own.values()] == [value.shape for value in state.values()]
+    generator = torch.Generator().manual_seed(1)
+    for key, value in state.items():
+        if key.endswith("running_var"):  # at 1 a normalisation would do nothing
+            value.uniform_(0.5, 1.5, generator=generator)
+    theirs.load_state_dict(state)
+    ours.load_state_dict(dict(zip(own, state.values(), strict=True)))
+    (index,) = network(name).costs.graph.inputs
+    sizes = network(name).costs.graph.nodes[index].output.sizes
+    x = torch.randn(1, *sizes, generator=generator)
+    with torch.no_grad():
+        expected, actual = theirs(x), ours(x)
+    actual = actual[0] if isinstance(actual, tuple) else actual  # the others are for training
+    assert expected.std() > 0
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))
