@@ -36,7 +36,7 @@ def test_the_starter_builds_and_says_what_is_what(project: Path) -> None:
     )
     assert text.count("#") >= 4
     assert cli.main(["build", "specs/mine.yaml", "--backend", "all"]) == 0
-    assert "class Mine(nn.Module):" in (project / "generated/torch/mine.py").read_text()
+    assert "class Mine(nn.Sequential):" in (project / "generated/torch/mine.py").read_text()
     assert "def build_model(" in (project / "generated/keras/mine.py").read_text()
     network = load("specs/mine.yaml", {"classes": 7, "widths": [8, 8]})
     assert network.report()["outputs"] == {"dense_1": {"features": 7}}

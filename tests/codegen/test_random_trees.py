@@ -176,7 +176,7 @@ def test_ruff_leaves_random_modules_as_they_are(tmp_path: Path) -> None:
 OPERATORS: dict[str, type[ast.operator | ast.cmpop | ast.boolop]] = {
     "or": ast.Or, "and": ast.And, "==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE,
     ">": ast.Gt, ">=": ast.GtE, "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div,
-    "//": ast.FloorDiv, "%": ast.Mod, "**": ast.Pow,
+    "//": ast.FloorDiv, "%": ast.Mod, "**": ast.Pow, "|": ast.BitOr,
 }  # fmt: skip
 
 

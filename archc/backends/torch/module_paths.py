@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from archc.backends.base import LoweredLayer, is_same_step
@@ -57,13 +57,27 @@ def most_layers(op: LoweredOp) -> int:
 
 def _own_keys(
     keys: Sequence[str | None], op: LoweredOp, own: Sequence[LoweredLayer]
-) -> Iterator[str | None]:
-    """The keys of those layers of an op that one node has."""
+) -> list[str | None]:
+    """The keys of those layers of an op that one node has: of its alternatives, that one counts
+    which has these layers and the fewest others."""
     ops = (op, *(other.op for other in op.alternatives))
-    longest = max(ops, key=lambda one: len(one.layers)).layers
-    position = 0
+    candidates = [(len(one.layers), _positions(one.layers, own)) for one in ops]
+    matching = [(length, positions) for length, positions in candidates if positions is not None]
+    _, closest = min(matching, key=lambda pair: pair[0])
+    return [keys[position] for position in closest]
+
+
+def _positions(
+    layers: Sequence[LoweredLayer], own: Sequence[LoweredLayer]
+) -> tuple[int, ...] | None:
+    """Where some layers stand among others, in order; None where one is not there."""
+    positions: list[int] = []
+    begin = 0
     for layer in own:
-        while not is_same_step(longest[position], layer):
-            position += 1
-        yield keys[position]
-        position += 1
+        following = range(begin, len(layers))
+        position = next((at for at in following if is_same_step(layers[at], layer)), None)
+        if position is None:
+            return None
+        positions.append(position)
+        begin = position + 1
+    return tuple(positions)
