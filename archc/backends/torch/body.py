@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import NamedTuple, Protocol
 
 from archc.backends.base import fill, placeholder
@@ -28,6 +29,7 @@ from archc.codegen.docs import width_on_one_line
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
     Assign,
+    Binary,
     Call,
     ClassDef,
     Conditional,
@@ -101,7 +103,7 @@ class Body:
         self.attributes: dict[str, Expr] = {}
         self.conditional: dict[str, Expr] = {}
         self.shared: dict[Expr, str] = {}
-        self.keeping: dict[str, Expr] = {}
+        self.keeping: dict[str, Ref] = {}
         self.initial: list[Statement] = []
         self.explicit = {item.name for item in steps_in(items)}
         self.uses_of = Counter(
@@ -121,11 +123,14 @@ class Body:
             returns=self.result_type(),
             body=tuple(self.forward(steps)),
         )
-        attributes = [
-            statement
-            for attribute, layer in self.attributes.items()
-            for statement in self.assigned(f"self.{attribute}", layer, attribute)
-        ]
+        attributes: list[Statement] = []
+        for condition, together in groupby(self.attributes, self.conditional.get):
+            own = [
+                statement
+                for attribute in together
+                for statement in _assigned(f"self.{attribute}", self.attributes[attribute])
+            ]
+            attributes += own if condition is None else [If(condition, tuple(own))]
         init = FunctionDef(
             "__init__",
             (Parameter("self"), *map(parameter, self.scope.arguments)),
@@ -133,20 +138,6 @@ class Body:
             body=(ExpressionStatement(Call(SUPER_INIT)), *attributes, *self.initial, *more),
         )
         return ClassDef(name, (Ref("nn.Module"),), docstring, (init, forward))
-
-    def assigned(self, target: str, layer: Expr, attribute: str) -> list[Statement]:
-        """The statements that set an attribute: a layer under a condition that is too long for a
-        line in place of an identity."""
-        if attribute in self.conditional:
-            return [If(self.conditional[attribute], (Assign(Ref(target), layer),))]
-        if isinstance(layer, Conditional) and layer.otherwise == IDENTITY:
-            width = width_on_one_line(layer)
-            if width is None or width + len(target) + 11 > WIDTH:
-                return [
-                    Assign(Ref(target), IDENTITY),
-                    If(layer.condition, (Assign(Ref(target), layer.then),)),
-                ]
-        return [Assign(Ref(target), layer)]
 
     def result_type(self) -> Expr:
         if len(self.results) == 1:
@@ -208,11 +199,15 @@ class Body:
         uses = self.scope.uses
         inputs = uses.inputs(item)
         flag = self.add_attribute(_flag(item), item.condition)
-        before = set(self.attributes)
+        before, initial = set(self.attributes), self.initial
+        self.initial = []
         steps = [self.step(one) for one in item.items]
+        own = Ref(f"self.{flag}")
         for attribute in self.attributes:
             if attribute not in before:
-                self.conditional[attribute] = Ref(f"self.{flag}")
+                inner = self.conditional.get(attribute)
+                self.conditional[attribute] = own if inner is None else Binary("and", own, inner)
+        self.initial = [*initial, *([If(own, tuple(self.initial))] if self.initial else [])]
 
         def build(values: Sequence[Expr]) -> Expr:
             known = dict(zip(inputs, values, strict=True))
@@ -259,9 +254,13 @@ class Body:
         """An expression of `forward`: the arguments that it uses are kept as attributes."""
         used = symbols_in([expression])
         for argument in self.scope.arguments:
-            if argument.name in used and argument.name not in self.keeping:
+            if argument.name not in used:
+                continue
+            if argument.name not in self.keeping:
                 attribute = self.add_attribute(argument.name, Ref(argument.name))
                 self.keeping[argument.name] = Ref(f"self.{attribute}")
+            else:  # it is no longer needed under one condition alone
+                self.conditional.pop(self.keeping[argument.name].name.removeprefix("self."), None)
         return fill(expression, self.keeping)
 
     def add_attribute(self, base: str, layer: Expr) -> str:
@@ -283,6 +282,8 @@ class Body:
                 name = f"{label}{count}"
             self.attributes[name] = layer
             self.shared[plain] = name
+        else:
+            self.conditional.pop(self.shared[plain], None)
         attribute = self.shared[plain]
         if self.attributes[attribute] != layer:
             self.attributes[attribute] = plain
@@ -387,6 +388,19 @@ def _flag(item: LoweredOptional) -> str:
     end = item.items[-1]
     kind = end.node.op.name if isinstance(end, LoweredOp) else end.name
     return "residual" if kind == "add" else f"with_{kind}"
+
+
+def _assigned(target: str, layer: Expr) -> list[Statement]:
+    """The statements that set an attribute: a layer under a condition that is too long for a line
+    in place of an identity."""
+    if isinstance(layer, Conditional) and layer.otherwise == IDENTITY:
+        width = width_on_one_line(layer)
+        if width is None or width + len(target) + 11 > WIDTH:
+            return [
+                Assign(Ref(target), IDENTITY),
+                If(layer.condition, (Assign(Ref(target), layer.then),)),
+            ]
+    return [Assign(Ref(target), layer)]
 
 
 def _apply(name: str) -> Build:
