@@ -197,7 +197,7 @@ class Backend:
     trainer: Trainer | None = None
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """A backend cannot compute this op with these fields. `field` names the field at fault."""
 
     def __init__(self, reason: str, field: str | None = None) -> None:

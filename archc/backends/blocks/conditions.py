@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeGuard
 
-from archc.backends.blocks.frame import Mismatch, UnifyContext
+from archc.backends.blocks.frame import MismatchError, UnifyContext
 from archc.backends.blocks.symbols import concrete, is_number
 from archc.backends.blocks.trees import WidthOf, translations
 from archc.codegen.tree import Binary, Expr, Lit, Unary
@@ -23,8 +23,9 @@ def condition_for(
     node: Node | None = None,
 ) -> Expr:
     """A condition that holds in each instance of `present` and in none of `lacking`: what the spec
-    itself says where `source` comes in, or else the plainest over the parameters. Raises Mismatch.
-    """
+    itself says where `source` comes in, or else the plainest over the parameters.
+
+    Raises MismatchError where there is none."""
     tests = [] if when is None else [when]
     if node is not None:
         tests += [test for one in node.expressions.values() for test in _tests(one)]
@@ -36,7 +37,7 @@ def condition_for(
             for index in (*present, *lacking)
         ):
             return condition
-    raise Mismatch
+    raise MismatchError
 
 
 def _tests(written: spec.Expression) -> Iterator[spec.Expression]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archc.backends.blocks.frame import Mismatch, UnifyContext
+from archc.backends.blocks.frame import MismatchError, UnifyContext
 from archc.backends.blocks.instances import (
     alignment_key,
     entry_of,
@@ -119,7 +119,7 @@ class _Maker:
         of one structure are joined, as far as a condition tells them apart."""
         try:
             drafts = [self.definition(block, regions, whole=True)]
-        except Mismatch:
+        except MismatchError:
             alike: dict[object, list[Region]] = {}
             for region in regions:
                 alike.setdefault(self.signature(region), []).append(region)
@@ -140,7 +140,7 @@ class _Maker:
                     joined = [*regions, *together]
                     drafts[position] = (joined, self.definition(block, joined))
                     break
-                except Mismatch:
+                except MismatchError:
                     continue
             else:
                 drafts += self.alone(block, together)
@@ -150,7 +150,7 @@ class _Maker:
         """A definition for instances of one structure; one each where even those differ."""
         try:
             return [(list(regions), self.definition(block, regions))]
-        except Mismatch:
+        except MismatchError:
             return [([region], self.definition(block, [region])) for region in regions]
 
     def definition(self, block: str, regions: Sequence[Region], *, whole: bool = False) -> _Draft:

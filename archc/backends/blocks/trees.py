@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from archc.backends.base import INCOMING
-from archc.backends.blocks.frame import Mismatch, UnifyContext
+from archc.backends.blocks.frame import MismatchError, UnifyContext
 from archc.backends.blocks.symbols import concrete, ratio, same, translate
 from archc.codegen.rewrite import transform, unify
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
@@ -48,12 +48,12 @@ def translations(
 def unified(
     frame: UnifyContext, site: Site, trees: Sequence[Expr | None], width: WidthOf
 ) -> Expr | None:
-    """One tree for those of all instances that have it. Raises Mismatch."""
+    """One tree for those of all instances that have it. Raises MismatchError."""
     whole = [tree for tree in trees if tree is not None]
     if not whole:
         return None
     if len(whole) < len(trees):
-        raise Mismatch
+        raise MismatchError
 
     def symbol(literals: Sequence[Lit]) -> Expr | None:
         name = _field(literals)
@@ -90,12 +90,12 @@ def unified(
 
     joined = unify(whole, resolve, resolve_names)
     if joined is None:
-        raise Mismatch
+        raise MismatchError
     joined = transform(joined, parametric)
     # The proof that the definition, given an instance's values, is that instance.
     for index, tree in zip(site.present, whole, strict=True):
         if concrete(joined, frame.values(index)) != concrete(tree, {}):
-            raise Mismatch
+            raise MismatchError
     return joined
 
 
@@ -117,12 +117,12 @@ def _search(frame: UnifyContext, site: Site, literals: Sequence[Lit]) -> Expr:
             if part is not None:
                 return part
     if name is None or name == INCOMING or (None in values and name != "activation"):
-        raise Mismatch
+        raise MismatchError
     for symbol in map(Ref, frame.fresh):
         if same(frame.evaluate(symbol, site.present), values):
             return symbol
     if any(isinstance(value, str) for value in values) and name != "activation":
-        raise Mismatch  # a framework's word for what is a number in the spec
+        raise MismatchError  # a framework's word for what is a number in the spec
     fresh = frame.add_fresh(name, _column(frame, site, values), _default(frame, site, name, values))
     frame.filled[site.key, name] = fresh
     return fresh

@@ -20,7 +20,7 @@ from archc.backends.blocks.flow import (
     rewired_node,
     rewired_region,
 )
-from archc.backends.blocks.frame import Mismatch, UnifyContext
+from archc.backends.blocks.frame import MismatchError, UnifyContext
 from archc.backends.blocks.instances import alignment_key, entry_of, fullest
 from archc.backends.blocks.items import (
     Alternative,
@@ -72,7 +72,7 @@ class Unifier:
         self, frame: UnifyContext, regions: Sequence[Region]
     ) -> tuple[tuple[Item, ...], Region]:
         """The items of a block's instances, joined, and the region that they make up. Raises
-        Mismatch."""
+        MismatchError."""
         reference = fullest(regions)
         flows = [Flow() for _ in regions]
         source = entry_of(regions)
@@ -134,7 +134,7 @@ class Unifier:
         one of its branches' gives the value, or else what came in."""
         last = rows[end - 1]
         if any(not without <= _lacking(row, whole) for row in rows[start:end]):
-            raise Mismatch
+            raise MismatchError
         inside = [index for index in whole if index not in without]
         when, fed = condition_of(last.first)
         before = joined_value(flows, {last.present[0]: fed})
@@ -163,7 +163,7 @@ class Unifier:
         if lacking:
             when, source = condition_of(row.first)
             if when is None or not self.is_one_to_one(row.first):
-                raise Mismatch
+                raise MismatchError
             value = joined_value(flows, {row.present[0]: source})
             condition = condition_for(frame, when, value, row.present, sorted(lacking), self.width)
         item: LoweredOp | LoweredScope
@@ -232,7 +232,7 @@ class Unifier:
         first, present = nodes[row.present[0]], row.present
         names = {(node.named, node.name if node.named else "") for node in nodes.values()}
         if len(names) > 1 or len({len(node.inputs) for node in nodes.values()}) > 1:
-            raise Mismatch
+            raise MismatchError
         inputs = tuple(
             joined_value(flows, {i: node.inputs[position] for i, node in nodes.items()})
             for position in range(len(first.inputs))
@@ -245,26 +245,26 @@ class Unifier:
             flows[index].add(node.index, other.index)
         op = self.join_layers(frame, node, nodes)
         if condition is not None and any(layer.layer is None for layer in layers_in(op)):
-            raise Mismatch
+            raise MismatchError
         outputs = self.axes_of(flows, present, node.index)
         self.set_width(frame, node, nodes, outputs)
         return replace(op, axes=frame.common(outputs), condition=condition)
 
     def join_layers(self, frame: UnifyContext, node: Node, nodes: Mapping[int, Node]) -> LoweredOp:
         """What an op becomes in all instances: lowered as each asks for, or else the general way,
-        or else as one or the other under a condition. Raises Mismatch."""
+        or else as one or the other under a condition. Raises MismatchError."""
         columns = {index: self.lowered[one.index] for index, one in nodes.items()}
         general = {index: self.general[one.index] for index, one in nodes.items()}
         whole = tuple(one.index for one in nodes.values())
         try:
             with frame.attempt():
                 return self.join_columns(frame, node, columns)
-        except Mismatch:
+        except MismatchError:
             frame.general.update(whole)
         try:
             with frame.attempt():
                 return self.join_columns(frame, node, general)
-        except Mismatch:
+        except MismatchError:
             return self.join_alternatives(frame, node, general)
 
     def join_columns(
@@ -282,7 +282,7 @@ class Unifier:
                 while position < len(longest) and not is_same_step(longest[position], layer):
                     position += 1
                 if position == len(longest):
-                    raise Mismatch
+                    raise MismatchError
                 kept[position][index] = layer
                 position += 1
         layers: list[LoweredLayer] = []
@@ -310,7 +310,7 @@ class Unifier:
             main = next(layer for layer in column if layer.main)
             groups.setdefault(main.layer and main.layer.function, []).append(index)
         if not 1 < len(groups) <= MOST_ALTERNATIVES:
-            raise Mismatch
+            raise MismatchError
         several = sorted(groups.values(), key=len)
         rest = list(columns)
         alternatives: list[Alternative] = []
@@ -415,7 +415,7 @@ class Unifier:
         site = Site(region.output, source, written, present, self.hands_in_classes, defaults)
         trees = [instance_call(self.by_path[one.path], one) for one in regions.values()]
         if len({tree.function for tree in trees}) > 1:
-            raise Mismatch
+            raise MismatchError
         call = unified(frame, site, trees, self.width)
         assert isinstance(call, Call)
         widths: list[object] = [

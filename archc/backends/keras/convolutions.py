@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, Refusal
+from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, RefusalError
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.activations import fused
 from archc.backends.keras.initializers import depthwise_initializer, kernel_initializer
@@ -123,12 +123,12 @@ def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, ConvTranspose)
     if op.groups > 1:
-        raise Refusal("Keras has no transposed convolution in groups", "groups")
+        raise RefusalError("Keras has no transposed convolution in groups", "groups")
     transposed_windows = op.transposed_windows(context.x)
     strides = [spread.stride for spread in transposed_windows]
     dilations = [spread.dilation for spread in transposed_windows]
     if max(strides) > 1 and max(dilations) > 1:
-        raise Refusal(
+        raise RefusalError(
             "Keras has no transposed convolution with both a stride and a dilation", "dilation"
         )
     axes = list(zip(transposed_windows, context.x.spatial, strict=True))

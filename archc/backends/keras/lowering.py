@@ -5,7 +5,7 @@ Feature maps are stored channels last: (batch, height, width, channels).
 
 from __future__ import annotations
 
-from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal
+from archc.backends.base import LoweredLayer, Lowering, LoweringContext, RefusalError
 from archc.backends.constructors import codes_literal, helpers_beside, layer, option, simple
 from archc.backends.fusion import Rearrange
 from archc.backends.keras.activations import ACTIVATIONS, fused
@@ -163,7 +163,7 @@ def lower_sum(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         for x in context.inputs[1:]:
             wide = [size for size in x.spatial if size > 1]
             if first > 1 == x.spatial[0] and wide in ([], [first]):
-                raise Refusal(
+                raise RefusalError(
                     f"Keras may add a map of one channel, {x}, along another axis; "
                     "name inputs first that are smaller along their first spatial axis"
                 )

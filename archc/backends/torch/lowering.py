@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
-from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal, placeholder
+from archc.backends.base import LoweredLayer, Lowering, LoweringContext, RefusalError, placeholder
 from archc.backends.constructors import (
     codes_literal,
     helpers_beside,
@@ -121,7 +121,7 @@ def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, normalization.GroupNorm)
     if context.x.elements == op.groups:
-        raise Refusal("GroupNorm of PyTorch takes no groups of a single value", "groups")
+        raise RefusalError("GroupNorm of PyTorch takes no groups of a single value", "groups")
     made = layer(
         "nn.GroupNorm",
         Lit(op.groups, "groups"),

@@ -15,7 +15,7 @@ from archc.ops import OPS
 from archc.verify import Workers, outputs
 from tests.backends.onnx_data.cases import Case, all_cases
 from tests.backends.onnx_data.operators import OPERATORS, judged_by, translate
-from tests.backends.onnx_data.reasons import NOT_APPLICABLE, NotApplicable, Reason
+from tests.backends.onnx_data.reasons import NOT_APPLICABLE, NotApplicableError, Reason
 from tests.backends.onnx_data.translation import Translated
 
 RELATIVE, ABSOLUTE = 2e-6, 2e-7
@@ -45,7 +45,7 @@ def judged() -> dict[str, tuple[Case, Translated | Reason]]:
         if judged_by(case) is not None:
             try:
                 found[case.name] = (case, translate(case))
-            except NotApplicable as refusal:
+            except NotApplicableError as refusal:
                 found[case.name] = (case, refusal.reason)
     return found
 

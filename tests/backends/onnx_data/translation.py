@@ -19,7 +19,7 @@ from onnx.reference import ReferenceEvaluator
 
 from archc.verify import FixedTensors
 from tests.backends.onnx_data.cases import Case
-from tests.backends.onnx_data.reasons import NotApplicable, Reason
+from tests.backends.onnx_data.reasons import NotApplicableError, Reason
 
 AXES = {
     1: ("features",),
@@ -89,9 +89,9 @@ class Translation:
         if name not in self.values:
             value = Value(f"x_{len(self.given) + 1}", tuple(self.fed[name].shape))
             if not np.issubdtype(self.fed[name].dtype, np.floating):
-                raise NotApplicable(Reason.NO_FLOATS)
+                raise NotApplicableError(Reason.NO_FLOATS)
             if self.fed[name].dtype == np.float16:
-                raise NotApplicable(Reason.HALF)
+                raise NotApplicableError(Reason.HALF)
             self.check(value)
             self.given[name] = self.values[name] = value
         return self.values[name]
@@ -102,7 +102,7 @@ class Translation:
             return self.constants[name]
         if name in self.fed:
             return self.fed[name]
-        raise NotApplicable(Reason.COMPUTED_WEIGHT)
+        raise NotApplicableError(Reason.COMPUTED_WEIGHT)
 
     def fold(self, node: onnx.NodeProto) -> bool:
         """Compute an operator of nothing but constants, by ONNX's reference."""
@@ -125,9 +125,9 @@ class Translation:
     def check(self, value: Value) -> None:
         """Refuse a tensor whose axes archc does not have."""
         if 0 in value.shape:
-            raise NotApplicable(Reason.EMPTY)
+            raise NotApplicableError(Reason.EMPTY)
         if len(self.sizes(value)) not in AXES:
-            raise NotApplicable(Reason.RANK)
+            raise NotApplicableError(Reason.RANK)
 
     def sizes(self, value: Value) -> tuple[int, ...]:
         """The axes of one sample."""
@@ -141,13 +141,13 @@ class Translation:
         """Which axis of a sample an axis of the tensor is. The batch is none."""
         axis %= len(value.shape)
         if axis == 0 and not self.whole:
-            raise NotApplicable(Reason.ALONG_BATCH)
+            raise NotApplicableError(Reason.ALONG_BATCH)
         return axis if self.whole else axis - 1
 
     def need_batch(self) -> None:
         """Refuse to take the tensor for a sample: the operator has a batch."""
         if self.whole:
-            raise NotApplicable(Reason.HAS_BATCH)
+            raise NotApplicableError(Reason.HAS_BATCH)
 
     def vector(self, array: Any, x: Value) -> tuple[int, Any]:
         """The one axis of a tensor along which an array differs that is spread over it, and the
@@ -156,7 +156,7 @@ class Translation:
         shape = (*[1] * (len(x.shape) - array.ndim), *array.shape)
         varied = [axis for axis, size in enumerate(shape) if size > 1]
         if len(varied) > 1:
-            raise NotApplicable(Reason.WEIGHT_AXES)
+            raise NotApplicableError(Reason.WEIGHT_AXES)
         axis = varied[0] if varied else min(1, len(x.shape) - 1)
         return axis, np.broadcast_to(array.reshape(-1), (x.shape[axis],))
 
@@ -233,7 +233,7 @@ class Translation:
     def reshaped(self, x: Value, sizes: Sequence[int], axes: Sequence[str] | None = None) -> Value:
         """The elements of a sample under other axes."""
         if axes is None and len(sizes) not in AXES:
-            raise NotApplicable(Reason.RANK)
+            raise NotApplicableError(Reason.RANK)
         named = dict(zip(axes or AXES[len(sizes)], map(int, sizes), strict=True))
         return self.step("reshape", named, [x], sizes)
 
@@ -242,7 +242,7 @@ class Translation:
         if self.whole:
             return self.reshaped(x, shape)
         if not shape or shape[0] != x.shape[0]:
-            raise NotApplicable(Reason.ALONG_BATCH)
+            raise NotApplicableError(Reason.ALONG_BATCH)
         return self.reshaped(x, shape[1:])
 
     # The end
