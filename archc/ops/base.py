@@ -24,7 +24,7 @@ has the same order; or learned weights take it in."""
 
 
 class ShapeError(Exception):
-    """An op cannot take what comes in. `field` names the field at fault, where one is."""
+    """An op cannot take what comes in. `field` names the field that causes it, where one does."""
 
     def __init__(
         self, code: str, message: str, hint: str | None = None, field: str | None = None
