@@ -61,7 +61,7 @@ def layers_by_node(layers: list[Any], network: Network) -> dict[str, list[Any]]:
     known = {layer.name: layer for layer in layers} | dict(enumerate(layers))
     by_node = {
         node.path: [
-            known[one.place] for one in placements.get(node.index, ()) if one.place is not None
+            known[one.path] for one in placements.get(node.index, ()) if one.path is not None
         ]
         for node in graph.layers
     }

@@ -109,12 +109,12 @@ def compile_network(network: Network) -> Emitted:
     """The network's module. Raises SpecError where an op is refused (ARC601)."""
     costs = network.costs
     graph = fuse_movements(costs.graph)
-    stages = lower(graph, Uses(graph))
-    arguments = symbolic_arguments(network, stages, BACKEND)
-    graph, stages, takers = share_padding(graph, stages, pairs_of)
+    lowered = lower(graph, Uses(graph))
+    arguments = symbolic_arguments(network, lowered, BACKEND)
+    graph, lowered, takers = share_padding(graph, lowered, pairs_of)
     uses = Uses(graph)
     style = Style(passes_width=False, hands_in_classes=False)
-    outlined = outline(graph, stages, general(graph, stages), arguments, style)
+    outlined = outline(graph, lowered, general(graph, lowered), arguments, style)
     separator = _separator(outlined)
     placements = with_paddings(_placements(outlined, uses, separator), takers)
     renamed = _function_names(graph, outlined)

@@ -27,8 +27,8 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 class Contents(NamedTuple):
     """The arrays of a file by `LAYER/NUMBER`, those of one layer in Keras' order, the layers in the
-    order of the model as far as the file tells it; and for each `GROUP/NUMBER` of Keras 3 the name
-    of its array."""
+    order of the model as far as the file records it; and the name of the array at each
+    `GROUP/NUMBER` of Keras 3."""
 
     arrays: dict[str, Any]
     groups: dict[str, str]

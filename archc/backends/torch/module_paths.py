@@ -11,24 +11,24 @@ from archc.backends.blocks.names import steps_in
 from archc.backends.blocks.placements import placings
 from archc.ir.graph import Region
 
-Places: TypeAlias = "dict[int | str, tuple[str | None, ...]]"
+ModuleKeys: TypeAlias = "dict[int | str, tuple[str | None, ...]]"
 """By the index of a node, or the path of a section or block instance: the keys of its modules in
-the class around it. A node has one for each stage, which is None for an expression."""
+the class around it. A node has one for each lowered layer, which is None for an expression."""
 
 
-def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> Places:
+def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> ModuleKeys:
     """The keys of an `nn.Sequential` dealt out to its items: one for each section, block instance
     and op under a condition, and one for each layer of any other op."""
     coming = iter(keys)
-    places: Places = {}
+    module_keys: ModuleKeys = {}
     for item in steps_in(items):
         if isinstance(item, LoweredScope):
-            places[item.region.path] = (next(coming),)
+            module_keys[item.region.path] = (next(coming),)
         elif item.condition is not None:
-            places[item.node.index] = in_optional(next(coming), item)
+            module_keys[item.node.index] = in_optional(next(coming), item)
         else:
-            places[item.node.index] = tuple(next(coming) for _ in range(most_layers(item)))
-    return places
+            module_keys[item.node.index] = tuple(next(coming) for _ in range(most_layers(item)))
+    return module_keys
 
 
 def in_optional(key: str, part: LoweredOp) -> tuple[str, ...]:
@@ -39,9 +39,9 @@ def in_optional(key: str, part: LoweredOp) -> tuple[str, ...]:
 
 
 def whole_paths(
-    network: ModuleOutline, keys: Places, root: Region
+    network: ModuleOutline, keys: ModuleKeys, root: Region
 ) -> dict[int, tuple[str | None, ...]]:
-    """The paths of every node's modules from the whole network, one for each stage."""
+    """The paths of every node's modules from the whole network, one for each lowered layer."""
     paths: dict[int, tuple[str | None, ...]] = {}
     for node, part, around in placings(network, root):
         prefix = "".join(f"{keys[group.region.path][0]}." for group in around)
