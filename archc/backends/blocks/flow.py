@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archc.backends.blocks.frame import MismatchError
+from archc.backends.blocks.context import MismatchError
 from archc.ir.graph import Branches, Node, Region
 
 
@@ -79,7 +79,7 @@ def rewired_region(
 
 
 def moved(region: Region, source: int) -> Region:
-    """A region that takes `source` in place of what comes in."""
+    """A region that takes `source` instead of what comes in."""
     if region.input == source:
         return region
 
