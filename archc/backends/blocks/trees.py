@@ -93,7 +93,7 @@ def unified(
     if joined is None:
         raise MismatchError
     joined = transform(joined, parametric)
-    # The proof that the definition, given an instance's values, is that instance.
+    # The proof that the definition with an instance's values is that instance.
     for index, tree in zip(owner.present, whole, strict=True):
         if concrete(joined, context.values(index)) != concrete(tree, {}):
             raise MismatchError

@@ -26,7 +26,7 @@ from archc.backends.blocks.items import (
     ModuleOutline,
 )
 from archc.backends.blocks.outline import Style, outline
-from archc.backends.blocks.placements import placings
+from archc.backends.blocks.placements import node_placements
 from archc.backends.constructors import helper_names
 from archc.backends.fusion import fuse_movements
 from archc.backends.keras.functions import (
@@ -191,8 +191,8 @@ def _layer_paths(
     for items in (network.items, *(one.items for one in network.definitions)):
         own |= paths_in(items)
     paths: dict[int, tuple[str, tuple[LoweredLayer, ...]]] = {}
-    for node, op, around in placings(network, network.region):
-        calls = [own[scope.region.path] for scope in around if scope.call is not None]
+    for node, op, scopes in node_placements(network, network.region):
+        calls = [own[scope.region.path] for scope in scopes if scope.call is not None]
         ops = (op, *(one.op for one in op.alternatives))
         kinds = [layer.layer and layer.layer.function for layer in network.lowered[node.index]]
         like = next((one for one in ops if _has_kinds(one, kinds)), op)

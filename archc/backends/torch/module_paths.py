@@ -8,7 +8,7 @@ from typing import TypeAlias
 from archc.backends.base import LoweredLayer, is_same_step
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope, ModuleOutline
 from archc.backends.blocks.names import steps_in
-from archc.backends.blocks.placements import placings
+from archc.backends.blocks.placements import node_placements
 from archc.ir.graph import Region
 
 ModuleKeys: TypeAlias = "dict[int | str, tuple[str | None, ...]]"
@@ -31,11 +31,11 @@ def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> ModuleKeys:
     return module_keys
 
 
-def in_optional(key: str, part: LoweredOp) -> tuple[str, ...]:
+def in_optional(key: str, op: LoweredOp) -> tuple[str, ...]:
     """The keys of an op under a condition: several layers make a sequence of their own."""
-    if most_layers(part) == 1:
+    if most_layers(op) == 1:
         return (key,)
-    return tuple(f"{key}.{position}" for position in range(most_layers(part)))
+    return tuple(f"{key}.{position}" for position in range(most_layers(op)))
 
 
 def whole_paths(
@@ -43,9 +43,9 @@ def whole_paths(
 ) -> dict[int, tuple[str | None, ...]]:
     """The paths of every node's modules from the whole network, one for each lowered layer."""
     paths: dict[int, tuple[str | None, ...]] = {}
-    for node, part, around in placings(network, root):
-        prefix = "".join(f"{keys[group.region.path][0]}." for group in around)
-        own = _own_keys(keys[part.node.index], part, network.lowered[node.index])
+    for node, op, scopes in node_placements(network, root):
+        prefix = "".join(f"{keys[scope.region.path][0]}." for scope in scopes)
+        own = _own_keys(keys[op.node.index], op, network.lowered[node.index])
         paths[node.index] = tuple(key and prefix + key for key in own)
     return paths
 
