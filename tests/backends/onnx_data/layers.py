@@ -71,9 +71,9 @@ def conv_transpose(to: Translation, node: Node) -> Value:
     padding: Any = _padding(node, spatial, kernel, strides)
     if "output_shape" in node.attributes:
         padding = []
-        for axis, wanted in enumerate(node.attributes["output_shape"]):
+        for axis, length in enumerate(node.attributes["output_shape"]):
             extent = dilations[axis] * (kernel[axis] - 1) + 1
-            total = (spatial[axis] - 1) * strides[axis] + extra[axis] + extent - wanted
+            total = (spatial[axis] - 1) * strides[axis] + extra[axis] + extent - length
             begin, end = total - total // 2, total // 2
             padding.append([begin, max(end, 0)])
             extra[axis] += max(-end, 0)

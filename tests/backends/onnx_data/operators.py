@@ -93,7 +93,7 @@ def _translate(to: Translation) -> Translated:
     for one in to.case.model.graph.node:
         if not to.fold(one):
             node = Node(one)
-            made = OPERATORS[node.operator](to, node)
-            values = made if isinstance(made, list) else [made]
+            result = OPERATORS[node.operator](to, node)
+            values = result if isinstance(result, list) else [result]
             to.values.update(zip(node.outputs, values, strict=False))
     return to.translated()

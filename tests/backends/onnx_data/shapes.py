@@ -82,11 +82,11 @@ def _taken(to: Translation, x: Value, axis: int, indices: Sequence[int]) -> Valu
 
 def slice_(to: Translation, node: Node) -> Value:
     x = to.value(node.inputs[0])
-    given = [
+    arguments = [
         to.array(node.inputs[index]) if node.has_input(index) else node.get(name, None)
         for index, name in enumerate(("starts", "ends", "axes", "steps"), start=1)
     ]
-    starts, ends, axes, steps = given
+    starts, ends, axes, steps = arguments
     axes = range(len(starts)) if axes is None else axes
     steps = [1] * len(starts) if steps is None else steps
     for axis, *limits in zip(axes, starts, ends, steps, strict=True):
@@ -115,9 +115,9 @@ def split(to: Translation, node: Node) -> list[Value]:
 
 
 def center_crop_pad(to: Translation, node: Node) -> Value:
-    x, wanted = to.value(node.inputs[0]), to.array(node.inputs[1])
+    x, lengths = to.value(node.inputs[0]), to.array(node.inputs[1])
     amounts = [[0, 0] for _ in x.shape]
-    for axis, size in zip(node.get("axes", range(len(x.shape))), map(int, wanted), strict=True):
+    for axis, size in zip(node.get("axes", range(len(x.shape))), map(int, lengths), strict=True):
         less = x.shape[axis] - size
         if less > 0:
             x = _taken(to, x, axis, range(less // 2, less // 2 + size))
