@@ -18,14 +18,14 @@ REQUIRED: Any = object()
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def record(declaration: type[T]) -> type[T]:
     """A class of frozen values, equal where their fields are. Its annotated attributes, those of
-    its bases first, are fields, given by keyword."""
+    its bases first, are fields, passed by keyword."""
     _furnish(declaration, {"__init__": _initialize, "__eq__": _equal, "__hash__": _hashed})
     return declaration
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
 def entity(declaration: type[T]) -> type[T]:
-    """A class of frozen things, each equal to itself alone. Its fields may be given in order."""
+    """A class of frozen objects, each equal to itself alone. Its fields may be passed in order."""
     _furnish(declaration, {"__init__": _initialize_in_order})
     return declaration
 
@@ -42,8 +42,8 @@ def _furnish(declaration: type, own_methods: dict[str, object]) -> None:
         **own_methods,
         "record_fields": fields,
         "__match_args__": tuple(fields),
-        "__setattr__": _refuse,
-        "__delattr__": _refuse,
+        "__setattr__": _reject_change,
+        "__delattr__": _reject_change,
         "__repr__": _shown,
     }
     for name, value in attributes.items():
@@ -68,23 +68,23 @@ def _initialize_in_order(self: Any, *ordered: object, **values: object) -> None:
         raise TypeError(f"{type(self).__name__} has {len(names)} fields, not {len(ordered)}")
     for name, value in zip(names, ordered, strict=False):
         if name in values:
-            raise TypeError(f"{type(self).__name__} is given {name} twice")
+            raise TypeError(f"{type(self).__name__} has two values for {name}")
         values[name] = value
     _initialize(self, **values)
 
 
 def _initialize(self: Any, **values: object) -> None:
-    given = self.__dict__
+    fields = self.__dict__
     for name, default in self.record_fields.items():
         value = values.pop(name, default)
         if value is REQUIRED:
             raise TypeError(f"{type(self).__name__} needs {name}")
-        given[name] = value
+        fields[name] = value
     if values:
         raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
 
 
-def _refuse(self: object, name: str, value: object = None) -> None:
+def _reject_change(self: object, name: str, value: object = None) -> None:
     raise AttributeError(f"{type(self).__name__} is frozen: {name}")
 
 

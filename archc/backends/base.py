@@ -26,8 +26,8 @@ INCOMING = "in"
 
 
 class LoweringContext(NamedTuple):
-    """An op where it stands: the axes that come in and go out (without the batch). `nonnegative`
-    tells that what comes in is never below zero."""
+    """An op with the axes that come in and go out (without the batch). `nonnegative` says that no
+    value that comes in is below zero."""
 
     op: Op
     inputs: tuple[Axes, ...]
@@ -53,10 +53,10 @@ class LoweredLayer:
     with both, a sequential container takes the layer, and other code the expression.
 
     `label` names the attribute of a layer that has no name of its own. `main` marks the layer that
-    carries the node's own name. `variables` tells under which name the layer keeps each variable of
-    the op, by the variable's own name (a variable that the op lacks may stand there too);
-    `layouts` how, where it is not as the backend keeps such variables. `initialize` is a call that
-    sets the initial values of the layer in `placeholder(0)`.
+    carries the node's own name. `variables` maps the name of each variable of the op to the name
+    under which the layer keeps it (a variable that the op lacks may be among them); `layouts` has
+    the layout of those that are not kept as the backend keeps such variables. `initialize` is a
+    call that sets the initial values of the layer in `placeholder(0)`.
     """
 
     layer: Call | None = None
@@ -79,18 +79,18 @@ def is_same_step(a: LoweredLayer, b: LoweredLayer) -> bool:
 
 
 class Placement(NamedTuple):
-    """A lowered layer where it stands in the emitted network. `place` is the path, the name or the
+    """A lowered layer in the emitted network. `path` is the attribute path, the name or the
     position by which the framework finds it there; None for an expression."""
 
     lowered: LoweredLayer
-    place: str | int | None
+    path: str | int | None
 
 
 Lowering = Callable[[LoweringContext], tuple[LoweredLayer, ...]]
 
 
 class StoredVariable(NamedTuple):
-    """Where an emitted network keeps an array: in the layer at a place, as `Placement` has it,
+    """Where an emitted network keeps an array: in the layer at a path, as `Placement` has it,
     under a name, in a layout."""
 
     layer: str | int
@@ -131,7 +131,7 @@ class Runner:
     network is taken.
 
     `lacks` gives the paths of the ops of a graph that a runtime cannot compute in a type of
-    numbers, each with the reason. `unbiased` tells that running variances are kept of the unbiased
+    numbers, each with the reason. `unbiased` says that running variances are kept of the unbiased
     variance of a batch.
     """
 
@@ -147,11 +147,11 @@ class WeightFormat:
 
     `endings` are those of the names of files that `save` writes; `beginnings` the bytes that files
     begin with which `python -m READER read FILE RESULT` turns into safetensors. `names` gives what
-    a file calls each array of a network, by the array's key. `plain_safetensors` tells that
+    a file calls each array of a network, by the array's key. `plain_safetensors` says that
     safetensors files which name no format are the framework's.
 
     In a file, names that end in `ignored` are no arrays, and each of `wrappers` may stand before
-    all names. `ordered_by_class` tells that the layers of one class alone stand in the order of the
+    all names. `ordered_by_class` says that the layers of one class alone stand in the order of the
     model.
     """
 
@@ -197,8 +197,9 @@ class Backend:
     trainer: Trainer | None = None
 
 
-class Refusal(Exception):
-    """A backend cannot compute this op with these fields. `field` names the field at fault."""
+class RefusalError(Exception):
+    """A backend cannot compute this op with these fields. `field` names the field that causes
+    it, where one does."""
 
     def __init__(self, reason: str, field: str | None = None) -> None:
         super().__init__(reason)
@@ -207,12 +208,12 @@ class Refusal(Exception):
 
 
 def placeholder(index: int) -> Ref:
-    """Where the value of an input stands in a stage's expression."""
+    """The name that stands for the value of an input in the expression of a lowered layer."""
     return Ref(f"_{index}")
 
 
 def fill(expression: Expr, values: Mapping[str, Expr]) -> Expr:
-    """An expression with values in its holes."""
+    """An expression with values in place of its placeholders."""
 
     def put(expr: Expr) -> Expr:
         return values.get(expr.name, expr) if isinstance(expr, Ref) else expr

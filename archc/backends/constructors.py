@@ -35,7 +35,7 @@ def simple(name: str, *arguments: str | Expr, **options: tuple[str, Value]) -> L
     """
 
     def lower(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-        made = layer(
+        constructor = layer(
             name,
             *(
                 Lit(getattr(context.op, argument), argument)
@@ -48,7 +48,7 @@ def simple(name: str, *arguments: str | Expr, **options: tuple[str, Value]) -> L
                 for keyword, (field, default) in options.items()
             ],
         )
-        return (LoweredLayer(made, label=context.op.name, main=True),)
+        return (LoweredLayer(constructor, label=context.op.name, main=True),)
 
     return lower
 

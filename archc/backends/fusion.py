@@ -1,4 +1,4 @@
-"""Reshapes and permutations in a row made one op, before a backend lowers them.
+"""Reshapes and permutations in a row fused into one op, before a backend lowers them.
 
 What a spec says in several steps (a map reshaped to rows, transposed, reshaped to tokens) is one
 movement of elements, and is written as one. The ops in between are then computed by nothing: they
@@ -115,8 +115,8 @@ def _moves(chain: Iterable[Node], graph: Graph) -> Iterable[Move]:
 
 
 def _as_one(chain: Sequence[Node], graph: Graph, nodes: list[Node]) -> Sequence[Node]:
-    """The last node of a chain in place of all. A `flatten` at its end stays as it is: it alone
-    may leave its features in the order in which a backend stores them."""
+    """The last node of a chain, which replaces all of it. A `flatten` at its end stays as it
+    is: it alone may leave its features in the order in which a backend stores them."""
     if chain and isinstance(chain[-1].op, Flatten):
         return (*_as_one(chain[:-1], graph, nodes), chain[-1])
     if len(chain) < 2:

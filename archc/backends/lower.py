@@ -6,7 +6,7 @@ Code: ARC601 an op that the backend cannot compute.
 
 from __future__ import annotations
 
-from archc.backends.base import Backend, LoweredLayer, LoweringContext, Refusal
+from archc.backends.base import Backend, LoweredLayer, LoweringContext, RefusalError
 from archc.backends.blocks.items import LoweredLayers
 from archc.backends.extensions import extension
 from archc.backends.fusion import computed, fuse_movements
@@ -35,7 +35,7 @@ def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer,
             if context not in known:
                 known[context] = _lower(context, backend)
             layers[node.index] = known[context]
-        except Refusal as refusal:
+        except RefusalError as refusal:
             message = f"the {backend.name} backend cannot compute `{node.path}`: {refusal.reason}"
             refusals.append(Diagnostic("ARC601", message, node.origin.span))
     if refusals:
@@ -48,10 +48,10 @@ def _lower(context: LoweringContext, backend: Backend) -> tuple[LoweredLayer, ..
     kind = type(context.op)
     for tables in (backend, extension(backend.name)):
         if kind in tables.refused:
-            raise Refusal(tables.refused[kind])
+            raise RefusalError(tables.refused[kind])
         if kind in tables.lowerings:
             return tables.lowerings[kind](context)
-    raise Refusal(f"no package lowers `{context.op.name}` there")
+    raise RefusalError(f"no package lowers `{context.op.name}` there")
 
 
 def _is_nonnegative(node: Node, incoming: bool) -> bool:

@@ -32,7 +32,7 @@ class Movement(NamedTuple):
 
     @property
     def is_identity(self) -> bool:
-        """Whether every element keeps its place in row-major order."""
+        """Whether every element keeps its position in row-major order."""
         return len(self.order) < 2
 
 
@@ -76,8 +76,8 @@ def then(first: Movement, second: Movement) -> Movement | None:
     leaving, entering = _blocks(parts, first.sizes), _blocks(parts, second.split)
     before = [part for axis in _inverse(first.order) for part in leaving[axis]]
     after = [part for axis in second.order for part in entering[axis]]
-    place = {part: position for position, part in enumerate(before)}
-    return _simplest([parts[part] for part in before], [place[part] for part in after])
+    positions = {part: position for position, part in enumerate(before)}
+    return _simplest([parts[part] for part in before], [positions[part] for part in after])
 
 
 def composed(moves: Iterable[Move]) -> list[Move]:

@@ -52,14 +52,14 @@ def share_padding(graph: Graph, layers: Layers, pairs_of: PairsOf) -> Shared:
 
 
 def with_paddings(
-    places: Mapping[int, tuple[Placement, ...]], takers: Mapping[int, tuple[int, ...]]
+    placements: Mapping[int, tuple[Placement, ...]], takers: Mapping[int, tuple[int, ...]]
 ) -> dict[int, tuple[Placement, ...]]:
     """The placements of the nodes that the network had before, a shared padding with each node that
     takes it."""
-    merged = {index: own for index, own in places.items() if index not in takers}
+    merged = {index: own for index, own in placements.items() if index not in takers}
     for padding, nodes in takers.items():
         for index in nodes:
-            merged[index] = (*places[padding], *merged[index])
+            merged[index] = (*placements[padding], *merged[index])
     return merged
 
 

@@ -1,6 +1,6 @@
 """Where an emitted network keeps each array.
 
-Code: ARC602 an array whose place in an emitted network is unknown.
+Code: ARC602 an array whose position in an emitted network is unknown.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def stored_variables(
 
 def every_variable(backend: str, costs: Costs, emitted: Emitted) -> Mapping[str, StoredVariable]:
     """Where each array of a network is kept, by its key. Raises SpecError (ARC602) for those whose
-    place is not known for certain."""
+    position is not known for certain."""
     unknown = [
         Diagnostic(
             "ARC602",
@@ -53,7 +53,7 @@ def _keepers(
     layout_of: Callable[[Array, LoweredLayer], Layout],
 ) -> Iterator[StoredVariable]:
     variable = array.variable.name
-    for lowered, place in placements:
-        if place is not None and variable in lowered.variables:
+    for lowered, path in placements:
+        if path is not None and variable in lowered.variables:
             layout = lowered.layouts.get(variable) or layout_of(array, lowered)
-            yield StoredVariable(place, lowered.variables[variable], layout)
+            yield StoredVariable(path, lowered.variables[variable], layout)

@@ -2,7 +2,7 @@
 
 What does not fit on a line is broken from the outermost bracket inwards: arguments stand together
 on one line inside the brackets where they fit, else one per line with a trailing comma; the items
-of lists, tuples and imports stand one per line. The places without a bracket follow ruff's own
+of lists, tuples and imports stand one per line. Lines without a bracket follow ruff's own
 rules. A text that is longer than a line of its own stands as it is.
 
 Each function gives lines: the first without its indentation, the others with theirs. `column` is

@@ -120,7 +120,7 @@ def unify(
     first, columns = trees[0], [children(tree) for tree in trees]
     if any(len(column) != len(columns[0]) for column in columns):
         return None
-    # With the first tree's children in place, trees of one structure are equal.
+    # With the first tree's children substituted, trees of one structure are equal.
     if any(_filled(tree, columns[0]) != first for tree in trees):
         return None
     unified: list[Expr] = []

@@ -24,7 +24,7 @@ has the same order; or learned weights take it in."""
 
 
 class ShapeError(Exception):
-    """An op cannot take what comes in. `field` names the field at fault, where one is."""
+    """An op cannot take what comes in. `field` names the field that causes it, where one does."""
 
     def __init__(
         self, code: str, message: str, hint: str | None = None, field: str | None = None
@@ -156,7 +156,7 @@ def require_feature_map(op: str, x: Axes) -> None:
 
 
 def broadcast(op: str, field: str, value: int | tuple[int, ...], x: Axes) -> tuple[int, ...]:
-    """A window field over the spatial axes of `x`, refusing another number of axes (ARC103)."""
+    """A window field over the spatial axes of `x`. Raises ShapeError (ARC103) on another rank."""
     rank = len(x.spatial)
     try:
         return per_axis(value, rank)
@@ -165,7 +165,8 @@ def broadcast(op: str, field: str, value: int | tuple[int, ...], x: Axes) -> tup
 
 
 def broadcast_pairs(op: str, field: str, value: Amounts, x: Axes) -> tuple[tuple[int, int], ...]:
-    """Amounts over the spatial axes of `x` as (begin, end), refusing another rank (ARC103)."""
+    """Amounts over the spatial axes of `x` as (begin, end). Raises ShapeError (ARC103) on another
+    rank."""
     try:
         return pairs_per_axis(value, len(x.spatial))
     except ValueError:

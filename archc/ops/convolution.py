@@ -132,7 +132,7 @@ class DepthwiseConv(Op):
 
 
 LONGEST_STRIDE = 1024
-"""Phases of a transposed convolution whose receptive fields are told one by one."""
+"""Phases of a transposed convolution whose receptive fields are computed one by one."""
 
 
 class TransposedWindow(NamedTuple):
@@ -196,7 +196,7 @@ class ConvTranspose(Op):
     initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
 
     def transposed_windows(self, x: Axes) -> tuple[TransposedWindow, ...]:
-        """How the kernel spreads along each spatial axis of `x`. Raises ShapeFault."""
+        """The transposed window along each spatial axis of `x`. Raises ShapeError."""
         kernels = broadcast(self.name, "kernel_size", self.kernel_size, x)
         strides = broadcast(self.name, "stride", self.stride, x)
         dilations = broadcast(self.name, "dilation", self.dilation, x)
@@ -206,7 +206,7 @@ class ConvTranspose(Op):
             explicit = ((0, 0),) * len(kernels)
         elif not isinstance(self.padding, str):
             explicit = broadcast_pairs(self.name, "padding", self.padding, x)
-        found = []
+        windows = []
         for axis, (size, kernel, step, spacing, extra) in enumerate(
             zip(x.spatial, kernels, strides, dilations, extras, strict=True)
         ):
@@ -234,8 +234,8 @@ class ConvTranspose(Op):
                     "cut off less",
                     "padding",
                 )
-            found.append(TransposedWindow(kernel, step, spacing, begin, end, extra, output))
-        return tuple(found)
+            windows.append(TransposedWindow(kernel, step, spacing, begin, end, extra, output))
+        return tuple(windows)
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs

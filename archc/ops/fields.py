@@ -1,6 +1,6 @@
 """The kinds of value an op's field can hold, and the walker that reads an op's declaration.
 
-A kind is the one place that knows what a field accepts: its JSON Schema, the words an error uses,
+A kind alone knows what a field accepts: its JSON Schema, the words an error uses,
 and the conversion of an evaluated value to the typed one an op holds.
 """
 
@@ -28,7 +28,7 @@ class Doc(NamedTuple):
 
 class Kind:
     """A kind of field value. `convert` raises ValueError for what it does not accept; `schema` is
-    made when it is asked for."""
+    built when it is read."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class FieldInfo(NamedTuple):
 
 
 def or_expression(schema: Schema) -> Schema:
-    """`schema`, or an expression in its place."""
+    """`schema`, or an expression instead."""
     alternatives = schema["anyOf"] if schema.keys() == {"anyOf"} else [schema]
     return {"anyOf": [*alternatives, EXPRESSION_SCHEMA]}
 
@@ -113,7 +113,7 @@ def real(
     below: float | None = None,
     maximum: float | None = None,
 ) -> Kind:
-    """A finite number, whole or not, within the given bounds; converted to float."""
+    """A finite number, whole or not, within the bounds; converted to float."""
 
     def convert(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
@@ -264,7 +264,7 @@ Share = Annotated[float, real("a number from 0 to 1", minimum=0, maximum=1)]
 
 
 def per_axis(value: int | Sequence[int], rank: int) -> tuple[int, ...]:
-    """A window field spread over `rank` spatial axes. Raises ValueError on another length."""
+    """A window field broadcast over `rank` spatial axes. Raises ValueError on another length."""
     if isinstance(value, int):
         return (value,) * rank
     if len(value) != rank:

@@ -18,7 +18,7 @@ def kernel_variables(
     fan_in: float | None = None,
 ) -> tuple[Variable, ...]:
     """The kernel of a shape, a bias for each channel of the output, and what the activation
-    keeps. The fan-in is all of the shape but its first axis, if no other is given."""
+    keeps. The fan-in is all of the shape but its first axis, if there is no other."""
     fan_in = float(prod(shape[1:])) if fan_in is None else fan_in
     variables: tuple[Variable, ...] = (Variable("weight", "kernel", shape, fan_in),)
     if bias:

@@ -49,7 +49,7 @@ class Flatten(Op):
 OptionalCount = int | None
 
 LONGEST_SCALE = 1024
-"""Phases of an interpolation whose receptive fields are told one by one."""
+"""Phases of an interpolation whose receptive fields are computed one by one."""
 
 
 @record
@@ -70,8 +70,8 @@ class Reshape(Op):
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        given = {axis: getattr(self, axis) for axis in AXIS_NAMES}
-        sizes = {axis: size for axis, size in given.items() if size is not None}
+        fields = {axis: getattr(self, axis) for axis in AXIS_NAMES}
+        sizes = {axis: size for axis, size in fields.items() if size is not None}
         output = axes_of(sizes)
         if output is None or output.names == ("tokens",):
             raise ShapeError(

@@ -46,7 +46,7 @@ def windows(
     dilation: int | tuple[int, ...] = 1,
     ceil_mode: bool = False,
 ) -> tuple[Window, ...]:
-    """The windows of an op over each spatial axis of `x`. Raises ShapeFault."""
+    """The windows of an op over each spatial axis of `x`. Raises ShapeError."""
     kernels = broadcast(op, "kernel_size", kernel_size, x)
     strides = broadcast(op, "stride", stride, x)
     dilations = broadcast(op, "dilation", dilation, x)
@@ -55,7 +55,7 @@ def windows(
         explicit = ((0, 0),) * len(kernels)
     elif not isinstance(padding, str):
         explicit = broadcast_pairs(op, "padding", padding, x)
-    found: list[Window] = []
+    windows: list[Window] = []
     for axis, (size, kernel, step, spacing) in enumerate(
         zip(x.spatial, kernels, strides, dilations, strict=True)
     ):
@@ -82,5 +82,5 @@ def windows(
             # PyTorch drops a window that would start in the end padding.
             overhang = step - room % step
             output += 1
-        found.append(Window(kernel, step, spacing, begin, end, output, overhang))
-    return tuple(found)
+        windows.append(Window(kernel, step, spacing, begin, end, output, overhang))
+    return tuple(windows)

@@ -68,9 +68,9 @@ def plan(
 
 
 def _stage(placed: Placement, inputs: int) -> dict[str, Any]:
-    """A layer by its place, or the operations of an expression."""
-    if placed.place is not None:
-        return {"layer": placed.place}
+    """A layer by its path, or the operations of an expression."""
+    if placed.path is not None:
+        return {"layer": placed.path}
     assert placed.lowered.expression is not None
     return {"operations": operations(placed.lowered.expression, inputs)}
 

@@ -486,7 +486,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (DataError, RunError, OSError, MemoryError) as error:
         sys.stderr.write(f"{Path(sys.argv[0]).name}: {one_line(error)}\n")
         sys.exit(1 if isinstance(error, DataError) else 2)
-    except (Interrupted, KeyboardInterrupt) as error:
+    except (InterruptionError, KeyboardInterrupt) as error:
         told = f" {error}" if str(error) else ""
         sys.stderr.write(f"{Path(sys.argv[0]).name}: interrupted{told}\n")
         sys.exit(128 + signal.SIGINT)
@@ -635,7 +635,7 @@ class RunError(Exception):
     """What was asked for cannot be done with this run, or on this machine."""
 
 
-class Interrupted(Exception):  # no error: somebody asked for it
+class InterruptionError(Exception):
     """Ctrl-C or SIGTERM: the checkpoint is written."""
 
 
@@ -2684,7 +2684,7 @@ class Checkpoints(keras.callbacks.Callback):
             check_finite(float(logs["loss"]), state.epoch + 1)
             self.save()
         if stops:
-            raise Interrupted
+            raise InterruptionError
 
     def on_epoch_end(self, epoch: int, _logs: object = None) -> None:
         """Save the end of the epoch, once all else has been done."""
@@ -2692,7 +2692,7 @@ class Checkpoints(keras.callbacks.Callback):
         state.epoch, state.step, state.seconds = epoch + 1, 0, 0.0
         self.save()
         if sum_over_processes(self.request.made, self.run.worker):
-            raise Interrupted
+            raise InterruptionError
 
     def variables(self) -> list[keras.Variable]:
         """All that changes in training: weights, seeds, scores, the optimizer's own."""

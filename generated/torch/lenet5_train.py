@@ -305,7 +305,7 @@ def run_epochs(run: FitRun) -> None:
             run_epoch(run, state, progress, request)
             end_epoch(run, state, progress, log)
             if largest_of_workers(int(request.made), run.worker):
-                raise Interrupted
+                raise InterruptionError
 
 
 def run_epoch(
@@ -340,7 +340,7 @@ def run_epoch(
                 write_checkpoint(run, state)
                 written = time.perf_counter()
             if wish == STOPS:
-                raise Interrupted
+                raise InterruptionError
 
 
 def train_step(run: FitRun, batch: np.ndarray, seeds: tuple[int, ...]) -> Tensor:
@@ -573,7 +573,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (DataError, RunError, OSError, MemoryError) as error:
         sys.stderr.write(f"{Path(sys.argv[0]).name}: {one_line(error)}\n")
         sys.exit(1 if isinstance(error, DataError) else 2)
-    except (Interrupted, KeyboardInterrupt) as error:
+    except (InterruptionError, KeyboardInterrupt) as error:
         told = f" {error}" if str(error) else ""
         sys.stderr.write(f"{Path(sys.argv[0]).name}: interrupted{told}\n")
         sys.exit(128 + signal.SIGINT)
@@ -722,7 +722,7 @@ class RunError(Exception):
     """What was asked for cannot be done with this run, or on this machine."""
 
 
-class Interrupted(Exception):  # no error: somebody asked for it
+class InterruptionError(Exception):
     """Ctrl-C or SIGTERM: the checkpoint is written."""
 
 

@@ -26,19 +26,19 @@ def inputs_of(network: Network, seed: int) -> list[Array]:
 
 def torch_outputs(model: Any, values: list[Array]) -> list[Array]:
     with torch.no_grad():
-        made = model.eval()(*map(torch.from_numpy, values))
-    return [one.numpy() for one in (made if isinstance(made, tuple) else (made,))]
+        result = model.eval()(*map(torch.from_numpy, values))
+    return [one.numpy() for one in (result if isinstance(result, tuple) else (result,))]
 
 
 def keras_outputs(model: Any, values: list[Array], network: Network) -> list[Array]:
     """The outputs of the Keras network, channels first."""
     graph = network.costs.graph
-    given = [
+    inputs = [
         keras_side.channels_last(value, graph.nodes[index].output)
         for value, index in zip(values, graph.inputs, strict=True)
     ]
-    made = model(given[0] if len(given) == 1 else given, training=False)
-    outputs = made if isinstance(made, list | tuple) else [made]
+    result = model(inputs[0] if len(inputs) == 1 else inputs, training=False)
+    outputs = result if isinstance(result, list | tuple) else [result]
     return [
         keras_side.channels_first(np.asarray(one), graph.nodes[index].output)
         for one, index in zip(outputs, graph.outputs, strict=True)
@@ -58,8 +58,8 @@ def assert_agree(
     keras_side.take_weights(network, keras_side.layers_by_node(layers, network), modules)
     values = inputs_of(network, seed)
     expected = torch_outputs(model, values)
-    found = keras_outputs(other, values, network)
-    for wanted, given in zip(expected, found, strict=True):
-        assert np.isfinite(wanted).all()
-        assert wanted.std() > 1e-4, "an output that hardly moves tells nothing"
-        np.testing.assert_allclose(given, wanted, rtol=1e-4, atol=1e-4)
+    actual = keras_outputs(other, values, network)
+    for value, other_value in zip(expected, actual, strict=True):
+        assert np.isfinite(value).all()
+        assert value.std() > 1e-4, "an output that hardly moves tells nothing"
+        np.testing.assert_allclose(other_value, value, rtol=1e-4, atol=1e-4)

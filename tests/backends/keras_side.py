@@ -1,4 +1,4 @@
-"""An emitted Keras network, its layers found by the nodes of its spec, with weights from PyTorch.
+"""An emitted Keras network, its layers by the nodes of its spec, with weights from PyTorch.
 
 Keras keeps feature maps channels last, so kernels, and the order of a flattened map's features,
 differ from PyTorch's.
@@ -24,9 +24,9 @@ from archc.ops.shape import Flatten
 Array = Any
 
 
-def without_weights(made: SimpleNamespace) -> Any:
+def without_weights(emitted: SimpleNamespace) -> Any:
     """The emitted network with the shapes of its weights, without memory for their values."""
-    return shapes_alone(made.build_model)
+    return shapes_alone(emitted.build_model)
 
 
 def shapes_alone(build: Callable[[], Any]) -> Any:
@@ -61,7 +61,7 @@ def layers_by_node(layers: list[Any], network: Network) -> dict[str, list[Any]]:
     known = {layer.name: layer for layer in layers} | dict(enumerate(layers))
     by_node = {
         node.path: [
-            known[one.place] for one in placements.get(node.index, ()) if one.place is not None
+            known[one.path] for one in placements.get(node.index, ()) if one.path is not None
         ]
         for node in graph.layers
     }
@@ -101,21 +101,23 @@ def feature_orders(graph: Graph) -> dict[int, Array]:
 def take_weights(
     network: Network, ours: dict[str, list[Any]], theirs: dict[str, list[Any]]
 ) -> None:
-    """Set the weights of Keras layers from PyTorch's modules, both given by the node's path."""
+    """Set the weights of Keras layers from PyTorch's modules, both by the node's path."""
     graph = network.costs.graph
     orders = feature_orders(graph)
     for node in graph.layers:
         layers = [layer for layer in ours[node.path] if layer.weights]
         modules = [one for one in theirs[node.path] if one is not None and _arrays(one)]
         assert len(layers) == len(modules), node.path
-        for layer, made in zip(layers, modules, strict=True):
+        for layer, torch_module in zip(layers, modules, strict=True):
             order = orders.get(node.inputs[0])
-            layer.set_weights(_converted(layer, _arrays(made), order))
+            layer.set_weights(_converted(layer, _arrays(torch_module), order))
 
 
-def _arrays(made: Any) -> list[Array]:
+def _arrays(torch_module: Any) -> list[Array]:
     return [
-        value.numpy() for key, value in made.state_dict().items() if key != "num_batches_tracked"
+        value.numpy()
+        for key, value in torch_module.state_dict().items()
+        if key != "num_batches_tracked"
     ]
 
 
@@ -135,5 +137,5 @@ def _converted(layer: Any, arrays: list[Array], order: Array | None) -> list[Arr
     if kind.startswith("Conv"):
         return [np.moveaxis(first, (0, 1), (-1, -2)), *others]
     values = arrays if order is None else [value[order] for value in arrays]
-    wanted = [tuple(variable.shape) for variable in layer.weights]
-    return [value.reshape(shape) for value, shape in zip(values, wanted, strict=True)]
+    shapes = [tuple(variable.shape) for variable in layer.weights]
+    return [value.reshape(shape) for value, shape in zip(values, shapes, strict=True)]

@@ -76,5 +76,5 @@ def test_keras_computes_the_same_on_every_framework(tmp_path: Path) -> None:
     first = results.pop("tensorflow")
     assert first.shape == (4, 10)
     assert first.std() > 1e-2, "an output that hardly moves tells nothing"
-    for framework, found in results.items():
-        np.testing.assert_allclose(found, first, rtol=1e-5, atol=1e-5, err_msg=framework)
+    for framework, result in results.items():
+        np.testing.assert_allclose(result, first, rtol=1e-5, atol=1e-5, err_msg=framework)

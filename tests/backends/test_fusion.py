@@ -121,8 +121,8 @@ def random_chain(random: Random) -> tuple[str, Axes, Axes, Any]:
                 "  - flatten\n" if kind == "flatten" else "  - reshape: {" + fields + "}\n"
             )
             moves.append(lambda a, to=x.sizes: a.reshape(len(a), *to))
-    given = ", ".join(f"{axis}: {size}" for axis, size in source.as_dict().items())
-    text = "archc: 1\nname: chain\ninput: {" + given + "}\nlayers:\n" + "".join(lines)
+    axes = ", ".join(f"{axis}: {size}" for axis, size in source.as_dict().items())
+    text = "archc: 1\nname: chain\ninput: {" + axes + "}\nlayers:\n" + "".join(lines)
     return text, source, x, lambda array: reduce(lambda a, move: move(a), moves, array)
 
 

@@ -39,9 +39,9 @@ def test_every_shape_equals_the_report(name: str) -> None:
     network = shipped(name)
     build = module(source("keras", name)).build_model
     model, layers = shapes_alone(lambda: in_order_of_use(build))
-    made = layers_by_node(layers, network)
+    by_node = layers_by_node(layers, network)
     for node in network.costs.graph.layers:
-        assert canonical(made[node.path][-1].output.shape, node.output) == node.output.sizes
+        assert canonical(by_node[node.path][-1].output.shape, node.output) == node.output.sizes
     assert model.output_shape[1:] == network.costs.graph.nodes[-1].output.sizes
 
 

@@ -51,6 +51,6 @@ def test_computes_the_same_with_the_same_weights(name: str) -> None:
         return np.asarray(model(x, training=False))
 
     expected = result(lambda: their_model(weights=None, classifier_activation=None))
-    found = result(module(source("keras", name)).build_model)
+    actual = result(module(source("keras", name)).build_model)
     assert expected.std() > 1e-3, "an output that hardly moves tells nothing"
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)

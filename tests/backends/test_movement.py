@@ -80,7 +80,7 @@ def test_steps_move_as_the_chain_does(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(200))
 def test_composition_is_refused_only_where_no_movement_is_both(seed: int) -> None:
-    """Every movement of few axes is tried in place of one that was not found."""
+    """Every movement of few axes is tried instead of one that was not found."""
     random = Random(seed)
     elements = random.choice([12, 24, 36])
     sizes = random_sizes(random, elements)

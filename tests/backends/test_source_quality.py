@@ -22,14 +22,14 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every emitted module, in a package a backend."""
     folder = tmp_path_factory.mktemp("emitted")
     for backend in BACKENDS:
-        made = folder / f"with_{backend}"
-        made.mkdir()
-        (made / "__init__.py").write_text("")
+        package = folder / f"with_{backend}"
+        package.mkdir()
+        (package / "__init__.py").write_text("")
         for name in SHIPPED:
-            (made / f"{name}.py").write_text(source(backend, name), encoding="utf-8")
+            (package / f"{name}.py").write_text(source(backend, name), encoding="utf-8")
         for name, text in STRUCTURES.items():
             emitted = written(text, folder).emit(backend)
-            (made / f"structure_{name}.py").write_text(emitted, encoding="utf-8")
+            (package / f"structure_{name}.py").write_text(emitted, encoding="utf-8")
     return folder
 
 
@@ -119,7 +119,7 @@ for path in sys.argv[1:]:
 
 
 def digests(folder: Path, **environment: str) -> str:
-    """The digest of every emitted module, made by a process of its own."""
+    """The digest of every emitted module, computed by a process of its own."""
     result = subprocess.run(
         [sys.executable, "-c", DIGESTS, *(str(SPECS / f"{name}.yaml") for name in SHIPPED)],
         capture_output=True,

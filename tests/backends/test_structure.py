@@ -38,8 +38,8 @@ def test_torch_gives_what_the_report_says(network: Network) -> None:
     model = module(network.emit("torch")).build_model()
     totals = network.costs.totals
     assert sum(one.numel() for one in model.parameters()) == totals.params
-    found = {path: events[-1].shape for path, events in events_by_node(model, network).items()}
-    assert found == {row.node.path: row.node.output.sizes for row in network.costs.layers}
+    shapes = {path: events[-1].shape for path, events in events_by_node(model, network).items()}
+    assert shapes == {row.node.path: row.node.output.sizes for row in network.costs.layers}
 
 
 def test_keras_gives_what_the_report_says(network: Network) -> None:
@@ -48,9 +48,9 @@ def test_keras_gives_what_the_report_says(network: Network) -> None:
     totals = network.costs.totals
     assert model.count_params() == totals.params + totals.state
     axes = {node.path: node.output for node in network.costs.graph.layers}
-    for path, made in layers_by_node(layers, network).items():
-        if made:
-            assert canonical(made[-1].output.shape, axes[path]) == axes[path].sizes, path
+    for path, of_node in layers_by_node(layers, network).items():
+        if of_node:
+            assert canonical(of_node[-1].output.shape, axes[path]) == axes[path].sizes, path
 
 
 def test_both_compute_the_same(network: Network) -> None:
@@ -105,25 +105,25 @@ def test_every_argument_takes_another_value(network: Network, backend: str) -> N
     """A network with another argument has the size and shape that the spec has with that
     parameter."""
     graph = network.costs.graph
-    made = module(network.emit(backend))
-    build = getattr(made, graph.about.class_name) if backend == "torch" else made.build_model
+    emitted = module(network.emit(backend))
+    build = getattr(emitted, graph.about.class_name) if backend == "torch" else emitted.build_model
     for name, default in arguments(build).items():
         assert default == graph.about.params[name]
         other = default / 2 if isinstance(default, float) else 2 * int(str(default))
         costs = network.spec.build({name: other})
         if backend == "torch":
             changed = build(**{name: other})
-            found = sum(one.numel() for one in changed.parameters())
+            params = sum(one.numel() for one in changed.parameters())
         else:
             changed = shapes_alone(lambda name=name, other=other: build(**{name: other}))
-            found = changed.count_params() - costs.totals.state
-        assert found == costs.totals.params, name
+            params = changed.count_params() - costs.totals.state
+        assert params == costs.totals.params, name
 
 
 def params_that_are_arguments(network: Network, backend: str) -> set[str]:
-    made = module(network.emit(backend))
+    emitted = module(network.emit(backend))
     name = network.costs.graph.about.class_name
-    return set(arguments(getattr(made, name) if backend == "torch" else made.build_model))
+    return set(arguments(getattr(emitted, name) if backend == "torch" else emitted.build_model))
 
 
 def structure(name: str, folder: Path) -> Network:
@@ -141,8 +141,8 @@ def test_params_that_fill_fields_are_arguments(backend: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_params_that_change_the_structure_are_no_arguments(backend: str, tmp_path: Path) -> None:
     network = structure("params_that_cannot", tmp_path)
-    found = params_that_are_arguments(network, backend)
-    assert found.isdisjoint({"depth", "flag", "ratio", "name_of_mode"})
+    names = params_that_are_arguments(network, backend)
+    assert names.isdisjoint({"depth", "flag", "ratio", "name_of_mode"})
 
 
 def definitions(text: str, kind: str) -> list[str]:

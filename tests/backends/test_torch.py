@@ -34,8 +34,8 @@ def test_every_shape_equals_the_report(name: str) -> None:
     network = shipped(name)
     model = on_meta(module(source("torch", name)))
     events = events_by_node(model, network)
-    found = {path: of_node[-1].shape for path, of_node in events.items()}
-    assert found == {row.node.path: row.node.output.sizes for row in network.costs.layers}
+    shapes = {path: of_node[-1].shape for path, of_node in events.items()}
+    assert shapes == {row.node.path: row.node.output.sizes for row in network.costs.layers}
     (output,) = network.costs.graph.outputs
     result = model(*zeros(network, "meta"))
     assert tuple(result.shape) == (BATCH, *network.costs.graph.nodes[output].output.sizes)
@@ -43,9 +43,9 @@ def test_every_shape_equals_the_report(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_builds_its_class_without_arguments(name: str) -> None:
-    made = module(source("torch", name))
-    model = on_meta(made)
-    assert type(model) is getattr(made, shipped(name).costs.graph.about.class_name)
+    emitted = module(source("torch", name))
+    model = on_meta(emitted)
+    assert type(model) is getattr(emitted, shipped(name).costs.graph.about.class_name)
     assert isinstance(model, torch.nn.Module)
 
 

@@ -59,8 +59,8 @@ def test_state_dict_has_the_same_keys_and_shapes(name: str) -> None:
         theirs = getattr(models(), THEIRS[name])()
     ours = on_meta(module(source("torch", name)))
     expected = {key: value.shape for key, value in theirs.state_dict().items()}
-    found = {key: value.shape for key, value in ours.state_dict().items()}
-    assert list(found.items()) == list(expected.items())
+    shapes = {key: value.shape for key, value in ours.state_dict().items()}
+    assert list(shapes.items()) == list(expected.items())
 
 
 @pytest.mark.parametrize("name", sorted(THEIRS))
@@ -88,8 +88,8 @@ def test_takes_a_model_as_torchvision_initialises_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(THEIRS))
 def test_takes_the_number_of_classes_as_torchvision_does(name: str) -> None:
-    made = module(source("torch", name))
+    emitted = module(source("torch", name))
     with torch.device("meta"):
         theirs = getattr(models(), THEIRS[name])(num_classes=7).state_dict()
-        ours = type(made.build_model())(classes=7).state_dict()
+        ours = type(emitted.build_model())(classes=7).state_dict()
     assert [value.shape for value in ours.values()] == [value.shape for value in theirs.values()]

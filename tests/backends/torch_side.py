@@ -60,10 +60,10 @@ def _is_layer(child: nn.Module) -> bool:
     return type(child).__module__.startswith("torch.nn.") or type(child).__name__ in HELPERS
 
 
-def on_meta(made: SimpleNamespace) -> nn.Module:
+def on_meta(emitted: SimpleNamespace) -> nn.Module:
     """The emitted network, without memory for its weights."""
     with torch.device("meta"):
-        model: nn.Module = made.build_model()
+        model: nn.Module = emitted.build_model()
     return model
 
 
@@ -98,19 +98,19 @@ def events_by_node(model: nn.Module, network: Network) -> dict[str, list[Event]]
         hook.remove()
     reader = _Reader(watch.events)
     fused = fuse_movements(network.costs.graph)
-    graph, stages, _ = share_padding(fused, lower_graph(fused, BACKEND), pairs_of)
-    found = {
+    graph, layers, _ = share_padding(fused, lower_graph(fused, BACKEND), pairs_of)
+    events = {
         node.path: [
-            event for stage in stages[node.index] for event in reader.of_stage(stage, node.path)
+            event for lowered in layers[node.index] for event in reader.of_layer(lowered, node.path)
         ]
         for node in graph.root.nodes()
     }
     reader.check_end()
-    return {layer.node.path: found.get(layer.node.path, []) for layer in network.costs.layers}
+    return {layer.node.path: events.get(layer.node.path, []) for layer in network.costs.layers}
 
 
 class _Reader:
-    """Deals out events to the stages of nodes, in order.
+    """Deals out events to the lowered layers of nodes, in order.
 
     In `a + b + self.conv(x)` the first sum comes to be before the value of the layer: operations
     that come too early for a layer belong to the next expression of several.
@@ -120,20 +120,20 @@ class _Reader:
         self.coming = iter(events)
         self.early: list[Event] = []
 
-    def of_stage(self, stage: LoweredLayer, path: str) -> list[Event]:
+    def of_layer(self, lowered: LoweredLayer, path: str) -> list[Event]:
         event = self.following(path)
-        while event.layer is None and stage.expression is None:
+        while event.layer is None and lowered.expression is None:
             self.early.append(event)
             event = self.following(path)
         if event.layer is not None:
-            assert stage.layer is not None, f"a layer computes `{path}`"
+            assert lowered.layer is not None, f"a layer computes `{path}`"
             return [event]
-        assert stage.expression is not None
+        assert lowered.expression is not None
         events = [*self.early, event]
         self.early = []
-        while len(events) < _operations(stage.expression):
+        while len(events) < _operations(lowered.expression):
             events.append(self.following(path))
-        assert len(events) == _operations(stage.expression), f"too many operations for `{path}`"
+        assert len(events) == _operations(lowered.expression), f"too many operations for `{path}`"
         assert all(event.layer is None for event in events), f"too few operations for `{path}`"
         return events
 

@@ -904,6 +904,6 @@ def test_exit_codes_tell_whose_fault_it_is(capsys: pytest.CaptureFixture[str]) -
     assert ends("DataError", Path("a.csv"), "is empty") == 1
     assert capsys.readouterr().err.endswith(": a.csv: is empty\n")
     assert ends("RunError", "holds a run already") == 2
-    assert ends("Interrupted", "at step 7") == 130
+    assert ends("InterruptionError", "at step 7") == 130
     assert capsys.readouterr().err.endswith(": interrupted at step 7\n")
     assert run(*FIT, fails=KeyboardInterrupt())[0] == 130  # type: ignore[arg-type]

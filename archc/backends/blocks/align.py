@@ -1,5 +1,5 @@
-"""The steps of a block's instances laid beside each other: what stands in the same place in all of
-them, and what only some have."""
+"""The steps of a block's instances laid beside each other: those that all of them have, and those
+that only some have."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Row:
 
 
 def aligned(regions: Sequence[Region | None]) -> list[Row]:
-    """The rows of some instances, in an order that is each instance's own. An instance that has
-    in place of a step another of the same kind and name has that in its row."""
+    """The rows of some instances, in an order that is each instance's own. A step that an
+    instance has instead of another of the same kind and name is in that one's row."""
     count = len(regions)
     keys: list[Key] = []
     rows: list[Row] = []
@@ -86,7 +86,7 @@ def _substitute(
     index: int,
     last: int,
 ) -> int | None:
-    """The row of a step that the instance lacks and that this one stands in place of."""
+    """The row of a step that the instance lacks and that this one replaces."""
     for position in range(last + 1, len(rows)):
         if keys[position] in own or rows[position].items[index] is not None:
             continue
@@ -125,11 +125,11 @@ def _is_same_text(a: object, b: object) -> bool:
     """Whether two expressions are the same, wherever they stand."""
     if not isinstance(a, tuple) or type(a) is not type(b):
         return a == b
-    places = {"offset", "length"}
+    positions = {"offset", "length"}
     fields = getattr(a, "_fields", range(len(a)))
     assert isinstance(b, tuple)
     return len(a) == len(b) and all(
-        field in places or _is_same_text(x, y) for field, x, y in zip(fields, a, b, strict=True)
+        field in positions or _is_same_text(x, y) for field, x, y in zip(fields, a, b, strict=True)
     )
 
 

@@ -1,4 +1,4 @@
-"""What the docstring of a block says: what it is made of, what it takes and what it gives."""
+"""What the docstring of a block says: its steps, what it takes and what it gives."""
 
 from __future__ import annotations
 

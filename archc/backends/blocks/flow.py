@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archc.backends.blocks.frame import Mismatch
+from archc.backends.blocks.context import MismatchError
 from archc.ir.graph import Branches, Node, Region
 
 
@@ -18,9 +18,9 @@ class Flow:
     joined: dict[int, list[int]] = field(default_factory=dict)
 
     def add(self, value: int, own: int) -> None:
-        """Enter a value of the definition. Raises Mismatch where it is another one already."""
+        """Enter a value of the definition. Raises MismatchError where it is another one already."""
         if self.own.setdefault(value, own) != own:
-            raise Mismatch
+            raise MismatchError
         values = self.joined.setdefault(own, [])
         if value not in values:
             values.append(value)
@@ -28,7 +28,7 @@ class Flow:
 
 def joined_value(flows: Sequence[Flow], values: Mapping[int, int]) -> int:
     """The definition's value that is `values[i]` in each instance `i`: the latest there is.
-    Raises Mismatch."""
+    Raises MismatchError."""
     first, own = next(iter(values.items()))
     for value in reversed(flows[first].joined.get(own, ())):
         if all(flows[index].own.get(value) == one for index, one in values.items()):
@@ -36,7 +36,7 @@ def joined_value(flows: Sequence[Flow], values: Mapping[int, int]) -> int:
     # A value from outside of all that is joined stands for itself.
     for index, one in values.items():
         if one in flows[index].joined:
-            raise Mismatch
+            raise MismatchError
         flows[index].add(own, one)
     return own
 
@@ -79,7 +79,7 @@ def rewired_region(
 
 
 def moved(region: Region, source: int) -> Region:
-    """A region that takes `source` in place of what comes in."""
+    """A region that takes `source` instead of what comes in."""
     if region.input == source:
         return region
 

@@ -11,7 +11,7 @@ from archc.ir.graph import Node, Region
 
 
 def alignment_key(item: Node | Region) -> tuple[object, ...]:
-    """What aligns the items of two instances: the step and the repetition that made them."""
+    """What aligns the items of two instances: the step and the repetition that they come from."""
     op = type(item.op).__name__ if isinstance(item, Node) else item.kind
     return item.origin.step, item.origin.iteration, op
 

@@ -1,10 +1,10 @@
 """Blocks written once: all instances of a block are laid beside each other, and what differs
 becomes the parameters of one definition.
 
-The instances come from one text, so their parts are aligned by the step that made them. Parts with
+The instances come from one text, so their parts are aligned by the steps of that text. Parts with
 equal trees are the body; literals that differ become the block's own parameters, by the
 expressions that the spec gives them, checked for every instance. A part that some instances lack
-is written under the condition that tells them apart. Only instances that differ otherwise make a
+is written under the condition that distinguishes them. Only instances that differ otherwise make a
 second definition.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archc.backends.blocks.frame import Mismatch, UnifyContext
+from archc.backends.blocks.context import MismatchError, UnifyContext
 from archc.backends.blocks.instances import (
     alignment_key,
     entry_of,
@@ -42,9 +42,9 @@ MOST_TRIED = 8
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What a backend's definitions are like. `passes_width` tells whether a block is told the width
-    of what comes in (PyTorch) or can ask for it (Keras), `hands_in_classes` whether a class of
-    layers may be handed in. `taken` are names that no definition may have."""
+    """What a backend's definitions are like. `passes_width` says whether the width of what
+    comes in is an argument of a block (PyTorch) or read from the tensor (Keras), `hands_in_classes`
+    whether a class of layers may be handed in. `taken` are names that no definition may have."""
 
     passes_width: bool
     hands_in_classes: bool
@@ -90,10 +90,10 @@ class _Maker:
             self.define(block, instances[block])
         root = self.graph.root
         params = self.graph.about.params
-        frame = self.frame([root], {name: [params[name]] for name in self.exposed}, whole=True)
-        items, region = self.unifier.join(frame, [root])
-        self.settle(frame)
-        arguments = _arguments(frame, items, self.exposed, self.style.passes_width)
+        context = self.context([root], {name: [params[name]] for name in self.exposed}, whole=True)
+        items, region = self.unifier.join(context, [root])
+        self.settle(context)
+        arguments = _arguments(context, items, self.exposed, self.style.passes_width)
         # A block all of whose steps are left out everywhere is nowhere called.
         called = [one for one in self.definitions if any(True for _ in one.region.nodes())]
         return ModuleOutline(
@@ -103,30 +103,30 @@ class _Maker:
             region,
             self.unifier.lowered,
             self.counterparts,
-            tuple(frame.widths.get(index) for index in self.graph.outputs),
+            tuple(context.widths.get(index) for index in self.graph.outputs),
         )
 
-    def settle(self, frame: UnifyContext) -> None:
-        """Keep what was found out about the nodes of a definition."""
-        self.counterparts |= frame.counterparts
-        for index in sorted(frame.general):
+    def settle(self, context: UnifyContext) -> None:
+        """Keep what joining has shown about the nodes of a definition."""
+        self.counterparts |= context.counterparts
+        for index in sorted(context.general):
             self.unifier.lowered[index] = self.unifier.general[index]
 
     # Definitions
 
     def define(self, block: str, regions: Sequence[Region]) -> None:
         """As few definitions as cover all instances of a block: one where that can be; else those
-        of one structure are joined, as far as a condition tells them apart."""
+        of one structure are joined, as far as a condition distinguishes them."""
         try:
             drafts = [self.definition(block, regions, whole=True)]
-        except Mismatch:
+        except MismatchError:
             alike: dict[object, list[Region]] = {}
             for region in regions:
                 alike.setdefault(self.signature(region), []).append(region)
             drafts = self.fewest(block, list(alike.values()))
-        groups = [frame.regions for _, frame in drafts]
-        for position, (definition, frame) in enumerate(drafts):
-            self.settle(frame)
+        groups = [context.regions for _, context in drafts]
+        for position, (definition, context) in enumerate(drafts):
+            self.settle(context)
             base = self.variant_name(block, groups, position) if position else block
             named = replace(definition, name=new_class(base, self.taken))
             self.definitions.append(named)
@@ -140,7 +140,7 @@ class _Maker:
                     joined = [*regions, *together]
                     drafts[position] = (joined, self.definition(block, joined))
                     break
-                except Mismatch:
+                except MismatchError:
                     continue
             else:
                 drafts += self.alone(block, together)
@@ -150,7 +150,7 @@ class _Maker:
         """A definition for instances of one structure; one each where even those differ."""
         try:
             return [(list(regions), self.definition(block, regions))]
-        except Mismatch:
+        except MismatchError:
             return [([region], self.definition(block, [region])) for region in regions]
 
     def definition(self, block: str, regions: Sequence[Region], *, whole: bool = False) -> _Draft:
@@ -161,20 +161,20 @@ class _Maker:
         handed = [name for name in self.exposed if name not in names]
         params = self.graph.about.params
         columns |= {name: [params[name]] * len(regions) for name in handed}
-        frame = self.frame(regions, columns, whole=whole, handed=handed)
-        items, region = self.unifier.join(frame, list(regions))
-        arguments = _arguments(frame, items, [*names, *handed], self.style.passes_width)
+        context = self.context(regions, columns, whole=whole, handed=handed)
+        items, region = self.unifier.join(context, list(regions))
+        arguments = _arguments(context, items, [*names, *handed], self.style.passes_width)
         values = {
             one.path: {
-                argument.name: frame.columns[Ref(argument.name)][index] for argument in arguments
+                argument.name: context.columns[Ref(argument.name)][index] for argument in arguments
             }
             for index, one in enumerate(regions)
         }
         nodes = self.graph.nodes
         axes = tuple((nodes[one.input].output, nodes[one.output].output) for one in regions)
-        entry, width = frame.widths[region.input], frame.widths.get(region.output)
+        entry, width = context.widths[region.input], context.widths.get(region.output)
         assert entry is not None
-        return Definition("", block, arguments, items, region, values, entry, width, axes), frame
+        return Definition("", block, arguments, items, region, values, entry, width, axes), context
 
     def variant_name(self, block: str, groups: Sequence[Sequence[Region]], position: int) -> str:
         """What a further definition of a block is called: by the rank of what comes in or the
@@ -211,7 +211,7 @@ class _Maker:
                 rows.append((alignment_key(item), self.signature(item)))
         return tuple(rows)
 
-    def frame(
+    def context(
         self,
         regions: Sequence[Region],
         columns: Mapping[str, list[object]],
@@ -240,47 +240,47 @@ class _Maker:
         axes = [self.graph.nodes[region.input].output for region in regions]
         incoming = Ref("in_channels" if axes[0].is_map else "in_features")
         defaults = {} if is_block else params
-        frame = UnifyContext(regions, names, table, defaults, incoming, self.exposed)
+        context = UnifyContext(regions, names, table, defaults, incoming, self.exposed)
         widths = {x.width for x in axes}
         if is_block and (whole or len(widths) > 1):
             table[incoming] = [x.width for x in axes]
-            frame.widths[entry_of(regions)] = incoming
+            context.widths[entry_of(regions)] = incoming
         elif is_block:
-            frame.widths[entry_of(regions)] = Lit(widths.pop())
+            context.widths[entry_of(regions)] = Lit(widths.pop())
         else:
             for index in self.graph.inputs:
-                frame.widths[index] = Lit(self.graph.nodes[index].output.width)
-        return frame
+                context.widths[index] = Lit(self.graph.nodes[index].output.width)
+        return context
 
 
 _Draft = tuple[Definition, UnifyContext]
 
 
 def _arguments(
-    frame: UnifyContext, items: Sequence[Item], names: Sequence[str], passes_width: bool
+    context: UnifyContext, items: Sequence[Item], names: Sequence[str], passes_width: bool
 ) -> tuple[Argument, ...]:
     """The parameters that the items use: incoming width, the spec's own, then fresh ones."""
     used = symbols_in(list(trees_in(items)))
-    incoming = [frame.incoming.name] if passes_width else []
+    incoming = [context.incoming.name] if passes_width else []
     arguments = [
-        Argument(name, type_name(column), _default(frame, name, column))
-        for name in [*incoming, *names, *frame.fresh]
+        Argument(name, type_name(column), _default(context, name, column))
+        for name in [*incoming, *names, *context.fresh]
         if name in used
-        for column in [frame.columns[Ref(name)]]
+        for column in [context.columns[Ref(name)]]
     ]
-    # Flags come last: they are given by keyword alone.
+    # Flags come last: they are passed by keyword alone.
     return tuple(sorted(arguments, key=lambda one: (one.type == "bool", one.default is not None)))
 
 
-def _default(frame: UnifyContext, name: str, column: Sequence[object]) -> Expr | None:
-    if name in frame.fresh:
-        return frame.fresh[name]
-    if name in frame.defaults:
-        value = frame.defaults[name]
+def _default(context: UnifyContext, name: str, column: Sequence[object]) -> Expr | None:
+    if name in context.fresh:
+        return context.fresh[name]
+    if name in context.defaults:
+        value = context.defaults[name]
         return Lit(value) if is_plain(value) else None
-    if frame.regions[0].kind != "block" or name not in frame.regions[0].defaults:
+    if context.regions[0].kind != "block" or name not in context.regions[0].defaults:
         return None
-    value = frame.regions[0].defaults[name]
+    value = context.regions[0].defaults[name]
     kinds = {type(one) for one in column}
     if is_plain(value) and (type(value) in kinds or kinds == {tuple}):
         return Lit(value)

@@ -167,7 +167,7 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 def ratio(values: Sequence[object], of: Sequence[object], symbol: Expr) -> Expr | None:
     """`values` as a whole multiple or a whole part of a symbol whose values are `of`, where these
-    differ enough to tell; None where they are neither."""
+    differ enough to decide it; None where they are neither."""
     pairs = [
         (a, b)
         for a, b in zip(values, of, strict=True)
@@ -184,12 +184,12 @@ def ratio(values: Sequence[object], of: Sequence[object], symbol: Expr) -> Expr 
 
 
 UNKNOWN = object()
-"""What cannot be told: it is like no value, None among them, that a literal may have."""
+"""What cannot be computed: it is like no value, None among them, that a literal may have."""
 
 
 def value_of(expr: Expr, values: Mapping[Expr, object]) -> object:
-    """What an arithmetic expression comes to, given the value of each symbol in it; `UNKNOWN` where
-    it cannot be told."""
+    """What an arithmetic expression comes to, for a value of each symbol in it; `UNKNOWN` where
+    it cannot be computed."""
     if expr in values:
         return values[expr]
     match expr:
@@ -213,7 +213,7 @@ def value_of(expr: Expr, values: Mapping[Expr, object]) -> object:
 
 
 def same(values: Sequence[object], expected: Sequence[object]) -> bool:
-    """Whether two columns of values are the same, `1`, `1.0` and `True` told apart."""
+    """Whether two columns of values are the same, `1`, `1.0` and `True` being different."""
     return len(values) == len(expected) and all(
         type(a) is type(b) and a == b for a, b in zip(values, expected, strict=True)
     )

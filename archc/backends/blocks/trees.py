@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from archc.backends.base import INCOMING
-from archc.backends.blocks.frame import Mismatch, UnifyContext
+from archc.backends.blocks.context import MismatchError, UnifyContext
 from archc.backends.blocks.symbols import concrete, ratio, same, translate
 from archc.codegen.rewrite import transform, unify
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
@@ -17,10 +17,11 @@ WidthOf: TypeAlias = "Callable[[UnifyContext, int, str], list[Expr]]"
 """What an axis of a value may be."""
 
 
-class Site(NamedTuple):
-    """Where trees stand: the node or block instance by the value that it gives, what comes in, the
-    expressions that the spec writes for its fields, and the instances that have it. `takes_classes`
-    tells whether a class of layers may be handed in, `defaults` are those of what is called."""
+class Owner(NamedTuple):
+    """What trees belong to: the node or block instance by the value that it gives, what comes in,
+    the expressions that the spec writes for its fields, and the instances that have it.
+    `takes_classes` says whether a class of layers may be handed in, `defaults` are those of what is
+    called."""
 
     key: int
     source: int
@@ -31,55 +32,55 @@ class Site(NamedTuple):
 
 
 def translations(
-    frame: UnifyContext, written: spec.Expression, source: int, width: WidthOf
+    context: UnifyContext, written: spec.Expression, source: int, width: WidthOf
 ) -> Iterator[Expr]:
     """What a spec's expression may be as source, where the value `source` comes in."""
-    symbols: list[Expr | None] = [*frame.symbols_of(source)]
+    symbols: list[Expr | None] = [*context.symbols_of(source)]
     for symbol in symbols or [None]:
 
         def axis(name: str, symbol: Expr | None = symbol) -> Expr | None:
-            return symbol if width(frame, source, name) else None
+            return symbol if width(context, source, name) else None
 
-        expr = translate(written, frame.names, axis)
+        expr = translate(written, context.names, axis)
         if expr is not None:
             yield expr
 
 
 def unified(
-    frame: UnifyContext, site: Site, trees: Sequence[Expr | None], width: WidthOf
+    context: UnifyContext, owner: Owner, trees: Sequence[Expr | None], width: WidthOf
 ) -> Expr | None:
-    """One tree for those of all instances that have it. Raises Mismatch."""
+    """One tree for those of all instances that have it. Raises MismatchError."""
     whole = [tree for tree in trees if tree is not None]
     if not whole:
         return None
     if len(whole) < len(trees):
-        raise Mismatch
+        raise MismatchError
 
     def symbol(literals: Sequence[Lit]) -> Expr | None:
         name = _field(literals)
         values = [literal.value for literal in literals]
         sources: Iterable[Expr] = ()
         if name == INCOMING:
-            sources = frame.symbols_of(site.source)
-        elif name is not None and name in site.written:
-            sources = translations(frame, site.written[name], site.source, width)
+            sources = context.symbols_of(owner.source)
+        elif name is not None and name in owner.written:
+            sources = translations(context, owner.written[name], owner.source, width)
         for source in sources:
-            if isinstance(source, Lit) or not same(frame.evaluate(source, site.present), values):
+            if isinstance(source, Lit) or not same(context.evaluate(source, owner.present), values):
                 continue
             if name is not None:
-                frame.filled[site.key, name] = source
+                context.filled[owner.key, name] = source
             return source
         return None
 
     def resolve(literals: tuple[Lit, ...]) -> Expr | None:
-        return symbol(literals) or _search(frame, site, literals)
+        return symbol(literals) or _search(context, owner, literals)
 
     def resolve_names(names: tuple[Ref, ...]) -> Expr | None:
-        return _handed_in(frame, site, names)
+        return _handed_in(context, owner, names)
 
     def parametric(expr: Expr) -> Expr:
         if isinstance(expr, Lit) and expr.field is not None:
-            return symbol([expr] * len(site.present)) or expr
+            return symbol([expr] * len(owner.present)) or expr
         if isinstance(expr, Call):
             words = [
                 Keyword(word.name, word.value, word.default and parametric(word.default))
@@ -90,12 +91,12 @@ def unified(
 
     joined = unify(whole, resolve, resolve_names)
     if joined is None:
-        raise Mismatch
+        raise MismatchError
     joined = transform(joined, parametric)
-    # The proof that the definition, given an instance's values, is that instance.
-    for index, tree in zip(site.present, whole, strict=True):
-        if concrete(joined, frame.values(index)) != concrete(tree, {}):
-            raise Mismatch
+    # The proof that the definition with an instance's values is that instance.
+    for index, tree in zip(owner.present, whole, strict=True):
+        if concrete(joined, context.values(index)) != concrete(tree, {}):
+            raise MismatchError
     return joined
 
 
@@ -103,63 +104,67 @@ def _field(literals: Sequence[Lit]) -> str | None:
     return next((one.field for one in literals if one.field is not None), None)
 
 
-def _search(frame: UnifyContext, site: Site, literals: Sequence[Lit]) -> Expr:
+def _search(context: UnifyContext, owner: Owner, literals: Sequence[Lit]) -> Expr:
     """A symbol for literals that differ and have no expression of their own: what has the same
     values, or a parameter of their own."""
     values: list[object] = [literal.value for literal in literals]
     name = _field(literals)
-    if name is None or name == INCOMING or name not in site.written:
-        for symbol in [*frame.columns, *frame.filled.values()]:
-            column = frame.evaluate(symbol, site.present)
+    if name is None or name == INCOMING or name not in owner.written:
+        for symbol in [*context.columns, *context.filled.values()]:
+            column = context.evaluate(symbol, owner.present)
             if same(column, values):
                 return symbol
-            part = ratio(values, column, symbol) if symbol == frame.incoming else None
+            part = ratio(values, column, symbol) if symbol == context.incoming else None
             if part is not None:
                 return part
     if name is None or name == INCOMING or (None in values and name != "activation"):
-        raise Mismatch
-    for symbol in map(Ref, frame.fresh):
-        if same(frame.evaluate(symbol, site.present), values):
+        raise MismatchError
+    for symbol in map(Ref, context.fresh):
+        if same(context.evaluate(symbol, owner.present), values):
             return symbol
     if any(isinstance(value, str) for value in values) and name != "activation":
-        raise Mismatch  # a framework's word for what is a number in the spec
-    fresh = frame.add_fresh(name, _column(frame, site, values), _default(frame, site, name, values))
-    frame.filled[site.key, name] = fresh
+        raise MismatchError  # a framework's word for what is a number in the spec
+    fresh = context.add_fresh(
+        name, _column(context, owner, values), _default(context, owner, name, values)
+    )
+    context.filled[owner.key, name] = fresh
     return fresh
 
 
-def _handed_in(frame: UnifyContext, site: Site, names: Sequence[Ref]) -> Expr | None:
+def _handed_in(context: UnifyContext, owner: Owner, names: Sequence[Ref]) -> Expr | None:
     """A parameter for the classes of layers that instances have handed in."""
-    if not site.takes_classes:
+    if not owner.takes_classes:
         return None
     values: list[object] = list(names)
-    for symbol, column in frame.columns.items():
-        if [column[index] for index in site.present] == values:
+    for symbol, column in context.columns.items():
+        if [column[index] for index in owner.present] == values:
             return symbol
-    default = _default(frame, site, "activation", values)
-    return frame.add_fresh("activation", _column(frame, site, values), default)
+    default = _default(context, owner, "activation", values)
+    return context.add_fresh("activation", _column(context, owner, values), default)
 
 
-def _column(frame: UnifyContext, site: Site, values: Sequence[object]) -> list[object]:
+def _column(context: UnifyContext, owner: Owner, values: Sequence[object]) -> list[object]:
     """The values of a parameter in all instances: zero, or the like, where it is not used."""
     first = values[0]
     unused = type(first)() if isinstance(first, bool | int | float | str) else first
-    own = dict(zip(site.present, values, strict=True))
-    return [own.get(index, unused) for index in range(len(frame.regions))]
+    own = dict(zip(owner.present, values, strict=True))
+    return [own.get(index, unused) for index in range(len(context.regions))]
 
 
-def _default(frame: UnifyContext, site: Site, field: str, values: Sequence[object]) -> Expr | None:
-    """The default of a parameter in place of a param of the spec that has one; else what stands for
-    its value where it is not used."""
-    if (default := site.defaults.get(field)) is not None:
+def _default(
+    context: UnifyContext, owner: Owner, field: str, values: Sequence[object]
+) -> Expr | None:
+    """The default of a parameter that stands for a param of the spec with a default; else its value
+    where it is not used."""
+    if (default := owner.defaults.get(field)) is not None:
         return default
-    written = site.written.get(field)
-    for index, value in zip(site.present, values, strict=True):
-        region = frame.regions[index]
+    written = owner.written.get(field)
+    for index, value in zip(owner.present, values, strict=True):
+        region = context.regions[index]
         name = written.name if isinstance(written, spec.Name) else ""
         if name in region.defaults and region.arguments.get(name) == region.defaults[name]:
             return _constant(value)
-    if len(site.present) < len(frame.regions):
+    if len(owner.present) < len(context.regions):
         return _constant(type(values[0])() if isinstance(values[0], int | float | str) else None)
     return None
 

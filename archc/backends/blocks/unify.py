@@ -12,6 +12,7 @@ from dataclasses import replace
 from archc.backends.base import LoweredLayer, is_same_step
 from archc.backends.blocks.align import Row, aligned, condition_of
 from archc.backends.blocks.conditions import condition_for
+from archc.backends.blocks.context import MismatchError, UnifyContext
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.flow import (
     Flow,
@@ -20,7 +21,6 @@ from archc.backends.blocks.flow import (
     rewired_node,
     rewired_region,
 )
-from archc.backends.blocks.frame import Mismatch, UnifyContext
 from archc.backends.blocks.instances import alignment_key, entry_of, fullest
 from archc.backends.blocks.items import (
     Alternative,
@@ -34,7 +34,7 @@ from archc.backends.blocks.items import (
     layers_in,
 )
 from archc.backends.blocks.symbols import ratio, same
-from archc.backends.blocks.trees import Site, unified
+from archc.backends.blocks.trees import Owner, unified
 from archc.backends.blocks.widths import width_candidates, width_of_call
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import Call, Conditional, Expr, Lit
@@ -44,7 +44,7 @@ from archc.ops.activation import Activation
 from archc.ops.axes import Axes
 
 MOST_ALTERNATIVES = 3
-"""Structures of one op that a definition tells apart."""
+"""Structures of one op that a definition distinguishes."""
 
 
 class Unifier:
@@ -69,36 +69,36 @@ class Unifier:
         self.uses = Uses(graph)
 
     def join(
-        self, frame: UnifyContext, regions: Sequence[Region]
+        self, context: UnifyContext, regions: Sequence[Region]
     ) -> tuple[tuple[Item, ...], Region]:
         """The items of a block's instances, joined, and the region that they make up. Raises
-        Mismatch."""
+        MismatchError."""
         reference = fullest(regions)
         flows = [Flow() for _ in regions]
         source = entry_of(regions)
         for flow, region in zip(flows, regions, strict=True):
             flow.add(source, region.input)
-        items = self.join_items(frame, regions, flows)
+        items = self.join_items(context, regions, flows)
         output = joined_value(flows, {i: region.output for i, region in enumerate(regions)})
         return items, rewired_region(reference, parts_of(items), source, output)
 
     def join_items(
-        self, frame: UnifyContext, regions: Sequence[Region | None], flows: Sequence[Flow]
+        self, context: UnifyContext, regions: Sequence[Region | None], flows: Sequence[Flow]
     ) -> tuple[Item, ...]:
         rows = aligned(regions)
         for index, region in enumerate(regions):
             if region is not None:
-                frame.counterparts[region.path] = {
+                context.counterparts[region.path] = {
                     alignment_key(row.first): item
                     for row in rows
                     if (item := row.items[index]) is not None
                 }
         whole = [index for index, region in enumerate(regions) if region is not None]
-        return self.join_rows(frame, rows, whole, flows)
+        return self.join_rows(context, rows, whole, flows)
 
     def join_rows(
         self,
-        frame: UnifyContext,
+        context: UnifyContext,
         rows: Sequence[Row],
         whole: Sequence[int],
         flows: Sequence[Flow],
@@ -113,16 +113,16 @@ class Unifier:
             without = barred.get(row.merge, frozenset()) if row.merge else frozenset()
             if without and without <= barred[keys[position]]:
                 end = keys.index(row.merge, position) + 1 if row.merge else position + 1
-                joined.append(self.optional(frame, rows, position, end, whole, without, flows))
+                joined.append(self.optional(context, rows, position, end, whole, without, flows))
                 position = end
                 continue
-            joined.append(self.join_row(frame, row, whole, flows))
+            joined.append(self.join_row(context, row, whole, flows))
             position += 1
         return tuple(joined)
 
     def optional(
         self,
-        frame: UnifyContext,
+        context: UnifyContext,
         rows: Sequence[Row],
         start: int,
         end: int,
@@ -130,18 +130,18 @@ class Unifier:
         without: frozenset[int],
         flows: Sequence[Flow],
     ) -> LoweredOptional:
-        """The rows of a merge that some instances lack. There the last step that stands in place of
-        one of its branches' gives the value, or else what came in."""
+        """The rows of a merge that some instances lack. There the last step that replaces one
+        of its branches' gives the value, or else what came in."""
         last = rows[end - 1]
         if any(not without <= _lacking(row, whole) for row in rows[start:end]):
-            raise Mismatch
+            raise MismatchError
         inside = [index for index in whole if index not in without]
         when, fed = condition_of(last.first)
         before = joined_value(flows, {last.present[0]: fed})
-        condition = condition_for(frame, when, before, inside, sorted(without), self.width)
+        condition = condition_for(context, when, before, inside, sorted(without), self.width)
         replaced = [row for row in rows[:start] if row.merge == last.merge]
         items = self.join_rows(
-            frame, [replace_merge(row, last.merge) for row in rows[start:end]], inside, flows
+            context, [replace_merge(row, last.merge) for row in rows[start:end]], inside, flows
         )
         (output,) = self.uses.outputs(items[-1])
         source = before
@@ -151,37 +151,39 @@ class Unifier:
             index = replaced[-1].present[0]
             source = joined_value([flows[index]], {0: own})
         self.bypass(flows, without, source, output)
-        self.settle_width(frame, flows, output, [source])
-        axes = frame.common(self.axes_of(flows, whole, output))
+        self.settle_width(context, flows, output, [source])
+        axes = context.common(self.axes_of(flows, whole, output))
         return LoweredOptional(condition, items, source, output, axes)
 
     def join_row(
-        self, frame: UnifyContext, row: Row, whole: Sequence[int], flows: Sequence[Flow]
+        self, context: UnifyContext, row: Row, whole: Sequence[int], flows: Sequence[Flow]
     ) -> Item:
         lacking = _lacking(row, whole)
         condition = None
         if lacking:
             when, source = condition_of(row.first)
             if when is None or not self.is_one_to_one(row.first):
-                raise Mismatch
+                raise MismatchError
             value = joined_value(flows, {row.present[0]: source})
-            condition = condition_for(frame, when, value, row.present, sorted(lacking), self.width)
+            condition = condition_for(
+                context, when, value, row.present, sorted(lacking), self.width
+            )
         item: LoweredOp | LoweredScope
         if isinstance(row.first, Node):
-            item = self.join_nodes(frame, row, flows, condition)
+            item = self.join_nodes(context, row, flows, condition)
             source, output = item.node.inputs[0], item.node.index
         else:
-            item = self.join_regions(frame, row, flows, condition)
+            item = self.join_regions(context, row, flows, condition)
             source, output = item.region.input, item.region.output
         if lacking:
             self.bypass(flows, lacking, source, output)
-            self.settle_width(frame, flows, output, [source])
+            self.settle_width(context, flows, output, [source])
         return item
 
     def bypass(
         self, flows: Sequence[Flow], lacking: frozenset[int], source: int, output: int
     ) -> None:
-        """Where an instance lacks a step, its input goes on in place of its output."""
+        """Where an instance lacks a step, its input goes on as its output."""
         for index in sorted(lacking):
             flows[index].add(output, flows[index].own[source])
 
@@ -192,16 +194,16 @@ class Unifier:
         taken = self.uses.externals(item)
         return taken == (item.input,) and len(self.uses.results(item)) == 1
 
-    def width(self, frame: UnifyContext, index: int, axis: str) -> list[Expr]:
+    def width(self, context: UnifyContext, index: int, axis: str) -> list[Expr]:
         """What an axis of a value may be in symbols."""
         x = self.graph.nodes[index].output
-        return frame.symbols_of(index) if axis == (x.names[0] if x.is_map else "features") else []
+        return context.symbols_of(index) if axis == (x.names[0] if x.is_map else "features") else []
 
-    def symbol_in(self, frame: UnifyContext, value: int, own: Mapping[int, int]) -> Expr | None:
+    def symbol_in(self, context: UnifyContext, value: int, own: Mapping[int, int]) -> Expr | None:
         """The symbol of a value's width that is right in some instances, which call it `own`."""
         widths: list[object] = [self.graph.nodes[one].output.width for one in own.values()]
-        for symbol in frame.symbols_of(value):
-            if same(frame.evaluate(symbol, list(own)), widths):
+        for symbol in context.symbols_of(value):
+            if same(context.evaluate(symbol, list(own)), widths):
                 return symbol
         return None
 
@@ -209,30 +211,30 @@ class Unifier:
         return [self.graph.nodes[flows[index].own[value]].output for index in present]
 
     def settle_width(
-        self, frame: UnifyContext, flows: Sequence[Flow], value: int, others: Sequence[int]
+        self, context: UnifyContext, flows: Sequence[Flow], value: int, others: Sequence[int]
     ) -> None:
         """Keep the symbol of a value's width, or that of what stands for it, where it is right in
         every instance that has the value."""
         present = [index for index, flow in enumerate(flows) if value in flow.own]
         widths: list[object] = [x.width for x in self.axes_of(flows, present, value)]
-        symbols = [symbol for one in (value, *others) for symbol in frame.symbols_of(one)]
+        symbols = [symbol for one in (value, *others) for symbol in context.symbols_of(one)]
         for symbol in symbols:
-            if same(frame.evaluate(symbol, present), widths):
-                frame.widths[value] = symbol
+            if same(context.evaluate(symbol, present), widths):
+                context.widths[value] = symbol
                 return
-        frame.widths[value] = None
-        frame.partial[value] = list(dict.fromkeys(symbols))
+        context.widths[value] = None
+        context.partial[value] = list(dict.fromkeys(symbols))
 
     # Ops
 
     def join_nodes(
-        self, frame: UnifyContext, row: Row, flows: Sequence[Flow], condition: Expr | None
+        self, context: UnifyContext, row: Row, flows: Sequence[Flow], condition: Expr | None
     ) -> LoweredOp:
         nodes = {i: item for i, item in enumerate(row.items) if isinstance(item, Node)}
         first, present = nodes[row.present[0]], row.present
         names = {(node.named, node.name if node.named else "") for node in nodes.values()}
         if len(names) > 1 or len({len(node.inputs) for node in nodes.values()}) > 1:
-            raise Mismatch
+            raise MismatchError
         inputs = tuple(
             joined_value(flows, {i: node.inputs[position] for i, node in nodes.items()})
             for position in range(len(first.inputs))
@@ -243,33 +245,35 @@ class Unifier:
         node = rewired_node(first, inputs, fed)
         for index, other in nodes.items():
             flows[index].add(node.index, other.index)
-        op = self.join_layers(frame, node, nodes)
+        op = self.join_layers(context, node, nodes)
         if condition is not None and any(layer.layer is None for layer in layers_in(op)):
-            raise Mismatch
+            raise MismatchError
         outputs = self.axes_of(flows, present, node.index)
-        self.set_width(frame, node, nodes, outputs)
-        return replace(op, axes=frame.common(outputs), condition=condition)
+        self.set_width(context, node, nodes, outputs)
+        return replace(op, axes=context.common(outputs), condition=condition)
 
-    def join_layers(self, frame: UnifyContext, node: Node, nodes: Mapping[int, Node]) -> LoweredOp:
+    def join_layers(
+        self, context: UnifyContext, node: Node, nodes: Mapping[int, Node]
+    ) -> LoweredOp:
         """What an op becomes in all instances: lowered as each asks for, or else the general way,
-        or else as one or the other under a condition. Raises Mismatch."""
+        or else as one or the other under a condition. Raises MismatchError."""
         columns = {index: self.lowered[one.index] for index, one in nodes.items()}
         general = {index: self.general[one.index] for index, one in nodes.items()}
         whole = tuple(one.index for one in nodes.values())
         try:
-            with frame.attempt():
-                return self.join_columns(frame, node, columns)
-        except Mismatch:
-            frame.general.update(whole)
+            with context.attempt():
+                return self.join_columns(context, node, columns)
+        except MismatchError:
+            context.general.update(whole)
         try:
-            with frame.attempt():
-                return self.join_columns(frame, node, general)
-        except Mismatch:
-            return self.join_alternatives(frame, node, general)
+            with context.attempt():
+                return self.join_columns(context, node, general)
+        except MismatchError:
+            return self.join_alternatives(context, node, general)
 
     def join_columns(
         self,
-        frame: UnifyContext,
+        context: UnifyContext,
         node: Node,
         columns: Mapping[int, tuple[LoweredLayer, ...]],
     ) -> LoweredOp:
@@ -282,7 +286,7 @@ class Unifier:
                 while position < len(longest) and not is_same_step(longest[position], layer):
                     position += 1
                 if position == len(longest):
-                    raise Mismatch
+                    raise MismatchError
                 kept[position][index] = layer
                 position += 1
         layers: list[LoweredLayer] = []
@@ -292,51 +296,51 @@ class Unifier:
             condition = None
             if lacking:
                 condition = condition_for(
-                    frame, None, node.inputs[0], present, lacking, self.width, node
+                    context, None, node.inputs[0], present, lacking, self.width, node
                 )
             conditions.append(condition)
-            layers.append(self.join_layer(frame, node, present, list(together.values())))
+            layers.append(self.join_layer(context, node, present, list(together.values())))
         return LoweredOp(node, tuple(layers), tuple(conditions), None)
 
     def join_alternatives(
         self,
-        frame: UnifyContext,
+        context: UnifyContext,
         node: Node,
         columns: Mapping[int, tuple[LoweredLayer, ...]],
     ) -> LoweredOp:
-        """Each structure that an op has, under what tells its instances from the others."""
+        """Each structure that an op has, under a condition that holds in its instances alone."""
         groups: dict[object, list[int]] = {}
         for index, column in columns.items():
             main = next(layer for layer in column if layer.main)
             groups.setdefault(main.layer and main.layer.function, []).append(index)
         if not 1 < len(groups) <= MOST_ALTERNATIVES:
-            raise Mismatch
+            raise MismatchError
         several = sorted(groups.values(), key=len)
         rest = list(columns)
         alternatives: list[Alternative] = []
         for group in several[:-1]:
             rest = [index for index in rest if index not in group]
-            condition = condition_for(frame, None, node.inputs[0], group, rest, self.width, node)
-            op = self.join_columns(frame, node, {i: columns[i] for i in group})
+            condition = condition_for(context, None, node.inputs[0], group, rest, self.width, node)
+            op = self.join_columns(context, node, {i: columns[i] for i in group})
             alternatives.append(Alternative(condition, assuming(op, condition, holds=True)))
-        last = self.join_columns(frame, node, {i: columns[i] for i in several[-1]})
+        last = self.join_columns(context, node, {i: columns[i] for i in several[-1]})
         for alternative in alternatives:
             last = assuming(last, alternative.condition, holds=False)
         return replace(last, alternatives=tuple(alternatives))
 
     def join_layer(
         self,
-        frame: UnifyContext,
+        context: UnifyContext,
         node: Node,
         present: Sequence[int],
         layers: Sequence[LoweredLayer],
     ) -> LoweredLayer:
         fused = isinstance(node.op, Activation) or not layers[0].main
         classes = self.hands_in_classes and fused and not any(one.weighted for one in layers)
-        site = Site(node.index, node.inputs[0], node.expressions, present, classes)
+        owner = Owner(node.index, node.inputs[0], node.expressions, present, classes)
 
         def join(trees: Sequence[Expr | None]) -> Expr | None:
-            return unified(frame, site, trees, self.width)
+            return unified(context, owner, trees, self.width)
 
         layer = join([one.layer for one in layers])
         assert layer is None or isinstance(layer, Call)
@@ -347,7 +351,7 @@ class Unifier:
 
     def set_width(
         self,
-        frame: UnifyContext,
+        context: UnifyContext,
         node: Node,
         nodes: Mapping[int, Node],
         outputs: Sequence[Axes],
@@ -355,28 +359,30 @@ class Unifier:
         """Enter the symbol of a node's channels or features, if it has one."""
         present = list(nodes)
         widths: list[object] = [x.width for x in outputs]
-        own = [frame.filled.get((node.index, name)) for name in ("filters", "units")]
+        own = [context.filled.get((node.index, name)) for name in ("filters", "units")]
         incoming = [
-            self.symbol_in(frame, value, {i: one.inputs[position] for i, one in nodes.items()})
+            self.symbol_in(context, value, {i: one.inputs[position] for i, one in nodes.items()})
             for position, value in enumerate(node.inputs)
         ]
         candidates = [symbol for symbol in own if symbol is not None]
         candidates += width_candidates(self.graph, node, list(nodes.values()), incoming)
-        column = frame.columns.get(frame.incoming, [])
+        column = context.columns.get(context.incoming, [])
         share = (
-            ratio(widths, [column[index] for index in present], frame.incoming) if column else None
+            ratio(widths, [column[index] for index in present], context.incoming)
+            if column
+            else None
         )
         candidates += [] if share is None else [share]
         for candidate in [*candidates, Lit(outputs[0].width)]:
-            if same(frame.evaluate(candidate, present), widths):
-                frame.widths[node.index] = candidate
+            if same(context.evaluate(candidate, present), widths):
+                context.widths[node.index] = candidate
                 return
-        frame.widths[node.index] = None
+        context.widths[node.index] = None
 
     # Sections and blocks
 
     def join_regions(
-        self, frame: UnifyContext, row: Row, flows: Sequence[Flow], condition: Expr | None
+        self, context: UnifyContext, row: Row, flows: Sequence[Flow], condition: Expr | None
     ) -> LoweredScope:
         regions = {i: item for i, item in enumerate(row.items) if isinstance(item, Region)}
         first = regions[row.present[0]]
@@ -385,26 +391,26 @@ class Unifier:
             region = moved(first, source)
             for index, other in regions.items():
                 flows[index].add(region.output, other.output)
-            call = self.join_calls(frame, region, regions, source)
+            call = self.join_calls(context, region, regions, source)
             items: tuple[Item, ...] = ()
         else:
             whole: list[Region | None] = [regions.get(i) for i in range(len(row.items))]
-            items, call = self.join_items(frame, whole, flows), None
+            items, call = self.join_items(context, whole, flows), None
             output = joined_value(flows, {i: one.output for i, one in regions.items()})
             region = rewired_region(first, parts_of(items), source, output)
-        axes = frame.common(self.axes_of(flows, row.present, region.output))
+        axes = context.common(self.axes_of(flows, row.present, region.output))
         return LoweredScope(region, items, axes, condition, call)
 
     def join_calls(
         self,
-        frame: UnifyContext,
+        context: UnifyContext,
         region: Region,
         regions: Mapping[int, Region],
         source: int,
     ) -> Call:
         """The call of a block's definition in all instances of what it stands in."""
         written: dict[str, spec.Expression] = {
-            **{name: spec.Name(name, 0, 0) for name in frame.handed},
+            **{name: spec.Name(name, 0, 0) for name in context.handed},
             **dict.fromkeys(region.arguments, NOT_WRITTEN),
         }
         for other in [*regions.values()][::-1]:
@@ -412,20 +418,20 @@ class Unifier:
         definition = self.by_path[region.path]
         defaults = {argument.name: argument.default for argument in definition.arguments}
         present = list(regions)
-        site = Site(region.output, source, written, present, self.hands_in_classes, defaults)
+        owner = Owner(region.output, source, written, present, self.hands_in_classes, defaults)
         trees = [instance_call(self.by_path[one.path], one) for one in regions.values()]
         if len({tree.function for tree in trees}) > 1:
-            raise Mismatch
-        call = unified(frame, site, trees, self.width)
+            raise MismatchError
+        call = unified(context, owner, trees, self.width)
         assert isinstance(call, Call)
         widths: list[object] = [
             self.graph.nodes[one.output].output.width for one in regions.values()
         ]
-        entry = self.symbol_in(frame, source, {i: one.input for i, one in regions.items()})
+        entry = self.symbol_in(context, source, {i: one.input for i, one in regions.items()})
         width = width_of_call(definition, call, entry)
-        if width is None or not same(frame.evaluate(width, list(regions)), widths):
+        if width is None or not same(context.evaluate(width, list(regions)), widths):
             width = None
-        frame.widths[region.output] = width
+        context.widths[region.output] = width
         return call
 
 
@@ -446,7 +452,7 @@ def assuming(op: LoweredOp, condition: Expr, *, holds: bool) -> LoweredOp:
 
 
 NOT_WRITTEN = spec.Literal(None, 0, 0)
-"""In place of the expression of an argument that the spec gives as a value."""
+"""Stands for the expression of an argument that the spec gives as a value."""
 
 
 def parts_of(items: Sequence[Item]) -> list[Node | Region]:

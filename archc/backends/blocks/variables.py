@@ -11,7 +11,7 @@ CHAIN = ("x", "out")
 
 class Operation(NamedTuple):
     """One step of a function's body, as far as names go: the values it takes and gives, and the
-    name that the spec has for each that it gives. `names_result` tells that they are always called
+    name that the spec has for each that it gives. `names_result` says that they are always called
     so, `in_place_of` the value whose variable the result takes over."""
 
     inputs: tuple[int, ...]

@@ -30,7 +30,7 @@ def carried(op: Op, inputs: tuple[Axes, ...]) -> Fraction | None:
 def width_candidates(
     graph: Graph, node: Node, present: Sequence[Node], widths: Sequence[Expr | None]
 ) -> list[Expr]:
-    """What the width of a node may come from, given the widths of what it takes: the best first."""
+    """What the width of a node may come from, by the widths of its inputs: the best first."""
     first = present[0]
     inputs = graph.input_axes(first)
     if isinstance(node.op, Concat):

@@ -26,7 +26,7 @@ from archc.backends.blocks.items import (
     ModuleOutline,
 )
 from archc.backends.blocks.outline import Style, outline
-from archc.backends.blocks.placements import placings
+from archc.backends.blocks.placements import node_placements
 from archc.backends.constructors import helper_names
 from archc.backends.fusion import fuse_movements
 from archc.backends.keras.functions import (
@@ -109,12 +109,12 @@ def compile_network(network: Network) -> Emitted:
     """The network's module. Raises SpecError where an op is refused (ARC601)."""
     costs = network.costs
     graph = fuse_movements(costs.graph)
-    stages = lower(graph, Uses(graph))
-    arguments = symbolic_arguments(network, stages, BACKEND)
-    graph, stages, takers = share_padding(graph, stages, pairs_of)
+    lowered = lower(graph, Uses(graph))
+    arguments = symbolic_arguments(network, lowered, BACKEND)
+    graph, lowered, takers = share_padding(graph, lowered, pairs_of)
     uses = Uses(graph)
     style = Style(passes_width=False, hands_in_classes=False)
-    outlined = outline(graph, stages, general(graph, stages), arguments, style)
+    outlined = outline(graph, lowered, general(graph, lowered), arguments, style)
     separator = _separator(outlined)
     placements = with_paddings(_placements(outlined, uses, separator), takers)
     renamed = _function_names(graph, outlined)
@@ -191,8 +191,8 @@ def _layer_paths(
     for items in (network.items, *(one.items for one in network.definitions)):
         own |= paths_in(items)
     paths: dict[int, tuple[str, tuple[LoweredLayer, ...]]] = {}
-    for node, op, around in placings(network, network.region):
-        calls = [own[scope.region.path] for scope in around if scope.call is not None]
+    for node, op, scopes in node_placements(network, network.region):
+        calls = [own[scope.region.path] for scope in scopes if scope.call is not None]
         ops = (op, *(one.op for one in op.alternatives))
         kinds = [layer.layer and layer.layer.function for layer in network.lowered[node.index]]
         like = next((one for one in ops if _has_kinds(one, kinds)), op)

@@ -48,27 +48,27 @@ def _function(activation: Activation) -> Expr | None:
 
 
 def fused(activation: Activation | None, output: Axes) -> tuple[Keyword, tuple[LoweredLayer, ...]]:
-    """An op's own activation: the `activation` argument of its layer, and the stages that follow
+    """An op's own activation: the `activation` argument of its layer, and the layers that follow
     where Keras has it only as a layer. `output` is what the activation takes."""
     if activation is None:
         return option("activation", None, None), ()
     function = _function(activation)
     if function is not None:
         return Keyword("activation", function, Lit(None)), ()
-    stages = ACTIVATIONS[type(activation)](LoweringContext(activation, (output,), output))
-    return option("activation", None, None), tuple(map(_owned, stages))
+    lowered = ACTIVATIONS[type(activation)](LoweringContext(activation, (output,), output))
+    return option("activation", None, None), tuple(map(_owned, lowered))
 
 
-def _owned(stage: LoweredLayer) -> LoweredLayer:
-    """The stage of an activation that another op owns, whose fields are not that op's."""
+def _owned(lowered: LoweredLayer) -> LoweredLayer:
+    """The layer of an activation that another op owns, whose fields are not that op's."""
 
     def owned(expr: Expr) -> Expr:
         return Lit(expr.value) if isinstance(expr, Lit) else expr
 
-    assert stage.layer is not None
-    constructor = transform(stage.layer, owned)
+    assert lowered.layer is not None
+    constructor = transform(lowered.layer, owned)
     assert isinstance(constructor, Call)
-    return replace(stage, layer=constructor, main=False)
+    return replace(lowered, layer=constructor, main=False)
 
 
 def lower_gelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -84,7 +84,7 @@ def lower_prelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     assert isinstance(op, ops.Prelu)
     axes = range(1, len(context.x.sizes))
     initial = call("keras.initializers.Constant", Lit(op.slope, "slope"))
-    made = layer(
+    constructor = layer(
         "layers.PReLU",
         keywords=[
             Keyword("alpha_initializer", initial),
@@ -96,7 +96,9 @@ def lower_prelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     shared = unchanged((context.x.width,))._replace(kept=(*[1] * (len(sizes) - 1), context.x.width))
     layouts = {"slope": shared} if len(sizes) > 1 else {}
     return (
-        LoweredLayer(made, label=op.name, main=True, variables={"slope": "alpha"}, layouts=layouts),
+        LoweredLayer(
+            constructor, label=op.name, main=True, variables={"slope": "alpha"}, layouts=layouts
+        ),
     )
 
 

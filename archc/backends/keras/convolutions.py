@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, Refusal
+from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, RefusalError
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.activations import fused
 from archc.backends.keras.initializers import depthwise_initializer, kernel_initializer
 from archc.backends.keras.layout import KERNEL, depthwise_kernel
-from archc.backends.keras.padding import Pairs, around_stage
+from archc.backends.keras.padding import Pairs, margin_layers
 from archc.backends.keras.windows import is_causal, lays_same_right, matches_same
 from archc.backends.shared_padding import PAD
 from archc.codegen.tree import Keyword, Lit
@@ -27,7 +27,7 @@ def lower_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def _convolution(
     context: LoweringContext, op: Conv, filters: Lit, groups: Lit
 ) -> tuple[LoweredLayer, ...]:
-    """A convolution, after zeros where Keras has no such padding. Keras refuses a stride and a
+    """A convolution, after zeros where Keras has no such padding. Keras rejects a stride and a
     dilation at once: then every position is computed, and a pool of one element takes the stride.
     """
     windows = op.windows(context.x)
@@ -39,7 +39,7 @@ def _convolution(
     same = not subsampled and (op.padding == "same" or fits) and lays_same_right(windows, context.x)
     causal = not subsampled and not same and is_causal(windows)
     activation, after = fused(op.activation, context.output)
-    made = layer(
+    convolution = layer(
         f"layers.Conv{context.rank}D",
         filters,
         per_axis([window.kernel for window in windows], "kernel_size"),
@@ -57,13 +57,13 @@ def _convolution(
             kernel_initializer(op.initializer),
         ],
     )
-    stages = () if same or causal else around_stage("ZeroPadding", PAD, pads, "padding")
-    stages += (LoweredLayer(made, label=context.op.name, main=True, variables=KERNEL),)
+    lowered = () if same or causal else margin_layers("ZeroPadding", PAD, pads, "padding")
+    lowered += (LoweredLayer(convolution, label=context.op.name, main=True, variables=KERNEL),)
     if subsampled:
         every = Keyword("strides", per_axis(strides, "stride"), Lit(1))
         pool = layer(f"layers.MaxPooling{context.rank}D", Lit(1), keywords=[every])
-        stages += (LoweredLayer(pool, label="subsample"),)
-    return stages + after
+        lowered += (LoweredLayer(pool, label="subsample"),)
+    return lowered + after
 
 
 def lower_depthwise_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -111,55 +111,55 @@ def _depthwise(
             depthwise_initializer(op.initializer, kernel, context.output.width),
         ],
     )
-    stages = () if same else around_stage("ZeroPadding", PAD, pads, "padding")
+    lowered = () if same else margin_layers("ZeroPadding", PAD, pads, "padding")
     channels = context.x.width
     layouts = {"weight": depthwise_kernel(channels, context.output.width // channels, kernel)}
     main = LoweredLayer(depthwise, label=op.name, main=True, variables=KERNEL, layouts=layouts)
-    return (*stages, main, *after)
+    return (*lowered, main, *after)
 
 
 def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """The kernel's whole spread is computed, and what the op does not keep is cropped."""
+    """The whole transposed convolution is computed, and what the op does not keep is cropped."""
     op = context.op
     assert isinstance(op, ConvTranspose)
     if op.groups > 1:
-        raise Refusal("Keras has no transposed convolution in groups", "groups")
+        raise RefusalError("Keras has no transposed convolution in groups", "groups")
     transposed_windows = op.transposed_windows(context.x)
-    strides = [spread.stride for spread in transposed_windows]
-    dilations = [spread.dilation for spread in transposed_windows]
+    strides = [window.stride for window in transposed_windows]
+    dilations = [window.dilation for window in transposed_windows]
     if max(strides) > 1 and max(dilations) > 1:
-        raise Refusal(
+        raise RefusalError(
             "Keras has no transposed convolution with both a stride and a dilation", "dilation"
         )
     axes = list(zip(transposed_windows, context.x.spatial, strict=True))
-    same = all(_is_same(spread, size) for spread, size in axes)
-    beyond = [max(0, _beyond(spread, size)) for spread, size in axes]
+    same = all(_is_same(window, size) for window, size in axes)
+    beyond = [max(0, _beyond(window, size)) for window, size in axes]
     appended: int | tuple[int, ...] | None = None
     added = [0] * len(axes)
     if same or all(n <= _gap(one) for n, one in zip(beyond, transposed_windows, strict=True)):
-        extras = [_gap(spread) for spread in transposed_windows]
-    elif all(n < spread.stride for n, spread in zip(beyond, transposed_windows, strict=True)):
+        extras = [_gap(window) for window in transposed_windows]
+    elif all(n < window.stride for n, window in zip(beyond, transposed_windows, strict=True)):
         extras = beyond
         appended = beyond[0] if len(set(beyond)) == 1 else tuple(beyond)
     else:
-        # Zeros after the input are spread to positions that hold the bias alone.
+        # Zeros after the input give positions that hold the bias alone.
         added = [-(-n // one.stride) for n, one in zip(beyond, transposed_windows, strict=True)]
         extras = [
             n * one.stride + _gap(one) for n, one in zip(added, transposed_windows, strict=True)
         ]
     crops = [
-        (spread.crop_begin, extra - _beyond(spread, size))
-        for (spread, size), extra in zip(axes, extras, strict=True)
+        (window.crop_begin, extra - _beyond(window, size))
+        for (window, size), extra in zip(axes, extras, strict=True)
     ]
     # Where both paddings give the same, the one that the spec names; in 3-D that whose gradient
     # TensorFlow has right, too, where a stride is longer than the kernel.
     same = same and (op.padding == "same" or any(map(any, crops)))
-    same = same and (context.rank < 3 or all(_gap(spread) < 2 for spread in transposed_windows))
+    same = same and (context.rank < 3 or all(_gap(window) < 2 for window in transposed_windows))
     activation, after = fused(op.activation, context.output)
-    made = layer(
+    convolution = layer(
         f"layers.Conv{context.rank}DTranspose",
         Lit(op.filters, "filters"),
-        per_axis([spread.kernel for spread in transposed_windows], "kernel_size"),
+        per_axis([window.kernel for window in transposed_windows], "kernel_size"),
         keywords=[
             Keyword("strides", per_axis(strides, "stride"), Lit(1)),
             option("padding", "same" if same else "valid", "valid", "padding"),
@@ -171,29 +171,29 @@ def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         ],
     )
     return (
-        *around_stage("ZeroPadding", PAD, [(0, n) for n in added]),
-        LoweredLayer(made, label=op.name, main=True, variables=KERNEL),
-        *(() if same else around_stage("Cropping", "crop", crops, "padding")),
+        *margin_layers("ZeroPadding", PAD, [(0, n) for n in added]),
+        LoweredLayer(convolution, label=op.name, main=True, variables=KERNEL),
+        *(() if same else margin_layers("Cropping", "crop", crops, "padding")),
         *after,
     )
 
 
-def _extent(spread: TransposedWindow) -> int:
-    return spread.dilation * (spread.kernel - 1) + 1
+def _extent(window: TransposedWindow) -> int:
+    return window.dilation * (window.kernel - 1) + 1
 
 
-def _gap(spread: TransposedWindow) -> int:
+def _gap(window: TransposedWindow) -> int:
     """Elements that Keras appends by itself, to fill the last stride."""
-    return max(spread.stride - _extent(spread), 0)
+    return max(window.stride - _extent(window), 0)
 
 
-def _beyond(spread: TransposedWindow, size: int) -> int:
-    """Elements from the kernel's whole spread to the end of what the op keeps."""
-    whole = (size - 1) * spread.stride + _extent(spread)
-    return spread.crop_begin + spread.output - whole
+def _beyond(window: TransposedWindow, size: int) -> int:
+    """Elements from the end of the whole transposed convolution to the end of what the op keeps."""
+    whole = (size - 1) * window.stride + _extent(window)
+    return window.crop_begin + window.output - whole
 
 
-def _is_same(spread: TransposedWindow, size: int) -> bool:
+def _is_same(window: TransposedWindow, size: int) -> bool:
     """Whether Keras' `same` keeps just what the op keeps."""
-    begin = max(_extent(spread) - spread.stride, 0) // 2
-    return spread.output == size * spread.stride and spread.crop_begin == begin
+    begin = max(_extent(window) - window.stride, 0) // 2
+    return window.output == size * window.stride and window.crop_begin == begin

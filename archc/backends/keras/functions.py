@@ -343,7 +343,7 @@ class Body:
         return Call(with_name(constructor, self.name_of(path)), (argument,))
 
     def asked(self, expr: Expr) -> Expr:
-        """An expression that asks a tensor for its width in place of a parameter."""
+        """An expression that asks a tensor for its width instead of a parameter."""
 
         def width(node: Expr) -> Expr:
             if isinstance(node, Ref) and node.name in WIDTHS:

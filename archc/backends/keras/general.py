@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from archc.backends.base import LoweredLayer
 from archc.backends.blocks.items import LoweredLayers
-from archc.backends.keras.padding import around_stage
+from archc.backends.keras.padding import margin_layers
 from archc.codegen.tree import Keyword, Lit
 from archc.ir.graph import Graph, Node
 from archc.ops.convolution import Conv, DepthwiseConv
@@ -35,4 +35,4 @@ def _general(
         for word in main.layer.keywords
     )
     explicit = replace(main, layer=replace(main.layer, keywords=words))
-    return (*around_stage("ZeroPadding", "pad", pads, "padding"), explicit, *layers[1:])
+    return (*margin_layers("ZeroPadding", "pad", pads, "padding"), explicit, *layers[1:])

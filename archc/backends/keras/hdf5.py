@@ -27,14 +27,14 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 class Contents(NamedTuple):
     """The arrays of a file by `LAYER/NUMBER`, those of one layer in Keras' order, the layers in the
-    order of the model as far as the file tells it; and for each `GROUP/NUMBER` of Keras 3 the name
-    of its array."""
+    order of the model as far as the file records it; and the name of the array at each
+    `GROUP/NUMBER` of Keras 3."""
 
     arrays: dict[str, Any]
     groups: dict[str, str]
 
 
-class _Malformed(Exception):
+class _MalformedError(Exception):
     """The file is not as Keras writes it; the message is the reason."""
 
 
@@ -57,7 +57,7 @@ def _read(path: str, result: str) -> str | None:
             order = json.dumps(list(contents.arrays))
             groups = json.dumps(contents.groups)
             write_safetensors(result, contents.arrays, {ORDER: order, GROUPS: groups})
-    except _Malformed as error:
+    except _MalformedError as error:
         return str(error)
     except Exception as error:  # whatever a damaged file makes of the library
         return f"it is no sound HDF5 file ({line(error)})"
@@ -75,18 +75,18 @@ def _check(file: Any) -> None:
         for name in group:
             count += 1
             if count > LARGEST_GROUP:
-                raise _Malformed(f"it holds more than {LARGEST_GROUP:,} values")
+                raise _MalformedError(f"it holds more than {LARGEST_GROUP:,} values")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise _Malformed(f"`{name}` in it is a link")
+                raise _MalformedError(f"`{name}` in it is a link")
             value = group[name]
             if isinstance(value, h5py.Group):
                 if len(value.name.split("/")) > DEEPEST:
-                    raise _Malformed("its groups nest too deep")
+                    raise _MalformedError("its groups nest too deep")
                 waiting.append(value)
             elif not isinstance(value, h5py.Dataset) or not _is_array(value):
-                raise _Malformed(f"`{value.name}` in it is no array of numbers")
+                raise _MalformedError(f"`{value.name}` in it is no array of numbers")
             elif value.external or value.is_virtual:
-                raise _Malformed(f"`{value.name}` in it lies in another file")
+                raise _MalformedError(f"`{value.name}` in it lies in another file")
 
 
 def _is_array(dataset: Any) -> bool:
@@ -97,7 +97,7 @@ def _numbered(file: Any) -> Contents:
     """Those of a file of Keras 3."""
     layers = _group(file, "layers")
     if layers is None:
-        raise _Malformed("it has no `layers`: a file that `model.save_weights` writes has")
+        raise _MalformedError("it has no `layers`: a file that `model.save_weights` writes has")
     contents = Contents({}, {})
     holders: dict[str, str] = {}
     for key in sorted(layers, key=_class_and_number):
@@ -107,9 +107,9 @@ def _numbered(file: Any) -> Contents:
             continue
         layer = _text(variables.attrs.get("name", key))
         if holders.setdefault(layer, key) != key:
-            raise _Malformed(f"`{key}` and `{holders[layer]}` in it are both called `{layer}`")
+            raise _MalformedError(f"`{key}` and `{holders[layer]}` in it are both called `{layer}`")
         if not all(map(_NUMBER.fullmatch, variables)):
-            raise _Malformed(f"the variables of `{key}` in it have no numbers")
+            raise _MalformedError(f"the variables of `{key}` in it have no numbers")
         for number in sorted(variables, key=int):
             contents.groups[f"{key}/{number}"] = f"{layer}/{number}"
             contents.arrays[f"{layer}/{number}"] = _array(variables, number)
@@ -128,11 +128,11 @@ def _listed(file: Any) -> dict[str, Any]:
     contents: dict[str, Any] = {}
     layers = _texts(file, "layer_names")
     if len(set(layers)) < len(layers):
-        raise _Malformed("it lists a layer twice")
+        raise _MalformedError("it lists a layer twice")
     for layer in layers:
         group = _group(file, layer)
         if group is None:
-            raise _Malformed(f"it has no layer `{layer}`, which it lists")
+            raise _MalformedError(f"it has no layer `{layer}`, which it lists")
         for number, name in enumerate(_texts(group, "weight_names")):
             contents[f"{layer}/{number}"] = _array(group, name)
     return contents
@@ -150,7 +150,7 @@ def _array(group: Any, name: str) -> Any:
 
     array = group.get(name)
     if not isinstance(array, h5py.Dataset):
-        raise _Malformed(f"it has no array `{name}` in `{group.name}`")
+        raise _MalformedError(f"it has no array `{name}` in `{group.name}`")
     return array
 
 
@@ -162,7 +162,7 @@ def _texts(group: Any, attribute: str) -> list[str]:
         parts = [part for part in parts if part in group.attrs]
     values = [group.attrs[part] for part in parts]
     if not values or any(getattr(value, "ndim", None) != 1 for value in values):
-        raise _Malformed(f"`{group.name}` in it has no list `{attribute}`")
+        raise _MalformedError(f"`{group.name}` in it has no list `{attribute}`")
     return [_text(one) for value in values for one in value]
 
 

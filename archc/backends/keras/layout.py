@@ -2,7 +2,7 @@
 
 Kernels have space first, then what comes in, then what goes out.
 
-A vector made by `flatten` has its features row by row with the channels innermost. A dense layer
+The output of `flatten` has its features row by row with the channels innermost. A dense layer
 that follows takes that in, by the order of its rows; so nothing stands in the code. Where the order
 would show (an output, a choice of features by index), the channels are moved first. Until then the
 order goes on through normalisations, activations and scales, whose vectors follow it.
@@ -26,7 +26,7 @@ KERNEL = {"weight": "kernel", "bias": "bias"}
 """The variables of layers that have a kernel, by those of the ops."""
 
 Order: TypeAlias = "tuple[int, int]"
-"""Channels and positions of the map that a vector was made of, where Keras has them swapped."""
+"""Channels and positions of the map that a vector is flattened from, if Keras swaps them."""
 
 
 def shape(axes: Axes) -> tuple[int, ...]:
@@ -40,7 +40,7 @@ def shape_comment(axes: Axes | None) -> str | None:
 
 
 def map_shape(channels: str, spatial: Sequence[str]) -> str:
-    """`(H, W, channels)`; a batch that is told with the channels comes first."""
+    """`(H, W, channels)`; a batch that is named with the channels comes first."""
     batch, _, width = channels.rpartition(", ")
     return f"({', '.join([*([batch] if batch else []), *spatial, width])})"
 

@@ -5,7 +5,7 @@ Feature maps are stored channels last: (batch, height, width, channels).
 
 from __future__ import annotations
 
-from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal
+from archc.backends.base import LoweredLayer, Lowering, LoweringContext, RefusalError
 from archc.backends.constructors import codes_literal, helpers_beside, layer, option, simple
 from archc.backends.fusion import Rearrange
 from archc.backends.keras.activations import ACTIVATIONS, fused
@@ -77,7 +77,7 @@ def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, dense.Dense)
     activation, after = fused(op.activation, context.output)
-    made = layer(
+    constructor = layer(
         "layers.Dense",
         Lit(op.units, "units"),
         keywords=[
@@ -86,7 +86,7 @@ def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             kernel_initializer(op.initializer),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, variables=KERNEL), *after)
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=KERNEL), *after)
 
 
 def lower_rbf(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -99,7 +99,7 @@ def lower_rbf(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, normalization.BatchNorm)
-    made = layer(
+    constructor = layer(
         "layers.BatchNormalization",
         keywords=[
             option("momentum", op.momentum, 0.99, "momentum"),
@@ -108,28 +108,28 @@ def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             option("scale", op.affine, True, "affine"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, variables=BATCH_NORM),)
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=BATCH_NORM),)
 
 
 def lower_layer_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, normalization.LayerNorm)
     epsilon = option("epsilon", op.epsilon, 1e-3, "epsilon")
-    made = layer("layers.LayerNormalization", keywords=[epsilon])
-    return (LoweredLayer(made, label=op.name, main=True, variables=NORM),)
+    constructor = layer("layers.LayerNormalization", keywords=[epsilon])
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=NORM),)
 
 
 def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, normalization.GroupNorm)
-    made = layer(
+    constructor = layer(
         "layers.GroupNormalization",
         keywords=[
             option("groups", op.groups, 32, "groups"),
             option("epsilon", op.epsilon, 1e-3, "epsilon"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, variables=NORM),)
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=NORM),)
 
 
 def lower_drop_path(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -144,7 +144,7 @@ def lower_drop_path(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, parameter.Scale)
-    made = layer(
+    constructor = layer(
         "ChannelScale",
         keywords=[
             option("initial", op.initial, 1.0, "initial"),
@@ -152,7 +152,7 @@ def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         ],
     )
     variables = {"weight": "weight", "bias": "bias"}
-    return (LoweredLayer(made, label=op.name, main=True, variables=variables),)
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=variables),)
 
 
 def lower_sum(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -163,7 +163,7 @@ def lower_sum(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         for x in context.inputs[1:]:
             wide = [size for size in x.spatial if size > 1]
             if first > 1 == x.spatial[0] and wide in ([], [first]):
-                raise Refusal(
+                raise RefusalError(
                     f"Keras may add a map of one channel, {x}, along another axis; "
                     "name inputs first that are smaller along their first spatial axis"
                 )

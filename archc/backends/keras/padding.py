@@ -20,7 +20,7 @@ def around(pairs: Pairs, field: str | None = None) -> Lit:
 
 
 def pairs_of(padding: Call) -> tuple[tuple[int, int], ...]:
-    """The elements that a padding layer written by `around_stage` adds."""
+    """The elements that a padding layer written by `margin_layers` adds."""
     assert isinstance(padding.function, Ref)
     rank = int(padding.function.name[-2])
     (amounts,) = padding.arguments
@@ -39,10 +39,10 @@ def pairs_of(padding: Call) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
-def around_stage(
+def margin_layers(
     name: str, label: str, pairs: Pairs, field: str | None = None
 ) -> tuple[LoweredLayer, ...]:
-    """`layers.ZeroPadding2D` or `layers.Cropping2D` by its name, where there is anything to do."""
+    """`layers.ZeroPadding2D` or `layers.Cropping2D` by its name; none where all are zero."""
     if not any(map(any, pairs)):
         return ()
     return (LoweredLayer(layer(f"layers.{name}{len(pairs)}D", around(pairs, field)), label=label),)

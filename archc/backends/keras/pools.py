@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from archc.backends.base import LoweredLayer, LoweringContext
 from archc.backends.constructors import layer, option, per_axis
-from archc.backends.keras.padding import Pairs, around_stage
+from archc.backends.keras.padding import Pairs, margin_layers
 from archc.backends.keras.windows import lays_same_right, matches_same
 from archc.backends.shared_padding import PAD
 from archc.codegen.tree import Keyword, Lit
@@ -59,7 +59,7 @@ def lower_max_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         return (_pool(context, "MaxPooling", windows, same=True),)
     if padded and not context.nonnegative:
         return (_padded_pool(context, "PaddedMaxPooling", windows, pads),)
-    zeros = around_stage("ZeroPadding", PAD, pads, "padding")
+    zeros = margin_layers("ZeroPadding", PAD, pads, "padding")
     return (*zeros, _pool(context, "MaxPooling", windows, same=False))
 
 
@@ -76,7 +76,7 @@ def lower_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         else (window.begin, window.end + window.overhang)
         for window in windows
     ]
-    zeros = around_stage("ZeroPadding", PAD, counted, "padding")
+    zeros = margin_layers("ZeroPadding", PAD, counted, "padding")
     if not any(map(any, pads)):
         return (*zeros, _pool(context, "AveragePooling", windows, same=False))
     if not zeros and matches_same(windows, context.x) and _is_symmetric(windows, context):

@@ -92,7 +92,7 @@ def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     if op.mode == "linear" and context.rank != 2:
         constructor = layer("LinearUpsampling", Lit(scales, "scale"))
     else:
-        # UpSampling1D takes no interpolation, and the others' default is the one wanted there.
+        # UpSampling1D takes no interpolation, and the others' default is the right one here.
         mode = "bilinear" if op.mode == "linear" else "nearest"
         constructor = layer(
             f"layers.UpSampling{context.rank}D",

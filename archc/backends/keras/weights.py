@@ -57,10 +57,10 @@ def _groups(emitted: Emitted) -> dict[int, str]:
     used: Counter[str] = Counter()
     groups: dict[int, str] = {}
     for placements in emitted.placements.values():
-        for lowered, place in placements:
-            if isinstance(place, int) and lowered.layer is not None:
+        for lowered, path in placements:
+            if isinstance(path, int) and lowered.layer is not None:
                 assert isinstance(lowered.layer.function, Ref)
-                groups[place] = group_of(lowered.layer.function.name.rpartition(".")[2], used)
+                groups[path] = group_of(lowered.layer.function.name.rpartition(".")[2], used)
     return groups
 
 
@@ -74,7 +74,7 @@ def save(path: str, weights: Mapping[str, Any], costs: Costs, emitted: Emitted) 
         for number, key in enumerate(positions):
             value = to_framework(weights[key], emitted.variables[key].layout)
             numpy.save(os.path.join(folder, f"{number}.npy"), numpy.ascontiguousarray(value))
-        with open(os.path.join(folder, "places.json"), "w", encoding="utf-8") as stream:
+        with open(os.path.join(folder, "positions.json"), "w", encoding="utf-8") as stream:
             json.dump(list(positions.values()), stream)
         with open(os.path.join(folder, "emitted.py"), "w", encoding="utf-8") as stream:
             stream.write(emitted.source)

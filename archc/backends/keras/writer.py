@@ -1,6 +1,6 @@
 """Writes a `.weights.h5` by the emitted model: `python -m archc.backends.keras.writer FOLDER FILE`.
 
-The folder has the emitted module, `places.json` with the layer and the number of the variable of
+The folder has the emitted module, `positions.json` with the layer and the number of the variable of
 each array, and the arrays.
 """
 
@@ -30,9 +30,9 @@ def write(folder: str, path: str) -> None:
     model = module.build_model()
     layers = [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
     by_name = {one.name: one for one in layers}
-    with open(os.path.join(folder, "places.json"), encoding="utf-8") as stream:
-        places = json.load(stream)
-    for number, (layer, variable) in enumerate(places):
+    with open(os.path.join(folder, "positions.json"), encoding="utf-8") as stream:
+        positions = json.load(stream)
+    for number, (layer, variable) in enumerate(positions):
         holder = layers[layer] if isinstance(layer, int) else by_name[layer]
         holder.weights[variable].assign(numpy.load(os.path.join(folder, f"{number}.npy")))
     model.save_weights(path)

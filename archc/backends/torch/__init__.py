@@ -67,7 +67,7 @@ def compile_network(network: Network) -> Emitted:
     """The network's module. Raises SpecError where an op is refused (ARC601)."""
     costs = network.costs
     shared, outlined, classes = _write(network)
-    paths = whole_paths(outlined, classes.places, shared.graph.root)
+    paths = whole_paths(outlined, classes.keys, shared.graph.root)
     # Layers that compute nothing are left out.
     placements = {
         index: tuple(

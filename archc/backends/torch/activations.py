@@ -19,12 +19,12 @@ def lower_prelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """`nn.PReLU` takes its slopes along axis 1, which of a sequence is the tokens."""
     op = context.op
     assert isinstance(op, ops.Prelu)
-    made = layer(
+    constructor = layer(
         "FeaturePReLU" if context.x.is_sequence else "nn.PReLU",
         incoming(context.x),
         keywords=[option("init", op.slope, 0.25, "slope")],
     )
-    return (LoweredLayer(made, label=op.name, main=True, variables={"slope": "weight"}),)
+    return (LoweredLayer(constructor, label=op.name, main=True, variables={"slope": "weight"}),)
 
 
 def lower_softmax(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -67,12 +67,12 @@ _IN_PLACE = (
 
 
 def fused(activation: Activation | None, output: Axes, width: Lit) -> tuple[LoweredLayer, ...]:
-    """The stages of an op's own activation. `output` is what it takes and `width` the literal of
-    the layer before that makes its channels. It may work in place: nothing else reads that value.
+    """The layers of an op's own activation. `output` is what it takes and `width` the literal in
+    the layer before that sets its channels. It may work in place: nothing else reads that value.
     """
     if activation is None:
         return ()
-    stages = ACTIVATIONS[type(activation)](LoweringContext(activation, (output,), output))
+    context = LoweringContext(activation, (output,), output)
 
     def owned(expr: Expr) -> Expr:
         """The op's own fields are not the activation's, and its width goes out, not in."""
@@ -80,16 +80,16 @@ def fused(activation: Activation | None, output: Axes, width: Lit) -> tuple[Lowe
             return expr
         return Lit(expr.value, width.field if expr.field == INCOMING else None)
 
-    made = []
-    for stage in stages:
-        assert stage.layer is not None
-        construct = transform(stage.layer, owned)
-        assert isinstance(construct, Call)
+    layers = []
+    for lowered in ACTIVATIONS[type(activation)](context):
+        assert lowered.layer is not None
+        constructor = transform(lowered.layer, owned)
+        assert isinstance(constructor, Call)
         if works_in_place(activation):
             inplace = Keyword("inplace", Lit(True), Lit(False))
-            construct = replace(construct, keywords=(*construct.keywords, inplace))
-        made.append(replace(stage, layer=construct, main=False))
-    return tuple(made)
+            constructor = replace(constructor, keywords=(*constructor.keywords, inplace))
+        layers.append(replace(lowered, layer=constructor, main=False))
+    return tuple(layers)
 
 
 def works_in_place(activation: Activation) -> bool:

@@ -24,7 +24,7 @@ from archc.backends.torch.construction import (
 )
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
-from archc.backends.torch.module_paths import Places, in_optional
+from archc.backends.torch.module_paths import ModuleKeys, in_optional
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
@@ -71,7 +71,7 @@ class Scope(Protocol):
     uses: Uses
     arguments: Sequence[Argument]
     initial: Initial
-    places: Places
+    keys: ModuleKeys
 
     def name(self, item: LoweredOp | LoweredScope) -> str:
         """The own name of a step."""
@@ -163,7 +163,7 @@ class Body:
     def step(self, item: Item) -> _Step:
         uses = self.scope.uses
         inputs, outputs = uses.inputs(item), uses.outputs(item)
-        comment = shape_comment(item.axes) if self.is_told(item) else None
+        comment = shape_comment(item.axes) if self.has_shape_comment(item) else None
         if isinstance(item, LoweredOptional):
             return self.optional(item)
         if isinstance(item, LoweredScope):
@@ -177,8 +177,8 @@ class Body:
         operation = Operation(inputs, outputs, names, isinstance(node.op, Merge))
         return _Step(operation, self.apply_op(item), is_heavy(item), comment)
 
-    def is_told(self, item: Item) -> bool:
-        """Whether the shape that an item gives is told: of a map that it changes."""
+    def has_shape_comment(self, item: Item) -> bool:
+        """Whether a comment gives the shape of an item's output: that of a map that it changes."""
         if item.axes is None or not item.axes.is_map:
             return False
         sources = self.scope.uses.inputs(item)
@@ -188,9 +188,9 @@ class Body:
     def apply_scope(self, item: LoweredScope) -> Build:
         layer = self.scope.module(item)
         attribute = self.add_attribute(self.scope.name(item), under(layer, item.condition))
-        self.scope.places[item.region.path] = (attribute,)
-        place = Ref(f"self.{attribute}")
-        self.initial += self.scope.initial.of_scope(place, item, self.scope.is_sequential)
+        self.scope.keys[item.region.path] = (attribute,)
+        module = Ref(f"self.{attribute}")
+        self.initial += self.scope.initial.of_scope(module, item, self.scope.is_sequential)
         return _apply(f"self.{attribute}")
 
     def optional(self, item: LoweredOptional) -> _Step:
@@ -227,16 +227,16 @@ class Body:
             exprs = [layer for _, layer in layers]
             layer = exprs[0] if len(exprs) == 1 else Call(Ref("nn.Sequential"), tuple(exprs))
             attribute = self.add_attribute(name, under(layer, item.condition))
-            self.scope.places[item.node.index] = in_optional(attribute, item)
+            self.scope.keys[item.node.index] = in_optional(attribute, item)
             self.initial += self.scope.initial.of_optional(Ref(f"self.{attribute}"), item)
             return _apply(f"self.{attribute}")
         builds: list[Build] = []
-        places: list[str | None] = []
+        keys: list[str | None] = []
         names = layer_names(name, item, self.explicit)
         for (lowered, layer), own_name in zip(layers, names, strict=True):
             if lowered.expression is not None:
                 builds.append(_computed(self.kept(lowered.expression)))
-                places.append(None)
+                keys.append(None)
                 continue
             if lowered.weighted:
                 attribute = self.add_attribute(own_name, layer)
@@ -246,8 +246,8 @@ class Body:
                 own = lowered.main and item.node.named and alone
                 attribute = self.share(layer, name if own else lowered.label or item.node.op.name)
             builds.append(_apply(f"self.{attribute}"))
-            places.append(attribute)
-        self.scope.places[item.node.index] = tuple(places)
+            keys.append(attribute)
+        self.scope.keys[item.node.index] = tuple(keys)
         return _composed(builds)
 
     def kept(self, expression: Expr) -> Expr:
@@ -384,7 +384,7 @@ def not_in_place(layer: Expr) -> Expr:
 
 
 def _flag(item: LoweredOptional) -> str:
-    """The attribute that tells whether steps are there."""
+    """The attribute for whether steps are there."""
     end = item.items[-1]
     kind = end.node.op.name if isinstance(end, LoweredOp) else end.name
     return "residual" if kind == "add" else f"with_{kind}"

@@ -29,7 +29,7 @@ from archc.backends.torch.construction import (
 )
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
-from archc.backends.torch.module_paths import Places, in_sequence
+from archc.backends.torch.module_paths import ModuleKeys, in_sequence
 from archc.backends.torch.repeats import Entry, repeated
 from archc.codegen.tree import (
     Call,
@@ -48,14 +48,14 @@ from archc.language.names import new_class
 
 
 class Classes:
-    """The classes of one emitted module, in the order in which they are written, and the places of
-    layers in them."""
+    """The classes of one emitted module, in the order in which they are written, and the keys of
+    the modules in them."""
 
     def __init__(self, taken: Iterable[str], initial: Initial) -> None:
         self.taken = set(taken)
         self.initial = initial
         self.written: list[ClassDef] = []
-        self.places: Places = {}
+        self.keys: ModuleKeys = {}
 
     def write(
         self,
@@ -93,7 +93,7 @@ class Scope:
         self.names = names
         self.arguments = arguments
         self.initial = classes.initial
-        self.places = classes.places
+        self.keys = classes.keys
 
     def name(self, item: LoweredOp | LoweredScope) -> str:
         """The own name of a step."""
@@ -176,7 +176,7 @@ class Scope:
         entries = list(self.entries(items))
         named = any(entry.named for entry in entries)
         keys = (entry.name if named else str(number) for number, entry in enumerate(entries))
-        self.places |= in_sequence(items, keys)
+        self.keys |= in_sequence(items, keys)
         if named:
             words = [
                 Keyword(entry.name, commented(entry.layer, entry.comment)) for entry in entries
@@ -206,7 +206,7 @@ class Scope:
                     yield Entry(layer, name, part.named, shown)
 
     def changes_shape(self, item: LoweredOp | LoweredScope) -> bool:
-        """Whether a step gives a map of another size: what a reader cannot tell from the call."""
+        """Whether a step gives a map of another size: what a reader cannot see from the call."""
         if item.axes is None or not item.axes.is_map:
             return False
         (source, *_) = self.uses.inputs(item)

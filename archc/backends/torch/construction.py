@@ -57,6 +57,6 @@ def layer_names(name: str, op: LoweredOp, taken: Container[str]) -> list[str]:
 
 
 def parameter(argument: Argument) -> Parameter:
-    """An argument as a parameter of a constructor: a flag is given by keyword alone."""
+    """An argument as a parameter of a constructor: a flag is passed by keyword alone."""
     flag = argument.type == "bool"
     return Parameter(argument.name, annotation(argument.type), argument.default, flag)

@@ -70,33 +70,33 @@ class Initial:
             body.append(If(condition, (ExpressionStatement(statement),)))
         return (For(MODULE, call("self.modules"), tuple(body)),) if body else ()
 
-    def of_layer(self, place: Expr, layer: LoweredLayer) -> Iterator[Statement]:
+    def of_layer(self, module: Expr, layer: LoweredLayer) -> Iterator[Statement]:
         """The statement for one layer."""
         if layer.initialize is None or layer.layer is None or layer.layer.function in self.alike:
             return
-        statement = fill(layer.initialize, {"_0": place})
+        statement = fill(layer.initialize, {"_0": module})
         assert isinstance(statement, Call)
         yield ExpressionStatement(statement)
 
     def of_sequence(
         self, sequence: Expr, items: Sequence[Item], is_sequential: IsSequential
     ) -> Iterator[Statement]:
-        """Those of the layers of an `nn.Sequential`, found by their positions."""
+        """Those of the layers of an `nn.Sequential`, by their positions."""
         position = 0
         for item in steps_in(items):
             if is_empty(item):
                 continue
-            place = Index(sequence, (Lit(position),))
+            module = Index(sequence, (Lit(position),))
             if isinstance(item, LoweredScope):
-                yield from self.of_scope(place, item, is_sequential)
+                yield from self.of_scope(module, item, is_sequential)
                 position += 1
             elif item.condition is not None:
-                yield from self.of_optional(place, item)
+                yield from self.of_optional(module, item)
                 position += 1
             else:
                 for layer, condition in zip(item.layers, item.conditions, strict=True):
-                    place = Index(sequence, (Lit(position),))
-                    yield from _under(condition, tuple(self.of_layer(place, layer)))
+                    module = Index(sequence, (Lit(position),))
+                    yield from _under(condition, tuple(self.of_layer(module, layer)))
                     position += 1
 
     def of_scope(
@@ -107,14 +107,14 @@ class Initial:
             statements = tuple(self.of_sequence(section, scope.items, is_sequential))
             yield from _under(scope.condition, statements)
 
-    def of_optional(self, place: Expr, op: LoweredOp) -> Iterator[Statement]:
+    def of_optional(self, module: Expr, op: LoweredOp) -> Iterator[Statement]:
         """Those of an op that stands under a condition: of its one layer, or of its sequence."""
         several = len(op.layers) > 1
         statements = tuple(
             statement
             for position, layer in enumerate(op.layers)
             for statement in self.of_layer(
-                Index(place, (Lit(position),)) if several else place, layer
+                Index(module, (Lit(position),)) if several else module, layer
             )
         )
         yield from _under(op.condition, statements)

@@ -11,7 +11,7 @@ _NONLINEARITY = {"he": "relu", "lecun": "linear"}
 
 
 def initialize(initializer: Initializer | None) -> Call | None:
-    """The call on the weight of the layer in `hole(0)`; None for the framework's own default."""
+    """The call on the weight of the layer in `placeholder(0)`; None for the framework's default."""
     if initializer is None:
         return None
     weight = Attribute(placeholder(0), "weight")

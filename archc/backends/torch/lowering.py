@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
-from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal, placeholder
+from archc.backends.base import LoweredLayer, Lowering, LoweringContext, RefusalError, placeholder
 from archc.backends.constructors import (
     codes_literal,
     helpers_beside,
@@ -72,29 +72,31 @@ def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, dense.Dense)
     units = Lit(op.units, "units")
-    made = layer(
+    constructor = layer(
         "nn.Linear",
         incoming(context.x),
         units,
         keywords=[option("bias", op.bias, True, "bias")],
     )
     initial = initialize(op.initializer)
-    main = LoweredLayer(made, label=op.name, main=True, variables=PARAMETERS, initialize=initial)
+    main = LoweredLayer(
+        constructor, label=op.name, main=True, variables=PARAMETERS, initialize=initial
+    )
     return (main, *fused(op.activation, context.output, units))
 
 
 def lower_rbf(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, dense.Rbf)
-    made = layer("RadialBasis", incoming(context.x), codes_literal(op.codes))
-    return (LoweredLayer(made, label=op.name, main=True, variables={"codes": "codes"}),)
+    constructor = layer("RadialBasis", incoming(context.x), codes_literal(op.codes))
+    return (LoweredLayer(constructor, label=op.name, main=True, variables={"codes": "codes"}),)
 
 
 def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """PyTorch's momentum is the share of the batch, not of the running value."""
     op = context.op
     assert isinstance(op, normalization.BatchNorm)
-    made = layer(
+    constructor = layer(
         f"nn.BatchNorm{context.rank or 1}d",
         incoming(context.x),
         keywords=[
@@ -103,32 +105,32 @@ def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             option("affine", op.affine, True, "affine"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, variables=BATCH_NORM),)
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=BATCH_NORM),)
 
 
 def lower_layer_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, normalization.LayerNorm)
-    made = layer(
+    constructor = layer(
         "ChannelLayerNorm" if context.x.is_map else "nn.LayerNorm",
         incoming(context.x),
         keywords=[option("eps", op.epsilon, 1e-5, "epsilon")],
     )
-    return (LoweredLayer(made, label=op.name, main=True, variables=PARAMETERS),)
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=PARAMETERS),)
 
 
 def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, normalization.GroupNorm)
     if context.x.elements == op.groups:
-        raise Refusal("GroupNorm of PyTorch takes no groups of a single value", "groups")
-    made = layer(
+        raise RefusalError("GroupNorm of PyTorch takes no groups of a single value", "groups")
+    constructor = layer(
         "nn.GroupNorm",
         Lit(op.groups, "groups"),
         incoming(context.x),
         keywords=[option("eps", op.epsilon, 1e-5, "epsilon")],
     )
-    return (LoweredLayer(made, label=op.name, main=True, variables=PARAMETERS),)
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=PARAMETERS),)
 
 
 def lower_local_response_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -164,7 +166,7 @@ def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, parameter.Scale)
-    made = layer(
+    constructor = layer(
         "ChannelScale",
         incoming(context.x),
         keywords=[
@@ -173,10 +175,10 @@ def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             option("initial", op.initial, 1.0, "initial"),
         ],
     )
-    return (LoweredLayer(made, label=op.name, main=True, variables=PARAMETERS),)
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=PARAMETERS),)
 
 
-def _holes(context: LoweringContext) -> list[Expr]:
+def _placeholders(context: LoweringContext) -> list[Expr]:
     return [placeholder(index) for index in range(len(context.inputs))]
 
 
@@ -202,14 +204,16 @@ def _larger(left: Expr, right: Expr) -> Expr:
 
 def lower_add(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     return (
-        LoweredLayer(expression=_joined(_holes(context), _sum), label=context.op.name, main=True),
+        LoweredLayer(
+            expression=_joined(_placeholders(context), _sum), label=context.op.name, main=True
+        ),
     )
 
 
 def lower_multiply(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     return (
         LoweredLayer(
-            expression=_joined(_holes(context), _product), label=context.op.name, main=True
+            expression=_joined(_placeholders(context), _product), label=context.op.name, main=True
         ),
     )
 
@@ -217,19 +221,19 @@ def lower_multiply(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_maximum(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     return (
         LoweredLayer(
-            expression=_joined(_holes(context), _larger), label=context.op.name, main=True
+            expression=_joined(_placeholders(context), _larger), label=context.op.name, main=True
         ),
     )
 
 
 def lower_average(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    mean = Binary("/", _joined(_holes(context), _sum), Lit(len(context.inputs)))
+    mean = Binary("/", _joined(_placeholders(context), _sum), Lit(len(context.inputs)))
     return (LoweredLayer(expression=mean, label=context.op.name, main=True),)
 
 
 def lower_concat(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     along = -1 if context.inputs[0].is_sequence else 1
-    joined = call("torch.cat", ListOf(tuple(_holes(context))), dim=along)
+    joined = call("torch.cat", ListOf(tuple(_placeholders(context))), dim=along)
     return (LoweredLayer(expression=joined, label=context.op.name, main=True),)
 
 

@@ -8,44 +8,44 @@ from typing import TypeAlias
 from archc.backends.base import LoweredLayer, is_same_step
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope, ModuleOutline
 from archc.backends.blocks.names import steps_in
-from archc.backends.blocks.placements import placings
+from archc.backends.blocks.placements import node_placements
 from archc.ir.graph import Region
 
-Places: TypeAlias = "dict[int | str, tuple[str | None, ...]]"
+ModuleKeys: TypeAlias = "dict[int | str, tuple[str | None, ...]]"
 """By the index of a node, or the path of a section or block instance: the keys of its modules in
-the class around it. A node has one for each stage, which is None for an expression."""
+the class around it. A node has one for each lowered layer, which is None for an expression."""
 
 
-def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> Places:
+def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> ModuleKeys:
     """The keys of an `nn.Sequential` dealt out to its items: one for each section, block instance
     and op under a condition, and one for each layer of any other op."""
     coming = iter(keys)
-    places: Places = {}
+    module_keys: ModuleKeys = {}
     for item in steps_in(items):
         if isinstance(item, LoweredScope):
-            places[item.region.path] = (next(coming),)
+            module_keys[item.region.path] = (next(coming),)
         elif item.condition is not None:
-            places[item.node.index] = in_optional(next(coming), item)
+            module_keys[item.node.index] = in_optional(next(coming), item)
         else:
-            places[item.node.index] = tuple(next(coming) for _ in range(most_layers(item)))
-    return places
+            module_keys[item.node.index] = tuple(next(coming) for _ in range(most_layers(item)))
+    return module_keys
 
 
-def in_optional(key: str, part: LoweredOp) -> tuple[str, ...]:
+def in_optional(key: str, op: LoweredOp) -> tuple[str, ...]:
     """The keys of an op under a condition: several layers make a sequence of their own."""
-    if most_layers(part) == 1:
+    if most_layers(op) == 1:
         return (key,)
-    return tuple(f"{key}.{position}" for position in range(most_layers(part)))
+    return tuple(f"{key}.{position}" for position in range(most_layers(op)))
 
 
 def whole_paths(
-    network: ModuleOutline, keys: Places, root: Region
+    network: ModuleOutline, keys: ModuleKeys, root: Region
 ) -> dict[int, tuple[str | None, ...]]:
-    """The paths of every node's modules from the whole network, one for each stage."""
+    """The paths of every node's modules from the whole network, one for each lowered layer."""
     paths: dict[int, tuple[str | None, ...]] = {}
-    for node, part, around in placings(network, root):
-        prefix = "".join(f"{keys[group.region.path][0]}." for group in around)
-        own = _own_keys(keys[part.node.index], part, network.lowered[node.index])
+    for node, op, scopes in node_placements(network, root):
+        prefix = "".join(f"{keys[scope.region.path][0]}." for scope in scopes)
+        own = _own_keys(keys[op.node.index], op, network.lowered[node.index])
         paths[node.index] = tuple(key and prefix + key for key in own)
     return paths
 

@@ -48,7 +48,7 @@ def _read(path: str, result: str) -> str | None:
         return reason
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:  # whose text tells how to run what is in the file
+    except pickle.UnpicklingError:  # whose text says how to run what is in the file
         return "it holds more than weights, or is damaged: PyTorch refuses it with `weights_only`"
     except Exception as error:
         return f"PyTorch does not load it ({line(error)})"

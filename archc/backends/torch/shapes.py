@@ -15,7 +15,7 @@ from archc.ops.shape import Permute, Select
 FLATTEN = LoweredLayer(
     layer("nn.Flatten"), call("torch.flatten", placeholder(0), 1), label="flatten"
 )
-"""All axes but the batch, made one."""
+"""All axes but the batch, joined to one."""
 
 
 def _method(name: str, *arguments: Expr | int) -> Call:
@@ -74,7 +74,7 @@ def _named(layers: Sequence[LoweredLayer], context: LoweringContext) -> tuple[Lo
 
 
 def _viewed(sizes: tuple[int, ...], target: tuple[int, ...]) -> list[LoweredLayer]:
-    """Stages that join the axes that differ, and split what they make."""
+    """Layers that join the axes that differ, and split the result."""
     begin, end = _difference(sizes, target)
     joined, split = sizes[begin : len(sizes) - end], target[begin : len(target) - end]
     axis = begin + 1
@@ -119,7 +119,7 @@ def _transposed(order: Sequence[int]) -> Call:
 
 def _contiguous(lowered: LoweredLayer) -> LoweredLayer:
     """PyTorch takes the strides of a map whose channels were transposed for those of one kept
-    channels last. There its normalisations are at fault in training: wrong gradients where an axis
+    channels last. There its normalisations go wrong in training: wrong gradients where an axis
     has one element, crashes."""
     assert lowered.expression is not None
     return replace(

@@ -48,7 +48,7 @@ def pairs_of(padding: Call) -> tuple[tuple[int, int], ...]:
 
 
 def _zeros(pairs: Pairs) -> tuple[LoweredLayer, ...]:
-    """A stage that pads with zeros, where there is anything to pad."""
+    """A layer that pads with zeros; none where there is nothing to pad."""
     if not any(map(any, pairs)):
         return ()
     return (LoweredLayer(layer(f"nn.ZeroPad{len(pairs)}d", _padding(pairs)), label=PAD),)
@@ -139,9 +139,13 @@ def _keeps_size(window: Window) -> bool:
     return window.stride == 1 and (window.begin, window.end) == (begin, total - begin)
 
 
-def _weighted(op: Conv | DepthwiseConv | ConvTranspose, made: Call) -> LoweredLayer:
+def _weighted(op: Conv | DepthwiseConv | ConvTranspose, constructor: Call) -> LoweredLayer:
     return LoweredLayer(
-        made, label=op.name, main=True, variables=PARAMETERS, initialize=initialize(op.initializer)
+        constructor,
+        label=op.name,
+        main=True,
+        variables=PARAMETERS,
+        initialize=initialize(op.initializer),
     )
 
 
@@ -153,7 +157,7 @@ def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     assert isinstance(op, ConvTranspose)
     transposed_windows = op.transposed_windows(x)
     longer: list[tuple[int, int]] = []
-    given_back: list[int] = []
+    output_padding: list[int] = []
     cropped: list[tuple[int, int]] = []
     for axis in transposed_windows:
         more = axis.crop_begin - axis.crop_end + axis.extra
@@ -161,7 +165,7 @@ def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         zeros = max(0, -(-(more - most) // axis.stride))
         more -= zeros * axis.stride
         longer.append((0, zeros))
-        given_back.append(max(0, more))
+        output_padding.append(max(0, more))
         cropped.append((0, max(0, -more)))
     filters = Lit(op.filters, "filters")
     constructor = layer(
@@ -180,7 +184,7 @@ def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
                 per_axis([axis.crop_begin for axis in transposed_windows], "padding"),
                 Lit(0),
             ),
-            Keyword("output_padding", per_axis(given_back, "output_padding"), Lit(0)),
+            Keyword("output_padding", per_axis(output_padding, "output_padding"), Lit(0)),
             option("groups", op.groups, 1, "groups"),
             option("bias", op.bias, True, "bias"),
             Keyword(
@@ -209,13 +213,15 @@ def _outputs(size: int, window: Window, padding: int, *, ceil_mode: bool) -> int
     return windows + (windows * window.stride < size + padding)
 
 
-def _ceil_mode(context: LoweringContext, windows: Sequence[Window], *, wanted: bool) -> bool | None:
+def _ceil_mode(
+    context: LoweringContext, windows: Sequence[Window], *, preferred: bool
+) -> bool | None:
     """The ceil mode in which PyTorch's own padding, that at the begin on both sides, makes the same
     windows; None where neither does. What lies behind the map's end is seen by no window's result.
     """
     if any(window.begin > window.kernel // 2 for window in windows):
         return None
-    for mode in (wanted, not wanted):
+    for mode in (preferred, not preferred):
         if all(
             _outputs(size, window, window.begin, ceil_mode=mode) == window.output
             for size, window in zip(context.x.spatial, windows, strict=True)
@@ -246,7 +252,7 @@ def lower_max_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     assert isinstance(op, MaxPool)
     windows = op.windows(context.x)
     begins = [window.begin for window in windows]
-    ceil = _ceil_mode(context, windows, wanted=op.ceil_mode)
+    ceil = _ceil_mode(context, windows, preferred=op.ceil_mode)
     if ceil is not None:
         constructor = _pool("MaxPool", op, windows, begins, ceil=ceil)
         return (LoweredLayer(constructor, label=op.name, main=True),)
@@ -262,7 +268,7 @@ def lower_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     assert isinstance(op, AvgPool)
     windows = op.windows(context.x)
     begins = [window.begin for window in windows]
-    ceil = _ceil_mode(context, windows, wanted=op.ceil_mode)
+    ceil = _ceil_mode(context, windows, preferred=op.ceil_mode)
     symmetric = all(window.begin == window.end for window in windows)
     # PyTorch's kernels of three axes must fit into the map without its padding.
     fits = context.rank < 3 or all(map(_fits, windows, context.x.spatial))

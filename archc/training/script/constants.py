@@ -47,8 +47,8 @@ def _softmax(emitted: Emitted, spec: Spec, costs: Costs) -> dict[str, Value]:
     if output_kind(graph) != "probabilities":
         return {}
     placements = emitted.placements
-    path = placements[output_node(graph).index][-1].place
-    if sum(path == one.place for layers in placements.values() for one in layers) > 1:
+    path = placements[output_node(graph).index][-1].path
+    if sum(path == one.path for layers in placements.values() for one in layers) > 1:
         message = "the network's softmax is also computed inside of it, by the same layer"
         hint = "end with `log_softmax`, or with logits"
         raise SpecError([Diagnostic("ARC701", message, spec.document.span, hint)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.backends.onnx_data.reasons import NotApplicable, Reason
+from tests.backends.onnx_data.reasons import NotApplicableError, Reason
 from tests.backends.onnx_data.translation import Node, Translation, Value
 
 # Windows
@@ -64,16 +64,16 @@ def conv_transpose(to: Translation, node: Node) -> Value:
     x, weight = to.value(node.inputs[0]), to.array(node.inputs[1])
     to.need_batch()
     if node.get("group", 1) > 1:
-        raise NotApplicable(Reason.GROUPED_TRANSPOSE)
+        raise NotApplicableError(Reason.GROUPED_TRANSPOSE)
     spatial, kernel = to.sizes(x)[1:], weight.shape[2:]
     strides, dilations = _windows(node, len(spatial))
     extra = list(node.get("output_padding", [0] * len(spatial)))
     padding: Any = _padding(node, spatial, kernel, strides)
     if "output_shape" in node.attributes:
         padding = []
-        for axis, wanted in enumerate(node.attributes["output_shape"]):
+        for axis, length in enumerate(node.attributes["output_shape"]):
             extent = dilations[axis] * (kernel[axis] - 1) + 1
-            total = (spatial[axis] - 1) * strides[axis] + extra[axis] + extent - wanted
+            total = (spatial[axis] - 1) * strides[axis] + extra[axis] + extent - length
             begin, end = total - total // 2, total // 2
             padding.append([begin, max(end, 0)])
             extra[axis] += max(-end, 0)
@@ -98,7 +98,7 @@ def _pool(to: Translation, node: Node, op: str, fields: dict[str, Any]) -> Value
     kernel, spatial = node.attributes["kernel_shape"], to.sizes(x)[1:]
     strides, dilations = _windows(node, len(spatial))
     if set(dilations) != {1}:
-        raise NotApplicable(Reason.DILATED_POOL)
+        raise NotApplicableError(Reason.DILATED_POOL)
     fields |= {
         "kernel_size": kernel,
         "stride": strides,
@@ -131,11 +131,11 @@ def reduce(op: str, to: Translation, node: Node) -> Value:
     reduced = {to.position(x, int(axis)) for axis in axes}
     if not len(axes):
         if not to.whole:
-            raise NotApplicable(Reason.ALONG_BATCH)
+            raise NotApplicableError(Reason.ALONG_BATCH)
         reduced = set(range(len(x.shape)))
     kept = [one for one in range(len(to.sizes(x))) if one not in reduced]
     if len(kept) > 1:
-        raise NotApplicable(Reason.PARTIAL_REDUCTION)
+        raise NotApplicableError(Reason.PARTIAL_REDUCTION)
     if kept:
         x = to.first(x, kept[0])
     else:
@@ -151,7 +151,7 @@ def reduce(op: str, to: Translation, node: Node) -> Value:
 def gemm(to: Translation, node: Node) -> Value:
     to.need_batch()
     if node.get("transA", 0):
-        raise NotApplicable(Reason.BATCH_SECOND)
+        raise NotApplicableError(Reason.BATCH_SECOND)
     x, weight = to.value(node.inputs[0]), to.array(node.inputs[1])
     weight = node.get("alpha", 1.0) * (weight if node.get("transB", 0) else weight.T)
     fields: dict[str, Any] = {"units": len(weight)}
@@ -161,7 +161,7 @@ def gemm(to: Translation, node: Node) -> Value:
     if fields["bias"]:
         bias = beta * to.array(node.inputs[2])
         if bias.ndim == 2 and len(bias) > 1:
-            raise NotApplicable(Reason.BIAS_OF_SAMPLE)
+            raise NotApplicableError(Reason.BIAS_OF_SAMPLE)
         weights["bias"] = np.broadcast_to(bias.reshape(-1), (len(weight),))
     return to.step("dense", fields, [x], (len(weight),), weights)
 
@@ -170,7 +170,7 @@ def matmul(to: Translation, node: Node) -> Value:
     to.need_batch()
     x, weight = to.value(node.inputs[0]), to.array(node.inputs[1])
     if weight.ndim != 2 or len(to.sizes(x)) != 1:
-        raise NotApplicable(Reason.PRODUCT_OF_VALUES)
+        raise NotApplicableError(Reason.PRODUCT_OF_VALUES)
     fields = {"units": weight.shape[1], "bias": False}
     return to.step("dense", fields, [x], weight.shape[1:], {"weight": weight.T})
 
@@ -181,7 +181,7 @@ def matmul(to: Translation, node: Node) -> Value:
 def batch_norm(to: Translation, node: Node) -> Value:
     to.need_batch()
     if node.get("training_mode", 0):
-        raise NotApplicable(Reason.TRAINING)
+        raise NotApplicableError(Reason.TRAINING)
     names = ("weight", "bias", "running_mean", "running_var")
     weights = {name: to.array(one) for name, one in zip(names, node.inputs[1:], strict=True)}
     fields = {"epsilon": node.get("epsilon", 1e-5), "momentum": node.get("momentum", 0.9)}
@@ -264,19 +264,19 @@ def gelu(to: Translation, node: Node) -> Value:
 def selu(to: Translation, node: Node) -> Value:
     own = (1.6732632423543772, 1.0507009873554805)
     if not np.allclose((node.get("alpha", own[0]), node.get("gamma", own[1])), own, atol=1e-6):
-        raise NotApplicable(Reason.OTHER_SELU)
+        raise NotApplicableError(Reason.OTHER_SELU)
     return plain("selu", to, node)
 
 
 def hard_sigmoid(to: Translation, node: Node) -> Value:
     if not np.allclose((node.get("alpha", 0.2), node.get("beta", 0.5)), (1 / 6, 0.5), atol=1e-6):
-        raise NotApplicable(Reason.OTHER_HARD_SIGMOID)
+        raise NotApplicableError(Reason.OTHER_HARD_SIGMOID)
     return plain("hard_sigmoid", to, node)
 
 
 def swish(to: Translation, node: Node) -> Value:
     if node.get("alpha", 1.0) != 1.0:
-        raise NotApplicable(Reason.OTHER_SILU)
+        raise NotApplicableError(Reason.OTHER_SILU)
     return plain("silu", to, node)
 
 
@@ -299,5 +299,5 @@ def softmax(op: str, to: Translation, node: Node) -> Value:
 def dropout(to: Translation, node: Node) -> Value:
     rate = float(to.array(node.inputs[1])) if node.has_input(1) else node.get("ratio", 0.5)
     if rate and node.has_input(2) and to.array(node.inputs[2]):
-        raise NotApplicable(Reason.RANDOM)
+        raise NotApplicableError(Reason.RANDOM)
     return to.same("dropout", {"rate": rate}, to.value(node.inputs[0]))

@@ -12,7 +12,7 @@ from functools import partial
 
 from tests.backends.onnx_data import layers, shapes
 from tests.backends.onnx_data.cases import Case
-from tests.backends.onnx_data.reasons import NotApplicable
+from tests.backends.onnx_data.reasons import NotApplicableError
 from tests.backends.onnx_data.translation import Node, Translated, Translation, Value
 
 Lower = Callable[[Translation, Node], "Value | list[Value]"]
@@ -78,14 +78,14 @@ def judged_by(case: Case) -> str | None:
 
 
 def translate(case: Case) -> Translated:
-    """A case as a spec. Raises NotApplicable, for the reason against a batch where neither a batch
-    nor a single sample does."""
+    """A case as a spec. Raises NotApplicableError, for the reason against a batch where
+    neither a batch nor a single sample does."""
     try:
         return _translate(Translation(case, whole=False))
-    except NotApplicable as against:
+    except NotApplicableError as against:
         try:
             return _translate(Translation(case, whole=True))
-        except NotApplicable:
+        except NotApplicableError:
             raise against from None
 
 
@@ -93,7 +93,7 @@ def _translate(to: Translation) -> Translated:
     for one in to.case.model.graph.node:
         if not to.fold(one):
             node = Node(one)
-            made = OPERATORS[node.operator](to, node)
-            values = made if isinstance(made, list) else [made]
+            result = OPERATORS[node.operator](to, node)
+            values = result if isinstance(result, list) else [result]
             to.values.update(zip(node.outputs, values, strict=False))
     return to.translated()

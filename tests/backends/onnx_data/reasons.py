@@ -49,7 +49,7 @@ class Reason(Enum):
     ONE_INPUT = "a merge has two inputs or more"
 
 
-class NotApplicable(Exception):
+class NotApplicableError(Exception):
     """archc cannot say what a case does."""
 
     def __init__(self, reason: Reason) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.backends.onnx_data.reasons import NotApplicable, Reason
+from tests.backends.onnx_data.reasons import NotApplicableError, Reason
 from tests.backends.onnx_data.translation import Node, Translation, Value
 
 # Shapes
@@ -31,7 +31,7 @@ def transpose(to: Translation, node: Node) -> Value:
     order = node.get("perm", range(len(x.shape))[::-1])
     if not to.whole:
         if order[0] != 0:
-            raise NotApplicable(Reason.ALONG_BATCH)
+            raise NotApplicableError(Reason.ALONG_BATCH)
         order = [axis - 1 for axis in order[1:]]
     return to.permuted(x, list(order))
 
@@ -39,7 +39,7 @@ def transpose(to: Translation, node: Node) -> Value:
 def pad(to: Translation, node: Node) -> Value:
     mode = node.get("mode", "constant")
     if mode not in ("constant", "reflect"):
-        raise NotApplicable(Reason.PAD_MODE)
+        raise NotApplicableError(Reason.PAD_MODE)
     x = to.value(node.inputs[0])
     pads = to.array(node.inputs[1]) if node.has_input(1) else node.attributes["pads"]
     value = float(to.array(node.inputs[2])) if node.has_input(2) else node.get("value", 0.0)
@@ -56,7 +56,7 @@ def _padded(
     """The tensor with elements added at the begin and the end of each axis."""
     of_sample = amounts if to.whole else amounts[1:]
     if sum(map(sum, amounts)) != sum(map(sum, of_sample[1:])):
-        raise NotApplicable(Reason.PAD_CHANNELS)
+        raise NotApplicableError(Reason.PAD_CHANNELS)
     sizes = [size + sum(pair) for size, pair in zip(to.sizes(x), of_sample, strict=True)]
     return to.step("pad", {"padding": of_sample[1:], **fields}, [x], sizes)
 
@@ -69,7 +69,7 @@ def _taken(to: Translation, x: Value, axis: int, indices: Sequence[int]) -> Valu
     if indices == list(range(size)):
         return x
     if not indices:
-        raise NotApplicable(Reason.EMPTY)
+        raise NotApplicableError(Reason.EMPTY)
     position = to.position(x, axis)
     if position == 0 or indices != list(range(indices[0], indices[-1] + 1)):
         return to.along("select", {"channels": indices}, x, axis, size=len(indices))
@@ -82,11 +82,11 @@ def _taken(to: Translation, x: Value, axis: int, indices: Sequence[int]) -> Valu
 
 def slice_(to: Translation, node: Node) -> Value:
     x = to.value(node.inputs[0])
-    given = [
+    arguments = [
         to.array(node.inputs[index]) if node.has_input(index) else node.get(name, None)
         for index, name in enumerate(("starts", "ends", "axes", "steps"), start=1)
     ]
-    starts, ends, axes, steps = given
+    starts, ends, axes, steps = arguments
     axes = range(len(starts)) if axes is None else axes
     steps = [1] * len(starts) if steps is None else steps
     for axis, *limits in zip(axes, starts, ends, steps, strict=True):
@@ -96,10 +96,10 @@ def slice_(to: Translation, node: Node) -> Value:
 
 def gather(to: Translation, node: Node) -> Value:
     if node.inputs[0] in to.constants:
-        raise NotApplicable(Reason.EMBEDDING)
+        raise NotApplicableError(Reason.EMBEDDING)
     x, indices = to.value(node.inputs[0]), to.array(node.inputs[1])
     if indices.ndim != 1:
-        raise NotApplicable(Reason.SELECT_MATRIX)
+        raise NotApplicableError(Reason.SELECT_MATRIX)
     axis = node.get("axis", 0)
     return _taken(to, x, axis, indices % x.shape[axis])
 
@@ -115,9 +115,9 @@ def split(to: Translation, node: Node) -> list[Value]:
 
 
 def center_crop_pad(to: Translation, node: Node) -> Value:
-    x, wanted = to.value(node.inputs[0]), to.array(node.inputs[1])
+    x, lengths = to.value(node.inputs[0]), to.array(node.inputs[1])
     amounts = [[0, 0] for _ in x.shape]
-    for axis, size in zip(node.get("axes", range(len(x.shape))), map(int, wanted), strict=True):
+    for axis, size in zip(node.get("axes", range(len(x.shape))), map(int, lengths), strict=True):
         less = x.shape[axis] - size
         if less > 0:
             x = _taken(to, x, axis, range(less // 2, less // 2 + size))
@@ -132,17 +132,17 @@ def resize(to: Translation, node: Node) -> Value:
     sizes = to.shape(node.outputs[0])
     factors = [after // before for before, after in zip(x.shape, sizes, strict=True)]
     if [size * factor for size, factor in zip(x.shape, factors, strict=True)] != list(sizes):
-        raise NotApplicable(Reason.PARTIAL_FACTOR)
+        raise NotApplicableError(Reason.PARTIAL_FACTOR)
     mode = node.get("mode", "nearest")
     if mode == "cubic":
-        raise NotApplicable(Reason.CUBIC)
+        raise NotApplicableError(Reason.CUBIC)
     where = node.get("coordinate_transformation_mode", "half_pixel")
     if mode == "linear" and where not in ("half_pixel", "pytorch_half_pixel"):
-        raise NotApplicable(Reason.ALIGNED_CORNERS)
+        raise NotApplicableError(Reason.ALIGNED_CORNERS)
     if mode == "nearest" and node.operator == "Resize":
         for before, after in zip(x.shape, sizes, strict=True):
             if _nearest(before, after, where, node) != [i * before // after for i in range(after)]:
-                raise NotApplicable(Reason.UNEVEN_NEAREST)
+                raise NotApplicableError(Reason.UNEVEN_NEAREST)
     return to.step("upsample", {"scale": factors[2:], "mode": mode}, [x], sizes[1:])
 
 
@@ -168,7 +168,7 @@ def _nearest(before: int, after: int, where: str, node: Node) -> list[int]:
 
 def merge(op: str, to: Translation, node: Node) -> Value:
     if len(node.inputs) == 1:
-        raise NotApplicable(Reason.ONE_INPUT)
+        raise NotApplicableError(Reason.ONE_INPUT)
     values = [to.value(name) for name in node.inputs]
     return to.step(op, {}, values, to.sizes(values[0]))
 

@@ -15,7 +15,7 @@ from archc.ops import OPS
 from archc.verify import Workers, outputs
 from tests.backends.onnx_data.cases import Case, all_cases
 from tests.backends.onnx_data.operators import OPERATORS, judged_by, translate
-from tests.backends.onnx_data.reasons import NOT_APPLICABLE, NotApplicable, Reason
+from tests.backends.onnx_data.reasons import NOT_APPLICABLE, NotApplicableError, Reason
 from tests.backends.onnx_data.translation import Translated
 
 RELATIVE, ABSOLUTE = 2e-6, 2e-7
@@ -40,14 +40,14 @@ UNJUDGED = {
 def judged() -> dict[str, tuple[Case, Translated | Reason]]:
     """The cases that archc has the operators of, by name: each as a spec, or with the reason why
     it is none."""
-    found: dict[str, tuple[Case, Translated | Reason]] = {}
+    cases: dict[str, tuple[Case, Translated | Reason]] = {}
     for case in all_cases():
         if judged_by(case) is not None:
             try:
-                found[case.name] = (case, translate(case))
-            except NotApplicable as refusal:
-                found[case.name] = (case, refusal.reason)
-    return found
+                cases[case.name] = (case, translate(case))
+            except NotApplicableError as refusal:
+                cases[case.name] = (case, refusal.reason)
+    return cases
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -64,16 +64,16 @@ def test_both_networks_give_what_onnx_prescribes(
         network = load(str(path), {})
         run += 1
         for backend in ("torch", "keras"):
-            found = outputs(network, backend, translated.given, workers=workers)
-            assert found.keys() == translated.expected.keys()
+            actual = outputs(network, backend, translated.tensors, workers=workers)
+            assert actual.keys() == translated.expected.keys()
             for step, expected in translated.expected.items():
-                assert found[step].dtype == "float64"
-                if found[step].shape != expected.shape:
-                    wrong.append(f"{name}: {backend} gives the shape {found[step].shape}")
+                assert actual[step].dtype == "float64"
+                if actual[step].shape != expected.shape:
+                    wrong.append(f"{name}: {backend} gives the shape {actual[step].shape}")
                 elif not numpy.allclose(
-                    found[step], expected, rtol=RELATIVE, atol=SHORT.get(name, ABSOLUTE)
+                    actual[step], expected, rtol=RELATIVE, atol=SHORT.get(name, ABSOLUTE)
                 ):
-                    error = numpy.abs(found[step] - expected).max()
+                    error = numpy.abs(actual[step] - expected).max()
                     wrong.append(f"{name}: {backend} is {error} from ONNX\n{translated.text}")
     assert run
     assert not wrong, "\n".join(wrong)

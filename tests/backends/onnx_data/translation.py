@@ -19,7 +19,7 @@ from onnx.reference import ReferenceEvaluator
 
 from archc.verify import FixedTensors
 from tests.backends.onnx_data.cases import Case
-from tests.backends.onnx_data.reasons import NotApplicable, Reason
+from tests.backends.onnx_data.reasons import NotApplicableError, Reason
 
 AXES = {
     1: ("features",),
@@ -62,7 +62,7 @@ class Translated(NamedTuple):
     them."""
 
     text: str
-    given: FixedTensors
+    tensors: FixedTensors
     expected: dict[str, Any]
 
 
@@ -74,7 +74,7 @@ class Translation:
         self.whole = whole
         self.steps: list[dict[str, Any]] = []
         self.weights: dict[str, Any] = {}
-        self.given: dict[str, Value] = {}
+        self.inputs: dict[str, Value] = {}
         self.values: dict[str, Value] = {}
         graph = case.model.graph
         self.constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
@@ -87,13 +87,13 @@ class Translation:
     def value(self, name: str) -> Value:
         """A tensor that flows through the network: a step's, or an input's."""
         if name not in self.values:
-            value = Value(f"x_{len(self.given) + 1}", tuple(self.fed[name].shape))
+            value = Value(f"x_{len(self.inputs) + 1}", tuple(self.fed[name].shape))
             if not np.issubdtype(self.fed[name].dtype, np.floating):
-                raise NotApplicable(Reason.NO_FLOATS)
+                raise NotApplicableError(Reason.NO_FLOATS)
             if self.fed[name].dtype == np.float16:
-                raise NotApplicable(Reason.HALF)
+                raise NotApplicableError(Reason.HALF)
             self.check(value)
-            self.given[name] = self.values[name] = value
+            self.inputs[name] = self.values[name] = value
         return self.values[name]
 
     def array(self, name: str) -> Any:
@@ -102,16 +102,16 @@ class Translation:
             return self.constants[name]
         if name in self.fed:
             return self.fed[name]
-        raise NotApplicable(Reason.COMPUTED_WEIGHT)
+        raise NotApplicableError(Reason.COMPUTED_WEIGHT)
 
     def fold(self, node: onnx.NodeProto) -> bool:
         """Compute an operator of nothing but constants, by ONNX's reference."""
         if not all(name in self.constants for name in node.input):
             return False
-        made = helper.make_graph([node], "constant", [], [])
-        made.input.extend(helper.make_empty_tensor_value_info(name) for name in node.input)
-        made.output.extend(helper.make_empty_tensor_value_info(name) for name in node.output)
-        model = helper.make_model(made, opset_imports=self.case.model.opset_import)
+        graph = helper.make_graph([node], "constant", [], [])
+        graph.input.extend(helper.make_empty_tensor_value_info(name) for name in node.input)
+        graph.output.extend(helper.make_empty_tensor_value_info(name) for name in node.output)
+        model = helper.make_model(graph, opset_imports=self.case.model.opset_import)
         results = ReferenceEvaluator(model).run(
             None, {one: self.constants[one] for one in node.input}
         )
@@ -125,9 +125,9 @@ class Translation:
     def check(self, value: Value) -> None:
         """Refuse a tensor whose axes archc does not have."""
         if 0 in value.shape:
-            raise NotApplicable(Reason.EMPTY)
+            raise NotApplicableError(Reason.EMPTY)
         if len(self.sizes(value)) not in AXES:
-            raise NotApplicable(Reason.RANK)
+            raise NotApplicableError(Reason.RANK)
 
     def sizes(self, value: Value) -> tuple[int, ...]:
         """The axes of one sample."""
@@ -141,13 +141,13 @@ class Translation:
         """Which axis of a sample an axis of the tensor is. The batch is none."""
         axis %= len(value.shape)
         if axis == 0 and not self.whole:
-            raise NotApplicable(Reason.ALONG_BATCH)
+            raise NotApplicableError(Reason.ALONG_BATCH)
         return axis if self.whole else axis - 1
 
     def need_batch(self) -> None:
         """Refuse to take the tensor for a sample: the operator has a batch."""
         if self.whole:
-            raise NotApplicable(Reason.HAS_BATCH)
+            raise NotApplicableError(Reason.HAS_BATCH)
 
     def vector(self, array: Any, x: Value) -> tuple[int, Any]:
         """The one axis of a tensor along which an array differs that is spread over it, and the
@@ -156,7 +156,7 @@ class Translation:
         shape = (*[1] * (len(x.shape) - array.ndim), *array.shape)
         varied = [axis for axis, size in enumerate(shape) if size > 1]
         if len(varied) > 1:
-            raise NotApplicable(Reason.WEIGHT_AXES)
+            raise NotApplicableError(Reason.WEIGHT_AXES)
         axis = varied[0] if varied else min(1, len(x.shape) - 1)
         return axis, np.broadcast_to(array.reshape(-1), (x.shape[axis],))
 
@@ -170,7 +170,7 @@ class Translation:
         sizes: Sequence[int],
         weights: Mapping[str, Any] | None = None,
     ) -> Value:
-        """Write a step on some values. Its result has samples of the given sizes."""
+        """Write a step on some values. Its result has samples of these sizes."""
         name = f"{op}_{len(self.steps) + 1}"
         taken = [source.name for source in sources]
         source = taken[0] if len(taken) == 1 else taken
@@ -233,7 +233,7 @@ class Translation:
     def reshaped(self, x: Value, sizes: Sequence[int], axes: Sequence[str] | None = None) -> Value:
         """The elements of a sample under other axes."""
         if axes is None and len(sizes) not in AXES:
-            raise NotApplicable(Reason.RANK)
+            raise NotApplicableError(Reason.RANK)
         named = dict(zip(axes or AXES[len(sizes)], map(int, sizes), strict=True))
         return self.step("reshape", named, [x], sizes)
 
@@ -242,20 +242,20 @@ class Translation:
         if self.whole:
             return self.reshaped(x, shape)
         if not shape or shape[0] != x.shape[0]:
-            raise NotApplicable(Reason.ALONG_BATCH)
+            raise NotApplicableError(Reason.ALONG_BATCH)
         return self.reshaped(x, shape[1:])
 
     # The end
 
     def translated(self) -> Translated:
-        """The spec of the steps, with what it is given and what it must give."""
+        """The spec of the steps, with its tensors and the expected outputs."""
         inputs = {
             value.name: dict(zip(self.axes(value), self.sizes(value), strict=True))
-            for value in self.given.values()
+            for value in self.inputs.values()
         }
         arrays = {
             value.name: self._with_batch(self.fed[name]).astype("float64")
-            for name, value in self.given.items()
+            for name, value in self.inputs.items()
         }
         expected = {
             self.values[output.name].name: self._with_batch(array)
@@ -283,7 +283,7 @@ def _shapes(case: Case, fed: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         one.name: tuple(axis.dim_value for axis in one.type.tensor_type.shape.dim)
         for one in inferred
     }
-    given = {name: array for name, array in fed.items() if array is not None}
+    arrays = {name: array for name, array in fed.items() if array is not None}
     outputs = zip((one.name for one in case.model.graph.output), case.outputs, strict=True)
-    given.update({name: array for name, array in outputs if array is not None})
-    return shapes | {name: tuple(array.shape) for name, array in given.items()}
+    arrays.update({name: array for name, array in outputs if array is not None})
+    return shapes | {name: tuple(array.shape) for name, array in arrays.items()}

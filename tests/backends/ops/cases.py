@@ -66,8 +66,10 @@ class Batch(NamedTuple):
             ends = []
             for index in range(len(self.inputs)):
                 end = f"input_{index}"
-                for place, op in enumerate(case.after):
-                    layers.append({op: {}, "from": end, "name": f"case_{number}_{index}_{place}"})
+                for position, op in enumerate(case.after):
+                    layers.append(
+                        {op: {}, "from": end, "name": f"case_{number}_{index}_{position}"}
+                    )
                     end = layers[-1]["name"]
                 ends.append(end)
             source: Any = ends if len(ends) > 1 else ends[0]

@@ -63,9 +63,9 @@ def upsample(arrays: Arrays, x: Tensor, *, scale: Any, mode: str = "nearest") ->
             continue
         planes = []
         for index in range(size * factor):
-            place = min(max((index + 0.5) / factor - 0.5, 0.0), size - 1.0)
-            low = math.floor(place)
-            share = place - low
+            position = min(max((index + 0.5) / factor - 0.5, 0.0), size - 1.0)
+            low = math.floor(position)
+            share = position - low
             high = array.take(min(low + 1, size - 1), axis)
             planes.append((1 - share) * array.take(low, axis) + share * high)
         array = np.stack(planes, axis)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archc.training.script.parts.common.arguments import FitOptions, parse_command
-from archc.training.script.parts.common.faults import DataError, Interrupted, RunError
+from archc.training.script.parts.common.faults import DataError, InterruptionError, RunError
 from archc.training.script.parts.common.record import settled_options
 from archc.training.script.parts.torch.loop import fit, predict
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (DataError, RunError, OSError, MemoryError) as error:
         sys.stderr.write(f"{Path(sys.argv[0]).name}: {one_line(error)}\n")
         sys.exit(1 if isinstance(error, DataError) else 2)
-    except (Interrupted, KeyboardInterrupt) as error:
+    except (InterruptionError, KeyboardInterrupt) as error:
         told = f" {error}" if str(error) else ""
         sys.stderr.write(f"{Path(sys.argv[0]).name}: interrupted{told}\n")
         sys.exit(128 + signal.SIGINT)

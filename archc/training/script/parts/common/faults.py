@@ -16,7 +16,7 @@ class RunError(Exception):
     """What was asked for cannot be done with this run, or on this machine."""
 
 
-class Interrupted(Exception):  # no error: somebody asked for it
+class InterruptionError(Exception):
     """Ctrl-C or SIGTERM: the checkpoint is written."""
 
 

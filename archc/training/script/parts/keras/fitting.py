@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from archc.training.script.parts.common.arguments import FitOptions
-from archc.training.script.parts.common.faults import Interrupted, RunError
+from archc.training.script.parts.common.faults import InterruptionError, RunError
 from archc.training.script.parts.common.files import write_whole
 from archc.training.script.parts.common.metrics import (
     BestEpoch,
@@ -201,7 +201,7 @@ class Checkpoints(keras.callbacks.Callback):
             check_finite(float(logs["loss"]), state.epoch + 1)
             self.save()
         if stops:
-            raise Interrupted
+            raise InterruptionError
 
     def on_epoch_end(self, epoch: int, _logs: object = None) -> None:
         """Save the end of the epoch, once all else has been done."""
@@ -209,7 +209,7 @@ class Checkpoints(keras.callbacks.Callback):
         state.epoch, state.step, state.seconds = epoch + 1, 0, 0.0
         self.save()
         if sum_over_processes(self.request.made, self.run.worker):
-            raise Interrupted
+            raise InterruptionError
 
     def variables(self) -> list[keras.Variable]:
         """All that changes in training: weights, seeds, scores, the optimizer's own."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from archc.training.script.parts.common.arguments import FitOptions, PredictOptions
-from archc.training.script.parts.common.faults import Interrupted, RunError
+from archc.training.script.parts.common.faults import InterruptionError, RunError
 from archc.training.script.parts.common.fitting_data import (
     FitData,
     read_fit_data,
@@ -242,7 +242,7 @@ def run_epochs(run: FitRun) -> None:
             run_epoch(run, state, progress, request)
             end_epoch(run, state, progress, log)
             if largest_of_workers(int(request.made), run.worker):
-                raise Interrupted
+                raise InterruptionError
 
 
 def run_epoch(
@@ -277,7 +277,7 @@ def run_epoch(
                 write_checkpoint(run, state)
                 written = time.perf_counter()
             if wish == STOPS:
-                raise Interrupted
+                raise InterruptionError
 
 
 def train_step(run: FitRun, batch: np.ndarray, seeds: tuple[int, ...]) -> Tensor:

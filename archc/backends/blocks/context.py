@@ -12,7 +12,7 @@ from archc.ir.graph import Node, Region
 from archc.ops.axes import Axes
 
 
-class Mismatch(Exception):
+class MismatchError(Exception):
     """Instances that one definition cannot cover."""
 
 
@@ -70,10 +70,10 @@ class UnifyContext:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Whatever is entered within is taken back where it ends in a Mismatch."""
+        """Whatever is entered within is taken back where it ends in a MismatchError."""
         kept = dict(self.columns), dict(self.filled), dict(self.fresh), set(self.general)
         try:
             yield
-        except Mismatch:
+        except MismatchError:
             self.columns, self.filled, self.fresh, self.general = kept
             raise
