@@ -1,17 +1,17 @@
-"""Whether the emitted networks are one network: each runs in its own framework, with one seeded set
-of weights and one batch, and every layer's output is compared.
+"""Whether the emitted networks are the same network: each runs in its own framework, with the same
+seeded weights and batch, and the outputs of every layer are compared.
 
-Compared are the outputs of all layers in evaluation; then, of one step of training whose loss is
+First the outputs of all layers in evaluation are compared; then, of one training step whose loss is
 the sum of the outputs times seeded factors, the outputs, the loss, the gradients of all parameters
-and the running statistics. In training nothing is dropped: each rate is compared with the spec's
-and then set to zero.
+and the running statistics. Dropout is off in training: each rate is compared with that of the spec,
+then set to zero.
 
-Where that is farther apart than tolerated, the first network runs once more with every weight and
+Where a difference exceeds the tolerance, the first network runs once more with every weight and
 input changed in its last bit: a deep network may magnify such changes, and then its own rounding,
-which differs from framework to framework, beyond any tolerance. What that explains is reported as
-such; it proves nothing, and the networks do not agree.
+which differs from framework to framework, beyond any tolerance. Differences that this
+explains are reported as such; they prove nothing, and the networks do not agree.
 
-One convention of the frameworks differs and is accounted for: some keep the unbiased variance of a
+One convention of the frameworks differs and is accounted for: some track the unbiased variance of a
 batch in their running statistics, others the biased one, smaller by (n - 1) / n for the n values
 (batch times positions) of a channel.
 """
@@ -33,7 +33,7 @@ from archc.backends.runtime.exchange import PLAN, SOURCE, SUMMARY, fixed_path
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
 from archc.ir.network import Network
-from archc.verify.comparison import PERTURBED, Comparison, Verification, beside_rounding
+from archc.verify.comparison import PERTURBED, Comparison, Verification, with_rounding
 from archc.verify.plan import plan
 from archc.verify.runtimes import Process, runnable, runner_of, runtime_of
 from archc.verify.settings import FixedTensors, Settings
@@ -60,17 +60,17 @@ def verify(
     sources: Mapping[str, str] | None = None,
     workers: Workers | None = None,
 ) -> Verification:
-    """Run what the backends emit for a network, and compare it.
+    """Run the modules that the backends emit for a network, and compare their results.
 
-    `fixed` are weights and inputs to take in place of drawn ones; `sources` emitted modules in
-    place of what the backends emit; `workers` processes to use and leave running, else some are
-    started and ended. Raises SpecError for an op that a backend refuses (ARC601), WorkerError where
-    a framework is not installed or a process dies, and ValueError for an array of another shape.
-    """
+    `fixed` are weights and inputs to use instead of random ones; `sources` emitted modules to use
+    instead of those of the backends; `workers` processes to use and leave running, else some are
+    started and stopped. Raises SpecError for an op that a backend does not support (ARC601),
+    WorkerError where a framework is not installed or a process dies, and ValueError for an array of
+    the wrong shape."""
     costs = network.costs
-    settings = _completed(settings or Settings(), fixed)
+    settings = _with_defaults(settings or Settings(), fixed)
     begin = perf_counter()
-    with tempfile.TemporaryDirectory(prefix="archc-") as folder, _running(workers) as running:
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder, _worker_pool(workers) as pool:
         _write_fixed(folder, costs, settings, fixed)
         emitted: dict[str, Emitted] = {}
         plans = {}
@@ -83,29 +83,29 @@ def verify(
         processes = {one: _process(one, settings, costs) for one in settings.backends}
         if workers is None:
             for process in processes.values():  # the frameworks load side by side
-                running.start(process)
+                pool.start(process)
         for backend, process in processes.items():
-            running.run(process, os.path.join(folder, backend))
+            pool.run(process, os.path.join(folder, backend))
             if workers is None:
-                running.stop(process)
+                pool.stop(process)
         summaries = {one: _summary(folder, one, settings, costs) for one in settings.backends}
         verification = Comparison(costs, settings, folder, summaries, fixed).verification(begin)
-        if verification.faults or not verification.complete or verification.agrees:
+        if verification.failures or not verification.complete or verification.agrees:
             return verification
-        # Is it that the network magnifies the rounding of numbers?
+        # Does the network magnify rounding?
         first = settings.backends[0]
         perturbed = f"{first}{PERTURBED}"
         _prepare(
             os.path.join(folder, perturbed), emitted[first], {**plans[first], "perturbed": True}
         )
-        running.run(processes[first], os.path.join(folder, perturbed))
+        pool.run(processes[first], os.path.join(folder, perturbed))
         summaries = {
             first: summaries[first],
             perturbed: _summary(folder, perturbed, settings, costs),
         }
         pair = settings._replace(backends=(first, perturbed))
-        compared = Comparison(costs, pair, folder, summaries, fixed).verification(begin)
-        return beside_rounding(verification, compared)._replace(seconds=perf_counter() - begin)
+        rounding = Comparison(costs, pair, folder, summaries, fixed).verification(begin)
+        return with_rounding(verification, rounding)._replace(seconds=perf_counter() - begin)
 
 
 def outputs(
@@ -124,15 +124,15 @@ def outputs(
     import numpy
 
     costs = network.costs
-    settings = _completed(settings or Settings(), fixed)
+    settings = _with_defaults(settings or Settings(), fixed)
     graph = costs.graph
-    with tempfile.TemporaryDirectory(prefix="archc-") as folder, _running(workers) as running:
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder, _worker_pool(workers) as pool:
         _write_fixed(folder, costs, settings, fixed)
         emitted = backends.compile_network(backend, network)
         own = os.path.join(folder, backend)
         _prepare(own, emitted, plan(backend, costs, emitted, settings, step=False))
-        running.run(_process(backend, settings, costs), own)
-        errors = _summary(folder, backend, settings, costs)["faults"]
+        pool.run(_process(backend, settings, costs), own)
+        errors = _summary(folder, backend, settings, costs)["errors"]
         if errors:
             raise WorkerError(f"the network of {backend} {errors[0]['message']}")
         return {
@@ -142,8 +142,8 @@ def outputs(
 
 
 @contextmanager
-def _running(workers: Workers | None) -> Iterator[Workers]:
-    """The workers, or some that end with the context."""
+def _worker_pool(workers: Workers | None) -> Iterator[Workers]:
+    """The workers, or new ones that stop at the end of the context."""
     if workers is not None:
         yield workers
         return
@@ -156,9 +156,9 @@ def _process(backend: str, settings: Settings, costs: Costs) -> Process:
     return Process(runner_of(backend).module, runtime.name)
 
 
-def _completed(settings: Settings, fixed: FixedTensors) -> Settings:
-    """The settings with all backends where they name none, and with the batch that fixed
-    inputs have."""
+def _with_defaults(settings: Settings, fixed: FixedTensors) -> Settings:
+    """The settings with all backends where they name none, and with the batch size of the fixed
+    inputs."""
     settings = settings._replace(backends=settings.backends or runnable())
     sizes = {len(value) for value in fixed.inputs.values()}
     if len(sizes) > 1:
@@ -167,8 +167,8 @@ def _completed(settings: Settings, fixed: FixedTensors) -> Settings:
 
 
 def _write_fixed(folder: str, costs: Costs, settings: Settings, fixed: FixedTensors) -> None:
-    """Write fixed arrays where every process finds them. Raises ValueError where one belongs
-    to nothing, or has another shape."""
+    """Write fixed arrays where every process reads them. Raises ValueError where one belongs to
+    nothing, or has the wrong shape."""
     import numpy
 
     weights, inputs = dict(fixed.weights), dict(fixed.inputs)
@@ -186,19 +186,19 @@ def _write_fixed(folder: str, costs: Costs, settings: Settings, fixed: FixedTens
             continue
         value = source.pop(key)
         if tuple(value.shape) != shape:
-            raise ValueError(f"`{key}` has the shape {tuple(value.shape)} in place of {shape}")
+            raise ValueError(f"`{key}` has the shape {tuple(value.shape)}, expected {shape}")
         numpy.save(fixed_path(folder, kind, number), value)
     if weights or inputs:
         raise ValueError(f"the network has no `{next(iter([*weights, *inputs]))}`")
 
 
-def _prepare(folder: str, emitted: Emitted, planned: Mapping[str, Any]) -> None:
-    """Write what the process of a backend needs."""
+def _prepare(folder: str, emitted: Emitted, fields: Mapping[str, Any]) -> None:
+    """Write the input of the process of a backend: the emitted module, and the plan as `fields`."""
     os.mkdir(folder)
     with open(os.path.join(folder, SOURCE), "w", encoding="utf-8") as stream:
         stream.write(emitted.source)
     with open(os.path.join(folder, PLAN), "w", encoding="utf-8") as stream:
-        json.dump(planned, stream)
+        json.dump(fields, stream)
 
 
 def _summary(folder: str, backend: str, settings: Settings, costs: Costs) -> dict[str, Any]:
@@ -211,8 +211,8 @@ def _summary(folder: str, backend: str, settings: Settings, costs: Costs) -> dic
 
 
 def _not_installed(module: str, backend: str, settings: Settings, costs: Costs) -> str:
-    """That a module is missing in a backend's process, and what brings it: with the op that the
-    first of the backend's runtimes cannot compute, where another has therefore been taken."""
+    """The error of a module that is missing in the process of a backend, and what installs it: with
+    the op that the first of its runtimes cannot compute, where another is used for that reason."""
     declared = backends.backend(backend)
     runner = runner_of(backend)
     titles = {backend: declared.title, **{one.name: one.title for one in runner.runtimes}}

@@ -1,4 +1,4 @@
-"""How far two arrays in files lie apart."""
+"""The difference of two arrays in files."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from math import inf, sqrt
 from typing import Any, NamedTuple
 
 CHUNK = 1 << 20
-"""Elements that are compared at once."""
+"""Elements that are compared at a time."""
 ROUNDING = 16
-"""How many times as far as by the last bits of its weights and inputs a network's results may lie
-apart: two frameworks also round on the way, in every layer."""
+"""How many times the difference that the last bits of weights and inputs make still counts as
+rounding: two frameworks also round differently in every layer."""
 
 
 class Difference(NamedTuple):
-    """The largest distance of two values, and the largest share of it in what is tolerated there:
-    they agree up to one. Values that are not finite agree with nothing. `rounding` is the share
-    that changes in the last bits make up, where that was asked for."""
+    """The largest distance of two values, and the largest ratio of a distance to its tolerance, the
+    `share`: values agree where it is at most one. Values that are not finite agree with nothing.
+    `rounding` is the share of a run with perturbed weights and inputs, where there was one."""
 
     largest: float = 0.0
     share: float = 0.0
@@ -23,21 +23,20 @@ class Difference(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Whether all values are as close as is tolerated."""
+        """Whether all values are within the tolerance."""
         return self.share <= 1
 
     @property
     def is_rounding(self) -> bool:
-        """Whether values lie farther apart than is tolerated because the network magnifies the
-        rounding of numbers as much."""
+        """Whether values exceed the tolerance because the network magnifies rounding as much."""
         return 1 < self.share <= ROUNDING * self.rounding < inf
 
-    def joined(self, other: Difference) -> Difference:
-        """The larger of two differences, in both respects."""
+    def maximum(self, other: Difference) -> Difference:
+        """The larger of two differences, in distance and in share."""
         return Difference(max(self.largest, other.largest), max(self.share, other.share))
 
 
-WRONG = Difference(inf, inf)
+NOT_FINITE = Difference(inf, inf)
 
 
 def difference(ours: Any, reference: Any, tolerance: tuple[float, float]) -> Difference:
@@ -51,16 +50,16 @@ def difference(ours: Any, reference: Any, tolerance: tuple[float, float]) -> Dif
         a = numpy.asarray(ours[start : start + CHUNK], "float64")
         b = numpy.asarray(reference[start : start + CHUNK], "float64")
         if not (numpy.isfinite(a).all() and numpy.isfinite(b).all()):
-            return WRONG
+            return NOT_FINITE
         distance = numpy.abs(a - b)
         share = distance / (absolute + relative * numpy.abs(b))
-        largest = largest.joined(Difference(float(distance.max()), float(share.max())))
+        largest = largest.maximum(Difference(float(distance.max()), float(share.max())))
     return largest
 
 
 def size(values: Any) -> float:
-    """The root of the mean square of an array: what its differences are to be seen against. It is
-    infinite where the squares are too large."""
+    """The root mean square of an array, to which its differences relate; infinite where the squares
+    overflow."""
     import numpy
 
     values = values.reshape(-1)

@@ -1,7 +1,7 @@
-"""What the process of one backend is told to do, as JSON types: which layer or operation computes
-each op, which variable holds each array, and what is drawn for it.
+"""The plan for the process of one backend, as JSON types: which layer or operation computes each
+op, which variable holds each array, and the distribution of its values.
 
-Nodes are known by their indices in the graph, inputs first; arrays are in the order of
+Nodes are referred to by their indices in the graph, inputs first; arrays are in the order of
 `archc.ir.arrays.arrays` on every backend.
 """
 
@@ -17,7 +17,7 @@ from archc.codegen.rewrite import children
 from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
-from archc.verify.random_values import draw_of
+from archc.verify.random_values import distribution_of
 from archc.verify.settings import Settings
 
 OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "**": "pow"}
@@ -27,11 +27,11 @@ OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv
 def plan(
     backend: str, costs: Costs, emitted: Emitted, settings: Settings, *, step: bool
 ) -> dict[str, Any]:
-    """The plan of one backend, with a `step` of training or without. Raises SpecError where it is
-    not known where the backend keeps an array (ARC602)."""
+    """The plan of one backend, with a training `step` or without. Raises SpecError where no
+    variable of the backend is known to hold an array (ARC602)."""
     graph = costs.graph
     users = Uses(graph).users
-    kept = every_variable(backend, costs, emitted)
+    variables = every_variable(backend, costs, emitted)
     fused = fuse_movements(graph)
     return {
         "dtype": settings.dtype,
@@ -44,8 +44,9 @@ def plan(
                 "path": node.path,
                 "inputs": node.inputs,
                 "layout": emitted.values[node.index],
-                "stages": [
-                    _stage(one, len(node.inputs)) for one in emitted.placements.get(node.index, ())
+                "lowered": [
+                    _lowered(one, len(node.inputs))
+                    for one in emitted.placements.get(node.index, ())
                 ],
                 "rate": node.op.drop_rate,
             }
@@ -56,43 +57,43 @@ def plan(
         "arrays": [
             {
                 "key": array.key,
-                "layer": kept[array.key].layer,
-                "variable": kept[array.key].name,
-                "layout": kept[array.key].layout,
+                "layer": variables[array.key].layer,
+                "variable": variables[array.key].name,
+                "layout": variables[array.key].layout,
                 "learned": array.variable.learned,
-                "draw": draw_of(array, graph, users),
+                "distribution": distribution_of(array, graph, users),
             }
             for array in arrays(costs)
         ],
     }
 
 
-def _stage(placed: Placement, inputs: int) -> dict[str, Any]:
-    """A layer by its path, or the operations of an expression."""
-    if placed.path is not None:
-        return {"layer": placed.path}
-    assert placed.lowered.expression is not None
-    return {"operations": operations(placed.lowered.expression, inputs)}
+def _lowered(placement: Placement, inputs: int) -> dict[str, Any]:
+    """A lowered layer: its path, name or position, or the operations of an expression."""
+    if placement.path is not None:
+        return {"layer": placement.path}
+    assert placement.lowered.expression is not None
+    return {"operations": operations(placement.lowered.expression, inputs)}
 
 
 def operations(expression: Expr, inputs: int) -> list[tuple[str, list[int]]]:
-    """The calls, operators and subscripts of an expression on so many inputs, inner ones first.
-    Each is told by its name and the values that it takes: from 0 the inputs, from -1 down the
-    results of the operations before it."""
-    found: list[tuple[str, list[int]]] = []
-    holes = {placeholder(index).name: index for index in range(inputs)}
+    """The calls, operators and subscripts of an expression on so many inputs, inner ones first:
+    the name of each and its operands, the inputs from 0 up, the results of earlier operations from
+    -1 down."""
+    results: list[tuple[str, list[int]]] = []
+    placeholders = {placeholder(index).name: index for index in range(inputs)}
 
     def visit(expr: Expr) -> list[int]:
         if isinstance(expr, Ref):
-            return [holes[expr.name]] if expr.name in holes else []
-        taken = [value for child in children(expr) for value in visit(child)]
+            return [placeholders[expr.name]] if expr.name in placeholders else []
+        operands = [value for child in children(expr) for value in visit(child)]
         if not isinstance(expr, Binary | Call | Index):
-            return taken
-        found.append((_name_of(expr), taken))
-        return [-len(found)]
+            return operands
+        results.append((_name_of(expr), operands))
+        return [-len(results)]
 
     visit(expression)
-    return found
+    return results
 
 
 def _name_of(expr: Binary | Call | Index) -> str:

@@ -1,4 +1,4 @@
-"""A verification told: as a table for people, as data for programs."""
+"""Reports of a verification: a table for people, data for programs."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _TITLES = ("layer", "op", "size", "evaluation", "training", "gradient", "statist
 _WRONG, _ROUNDING = "!", "~"
 
 
-def data(found: Verification) -> dict[str, Any]:
+def data(verification: Verification) -> dict[str, Any]:
     """Everything as JSON types. A difference is the largest distance (null where values are not
-    finite) and whether it is tolerated; null where there is nothing to compare."""
-    settings = found.settings
+    finite) and whether it is within the tolerance; null where there is nothing to compare."""
+    settings = verification.settings
     absolute, relative = settings.tolerance
-    first = found.first
+    first = verification.first
     return {
         "archc": 1,
-        "name": found.costs.graph.about.name,
-        "agrees": found.agrees,
+        "name": verification.costs.graph.about.name,
+        "agrees": verification.agrees,
         "first": None if first is None else {"layer": first[0], "in": first[1]},
-        "versions": dict(found.versions),
+        "versions": dict(verification.versions),
         "dtype": settings.dtype,
         "seed": settings.seed,
         "batch": settings.batch,
         "tolerance": {"absolute": absolute, "relative": relative},
-        "seconds": round(found.seconds, 1),
-        "loss": _as_data(found.loss),
-        "faults": [fault._asdict() for fault in found.faults],
+        "seconds": round(verification.seconds, 1),
+        "loss": _as_data(verification.loss),
+        "faults": [failure._asdict() for failure in verification.failures],
         "layers": [
             {
                 "path": row.node.path,
@@ -41,7 +41,7 @@ def data(found: Verification) -> dict[str, Any]:
                 "size": row.size if row.size is None or isfinite(row.size) else None,
                 **{kind: _as_data(one) for kind, one in row.differences.items()},
             }
-            for row in found.rows
+            for row in verification.rows
         ],
     }
 
@@ -57,17 +57,17 @@ def _as_data(difference: Difference | None) -> dict[str, Any] | None:
     }
 
 
-def table(found: Verification, *, color: bool = False) -> str:
+def table(verification: Verification, *, color: bool = False) -> str:
     """One line a layer with the largest difference of its output, in evaluation and training, of
-    its gradients and its running statistics. What is not tolerated is marked `!`, or `~` where
-    the network magnifies rounding as much."""
-    lines = [_TITLES, *map(_cells, found.rows)]
+    its gradients and its running statistics. What exceeds the tolerance is marked `!`, or
+    `~` where the network magnifies rounding as much."""
+    lines = [_TITLES, *map(_cells, verification.rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(_TITLES))]
-    versions = ", ".join(found.versions.values())
-    settings = found.settings
+    versions = ", ".join(verification.versions.values())
+    settings = verification.settings
     absolute, relative = settings.tolerance
-    told = [
-        f"{found.costs.graph.about.name}: {versions}",
+    output = [
+        f"{verification.costs.graph.about.name}: {versions}",
         f"{settings.dtype}, batch {settings.batch}, seed {settings.seed}, "
         f"tolerance {absolute:.0e} + {relative:.0e} \u00d7 |value|",
         "",
@@ -79,8 +79,8 @@ def table(found: Verification, *, color: bool = False) -> str:
         )
         text = "  ".join(cells).rstrip()
         style = "bold" if not position else "red" if _WRONG in text else None
-        told.append(paint(text, style) if color and style is not None else text)
-    return "\n".join([*told, "", *_conclusion(found)]) + "\n"
+        output.append(paint(text, style) if color and style is not None else text)
+    return "\n".join([*output, "", *_conclusion(verification)]) + "\n"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -95,53 +95,53 @@ def _cell(difference: Difference | None) -> str:
     return f"{difference.largest:.1e}{mark}"
 
 
-def _conclusion(found: Verification) -> list[str]:
-    settings = found.settings
-    told = []
-    for fault in found.faults:
-        where = "" if fault.path is None else f", `{fault.path}`"
-        told.append(f"{fault.backend}{where}: {visible(fault.message)}")
-    if found.first is not None:
-        told.append(_divergence(found, *found.first))
-    elif found.loss is not None and not found.loss.agrees:
-        told.append(f"the loss differs by {found.loss.largest:.1e}")
-    elif not found.complete and not found.faults:
-        told.append("a process has not left all that is to be compared")
-    if found.agrees:
-        told += _agreement(found)
+def _conclusion(verification: Verification) -> list[str]:
+    settings = verification.settings
+    lines = []
+    for failure in verification.failures:
+        where = "" if failure.path is None else f", `{failure.path}`"
+        lines.append(f"{failure.backend}{where}: {visible(failure.message)}")
+    if verification.first is not None:
+        lines.append(_divergence(verification, *verification.first))
+    elif verification.loss is not None and not verification.loss.agrees:
+        lines.append(f"the loss differs by {verification.loss.largest:.1e}")
+    elif not verification.complete and not verification.failures:
+        lines.append("a process did not write all that is to be compared")
+    if verification.agrees:
+        lines += _agreement(verification)
     else:
-        lacks = lacking(settings, found.costs.graph)
-        told += [f"`{path}`: {reason}; `--runtime {able}` can" for path, reason, able in lacks]
-    return told
+        lacks = lacking(settings, verification.costs.graph)
+        lines += [f"`{path}`: {reason}; `--runtime {able}` can" for path, reason, able in lacks]
+    return lines
 
 
-def _divergence(found: Verification, path: str, what: str) -> str:
-    """The layer that diverges first, and in what, unless a fault has told that already."""
+def _divergence(verification: Verification, path: str, what: str) -> str:
+    """The layer that diverges first, and in what, unless a failure says so already."""
     text = f"first divergence: `{path}`"
-    (row,) = (row for row in found.rows if row.node.path == path)
+    (row,) = (row for row in verification.rows if row.node.path == path)
     difference = row.differences.get(what)
     if difference is None:
         return text
     if difference.is_rounding:
         return (
-            f"not proven: `{path}` lies beyond the tolerance in its {what}, by no more than\n"
+            f"not proven: `{path}` exceeds the tolerance in its {what}, by no more than\n"
             f"rounding ({_ROUNDING}): the network magnifies changes in the last bits of its "
             "weights and inputs as much"
         )
-    infinite = "" if isfinite(difference.largest) else " (there are values that are not finite)"
+    infinite = "" if isfinite(difference.largest) else " (some values are not finite)"
     return f"{text}, {what}{infinite}"
 
 
-def _agreement(found: Verification) -> list[str]:
-    count = len(found.rows)
+def _agreement(verification: Verification) -> list[str]:
+    count = len(verification.rows)
     layers, one = f"{count} layer{'s' * (count != 1)}", count == 1
-    params = f"{found.costs.totals.params:,} parameters"
-    if len(found.versions) < 2:
+    params = f"{verification.costs.totals.params:,} parameters"
+    if len(verification.versions) < 2:
         return [f"{layers} {'has' if one else 'have'} the shapes of the report, and its {params}"]
-    fused = sum(1 for row in found.rows if row.size is None)
-    note = f"; {fused} computed as one with the layer behind" if fused else ""
-    differences = [found.loss, *(one for row in found.rows for one in row.differences.values())]
-    compared = [difference for difference in differences if difference is not None]
+    fused = sum(1 for row in verification.rows if row.size is None)
+    note = f"; {fused} computed together with the next layer" if fused else ""
+    differences = [one for row in verification.rows for one in row.differences.values()]
+    compared = [one for one in (verification.loss, *differences) if one is not None]
     largest = max(difference.largest for difference in compared)
     verb = "agrees" if one else "agree"
     return [f"{layers} of {params} {verb}: the largest difference is {largest:.1e}{note}"]

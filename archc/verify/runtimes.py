@@ -1,4 +1,4 @@
-"""What each emitted network runs on: of the runtimes of its backend the first that can."""
+"""The runtime of each emitted network: the first of its backend's that can compute it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archc.verify.settings import Settings
 
 
 class Process(NamedTuple):
-    """What one child process is: a runner's module, on a runtime."""
+    """The key of a child process: the module of a runner, and a runtime."""
 
     module: str
     runtime: str
@@ -25,10 +25,10 @@ def runnable() -> tuple[str, ...]:
 
 
 def runner_of(backend: str) -> Runner:
-    """How the networks of a backend are run. Raises ValueError where they cannot be."""
+    """The runner of a backend. Raises ValueError where it has none."""
     runner = backends.backend(backend).runner
     if runner is None:
-        raise ValueError(f"the {backend} backend runs no networks")
+        raise ValueError(f"the {backend} backend cannot run networks")
     return runner
 
 
@@ -40,8 +40,8 @@ def choices() -> tuple[str, ...]:
 
 
 def runtime_of(backend: str, settings: Settings, graph: Graph) -> Runtime:
-    """What runs the network that a backend emits: the runtime that the settings ask for, if it is
-    one of the backend's; else the first that can compute all ops and is installed; where none is,
+    """The runtime of the network that a backend emits: that of the settings, if the backend has
+    it; else the first that can compute all ops and is installed; where none is,
     the first that can compute them."""
     runner = runner_of(backend)
     for runtime in runner.runtimes:
@@ -55,7 +55,7 @@ def runtime_of(backend: str, settings: Settings, graph: Graph) -> Runtime:
 
 
 def lacking(settings: Settings, graph: Graph) -> Iterator[tuple[str, str, str]]:
-    """The paths of the ops that the runtime asked for cannot compute, each with the reason and a
+    """The paths of the ops that the requested runtime cannot compute, each with the reason and a
     runtime that can."""
     for backend in settings.backends:
         runner = runner_of(backend)

@@ -1,4 +1,4 @@
-"""What a verification runs with, and how close two results must be."""
+"""Settings of a verification, and its tolerances."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 TOLERANCES = {"float64": (1e-9, 1e-9), "float32": (1e-5, 1e-4)}
-"""How far two results may lie apart: the first plus the second times the reference's size."""
+"""By dtype, the absolute and the relative tolerance: |a - b| <= absolute + relative * |b|."""
 
 
 class Settings(NamedTuple):
-    """`backends` are compared with the first of them, all that can run where there are none;
-    `batch` counts samples, two at least, since one has no variance; `runtime` is what a backend
-    computes with that has a choice of it, by default the first that computes the network exactly.
-    """
+    """`backends` are compared with the first of them; none stands for all that can run. `batch` is
+    the batch size, at least two, since one sample has no variance; `runtime` is used by backends
+    that have several, by default the first that computes the network exactly."""
 
     backends: tuple[str, ...] = ()
     dtype: str = "float64"
@@ -28,7 +27,7 @@ class Settings(NamedTuple):
 
 
 class FixedTensors(NamedTuple):
-    """Arrays in place of drawn ones, in canonical layout: `weights` by their keys, `inputs` by the
+    """Arrays in place of random ones, in canonical layout: `weights` by their keys, `inputs` by the
     inputs' paths, with the batch as their first axis."""
 
     weights: Mapping[str, Any] = {}

@@ -13,18 +13,19 @@ from types import MappingProxyType
 from archc.backends.runtime.sandbox import environment
 from archc.verify.runtimes import Process
 
-LONGEST_TOLD = 600
+LOG_TAIL = 600
+"""Characters of the end of a log that an error quotes."""
 
 
 class WorkerError(Exception):
-    """A child process cannot do its work."""
+    """A child process failed, or misses a module."""
 
 
 class Workers:
     """A process for each runtime, from its first use to the end of `with`.
 
-    Every process runs on the CPU, away from the user's folder; `environment` are variables that it
-    has beside those of this process.
+    Every process runs on the CPU, outside the user's folder; `environment` are variables that it
+    has in addition to those of this process.
     """
 
     def __init__(self, environment: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -39,12 +40,12 @@ class Workers:
         self.close()
 
     def start(self, key: Process) -> None:
-        """Start a process, unless it runs."""
+        """Start a process, unless it is running."""
         if key not in self.processes:
-            self.processes[key] = self._started(key)
+            self.processes[key] = self._spawn(key)
 
     def run(self, key: Process, folder: str) -> None:
-        """Let a process run what is in a folder. Raises WorkerError where it dies."""
+        """Let a process run the network in a folder. Raises WorkerError where it dies."""
         self.start(key)
         process = self.processes[key]
         assert process.stdin is not None
@@ -56,17 +57,17 @@ class Workers:
         except BrokenPipeError:
             answer = ""
         if answer != "done\n":
-            raise WorkerError(self._how_it_ended(key))
+            raise WorkerError(self._exit_reason(key))
 
     def stop(self, key: Process) -> None:
-        """End a process, so that its memory is free."""
+        """Stop a process, which frees its memory."""
         process = self.processes.pop(key)
         process.kill()
         with suppress(BrokenPipeError):
             process.communicate()
 
     def close(self) -> None:
-        """End all processes, and remove what they leave."""
+        """Stop all processes, and remove their files."""
         for key in list(self.processes):
             self.stop(key)
         self.home.cleanup()
@@ -74,7 +75,7 @@ class Workers:
     def _log(self, key: Process) -> str:
         return os.path.join(self.home.name, f"{key.module}.{key.runtime}.log")
 
-    def _started(self, key: Process) -> subprocess.Popen[str]:
+    def _spawn(self, key: Process) -> subprocess.Popen[str]:
         with open(self._log(key), "wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-P", "-m", key.module, key.runtime],
@@ -86,12 +87,12 @@ class Workers:
                 encoding="utf-8",
             )
 
-    def _how_it_ended(self, key: Process) -> str:
-        """How a process ended, which is then forgotten: the next use starts another."""
+    def _exit_reason(self, key: Process) -> str:
+        """How a process ended. It is removed, so that the next use starts another."""
         code = self.processes[key].wait()
         self.stop(key)
         with open(self._log(key), encoding="utf-8", errors="replace") as log:
-            told = " ".join(log.read().split())
-        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            text = " ".join(log.read().split())
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         memory = " (out of memory?)" if code == -9 else ""
-        return f"the process of {key.runtime} {how}{memory}: {told[-LONGEST_TOLD:]}"
+        return f"the process of {key.runtime} {how}{memory}: {text[-LOG_TAIL:]}"

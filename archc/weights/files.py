@@ -1,7 +1,8 @@
-"""Files of arrays: what they hold is read from their headers, and single arrays only when asked.
+"""Files of arrays: the header is read at first, each array only when it is used.
 
-Formats, told apart by what the files begin with: safetensors, and what the backends' frameworks
-write. Nothing in a file is run, and what is not safetensors is read by a process of its own.
+Formats, distinguished by the first bytes of a file: safetensors, and those of the backends'
+frameworks. No code in a file is executed, and files that are not safetensors are read by a child
+process.
 
 Code: ARC603 a file of weights that cannot be read.
 """
@@ -19,30 +20,30 @@ from typing import Any, NamedTuple, NoReturn
 from archc import backends
 from archc.backends.base import WeightFormat
 from archc.backends.runtime.safetensors import GROUPS, ORDER, STORABLE
-from archc.backends.runtime.sandbox import asked
+from archc.backends.runtime.sandbox import run_isolated
 from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable
 
 FORMAT = "archc-weights"
 VERSION = "1"
 DTYPES = ("float16", "bfloat16", "float32", "float64")
-"""The types of number that arrays may have. NumPy has no bfloat16: such arrays are read as float32,
+"""The dtypes that arrays may have. NumPy has no bfloat16: such arrays are read as float32,
 which holds them exactly."""
 LONGEST_HEADER = 64 << 20
-"""Bytes of a safetensors header: room for half a million arrays."""
+"""Bytes of a safetensors header: enough for half a million arrays."""
 
 
 class Entry(NamedTuple):
-    """One array of a file, which `read` loads."""
+    """An array of a file, which `read` loads."""
 
     shape: tuple[int, ...]
     dtype: str
     read: Callable[[], Any]
 
 
-class Stored(NamedTuple):
-    """What a file holds. `backend` names the one whose framework writes such files, and is None for
-    the neutral form; `entries` are by their names there. `metadata` is that of safetensors;
-    `groups` has the names by those that do not hang on what the layers are called."""
+class WeightFile(NamedTuple):
+    """An open file of weights. `backend` is the one whose framework writes such files, None for the
+    neutral format; `entries` are by their names in the file. `metadata` is that of safetensors;
+    `groups` has these names by others that do not depend on the names of layers."""
 
     path: str
     backend: str | None
@@ -52,14 +53,14 @@ class Stored(NamedTuple):
 
     @property
     def format(self) -> WeightFormat | None:
-        """How the backend's framework writes such files; None for the neutral form."""
+        """The format of the backend's framework; None for the neutral format."""
         return None if self.backend is None else formats()[self.backend]
 
 
 def formats() -> dict[str, WeightFormat]:
     """The formats of all backends that have one, by the names of the backends."""
-    known = {name: backends.backend(name).weights for name in backends.names()}
-    return {name: one for name, one in known.items() if one is not None}
+    all_formats = {name: backends.backend(name).weights for name in backends.names()}
+    return {name: one for name, one in all_formats.items() if one is not None}
 
 
 def span_of(path: str) -> Span:
@@ -73,12 +74,12 @@ def reject(path: str, reason: str, hint: str | None = None) -> NoReturn:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[Stored]:
-    """What a file holds, readable inside the context. Raises SpecError (ARC001 where it cannot be
+def open_weights(path: str) -> Iterator[WeightFile]:
+    """A file of weights, open inside the context. Raises SpecError (ARC001 where it cannot be
     opened, ARC603)."""
     try:
-        # Opening a pipe would wait for somebody to write to it.
-        with open(path, "rb", opener=_at_once) as stream:
+        # Opening a pipe would block until it has a writer.
+        with open(path, "rb", opener=_open_nonblocking) as stream:
             status = os.fstat(stream.fileno())
             size = status.st_size
             first = stream.read(16) if stat.S_ISREG(status.st_mode) else b""
@@ -89,38 +90,38 @@ def opened(path: str) -> Iterator[Stored]:
         message = f"cannot be read: {reason}"
         raise SpecError([Diagnostic("ARC001", message, span_of(path))]) from None
     with ExitStack() as stack:
-        foreign = _foreign(first)
-        # First this: the length that a safetensors file begins with may read `PK`.
+        backend = _backend_of(first)
+        # Safetensors first: the length with which such a file begins may read `PK`.
         if len(first) >= 9 and first[8:9] == b"{" and 8 + _header_size(first) <= size:
             yield _safetensors(path, path, stack, None)
-        elif foreign is not None:
-            converted = stack.enter_context(_as_safetensors(formats()[foreign].reader, path))
-            yield _safetensors(converted, path, stack, foreign)
+        elif backend is not None:
+            converted = stack.enter_context(_as_safetensors(formats()[backend].reader, path))
+            yield _safetensors(converted, path, stack, backend)
         else:
             endings = [one.endings[0] for one in formats().values()]
             hint = f"{', '.join(['safetensors', *endings[:-1]])} and {endings[-1]} are read"
-            reject(path, "it is no file of weights, or is cut off", hint)
+            reject(path, "it is no file of weights, or is truncated", hint)
 
 
 @contextmanager
 def _as_safetensors(module: str, path: str) -> Iterator[str]:
-    """A safetensors file with the arrays of a file, there within the context. Raises SpecError
+    """A temporary safetensors file with the arrays of a file, inside the context. Raises SpecError
     (ARC603)."""
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         converted = os.path.join(folder, "weights.safetensors")
-        reason = asked(module, "read", os.path.abspath(path), converted)
-        if reason is not None:
-            reject(path, reason)
+        error = run_isolated(module, "read", os.path.abspath(path), converted)
+        if error is not None:
+            reject(path, error)
         yield converted
 
 
-def _foreign(first: bytes) -> str | None:
-    """The backend whose framework's files begin so."""
-    known = formats().items()
-    return next((name for name, one in known if first.startswith(one.beginnings)), None)
+def _backend_of(first: bytes) -> str | None:
+    """The backend whose framework's files have these first bytes."""
+    items = formats().items()
+    return next((name for name, one in items if first.startswith(one.beginnings)), None)
 
 
-def _at_once(path: str, flags: int) -> int:
+def _open_nonblocking(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -128,19 +129,19 @@ def _header_size(first: bytes) -> int:
     return int.from_bytes(first[:8], "little")
 
 
-def _safetensors(path: str, shown: str, stack: ExitStack, backend: str | None) -> Stored:
-    """What a safetensors file holds: one that has been made of the file `told` of a backend's
-    framework; or, where there is none, that file."""
+def _safetensors(path: str, source: str, stack: ExitStack, backend: str | None) -> WeightFile:
+    """A safetensors file at `path`: `source` itself, or, where a `backend` is named, the conversion
+    of the file `source` of that backend's framework."""
     from safetensors import SafetensorError, safe_open
 
     with open(path, "rb") as stream:
         if _header_size(stream.read(8)) > LONGEST_HEADER:
-            reject(shown, "its header is too long")
+            reject(source, "its header is too long")
     try:
         file = stack.enter_context(safe_open(path, framework="numpy"))
         names = file.keys()
     except (SafetensorError, OSError) as error:
-        reject(shown, f"it is no sound safetensors file ({_line(error)})")
+        reject(source, f"it is no valid safetensors file ({_line(error)})")
     metadata = file.metadata() or {}
     groups: Mapping[str, str] = {}
     if backend is not None:
@@ -149,9 +150,9 @@ def _safetensors(path: str, shown: str, stack: ExitStack, backend: str | None) -
     elif metadata.get("format") != FORMAT:
         backend = next(name for name, one in formats().items() if one.plain_safetensors)
     elif metadata.get("version") != VERSION:
-        reject(shown, f"it is of another version than {VERSION}, which this archc reads")
+        reject(source, f"its version is not {VERSION}, the one that this archc reads")
     entries = {name: _entry(file, name) for name in names}
-    return Stored(shown, backend, entries, metadata, groups)
+    return WeightFile(source, backend, entries, metadata, groups)
 
 
 _TYPES = {"BF16": "bfloat16", **{code: dtype for dtype, code in STORABLE.items()}}
@@ -164,7 +165,7 @@ def _entry(file: Any, name: str) -> Entry:
     def read() -> Any:
         if dtype != "bfloat16":
             return file.get_tensor(name)
-        import ml_dtypes  # noqa: F401 - gives NumPy the type
+        import ml_dtypes  # noqa: F401 - registers the dtype with NumPy
 
         return file.get_tensor(name).astype("float32")
 

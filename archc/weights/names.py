@@ -1,10 +1,10 @@
-"""Which array of a file is which of a network: by the names that the emitted network gives them,
-by a table of names, or, in a network that is one straight chain, by their order.
+"""Matches the arrays of a file to those of a network: by their names in the emitted network, by a
+table of names, or, in a network that is a straight chain, by their order.
 
 Order alone never decides in a network with branches: a shortcut's convolution may have the shape of
-its neighbour, and nothing would tell them apart.
+its neighbour, and nothing would distinguish them.
 
-Code: ARC604 an array that is missing, is one too many, or is another than the network's.
+Code: ARC604 an array that is missing, unexpected, or of another shape or type.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from archc.diagnostics import Diagnostic, SpecError, did_you_mean
 from archc.ir.arrays import Array
 from archc.ir.costs import Costs
 from archc.language.values import Value
-from archc.weights.files import DTYPES, Entry, Stored, span_of
+from archc.weights.files import DTYPES, Entry, WeightFile, span_of
 
 MOST_REPORTED = 20
 MANY = 2000
-"""Names among which none is looked for that is near a missing one."""
+"""Names in a file from which on no similar name is suggested for a missing one."""
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
-_COUNTED = re.compile(r"\{([a-z]+)([+-][0-9]{1,4})?\}")
+_REFERENCE = re.compile(r"\{([a-z]+)([+-][0-9]{1,4})?\}")
 _PATTERN = re.compile(r"[a-z0-9_.{}]+")
 
 
 class ExpectedArray(NamedTuple):
-    """An array of the network, how a file keeps it, and its name there."""
+    """An array of the network, with its layout and name in a file."""
 
     array: Array
     layout: Layout
@@ -40,75 +40,75 @@ class ExpectedArray(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The entry of every array of a network, by the array's key; `in_order` tells that the order of
-    the file has stood for the names."""
+    """The entry of every array of a network, by the array's key; `in_order` says that arrays
+    were matched by their order in the file."""
 
     entries: Mapping[str, Entry]
     in_order: bool
 
 
 def match_entries(
-    stored: Stored, expected: Sequence[ExpectedArray], costs: Costs, table: Mapping[str, str]
+    file: WeightFile, expected: Sequence[ExpectedArray], costs: Costs, table: Mapping[str, str]
 ) -> Match:
-    """Which entry is which array. Raises SpecError (ARC604) with everything that is missing, left
-    over, or of another shape or type."""
-    form = stored.format
-    entries = dict(stored.entries)
+    """Match the entries of a file to arrays. Raises SpecError (ARC604) with everything that is
+    missing, unexpected, or of another shape or type."""
+    form = file.format
+    entries = dict(file.entries)
     if form is not None and form.ignored is not None:
         entries = {name: one for name, one in entries.items() if not name.endswith(form.ignored)}
     names = {one.array.key: _name_in_file(one, table) for one in expected}
     if form is not None and entries.keys().isdisjoint(names.values()):
-        entries = _unwrapped(entries, form.wrappers)
+        entries = _strip_wrappers(entries, form.wrappers)
     ordered: dict[str, str] = {}
     if not table and not entries.keys() >= set(names.values()):
-        if stored.groups.keys() >= set(names.values()):
-            names = {key: stored.groups[name] for key, name in names.items()}
+        if file.groups.keys() >= set(names.values()):
+            names = {key: file.groups[name] for key, name in names.items()}
         else:
-            ordered = _by_order(stored, entries, expected, costs)
+            ordered = _by_order(file, entries, expected, costs)
             names = ordered or names
     diagnostics: list[Diagnostic] = []
-    spare = {name: entries[name] for name in entries.keys() - set(names.values())}
-    takers: dict[str, str] = {}
+    unmatched = {name: entries[name] for name in entries.keys() - set(names.values())}
+    owners: dict[str, str] = {}
     for one in expected:
         name = names[one.array.key]
-        first = takers.setdefault(name, one.array.key)
+        first = owners.setdefault(name, one.array.key)
         if first != one.array.key:
-            message = f"`{first}` and `{one.array.key}` are both given `{name}`"
+            message = f"`{first}` and `{one.array.key}` are both mapped to `{name}`"
             diagnostics.append(Diagnostic("ARC604", message, one.array.node.origin.span))
         elif name in entries:
-            diagnostics += _differences(one, name, entries[name], stored)
+            diagnostics += _differences(one, name, entries[name], file)
         else:
-            message = f"`{one.array.key}` is missing: {stored.path} has no `{name}`"
+            message = f"`{one.array.key}` is missing: {file.path} has no `{name}`"
             span = one.array.node.origin.span
-            # Looking for near names takes time, for errors that are not reported.
-            near = len(diagnostics) < MOST_REPORTED and len(entries) <= MANY
-            hint = did_you_mean(name, _like(one, spare)) if near else None
+            # Searching for similar names takes time, also for errors that are not reported.
+            search = len(diagnostics) < MOST_REPORTED and len(entries) <= MANY
+            hint = did_you_mean(name, _candidates(one, unmatched)) if search else None
             diagnostics.append(Diagnostic("ARC604", message, span, hint))
     diagnostics += [
-        Diagnostic("ARC604", f"`{name}` belongs to no array of the network", span_of(stored.path))
+        Diagnostic("ARC604", f"`{name}` belongs to no array of the network", span_of(file.path))
         for name in entries
-        if name not in takers
+        if name not in owners
     ]
     if diagnostics:
-        raise SpecError([*_of_another(stored, costs), *_shortened(diagnostics, stored)])
+        raise SpecError([*_wrong_network(file, costs), *_truncate(diagnostics, file)])
     return Match({key: entries[name] for key, name in names.items()}, bool(ordered))
 
 
-def _like(one: ExpectedArray, spare: Mapping[str, Entry]) -> list[str]:
-    """The names, among those that nothing has taken, of arrays as the expected one is."""
-    return [name for name, entry in spare.items() if entry.shape == one.layout.kept]
+def _candidates(one: ExpectedArray, unmatched: Mapping[str, Entry]) -> list[str]:
+    """The names of unmatched entries with the shape of an array."""
+    return [name for name, entry in unmatched.items() if entry.shape == one.layout.kept]
 
 
-def _of_another(stored: Stored, costs: Costs) -> Iterator[Diagnostic]:
-    """That a file in the neutral form says itself that it is another network's."""
-    ours, theirs = costs.graph.about.name, stored.metadata.get("name", "")
-    if stored.backend is None and theirs != ours:
+def _wrong_network(file: WeightFile, costs: Costs) -> Iterator[Diagnostic]:
+    """The error of a file in the neutral format that names another network."""
+    ours, theirs = costs.graph.about.name, file.metadata.get("name", "")
+    if file.backend is None and theirs != ours:
         message = f"it has the weights of `{theirs[:100]}`, not of `{ours}`"
-        yield Diagnostic("ARC604", message, span_of(stored.path))
+        yield Diagnostic("ARC604", message, span_of(file.path))
 
 
-def _unwrapped(entries: dict[str, Entry], wrappers: Sequence[str]) -> dict[str, Entry]:
-    """The entries, less the wrappers that stand before all names alike."""
+def _strip_wrappers(entries: dict[str, Entry], wrappers: Sequence[str]) -> dict[str, Entry]:
+    """The entries without wrappers: prefixes that all names have."""
     while entries:
         first = next(iter(entries))
         wrapper = next((one for one in wrappers if first.startswith(one)), None)
@@ -119,53 +119,54 @@ def _unwrapped(entries: dict[str, Entry], wrappers: Sequence[str]) -> dict[str, 
 
 
 def _differences(
-    one: ExpectedArray, name: str, entry: Entry, stored: Stored
+    one: ExpectedArray, name: str, entry: Entry, file: WeightFile
 ) -> Iterator[Diagnostic]:
     span = one.array.node.origin.span
     shape = one.layout.kept
     if entry.shape != shape:
-        message = f"`{name}` of {stored.path} has the shape {entry.shape} in place of {shape}"
+        message = f"`{name}` of {file.path} has the shape {entry.shape}, expected {shape}"
         yield Diagnostic("ARC604", message, span)
     if entry.dtype not in DTYPES:
-        message = f"`{name}` of {stored.path} has the type {entry.dtype}"
+        message = f"`{name}` of {file.path} has the type {entry.dtype}"
         yield Diagnostic("ARC604", message, span, f"{', '.join(DTYPES)} are read")
 
 
-def _shortened(diagnostics: list[Diagnostic], stored: Stored) -> list[Diagnostic]:
-    """The first errors, and how many more there are."""
+def _truncate(diagnostics: list[Diagnostic], file: WeightFile) -> list[Diagnostic]:
+    """The first errors, and the number of others."""
     if len(diagnostics) <= MOST_REPORTED:
         return diagnostics
     count = len(diagnostics) - MOST_REPORTED
-    more = f"{count:,} more arrays are missing, left over or of another shape"
+    more = f"{count:,} more arrays are missing, unexpected or of another shape"
     names = "`archc weights import --names` takes a table where only the names differ"
-    hint = f"is it a file of this network? {names}" if stored.backend is not None else None
-    return [*diagnostics[:MOST_REPORTED], Diagnostic("ARC604", more, span_of(stored.path), hint)]
+    hint = f"is it a file of this network? {names}" if file.backend is not None else None
+    return [*diagnostics[:MOST_REPORTED], Diagnostic("ARC604", more, span_of(file.path), hint)]
 
 
 # By a table
 
 
 def _name_in_file(one: ExpectedArray, table: Mapping[str, str]) -> str:
-    """What the file calls an array, by the first pattern of the table for its op's path."""
+    """The name of an array in the file, by the first pattern of the table that its op's path
+    matches."""
     for ours, theirs in table.items():
         pattern = _PLACEHOLDER.sub(r"(?P<\1>[0-9]{1,9})", ours.replace(".", r"\."))
         match = re.fullmatch(pattern, one.array.node.path)
         if match is not None:
-            layer = _COUNTED.sub(partial(_number, match.groupdict()), theirs)
+            layer = _REFERENCE.sub(partial(_number, match.groupdict()), theirs)
             return layer + one.name[len(layer_of(one.name)) :]
     return one.name
 
 
 def _number(numbers: Mapping[str, str], placeholder: re.Match[str]) -> str:
-    """What stands for `{n}` or `{n-1}`."""
+    """The value of `{n}` or `{n-1}`."""
     number = numbers[placeholder[1]]
     return number if placeholder[2] is None else str(int(number) + int(placeholder[2]))
 
 
 def read_table(value: Value) -> dict[str, str]:
     """The table of names in a YAML file: a mapping of ops' paths to the layers of a file. `{n}`,
-    by any name in lower-case letters, stands for a number of a path; the layer's name has it as
-    `{n}`, or as `{n-1}` where the file counts from zero.
+    with any name in lower-case letters, matches a number of a path; the layer's name refers to it
+    as `{n}`, or as `{n-1}` where the file counts from zero.
 
     Raises SpecError (ARC604).
     """
@@ -176,15 +177,15 @@ def read_table(value: Value) -> dict[str, str]:
     for ours, theirs in value.data.items():
         placeholders = _PLACEHOLDER.findall(ours)
         if not isinstance(theirs.data, str):
-            message = f"`{ours}` must be given the name of a layer"
+            message = f"`{ours}` must map to the name of a layer"
             diagnostics.append(Diagnostic("ARC604", message, theirs.span))
         elif not _PATTERN.fullmatch(ours) or len(set(placeholders)) < len(placeholders):
-            message = f"`{ours}` is no path of ops with each `{{n}}` once"
+            message = f"`{ours}` must be a path of ops with each `{{n}}` once"
             diagnostics.append(Diagnostic("ARC604", message, theirs.key_span or theirs.span))
-        elif not {placeholder for placeholder, _ in _COUNTED.findall(theirs.data)} <= set(
+        elif not {placeholder for placeholder, _ in _REFERENCE.findall(theirs.data)} <= set(
             placeholders
         ):
-            message = f"`{theirs.data}` has a number that `{ours}` does not give"
+            message = f"`{theirs.data}` refers to a number that `{ours}` does not have"
             diagnostics.append(Diagnostic("ARC604", message, theirs.span))
         else:
             table[ours] = theirs.data
@@ -202,12 +203,12 @@ def layer_of(name: str) -> str:
 
 
 def _by_order(
-    stored: Stored, entries: Mapping[str, Entry], expected: Sequence[ExpectedArray], costs: Costs
+    file: WeightFile, entries: Mapping[str, Entry], expected: Sequence[ExpectedArray], costs: Costs
 ) -> dict[str, str]:
     """The names in the order of the file, where the network is a straight chain, the file has an
     order, and all shapes agree; nothing otherwise."""
-    form = stored.format
-    if not _is_chain(costs) or (form is not None and ORDER not in stored.metadata):
+    form = file.format
+    if not _is_chain(costs) or (form is not None and ORDER not in file.metadata):
         return {}
     ours, theirs = _layers(expected), _layers_of_file(entries)
     if form is not None and form.ordered_by_class:

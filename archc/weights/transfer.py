@@ -1,7 +1,7 @@
-"""Weights of a network read from a file into canonical layout, and written from it.
+"""Reads the weights of a network from files, and writes them to files, in canonical layout.
 
-What is read is checked before any array is loaded; what is written is written beside its place and
-renamed, so that no partial file stays.
+A file is checked before any array is loaded; output is written to a temporary file beside its path
+and renamed, so that no partial file remains.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from archc.files import OutputError, staging
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
 from archc.ir.network import Network
-from archc.weights.files import FORMAT, VERSION, Stored, formats, opened, reject
+from archc.weights.files import FORMAT, VERSION, WeightFile, formats, open_weights, reject
 from archc.weights.names import ExpectedArray, match_entries
 
 NO_TABLE: Mapping[str, str] = {}
 
 
-class Loaded(NamedTuple):
-    """Arrays of a network in canonical layout, by their keys. `in_order` tells that the names in
-    the file are others, and that the order of the layers there has stood for them."""
+class CanonicalWeights(NamedTuple):
+    """Arrays of a network in canonical layout, by their keys. `in_order` says that
+    the file has other names, and its layers were matched by their order."""
 
     weights: dict[str, Any]
     in_order: bool
@@ -33,52 +33,50 @@ class Loaded(NamedTuple):
 
 def load(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> dict[str, Any]:
     """The arrays of a network in canonical layout, by their keys, from a file of any format.
-    `table` gives the names that the file has for layers. Raises SpecError (ARC001, ARC602 to
-    ARC604)."""
+    `table` maps the paths of ops to the names of layers in the file. Raises SpecError (ARC001,
+    ARC602 to ARC604)."""
     return read(path, network, table).weights
 
 
-def read(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> Loaded:
-    """As `load`, with how the names were found."""
-    with opened(path) as stored:
-        expected = _expected(stored, network)
-        match = match_entries(stored, expected, network.costs, table)
+def read(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> CanonicalWeights:
+    """As `load`, with how the arrays were matched."""
+    with open_weights(path) as file:
+        expected = _expected(file, network)
+        match = match_entries(file, expected, network.costs, table)
         weights = {
-            one.array.key: to_canonical(
-                _array(stored, match.entries[one.array.key].read), one.layout
-            )
+            one.array.key: to_canonical(_array(file, match.entries[one.array.key].read), one.layout)
             for one in expected
         }
-        return Loaded(weights, match.in_order)
+        return CanonicalWeights(weights, match.in_order)
 
 
 def ordering_note(path: str) -> str:
-    """What is to be reported where the order of a file's layers has stood for their names."""
-    return f"{path}: its names are others; the layers are taken in their order"
+    """The note for a file whose layers were matched by their order."""
+    return f"{path}: its names are different; layers are matched by their order"
 
 
-def _array(stored: Stored, read: Any) -> Any:
+def _array(file: WeightFile, read: Any) -> Any:
     try:
         return read()
     except (OSError, RuntimeError, ValueError) as error:
-        reject(stored.path, f"it is damaged ({' '.join(str(error).split())[:200]})")
+        reject(file.path, f"it is damaged ({' '.join(str(error).split())[:200]})")
 
 
-def _expected(stored: Stored, network: Network) -> list[ExpectedArray]:
-    """The arrays of a network as a file of that format has them."""
+def _expected(file: WeightFile, network: Network) -> list[ExpectedArray]:
+    """The arrays of a network in the format of a file."""
     costs = network.costs
-    if stored.backend is None or stored.format is None:
+    if file.backend is None or file.format is None:
         return [ExpectedArray(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
-    emitted = backends.compile_network(stored.backend, network)
-    variables = every_variable(stored.backend, costs, emitted)
-    names = stored.format.names(costs, emitted)
+    emitted = backends.compile_network(file.backend, network)
+    variables = every_variable(file.backend, costs, emitted)
+    names = file.format.names(costs, emitted)
     return [ExpectedArray(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
 
 
 def save(path: str, weights: Mapping[str, Any], network: Network, backend: str | None) -> None:
-    """Write arrays in canonical layout as the emitted network of a backend loads them, which must
-    have a format of weights; in the neutral form where `backend` is None. Raises OutputError, and
-    SpecError (ARC601, ARC602)."""
+    """Write arrays in canonical layout to a file that the emitted network of a backend loads; the
+    backend must have a format of weights. In the neutral format where `backend` is None. Raises
+    OutputError, and SpecError (ARC601, ARC602)."""
     if backend is None:
         save_neutral(path, weights, network.costs)
         return

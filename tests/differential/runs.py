@@ -59,8 +59,10 @@ class Run(NamedTuple):
         """What diverges, for a failing test."""
         if self.found is None:
             return f"seed {self.seed}: {self.failure}\n{self.text}"
-        faults = "; ".join(f"{one.backend} {one.path}: {one.message}" for one in self.found.faults)
-        return f"seed {self.seed}: {self.found.first} {faults}\n{self.text}"
+        failures = "; ".join(
+            f"{one.backend} {one.path}: {one.message}" for one in self.found.failures
+        )
+        return f"seed {self.seed}: {self.found.first} {failures}\n{self.text}"
 
     @property
     def share(self) -> float:

@@ -18,4 +18,4 @@ def test_both_networks_are_one(path: Path, workers: Workers) -> None:
     network = load(str(path), {})
     assert network.costs.graph.about.name == path.stem
     found = verify(network, workers=workers)
-    assert found.agrees, (found.first, found.faults)
+    assert found.agrees, (found.first, found.failures)

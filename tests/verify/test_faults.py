@@ -1,4 +1,4 @@
-"""The proof is itself tested: each fault seeded into an emitter is found, at its layer."""
+"""The proof is itself tested: each fault seeded into an emitter is detected, at its layer."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def test_a_seeded_fault_is_caught_at_its_layer(name: str, tmp_path: Path, worker
     wrong = source.replace(fault.old, fault.new)
     if "_Always" in fault.new:
         wrong = wrong.replace("class ", ALWAYS, 1)
-    found = verify(net, sources={fault.backend: wrong}, workers=workers)
-    assert not found.agrees
-    assert found.first is not None, found.faults
-    assert found.first[0] == fault.at, (found.first, found.faults)
+    result = verify(net, sources={fault.backend: wrong}, workers=workers)
+    assert not result.agrees
+    assert result.first is not None, result.failures
+    assert result.first[0] == fault.at, (result.first, result.failures)
 
 
 def test_the_same_specs_without_a_fault_agree(tmp_path: Path, workers: Workers) -> None:
     for fault in {(one.input, one.steps): one for one in FAULTS.values()}.values():
         net = network(fault, tmp_path)
-        found = verify(net, workers=workers)
-        assert found.agrees, (fault, found.first, found.faults)
+        result = verify(net, workers=workers)
+        assert result.agrees, (fault, result.first, result.failures)
 
 
 # Weights: where they stand, and in which order
@@ -60,9 +60,9 @@ def _axes_swapped(original: Callable[..., Any]) -> Callable[..., Any]:
     """Kernels with their two spatial axes, or else what comes in and goes out, swapped."""
 
     def changed(shape: tuple[int, ...], order: Any) -> Any:
-        made = original(shape, order)
-        first, second, *others = made.axes
-        return made._replace(axes=(second, first, *others))
+        permuted = original(shape, order)
+        first, second, *others = permuted.axes
+        return permuted._replace(axes=(second, first, *others))
 
     return changed
 
@@ -71,9 +71,10 @@ def _filters_before_channels(original: Callable[..., Any]) -> Callable[..., Any]
     """A depthwise kernel as if the filters of all channels stood one after another."""
 
     def changed(channels: int, multiplier: int, space: Any) -> Any:
-        made = original(channels, multiplier, space)
-        split = (made.split[1], made.split[0], *made.split[2:])
-        return made._replace(split=split, axes=(*made.axes[:-2], made.axes[-1], made.axes[-2]))
+        permuted = original(channels, multiplier, space)
+        split = (permuted.split[1], permuted.split[0], *permuted.split[2:])
+        *others, second, first = permuted.axes
+        return permuted._replace(split=split, axes=(*others, first, second))
 
     return changed
 
@@ -118,6 +119,6 @@ def test_a_wrong_layout_of_weights_is_caught(
     assert verify(net, workers=workers).agrees
     with monkeypatch.context() as patched:
         patched.setattr(module, function, fault(getattr(module, function)))
-        found = verify(net, workers=workers)
-    assert found.first is not None
-    assert (found.agrees, found.first[0]) == (False, at)
+        result = verify(net, workers=workers)
+    assert result.first is not None
+    assert (result.agrees, result.first[0]) == (False, at)

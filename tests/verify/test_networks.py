@@ -1,4 +1,4 @@
-"""What verification says of whole networks."""
+"""Verification of whole networks."""
 
 from __future__ import annotations
 
@@ -38,27 +38,29 @@ def network(folder: Path, text: str) -> Network:
 @pytest.mark.parametrize("runtime", ["tensorflow", "jax"])
 def test_published_networks_agree(name: str, runtime: str, workers: Workers) -> None:
     net = load(str(ROOT / f"specs/{name}.yaml"), {})
-    found = verify(net, Settings(runtime=runtime), workers=workers)
-    assert found.agrees, found.first
-    assert len(found.rows) == len(net.costs.layers)
-    kinds = [kind for row in found.rows for kind, one in row.differences.items() if one is not None]
-    assert kinds.count("evaluation") == kinds.count("training") == len(found.rows)
+    result = verify(net, Settings(runtime=runtime), workers=workers)
+    assert result.agrees, result.first
+    assert len(result.rows) == len(net.costs.layers)
+    kinds = [
+        kind for row in result.rows for kind, one in row.differences.items() if one is not None
+    ]
+    assert kinds.count("evaluation") == kinds.count("training") == len(result.rows)
     learned = sum(layer.params > 0 for layer in net.costs.layers)
     assert kinds.count("gradient") == learned
 
 
 def test_float32_has_its_own_tolerance(workers: Workers) -> None:
     net = spec("conv_and_norm")
-    found = verify(net, Settings(dtype="float32"), workers=workers)
-    assert found.agrees
-    assert max(row.evaluation.largest for row in found.rows if row.evaluation) > 1e-9
+    result = verify(net, Settings(dtype="float32"), workers=workers)
+    assert result.agrees
+    assert max(row.evaluation.largest for row in result.rows if row.evaluation) > 1e-9
 
 
 def test_running_statistics_are_compared(workers: Workers) -> None:
     net = spec("norm_of_its_own_momentum")
-    found = verify(net, workers=workers)
-    assert found.agrees
-    assert found.rows[0].statistics is not None
+    result = verify(net, workers=workers)
+    assert result.agrees
+    assert result.rows[0].statistics is not None
     source = net.emit("torch").replace("momentum=0.2", "momentum=0.3")
     assert source != net.emit("torch")
     other = verify(net, sources={"torch": source}, workers=workers)
@@ -67,26 +69,26 @@ def test_running_statistics_are_compared(workers: Workers) -> None:
 
 def test_inputs_and_outputs_are_several(workers: Workers) -> None:
     net = spec("several_inputs_and_outputs")
-    found = verify(net, workers=workers)
-    assert found.agrees, (found.first, found.faults)
+    result = verify(net, workers=workers)
+    assert result.agrees, (result.first, result.failures)
 
 
-def test_given_arrays_take_the_place_of_drawn_ones(workers: Workers) -> None:
+def test_fixed_arrays_replace_random_ones(workers: Workers) -> None:
     net = spec("flatten_and_dense")
     weight = numpy.arange(12.0).reshape(2, 6)
     bias = numpy.array([0.5, -1.0])
     x = numpy.arange(18.0).reshape(3, 2, 1, 3)
-    given = FixedTensors({"dense_1.weight": weight, "dense_1.bias": bias}, {"input": x})
+    fixed = FixedTensors({"dense_1.weight": weight, "dense_1.bias": bias}, {"input": x})
     for backend in ("torch", "keras"):
-        found = outputs(net, backend, given, workers=workers)
-        numpy.testing.assert_allclose(found["dense_1"], x.reshape(3, 6) @ weight.T + bias)
-    assert verify(net, fixed=given, workers=workers).settings.batch == 3
+        result = outputs(net, backend, fixed, workers=workers)
+        numpy.testing.assert_allclose(result["dense_1"], x.reshape(3, 6) @ weight.T + bias)
+    assert verify(net, fixed=fixed, workers=workers).settings.batch == 3
 
 
-def test_arrays_that_do_not_fit_are_refused(workers: Workers) -> None:
+def test_arrays_that_do_not_fit_are_rejected(workers: Workers) -> None:
     net = spec("conv")
     one = numpy.ones((1, 2, 6, 6))
-    for given, told in (
+    for fixed, message in (
         (
             FixedTensors({"conv_1.weight": numpy.ones((3, 2, 3, 2))}),
             r"`conv_1.weight` has the shape",
@@ -95,8 +97,8 @@ def test_arrays_that_do_not_fit_are_refused(workers: Workers) -> None:
         (FixedTensors({}, {"x": one}), r"no `x`"),
         (FixedTensors({}, {"input": one, "x": numpy.ones((2, 1))}), r"different sizes"),
     ):
-        with pytest.raises(ValueError, match=told):
-            verify(net, fixed=given, workers=workers)
+        with pytest.raises(ValueError, match=message):
+            verify(net, fixed=fixed, workers=workers)
 
 
 def deep(folder: Path) -> Network:
@@ -105,51 +107,51 @@ def deep(folder: Path) -> Network:
     return network(folder, HEAD + "input: {features: 8}\nlayers:\n" + layer * 60)
 
 
-def test_rounding_that_a_network_magnifies_is_told(tmp_path: Path, workers: Workers) -> None:
+def test_rounding_that_a_network_magnifies_is_reported(tmp_path: Path, workers: Workers) -> None:
     net = deep(tmp_path)
-    found = verify(net, Settings(batch=6), workers=workers)
-    kinds = [one for row in found.rows for one in row.differences.values()]
+    result = verify(net, Settings(batch=6), workers=workers)
+    kinds = [one for row in result.rows for one in row.differences.values()]
     compared = [one for one in kinds if one is not None]
     assert max(one.share for one in compared) > 1
-    assert not found.agrees
-    assert "not proven: " in report.table(found)
-    assert report.table(found).count("~") == 1 + sum(one.is_rounding for one in compared)
-    told = json.dumps(report.data(found)["layers"])
-    assert told.count('"rounding": true') == sum(one.share > 1 for one in compared)
+    assert not result.agrees
+    assert "not proven: " in report.table(result)
+    assert report.table(result).count("~") == 1 + sum(one.is_rounding for one in compared)
+    layers = json.dumps(report.data(result)["layers"])
+    assert layers.count('"rounding": true') == sum(one.share > 1 for one in compared)
 
 
-def test_a_fault_is_seen_where_rounding_is_magnified(tmp_path: Path, workers: Workers) -> None:
+def test_an_error_is_detected_where_rounding_is_magnified(tmp_path: Path, workers: Workers) -> None:
     net = deep(tmp_path)
     source = net.emit("torch")
     right = "nn.BatchNorm1d(8),"
     assert source.count(right) == 60
     before, after = source.rsplit(right, 30)[0], source.rsplit(right, 30)[1:]
     wrong = right.join([f"{before}nn.BatchNorm1d(8, eps=2e-5),{after[0]}", *after[1:]])
-    found = verify(net, Settings(batch=6), sources={"torch": wrong}, workers=workers)
-    assert not found.agrees
-    assert found.first == ("batch_norm_31", "evaluation")
+    result = verify(net, Settings(batch=6), sources={"torch": wrong}, workers=workers)
+    assert not result.agrees
+    assert result.first == ("batch_norm_31", "evaluation")
 
 
-def test_values_that_are_not_finite_are_told_as_such(workers: Workers) -> None:
+def test_values_that_are_not_finite_are_reported_as_such(workers: Workers) -> None:
     net = spec("conv_between_rectifiers")
-    given = FixedTensors({"conv_1.bias": numpy.array([0.0, numpy.nan])})
-    found = verify(net, fixed=given, workers=workers)
-    assert (found.agrees, found.faults) == (False, ())
-    line = "first divergence: `conv_1`, evaluation (there are values that are not finite)"
-    assert report.table(found).splitlines()[-1] == line
-    told = json.dumps(report.data(found), allow_nan=False)
-    assert json.loads(told)["layers"][1]["size"] is None
+    fixed = FixedTensors({"conv_1.bias": numpy.array([0.0, numpy.nan])})
+    result = verify(net, fixed=fixed, workers=workers)
+    assert (result.agrees, result.failures) == (False, ())
+    line = "first divergence: `conv_1`, evaluation (some values are not finite)"
+    assert report.table(result).splitlines()[-1] == line
+    text = json.dumps(report.data(result), allow_nan=False)
+    assert json.loads(text)["layers"][1]["size"] is None
 
 
 def test_nothing_agrees_that_was_not_compared(workers: Workers) -> None:
     net = spec("pointwise_conv")
-    found = verify(net, workers=workers)
-    assert (found.complete, found.agrees) == (True, True)
+    result = verify(net, workers=workers)
+    assert (result.complete, result.agrees) == (True, True)
     source = net.emit("keras").replace("layers.Conv2D(2, 1)", "layers.Conv2D(3, 1)")
     other = verify(net, sources={"keras": source}, workers=workers)
     assert not other.complete
-    assert not other._replace(faults=()).agrees
-    assert "not left all" in report.table(other._replace(faults=()))
+    assert not other._replace(failures=()).agrees
+    assert "did not write all" in report.table(other._replace(failures=()))
 
 
 ROUNDED = {
@@ -168,8 +170,8 @@ def test_what_tensorflow_lacks_is_left_to_jax(step: str, tmp_path: Path, workers
     ((path, _),) = lacks("tensorflow", net.costs.graph, "float64")
     assert path == net.costs.layers[0].node.path
     assert runtime_of("keras", Settings(), net.costs.graph).name == "jax"
-    asked = verify(net, Settings(runtime="tensorflow"), workers=workers)
-    assert not asked.agrees
+    result = verify(net, Settings(runtime="tensorflow"), workers=workers)
+    assert not result.agrees
     assert verify(net, workers=workers).agrees
 
 
@@ -183,12 +185,12 @@ def test_pools_of_three_axes_are_left_to_jax(step: str, tmp_path: Path, workers:
     assert runtime_of("keras", Settings(dtype="float32"), net.costs.graph).name == "tensorflow"
 
 
-def test_a_process_that_dies_is_told_and_started_anew(tmp_path: Path, workers: Workers) -> None:
+def test_a_process_that_dies_is_reported_and_restarted(tmp_path: Path, workers: Workers) -> None:
     net = network(tmp_path, f"{MAP}  - relu\n")
     source = net.emit("torch").replace(
         "def build_model", "import os\n\n\nos.kill(os.getpid(), 9)\n\n\ndef build_model", 1
     )
-    with pytest.raises(WorkerError, match="the process of torch was ended by signal 9"):
+    with pytest.raises(WorkerError, match="the process of torch was killed by signal 9"):
         verify(net, sources={"torch": source}, workers=workers)
     assert verify(net, workers=workers).agrees
 
@@ -199,18 +201,18 @@ ADDED = """
         return super().forward(x) + 0"""
 
 
-def test_what_is_not_the_spec_s_network_is_refused(workers: Workers) -> None:
+def test_what_is_not_the_spec_s_network_is_rejected(workers: Workers) -> None:
     net = spec("conv_and_rectifier")
     torch, keras = net.emit("torch"), net.emit("keras")
-    for backend, source, told in (
+    for backend, source, message in (
         (
             "torch",
             torch.replace("\n\n\ndef build_model", f"{ADDED}\n\n\ndef build_model"),
             "returns other values",
         ),
         ("torch", torch.replace("def build_model", "def built_model"), "cannot be built"),
-        ("torch", torch.replace("kernel_size=3", "kernel_size=2"), "in place of (3, 2, 3, 3)"),
-        ("keras", keras.replace("layers.Conv2D(3, 3)", "layers.Conv2D(3, 2)"), "in place of"),
+        ("torch", torch.replace("kernel_size=3", "kernel_size=2"), "expected (3, 2, 3, 3)"),
+        ("keras", keras.replace("layers.Conv2D(3, 3)", "layers.Conv2D(3, 2)"), "expected"),
         (
             "keras",
             keras.replace("layers.ReLU()", "layers.ReLU(), layers.ReLU()"),
@@ -219,16 +221,16 @@ def test_what_is_not_the_spec_s_network_is_refused(workers: Workers) -> None:
         ("keras", keras.replace("layers.ReLU(),", ""), "has no layer"),
     ):
         assert source not in (torch, keras)
-        found = verify(net, sources={backend: source}, workers=workers)
-        assert not found.agrees
-        assert {fault.backend for fault in found.faults} == {backend}
-        assert told in found.faults[0].message
+        result = verify(net, sources={backend: source}, workers=workers)
+        assert not result.agrees
+        assert {failure.backend for failure in result.failures} == {backend}
+        assert message in result.failures[0].message
 
 
 # The command
 
 
-def ran(*arguments: str, folder: Path, before: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, folder: Path, before: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "archc", "verify", *arguments],
         cwd=folder,
@@ -239,9 +241,9 @@ def ran(*arguments: str, folder: Path, before: Path = ROOT) -> subprocess.Comple
     )
 
 
-def test_the_command_tells_every_layer(tmp_path: Path) -> None:
+def test_the_command_reports_every_layer(tmp_path: Path) -> None:
     shutil.copy(SPECS / "conv_and_gelu.yaml", tmp_path / "net.yaml")
-    done = ran("net.yaml", "--runtime", "tensorflow", folder=tmp_path)
+    done = run("net.yaml", "--runtime", "tensorflow", folder=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("net: PyTorch 2.")
@@ -251,16 +253,16 @@ def test_the_command_tells_every_layer(tmp_path: Path) -> None:
     assert [cell.endswith("!") for cell in lines[5].split()[3:]] == [True, True]
     assert lines[7] == "first divergence: `gelu_1`, evaluation"
     assert lines[8].endswith("`--runtime jax` can")
-    done = ran("net.yaml", "--backends", " torch", folder=tmp_path)
+    done = run("net.yaml", "--backends", " torch", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    told = "2 layers have the shapes of the report, and its 57 parameters"
-    assert done.stdout.splitlines()[-1] == told
-    done = ran("net.yaml", "--format", "json", "--seed", "3", "--batch", "4", folder=tmp_path)
-    told = json.loads(done.stdout)
+    line = "2 layers have the shapes of the report, and its 57 parameters"
+    assert done.stdout.splitlines()[-1] == line
+    done = run("net.yaml", "--format", "json", "--seed", "3", "--batch", "4", folder=tmp_path)
+    data = json.loads(done.stdout)
     assert done.returncode == 0
-    assert (told["agrees"], told["seed"], told["batch"], told["first"]) == (True, 3, 4, None)
-    assert "on JAX" in told["versions"]["keras"]
-    assert [layer["path"] for layer in told["layers"]] == ["conv_1", "gelu_1"]
+    assert (data["agrees"], data["seed"], data["batch"], data["first"]) == (True, 3, 4, None)
+    assert "on JAX" in data["versions"]["keras"]
+    assert [layer["path"] for layer in data["layers"]] == ["conv_1", "gelu_1"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.yaml"]
 
 
@@ -270,13 +272,13 @@ def test_the_command_says_that_it_took_the_order_for_the_names(tmp_path: Path) -
     shutil.copy(SPECS / "conv.yaml", tmp_path / "net.yaml")
     state = {"first.weight": torch.ones(3, 2, 3, 3), "first.bias": torch.ones(3)}
     torch.save(state, tmp_path / "a.pth")
-    done = ran("net.yaml", "--backends", "torch", "--weights", "a.pth", folder=tmp_path)
+    done = run("net.yaml", "--backends", "torch", "--weights", "a.pth", folder=tmp_path)
     assert done.returncode == 0
-    assert done.stderr == "a.pth: its names are others; the layers are taken in their order\n"
+    assert done.stderr == "a.pth: its names are different; layers are matched by their order\n"
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "message"),
     [
         ("torch", "PyTorch is not installed: pip install 'archc[torch]'"),
         ("numpy", "numpy is not installed: pip install 'archc[torch]'"),
@@ -287,7 +289,7 @@ def test_the_command_says_that_it_took_the_order_for_the_names(tmp_path: Path) -
         ),
     ],
 )
-def test_a_framework_that_is_not_there_is_told(missing: str, told: str, tmp_path: Path) -> None:
+def test_a_missing_framework_is_reported(missing: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(f"{MAP}  - gelu\n")
     without = tmp_path / "without"
     without.mkdir()
@@ -295,12 +297,12 @@ def test_a_framework_that_is_not_there_is_told(missing: str, told: str, tmp_path
         f"raise ModuleNotFoundError(\"No module named '{missing}'\", name='{missing}')\n"
     )
     backend = "keras" if missing == "jax" else "torch"
-    done = ran("net.yaml", "--backends", backend, folder=tmp_path, before=without)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"archc: {told}\n")
+    done = run("net.yaml", "--backends", backend, folder=tmp_path, before=without)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"archc: {message}\n")
 
 
 @pytest.mark.parametrize("backends", ["torch,torch", "caffe", "", "all,torch"])
 def test_unknown_backends_are_wrong_usage(backends: str, tmp_path: Path) -> None:
-    done = ran("net.yaml", "--backends", backends, folder=tmp_path)
+    done = run("net.yaml", "--backends", backends, folder=tmp_path)
     assert done.returncode == 2
     assert "--backends needs a list of" in done.stderr

@@ -30,17 +30,17 @@ def both_give(
     network: Network, weights: Mapping[str, Any], x: Any, y: Any, workers: Workers
 ) -> None:
     """Check that both emitted networks give `y` for `x` in float32, up to rounding."""
-    (given,) = network.costs.graph.inputs
-    path = network.costs.graph.nodes[given].path
+    (index,) = network.costs.graph.inputs
+    path = network.costs.graph.nodes[index].path
     for backend in ("torch", "keras"):
-        found = outputs(
+        results = outputs(
             network,
             backend,
             FixedTensors(weights, {path: x}),
             Settings(dtype="float32"),
             workers=workers,
         )
-        (own,) = found.values()
+        (own,) = results.values()
         numpy.testing.assert_allclose(own, y, rtol=1e-4, atol=1e-5 * float(numpy.abs(y).max()))
 
 
@@ -48,7 +48,7 @@ def both_give(
 def small(tmp_path: Path) -> Any:
     """A spec of the repository with another input, and as many classes."""
 
-    def made(name: str, size: int, classes: int) -> Network:
+    def build(name: str, size: int, classes: int) -> Network:
         text = (ROOT / f"specs/{name}.yaml").read_text()
         text = text.replace("height: 224, width: 224", f"height: {size}, width: {size}")
         text = "\n".join(line for line in text.splitlines() if not line.startswith("expect:"))
@@ -56,7 +56,7 @@ def small(tmp_path: Path) -> Any:
         network = load(str(tmp_path / "spec.yaml"), {})
         return Network(network.spec, network.spec.build({"classes": classes}))
 
-    return made
+    return build
 
 
 def _state(model: Any) -> Any:
@@ -116,15 +116,15 @@ def test_torchvision_s_names_are_those_of_the_emitted_network(name: str) -> None
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What Keras saves of a model: a folder for each."""
-    made: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
 
     def of(name: str) -> Path:
-        if name not in made:
-            made[name] = tmp_path_factory.mktemp(name)
+        if name not in folders:
+            folders[name] = tmp_path_factory.mktemp(name)
             environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-            script = [sys.executable, str(HERE / "saved.py"), name, str(made[name])]
+            script = [sys.executable, str(HERE / "saved.py"), name, str(folders[name])]
             subprocess.run(script, env=environment, check=True, capture_output=True)
-        return made[name]
+        return folders[name]
 
     return of
 
@@ -137,8 +137,8 @@ def test_keras_applications_files_load(file: str, small: Any, saved: Any, worker
     # The emitted network ends in logits, that of keras.applications in probabilities.
     y = numpy.load(folder / "y.npy")
     x = numpy.load(folder / "x.npy")
-    found = outputs(network, "torch", FixedTensors(weights, {"input": x}), workers=workers)
-    (logits,) = found.values()
+    results = outputs(network, "torch", FixedTensors(weights, {"input": x}), workers=workers)
+    (logits,) = results.values()
     exponents = numpy.exp(logits - logits.max(axis=1, keepdims=True))
     numpy.testing.assert_allclose(exponents / exponents.sum(axis=1, keepdims=True), y, rtol=1e-4)
 

@@ -83,7 +83,7 @@ def network(folder: Path, text: str = STRAIGHT) -> Network:
     return load(str(folder / "net.yaml"), {})
 
 
-def drawn(net: Network) -> dict[str, Any]:
+def random_weights(net: Network) -> dict[str, Any]:
     random = numpy.random.default_rng(9)
     return {
         one.key: random.uniform(0.5, 1.5, one.variable.shape).astype("float32")
@@ -109,7 +109,7 @@ def test_every_array_comes_back_bit_for_bit(
 ) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "none of them")  # nothing hangs on the user's setting
     net = network(tmp_path, text)
-    weights = drawn(net)
+    weights = random_weights(net)
     path = str(tmp_path / f"out.{ending}")
     transfer.save(path, weights, net, "keras" if ending == "weights.h5" else "torch")
     assert same(transfer.load(path, net), weights)
@@ -118,7 +118,7 @@ def test_every_array_comes_back_bit_for_bit(
 
 def test_the_neutral_form_tells_what_it_is(tmp_path: Path) -> None:
     net = network(tmp_path)
-    weights = drawn(net)
+    weights = random_weights(net)
     path = tmp_path / "net.safetensors"
     transfer.save_neutral(str(path), weights, net.costs)
     assert sorted(load_file(path)) == sorted(
@@ -138,9 +138,9 @@ def test_emitted_networks_load_what_is_written(tmp_path: Path, workers: Workers)
     import torch
 
     net = network(tmp_path, EVERYTHING)
-    weights = drawn(net)
+    weights = random_weights(net)
     x = numpy.random.default_rng(2).standard_normal((2, 4, 9, 8)).astype("float32")
-    (wanted,) = outputs(
+    (expected,) = outputs(
         net,
         "torch",
         FixedTensors(weights, {"input": x}),
@@ -153,7 +153,7 @@ def test_emitted_networks_load_what_is_written(tmp_path: Path, workers: Workers)
     model = scope["build_model"]().eval()
     model.load_state_dict(torch.load(tmp_path / "a.pth", weights_only=True), strict=True)
     with torch.no_grad():
-        numpy.testing.assert_allclose(model(torch.from_numpy(x)).numpy(), wanted, rtol=1e-5)
+        numpy.testing.assert_allclose(model(torch.from_numpy(x)).numpy(), expected, rtol=1e-5)
     transfer.save(str(tmp_path / "a.weights.h5"), weights, net, "keras")
     (tmp_path / "emitted.py").write_text(net.emit("keras"))
     numpy.save(tmp_path / "x.npy", numpy.moveaxis(x, 1, -1))
@@ -167,7 +167,7 @@ def test_emitted_networks_load_what_is_written(tmp_path: Path, workers: Workers)
     )
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""}
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
-    numpy.testing.assert_allclose(numpy.load(tmp_path / "y.npy"), wanted, rtol=1e-4)
+    numpy.testing.assert_allclose(numpy.load(tmp_path / "y.npy"), expected, rtol=1e-4)
     assert same(transfer.load(str(tmp_path / "b.weights.h5"), net), weights)
 
 
@@ -189,30 +189,30 @@ def refusal(path: Path, net: Network) -> list[str]:
 
 def test_everything_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
     net = network(tmp_path)
-    weights = drawn(net)
+    weights = random_weights(net)
     path = tmp_path / "net.safetensors"
     del weights["conv_1.bias"]
     weights["dense_1.weight"] = numpy.zeros((4, 47), "float32")
     weights["dense_1.bias"] = weights["dense_1.bias"].astype("int32")
     weights["dense_2.bias"] = numpy.zeros(4, "float32")
     transfer.save_neutral(str(path), weights, net.costs)
-    told = refusal(path, net)
-    assert [line.split()[0] for line in told] == ["ARC604"] * 4
+    lines = refusal(path, net)
+    assert [line.split()[0] for line in lines] == ["ARC604"] * 4
     for part in (
         "`dense_2.bias` belongs to no array",
         "`conv_1.bias` is missing",
-        "shape (4, 47) in place of (4, 48)",
+        "shape (4, 47), expected (4, 48)",
         "has the type int32",
     ):
-        assert sum(part in line for line in told) == 1, (part, told)
+        assert sum(part in line for line in lines) == 1, (part, lines)
 
 
-def test_a_file_of_another_network_tells_the_first_twenty(tmp_path: Path) -> None:
+def test_a_file_of_another_network_reports_the_first_twenty(tmp_path: Path) -> None:
     net = network(tmp_path)
     save_file({f"x{i}.weight": numpy.zeros(1) for i in range(50)}, tmp_path / "o.safetensors")
-    told = refusal(tmp_path / "o.safetensors", net)
-    assert len(told) == 21
-    assert any("38 more arrays" in line for line in told)
+    lines = refusal(tmp_path / "o.safetensors", net)
+    assert len(lines) == 21
+    assert any("38 more arrays" in line for line in lines)
 
 
 class Evil:
@@ -230,11 +230,11 @@ def test_nothing_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     net = network(tmp_path)
     monkeypatch.chdir(tmp_path)
     _pickle(tmp_path / "evil.pth", {"conv_1.weight": Evil()})
-    (told,) = refusal(tmp_path / "evil.pth", net)
-    assert told.startswith("ARC603 cannot be read: it holds more than weights")
+    (line,) = refusal(tmp_path / "evil.pth", net)
+    assert line.startswith("ARC603 cannot be read: it holds more than weights")
     (tmp_path / "old.pth").write_bytes(pickle.dumps(Evil()))
-    (told,) = refusal(tmp_path / "old.pth", net)
-    assert told.startswith("ARC603 cannot be read: it holds more than weights")
+    (line,) = refusal(tmp_path / "old.pth", net)
+    assert line.startswith("ARC603 cannot be read: it holds more than weights")
     assert not (tmp_path / "hacked").exists()
 
 
@@ -251,8 +251,8 @@ def test_a_pickle_of_something_else_is_refused(tmp_path: Path) -> None:
 
     net = network(tmp_path)
     torch.save([torch.zeros(1)], tmp_path / "list.pth")
-    (told,) = refusal(tmp_path / "list.pth", net)
-    assert told == "ARC603 cannot be read: it holds no state dict: names with a tensor each"
+    (line,) = refusal(tmp_path / "list.pth", net)
+    assert line == "ARC603 cannot be read: it holds no state dict: names with a tensor each"
 
 
 @pytest.mark.parametrize(
@@ -272,20 +272,20 @@ def test_what_is_no_file_of_weights_is_refused(content: bytes, tmp_path: Path) -
     net = network(tmp_path)
     path = tmp_path / "file"
     path.write_bytes(content)
-    told = refusal(path, net)
-    assert all(line.startswith(("ARC603 cannot be read", "ARC604")) for line in told)
+    lines = refusal(path, net)
+    assert all(line.startswith(("ARC603 cannot be read", "ARC604")) for line in lines)
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     net = network(tmp_path)
-    weights = drawn(net)
+    weights = random_weights(net)
     for ending in ("safetensors", "pth"):
         path = tmp_path / f"net.{ending}"
         transfer.save(str(path), weights, net, "torch")
         path.write_bytes(path.read_bytes()[:-40])
-        (told,) = refusal(path, net)
-        reason = {"safetensors": "it is no sound safetensors file", "pth": "it is cut off"}[ending]
-        assert told.startswith(f"ARC603 cannot be read: {reason}")
+        (line,) = refusal(path, net)
+        reason = {"safetensors": "it is no valid safetensors file", "pth": "it is cut off"}[ending]
+        assert line.startswith(f"ARC603 cannot be read: {reason}")
 
 
 def _hdf5(path: Path, change: Any) -> None:
@@ -296,7 +296,7 @@ def _hdf5(path: Path, change: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda file, group: group.__setitem__("1", h5py.ExternalLink("/etc/passwd", "/")), "link"),
         (lambda file, group: group.__setitem__("1", h5py.SoftLink("/layers")), "link"),
@@ -311,16 +311,16 @@ def _hdf5(path: Path, change: Any) -> None:
     ],
     ids=["external link", "soft link", "text", "external data", "no layers"],
 )
-def test_hdf5_that_leads_elsewhere_is_refused(change: Any, told: str, tmp_path: Path) -> None:
+def test_hdf5_that_leads_elsewhere_is_refused(change: Any, message: str, tmp_path: Path) -> None:
     net = network(tmp_path)
     _hdf5(tmp_path / "net.weights.h5", change)
     (line,) = refusal(tmp_path / "net.weights.h5", net)
     assert line.startswith("ARC603")
-    assert told in line
+    assert message in line
 
 
 def test_a_huge_array_is_not_loaded(tmp_path: Path) -> None:
-    """Its shape is told from the file's header: a terabyte of nothing, in a few kilobytes."""
+    """The file's header declares its shape: a terabyte of nothing, in a few kilobytes."""
     net = network(tmp_path)
     path = tmp_path / "net.weights.h5"
     with h5py.File(path, "w") as file:
@@ -349,19 +349,19 @@ def test_a_tensor_that_repeats_its_numbers_is_not_written_out(tmp_path: Path) ->
 def test_the_commands(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     net = network(tmp_path)
     monkeypatch.chdir(tmp_path)
-    transfer.save("net.pth", drawn(net), net, "torch")
+    transfer.save("net.pth", random_weights(net), net, "torch")
 
     def ran(*arguments: str) -> int:
         return main(["weights", *arguments])
 
     assert ran("import", "net.yaml", "net.pth", "-o", "net.safetensors") == 0
     assert capsys.readouterr().err == "wrote net.safetensors: 8 arrays\n"
-    assert same(transfer.load("net.safetensors", net), drawn(net))
+    assert same(transfer.load("net.safetensors", net), random_weights(net))
     assert ran("import", "net.yaml", "net.pth", "-o", "net.safetensors") == 2
     assert "exists already" in capsys.readouterr().err
     assert ran("export", "net.yaml", "net.safetensors", "--backend", "torch", "-o", "b.pth") == 0
     assert ran("convert", "net.yaml", "b.pth", "-o", "c.safetensors") == 0
-    assert same(transfer.load("c.safetensors", net), drawn(net))
+    assert same(transfer.load("c.safetensors", net), random_weights(net))
     capsys.readouterr()
     assert ran("export", "net.yaml", "net.safetensors", "--backend", "keras", "-o", "b.pth") == 2
     assert "end in .weights.h5" in capsys.readouterr().err
@@ -374,16 +374,16 @@ def test_the_commands(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("- a\n", "must be a mapping"),
-        ("conv_1: 3\n", "must be given the name"),
+        ("conv_1: 3\n", "must map to the name"),
         ("a_{n}.b_{n}: c\n", "each `{n}` once"),
-        ("a_{n}: c_{m}\n", "does not give"),
+        ("a_{n}: c_{m}\n", "does not have"),
     ],
 )
-def test_a_malformed_table_is_told(
-    text: str, told: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_malformed_table_is_rejected(
+    text: str, message: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -391,4 +391,4 @@ def test_a_malformed_table_is_told(
     (tmp_path / "net.pth").write_bytes(b"")
     arguments = ["import", "net.yaml", "net.pth", "-o", "o.safetensors", "--names", "names.yaml"]
     assert main(["weights", *arguments]) == 1
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

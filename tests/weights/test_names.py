@@ -92,8 +92,8 @@ def test_a_table_gives_another_s_names_whatever_they_count_from(tmp_path: Path) 
     loaded = transfer.load(path, net, table(tmp_path, TABLE))
     assert len(loaded) == len(state) == 17
     for n in (1, 2, 3):
-        found = loaded[f"trunk.unit_{n}.batch_norm_1.running_mean"]
-        assert numpy.array_equal(found, state[f"layer1.{n - 1}.bn1.running_mean"])
+        mean = loaded[f"trunk.unit_{n}.batch_norm_1.running_mean"]
+        assert numpy.array_equal(mean, state[f"layer1.{n - 1}.bn1.running_mean"])
         weight = loaded[f"trunk.unit_{n}.conv.weight"]
         assert numpy.array_equal(weight, state[f"layer1.{n - 1}.conv1.weight"])
     assert numpy.array_equal(loaded["head.weight"], state["fc.weight"])
@@ -106,21 +106,21 @@ def test_order_never_decides_where_there_are_branches(tmp_path: Path) -> None:
     # In the order of the network, which a `.pth` keeps.
     state = {name: torch.from_numpy(value) for name, value in theirs(net).items()}
     torch.save(state, tmp_path / "a.pth")
-    told = messages(tmp_path / "a.pth", net)
-    assert sum("is missing" in line for line in told) == 17
-    assert len(told) == 21
+    lines = messages(tmp_path / "a.pth", net)
+    assert sum("is missing" in line for line in lines) == 17
+    assert len(lines) == 21
 
 
 def test_one_array_for_two_is_told(tmp_path: Path) -> None:
     net = written(RESIDUAL, tmp_path)
     save_file(theirs(net), tmp_path / "a.safetensors")
     wrong = TABLE.replace("layer1.{n-1}.conv1", "layer1.0.conv1")
-    told = messages(tmp_path / "a.safetensors", net, table(tmp_path, wrong))
-    assert told.count(
-        "`trunk.unit_1.conv.weight` and `trunk.unit_2.conv.weight` are both given "
+    lines = messages(tmp_path / "a.safetensors", net, table(tmp_path, wrong))
+    assert lines.count(
+        "`trunk.unit_1.conv.weight` and `trunk.unit_2.conv.weight` are both mapped to "
         "`layer1.0.conv1.weight`"
     ) == 1  # fmt: skip
-    assert any("`layer1.1.conv1.weight` belongs to no array" in line for line in told)
+    assert any("`layer1.1.conv1.weight` belongs to no array" in line for line in lines)
 
 
 @pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "_orig_mod.module."])
@@ -168,7 +168,7 @@ def test_the_order_of_a_chain_is_taken_and_told(
     torch.save(state, "a.pth")
     assert main(["weights", "import", "spec.yaml", "a.pth", "-o", "o.safetensors"]) == 0
     assert capsys.readouterr().err == (
-        "a.pth: its names are others; the layers are taken in their order\n"
+        "a.pth: its names are different; layers are matched by their order\n"
         "wrote o.safetensors: 6 arrays\n"
     )
     loaded = transfer.load("o.safetensors", net)
@@ -199,8 +199,8 @@ def test_a_neutral_file_tells_whose_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     transfer.save_neutral(str(path), weights, net.costs)
     other = written(RESIDUAL, tmp_path)
-    told = messages(path, other)
-    assert told.count("it has the weights of `chain`, not of `residual`") == 1
+    lines = messages(path, other)
+    assert lines.count("it has the weights of `chain`, not of `residual`") == 1
     # The same arrays are the same network, whatever it is called.
     again = written(CHAIN.replace("name: chain", "name: string"), tmp_path)
     assert transfer.load(str(path), again).keys() == weights.keys()

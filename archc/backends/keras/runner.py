@@ -1,9 +1,9 @@
 """The Keras side of a verification, in a process of its own: `python -m
 archc.backends.keras.runner RUNTIME`.
 
-Every op of the spec is found by the names of its layers, or by their positions in a
-`keras.Sequential`; a model that has other layers is refused. A second model over the same layers
-then gives all their outputs. The argument says what Keras runs on: TensorFlow or JAX.
+Every op of the spec is matched by the names of its layers, or by their positions in a
+`keras.Sequential`; a model that has other layers is rejected. A second model over the same layers
+then returns all their outputs. The argument is the runtime of Keras: TensorFlow or JAX.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from math import prod
 from typing import Any, NamedTuple
 
 from archc.backends.keras.runtimes import RUNTIMES
-from archc.backends.runtime.exchange import Fault, Folder, of_exception, serve
+from archc.backends.runtime.exchange import Folder, NetworkError, framework_error, serve
 
 
 def run(path: str) -> None:
-    """Run the network in a folder, and leave there what came of it."""
+    """Run the network in a folder, and write its results there."""
     folder = Folder(path)
     runtime = os.environ["KERAS_BACKEND"]
     first = "keras" not in sys.modules
@@ -33,7 +33,7 @@ def run(path: str) -> None:
         folder.close()
         return
     if first:
-        gc.freeze()  # what the frameworks hold is never garbage: `clear_session` need not look
+        gc.freeze()  # what the frameworks hold is never garbage: `clear_session` need not visit it
     titles = {one.name: one.title for one in RUNTIMES}
     version = f"Keras {keras.__version__} on {titles[runtime]} {framework.__version__}"
     folder.summary["version"] = version
@@ -48,8 +48,8 @@ def run(path: str) -> None:
             _run(folder, _jax_evaluation, _jax_step)
         else:
             _run(folder, _tensorflow_evaluation, _tensorflow_step)
-    except Fault as fault:
-        folder.tell(fault)
+    except NetworkError as error:
+        folder.report(error)
     finally:
         keras.config.set_floatx(before)
         keras.utils.clear_session()
@@ -64,7 +64,7 @@ def _keep_precision(dtype: str) -> None:
 
 
 class _Step(NamedTuple):
-    """What a step of training gives: the outputs of the capturing model, the loss, and the
+    """The results of a training step: the outputs of the capturing model, the loss, and the
     gradients and new values of variables by `id`."""
 
     outputs: Sequence[Any]
@@ -79,21 +79,21 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     try:
         model = folder.emitted().build_model()
     except Exception as error:
-        raise of_exception("cannot be built", error) from None
-    found = _layers(folder, model)
-    variables = _variables(folder, model, found)
+        raise framework_error("cannot be built", error) from None
+    layers = _layers(folder, model)
+    variables = _variables(folder, layers)
     folder.summary["params"] = sum(prod(one.shape) for one in model.trainable_variables)
     folder.summary["counted"] = model.count_params()
     stochastic = [
-        (node, found[index][0])
+        (node, layers[index][0])
         for index, node in enumerate(folder.plan["nodes"])
         if node["rate"] is not None
     ]
     _check_rates(folder, stochastic)
-    values = _values(folder, model, found)
-    wanted = [values[index] for index in folder.plan["outputs"]]
-    if [id(one) for one in model.outputs] != [id(one) for one in wanted]:
-        raise Fault("returns other values than the spec's outputs, or in another order")
+    values = _values(folder, model, layers)
+    expected = [values[index] for index in folder.plan["outputs"]]
+    if [id(one) for one in model.outputs] != [id(one) for one in expected]:
+        raise NetworkError("returns other values than the spec's outputs, or in another order")
     order = list(values)
     capture = keras.Model(model.inputs, list(values.values()))
     inputs = [
@@ -102,7 +102,7 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     try:
         results = _as_list(evaluate(capture, inputs))
     except Exception as error:
-        raise of_exception("cannot be computed", error) from None
+        raise framework_error("cannot be computed", error) from None
     _write(folder, "evaluation", order, results)
     if not folder.takes_step:
         return
@@ -115,88 +115,90 @@ def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
     """The layers of every node, by its index. The model may have no other."""
     import keras
 
-    layers = [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
+    own = [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
     sequential = isinstance(model, keras.Sequential)
-    known = dict(enumerate(layers)) if sequential else {one.name: one for one in layers}
-    found: dict[int, list[Any]] = {}
-    claimed: set[str | int] = set()
+    by_key = dict(enumerate(own)) if sequential else {one.name: one for one in own}
+    layers: dict[int, list[Any]] = {}
+    visited: set[str | int] = set()
     for index, node in enumerate(folder.plan["nodes"]):
-        found[index] = []
-        for stage in _layer_stages(node):
-            place = stage["layer"]
-            # Ops may share a layer that holds nothing: a padding that is computed once.
-            if place not in known or (place in claimed and known[place].weights):
-                raise Fault(f"has no layer `{place}`", node["path"])
-            claimed.add(place)
-            found[index].append(known[place])
-    rest = [layer for place, layer in known.items() if place not in claimed]
+        layers[index] = []
+        for key in _layer_keys(node):
+            # Ops may share a layer without weights: a padding that is computed once.
+            if key not in by_key or (key in visited and by_key[key].weights):
+                raise NetworkError(f"has no layer `{key}`", node["path"])
+            visited.add(key)
+            layers[index].append(by_key[key])
+    rest = [layer for key, layer in by_key.items() if key not in visited]
     if rest:
         names = ", ".join(f"`{layer.name}`" for layer in rest)
-        raise Fault(f"also has the layers {names}, which belong to no op")
-    return found
+        raise NetworkError(f"also has the layers {names}, which belong to no op")
+    return layers
 
 
-def _layer_stages(node: dict[str, Any]) -> list[dict[str, Any]]:
-    return [stage for stage in node["stages"] if "layer" in stage]
+def _layer_keys(node: dict[str, Any]) -> list[str | int]:
+    """The names or positions of the layers of a node."""
+    return [lowered["layer"] for lowered in node["lowered"] if "layer" in lowered]
 
 
-def _variables(folder: Folder, model: Any, found: dict[int, list[Any]]) -> list[Any]:
-    """The variables that hold the arrays of the plan, filled with the drawn values. The model may
+def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[Any]:
+    """The variables that hold the arrays of the plan, filled with their values. The model may
     hold nothing else but the states of random generators."""
-    by_place = {
-        stage["layer"]: layer
+    by_key = {
+        key: layer
         for index, node in enumerate(folder.plan["nodes"])
-        for stage, layer in zip(_layer_stages(node), found[index], strict=True)
+        for key, layer in zip(_layer_keys(node), layers[index], strict=True)
     }
-    made = []
+    variables = []
     for number, array in enumerate(folder.plan["arrays"]):
-        path, kept = array["key"].rpartition(".")[0], tuple(array["layout"][-1])
-        layer, name = by_place[array["layer"]], array["variable"]
-        held = next((one for one in layer.variables if one.name == name), None)
-        if held is None:
-            raise Fault(f"`{layer.name}` has no `{name}` of the shape {kept}", path)
-        if tuple(held.shape) != kept:
-            shape = tuple(held.shape)
-            raise Fault(f"`{layer.name}` has a `{name}` of {shape} in place of {kept}", path)
-        if array["learned"] != held.trainable:
-            raise Fault(f"`{name}` is {'not' if array['learned'] else 'wrongly'} learned", path)
-        held.assign(folder.weight(number))
-        made.append(held)
-    ours = {id(one) for one in made}
-    for place, layer in by_place.items():
-        extra = [one.path for one in layer.weights if id(one) not in ours]
+        path, shape = array["key"].rpartition(".")[0], tuple(array["layout"][-1])
+        layer, name = by_key[array["layer"]], array["variable"]
+        variable = next((one for one in layer.variables if one.name == name), None)
+        if variable is None:
+            raise NetworkError(f"`{layer.name}` has no `{name}` of the shape {shape}", path)
+        actual = tuple(variable.shape)
+        if actual != shape:
+            message = f"`{name}` of `{layer.name}` has the shape {actual}, expected {shape}"
+            raise NetworkError(message, path)
+        if array["learned"] != variable.trainable:
+            wrong = "not" if array["learned"] else "wrongly"
+            raise NetworkError(f"`{name}` is {wrong} trainable", path)
+        variable.assign(folder.weight(number))
+        variables.append(variable)
+    expected = {id(one) for one in variables}
+    for key, layer in by_key.items():
+        extra = [one.path for one in layer.weights if id(one) not in expected]
         if extra:
-            told = ", ".join(f"`{path}`" for path in extra)
-            raise Fault(f"also holds {told}", folder.path_of(place))
-    return made
+            names = ", ".join(f"`{path}`" for path in extra)
+            raise NetworkError(f"also holds {names}", folder.path_of(key))
+    return variables
 
 
-def _values(folder: Folder, model: Any, found: dict[int, list[Any]]) -> dict[int, Any]:
+def _values(folder: Folder, model: Any, layers: dict[int, list[Any]]) -> dict[int, Any]:
     """The tensors of the model for the inputs and for every node that has a value. The model may
     compute nothing by itself but the operations of the plan, in their order."""
     import keras
 
-    given = folder.plan["inputs"]
-    if len(model.inputs) != len(given):
-        raise Fault(f"takes {len(model.inputs)} inputs in place of {len(given)}")
-    values = dict(zip(given, model.inputs, strict=True))
+    inputs = folder.plan["inputs"]
+    if len(model.inputs) != len(inputs):
+        raise NetworkError(f"takes {len(model.inputs)} inputs, expected {len(inputs)}")
+    values = dict(zip(inputs, model.inputs, strict=True))
     # A `keras.Sequential` has layers alone.
     operations = [] if isinstance(model, keras.Sequential) else model.operations
     others = [one for one in operations if not isinstance(one, keras.layers.Layer)]
-    coming = sorted(others, key=_creation)
+    remaining = sorted(others, key=_creation)
     for index, node in enumerate(folder.plan["nodes"]):
-        if found[index]:
-            values[index] = found[index][-1].output
-        for stage in node["stages"]:
-            for name, _ in stage.get("operations", ()):
+        if layers[index]:
+            values[index] = layers[index][-1].output
+        for lowered in node["lowered"]:
+            for name, _ in lowered.get("operations", ()):
                 source = values[node["inputs"][0]]
-                operation = next((one for one in coming if _computes(one, name, source)), None)
+                operation = next((one for one in remaining if _computes(one, name, source)), None)
                 if operation is None:
-                    raise Fault(f"does not compute it: `{name}` is missing there", node["path"])
-                coming.remove(operation)
+                    raise NetworkError(f"lacks the operation `{name}`", node["path"])
+                remaining.remove(operation)
                 values[index] = operation.output
-    if coming:
-        raise Fault(f"also computes {coming[0].name}, which no op does")
+    if remaining:
+        raise NetworkError(f"also computes `{remaining[0].name}`, which belongs to no op")
     return values
 
 
@@ -207,7 +209,8 @@ def _creation(operation: Any) -> int:
 
 
 def _computes(operation: Any, name: str, source: Any) -> bool:
-    """Whether an operation has a name of `operator`, less its case, and takes just one value."""
+    """Whether an operation has a name of `operator`, but for its case, and one operand,
+    `source`."""
     kind = type(operation).__name__.lower()
     return kind == name and [id(one) for one in _as_list(operation.input)] == [id(source)]
 
@@ -215,7 +218,8 @@ def _computes(operation: Any, name: str, source: Any) -> bool:
 def _check_rates(folder: Folder, stochastic: Sequence[tuple[dict[str, Any], Any]]) -> None:
     for node, layer in stochastic:
         if layer.rate != node["rate"]:
-            folder.tell(Fault(f"drops {layer.rate} in place of {node['rate']}", node["path"]))
+            message = f"has the dropout rate {layer.rate}, expected {node['rate']}"
+            folder.report(NetworkError(message, node["path"]))
 
 
 def _train(
@@ -226,29 +230,30 @@ def _train(
     variables: Sequence[Any],
     step: Any,
 ) -> None:
-    """One step of training without noise: outputs, loss, gradients, running statistics."""
+    """One training step without dropout: outputs, loss, gradients, running statistics."""
     import numpy
 
     factors = [
         (order.index(index), folder.value("loss", index)) for index in folder.plan["outputs"]
     ]
     try:
-        done: _Step = step(capture, inputs, factors)
+        results: _Step = step(capture, inputs, factors)
     except Exception as error:
-        raise of_exception("has no step of training", error) from None
-    folder.summary["loss"] = done.loss
-    _write(folder, "training", order, done.outputs)
-    for number, (array, held) in enumerate(zip(folder.plan["arrays"], variables, strict=True)):
+        raise framework_error("has no training step", error) from None
+    folder.summary["loss"] = results.loss
+    _write(folder, "training", order, results.outputs)
+    for number, (array, variable) in enumerate(zip(folder.plan["arrays"], variables, strict=True)):
         if array["learned"]:
-            gradient = done.gradients[id(held)]
-            value = numpy.zeros(held.shape, held.dtype) if gradient is None else gradient
+            gradient = results.gradients[id(variable)]
+            value = numpy.zeros(variable.shape, variable.dtype) if gradient is None else gradient
             folder.write_array("gradient", number, numpy.asarray(value))
         else:
-            folder.write_array("state", number, numpy.asarray(done.states[id(held)]))
+            folder.write_array("state", number, numpy.asarray(results.states[id(variable)]))
 
 
 Factors = Sequence[tuple[int, Any]]
-"""The positions of the network's outputs among those captured, and what each is multiplied by."""
+"""The positions of the network's outputs among the captured ones, each with its factor in the
+loss."""
 
 
 def _tensorflow_evaluation(capture: Any, inputs: Sequence[Any]) -> Any:
@@ -261,44 +266,44 @@ def _tensorflow_step(capture: Any, inputs: Sequence[Any], factors: Factors) -> _
     with tensorflow.GradientTape() as tape:
         outputs = _as_list(capture(inputs, training=True))
         loss = sum(tensorflow.reduce_sum(outputs[one] * factor) for one, factor in factors)
-    learned = capture.trainable_variables
-    gradients = tape.gradient(loss, [one.value for one in learned])
+    trainable = capture.trainable_variables
+    gradients = tape.gradient(loss, [one.value for one in trainable])
     return _Step(
         outputs,
         float(loss),
-        dict(zip(map(id, learned), gradients, strict=True)),
+        dict(zip(map(id, trainable), gradients, strict=True)),
         {id(one): one.value for one in capture.non_trainable_variables},
     )
 
 
 def _jax_evaluation(capture: Any, inputs: Sequence[Any]) -> Any:
-    """Compiled as one, which takes less time than operation by operation."""
+    """Compiled as a whole, which takes less time than operation by operation."""
     import jax
 
     values = [[one.value for one in capture.trainable_variables]]
     values.append([one.value for one in capture.non_trainable_variables])
-    evaluate = jax.jit(lambda *given: capture.stateless_call(*given, inputs, training=False)[0])
+    evaluate = jax.jit(lambda *state: capture.stateless_call(*state, inputs, training=False)[0])
     return evaluate(*values)
 
 
 def _jax_step(capture: Any, inputs: Sequence[Any], factors: Factors) -> _Step:
     import jax
 
-    learned, others = capture.trainable_variables, capture.non_trainable_variables
+    trainable, others = capture.trainable_variables, capture.non_trainable_variables
 
     def loss_of(values: Sequence[Any]) -> tuple[Any, tuple[Any, Any]]:
-        kept = [one.value for one in others]
-        outputs, states = capture.stateless_call(values, kept, inputs, training=True)
+        previous = [one.value for one in others]
+        outputs, states = capture.stateless_call(values, previous, inputs, training=True)
         outputs = _as_list(outputs)
         loss = sum((outputs[one] * factor).sum() for one, factor in factors)
         return loss, (outputs, states)
 
     step = jax.jit(jax.value_and_grad(loss_of, has_aux=True))
-    (loss, (outputs, states)), gradients = step([one.value for one in learned])
+    (loss, (outputs, states)), gradients = step([one.value for one in trainable])
     return _Step(
         outputs,
         float(loss),
-        dict(zip(map(id, learned), gradients, strict=True)),
+        dict(zip(map(id, trainable), gradients, strict=True)),
         dict(zip(map(id, others), states, strict=True)),
     )
 

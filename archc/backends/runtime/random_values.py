@@ -1,5 +1,5 @@
-"""Seeded values: each array drawn from the run's seed and its own key, so that two processes have
-the same values and exchange none."""
+"""Seeded random values: each array depends on the seed of the run and its own key alone, so that
+two processes have the same values without exchanging them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 
-class Draw(NamedTuple):
+class Distribution(NamedTuple):
     """A distribution: normal with mean zero, or uniform between `low` and `high`."""
 
     deviation: float = 0.0
@@ -15,14 +15,14 @@ class Draw(NamedTuple):
     high: float = 0.0
 
 
-def drawn(seed: int, key: str, shape: tuple[int, ...], draw: Draw) -> Any:
-    """An array of float64."""
+def random_array(seed: int, key: str, shape: tuple[int, ...], distribution: Distribution) -> Any:
+    """An array of float64 from a distribution, by the seed and the key."""
     import numpy
 
     digest = int.from_bytes(sha256(key.encode("utf-8")).digest()[:8], "little")
     generator = numpy.random.default_rng([seed, digest])
-    if draw.deviation:
+    if distribution.deviation:
         values = generator.standard_normal(shape)
-        values *= draw.deviation
+        values *= distribution.deviation
         return values
-    return generator.uniform(draw.low, draw.high, shape)
+    return generator.uniform(distribution.low, distribution.high, shape)

@@ -19,8 +19,8 @@ STORABLE = {
 """What safetensors calls the types of NumPy's arrays that are written."""
 ORDER = "archc-order"
 GROUPS = "archc-groups"
-"""In the metadata of a file that a process has made of another: the names of its arrays in the
-order of the model; their names by others that do not hang on what layers are called."""
+"""Keys of the metadata of a converted file: the names of its arrays in the order of the model;
+their names by others that do not depend on the names of layers."""
 
 
 def write_safetensors(path: str, arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> None:

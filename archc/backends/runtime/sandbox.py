@@ -1,9 +1,9 @@
-"""Files that no library is trusted with in this process: PyTorch's pickles and HDF5, whose library
-crashes or goes round for ever on damaged files. A process of its own writes what they hold to a
-safetensors file, and may take so much memory and time and no more.
+"""Files that are not read in this process: PyTorch's pickles, and HDF5, whose library crashes or
+loops for ever on damaged files. A child process with limits on memory and time converts them to
+safetensors.
 
-Such a process is a module of a backend, run as `python -m MODULE VERB FILE RESULT`; it writes to
-standard output, as JSON, what is wrong with the file, or null.
+The process runs a module of a backend, `python -m MODULE VERB FILE RESULT`, which writes its error
+to standard output, as JSON, or null.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
-"""Where the package lies: the processes import it from there."""
-ROOM = 8 << 30
-"""Bytes that a framework and its libraries may take beside the file."""
+"""The folder of the package, from which the processes import it."""
+MEMORY = 8 << 30
+"""Bytes that a framework and its libraries may use beside the arrays of the file."""
 SECONDS = 10
-"""Of computing that a process may take for a small file."""
+"""CPU time that a process may use for a small file."""
 BYTES_PER_SECOND = 10 << 20
-"""How slowly a file may be read at worst."""
+"""The lowest speed of reading that is allowed for."""
 SHARED = 4
-"""How many times the file's size its arrays may be, where several share their numbers."""
+"""How many times the size of the file its arrays may be, where several share memory."""
 
 
 def environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """The variables of a process of archc's own, with `more`: those of this one, but it computes on
-    the CPU, quietly, and has this archc before what else PYTHONPATH names."""
+    """The environment of a child process, with `more`: that of this process, but the child runs on
+    the CPU, quietly, and imports this archc before anything else on PYTHONPATH."""
     path = [ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
@@ -42,8 +42,8 @@ def environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str
     }
 
 
-def asked(module: str, *arguments: str) -> str | None:
-    """What is wrong, as the process of a module finds it."""
+def run_isolated(module: str, *arguments: str) -> str | None:
+    """Run a module in a child process. Returns its error in one line, or None."""
     completed = subprocess.run(
         [sys.executable, "-P", "-m", module, *arguments],
         env=environment(),
@@ -55,35 +55,35 @@ def asked(module: str, *arguments: str) -> str | None:
     if completed.returncode == -getattr(signal, "SIGXCPU", 0):
         return "reading it takes too long"
     if completed.returncode < 0:
-        return f"its process was ended by signal {-completed.returncode}"
+        return f"its process was killed by signal {-completed.returncode}"
     if completed.returncode > 0:
         return f"its process ended with exit code {completed.returncode}"
-    reason: str | None = json.loads(completed.stdout)
-    return reason
+    error: str | None = json.loads(completed.stdout)
+    return error
 
 
 def limit(size: int) -> None:
-    """Limit what this process may take, for a file of so many bytes."""
+    """Limit the memory and CPU time of this process, for a file of `size` bytes."""
     try:
         import resource
     except ImportError:  # Windows
         return
-    room, seconds = 2 * size + ROOM, SECONDS + size // BYTES_PER_SECOND
-    resource.setrlimit(resource.RLIMIT_AS, (room, room))
+    memory, seconds = 2 * size + MEMORY, SECONDS + size // BYTES_PER_SECOND
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def too_large(needed: int, path: str) -> str | None:
-    """What is wrong where the arrays of a file take so many bytes: a few bytes of a file may tell
-    that they stand for a terabyte."""
+    """The error where the arrays of a file need far more bytes than it has: a few bytes of a file
+    may declare a terabyte. None otherwise."""
     if needed > SHARED * os.path.getsize(path):
         return f"its arrays would take {needed:,} bytes, far more than the file has"
     return None
 
 
 def not_installed(error: ImportError, extra: str) -> str:
-    """What is missing, and the extra of archc that brings it."""
+    """The error of a missing module, with the extra of archc that installs it."""
     return f"{error.name} is not installed: pip install 'archc[{extra}]'"
 
 

@@ -2,9 +2,9 @@
 archc.backends.torch.runner RUNTIME`.
 
 The emitted module is traced as it is (torch.fx), with the layers of PyTorch and the emitted helper
-classes as they stand; every op of the spec is then found in the trace by its layer, or the
-operations of its expression, and by the values that these take. A network that computes anything
-else, or in another order, is refused.
+classes as they stand; every op of the spec is then matched to the trace by its layer, or by
+the operations of its expression, and by their operands. A network that computes anything else, or
+in another order, is rejected.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from functools import partial
 from typing import Any
 
 from archc.backends.constructors import helper_names
-from archc.backends.runtime.exchange import Fault, Folder, of_exception, serve
+from archc.backends.runtime.exchange import Folder, NetworkError, framework_error, serve
 from archc.backends.torch.lowering import HELPERS
 
 
 def run(path: str) -> None:
-    """Run the network in a folder, and leave there what came of it."""
+    """Run the network in a folder, and write its results there."""
     folder = Folder(path)
     try:
         import torch
@@ -33,8 +33,8 @@ def run(path: str) -> None:
     torch.set_default_dtype(getattr(torch, folder.plan["dtype"]))
     try:
         _run(folder)
-    except Fault as fault:
-        folder.tell(fault)
+    except NetworkError as error:
+        folder.report(error)
     finally:
         torch.set_default_dtype(before)
     folder.close()
@@ -44,7 +44,7 @@ def _run(folder: Folder) -> None:
     try:
         model = folder.emitted().build_model()
     except Exception as error:
-        raise of_exception("cannot be built", error) from None
+        raise framework_error("cannot be built", error) from None
     folder.summary["params"] = sum(one.numel() for one in model.parameters())
     state = _state(folder, model)
     trace = _Trace(folder, model)
@@ -55,36 +55,39 @@ def _run(folder: Folder) -> None:
 
 
 def _state(folder: Folder, model: Any) -> list[Any]:
-    """The tensors that hold the arrays of the plan, filled with the drawn values. The model may
+    """The tensors that hold the arrays of the plan, filled with their values. The model may
     hold nothing else but counters of batches."""
     import torch
 
     state = model.state_dict(keep_vars=True)
-    wanted = {f"{one['layer']}.{one['variable']}": one for one in folder.plan["arrays"]}
-    extra = [key for key in state if key not in wanted and not key.endswith("num_batches_tracked")]
-    for number, (key, array) in enumerate(wanted.items()):
+    expected = {f"{one['layer']}.{one['variable']}": one for one in folder.plan["arrays"]}
+    counters = "num_batches_tracked"
+    extra = [key for key in state if key not in expected and not key.endswith(counters)]
+    for number, (key, array) in enumerate(expected.items()):
         path = array["key"].rpartition(".")[0]
-        kept = tuple(array["layout"][-1])
+        shape = tuple(array["layout"][-1])
         if key not in state:
-            raise Fault(f"has no `{key}` of the shape {kept}", path)
-        if tuple(state[key].shape) != kept:
-            shape = tuple(state[key].shape)
-            raise Fault(f"`{key}` has the shape {shape} in place of {kept}", path)
+            raise NetworkError(f"has no `{key}` of the shape {shape}", path)
+        actual = tuple(state[key].shape)
+        if actual != shape:
+            raise NetworkError(f"`{key}` has the shape {actual}, expected {shape}", path)
         if array["learned"] != state[key].requires_grad:
-            raise Fault(f"`{key}` is {'not' if array['learned'] else 'wrongly'} learned", path)
+            wrong = "not" if array["learned"] else "wrongly"
+            raise NetworkError(f"`{key}` is {wrong} trainable", path)
         with torch.no_grad():
             state[key].copy_(torch.from_numpy(folder.weight(number)))
     if extra:
         path = folder.path_of(extra[0].rpartition(".")[0])
-        raise Fault(f"also holds {', '.join(f'`{key}`' for key in extra)}", path)
-    return [state[key] for key in wanted]
+        raise NetworkError(f"also holds {', '.join(f'`{key}`' for key in extra)}", path)
+    return [state[key] for key in expected]
 
 
 def _check_rates(folder: Folder, trace: _Trace) -> None:
     for node, layer in trace.stochastic():
         rate = layer.p if hasattr(layer, "p") else layer.rate
         if rate != node["rate"]:
-            folder.tell(Fault(f"drops {rate} in place of {node['rate']}", node["path"]))
+            message = f"has the dropout rate {rate}, expected {node['rate']}"
+            folder.report(NetworkError(message, node["path"]))
 
 
 def _evaluate(folder: Folder, model: Any, trace: _Trace) -> None:
@@ -98,11 +101,11 @@ def _evaluate(folder: Folder, model: Any, trace: _Trace) -> None:
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     # Not a number is the same as not a number here.
     if not all(map(partial(torch.allclose, rtol=0, atol=0, equal_nan=True), traced, outputs)):
-        raise Fault("computes another result than its trace")
+        raise NetworkError("returns other values than its trace")
 
 
 def _train(folder: Folder, model: Any, trace: _Trace, state: Sequence[Any]) -> None:
-    """One step of training without noise: outputs, loss, gradients, running statistics."""
+    """One training step without dropout: outputs, loss, gradients, running statistics."""
     import torch
 
     model.train()
@@ -118,14 +121,14 @@ def _train(folder: Folder, model: Any, trace: _Trace, state: Sequence[Any]) -> N
         if loss.requires_grad:
             loss.backward()
     except Exception as error:
-        raise of_exception("has no gradients", error) from None
-    for number, (array, held) in enumerate(zip(folder.plan["arrays"], state, strict=True)):
+        raise framework_error("has no gradients", error) from None
+    for number, (array, tensor) in enumerate(zip(folder.plan["arrays"], state, strict=True)):
         if not array["learned"]:
-            folder.write_array("state", number, held.detach().numpy())
+            folder.write_array("state", number, tensor.detach().numpy())
             continue
-        gradient = torch.zeros_like(held) if held.grad is None else held.grad
+        gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
         folder.write_array("gradient", number, gradient.numpy())
-        held.grad = None
+        tensor.grad = None
 
 
 def _inputs(folder: Folder) -> list[Any]:
@@ -135,7 +138,7 @@ def _inputs(folder: Folder) -> list[Any]:
 
 
 class _Trace:
-    """The emitted network as a sequence of calls, with the ops of the spec found in it."""
+    """The emitted network as a sequence of calls, with the ops of the spec matched to it."""
 
     def __init__(self, folder: Folder, model: Any) -> None:
         from torch import fx
@@ -145,77 +148,80 @@ class _Trace:
         try:
             self.calls = tracer.trace(model)
         except Exception as error:
-            raise of_exception("cannot be traced", error) from None
+            raise framework_error("cannot be traced", error) from None
         self.folder = folder
         self.layers = dict(model.named_modules())
         self.values: dict[int, Any] = {}
-        self.claimed: dict[Any, int] = {}
+        self.owners: dict[Any, int] = {}
         self.identities: set[Any] = set()
-        self.passed = self._passed()
+        self.aliases = self._find_aliases()
         self._align()
 
     def stochastic(self) -> Iterator[tuple[dict[str, Any], Any]]:
-        """The nodes that drop something, with their layers."""
+        """The nodes with dropout, with their layers."""
         for node in self.folder.plan["nodes"]:
             if node["rate"] is not None:
-                yield node, self.layers[node["stages"][0]["layer"]]
+                yield node, self.layers[node["lowered"][0]["layer"]]
 
-    # Finding the ops of the spec
+    # Matching the ops of the spec
 
-    def _passed(self) -> dict[Any, Any]:
-        """What stands for the value of a call: for `nn.Identity` what goes through it, and for an
-        operation that is computed again, which two ops may ask for, its first result."""
+    def _find_aliases(self) -> dict[Any, Any]:
+        """The value that each call repeats: of `nn.Identity` its input, and of an operation that is
+        computed again, because two ops use it, its first result."""
         from torch import fx, nn
 
-        passed: dict[Any, Any] = {}
+        aliases: dict[Any, Any] = {}
         first: dict[tuple[Any, ...], Any] = {}
         for call in self.calls.nodes:
             if call.op == "call_module" and isinstance(self.layers[call.target], nn.Identity):
                 self.identities.add(call)
-                passed[call] = passed.get(call.args[0], call.args[0])
-            elif call.op in ("call_function", "call_method") or self._is_plain(call):
-                taken = fx.node.map_arg((call.args, call.kwargs), lambda one: passed.get(one, one))
-                earlier = first.setdefault((call.target, *_operands(call.target, taken)), call)
+                aliases[call] = aliases.get(call.args[0], call.args[0])
+            elif call.op in ("call_function", "call_method") or self._is_stateless(call):
+                operands = fx.node.map_arg(
+                    (call.args, call.kwargs), lambda one: aliases.get(one, one)
+                )
+                key = (call.target, *_operand_key(call.target, operands))
+                earlier = first.setdefault(key, call)
                 if earlier is not call:
-                    passed[call] = earlier
-        return passed
+                    aliases[call] = earlier
+        return aliases
 
-    def _is_plain(self, call: Any) -> bool:
-        """Whether a call is one of a layer that holds nothing: it may stand in several places."""
+    def _is_stateless(self, call: Any) -> bool:
+        """Whether a call is one of a layer that has no state: several ops may share it."""
         return call.op == "call_module" and not self.layers[call.target].state_dict()
 
-    def _taken(self, call: Any) -> list[Any]:
-        """The values that a call takes, each once."""
-        return list(dict.fromkeys(self.passed.get(one, one) for one in call.all_input_nodes))
+    def _operands(self, call: Any) -> list[Any]:
+        """The operands of a call, each once."""
+        return list(dict.fromkeys(self.aliases.get(one, one) for one in call.all_input_nodes))
 
     def _align(self) -> None:
         users: dict[Any, list[Any]] = {}
         for call in self.calls.nodes:
             if call not in self.identities and call.op != "output":
-                for value in self._taken(call):
+                for value in self._operands(call):
                     users.setdefault(value, []).append(call)
-        given = [call for call in self.calls.nodes if call.op == "placeholder"]
+        inputs = [call for call in self.calls.nodes if call.op == "placeholder"]
         plan = self.folder.plan
-        if len(given) != len(plan["inputs"]):
-            raise Fault(f"takes {len(given)} inputs in place of {len(plan['inputs'])}")
-        self.values.update(zip(plan["inputs"], given, strict=True))
+        if len(inputs) != len(plan["inputs"]):
+            raise NetworkError(f"takes {len(inputs)} inputs, expected {len(plan['inputs'])}")
+        self.values.update(zip(plan["inputs"], inputs, strict=True))
         for index, node in enumerate(plan["nodes"]):
             if node["inputs"]:
                 values = [self.values[source] for source in node["inputs"]]
-                for stage in node["stages"]:
-                    values = [self._stage(index, stage, values, users)]
+                for lowered in node["lowered"]:
+                    values = [self._match(index, lowered, values, users)]
                 (self.values[index],) = values
         self._check_rest()
 
-    def _stage(
-        self, index: int, stage: dict[str, Any], values: list[Any], users: dict[Any, list[Any]]
+    def _match(
+        self, index: int, lowered: dict[str, Any], values: list[Any], users: dict[Any, list[Any]]
     ) -> Any:
-        if "layer" in stage:
-            return self._find(index, values, users, stage["layer"], is_layer=True)
+        if "layer" in lowered:
+            return self._find(index, values, users, lowered["layer"], is_layer=True)
         results: list[Any] = []
-        for name, operands in stage["operations"]:
-            taken = [results[-1 - one] if one < 0 else values[one] for one in operands]
-            results.append(self._find(index, taken, users, name, is_layer=False))
+        for name, positions in lowered["operations"]:
+            operands = [results[-1 - one] if one < 0 else values[one] for one in positions]
+            results.append(self._find(index, operands, users, name, is_layer=False))
         return results[-1]
 
     def _find(
@@ -227,73 +233,75 @@ class _Trace:
         *,
         is_layer: bool,
     ) -> Any:
-        """The value of the first call of a layer, or of a function or method, that takes just these
-        values: the emitted network computes in the spec's order. Ops may share what a layer makes
-        that holds nothing and draws nothing: a padding that is computed once."""
+        """The value of the first call of a layer, or of a function or method, with just these
+        operands: the emitted network computes in the order of the spec. Ops may share the result
+        of a layer without state and dropout: a padding that is computed once."""
         shared = None
         for call in users.get(values[0], []):
             if is_layer != (call.op == "call_module"):
                 continue
-            if _called(call) == name and set(self._taken(call)) == set(values):
-                if call not in self.claimed:
-                    self.claimed[call] = index
-                    return self.passed.get(call, call)
+            if _target_name(call) == name and set(self._operands(call)) == set(values):
+                if call not in self.owners:
+                    self.owners[call] = index
+                    return self.aliases.get(call, call)
                 shared = shared or call
         drops = self.folder.plan["nodes"][index]["rate"] is not None
-        if shared is not None and self._is_plain(shared) and not drops:
-            return self.passed.get(shared, shared)
+        if shared is not None and self._is_stateless(shared) and not drops:
+            return self.aliases.get(shared, shared)
         path = self.folder.plan["nodes"][index]["path"]
         what = f"the layer `{name}`" if is_layer else f"the operation `{name}`"
-        raise Fault(f"does not compute it where the spec has it: {what} is missing there", path)
+        raise NetworkError(f"lacks {what} at the position of this op", path)
 
     def _check_rest(self) -> None:
         (output,) = (call for call in self.calls.nodes if call.op == "output")
         (results,) = output.args
         results = list(results) if isinstance(results, tuple) else [results]
-        wanted = [self.values[index] for index in self.folder.plan["outputs"]]
-        if [self.passed.get(one, one) for one in results] != wanted:
-            raise Fault("returns other values than the spec's outputs, or in another order")
-        known = {*self.claimed, *self.identities, *self.values.values(), output}
+        expected = [self.values[index] for index in self.folder.plan["outputs"]]
+        if [self.aliases.get(one, one) for one in results] != expected:
+            raise NetworkError("returns other values than the spec's outputs, or in another order")
+        known = {*self.owners, *self.identities, *self.values.values(), output}
         for call in self.calls.nodes:
             if call not in known:
-                raise Fault(f"also computes `{call.name}` ({call.target}), which no op does")
+                operation = f"`{call.name}` ({call.target})"
+                raise NetworkError(f"also computes {operation}, which belongs to no op")
 
     # Running
 
     def run(self, inputs: Sequence[Any], mode: str) -> list[Any]:
-        """Carry out the calls, and keep every op's output. Gives the network's outputs."""
+        """Execute the calls, and write the output of every op. Returns the outputs of the
+        network."""
         from torch import fx
 
         plan = self.folder.plan
-        made: dict[Any, list[int]] = {}
+        nodes: dict[Any, list[int]] = {}
         for index, call in self.values.items():
-            made.setdefault(call, []).append(index)
-        kept = {self.values[index] for index in plan["outputs"]}
+            nodes.setdefault(call, []).append(index)
+        outputs = {self.values[index] for index in plan["outputs"]}
         last = {value: call for call in self.calls.nodes for value in call.all_input_nodes}
         results: dict[Any, Any] = {}
-        coming = iter(inputs)
+        remaining = iter(inputs)
         for call in self.calls.nodes:
             if call.op == "placeholder":
-                results[call] = next(coming)
+                results[call] = next(remaining)
                 continue
             if call.op == "output":
                 break
             arguments = fx.node.map_arg(call.args, results.__getitem__)
             keywords = fx.node.map_arg(call.kwargs, results.__getitem__)
             try:
-                results[call] = self._carry_out(call, arguments, keywords)
+                results[call] = self._execute(call, arguments, keywords)
             except Exception as error:
-                owner = self.claimed.get(call)
+                owner = self.owners.get(call)
                 path = None if owner is None else plan["nodes"][owner]["path"]
-                raise of_exception("cannot be computed", error, path) from None
-            for index in made.get(call, ()):
+                raise framework_error("cannot be computed", error, path) from None
+            for index in nodes.get(call, ()):
                 self.folder.write_value(mode, index, results[call].detach().numpy())
             for value in call.all_input_nodes:
-                if last[value] is call and value not in kept:
+                if last[value] is call and value not in outputs:
                     del results[value]
         return [results[self.values[index]] for index in plan["outputs"]]
 
-    def _carry_out(self, call: Any, arguments: Any, keywords: Any) -> Any:
+    def _execute(self, call: Any, arguments: Any, keywords: Any) -> Any:
         if call.op == "call_module":
             layer = self.layers[call.target]
             exact = DEFINITIONS.get(type(layer).__name__) if layer.training else None
@@ -303,22 +311,23 @@ class _Trace:
         return call.target(*arguments, **keywords)
 
 
-def _operands(target: Any, taken: Any) -> list[str]:
-    """What a call takes, in its order where that says something: a + b is b + a to the last bit."""
-    arguments, keywords = taken
-    told = [repr(one) for one in arguments]
+def _operand_key(target: Any, operands: Any) -> list[str]:
+    """What identifies the operands of a call, in any order where a function commutes: a + b is b +
+    a to the last bit."""
+    arguments, keywords = operands
+    texts = [repr(one) for one in arguments]
     commutes = getattr(target, "__name__", "") in COMMUTATIVE
-    return [*(sorted(told) if commutes else told), repr(keywords)]
+    return [*(sorted(texts) if commutes else texts), repr(keywords)]
 
 
-def _called(call: Any) -> str:
-    """The path of the layer, or the name of the function or method, that a call is of."""
+def _target_name(call: Any) -> str:
+    """The path of the layer, or the name of the function or method, that is called."""
     name: str = call.target if isinstance(call.target, str) else call.target.__name__
     return name
 
 
 def _hard_sigmoid(x: Any) -> Any:
-    """The gradient of PyTorch's own has one sixth in float32."""
+    """PyTorch's own gradient has one sixth in float32."""
     from torch.nn import functional
 
     return functional.relu6(x + 3) / 6

@@ -10,7 +10,7 @@ from typing import Any
 from archc.backends.base import Emitted, WeightFormat
 from archc.backends.layouts import to_framework
 from archc.backends.runtime.safetensors import write_safetensors
-from archc.backends.runtime.sandbox import asked
+from archc.backends.runtime.sandbox import run_isolated
 from archc.files import OutputError
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
@@ -42,7 +42,7 @@ def save(path: str, weights: Mapping[str, Any], costs: Costs, emitted: Emitted) 
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         source = os.path.join(folder, "state.safetensors")
         write_safetensors(source, state, {"format": "pt"})
-        reason = asked(PICKLED, "write", source, path)
+        reason = run_isolated(PICKLED, "write", source, path)
     if reason is not None:
         raise OutputError(reason)
 
