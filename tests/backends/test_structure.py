@@ -297,3 +297,13 @@ def test_a_block_runs_with_other_arguments(
     kind = getattr(module(structure(name, tmp_path).emit("torch")), block)
     result = kind(**others)(torch.zeros(2, *shape))
     assert tuple(result.shape) == (2, *expected)
+
+
+def test_a_block_leaves_what_it_takes_as_it_is(tmp_path: Path) -> None:
+    """Within the network one reader may be all there is; another caller may have more."""
+    network = structure("block_that_begins_with_an_activation", tmp_path)
+    block = module(network.emit("torch")).Pre(4)
+    x = torch.randn(1, 4, 5, 5)
+    before = x.clone()
+    block(x)
+    assert torch.equal(x, before)

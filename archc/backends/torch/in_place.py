@@ -12,7 +12,7 @@ from archc.backends.torch.activations import works_in_place
 from archc.backends.torch.body import not_in_place
 from archc.backends.torch.construction import IDENTITY
 from archc.codegen.tree import Call, Keyword, Lit
-from archc.ir.graph import Graph, Node
+from archc.ir.graph import Graph, Node, Region
 from archc.ops import convolution, dense, merge, normalization
 from archc.ops.activation import Activation
 from archc.ops.base import Op
@@ -33,24 +33,42 @@ FRESH: tuple[type[Op], ...] = (
 def in_place(
     graph: Graph, lowered: LoweredLayers, uses: Uses
 ) -> dict[int, tuple[LoweredLayer, ...]]:
-    """The layers of every node, activations in place where what they take has one reader."""
+    """The layers of every node, activations in place where what they take has one reader. What
+    comes into a block is its caller's: another caller may have more readers."""
     changed = dict(lowered)
+    owners = _blocks(graph.root)
     for index, layers in lowered.items():
         node = graph.nodes[index]
         if not isinstance(node.op, Activation) or not works_in_place(node.op):
             continue
         (layer,) = layers
-        if layer.layer is not None and _is_free(graph, node, uses):
+        if layer.layer is not None and _is_free(graph, node, uses, owners):
             word = Keyword("inplace", Lit(True), Lit(False))
             call = replace(layer.layer, keywords=(*layer.layer.keywords, word))
             changed[index] = (replace(layer, layer=call),)
     return changed
 
 
-def _is_free(graph: Graph, node: Node, uses: Uses) -> bool:
+def _is_free(graph: Graph, node: Node, uses: Uses, owners: Mapping[int, str]) -> bool:
     source = graph.nodes[node.inputs[0]]
-    own = getattr(source.op, "activation", None)
-    return isinstance(source.op, FRESH) and own is None and uses.users[source.index] == [node.index]
+    inside = owners.get(source.index, "").startswith(owners[node.index])
+    fresh = isinstance(source.op, FRESH) and source.op.last is source.op
+    return inside and fresh and uses.users[source.index] == [node.index]
+
+
+def _blocks(root: Region) -> dict[int, str]:
+    """The path of the innermost block instance that each node stands in, with a dot behind."""
+    owners: dict[int, str] = {}
+    waiting = [(root, "")]
+    while waiting:
+        region, path = waiting.pop()
+        own = f"{region.path}." if region.block is not None else path
+        for item in region.items:
+            if isinstance(item, Region):
+                waiting.append((item, own))
+            else:
+                owners[item.index] = own
+    return owners
 
 
 def general(graph: Graph, lowered: Mapping[int, tuple[LoweredLayer, ...]]) -> LoweredLayers:
@@ -61,11 +79,15 @@ def general(graph: Graph, lowered: Mapping[int, tuple[LoweredLayer, ...]]) -> Lo
 
 def _general(node: Node, layers: tuple[LoweredLayer, ...]) -> tuple[LoweredLayer, ...]:
     plain: list[LoweredLayer] = []
-    for layer in layers:
+    has_activation = node.op.last is not node.op
+    for position, layer in enumerate(layers):
         call = layer.layer and not_in_place(layer.layer)
         assert call is None or isinstance(call, Call)
-        fused = not layer.main and not layer.weighted and getattr(node.op, "activation", None)
-        plain.append(replace(layer, layer=call, label="activation" if fused else layer.label))
+        is_last = position == len(layers) - 1 and not layer.main
+        is_activation = has_activation and is_last and not layer.weighted
+        plain.append(
+            replace(layer, layer=call, label="activation" if is_activation else layer.label)
+        )
     if getattr(node.op, "activation", node.op) is None:
         plain.append(LoweredLayer(IDENTITY, label="activation"))
     return tuple(plain)
