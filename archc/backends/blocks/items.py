@@ -136,15 +136,15 @@ def instance_call(definition: Definition, region: Region) -> Call:
     for argument in definition.arguments:
         value = values[argument.name]
         if isinstance(value, Ref):
-            keywords.append(Keyword(argument.name, value, argument.default))
-            continue
-        assert value is None or isinstance(value, bool | int | float | str | tuple)
-        incoming = argument.name in ("in_channels", "in_features")
-        literal = Lit(value, INCOMING if incoming else argument.name)
-        if argument.default is None and not isinstance(value, bool):
-            positional.append(literal)
+            expr: Expr = value
         else:
-            keywords.append(Keyword(argument.name, literal, argument.default))
+            assert value is None or isinstance(value, bool | int | float | str | tuple)
+            incoming = argument.name in ("in_channels", "in_features")
+            expr = Lit(value, INCOMING if incoming else argument.name)
+        if argument.default is None and not isinstance(value, bool):
+            positional.append(expr)
+        else:
+            keywords.append(Keyword(argument.name, expr, argument.default))
     return Call(Ref(definition.name), tuple(positional), tuple(keywords))
 
 

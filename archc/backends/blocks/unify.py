@@ -315,6 +315,9 @@ class Unifier:
             groups.setdefault(main.layer and main.layer.function, []).append(index)
         if not 1 < len(groups) <= MOST_ALTERNATIVES:
             raise MismatchError
+        everything = [layer for column in columns.values() for layer in column]
+        if self.hands_in_classes and any(layer.layer is None for layer in everything):
+            raise MismatchError  # a class constructs its alternatives: each is a layer
         several = sorted(groups.values(), key=len)
         rest = list(columns)
         alternatives: list[Alternative] = []

@@ -234,7 +234,7 @@ class Body:
         keys: list[str | None] = []
         names = layer_names(name, item, self.explicit)
         for (lowered, layer), own_name in zip(layers, names, strict=True):
-            if lowered.expression is not None:
+            if lowered.expression is not None and not item.alternatives:
                 builds.append(_computed(self.kept(lowered.expression)))
                 keys.append(None)
                 continue
