@@ -19,6 +19,11 @@ def per_axis(values: Sequence[int], field: str | None = None) -> Lit:
     return Lit(values[0] if same else tuple(values), field)
 
 
+def literals(values: Sequence[int], fields: Sequence[str | None]) -> tuple[Lit, ...]:
+    """Numbers that each come from a field of the op, or from none."""
+    return tuple(Lit(value, field) for value, field in zip(values, fields, strict=True))
+
+
 def option(name: str, value: Value, default: Value, field: str | None = None) -> Keyword:
     """A keyword argument that is printed where its value is not the framework's default."""
     return Keyword(name, Lit(value, field), Lit(default))

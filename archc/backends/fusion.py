@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from archc.backends.movement import Move, composed, reshaped, transposed
 from archc.ir.graph import Graph, Node, Region
+from archc.language.expressions import axes, names
 from archc.ops.axes import Axes
 from archc.ops.base import Op, Sign
 from archc.ops.shape import Flatten, Permute, Reshape
@@ -103,6 +104,8 @@ def _goes_on(
     if not chain:
         return True
     last = chain[-1]
+    if any(names(one) for one in last.expressions.values()):
+        return False  # its sizes are written where they are, in the spec's own parameters
     if node.inputs != (last.index,) or readers[last.index] != 1 or region.output == last.index:
         return False
     movement, *others = composed(_moves((*chain, node), graph))
@@ -126,5 +129,7 @@ def _as_one(chain: Sequence[Node], graph: Graph, nodes: list[Node]) -> Sequence[
     op = Rearrange(move=move, output=last.output)
     for node in chain[:-1]:
         nodes[node.index] = replace(node, inputs=())
-    nodes[last.index] = replace(last, op=op, inputs=first.inputs)
+    # What reads the axes that came into the last node says nothing of those that come in now.
+    expressions = {name: one for name, one in last.expressions.items() if not axes(one)}
+    nodes[last.index] = replace(last, op=op, inputs=first.inputs, expressions=expressions)
     return (nodes[last.index],)

@@ -104,6 +104,17 @@ def steps(sizes: Sizes, moves: Iterable[Move]) -> list[Step]:
     return written
 
 
+def fields_of(view: View, later: Sequence[Step], names: Sequence[str]) -> Sequence[str | None]:
+    """Which axis of the output each axis of a view becomes in the steps after it; None where these
+    view it anew. The output's axes, `names`, are called like the fields that give their sizes."""
+    fields = names
+    for step in reversed(later):
+        if isinstance(step, View):
+            return [None] * len(view.sizes)
+        fields = [fields[position] for position in _inverse(step.order)]
+    return fields
+
+
 def _steps(sizes: Sizes, move: Move) -> list[Step]:
     movement, target = move
     if movement.is_identity:

@@ -307,3 +307,15 @@ def test_a_block_leaves_what_it_takes_as_it_is(tmp_path: Path) -> None:
     before = x.clone()
     block(x)
     assert torch.equal(x, before)
+
+
+def test_a_reshape_takes_the_arguments_of_its_block(tmp_path: Path) -> None:
+    network = written(STRUCTURES["reshape_by_a_parameter"], tmp_path)
+    emitted = module(network.emit("torch"))
+    assert emitted.Gate(8, f=16)(torch.zeros(1, 8, 6, 6)).shape == (1, 16, 6, 6)
+    assert emitted.Split(8, g=4)(torch.zeros(1, 8, 6, 6)).shape == (1, 4, 2, 36)
+    assert set(arguments(emitted.Tokens)) == set()
+    emitted = module(network.emit("keras"))
+    x = keras.KerasTensor((None, 6, 6, 8))
+    assert emitted.gate(x, f=16, name="gate").shape == (None, 6, 6, 16)
+    assert emitted.split(x, g=4, name="split").shape == (None, 2, 36, 4)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
+from archc.backends.blocks.extents import Factor, factors, is_said_by_width
 from archc.backends.blocks.items import Definition, Item, LoweredOp
 from archc.backends.blocks.names import steps_in
-from archc.backends.blocks.symbols import is_number
 from archc.codegen.docs import to_doc
 from archc.codegen.tree import Binary, Expr, Lit, Ref
 from archc.ir.graph import Node
@@ -15,8 +15,9 @@ from archc.ops.axes import Axes
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.merge import Add, Concat, Multiply
 
-Shape = Callable[[str, Sequence[str]], str]
-"""The shape of a map as a framework stores it, from its channels and its spatial sizes."""
+Shape = Callable[[str, Sequence[str]], tuple[str, ...]]
+"""The sizes of a map in the order in which a framework stores it, from its channels and its spatial
+sizes."""
 
 SIDES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 MOST_STEPS = 6
@@ -106,49 +107,33 @@ def _kernel(node: Node) -> str:
 
 
 def _shapes(definition: Definition, shape: Shape) -> str | None:
-    """What a block takes and gives."""
+    """What a block takes and gives, where that is true of all its arguments and inputs."""
     before, after = definition.axes[0]
     width, output = to_doc(definition.entry).flat, None
     if definition.width is not None:
         output = to_doc(definition.width).flat
-    if width is None or output is None:
+    if width is None or output is None or before.is_sequence or after.is_sequence:
         return None
-    if before.is_map and after.is_map:
-        sides = SIDES[len(before.spatial)]
-        changed = [_side(definition, side, position) for position, side in enumerate(sides)]
-        if None in changed or len(after.spatial) != len(sides):
-            return None
-        return f"{shape(width, sides)} -> {shape(output, [str(one) for one in changed])}"
-    taken = shape(width, SIDES[len(before.spatial)]) if before.is_map else f"({width})"
-    if before.is_sequence or after.is_sequence or after.is_map:
+    sides = SIDES[len(before.spatial)] if before.is_map else ()
+    taken = _joined(shape(width, sides)) if before.is_map else f"({width})"
+    if not after.is_map:
+        return f"{taken} -> ({output})" if is_said_by_width(definition) else None
+    if len(after.spatial) != len(sides):
         return None
-    return f"{taken} -> ({output})"
+    changes = factors(definition)
+    if changes is None:
+        return None
+    changed = [_side(side, factor) for side, factor in zip(sides, changes, strict=True)]
+    return f"{taken} -> {_joined(shape(output, changed))}"
 
 
-def _side(definition: Definition, side: str, position: int) -> str | None:
+def _side(side: str, factor: Factor) -> str:
     """A spatial size of what a block gives, by that of what it takes."""
-    pairs = [
-        (before.spatial[position], after.spatial[position])
-        for before, after in definition.axes
-        if position < len(after.spatial)
-    ]
-    if len(pairs) < len(definition.axes):
-        return None
-    if all(a == b for a, b in pairs):
+    if factor.value == Lit(1):
         return side
-    shrinks = all(b and a % b == 0 for a, b in pairs)
-    grows = all(a and b % a == 0 for a, b in pairs)
-    ratios = [a // b if shrinks else b // a if grows else 0 for a, b in pairs]
-    factor: Expr | None = Lit(ratios[0]) if len(set(ratios)) == 1 else None
-    for argument in definition.arguments:
-        column = [values[argument.name] for values in definition.values.values()]
-        if column == ratios and all(map(is_number, column)):
-            factor = Ref(argument.name)
-    if factor is None or not (shrinks or grows):
-        sizes = {b for _, b in pairs}
-        return str(sizes.pop()) if len(sizes) == 1 and len({a for a, _ in pairs}) > 1 else None
-    divided = Binary("/", Ref(side), factor) if shrinks else Binary("*", factor, Ref(side))
-    return to_doc(divided).flat
+    if factor.grows:
+        return str(to_doc(Binary("*", factor.value, Ref(side))).flat)
+    return str(to_doc(Binary("/", Ref(side), factor.value)).flat)
 
 
 def axes_text(axes: Axes, width: Expr | None, shape: Shape) -> str:
@@ -156,5 +141,9 @@ def axes_text(axes: Axes, width: Expr | None, shape: Shape) -> str:
     own = to_doc(width).flat if width is not None and not isinstance(width, Lit) else None
     text = own or str(axes.width)
     if axes.is_map:
-        return shape(f"batch, {text}", [str(size) for size in axes.spatial])
-    return f"({', '.join(['batch', *map(str, axes.sizes[:-1]), text])})"
+        return _joined(["batch", *shape(text, [str(size) for size in axes.spatial])])
+    return _joined(["batch", *map(str, axes.sizes[:-1]), text])
+
+
+def _joined(sizes: Sequence[str]) -> str:
+    return f"({', '.join(sizes)})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias, TypeGuard
 
 from archc.codegen.rewrite import transform, walk
@@ -43,7 +43,7 @@ def translate(
             return translate(operand, names, axis)
         case spec.Unary(operator, operand):
             inner = translate(operand, names, axis)
-            return None if inner is None else Unary(operator, inner)
+            return None if inner is None else settled(Unary(operator, inner))
         case spec.Binary(operator, left, right):
             return _joined(operator, left, right, names, axis)
         case spec.Comparison(first, rest) if len(rest) == 1:
@@ -66,7 +66,7 @@ def translate(
         case spec.Call(function, arguments) if function in PRINTABLE_FUNCTIONS:
             parts = [translate(argument, names, axis) for argument in arguments]
             translated = [argument for argument in parts if argument is not None]
-            return call(function, *translated) if len(translated) == len(parts) else None
+            return settled(call(function, *translated)) if len(translated) == len(parts) else None
         case _:
             return None
 
@@ -126,7 +126,7 @@ def concrete(expr: Expr, values: Mapping[Expr, object]) -> Expr:
     """An expression with values for its symbols, whatever is constant in it computed, and without
     the defaults that only say what need not be printed."""
 
-    def settle(node: Expr) -> Expr:
+    def substitute(node: Expr) -> Expr:
         if node in values:
             value = values[node]
             if isinstance(value, Ref):
@@ -134,27 +134,34 @@ def concrete(expr: Expr, values: Mapping[Expr, object]) -> Expr:
             if value is None or isinstance(value, bool | int | float | str | tuple):
                 return Lit(value)
             return node
-        match node:
-            case Binary():
-                return folded(node)
-            case Unary("-", Lit(value=value)) if is_number(value):
-                return Lit(-value)
-            case Unary("not", Lit(value=bool(value))):
-                return Lit(not value)
-            case Conditional(Lit(value=bool(value)), then, otherwise):
-                return then if value else otherwise
-            case Call(Ref(name), arguments, ()) if name in _COMPUTED:
-                numbers = [one.value for one in arguments if isinstance(one, Lit)]
-                if numbers and all(map(is_number, numbers)) and len(numbers) == len(arguments):
-                    return Lit(_COMPUTED[name](*numbers))
-                return node
+        match settled(node):
             case Call(function, arguments, keywords):
                 bare = tuple(Keyword(word.name, word.value) for word in keywords)
                 return Call(function, arguments, bare)
-            case _:
-                return node
+            case other:
+                return other
 
-    return transform(expr, settle)
+    return transform(expr, substitute)
+
+
+def settled(node: Expr) -> Expr:
+    """What an operation, a choice or a function comes to where its operands are constants."""
+    match node:
+        case Binary():
+            return folded(node)
+        case Unary("-", Lit(value=value)) if is_number(value):
+            return Lit(-value)
+        case Unary("not", Lit(value=bool(value))):
+            return Lit(not value)
+        case Conditional(Lit(value=bool(value)), then, otherwise):
+            return then if value else otherwise
+        case Call(Ref(name), arguments, ()) if name in _COMPUTED:
+            numbers = [one.value for one in arguments if isinstance(one, Lit)]
+            if numbers and all(map(is_number, numbers)) and len(numbers) == len(arguments):
+                return Lit(_COMPUTED[name](*numbers))
+            return node
+        case _:
+            return node
 
 
 _COMPUTED: Mapping[str, Callable[..., int | float]] = {"max": max, "min": min, "round": round}
@@ -206,8 +213,8 @@ def value_of(expr: Expr, values: Mapping[Expr, object]) -> object:
             inner = value_of(operand, values)
             return -inner if isinstance(inner, int | float) else UNKNOWN
         case Conditional() | Call() | Unary() | Binary():
-            settled = concrete(expr, values)
-            return settled.value if isinstance(settled, Lit) else UNKNOWN
+            constant = concrete(expr, values)
+            return constant.value if isinstance(constant, Lit) else UNKNOWN
         case _:
             return UNKNOWN
 
@@ -231,16 +238,18 @@ def symbols_in(trees: Sequence[Expr | None]) -> set[str]:
 
 
 def total(parts: Sequence[Expr | None]) -> Expr | None:
-    """The sum of some widths: literals are added up, equal symbols counted."""
+    """The sum of some widths: literals are added up, equal symbols counted (`f + 2 * f` is
+    `3 * f`)."""
     constant = 0
     counts: dict[Expr, int] = {}
     for part in parts:
         if part is None:
             return None
-        if isinstance(part, Lit) and isinstance(part.value, int):
-            constant += part.value
-        else:
-            counts[part] = counts.get(part, 0) + 1
+        for count, term in _terms(part):
+            if term is None:
+                constant += count
+            else:
+                counts[term] = counts.get(term, 0) + count
     terms: list[Expr] = [
         part if count == 1 else Binary("*", Lit(count), part) for part, count in counts.items()
     ]
@@ -250,6 +259,20 @@ def total(parts: Sequence[Expr | None]) -> Expr | None:
     for term in terms[1:]:
         joined = Binary("+", joined, term)
     return joined
+
+
+def _terms(width: Expr) -> Iterator[tuple[int, Expr | None]]:
+    """The terms of a sum, each as a whole multiple of what stands in it; of None, a constant."""
+    match width:
+        case Lit(value=int(value)):
+            yield value, None
+        case Binary("+", left, right):
+            yield from _terms(left)
+            yield from _terms(right)
+        case Binary("*", Lit(value=int(count)), term) | Binary("*", term, Lit(value=int(count))):
+            yield count, term
+        case _:
+            yield 1, width
 
 
 def annotation(name: str) -> Expr:

@@ -9,8 +9,9 @@ from typing import NamedTuple, TypeAlias
 from archc.backends.base import INCOMING
 from archc.backends.blocks.context import MismatchError, UnifyContext
 from archc.backends.blocks.symbols import concrete, ratio, same, translate
-from archc.codegen.rewrite import transform, unify
-from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
+from archc.codegen.rewrite import transform, unify, walk
+from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref, TupleOf
+from archc.ir.graph import Node
 from archc.language import expressions as spec
 
 WidthOf: TypeAlias = "Callable[[UnifyContext, int, str], list[Expr]]"
@@ -98,6 +99,24 @@ def unified(
         if concrete(joined, context.values(index)) != concrete(tree, {}):
             raise MismatchError
     return joined
+
+
+def require_honoured(context: UnifyContext, node: Node, trees: Sequence[Expr | None]) -> None:
+    """Raises MismatchError where sizes in the trees of a block stand as numbers that the spec
+    computes from the block's parameters: with other arguments they would be wrong."""
+    if context.regions[0].kind != "block":
+        return
+    fields = {
+        field
+        for field, written in node.expressions.items()
+        if any(Ref(name) in context.columns for name in spec.names(written))
+    }
+    if not fields:
+        return
+    parts = [part for tree in trees if tree is not None for part in walk(tree)]
+    for size in (item for part in parts if isinstance(part, TupleOf) for item in part.items):
+        if isinstance(size, Lit) and (size.field is None or size.field in fields):
+            raise MismatchError
 
 
 def _field(literals: Sequence[Lit]) -> str | None:

@@ -34,14 +34,16 @@ from archc.backends.blocks.items import (
     layers_in,
 )
 from archc.backends.blocks.symbols import ratio, same
-from archc.backends.blocks.trees import Owner, unified
+from archc.backends.blocks.trees import Owner, require_honoured, unified
 from archc.backends.blocks.widths import width_candidates, width_of_call
+from archc.backends.fusion import Rearrange
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import Call, Conditional, Expr, Lit
 from archc.ir.graph import Graph, Node, Region
 from archc.language import expressions as spec
 from archc.ops.activation import Activation
 from archc.ops.axes import Axes
+from archc.ops.shape import Reshape
 
 MOST_ALTERNATIVES = 3
 """Structures of one op that a definition distinguishes."""
@@ -350,6 +352,8 @@ class Unifier:
         initialize = join([one.initialize for one in layers])
         assert initialize is None or isinstance(initialize, Call)
         expression = join([one.expression for one in layers])
+        if isinstance(node.op, Reshape | Rearrange):
+            require_honoured(context, node, (layer, expression))
         return replace(layers[0], layer=layer, expression=expression, initialize=initialize)
 
     def set_width(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from archc.backends.blocks.items import Definition
-from archc.backends.blocks.symbols import folded, total
+from archc.backends.blocks.symbols import folded, settled, total
 from archc.codegen.rewrite import transform, walk
 from archc.codegen.tree import Binary, Call, Expr, Lit, Ref
 from archc.ir.graph import Graph, Node
@@ -63,8 +63,7 @@ def width_of_call(definition: Definition, call: Call, source: Expr | None) -> Ex
         return None
 
     def put(node: Expr) -> Expr:
-        value = values.get(node) or node
-        return folded(value) if isinstance(value, Binary) else value
+        return settled(values.get(node) or node)
 
     return transform(definition.width, put)
 

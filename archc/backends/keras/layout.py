@@ -39,10 +39,9 @@ def shape_comment(axes: Axes | None) -> str | None:
     return None if axes is None else " x ".join(map(str, shape(axes)))
 
 
-def map_shape(channels: str, spatial: Sequence[str]) -> str:
-    """`(H, W, channels)`; a batch that is named with the channels comes first."""
-    batch, _, width = channels.rpartition(", ")
-    return f"({', '.join([*([batch] if batch else []), *spatial, width])})"
+def map_shape(channels: str, spatial: Sequence[str]) -> tuple[str, ...]:
+    """`H, W, channels`."""
+    return (*spatial, channels)
 
 
 def observed_flattens(graph: Graph, users: list[list[int]]) -> set[int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archc.backends.base import LoweredLayer, LoweringContext, placeholder
-from archc.backends.constructors import layer, option, per_axis
+from archc.backends.constructors import layer, literals, option, per_axis
 from archc.backends.fusion import move_of
 from archc.backends.keras.padding import around
-from archc.backends.movement import View, steps, transposed
-from archc.codegen.tree import Call, Index, Keyword, Lit, Ref, Slice, call
+from archc.backends.movement import View, fields_of, steps, transposed
+from archc.codegen.tree import Call, Index, Keyword, Lit, Ref, Slice, TupleOf, call
 from archc.ops.axes import Axes
 from archc.ops.shape import Crop, Pad, Permute, Select, Upsample
 
@@ -33,10 +33,13 @@ def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     if output.is_map:
         moves.append(transposed(output.sizes, (*range(1, len(output.sizes)), 0)))
     layers: list[LoweredLayer] = []
-    for step in steps(_stored(x), moves) or [View(_stored(output))]:
+    names = (*output.names[1:], output.names[0]) if output.is_map else output.names
+    written = steps(_stored(x), moves) or [View(_stored(output))]
+    for position, step in enumerate(written):
         if isinstance(step, View):
-            flat = len(step.sizes) == 1
-            moved = call("layers.Flatten") if flat else call("layers.Reshape", step.sizes)
+            sizes = literals(step.sizes, fields_of(step, written[position + 1 :], names))
+            flat = len(sizes) == 1
+            moved = call("layers.Flatten") if flat else call("layers.Reshape", TupleOf(sizes))
             kind = "split"
         else:
             moved = call("layers.Permute", tuple(axis + 1 for axis in step.order))

@@ -27,6 +27,6 @@ def shape_comment(axes: Axes | None) -> str | None:
     return None if axes is None else " x ".join(map(str, axes.sizes))
 
 
-def map_shape(channels: str, spatial: Sequence[str]) -> str:
-    """`(channels, H, W)`."""
-    return f"({', '.join([channels, *spatial])})"
+def map_shape(channels: str, spatial: Sequence[str]) -> tuple[str, ...]:
+    """`channels, H, W`."""
+    return (channels, *spatial)

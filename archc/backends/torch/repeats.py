@@ -79,6 +79,8 @@ def running(layers: Sequence[Expr]) -> Expr | None:
             return None
         step = b - a
         scaled = INDEX if abs(step) == 1 else Binary("*", Lit(abs(step)), INDEX)
+        if a == 0 and step > 0:
+            return scaled
         return Binary("+" if step > 0 else "-", Lit(a), scaled)
 
     return unify(layers, resolve)

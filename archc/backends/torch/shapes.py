@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from archc.backends.base import LoweredLayer, LoweringContext, placeholder
-from archc.backends.constructors import layer
+from archc.backends.constructors import layer, literals
 from archc.backends.fusion import move_of
-from archc.backends.movement import View, steps
-from archc.codegen.tree import Attribute, Call, Expr, Index, ListOf, Lit, Slice, call
+from archc.backends.movement import View, fields_of, steps
+from archc.codegen.tree import Attribute, Call, Expr, Index, ListOf, Lit, Slice, TupleOf, call
 from archc.ops.shape import Permute, Select
 
 FLATTEN = LoweredLayer(
@@ -33,9 +33,11 @@ def lower_reshape(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     x, output = context.x, context.output
     sizes, layers = x.sizes, list[LoweredLayer]()
     transposes = False
-    for step in steps(x.sizes, [move_of(context.op, x, output)]) or [View(output.sizes)]:
+    written = steps(x.sizes, [move_of(context.op, x, output)]) or [View(output.sizes)]
+    for position, step in enumerate(written):
         if isinstance(step, View):
-            layers += _viewed(sizes, step.sizes)
+            fields = fields_of(step, written[position + 1 :], output.names)
+            layers += _viewed(sizes, step.sizes, fields)
             sizes = step.sizes
         else:
             layers.append(LoweredLayer(expression=_transposed(step.order), label="transpose"))
@@ -73,17 +75,21 @@ def _named(layers: Sequence[LoweredLayer], context: LoweringContext) -> tuple[Lo
     return (*layers[:-1], replace(layers[-1], label=context.op.name, main=True))
 
 
-def _viewed(sizes: tuple[int, ...], target: tuple[int, ...]) -> list[LoweredLayer]:
-    """Layers that join the axes that differ, and split the result."""
+def _viewed(
+    sizes: tuple[int, ...], target: tuple[int, ...], fields: Sequence[str | None]
+) -> list[LoweredLayer]:
+    """Layers that join the axes that differ, and split the result. `fields` are those of the op
+    that `target` comes from."""
     begin, end = _difference(sizes, target)
-    joined, split = sizes[begin : len(sizes) - end], target[begin : len(target) - end]
+    joined, split = sizes[begin : len(sizes) - end], literals(target, fields)
+    split = split[begin : len(target) - end]
     axis = begin + 1
     layers = []
     if len(joined) > 1 or len(split) == 1:
         layers.append(_flattened(axis, begin + len(joined) if end else -1))
     if len(split) > 1:
-        unflatten = layer("nn.Unflatten", Lit(axis), Lit(split))
-        expression = _method("unflatten", axis, Lit(split))
+        unflatten = layer("nn.Unflatten", Lit(axis), TupleOf(split))
+        expression = _method("unflatten", axis, TupleOf(split))
         layers.append(LoweredLayer(unflatten, expression, label="unflatten"))
     return layers
 
