@@ -57,6 +57,10 @@ class LoweredLayer:
     under which the layer keeps it (a variable that the op lacks may be among them); `layouts` has
     the layout of those that are not kept as the backend keeps such variables. `initialize` is a
     call that sets the initial values of the layer in `placeholder(0)`.
+
+    `condition`, over literals of the op's fields, holds where the op has the layer: a layer that
+    is left out is lowered with a condition that does not hold, and is not written. `presumes` names
+    the fields for other values of which the layer would compute something else than the op.
     """
 
     layer: Call | None = None
@@ -66,6 +70,8 @@ class LoweredLayer:
     variables: Mapping[str, str] = field(default_factory=dict)
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     initialize: Call | None = None
+    condition: Expr | None = None
+    presumes: frozenset[str] = frozenset()
 
     @property
     def weighted(self) -> bool:

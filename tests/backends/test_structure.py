@@ -281,6 +281,73 @@ OTHER_ARGUMENTS = [
         (4,),
     ),
     ("dense_connections", "Growth", {"in_channels": 9, "rate": 2}, (9, 8, 8), (11, 8, 8)),
+    ("block_padded_by_a_parameter", "Unit", {"in_channels": 8, "pad": 2}, (8, 8, 8), (8, 10, 10)),
+    (
+        "block_padded_by_a_parameter",
+        "Unit",
+        {"in_channels": 8, "pad": 1, "kernel": 1},
+        (8, 8, 8),
+        (8, 10, 10),
+    ),
+    ("block_padded_by_a_parameter", "Unit", {"in_channels": 8, "kernel": 5}, (8, 8, 8), (8, 4, 4)),
+    ("block_padded_to_fit", "Unit", {"in_channels": 8, "kernel": 5}, (8, 8, 8), (8, 6, 6)),
+    ("block_padded_to_fit", "Unit", {"in_channels": 8, "kernel": 1}, (8, 8, 8), (8, 10, 10)),
+    (
+        "block_of_groups_by_a_parameter",
+        "Unit",
+        {"in_channels": 16, "filters": 32, "groups": 16, "kernel": 3, "pad": 1},
+        (16, 8, 8),
+        (32, 8, 8),
+    ),
+    (
+        "block_of_groups_by_a_parameter",
+        "Unit",
+        {"in_channels": 8, "filters": 16, "groups": 2},
+        (8, 8, 8),
+        (16, 8, 8),
+    ),
+    (
+        "block_of_groups_by_a_parameter",
+        "Unit",
+        {"in_channels": 8, "filters": 8, "groups": 4, "kernel": 3, "stride": 2},
+        (8, 9, 9),
+        (8, 4, 4),
+    ),
+    (
+        "block_of_as_many_groups_as_filters",
+        "Unit",
+        {"in_channels": 32, "filters": 16, "groups": 16},
+        (32, 8, 8),
+        (16, 8, 8),
+    ),
+    (
+        "block_of_fixed_groups",
+        "Unit",
+        {"in_channels": 8, "width": 16, "gated": False},
+        (8, 8, 8),
+        (8, 8, 8),
+    ),
+    (
+        "block_of_fixed_groups",
+        "Unit",
+        {"in_channels": 8, "width": 8, "mid": 24, "gated": True},
+        (8, 8, 8),
+        (8, 8, 8),
+    ),
+    (
+        "block_depthwise_by_a_flag",
+        "Unit",
+        {"in_channels": 8, "filters": 24, "depthwise": True, "kernel": 5},
+        (8, 8, 8),
+        (24, 8, 8),
+    ),
+    (
+        "block_depthwise_by_a_flag",
+        "Unit",
+        {"in_channels": 8, "filters": 24, "depthwise": True, "kernel": 1},
+        (8, 8, 8),
+        (24, 8, 8),
+    ),
 ]
 """Blocks with arguments that no instance of theirs has, what they take then, and what they give."""
 
@@ -294,9 +361,24 @@ def test_a_block_runs_with_other_arguments(
     expected: tuple[int, ...],
     tmp_path: Path,
 ) -> None:
-    kind = getattr(module(structure(name, tmp_path).emit("torch")), block)
-    result = kind(**others)(torch.zeros(2, *shape))
-    assert tuple(result.shape) == (2, *expected)
+    network = structure(name, tmp_path)
+    kind = getattr(module(network.emit("torch")), block)
+    layer = kind(**others)
+    assert tuple(layer(torch.zeros(2, *shape)).shape) == (2, *expected)
+    function = getattr(
+        module(network.emit("keras")), re.sub(r"(?<!^)(?=[A-Z])", "_", block).lower()
+    )
+    own = {key: value for key, value in others.items() if key != "in_channels"}
+
+    def build() -> Any:
+        x = keras.Input((*shape[1:], shape[0]))
+        return keras.Model(x, function(x, **own, name="block"))
+
+    model = shapes_alone(build)
+    assert model.output_shape[1:] == (*expected[1:], expected[0])
+    state = [one for one in layer.buffers() if one.ndim]
+    total = sum(one.numel() for one in [*layer.parameters(), *state])
+    assert model.count_params() == total
 
 
 def test_a_block_leaves_what_it_takes_as_it_is(tmp_path: Path) -> None:

@@ -152,3 +152,8 @@ def condition_of(item: Node | Region) -> tuple[Expression | None, int]:
     if item.branches is not None and item.branches.input >= 0:
         return item.origin.when, item.branches.input
     return item.origin.when, item.inputs[0]
+
+
+def replace_merge(row: Row, merge: object) -> Row:
+    """A row that no longer stands under a merge's condition, once that is written."""
+    return Row(row.items, None) if row.merge == merge else row

@@ -173,3 +173,16 @@ def layers_in(item: LoweredOp) -> Iterator[LoweredLayer]:
     yield from item.layers
     for alternative in item.alternatives:
         yield from alternative.op.layers
+
+
+def parts_of(items: Sequence[Item]) -> list[Node | Region]:
+    """The nodes and regions of some items, as one region holds them."""
+    parts: list[Node | Region] = []
+    for item in items:
+        if isinstance(item, LoweredOp):
+            parts.append(item.node)
+        elif isinstance(item, LoweredScope):
+            parts.append(item.region)
+        else:
+            parts += parts_of(item.items)
+    return parts

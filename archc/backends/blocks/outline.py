@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from archc.backends.blocks.conditions import written
 from archc.backends.blocks.context import MismatchError, UnifyContext
 from archc.backends.blocks.instances import (
     alignment_key,
@@ -110,7 +111,7 @@ class _Maker:
         """Keep what joining has shown about the nodes of a definition."""
         self.counterparts |= context.counterparts
         for index in sorted(context.general):
-            self.unifier.lowered[index] = self.unifier.general[index]
+            self.unifier.lowered[index] = written(self.unifier.general[index])
 
     # Definitions
 

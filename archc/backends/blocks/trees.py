@@ -8,9 +8,9 @@ from typing import NamedTuple, TypeAlias
 
 from archc.backends.base import INCOMING
 from archc.backends.blocks.context import MismatchError, UnifyContext
-from archc.backends.blocks.symbols import concrete, ratio, same, translate
+from archc.backends.blocks.symbols import concrete, folded, ratio, same, translate
 from archc.codegen.rewrite import transform, unify, walk
-from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref, TupleOf
+from archc.codegen.tree import Binary, Call, Expr, Keyword, Lit, Ref, TupleOf
 from archc.ir.graph import Node
 from archc.language import expressions as spec
 
@@ -82,6 +82,8 @@ def unified(
     def parametric(expr: Expr) -> Expr:
         if isinstance(expr, Lit) and expr.field is not None:
             return symbol([expr] * len(owner.present)) or expr
+        if isinstance(expr, Binary):
+            return folded(expr)
         if isinstance(expr, Call):
             words = [
                 Keyword(word.name, word.value, word.default and parametric(word.default))

@@ -10,8 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from archc.backends.base import LoweredLayer, is_same_step
-from archc.backends.blocks.align import Row, aligned, condition_of
-from archc.backends.blocks.conditions import condition_for
+from archc.backends.blocks.align import Row, aligned, condition_of, replace_merge
+from archc.backends.blocks.conditions import (
+    assumed,
+    condition_for,
+    condition_of_layer,
+    condition_of_structure,
+)
 from archc.backends.blocks.context import MismatchError, UnifyContext
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.flow import (
@@ -32,13 +37,13 @@ from archc.backends.blocks.items import (
     LoweredScope,
     instance_call,
     layers_in,
+    parts_of,
 )
 from archc.backends.blocks.symbols import ratio, same
-from archc.backends.blocks.trees import Owner, require_honoured, unified
+from archc.backends.blocks.trees import Owner, require_honoured, translations, unified
 from archc.backends.blocks.widths import width_candidates, width_of_call
 from archc.backends.fusion import Rearrange
-from archc.codegen.rewrite import transform
-from archc.codegen.tree import Call, Conditional, Expr, Lit
+from archc.codegen.tree import Call, Expr, Lit
 from archc.ir.graph import Graph, Node, Region
 from archc.language import expressions as spec
 from archc.ops.activation import Activation
@@ -264,6 +269,7 @@ class Unifier:
         whole = tuple(one.index for one in nodes.values())
         try:
             with context.attempt():
+                self.require_fixed(context, node, nodes)
                 return self.join_columns(context, node, columns)
         except MismatchError:
             context.general.update(whole)
@@ -271,7 +277,25 @@ class Unifier:
             with context.attempt():
                 return self.join_columns(context, node, general)
         except MismatchError:
-            return self.join_alternatives(context, node, general)
+            return self.join_alternatives(context, node, nodes, general)
+
+    def require_fixed(self, context: UnifyContext, node: Node, nodes: Mapping[int, Node]) -> None:
+        """Raise MismatchError where a field that the layers presume is a symbol, whose other values
+        they would not suit."""
+        presumed = {
+            name
+            for one in nodes.values()
+            for layer in self.lowered[one.index]
+            for name in layer.presumes
+            if self.general[one.index] != self.lowered[one.index]
+        }
+        for name in presumed & node.expressions.keys():
+            values = [getattr(one.op, name) for one in nodes.values()]
+            for symbol in translations(context, node.expressions[name], node.inputs[0], self.width):
+                if not isinstance(symbol, Lit) and same(
+                    context.evaluate(symbol, list(nodes)), values
+                ):
+                    raise MismatchError
 
     def join_columns(
         self,
@@ -279,7 +303,8 @@ class Unifier:
         node: Node,
         columns: Mapping[int, tuple[LoweredLayer, ...]],
     ) -> LoweredOp:
-        """One layer for each that any instance has, under a condition where some have it not."""
+        """One layer for each that the instances have, under its own condition. Raises MismatchError
+        where one lacks a layer."""
         longest = max(columns.values(), key=len)
         kept: dict[int, dict[int, LoweredLayer]] = {p: {} for p in range(len(longest))}
         for index, column in columns.items():
@@ -294,38 +319,46 @@ class Unifier:
         layers: list[LoweredLayer] = []
         conditions: list[Expr | None] = []
         for together in kept.values():
-            present, lacking = list(together), [i for i in columns if i not in together]
-            condition = None
-            if lacking:
-                condition = condition_for(
-                    context, None, node.inputs[0], present, lacking, self.width, node
-                )
-            conditions.append(condition)
-            layers.append(self.join_layer(context, node, present, list(together.values())))
+            if len(together) < len(columns):
+                raise MismatchError
+            joined = self.join_layer(context, node, list(together), list(together.values()))
+            if joined.condition == Lit(False):
+                continue
+            conditions.append(condition_of_layer(context, joined.condition, list(together)))
+            layers.append(joined)
         return LoweredOp(node, tuple(layers), tuple(conditions), None)
 
     def join_alternatives(
         self,
         context: UnifyContext,
         node: Node,
+        nodes: Mapping[int, Node],
         columns: Mapping[int, tuple[LoweredLayer, ...]],
     ) -> LoweredOp:
-        """Each structure that an op has, under a condition that holds in its instances alone."""
+        """Each structure that an op has, under its condition; the last suits what is left."""
         groups: dict[object, list[int]] = {}
-        for index, column in columns.items():
-            main = next(layer for layer in column if layer.main)
+        mains = {i: next(one for one in column if one.main) for i, column in columns.items()}
+        for index, main in mains.items():
             groups.setdefault(main.layer and main.layer.function, []).append(index)
         if not 1 < len(groups) <= MOST_ALTERNATIVES:
             raise MismatchError
         everything = [layer for column in columns.values() for layer in column]
         if self.hands_in_classes and any(layer.layer is None for layer in everything):
             raise MismatchError  # a class constructs its alternatives: each is a layer
-        several = sorted(groups.values(), key=len)
+        several = sorted(groups.values(), key=lambda group: mains[group[0]].condition is None)
+        source = node.inputs[0]
+        if self.symbol_in(context, source, {i: one.inputs[0] for i, one in nodes.items()}) is None:
+            raise MismatchError  # a condition on what comes in would not hold for all instances
         rest = list(columns)
         alternatives: list[Alternative] = []
         for group in several[:-1]:
             rest = [index for index in rest if index not in group]
-            condition = condition_for(context, None, node.inputs[0], group, rest, self.width, node)
+            general = [mains[index].condition for index in group]
+            owner = Owner(node.index, source, node.expressions, group, takes_classes=False)
+            condition = unified(context, owner, general, self.width)
+            if condition is None:
+                raise MismatchError
+            condition = condition_of_structure(context, condition, node, group, rest, self.width)
             op = self.join_columns(context, node, {i: columns[i] for i in group})
             alternatives.append(Alternative(condition, assuming(op, condition, holds=True)))
         last = self.join_columns(context, node, {i: columns[i] for i in several[-1]})
@@ -354,7 +387,14 @@ class Unifier:
         expression = join([one.expression for one in layers])
         if isinstance(node.op, Reshape | Rearrange):
             require_honoured(context, node, (layer, expression))
-        return replace(layers[0], layer=layer, expression=expression, initialize=initialize)
+        condition = None if layers[0].main else join([one.condition for one in layers])
+        return replace(
+            layers[0],
+            layer=layer,
+            expression=expression,
+            initialize=initialize,
+            condition=condition,
+        )
 
     def set_width(
         self,
@@ -444,15 +484,9 @@ class Unifier:
 
 def assuming(op: LoweredOp, condition: Expr, *, holds: bool) -> LoweredOp:
     """An op where a condition is known to hold, or not to: nothing in it asks once more."""
-
-    def known(expr: Expr) -> Expr:
-        if isinstance(expr, Conditional) and expr.condition == condition:
-            return expr.then if holds else expr.otherwise
-        return expr
-
     layers: list[LoweredLayer] = []
     for layer in op.layers:
-        call = layer.layer and transform(layer.layer, known)
+        call = layer.layer and assumed(layer.layer, condition, holds=holds)
         assert call is None or isinstance(call, Call)
         layers.append(replace(layer, layer=call))
     return replace(op, layers=tuple(layers))
@@ -460,24 +494,6 @@ def assuming(op: LoweredOp, condition: Expr, *, holds: bool) -> LoweredOp:
 
 NOT_WRITTEN = spec.Literal(None, 0, 0)
 """Stands for the expression of an argument that the spec gives as a value."""
-
-
-def parts_of(items: Sequence[Item]) -> list[Node | Region]:
-    """The nodes and regions of some items, as one region holds them."""
-    parts: list[Node | Region] = []
-    for item in items:
-        if isinstance(item, LoweredOp):
-            parts.append(item.node)
-        elif isinstance(item, LoweredScope):
-            parts.append(item.region)
-        else:
-            parts += parts_of(item.items)
-    return parts
-
-
-def replace_merge(row: Row, merge: object) -> Row:
-    """A row that no longer stands under a merge's condition, once that is written."""
-    return Row(row.items, None) if row.merge == merge else row
 
 
 def _lacking(row: Row, whole: Sequence[int]) -> frozenset[int]:

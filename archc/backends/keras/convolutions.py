@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, RefusalError
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.keras.activations import fused
@@ -10,8 +12,9 @@ from archc.backends.keras.layout import KERNEL, depthwise_kernel
 from archc.backends.keras.padding import Pairs, margin_layers
 from archc.backends.keras.windows import is_causal, lays_same_right, matches_same
 from archc.backends.shared_padding import PAD
-from archc.codegen.tree import Keyword, Lit
+from archc.codegen.tree import Binary, Expr, Keyword, Lit
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv, TransposedWindow
+from archc.ops.sliding import Window
 
 
 def lower_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -20,7 +23,9 @@ def lower_conv(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, Conv)
     if 1 < op.groups == context.x.width and _has_depthwise_layer(context, op):
-        return _depthwise(context, op, Lit(op.filters // op.groups))
+        filters, incoming = Lit(op.filters, "filters"), Lit(context.x.width, INCOMING)
+        alone = Binary("==", Lit(op.groups, "groups"), incoming)
+        return _depthwise(context, op, Binary("//", filters, incoming), alone)
     return _convolution(context, op, Lit(op.filters, "filters"), Lit(op.groups, "groups"))
 
 
@@ -58,7 +63,15 @@ def _convolution(
         ],
     )
     lowered = () if same or causal else margin_layers("ZeroPadding", PAD, pads, "padding")
-    lowered += (LoweredLayer(convolution, label=context.op.name, main=True, variables=KERNEL),)
+    lowered += (
+        LoweredLayer(
+            convolution,
+            label=context.op.name,
+            main=True,
+            variables=KERNEL,
+            presumes=_presumed(op, windows, fits=same),
+        ),
+    )
     if subsampled:
         every = Keyword("strides", per_axis(strides, "stride"), Lit(1))
         pool = layer(f"layers.MaxPooling{context.rank}D", Lit(1), keywords=[every])
@@ -86,7 +99,10 @@ def _has_depthwise_layer(context: LoweringContext, op: Conv | DepthwiseConv) -> 
 
 
 def _depthwise(
-    context: LoweringContext, op: Conv | DepthwiseConv, multiplier: Lit
+    context: LoweringContext,
+    op: Conv | DepthwiseConv,
+    multiplier: Expr,
+    condition: Expr | None = None,
 ) -> tuple[LoweredLayer, ...]:
     windows = op.windows(context.x)
     pads: Pairs = [(window.begin, window.end) for window in windows]
@@ -114,8 +130,26 @@ def _depthwise(
     lowered = () if same else margin_layers("ZeroPadding", PAD, pads, "padding")
     channels = context.x.width
     layouts = {"weight": depthwise_kernel(channels, context.output.width // channels, kernel)}
-    main = LoweredLayer(depthwise, label=op.name, main=True, variables=KERNEL, layouts=layouts)
+    main = LoweredLayer(
+        depthwise,
+        label=op.name,
+        main=True,
+        variables=KERNEL,
+        layouts=layouts,
+        condition=condition,
+        presumes=_presumed(op, windows, fits=same),
+    )
     return (*lowered, main, *after)
+
+
+def _presumed(op: Conv | DepthwiseConv, windows: Sequence[Window], *, fits: bool) -> frozenset[str]:
+    """The fields that a layer without zeros around presumes."""
+    if op.padding == "same":
+        return frozenset()
+    if fits:
+        return frozenset({"kernel_size", "stride", "padding", "dilation"})
+    none = not any(window.begin or window.end for window in windows)
+    return frozenset({"padding"}) if none else frozenset()
 
 
 def lower_conv_transpose(context: LoweringContext) -> tuple[LoweredLayer, ...]:
