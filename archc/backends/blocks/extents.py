@@ -62,7 +62,10 @@ def factors(definition: Definition) -> tuple[Factor, ...] | None:
         samples = list(_samples(definition))
     except UndeterminedError:
         return None
-    chosen = [_factor(definition, samples, axis) for axis in range(len(samples[0].ratios))]
+    rank = len(samples[0].ratios)
+    if any({len(x.spatial) for x in pair} != {rank} for pair in definition.axes):
+        return None
+    chosen = [_factor(definition, samples, axis) for axis in range(rank)]
     whole = tuple(one for one in chosen if one is not None)
     return whole if len(whole) == len(chosen) else None
 
@@ -196,7 +199,7 @@ class _Inference:
     def infer(self, node: Node, values: Mapping[str, object]) -> None:
         inputs = tuple(map(self.value, node.inputs))
         fields = {
-            name: value
+            name: _of_kind(getattr(node.op, name), value)
             for name, value in _evaluated(node.expressions, values, inputs[0]).items()
             if not isinstance(getattr(node.op, name), Op)
         }
@@ -208,6 +211,15 @@ class _Inference:
         if index not in self.axes:
             raise UndeterminedError
         return self.axes[index]
+
+
+def _of_kind(own: object, value: object) -> object:
+    """A value for a field that has `own`: a whole number where that is one, positive as it is."""
+    if not isinstance(own, int) or not is_number(own) or not is_number(value):
+        return value
+    if value != int(value) or (value < 1 <= own):
+        raise UndeterminedError
+    return int(value)
 
 
 def _evaluated(
