@@ -15,7 +15,7 @@ keras = pytest.importorskip("keras")
 np = pytest.importorskip("numpy")
 
 from archc.api import Network  # noqa: E402
-from tests.backends.agreement import assert_agree  # noqa: E402
+from tests.backends.agreement import assert_agree, inputs_of, torch_outputs  # noqa: E402
 from tests.backends.keras_side import canonical, in_order_of_use, layers_by_node, shapes_alone  # noqa: E402
 from tests.backends.networks import BACKENDS, STRUCTURES, module, written  # noqa: E402
 from tests.backends.torch_side import events_by_node  # noqa: E402
@@ -114,10 +114,17 @@ def test_every_argument_takes_another_value(network: Network, backend: str) -> N
         if backend == "torch":
             changed = build(**{name: other})
             params = sum(one.numel() for one in changed.parameters())
+            results = torch_outputs(changed, inputs_of(network, 0))
+            shapes = [one.shape[1:] for one in results]
         else:
             changed = shapes_alone(lambda name=name, other=other: build(**{name: other}))
             params = changed.count_params() - costs.totals.state
+            axes = [costs.graph.nodes[index].output for index in costs.graph.outputs]
+            pairs = zip(changed.outputs, axes, strict=True)
+            shapes = [canonical(one.shape, of_output) for one, of_output in pairs]
         assert params == costs.totals.params, name
+        nodes = costs.graph.nodes
+        assert shapes == [nodes[index].output.sizes for index in costs.graph.outputs], name
 
 
 def params_that_are_arguments(network: Network, backend: str) -> set[str]:
