@@ -13,12 +13,13 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from archc.backends.blocks.items import Definition
-from archc.backends.blocks.symbols import is_number, value_of
+from archc.backends.blocks.symbols import is_number, plain_value, value_of
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.ir.graph import Node, Region
 from archc.language.expressions import Expression, ExpressionError, axes, evaluate, names
 from archc.ops.axes import Axes
 from archc.ops.base import Op, ShapeError
+from archc.ops.fields import Kind, fields_of
 from archc.records import replace
 
 SIZES = (1680, 3360)
@@ -198,8 +199,9 @@ class _Inference:
 
     def infer(self, node: Node, values: Mapping[str, object]) -> None:
         inputs = tuple(map(self.value, node.inputs))
+        kinds = {info.name: info.kind for info in fields_of(type(node.op))}
         fields = {
-            name: _of_kind(getattr(node.op, name), value)
+            name: _of_kind(kinds[name], value)
             for name, value in _evaluated(node.expressions, values, inputs[0]).items()
             if not isinstance(getattr(node.op, name), Op)
         }
@@ -213,13 +215,19 @@ class _Inference:
         return self.axes[index]
 
 
-def _of_kind(own: object, value: object) -> object:
-    """A value for a field that has `own`: a whole number where that is one, positive as it is."""
-    if not isinstance(own, int) or not is_number(own) or not is_number(value):
-        return value
-    if value != int(value) or (value < 1 <= own):
-        raise UndeterminedError
-    return int(value)
+def _of_kind(kind: Kind, value: object) -> object:
+    """A value for a field of the kind. Raises UndeterminedError where that may not have it."""
+    try:
+        return kind.convert(_as_written(value))
+    except ValueError as error:
+        raise UndeterminedError from error
+
+
+def _as_written(value: object) -> object:
+    """A value as a spec has it: tuples are lists, and a whole number has no point."""
+    if isinstance(value, tuple | list):
+        return [_as_written(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _evaluated(
@@ -234,5 +242,5 @@ def _evaluated(
             value = evaluate(expression, values, dict(zip(x.names, x.sizes, strict=True)))
         except ExpressionError as error:
             raise UndeterminedError from error
-        fields[field] = tuple(value) if isinstance(value, list) else value
+        fields[field] = plain_value(value)
     return fields
