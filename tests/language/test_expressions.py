@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,6 +33,7 @@ from archc.language.expressions import (
     Literal,
     Logical,
     Name,
+    Slice,
     Unary,
     evaluate,
     is_expression,
@@ -106,6 +109,13 @@ def error_in(text: str) -> ExpressionError:
         ("$(table[1][0])", 3),
         ("$([1, 2, 3,][len(depths) - 1])", 3),
         ("$('same'[0])", "s"),
+        ("$(depths[1:])", [2, 3]),
+        ("$(depths[:-1])", [2, 2]),
+        ("$(depths[0:width])", [2, 2, 3]),
+        ("$(depths[2:1])", []),
+        ("$(kind[1:3])", "am"),
+        ("$(table[1:][0][:1])", [3]),
+        ("$(depths[:])", [2, 2, 3]),
         ("$([])", []),
         ("$([width, [ratio, true], null])", [64, [0.25, True], None]),
         ("$(depths + [4])", [2, 2, 3, 4]),
@@ -128,6 +138,11 @@ def error_in(text: str) -> ExpressionError:
         ("$(ceil(width * 0.3))", 20),
         ("$(floor(-0.5))", -1),
         ("$(len(kind))", 4),
+        ("$(sum(depths))", 7),
+        ("$(sum([]))", 0),
+        ("$(sum([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]))", 0.1 + 0.2 + 0.3 + 0.4 + 0.5 + 0.6 + 0.7),
+        ("$('stage' + str(2 * 3))", "stage6"),
+        ("$(str(-1))", "-1"),
         ("$(range(3))", [0, 1, 2]),
         ("$(range(5, 0, -2))", [5, 3, 1]),
         ("$(round_to(width * 0.75, 8))", 48),
@@ -179,7 +194,7 @@ def test_names_axes_and_references() -> None:
 
 
 def test_every_function_is_documented_and_callable_with_its_fewest_arguments() -> None:
-    arguments = {"min": "[1]", "max": "[1]", "len": "[]", "round_to": "1, 1"}
+    arguments = {"min": "[1]", "max": "[1]", "sum": "[1]", "len": "[]", "round_to": "1, 1"}
     for name, function in FUNCTIONS.items():
         assert function.doc
         assert function.usage.startswith(f"{name}(")
@@ -220,7 +235,10 @@ FAULTY = [
     ("$(first || first)", "||", 8, "expected an operator or `)`, got `||`", "`or`"),
     ("$(!first)", "!", 2, "expected a value, got `!`", "`not`"),
     ("$(first ? 1 : 2)", "?", 8, "expected an operator or `)`, got `?`", "if condition else"),
-    ("$(depths[0:1])", ":", 10, "expected an operator or `]`, got `:`", "no slices"),
+    ("$(depths[0:1:1])", ":", 12, "expected an operator or `]`, got `:`", "no steps"),
+    ("$(depths[])", "]", 9, "expected a value, got `]`", None),
+    ("$(depths[1:", "", 11, "expected a value, but the text ends here", None),
+    ("$(1:2)", ":", 3, "expected an operator or `)`, got `:`", "a[start:stop]"),
     ("$({1: 2})", "{", 2, "expected a value, got `{`", "no mappings"),
     ("$(1 if first)", ")", 12, "expected `else`, got `)`", None),
     ("$(2 in depths)", "in", 4, "expected an operator or `)`, got `in`", "`==` and `or`"),
@@ -282,6 +300,12 @@ FAULTY = [
     ("$(empty[0])", "0", 8, "index 0 is out of range: there is nothing to index", None),
     ("$(depths[width / 64])", "width / 64", 9, "an index must be a whole number, got 1.0", "`//`"),
     ("$(depths[true])", "true", 9, "an index must be a whole number, got true", None),
+    ("$(width[1:])", "width", 2, "a slice needs a list or a string before it, got 64", None),
+    ("$(depths[0.5:])", "0.5", 9, "a bound of a slice must be a whole number, got 0.5", "`//`"),
+    ("$(depths[:kind])", "kind", 10, 'a bound of a slice must be a whole number, got "s', None),
+    ("$(sum(3))", "3", 6, "`sum` needs a list of numbers, got 3", None),
+    ("$(sum(table))", "table", 6, "`sum` needs a list of numbers, got a list of 2", None),
+    ("$(str(0.5))", "0.5", 6, "`str` needs a whole number, got 0.5", None),
     ("$(width[0])", "width", 2, "an index needs a list or a string before it, got 64", None),
     ("$(activation['a'])", "activation", 2, "an index needs a list or a string before it", None),
     ("$(ceil(kind))", "kind", 7, '`ceil` needs a number, got "same"', None),
@@ -508,6 +532,9 @@ def translated(node: ast.expr) -> Expression:
         case ast.IfExp(test=test, body=body, orelse=orelse):
             parts = (translated(test), translated(body), translated(orelse))
             return Conditional(*parts, offset, length)
+        case ast.Subscript(value=value, slice=ast.Slice(lower=lower, upper=upper)):
+            bounds = (None if bound is None else translated(bound) for bound in (lower, upper))
+            return Slice(translated(value), *bounds, offset, length)
         case ast.Subscript(value=value, slice=position):
             return Index(translated(value), translated(position), offset, length)
         case ast.List(elts=items):
@@ -555,6 +582,8 @@ def grown(numbers: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         spaced("(1 if", condition, "else", number, "if", condition, "else", number, ")"),
         spaced("[", items, "]", "[", st.sampled_from(["0", "-1", "1", "a % 2"]), "]"),
         spaced("depths[", number, "]"),
+        spaced("len( depths[", st.sampled_from(["1:", ":2", "a // 3 : -1", ":"]), "])"),
+        spaced("sum( [", items, "] )"),
         spaced("table [", st.sampled_from(["0", "1", "-1"]), "][0]"),
         spaced("len( [", items, "] + depths )"),
         spaced(st.sampled_from(["ceil", "floor", "round"]), "(", number, ")"),
@@ -578,6 +607,7 @@ ATOMS = st.one_of(
 )
 NUMBERS = st.recursive(ATOMS, grown, max_leaves=12)
 PYTHON_FUNCTIONS = {name: getattr(builtins, name) for name in ("min", "max", "round", "len")} | {
+    "sum": lambda values: functools.reduce(operator.add, values, 0),
     "range": lambda *arguments: list(range(*arguments)),
     "ceil": math.ceil,
     "floor": math.floor,
@@ -659,6 +689,7 @@ VALUES = st.recursive(
         ).map(lambda parts: "({} {} {})".format(*parts)),
         st.tuples(st.sampled_from(["not", "-", "+"]), inner).map("({0[0]} {0[1]})".format),
         st.tuples(inner, inner).map("{0[0]}[{0[1]}]".format),
+        st.tuples(inner, inner).map("{0[0]}[{0[1]}:]".format),
         st.tuples(inner, inner, inner).map("({0[0]} if {0[1]} else {0[2]})".format),
         st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]"),
         st.tuples(st.sampled_from(list(FUNCTIONS)), st.lists(inner, min_size=1, max_size=3)).map(

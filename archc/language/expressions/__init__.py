@@ -7,7 +7,7 @@ A scalar that begins with `$` is an expression: `$name`, or `$( ... )` around
                 == != < <= > >= (chained as in `0 < a < b`), + -, * / // %, - + (before theirs)
     operand:    (number | string | true | false | null | name | "in" "." axis
                 | function "(" expressions ")" | "[" expressions "]" | "(" expression ")")
-                {"[" expression "]"}
+                {"[" (expression | [expression] ":" [expression]) "]"}
 
 with Python's semantics, but stricter: booleans are not numbers, `and or not if` take only booleans,
 `==` is only true for values of the same type, and sizes are limited. Python's own parser is not
@@ -35,6 +35,7 @@ from archc.language.expressions.tree import (
     Literal,
     Logical,
     Name,
+    Slice,
     Unary,
     axes,
     children,
@@ -65,6 +66,7 @@ __all__ = [
     "Literal",
     "Logical",
     "Name",
+    "Slice",
     "Unary",
     "axes",
     "children",

@@ -25,6 +25,7 @@ from archc.language.expressions.tree import (
     Literal,
     Logical,
     Name,
+    Slice,
     Unary,
     check_bounds,
     error_at,
@@ -288,6 +289,25 @@ def _index(expression: Index, scope: _Scope) -> Any:
     return check_bounds(value[position], expression)
 
 
+def _slice(expression: Slice, scope: _Scope) -> Any:
+    value = _evaluate(expression.value, scope)
+    if type(value) is not list and type(value) is not str:
+        message = f"a slice needs a list or a string before it, got {_format(value)}"
+        raise error_at(expression.value, message)
+    bounds: list[int | None] = []
+    for operand in (expression.start, expression.stop):
+        bound = None if operand is None else _evaluate(operand, scope)
+        if operand is not None and type(bound) is not int:
+            hint = "`//` divides whole numbers" if type(bound) is float else None
+            message = f"a bound of a slice must be a whole number, got {_format(bound)}"
+            raise error_at(operand, message, hint)
+        bounds.append(bound)
+    result = value[bounds[0] : bounds[1]]
+    if type(result) is list:
+        scope.budget.spend(len(result), expression)
+    return result
+
+
 def _display(expression: Display, scope: _Scope) -> list[Any]:
     items = [_evaluate(item, scope) for item in expression.items]
     _check_size(items, expression, scope)
@@ -320,6 +340,7 @@ _EVALUATORS: Mapping[type, Callable[[Any, _Scope], Any]] = {
     Logical: _logical,
     Conditional: _conditional,
     Index: _index,
+    Slice: _slice,
     Display: _display,
     Call: _call,
 }

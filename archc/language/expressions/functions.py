@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any, NamedTuple
 
 from archc.language.expressions.tree import MOST_ITEMS, Data
@@ -55,6 +57,20 @@ def _extreme(choose: Callable[[list[Any]], Data]) -> Callable[[list[Any]], Data]
     return function
 
 
+def _sum(arguments: list[Any]) -> Data:
+    (values,) = arguments
+    if type(values) is not list or not all(type(value) in NUMBERS for value in values):
+        raise ArgumentError(0, "a list of numbers")
+    # From left to right: the built-in `sum` compensates rounding from Python 3.12 on.
+    return reduce(operator.add, values, 0)
+
+
+def _text(arguments: list[Any]) -> str:
+    if type(arguments[0]) is not int:
+        raise ArgumentError(0, "a whole number")
+    return str(arguments[0])
+
+
 def _length(arguments: list[Any]) -> int:
     if type(arguments[0]) not in (list, str):
         raise ArgumentError(0, "a list or a string")
@@ -101,6 +117,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "floor": Function(
         "floor(x)", "x rounded down", 1, 1, lambda arguments: math.floor(_number(arguments))
     ),
+    "sum": Function("sum(list)", "the sum of the numbers in a list", 1, 1, _sum),
+    "str": Function("str(n)", "a whole number as text, for computed names", 1, 1, _text),
     "len": Function("len(x)", "the items of a list, or the characters of a string", 1, 1, _length),
     "range": Function(
         "range(stop), range(start, stop) or range(start, stop, step)",

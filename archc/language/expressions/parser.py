@@ -25,6 +25,7 @@ from archc.language.expressions.tree import (
     Literal,
     Logical,
     Name,
+    Slice,
     Unary,
     check_bounds,
     children,
@@ -70,7 +71,7 @@ _HINTS = {
     "|": "write `or`",
     "||": "write `or`",
     "?": "write `a if condition else b`",
-    ":": "there are no slices and no mappings",
+    ":": "a slice is written as a[start:stop]; there are no steps and no mappings",
     ".": "only `in` has attributes, for example in.channels",
     ",": "a list is written in square brackets",
     "(": "only functions can be called: " + ", ".join(FUNCTIONS),
@@ -287,10 +288,16 @@ class _Parser:
         while self.token.text == "[":
             opening = self.token.offset
             self.advance()
-            position = self.expression()
+            first = None if self.token.text == ":" else self.expression()
+            if first is not None and self.accept("]"):
+                value = Index(value, first, *self.span(start))
+                continue
+            if not self.accept(":"):
+                self.unclosed("[", opening, "an operator, `:` or `]`")
+            stop = None if self.token.text == "]" else self.expression()
             if not self.accept("]"):
                 self.unclosed("[", opening, "an operator or `]`")
-            value = Index(value, position, *self.span(start))
+            value = Slice(value, first, stop, *self.span(start))
         return value
 
     def operand(self) -> Expression:

@@ -110,6 +110,16 @@ class Index(NamedTuple):
     length: int
 
 
+class Slice(NamedTuple):
+    """`value[start:stop]`; a bound that is left out is None."""
+
+    value: Expression
+    start: Expression | None
+    stop: Expression | None
+    offset: int
+    length: int
+
+
 class Display(NamedTuple):
     """A list display: `[a, b]`."""
 
@@ -137,6 +147,7 @@ Expression = (
     | Logical
     | Conditional
     | Index
+    | Slice
     | Display
     | Call
 )
@@ -149,6 +160,8 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             return (operand,)
         case Binary(_, left, right) | Index(left, right):
             return left, right
+        case Slice(value, start, stop):
+            return value, *(bound for bound in (start, stop) if bound is not None)
         case Comparison(first, rest):
             return first, *(operand for _, operand in rest)
         case Conditional(condition, then, otherwise):
