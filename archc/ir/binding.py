@@ -17,7 +17,7 @@ from archc.language.evaluate import (
     UnknownValueError,
     evaluate,
 )
-from archc.language.expressions import Budget, is_expression
+from archc.language.expressions import Budget, Entry, Expression, Incoming, is_expression, parse
 from archc.language.recipe import Group, Training, Variants
 from archc.language.schema.validate import format_value
 from archc.language.syntax import Block, BlockStep, Document, ForStep, OpStep
@@ -126,6 +126,17 @@ def plain_defaults(block: Block) -> dict[str, object]:
         for name, value in block.params.items()
         if value.data is not None and not is_expression(value.data)
     }
+
+
+def input_defaults(block: Block) -> dict[str, Expression]:
+    """The defaults of a block that are an axis of its input, as its instance would write them."""
+    written: dict[str, Expression] = {}
+    for name, value in block.params.items():
+        if name not in block.invalid_names and is_expression(value.data):
+            default = parse(str(value.data))
+            if isinstance(default, Incoming | Entry):
+                written[name] = Incoming(*default)
+    return written
 
 
 def input_axes(

@@ -15,6 +15,7 @@ from archc.diagnostics import Diagnostic, Note, Span, SpecError, did_you_mean
 from archc.ir.binding import (
     block_arguments,
     input_axes,
+    input_defaults,
     loop_lists,
     plain_defaults,
     typed_op,
@@ -24,6 +25,7 @@ from archc.ir.graph import NOTHING, About, Branches, Graph, Input, Node, Origin,
 from archc.ir.scope import UNKNOWN, Scope
 from archc.language import expressions
 from archc.language.evaluate import (
+    INVALID,
     WORK,
     Environment,
     EvaluationError,
@@ -136,8 +138,11 @@ class _Expansion:
             self.make_input(name, value, scope) for name, value in self.document.inputs.items()
         )
         self.check_first_step(inputs)
-        current = inputs[0] if len(inputs) == 1 else UNKNOWN
-        last = self.run(self.document.layers, current, scope, self.params)
+        current, names = UNKNOWN, self.params
+        if len(inputs) == 1:
+            current = inputs[0]
+            names = {**names, expressions.INPUT: self.entry(current)}
+        last = self.run(self.document.layers, current, scope, names)
         if not self.document.outputs:
             return inputs, (last,)
         hint = "an output is the name of a step of `layers`"
@@ -258,6 +263,10 @@ class _Expansion:
             raise UnknownValueError
         return evaluate(value, names, None, self.budget)
 
+    def entry(self, current: int) -> object:
+        """The axes of a block's or the network's input, for expressions."""
+        return self.nodes[current].output.as_dict() if current != UNKNOWN else INVALID
+
     def condition(self, value: Value, current: int, names: Environment) -> bool:
         result = self.value(value, current, names)
         if not isinstance(result, bool):
@@ -279,7 +288,7 @@ class _Expansion:
                 fields = parse_fields(step.fields)
             else:
                 self.literals[step] = op
-        return self.add(step, op, (current,), scope, fields)
+        return self.add(step, op, (current,), scope, fields, current)
 
     def reject(self, value: Value, names: Environment) -> tuple[Note, ...]:
         """Remember a name whose value is rejected. Returns notes on the spec's parameters that the
@@ -301,10 +310,11 @@ class _Expansion:
     def merge(self, step: MergeStep, current: int, scope: Scope, names: Environment) -> int:
         if not step.branches:
             inputs = tuple(self.lookup(source, scope, names) for source in step.sources or ())
-            return self.add(step, step.op(), inputs, scope, NOTHING)
+            return self.add(step, step.op(), inputs, scope, NOTHING, current)
         run = [(len(scope.items), self.run(each, current, scope, names)) for each in step.branches]
         branches = Branches(current, tuple(start for start, _ in run))
-        return self.add(step, step.op(), tuple(end for _, end in run), scope, NOTHING, branches)
+        ends = tuple(end for _, end in run)
+        return self.add(step, step.op(), ends, scope, NOTHING, current, branches)
 
     def add(
         self,
@@ -313,6 +323,7 @@ class _Expansion:
         inputs: tuple[int, ...],
         scope: Scope,
         fields: Mapping[str, expressions.Expression],
+        current: int,
         branches: Branches | None = None,
     ) -> int:
         """Append a node. Reports an input that the op rejects."""
@@ -342,6 +353,7 @@ class _Expansion:
             named=step.name is not None,
             expressions=fields,
             branches=branches,
+            bypass=UNKNOWN if step.when is None else current,
         )
         self.nodes.append(node)
         scope.items.append(node)
@@ -384,6 +396,7 @@ class _Expansion:
         scope: Scope,
         ends: tuple[int, int],
         arguments: Mapping[str, object] = NOTHING,
+        written: Mapping[str, expressions.Expression] = NOTHING,
         defaults: Mapping[str, object] = NOTHING,
     ) -> int:
         """Append the region of the scope `inner`. Returns its output."""
@@ -400,9 +413,7 @@ class _Expansion:
                 named=step.name is not None,
                 block=str(step.block.data) if isinstance(step, BlockStep) else None,
                 arguments=arguments,
-                expressions=parse_fields(step.arguments)
-                if isinstance(step, BlockStep)
-                else NOTHING,
+                expressions=written,
                 defaults=defaults,
             )
         )
@@ -442,11 +453,12 @@ class _Expansion:
     def block(self, step: BlockStep, current: int, scope: Scope, names: Environment) -> int:
         title = str(step.block.data)
         block = self.document.blocks[title]
+        names_here = {**self.params, expressions.INPUT: self.entry(current)}
         arguments = block_arguments(
             step,
             block,
             lambda value: self.value(value, current, names),
-            lambda value, above: self.value(value, current, {**self.params, **above}),
+            lambda value, above: self.value(value, current, {**names_here, **above}),
             self.report,
         )
         if len(self.blocks) >= DEEPEST:
@@ -455,11 +467,15 @@ class _Expansion:
             raise _AbortError
         name = self.new_name(step, title, scope)
         inner = Scope(scope.join(name), None)
+        inner.add(expressions.INPUT, step.span, current)
         self.blocks.append(title)
-        output = self.run(block.body, current, inner, {**self.params, **arguments})
+        output = self.run(block.body, current, inner, {**names_here, **arguments})
         self.blocks.pop()
+        missing = {k: v for k, v in input_defaults(block).items() if k not in step.arguments}
+        written = {**missing, **parse_fields(step.arguments)}
         defaults = plain_defaults(block)
-        return self.close(step, "block", name, inner, scope, (current, output), arguments, defaults)
+        ends = current, output
+        return self.close(step, "block", name, inner, scope, ends, arguments, written, defaults)
 
     # Names
 

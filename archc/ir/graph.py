@@ -54,7 +54,8 @@ class Node:
 
     `inputs` are indices of `Graph.nodes`. `expressions` holds the fields that are expressions in
     the spec. `named` is true for a name in the spec, false for a counted one. `branches` are those
-    of a merge, None with `from` only.
+    of a merge, None with `from` only. `bypass` is the node whose output goes on where the condition
+    of the step does not hold (-1 without one).
     """
 
     index: int
@@ -67,6 +68,7 @@ class Node:
     named: bool
     expressions: Mapping[str, Expression] = NOTHING
     branches: Branches | None = None
+    bypass: int = -1
 
 
 @entity

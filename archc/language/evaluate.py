@@ -62,7 +62,9 @@ def _evaluate_text(
     budget: Budget,
 ) -> object:
     expression = expressions.parse(text)
-    used = (name for name, _, _ in expressions.references(expression))
+    used = [name for name, _, _ in expressions.references(expression)]
+    if names.get(expressions.INPUT) is INVALID and expressions.entry_axes(expression):
+        raise UnknownValueError
     if any(names.get(name, INVALID) is INVALID for name in used):
         raise UnknownValueError
     try:

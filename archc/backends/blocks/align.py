@@ -149,9 +149,7 @@ def condition_of(item: Node | Region) -> tuple[Expression | None, int]:
     """The condition that a step carries, and the value that comes in where it is asked."""
     if isinstance(item, Region):
         return item.origin.when, item.input
-    if item.branches is not None and item.branches.input >= 0:
-        return item.origin.when, item.branches.input
-    return item.origin.when, item.inputs[0]
+    return item.origin.when, item.bypass if item.bypass >= 0 else item.inputs[0]
 
 
 def replace_merge(row: Row, merge: object) -> Row:

@@ -16,7 +16,15 @@ from archc.backends.blocks.items import Definition
 from archc.backends.blocks.symbols import is_number, plain_value, value_of
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.ir.graph import Node, Region
-from archc.language.expressions import Expression, ExpressionError, axes, evaluate, names
+from archc.language.expressions import (
+    INPUT,
+    Expression,
+    ExpressionError,
+    axes,
+    entry_axes,
+    evaluate,
+    names,
+)
 from archc.ops.axes import Axes
 from archc.ops.base import Op, ShapeError
 from archc.ops.fields import Kind, fields_of
@@ -183,7 +191,7 @@ class _Inference:
 
     def follow(self, region: Region) -> None:
         """Enter the axes of all values in a block. Raises ShapeError, UndeterminedError."""
-        self.enter(region, {**region.arguments, **self.arguments})
+        self.enter(region, {**region.arguments, **self.arguments, INPUT: self.entry(region)})
         if region.output not in self.axes:
             raise UndeterminedError
 
@@ -193,7 +201,7 @@ class _Inference:
                 self.infer(item, values)
             elif item.kind == "block":
                 fields = _evaluated(item.expressions, values, self.value(item.input))
-                self.enter(item, {**values, **item.arguments, **fields})
+                self.enter(item, {**values, **item.arguments, **fields, INPUT: self.entry(item)})
             else:
                 self.enter(item, values)
 
@@ -208,6 +216,10 @@ class _Inference:
         op = replace(node.op, **fields)
         self.axes[node.index] = op.infer(inputs)
         self.weights += [variable.shape for variable in op.variables(inputs)]
+
+    def entry(self, block: Region) -> dict[str, int]:
+        """The axes of a block's input, for expressions."""
+        return self.value(block.input).as_dict()
 
     def value(self, index: int) -> Axes:
         if index not in self.axes:
@@ -236,7 +248,8 @@ def _evaluated(
     """The fields that the spec gives by parameters or by the axes of what comes in."""
     fields: dict[str, object] = {}
     for field, expression in expressions.items():
-        if not names(expression) & values.keys() and not axes(expression):
+        own = names(expression) & values.keys() or axes(expression) or entry_axes(expression)
+        if not own:
             continue
         try:
             value = evaluate(expression, values, dict(zip(x.names, x.sizes, strict=True)))

@@ -41,7 +41,7 @@ def joined_value(flows: Sequence[Flow], values: Mapping[int, int]) -> int:
     return own
 
 
-def rewired_node(node: Node, inputs: tuple[int, ...], source: int) -> Node:
+def rewired_node(node: Node, inputs: tuple[int, ...], source: int, bypass: int) -> Node:
     """A node that takes other values, its branches fed by `source`."""
     branches = node.branches and Branches(source, node.branches.starts)
     return Node(
@@ -55,6 +55,7 @@ def rewired_node(node: Node, inputs: tuple[int, ...], source: int) -> Node:
         node.named,
         node.expressions,
         branches,
+        bypass,
     )
 
 
@@ -92,5 +93,6 @@ def moved(region: Region, source: int) -> Region:
             items.append(moved(item, source) if item.input == region.input else item)
         else:
             fed = -1 if item.branches is None else value(item.branches.input)
-            items.append(rewired_node(item, tuple(map(value, item.inputs)), fed))
+            inputs = tuple(map(value, item.inputs))
+            items.append(rewired_node(item, inputs, fed, value(item.bypass)))
     return rewired_region(region, items, source, value(region.output))

@@ -102,7 +102,7 @@ class _Maker:
             items,
             arguments,
             region,
-            self.unifier.lowered,
+            self.unifier.layers.lowered,
             self.counterparts,
             tuple(context.widths.get(index) for index in self.graph.outputs),
         )
@@ -111,7 +111,7 @@ class _Maker:
         """Keep what joining has shown about the nodes of a definition."""
         self.counterparts |= context.counterparts
         for index in sorted(context.general):
-            self.unifier.lowered[index] = written(self.unifier.general[index])
+            self.unifier.layers.lowered[index] = written(self.unifier.layers.general[index])
 
     # Definitions
 
@@ -204,7 +204,7 @@ class _Maker:
         rows: list[object] = []
         for item in region.items:
             if isinstance(item, Node):
-                lowered = self.unifier.lowered[item.index]
+                lowered = self.unifier.layers.lowered[item.index]
                 rows.append((alignment_key(item), structure(lowered)))
             elif item.kind == "block":
                 rows.append((alignment_key(item), self.by_path[item.path].name))

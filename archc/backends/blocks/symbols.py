@@ -24,21 +24,22 @@ PRINTABLE_FUNCTIONS = frozenset({"min", "max", "round"})
 """Functions of the spec language that Python has under the same name, with the same meaning for
 numbers."""
 
-Widths: TypeAlias = "Callable[[str], Expr | None]"
+Axis: TypeAlias = "Callable[[spec.Incoming | spec.Entry], Expr | None]"
+"""What an axis of the step's or of the block's input stands for."""
 
 
 def translate(
-    expression: spec.Expression, names: Mapping[str, Expr | None], axis: Widths
+    expression: spec.Expression, names: Mapping[str, Expr | None], axis: Axis
 ) -> Expr | None:
-    """A spec's expression as Python source, over the expressions that `names` and the incoming
-    axes stand for; None where it has no plain equal."""
+    """A spec's expression as Python source, over the expressions that `names` and axes stand for;
+    None where it has no plain equal."""
     match expression:
         case spec.Literal(value=value):
             return Lit(value) if isinstance(value, bool | int | float | str) else None
         case spec.Name(name=name):
             return names.get(name)
-        case spec.Incoming(axis=name):
-            return axis(name)
+        case spec.Incoming() | spec.Entry():
+            return axis(expression)
         case spec.Unary("+", operand):
             return translate(operand, names, axis)
         case spec.Unary(operator, operand):
@@ -76,7 +77,7 @@ def _joined(
     left: spec.Expression,
     right: spec.Expression,
     names: Mapping[str, Expr | None],
-    axis: Widths,
+    axis: Axis,
 ) -> Expr | None:
     a, b = translate(left, names, axis), translate(right, names, axis)
     return None if a is None or b is None else folded(Binary(operator, a, b))
@@ -175,8 +176,8 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def ratio(values: Sequence[object], of: Sequence[object], symbol: Expr) -> Expr | None:
-    """`values` as a whole multiple or a whole part of a symbol whose values are `of`, where these
-    differ enough to decide it; None where they are neither."""
+    """`values` as a symbol whose values are `of`, or as a whole multiple or a whole part of it, where
+    these differ enough to decide it; None where they are none of these."""
     pairs = [
         (a, b)
         for a, b in zip(values, of, strict=True)
@@ -185,6 +186,8 @@ def ratio(values: Sequence[object], of: Sequence[object], symbol: Expr) -> Expr 
     if len(pairs) < len(values) or len(set(of)) < 2:
         return None
     a, b = pairs[0]
+    if all(x == y for x, y in pairs):
+        return symbol
     if a % b == 0 and all(x == y * (a // b) for x, y in pairs):
         return Binary("*", Lit(a // b), symbol)
     if b % a == 0 and all(y == x * (b // a) for x, y in pairs):

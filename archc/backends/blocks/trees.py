@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from archc.backends.base import INCOMING
 from archc.backends.blocks.context import MismatchError, UnifyContext
+from archc.backends.blocks.instances import entry_of
 from archc.backends.blocks.symbols import concrete, folded, ratio, same, translate
 from archc.codegen.rewrite import transform, unify, walk
 from archc.codegen.tree import Binary, Call, Expr, Keyword, Lit, Ref, TupleOf
@@ -36,11 +37,14 @@ def translations(
     context: UnifyContext, written: spec.Expression, source: int, width: WidthOf
 ) -> Iterator[Expr]:
     """What a spec's expression may be as source, where the value `source` comes in."""
+    entry = entry_of(context.regions)
     symbols: list[Expr | None] = [*context.symbols_of(source)]
     for symbol in symbols or [None]:
 
-        def axis(name: str, symbol: Expr | None = symbol) -> Expr | None:
-            return symbol if width(context, source, name) else None
+        def axis(of: spec.Incoming | spec.Entry, symbol: Expr | None = symbol) -> Expr | None:
+            if isinstance(of, spec.Entry):
+                return next(iter(width(context, entry, of.axis)), None)
+            return symbol if width(context, source, of.axis) else None
 
         expr = translate(written, context.names, axis)
         if expr is not None:

@@ -9,14 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from archc.backends.base import LoweredLayer, is_same_step
 from archc.backends.blocks.align import Row, aligned, condition_of, replace_merge
-from archc.backends.blocks.conditions import (
-    assumed,
-    condition_for,
-    condition_of_layer,
-    condition_of_structure,
-)
+from archc.backends.blocks.conditions import condition_for
 from archc.backends.blocks.context import MismatchError, UnifyContext
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.flow import (
@@ -28,7 +22,6 @@ from archc.backends.blocks.flow import (
 )
 from archc.backends.blocks.instances import alignment_key, entry_of, fullest
 from archc.backends.blocks.items import (
-    Alternative,
     Definition,
     Item,
     LoweredLayers,
@@ -40,18 +33,14 @@ from archc.backends.blocks.items import (
     parts_of,
 )
 from archc.backends.blocks.symbols import ratio, same
-from archc.backends.blocks.trees import Owner, require_honoured, translations, unified
-from archc.backends.blocks.widths import width_candidates, width_of_call
-from archc.backends.fusion import Rearrange
+from archc.backends.blocks.trees import Owner, unified
+from archc.backends.blocks.unify_layers import LayerUnifier
+from archc.backends.blocks.widths import symbol_in, width_candidates, width_of_call
 from archc.codegen.tree import Call, Expr, Lit
 from archc.ir.graph import Graph, Node, Region
 from archc.language import expressions as spec
-from archc.ops.activation import Activation
 from archc.ops.axes import Axes
-from archc.ops.shape import Reshape
-
-MOST_ALTERNATIVES = 3
-"""Structures of one op that a definition distinguishes."""
+from archc.ops.merge import Merge
 
 
 class Unifier:
@@ -69,8 +58,7 @@ class Unifier:
         hands_in_classes: bool,
     ) -> None:
         self.graph = graph
-        self.lowered = dict(lowered)
-        self.general = general
+        self.layers = LayerUnifier(graph, lowered, general, hands_in_classes=hands_in_classes)
         self.by_path = by_path
         self.hands_in_classes = hands_in_classes
         self.uses = Uses(graph)
@@ -145,7 +133,7 @@ class Unifier:
         inside = [index for index in whole if index not in without]
         when, fed = condition_of(last.first)
         before = joined_value(flows, {last.present[0]: fed})
-        condition = condition_for(context, when, before, inside, sorted(without), self.width)
+        condition = condition_for(context, when, before, inside, sorted(without), self.layers.width)
         replaced = [row for row in rows[:start] if row.merge == last.merge]
         items = self.join_rows(
             context, [replace_merge(row, last.merge) for row in rows[start:end]], inside, flows
@@ -169,12 +157,15 @@ class Unifier:
         condition = None
         if lacking:
             when, source = condition_of(row.first)
-            if when is None or not self.is_one_to_one(row.first):
+            named_merge = is_named_merge(row.first)
+            if when is None or not (named_merge or self.is_one_to_one(row.first)):
                 raise MismatchError
             value = joined_value(flows, {row.present[0]: source})
             condition = condition_for(
-                context, when, value, row.present, sorted(lacking), self.width
+                context, when, value, row.present, sorted(lacking), self.layers.width
             )
+            if named_merge:
+                return self.optional_merge(context, row, lacking, condition, value, flows)
         item: LoweredOp | LoweredScope
         if isinstance(row.first, Node):
             item = self.join_nodes(context, row, flows, condition)
@@ -186,6 +177,22 @@ class Unifier:
             self.bypass(flows, lacking, source, output)
             self.settle_width(context, flows, output, [source])
         return item
+
+    def optional_merge(
+        self,
+        context: UnifyContext,
+        row: Row,
+        lacking: frozenset[int],
+        condition: Expr,
+        before: int,
+        flows: Sequence[Flow],
+    ) -> LoweredOptional:
+        """A merge of named steps that some instances lack: there the step before it goes on."""
+        item = self.join_nodes(context, row, flows, None)
+        output = item.node.index
+        self.bypass(flows, lacking, before, output)
+        self.settle_width(context, flows, output, [before])
+        return LoweredOptional(condition, (item,), before, output, item.axes)
 
     def bypass(
         self, flows: Sequence[Flow], lacking: frozenset[int], source: int, output: int
@@ -200,19 +207,6 @@ class Unifier:
             return len(item.inputs) == 1
         taken = self.uses.externals(item)
         return taken == (item.input,) and len(self.uses.results(item)) == 1
-
-    def width(self, context: UnifyContext, index: int, axis: str) -> list[Expr]:
-        """What an axis of a value may be in symbols."""
-        x = self.graph.nodes[index].output
-        return context.symbols_of(index) if axis == (x.names[0] if x.is_map else "features") else []
-
-    def symbol_in(self, context: UnifyContext, value: int, own: Mapping[int, int]) -> Expr | None:
-        """The symbol of a value's width that is right in some instances, which call it `own`."""
-        widths: list[object] = [self.graph.nodes[one].output.width for one in own.values()]
-        for symbol in context.symbols_of(value):
-            if same(context.evaluate(symbol, list(own)), widths):
-                return symbol
-        return None
 
     def axes_of(self, flows: Sequence[Flow], present: Sequence[int], value: int) -> list[Axes]:
         return [self.graph.nodes[flows[index].own[value]].output for index in present]
@@ -249,152 +243,18 @@ class Unifier:
         fed = -1
         if first.branches is not None and first.branches.input >= 0:
             fed = joined_value(flows, {present[0]: first.branches.input})
-        node = rewired_node(first, inputs, fed)
+        bypass = first.bypass
+        if bypass >= 0:
+            bypass = joined_value(flows, {present[0]: bypass})
+        node = rewired_node(first, inputs, fed, bypass)
         for index, other in nodes.items():
             flows[index].add(node.index, other.index)
-        op = self.join_layers(context, node, nodes)
+        op = self.layers.join(context, node, nodes)
         if condition is not None and any(layer.layer is None for layer in layers_in(op)):
             raise MismatchError
         outputs = self.axes_of(flows, present, node.index)
         self.set_width(context, node, nodes, outputs)
         return replace(op, axes=context.common(outputs), condition=condition)
-
-    def join_layers(
-        self, context: UnifyContext, node: Node, nodes: Mapping[int, Node]
-    ) -> LoweredOp:
-        """What an op becomes in all instances: lowered as each asks for, or else the general way,
-        or else as one or the other under a condition. Raises MismatchError."""
-        columns = {index: self.lowered[one.index] for index, one in nodes.items()}
-        general = {index: self.general[one.index] for index, one in nodes.items()}
-        whole = tuple(one.index for one in nodes.values())
-        try:
-            with context.attempt():
-                self.require_fixed(context, node, nodes)
-                return self.join_columns(context, node, columns)
-        except MismatchError:
-            context.general.update(whole)
-        try:
-            with context.attempt():
-                return self.join_columns(context, node, general)
-        except MismatchError:
-            return self.join_alternatives(context, node, nodes, general)
-
-    def require_fixed(self, context: UnifyContext, node: Node, nodes: Mapping[int, Node]) -> None:
-        """Raise MismatchError where a field that the layers presume is a symbol, whose other values
-        they would not suit."""
-        presumed = {
-            name
-            for one in nodes.values()
-            for layer in self.lowered[one.index]
-            for name in layer.presumes
-            if self.general[one.index] != self.lowered[one.index]
-        }
-        for name in presumed & node.expressions.keys():
-            values = [getattr(one.op, name) for one in nodes.values()]
-            for symbol in translations(context, node.expressions[name], node.inputs[0], self.width):
-                if not isinstance(symbol, Lit) and same(
-                    context.evaluate(symbol, list(nodes)), values
-                ):
-                    raise MismatchError
-
-    def join_columns(
-        self,
-        context: UnifyContext,
-        node: Node,
-        columns: Mapping[int, tuple[LoweredLayer, ...]],
-    ) -> LoweredOp:
-        """One layer for each that the instances have, under its own condition. Raises MismatchError
-        where one lacks a layer."""
-        longest = max(columns.values(), key=len)
-        kept: dict[int, dict[int, LoweredLayer]] = {p: {} for p in range(len(longest))}
-        for index, column in columns.items():
-            position = 0
-            for layer in column:
-                while position < len(longest) and not is_same_step(longest[position], layer):
-                    position += 1
-                if position == len(longest):
-                    raise MismatchError
-                kept[position][index] = layer
-                position += 1
-        layers: list[LoweredLayer] = []
-        conditions: list[Expr | None] = []
-        for together in kept.values():
-            if len(together) < len(columns):
-                raise MismatchError
-            joined = self.join_layer(context, node, list(together), list(together.values()))
-            if joined.condition == Lit(False):
-                continue
-            conditions.append(condition_of_layer(context, joined.condition, list(together)))
-            layers.append(joined)
-        return LoweredOp(node, tuple(layers), tuple(conditions), None)
-
-    def join_alternatives(
-        self,
-        context: UnifyContext,
-        node: Node,
-        nodes: Mapping[int, Node],
-        columns: Mapping[int, tuple[LoweredLayer, ...]],
-    ) -> LoweredOp:
-        """Each structure that an op has, under its condition; the last suits what is left."""
-        groups: dict[object, list[int]] = {}
-        mains = {i: next(one for one in column if one.main) for i, column in columns.items()}
-        for index, main in mains.items():
-            groups.setdefault(main.layer and main.layer.function, []).append(index)
-        if not 1 < len(groups) <= MOST_ALTERNATIVES:
-            raise MismatchError
-        everything = [layer for column in columns.values() for layer in column]
-        if self.hands_in_classes and any(layer.layer is None for layer in everything):
-            raise MismatchError  # a class constructs its alternatives: each is a layer
-        several = sorted(groups.values(), key=lambda group: mains[group[0]].condition is None)
-        source = node.inputs[0]
-        if self.symbol_in(context, source, {i: one.inputs[0] for i, one in nodes.items()}) is None:
-            raise MismatchError  # a condition on what comes in would not hold for all instances
-        rest = list(columns)
-        alternatives: list[Alternative] = []
-        for group in several[:-1]:
-            rest = [index for index in rest if index not in group]
-            general = [mains[index].condition for index in group]
-            owner = Owner(node.index, source, node.expressions, group, takes_classes=False)
-            condition = unified(context, owner, general, self.width)
-            if condition is None:
-                raise MismatchError
-            condition = condition_of_structure(context, condition, node, group, rest, self.width)
-            op = self.join_columns(context, node, {i: columns[i] for i in group})
-            alternatives.append(Alternative(condition, assuming(op, condition, holds=True)))
-        last = self.join_columns(context, node, {i: columns[i] for i in several[-1]})
-        for alternative in alternatives:
-            last = assuming(last, alternative.condition, holds=False)
-        return replace(last, alternatives=tuple(alternatives))
-
-    def join_layer(
-        self,
-        context: UnifyContext,
-        node: Node,
-        present: Sequence[int],
-        layers: Sequence[LoweredLayer],
-    ) -> LoweredLayer:
-        fused = isinstance(node.op, Activation) or not layers[0].main
-        classes = self.hands_in_classes and fused and not any(one.weighted for one in layers)
-        owner = Owner(node.index, node.inputs[0], node.expressions, present, classes)
-
-        def join(trees: Sequence[Expr | None]) -> Expr | None:
-            return unified(context, owner, trees, self.width)
-
-        layer = join([one.layer for one in layers])
-        assert layer is None or isinstance(layer, Call)
-        initialize = join([one.initialize for one in layers])
-        assert initialize is None or isinstance(initialize, Call)
-        expression = join([one.expression for one in layers])
-        if isinstance(node.op, Reshape | Rearrange):
-            require_honoured(context, node, (layer, expression))
-        condition = None if layers[0].main else join([one.condition for one in layers])
-        return replace(
-            layers[0],
-            layer=layer,
-            expression=expression,
-            initialize=initialize,
-            condition=condition,
-        )
 
     def set_width(
         self,
@@ -408,7 +268,9 @@ class Unifier:
         widths: list[object] = [x.width for x in outputs]
         own = [context.filled.get((node.index, name)) for name in ("filters", "units")]
         incoming = [
-            self.symbol_in(context, value, {i: one.inputs[position] for i, one in nodes.items()})
+            symbol_in(
+                self.graph, context, value, {i: one.inputs[position] for i, one in nodes.items()}
+            )
             for position, value in enumerate(node.inputs)
         ]
         candidates = [symbol for symbol in own if symbol is not None]
@@ -469,12 +331,12 @@ class Unifier:
         trees = [instance_call(self.by_path[one.path], one) for one in regions.values()]
         if len({tree.function for tree in trees}) > 1:
             raise MismatchError
-        call = unified(context, owner, trees, self.width)
+        call = unified(context, owner, trees, self.layers.width)
         assert isinstance(call, Call)
         widths: list[object] = [
             self.graph.nodes[one.output].output.width for one in regions.values()
         ]
-        entry = self.symbol_in(context, source, {i: one.input for i, one in regions.items()})
+        entry = symbol_in(self.graph, context, source, {i: one.input for i, one in regions.items()})
         width = width_of_call(definition, call, entry)
         if width is None or not same(context.evaluate(width, list(regions)), widths):
             width = None
@@ -482,14 +344,9 @@ class Unifier:
         return call
 
 
-def assuming(op: LoweredOp, condition: Expr, *, holds: bool) -> LoweredOp:
-    """An op where a condition is known to hold, or not to: nothing in it asks once more."""
-    layers: list[LoweredLayer] = []
-    for layer in op.layers:
-        call = layer.layer and assumed(layer.layer, condition, holds=holds)
-        assert call is None or isinstance(call, Call)
-        layers.append(replace(layer, layer=call))
-    return replace(op, layers=tuple(layers))
+def is_named_merge(item: Node | Region) -> bool:
+    """Whether an item merges named steps, and has no branches of its own."""
+    return isinstance(item, Node) and isinstance(item.op, Merge) and item.branches is None
 
 
 NOT_WRITTEN = spec.Literal(None, 0, 0)

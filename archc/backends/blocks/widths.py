@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from archc.backends.blocks.context import UnifyContext
 from archc.backends.blocks.items import Definition
-from archc.backends.blocks.symbols import folded, settled, total
+from archc.backends.blocks.symbols import folded, same, settled, total
 from archc.codegen.rewrite import transform, walk
 from archc.codegen.tree import Binary, Call, Expr, Lit, Ref
 from archc.ir.graph import Graph, Node
@@ -14,6 +15,23 @@ from archc.ops.axes import Axes
 from archc.ops.base import Op, ShapeError
 from archc.ops.merge import Concat
 from archc.ops.shape import Flatten
+
+
+def axis_symbols(graph: Graph, context: UnifyContext, value: int, axis: str) -> list[Expr]:
+    """What an axis of a value may be in symbols."""
+    x = graph.nodes[value].output
+    return context.symbols_of(value) if axis == (x.names[0] if x.is_map else "features") else []
+
+
+def symbol_in(
+    graph: Graph, context: UnifyContext, value: int, own: Mapping[int, int]
+) -> Expr | None:
+    """The symbol of a value's width that is right in some instances, which call it `own`."""
+    widths: list[object] = [graph.nodes[one].output.width for one in own.values()]
+    for symbol in context.symbols_of(value):
+        if same(context.evaluate(symbol, list(own)), widths):
+            return symbol
+    return None
 
 
 def carried(op: Op, inputs: tuple[Axes, ...]) -> Fraction | None:

@@ -5,7 +5,7 @@ A scalar that begins with `$` is an expression: `$name`, or `$( ... )` around
     expression: operation ["if" operation "else" expression]
     operation:  operands with operators, from loose to tight: or, and, not (before its operand),
                 == != < <= > >= (chained as in `0 < a < b`), + -, * / // %, - + (before theirs)
-    operand:    (number | string | true | false | null | name | "in" "." axis
+    operand:    (number | string | true | false | null | name | ("in" | "input") "." axis
                 | function "(" expressions ")" | "[" expressions "]" | "(" expression ")")
                 {"[" (expression | [expression] ":" [expression]) "]"}
 
@@ -19,6 +19,7 @@ from archc.language.expressions.functions import FUNCTIONS, ArgumentError, Funct
 from archc.language.expressions.parser import is_expression, parse
 from archc.language.expressions.tree import (
     DEEPEST,
+    INPUT,
     INTEGER_LIMIT,
     MOST_CHARACTERS,
     MOST_ITEMS,
@@ -28,6 +29,7 @@ from archc.language.expressions.tree import (
     Conditional,
     Data,
     Display,
+    Entry,
     Expression,
     ExpressionError,
     Incoming,
@@ -39,6 +41,7 @@ from archc.language.expressions.tree import (
     Unary,
     axes,
     children,
+    entry_axes,
     names,
     references,
     walk,
@@ -47,6 +50,7 @@ from archc.language.expressions.tree import (
 __all__ = [
     "DEEPEST",
     "FUNCTIONS",
+    "INPUT",
     "INTEGER_LIMIT",
     "MOST_CHARACTERS",
     "MOST_ITEMS",
@@ -58,6 +62,7 @@ __all__ = [
     "Conditional",
     "Data",
     "Display",
+    "Entry",
     "Expression",
     "ExpressionError",
     "Function",
@@ -70,6 +75,7 @@ __all__ = [
     "Unary",
     "axes",
     "children",
+    "entry_axes",
     "evaluate",
     "is_expression",
     "list_size",

@@ -10,6 +10,7 @@ from archc.diagnostics import did_you_mean
 from archc.language.expressions.functions import FUNCTIONS, NUMBERS, ArgumentError
 from archc.language.expressions.tree import (
     DEEPEST,
+    INPUT,
     MOST_CHARACTERS,
     MOST_ITEMS,
     Binary,
@@ -18,6 +19,7 @@ from archc.language.expressions.tree import (
     Conditional,
     Data,
     Display,
+    Entry,
     Expression,
     ExpressionError,
     Incoming,
@@ -126,9 +128,9 @@ def _literal(expression: Literal, scope: _Scope) -> Any:
 
 def _name(expression: Name, scope: _Scope) -> Any:
     name = expression.name
-    if name in scope.names:
+    if name in scope.names and name != INPUT:
         return check_bounds(scope.names[name], expression)
-    known = sorted(scope.names)
+    known = sorted(scope.names.keys() - {INPUT})
     if name in FUNCTIONS:
         hint: str | None = f"write {FUNCTIONS[name].usage}"
     else:
@@ -137,14 +139,25 @@ def _name(expression: Name, scope: _Scope) -> Any:
 
 
 def _incoming(expression: Incoming, scope: _Scope) -> int:
-    axis, incoming = expression.axis, scope.incoming
-    if incoming is None:
-        message = f"in.{axis}: there is no input here"
-        raise error_at(expression, message, "the axes of the input are available in `layers`")
-    if axis not in incoming:
-        message = f"in.{axis}: the input has {', '.join(incoming)}"
-        raise error_at(expression, message, did_you_mean(axis, incoming))
-    return incoming[axis]
+    hint = "the axes of the input are available in `layers`"
+    return _axis("in", expression, scope.incoming, hint)
+
+
+def _entry(expression: Entry, scope: _Scope) -> int:
+    hint = "it stands for what comes into a block, or for the only input of a network"
+    return _axis(INPUT, expression, scope.names.get(INPUT), hint)
+
+
+def _axis(
+    word: str, expression: Incoming | Entry, axes: Mapping[str, int] | None, hint: str
+) -> int:
+    axis = expression.axis
+    if axes is None:
+        raise error_at(expression, f"{word}.{axis}: there is no input here", hint)
+    if axis not in axes:
+        message = f"{word}.{axis}: the input has {', '.join(axes)}"
+        raise error_at(expression, message, did_you_mean(axis, axes))
+    return axes[axis]
 
 
 def _unary(expression: Unary, scope: _Scope) -> Any:
@@ -334,6 +347,7 @@ _EVALUATORS: Mapping[type, Callable[[Any, _Scope], Any]] = {
     Literal: _literal,
     Name: _name,
     Incoming: _incoming,
+    Entry: _entry,
     Unary: _unary,
     Binary: _binary,
     Comparison: _comparison,

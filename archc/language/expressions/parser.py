@@ -12,12 +12,14 @@ from archc.diagnostics import did_you_mean
 from archc.language.expressions.functions import FUNCTIONS
 from archc.language.expressions.tree import (
     DEEPEST,
+    INPUT,
     MOST_CHARACTERS,
     Binary,
     Call,
     Comparison,
     Conditional,
     Display,
+    Entry,
     Expression,
     ExpressionError,
     Incoming,
@@ -72,7 +74,7 @@ _HINTS = {
     "||": "write `or`",
     "?": "write `a if condition else b`",
     ":": "a slice is written as a[start:stop]; there are no steps and no mappings",
-    ".": "only `in` has attributes, for example in.channels",
+    ".": "only `in` and `input` have attributes, for example in.channels",
     ",": "a list is written in square brackets",
     "(": "only functions can be called: " + ", ".join(FUNCTIONS),
     "for": "there are no comprehensions: write the list out, or use range",
@@ -312,8 +314,8 @@ class _Parser:
             return Display(self.sequence("[", "]"), *self.span(start))
         if kind != "word" or (text in _RESERVED and text != "in"):
             self.unexpected("a value")
-        if text == "in":
-            return self.incoming()
+        if text == "in" or (text == INPUT and self.scan(start + len(text)).text == "."):
+            return self.axis_of(text)
         self.advance()
         if text in _CONSTANTS:
             return Literal(_CONSTANTS[text], *self.span(start))
@@ -347,9 +349,10 @@ class _Parser:
         self.advance()
         return Literal(_ESCAPE.sub(r"\1", text[1:-1]), *self.span(start))
 
-    def incoming(self) -> Incoming:
+    def axis_of(self, word: str) -> Incoming | Entry:
+        """`in.axis` or `input.axis`."""
         start = self.token.offset
-        if self.scan(start + 2).text != ".":
+        if self.scan(start + len(word)).text != ".":
             self.unexpected("a value")
         self.advance()
         self.advance()
@@ -358,9 +361,9 @@ class _Parser:
             hint = did_you_mean(axis, AXIS_NAMES) or f"axes are {', '.join(AXIS_NAMES)}"
             if self.token.kind == "word":
                 self.fail(f"`{axis[:40]}` is not an axis", hint)
-            self.unexpected("an axis after `in.`")
+            self.unexpected(f"an axis after `{word}.`")
         self.advance()
-        return Incoming(axis, *self.span(start))
+        return (Entry if word == INPUT else Incoming)(axis, *self.span(start))
 
     def call(self, name: str, start: int) -> Call:
         if name not in FUNCTIONS:

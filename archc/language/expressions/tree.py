@@ -15,6 +15,9 @@ DEEPEST = 64
 INTEGER_LIMIT = 1 << 53
 """Whole numbers must be smaller in magnitude: up to here floats are exact."""
 
+INPUT = "input"
+"""The name whose value is the axes of the block's input: only `input.axis` uses it."""
+
 Data = int | float | bool | str | None | list["Data"] | dict[str, "Data"]
 """The value of an expression. A mapping can only be passed on by its name."""
 
@@ -48,6 +51,14 @@ class Name(NamedTuple):
 
 class Incoming(NamedTuple):
     """`in.axis`: the size of an incoming axis."""
+
+    axis: str
+    offset: int
+    length: int
+
+
+class Entry(NamedTuple):
+    """`input.axis`: the size of an axis of what comes into the block, or into the network."""
 
     axis: str
     offset: int
@@ -141,6 +152,7 @@ Expression = (
     Literal
     | Name
     | Incoming
+    | Entry
     | Unary
     | Binary
     | Comparison
@@ -189,6 +201,11 @@ def names(expression: Expression) -> frozenset[str]:
 def axes(expression: Expression) -> frozenset[str]:
     """The axes of the input used in an expression."""
     return frozenset(node.axis for node in walk(expression) if isinstance(node, Incoming))
+
+
+def entry_axes(expression: Expression) -> frozenset[str]:
+    """The axes of the block's input used in an expression."""
+    return frozenset(node.axis for node in walk(expression) if isinstance(node, Entry))
 
 
 def references(expression: Expression) -> list[tuple[str, int, int]]:
