@@ -7,11 +7,11 @@ ARC406 a step that no output uses, ARC407 an unknown or duplicate name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Literal
 
-from archc.diagnostics import Diagnostic, Note, Span, SpecError, did_you_mean
+from archc.diagnostics import Diagnostic, Note, Span, SpecError
 from archc.ir.binding import (
     block_arguments,
     input_axes,
@@ -22,6 +22,7 @@ from archc.ir.binding import (
     whole_number_hint,
 )
 from archc.ir.graph import NOTHING, About, Branches, Graph, Input, Node, Origin, Region
+from archc.ir.naming import NAME_HINT, add_name, find_nodes
 from archc.ir.scope import UNKNOWN, Scope
 from archc.language import expressions
 from archc.language.evaluate import (
@@ -31,11 +32,11 @@ from archc.language.evaluate import (
     EvaluationError,
     UnknownValueError,
     evaluate,
+    evaluate_text,
     parse_expressions,
     parse_fields,
     uses_axes,
 )
-from archc.language.names import attribute_error
 from archc.language.schema.validate import format_value
 from archc.language.syntax import (
     BlockStep,
@@ -56,7 +57,6 @@ from archc.ops.fields import LARGEST
 MOST_STEPS = 100_000
 DEEPEST = 64
 MAX_ERRORS = 100
-NAME_HINT = "a step can use the steps above it"
 
 
 def expand(document: Document, about: About, params: Environment) -> Graph:
@@ -146,9 +146,12 @@ class _Expansion:
         if not self.document.outputs:
             return inputs, (last,)
         hint = "an output is the name of a step of `layers`"
-        return inputs, tuple(
-            self.lookup(value, scope, self.params, hint) for value in self.document.outputs
-        )
+        outputs = [
+            index
+            for value in self.document.outputs
+            for index in self.lookup(value, UNKNOWN, scope, self.params, hint)
+        ]
+        return inputs, tuple(outputs)
 
     def make_input(self, name: str, value: Value, scope: Scope) -> int:
         span = value.key_span or value.span
@@ -199,9 +202,9 @@ class _Expansion:
 
     def step(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
         self.count_step(step)
-        if step.sources is not None and not (isinstance(step, MergeStep) and not step.branches):
-            current = self.lookup(step.sources[0], scope, names)
         try:
+            if step.sources is not None and not (isinstance(step, MergeStep) and not step.branches):
+                current = self.source(step, current, scope, names)
             if step.when is not None and not self.condition(step.when, current, names):
                 if step.name is None:
                     scope.skip(kind_of(step))
@@ -221,14 +224,38 @@ class _Expansion:
             self.error("ARC405", message, step.span, "repeat fewer times")
             raise _AbortError
 
+    def source(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
+        """The step that a step with a single input names under `from`."""
+        found = self.sources(step, current, scope, names)
+        if len(found) > 1:
+            message = f"`{kind_of(step)}` takes a single input, got {len(found)}"
+            self.error("ARC402", message, (step.sources or ())[0].span, "merge them first")
+            return UNKNOWN
+        return found[0]
+
+    def sources(
+        self, step: Step, current: int, scope: Scope, names: Environment
+    ) -> tuple[int, ...]:
+        """The steps that a step names under `from`, each counted as a step where there are
+        several."""
+        found: list[int] = []
+        for value in step.sources or ():
+            found += self.lookup(value, current, scope, names)
+        for _ in found[1:]:
+            self.count_step(step)
+        return tuple(found)
+
     def skip(self, step: Step, scope: Scope) -> None:
         """Add the name of a step that cannot be executed: others may use it."""
         kind = kind_of(step)
+        if expressions.has_expressions(step.name and step.name.data):
+            scope.incomplete = True
+            return
         if kind in ("", "repeat", "for"):
             scope.incomplete = True
             kind = ""
         if kind or step.name is not None:
-            name = self.new_name(step, kind, scope)
+            name = self.new_name(step, kind, scope, UNKNOWN, NOTHING)
             if kind == "section":
                 scope.inner[name] = Scope(scope.join(name), scope)
                 scope.inner[name].incomplete = True
@@ -249,7 +276,17 @@ class _Expansion:
         raise UnknownValueError
 
     def value(self, value: Value, current: int, names: Environment) -> object:
-        """Evaluate with the axes of the input. Raises UnknownValueError if they are unknown."""
+        """Evaluate with the axes of the input. Raises EvaluationError, and UnknownValueError if
+        they are unknown."""
+        return self.evaluated(evaluate, value, current, names)
+
+    def evaluated(
+        self,
+        evaluator: Callable[..., object],
+        value: Value,
+        current: int,
+        names: Environment,
+    ) -> object:
         if self.rejected and any(
             (name, id(names.get(name))) in self.rejected
             for expression in parse_expressions(value)
@@ -258,10 +295,10 @@ class _Expansion:
             raise UnknownValueError
         if current != UNKNOWN:
             incoming = self.nodes[current].output.as_dict()
-            return evaluate(value, names, incoming, self.budget)
+            return evaluator(value, names, incoming, self.budget)
         if uses_axes(value):
             raise UnknownValueError
-        return evaluate(value, names, None, self.budget)
+        return evaluator(value, names, None, self.budget)
 
     def entry(self, current: int) -> object:
         """The axes of a block's or the network's input, for expressions."""
@@ -288,7 +325,7 @@ class _Expansion:
                 fields = parse_fields(step.fields)
             else:
                 self.literals[step] = op
-        return self.add(step, op, (current,), scope, fields, current)
+        return self.add(step, op, (current,), scope, names, fields, current)
 
     def reject(self, value: Value, names: Environment) -> tuple[Note, ...]:
         """Remember a name whose value is rejected. Returns notes on the spec's parameters that the
@@ -309,12 +346,16 @@ class _Expansion:
 
     def merge(self, step: MergeStep, current: int, scope: Scope, names: Environment) -> int:
         if not step.branches:
-            inputs = tuple(self.lookup(source, scope, names) for source in step.sources or ())
-            return self.add(step, step.op(), inputs, scope, NOTHING, current)
+            inputs = self.sources(step, current, scope, names)
+            if len(inputs) < 2 and UNKNOWN not in inputs:
+                message = f"`{step.op.name}` has nothing to merge: `from` names a single step"
+                self.error("ARC402", message, step.span, "name two steps or more")
+                raise UnknownValueError
+            return self.add(step, step.op(), inputs, scope, names, NOTHING, current)
         run = [(len(scope.items), self.run(each, current, scope, names)) for each in step.branches]
         branches = Branches(current, tuple(start for start, _ in run))
         ends = tuple(end for _, end in run)
-        return self.add(step, step.op(), ends, scope, NOTHING, current, branches)
+        return self.add(step, step.op(), ends, scope, names, NOTHING, current, branches)
 
     def add(
         self,
@@ -322,12 +363,13 @@ class _Expansion:
         op: Op,
         inputs: tuple[int, ...],
         scope: Scope,
+        names: Environment,
         fields: Mapping[str, expressions.Expression],
         current: int,
         branches: Branches | None = None,
     ) -> int:
         """Append a node. Reports an input that the op rejects."""
-        name = self.new_name(step, op.name, scope)
+        name = self.new_name(step, op.name, scope, current, names)
         if UNKNOWN in inputs:
             return UNKNOWN
         axes = tuple(self.nodes[index].output for index in inputs)
@@ -381,7 +423,7 @@ class _Expansion:
     # Regions and repetitions
 
     def section(self, step: SectionStep, current: int, scope: Scope, names: Environment) -> int:
-        name = self.new_name(step, "section", scope)
+        name = self.new_name(step, "section", scope, current, names)
         inner = Scope(scope.join(name), scope)
         scope.inner[name] = inner
         output = self.run(step.body, current, inner, names)
@@ -465,7 +507,7 @@ class _Expansion:
             chain = " -> ".join(self.blocks[-4:])
             self.error("ARC405", f"blocks nest deeper than {DEEPEST}: {chain}", step.span)
             raise _AbortError
-        name = self.new_name(step, title, scope)
+        name = self.new_name(step, title, scope, current, names)
         inner = Scope(scope.join(name), None)
         inner.add(expressions.INPUT, step.span, current)
         self.blocks.append(title)
@@ -479,37 +521,29 @@ class _Expansion:
 
     # Names
 
-    def new_name(self, step: Step, kind: str, scope: Scope) -> str:
-        """The step's name, added to the scope: its own, or a counted one."""
-        if step.name is None:
-            name = scope.next_name(kind)
-            scope.add(name, step.span)
-            return name
-        own_name = str(step.name.data)
-        name = scope.with_indices(own_name)
-        if name in scope.outputs:
-            note = Note("first defined here", scope.spans[name])
-            message = f"duplicate step name `{scope.join(name)}`"
-            if attribute_error(own_name) is None:
-                hint = "choose another name"
-                self.report(Diagnostic("ARC407", message, step.name.span, hint, (note,)))
-        scope.add(name, step.name.span)
-        scope.latest[own_name] = name
-        return name
+    def new_name(
+        self, step: Step, kind: str, scope: Scope, current: int, names: Environment
+    ) -> str:
+        return add_name(
+            step,
+            kind,
+            scope,
+            lambda value: self.evaluated(evaluate_text, value, current, names),
+            self.report,
+        )
 
-    def lookup(self, value: Value, scope: Scope, names: Environment, hint: str = NAME_HINT) -> int:
-        """The node that a name refers to: in the scope, then in the enclosing ones."""
-        try:
-            path = str(evaluate(value, names, None, self.budget))
-            output = scope.find(path)
-        except EvaluationError as error:
-            self.report(error.diagnostic)
-            return UNKNOWN
-        except UnknownValueError:
-            return UNKNOWN
-        if output is not None:
-            return output
-        if not scope.may_hold(path):
-            hint = did_you_mean(path, scope.known()) or hint
-            self.error("ARC407", f"unknown step `{path[:64]}`", value.span, hint)
-        return UNKNOWN
+    def lookup(
+        self,
+        value: Value,
+        current: int,
+        scope: Scope,
+        names: Environment,
+        hint: str = NAME_HINT,
+    ) -> list[int]:
+        return find_nodes(
+            value,
+            scope,
+            lambda value: self.evaluated(evaluate_text, value, current, names),
+            self.report,
+            hint,
+        )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from archc.diagnostics import Span
 from archc.ir.graph import Node, Region
+
+_INDICES = re.compile("[0-9]+(?:_[0-9]+)*$")
 
 UNKNOWN = -1
 """In place of a node's index: its step has an error."""
@@ -23,6 +26,8 @@ class Scope:
         self.latest: dict[str, str] = {}
         self.spans: dict[str, Span] = {}
         self.counts: dict[str, int] = {}
+        # The names by what stands before their numbers, in the order of the steps.
+        self.numbered: dict[str, list[str]] = {}
         self.iteration: tuple[int, ...] = ()
         # Whether an invalid step may have defined names that are missing here.
         self.incomplete = False
@@ -52,6 +57,9 @@ class Scope:
 
     def add(self, name: str, span: Span, output: int = UNKNOWN) -> None:
         """Add a name; its output can be set later."""
+        if name not in self.outputs:
+            for stem in _stems(name):
+                self.numbered.setdefault(stem, []).append(name)
         self.outputs[name] = output
         self.spans[name] = span
 
@@ -64,6 +72,22 @@ class Scope:
             if output is not None:
                 return output
         return None
+
+    def find_all(self, path: str) -> list[int]:
+        """The outputs that a dotted path refers to; several if it ends in `*`, which stands for the
+        numbers at the end of names: of `skip_1`, `skip_2` in `skip_*`."""
+        if not path.endswith("*"):
+            output = self.find(path)
+            return [] if output is None else [output]
+        *sections, last = path.split(".")
+        stem = last[:-1]
+        for scope in self.around():
+            holder: Scope | None = scope
+            for name in sections:
+                holder = holder and holder.inner.get(holder.latest.get(name, name))
+            if holder is not None and stem in holder.numbered:
+                return [holder.outputs[name] for name in holder.numbered[stem]]
+        return []
 
     def may_hold(self, path: str) -> bool:
         """Whether an unknown path may belong to an invalid step."""
@@ -93,6 +117,17 @@ class Scope:
         while scope is not None:
             yield scope
             scope = scope.parent
+
+
+def _stems(name: str) -> Iterator[str]:
+    """What may stand before the numbers at the end of a name: `skip_` and `skip_1_` of
+    `skip_1_2`."""
+    indices = _INDICES.search(name)
+    if indices is not None:
+        start = indices.start()
+        for index in indices[0].split("_"):
+            yield name[:start]
+            start += len(index) + 1
 
 
 def _follow(scope: Scope, first: str, rest: str) -> int | None:

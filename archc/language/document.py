@@ -105,7 +105,7 @@ class _Reader:
         layers = self.steps(fields.get("layers"), self.params)
         outputs = fields.get("outputs")
         if outputs is not None and not (
-            self.is_valid(outputs) and self.check_values(outputs, self.params)
+            self.is_valid(outputs) and self.check_names(outputs, self.params)
         ):
             outputs = None
         training = fields.get("training")
@@ -201,8 +201,7 @@ class _Reader:
             return InvalidStep(value.span, None, None, None, "")
         keys = [key for key in fields if key in OPS or key in COMPOSITIONS]
         name, when = fields.get("name"), fields.get("when")
-        if name is not None:
-            self.check_name(name, attribute_error)
+        named = name is None or self.check_step_name(name, known)
         if len(keys) != 1:
             # An unknown key is most likely a misspelt op: the schema reported it.
             if keys or fields.keys() <= STEP_KEYS:
@@ -210,7 +209,8 @@ class _Reader:
             return InvalidStep(_first_line(value.span), name, None, None, "")
         (key,) = keys
         self.check_keys_of_step(value, key)
-        valid = value not in self.invalid and (when is None or self.check_values(when, known))
+        valid = value not in self.invalid and named
+        valid &= when is None or self.check_values(when, known)
         sources = self.sources(fields, known)
         valid &= sources is None or bool(sources)
         target = fields[key]
@@ -253,7 +253,7 @@ class _Reader:
         value = fields.get("from")
         if value is None:
             return None
-        if not self.is_valid(value) or not self.check_values(value, known):
+        if not self.is_valid(value) or not self.check_names(value, known):
             return ()
         if not isinstance(value.data, list):
             return (value,)
@@ -268,7 +268,7 @@ class _Reader:
         branches = tuple(self.steps(branch, known) for branch in sequence(target))
         if target in self.invalid or any(branch in self.invalid for branch in sequence(target)):
             return None
-        if not branches and len(sources or ()) < 2:
+        if not branches and not _names_several(sources):
             hint = "add branches, or `from: [a, b]`"
             self.error("ARC402", f"`{key}` has nothing to merge", span, hint)
             return None
@@ -286,7 +286,7 @@ class _Reader:
         target, layers = fields[key], fields.get("layers")
         valid = layers is not None and layers not in self.invalid
         if key == "section":
-            self.check_name(target, attribute_error)
+            valid &= self.check_step_name(target, known)
             body = self.steps(layers, known)
             return SectionStep(span, target, when, sources, body) if valid else None
         valid &= self.check_values(target, known)
@@ -360,6 +360,19 @@ class _Reader:
             hint = suggested_name(str(value.data), check)
             self.error("ARC205", f"the name `{value.data}` {error}", value.span, hint)
 
+    def check_step_name(self, value: Value, known: frozenset[str]) -> bool:
+        """Check a step's name. Returns false if it is computed by a malformed expression: one that
+        is invalid otherwise is reported, and still the name of its step."""
+        if value not in self.invalid and expressions.has_expressions(value.data):
+            return self.check_names(value, known)
+        self.check_name(value, attribute_error)
+        return True
+
+    def check_names(self, value: Value, known: frozenset[str]) -> bool:
+        """Report malformed expressions and unknown names in names of steps, which may have several
+        expressions each. Returns whether there are none."""
+        return self.check_scalars(value, expressions.parse_text, known)
+
     def check_keys(self, entries: Mapping[str, Value], check: Callable[[str], str | None]) -> None:
         for key, value in entries.items():
             error = check(key)
@@ -371,25 +384,54 @@ class _Reader:
     def check_values(self, value: Value, known: frozenset[str], hint: str | None = None) -> bool:
         """Report malformed expressions and unknown names in `value`. Returns whether it has no
         errors, including those of the schema."""
+        return self.check_scalars(value, _whole_expression, known, hint)
+
+    def check_scalars(
+        self,
+        value: Value,
+        parse: Callable[[str], tuple[str | expressions.Expression, ...]],
+        known: frozenset[str],
+        hint: str | None = None,
+    ) -> bool:
         before = len(self.diagnostics)
         for scalar in scalars(value):
-            if scalar not in self.invalid and expressions.is_expression(scalar.data):
-                self.check_expression(scalar, known, hint)
+            if scalar not in self.invalid and isinstance(scalar.data, str) and "$" in scalar.data:
+                try:
+                    parts = parse(scalar.data)
+                except expressions.ExpressionError as error:
+                    span = at(scalar, error.offset, error.length)
+                    self.error("ARC301", error.message, span, error.hint)
+                else:
+                    for part in parts:
+                        if not isinstance(part, str):
+                            self.check_references(scalar, part, known, hint)
         return len(self.diagnostics) == before and self.is_valid(value)
 
-    def check_expression(self, scalar: Value, known: frozenset[str], hint: str | None) -> None:
-        try:
-            expression = expressions.parse(str(scalar.data))
-        except expressions.ExpressionError as error:
-            span = at(scalar, error.offset, error.length)
-            self.error("ARC301", error.message, span, error.hint)
-            return
+    def check_references(
+        self,
+        scalar: Value,
+        expression: expressions.Expression,
+        known: frozenset[str],
+        hint: str | None,
+    ) -> None:
         for name, offset, length in expressions.references(expression):
             if name not in known and ANY not in known:
+                if name == expressions.INPUT:
+                    hint = "write an axis of it, for example input.channels"
                 suggestion = did_you_mean(name, known) or hint or _known_names(known)
                 self.error(
                     "ARC302", f"unknown name `{name}`", at(scalar, offset, length), suggestion
                 )
+
+
+def _names_several(sources: tuple[Value, ...] | None) -> bool:
+    """Whether `from` names several steps, or may do so once it is evaluated."""
+    texts = [str(source.data) for source in sources or ()]
+    return len(texts) > 1 or any("$" in text or text.endswith("*") for text in texts)
+
+
+def _whole_expression(text: str) -> tuple[expressions.Expression, ...]:
+    return (expressions.parse(text),) if expressions.is_expression(text) else ()
 
 
 def _known_names(known: frozenset[str]) -> str:

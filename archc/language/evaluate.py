@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from archc.diagnostics import Diagnostic
 from archc.language import expressions
 from archc.language.expressions import Budget
+from archc.language.schema.validate import format_value
 from archc.language.syntax import Document
 from archc.language.values import Value, at, scalars
 
@@ -61,7 +62,42 @@ def _evaluate_text(
     incoming: Mapping[str, int] | None,
     budget: Budget,
 ) -> object:
-    expression = expressions.parse(text)
+    return _evaluate_expression(value, expressions.parse(text), names, incoming, budget)
+
+
+def evaluate_text(
+    value: Value, names: Environment, incoming: Mapping[str, int] | None, budget: Budget
+) -> object:
+    """A name with the expressions in it evaluated. A list where the whole is an expression that
+    gives one. Raises EvaluationError (ARC206, ARC303) and UnknownValueError."""
+    parts = expressions.parse_text(str(value.data))
+    evaluated = [
+        part
+        if isinstance(part, str)
+        else _evaluate_expression(value, part, names, incoming, budget)
+        for part in parts
+    ]
+    if len(parts) == 1 and isinstance(evaluated[0], list):
+        return evaluated[0]
+    return "".join(_as_text(part, value) for part in evaluated)
+
+
+def _as_text(part: object, value: Value) -> str:
+    if isinstance(part, float) and part.is_integer():
+        part = int(part)
+    if isinstance(part, bool) or not isinstance(part, str | int):
+        message = f"a name is made of text and whole numbers, got {format_value(part)}"
+        raise EvaluationError(Diagnostic("ARC206", message, value.span))
+    return str(part)
+
+
+def _evaluate_expression(
+    value: Value,
+    expression: expressions.Expression,
+    names: Environment,
+    incoming: Mapping[str, int] | None,
+    budget: Budget,
+) -> object:
     used = [name for name, _, _ in expressions.references(expression)]
     if names.get(expressions.INPUT) is INVALID and expressions.entry_axes(expression):
         raise UnknownValueError

@@ -176,7 +176,7 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def ratio(values: Sequence[object], of: Sequence[object], symbol: Expr) -> Expr | None:
-    """`values` as a symbol whose values are `of`, or as a whole multiple or a whole part of it, where
+    """`values` as a symbol whose values are `of`, or a whole multiple or a whole part of it, where
     these differ enough to decide it; None where they are none of these."""
     pairs = [
         (a, b)

@@ -16,7 +16,12 @@ used. Offsets count characters from the start of the scalar's text, the `$` incl
 
 from archc.language.expressions.evaluator import Budget, evaluate, list_size
 from archc.language.expressions.functions import FUNCTIONS, ArgumentError, Function
-from archc.language.expressions.parser import is_expression, parse
+from archc.language.expressions.parser import (
+    has_expressions,
+    is_expression,
+    parse,
+    parse_text,
+)
 from archc.language.expressions.tree import (
     DEEPEST,
     INPUT,
@@ -77,10 +82,12 @@ __all__ = [
     "children",
     "entry_axes",
     "evaluate",
+    "has_expressions",
     "is_expression",
     "list_size",
     "names",
     "parse",
+    "parse_text",
     "references",
     "walk",
 ]

@@ -101,6 +101,11 @@ class _Token(NamedTuple):
     offset: int
 
 
+def has_expressions(value: object) -> bool:
+    """Whether a name of a spec holds expressions: a string with a `$`."""
+    return isinstance(value, str) and "$" in value
+
+
 def is_expression(value: object) -> bool:
     """Whether a scalar of a spec is an expression: a string that begins with `$`."""
     return isinstance(value, str) and value[:1] == "$"
@@ -124,6 +129,30 @@ def parse(text: str) -> Expression:
         raise ExpressionError(message, offset, length, "put the whole value inside `$( )`")
     _check_height(expression)
     return expression
+
+
+@lru_cache(maxsize=4096)
+def parse_text(text: str) -> tuple[str | Expression, ...]:
+    """The parts of a text with expressions in it: plain text, and each `$( ... )`. A whole text may
+    also be `$name`. Raises ExpressionError."""
+    if is_expression(text) and text[1:2] != "(":
+        return (parse(text),)
+    parts: list[str | Expression] = []
+    position = 0
+    while (start := text.find("$", position)) >= 0:
+        if text[start + 1 : start + 2] != "(":
+            hint = "within a name, an expression is written as $( ... )"
+            raise ExpressionError("expected `(` right after `$`", start + 1, 1, hint)
+        if len(text) > MOST_CHARACTERS:
+            message = f"the text is longer than {MOST_CHARACTERS:,} characters"
+            raise ExpressionError(message, 0, len(text))
+        parser = _Parser(text, start + 1)
+        expression = parser.parenthesized()
+        _check_height(expression)
+        parts += [text[position:start]] if start > position else []
+        parts.append(expression)
+        position = parser.end
+    return (*parts, text[position:]) if position < len(text) or not parts else tuple(parts)
 
 
 def _short_form(text: str) -> Name:
@@ -160,11 +189,11 @@ def _check_height(expression: Expression) -> None:
 class _Parser:
     """Precedence climbing with one token of lookahead, so that the leftmost error is reported."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, start: int = 1) -> None:
         self.text = text
         self.end = 0  # of the token before the current one
         self.depth = 0
-        self.token = self.scan(1)
+        self.token = self.scan(start)
 
     # Tokens
 

@@ -35,6 +35,11 @@ def _name(doc: str) -> Schema:
     return describe(_NAME, doc, _NAME_EXPECTED)
 
 
+def _computed_name(doc: str) -> Schema:
+    alternatives = [_NAME, {"type": "string", "pattern": r"\$"}]
+    return describe({"anyOf": alternatives}, doc, f"{_NAME_EXPECTED}, or a text with $( )")
+
+
 def _text(doc: str) -> Schema:
     return describe({"type": "string"}, doc, "text")
 
@@ -104,10 +109,11 @@ def _step() -> Schema:
     bare = [op.name for op in OPS.values() if is_bare(op) and op.name not in MERGES]
     properties: Schema = {op.name: op_schema(op) for op in OPS.values()}
     properties |= {
-        "name": _name("the step's name, unique within its section or block"),
+        "name": _computed_name("the step's name, unique within its section or block"),
         "from": describe(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-            "use these steps' outputs as input instead of the previous step's",
+            "use these steps' outputs as input instead of the previous step's; `skip_*` are all "
+            "steps called `skip`, in order",
             "a step name, or a list of them",
         ),
         "when": describe(
@@ -115,7 +121,7 @@ def _step() -> Schema:
             "the step is skipped if this is false",
             "true, false, or an expression",
         ),
-        "section": _name("a named sub-network; its steps are under `layers`"),
+        "section": _computed_name("a named sub-network; its steps are under `layers`"),
         "repeat": describe(
             admit({"type": "integer", "minimum": 0}),
             "repeat `layers` this many times in a row; `$index` counts from 0",

@@ -1,0 +1,88 @@
+"""Names of steps: given, computed or counted, and what a name under `from` refers to.
+
+Codes: ARC205 an invalid computed name, ARC206 a value that is no name, ARC407 an unknown or
+duplicate name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archc.diagnostics import Diagnostic, Note, did_you_mean
+from archc.ir.scope import UNKNOWN, Scope
+from archc.language.evaluate import EvaluationError, UnknownValueError
+from archc.language.expressions import has_expressions
+from archc.language.names import attribute_error, suggested_name
+from archc.language.schema.validate import format_value
+from archc.language.syntax import Step
+from archc.language.values import Value
+
+Evaluate = Callable[[Value], object]
+"""Evaluates a name with expressions in it. Raises EvaluationError, UnknownValueError."""
+
+Report = Callable[[Diagnostic], None]
+
+NAME_HINT = "a step can use the steps above it"
+
+
+def add_name(step: Step, kind: str, scope: Scope, evaluate: Evaluate, report: Report) -> str:
+    """The step's name, added to the scope: its own, or a counted one. A computed name is whole as
+    it is, others get the indices of their repetitions. Raises EvaluationError and
+    UnknownValueError."""
+    if step.name is None:
+        name = scope.next_name(kind)
+        scope.add(name, step.span)
+        return name
+    own_name = str(step.name.data)
+    if has_expressions(own_name):
+        own_name = name = _computed_name(step.name, evaluate)
+    else:
+        name = scope.with_indices(own_name)
+    if name in scope.outputs and attribute_error(own_name) is None:
+        note = Note("first defined here", scope.spans[name])
+        message = f"duplicate step name `{scope.join(name)}`"
+        report(Diagnostic("ARC407", message, step.name.span, "choose another name", (note,)))
+    scope.add(name, step.name.span)
+    scope.latest[own_name] = name
+    return name
+
+
+def _computed_name(value: Value, evaluate: Evaluate) -> str:
+    name = evaluate(value)
+    if not isinstance(name, str):
+        message = f"a step has one name, got {format_value(name)}"
+        raise EvaluationError(Diagnostic("ARC206", message, value.span))
+    error = attribute_error(name)
+    if error is not None:
+        hint = suggested_name(name, attribute_error)
+        message = f"the name {format_value(name)} {error}"
+        raise EvaluationError(Diagnostic("ARC205", message, value.span, hint))
+    return name
+
+
+def find_nodes(
+    value: Value, scope: Scope, evaluate: Evaluate, report: Report, hint: str = NAME_HINT
+) -> list[int]:
+    """The nodes that a name refers to, UNKNOWN where an error is reported: in the scope, then in
+    the enclosing ones. `skip_*` are all steps called `skip`, and a list names one after the
+    other."""
+    try:
+        evaluated = evaluate(value)
+    except EvaluationError as error:
+        report(error.diagnostic)
+        return [UNKNOWN]
+    except UnknownValueError:
+        return [UNKNOWN]
+    nodes: list[int] = []
+    for path in evaluated if isinstance(evaluated, list) else [evaluated]:
+        if not isinstance(path, str):
+            message = f"`from` takes names of steps, got {format_value(path)}"
+            report(Diagnostic("ARC206", message, value.span))
+            return [UNKNOWN]
+        found = scope.find_all(path)
+        if not found and not scope.may_hold(path):
+            nearest = did_you_mean(path, scope.known()) or hint
+            message = f"unknown step `{path[:64]}`"
+            report(Diagnostic("ARC407", message, value.span, nearest))
+        nodes += found or [UNKNOWN]
+    return nodes
