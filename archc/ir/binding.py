@@ -17,11 +17,30 @@ from archc.language.evaluate import (
     UnknownValueError,
     evaluate,
 )
-from archc.language.expressions import Budget, Entry, Expression, Incoming, is_expression, parse
+from archc.language.expressions import (
+    Budget,
+    Comparison,
+    Entry,
+    Expression,
+    Incoming,
+    Literal,
+    Logical,
+    is_expression,
+    parse,
+)
 from archc.language.recipe import Group, Training, Variants
 from archc.language.schema.validate import format_value
-from archc.language.syntax import Block, BlockStep, Document, ForStep, OpStep
+from archc.language.syntax import (
+    ActivationStep,
+    Block,
+    BlockStep,
+    Document,
+    ForStep,
+    OpStep,
+    Step,
+)
 from archc.language.values import Value, mapping
+from archc.ops.activation import ACTIVATION
 from archc.ops.axes import AXIS_NAMES, Axes, axes_of
 from archc.ops.base import Op
 from archc.ops.fields import LARGEST, FieldInfo, fields_of
@@ -61,6 +80,32 @@ def typed_op(
     if not complete:
         raise UnknownValueError
     return step.op(**typed)
+
+
+def typed_activation(step: ActivationStep, value: object) -> Op | None:
+    """The activation that an evaluated value names, None for `none`. Raises EvaluationError."""
+    try:
+        activation = ACTIVATION.convert(value)
+    except ValueError:
+        message = f"`activation` must be {ACTIVATION.expected}, got {format_value(value)}"
+        raise EvaluationError(Diagnostic("ARC206", message, step.value.span)) from None
+    assert activation is None or isinstance(activation, Op)
+    return activation
+
+
+def condition_of(step: Step) -> Expression | None:
+    """The condition under which a step does something, as far as it is an expression: that of
+    `when`, and of an activation that it is not `none`."""
+    conditions: list[Expression] = []
+    if step.when is not None and is_expression(step.when.data):
+        conditions.append(parse(str(step.when.data)))
+    if isinstance(step, ActivationStep) and is_expression(step.value.data):
+        name = parse(str(step.value.data))
+        span = name.offset, name.length
+        conditions.append(Comparison(name, (("!=", Literal("none", *span)),), *span))
+    if len(conditions) < 2:
+        return conditions[0] if conditions else None
+    return Logical("and", tuple(conditions), 0, 0)
 
 
 def _wrong_field(

@@ -14,10 +14,12 @@ from typing import Literal
 from archc.diagnostics import Diagnostic, Note, Span, SpecError
 from archc.ir.binding import (
     block_arguments,
+    condition_of,
     input_axes,
     input_defaults,
     loop_lists,
     plain_defaults,
+    typed_activation,
     typed_op,
     whole_number_hint,
 )
@@ -39,6 +41,7 @@ from archc.language.evaluate import (
 )
 from archc.language.schema.validate import format_value
 from archc.language.syntax import (
+    ActivationStep,
     BlockStep,
     Document,
     ForStep,
@@ -265,6 +268,8 @@ class _Expansion:
             return self.op(step, current, scope, names)
         if isinstance(step, MergeStep):
             return self.merge(step, current, scope, names)
+        if isinstance(step, ActivationStep):
+            return self.activation(step, current, scope, names)
         if isinstance(step, SectionStep):
             return self.section(step, current, scope, names)
         if isinstance(step, RepeatStep):
@@ -327,6 +332,17 @@ class _Expansion:
                 self.literals[step] = op
         return self.add(step, op, (current,), scope, names, fields, current)
 
+    def activation(
+        self, step: ActivationStep, current: int, scope: Scope, names: Environment
+    ) -> int:
+        op = typed_activation(step, self.value(step.value, current, names))
+        if op is None:
+            if step.name is None:
+                scope.skip(kind_of(step))
+            return current
+        fields = parse_fields({"activation": step.value})
+        return self.add(step, op, (current,), scope, names, fields, current)
+
     def reject(self, value: Value, names: Environment) -> tuple[Note, ...]:
         """Remember a name whose value is rejected. Returns notes on the spec's parameters that the
         expression uses."""
@@ -359,7 +375,7 @@ class _Expansion:
 
     def add(
         self,
-        step: OpStep | MergeStep,
+        step: OpStep | MergeStep | ActivationStep,
         op: Op,
         inputs: tuple[int, ...],
         scope: Scope,
@@ -369,7 +385,7 @@ class _Expansion:
         branches: Branches | None = None,
     ) -> int:
         """Append a node. Reports an input that the op rejects."""
-        name = self.new_name(step, op.name, scope, current, names)
+        name = self.new_name(step, kind_of(step), scope, current, names)
         if UNKNOWN in inputs:
             return UNKNOWN
         axes = tuple(self.nodes[index].output for index in inputs)
@@ -403,7 +419,7 @@ class _Expansion:
         return node.index
 
     def shape_diagnostic(
-        self, step: OpStep | MergeStep, error: ShapeError, inputs: tuple[int, ...]
+        self, step: Step, error: ShapeError, inputs: tuple[int, ...]
     ) -> Diagnostic:
         span = step.span
         if isinstance(step, OpStep) and error.field is not None and error.field in step.fields:
@@ -415,10 +431,7 @@ class _Expansion:
         return Diagnostic(error.code, error.message, span, error.hint, notes)
 
     def origin(self, step: Step, scope: Scope) -> Origin:
-        when = None
-        if step.when is not None and expressions.is_expression(step.when.data):
-            when = expressions.parse(str(step.when.data))
-        return Origin(step.span, step.span.origin, scope.iteration, when)
+        return Origin(step.span, step.span.origin, scope.iteration, condition_of(step))
 
     # Regions and repetitions
 
@@ -457,6 +470,7 @@ class _Expansion:
                 arguments=arguments,
                 expressions=written,
                 defaults=defaults,
+                names_input=inner.names_input,
             )
         )
         return ends[1]

@@ -77,7 +77,8 @@ class Region:
 
     `input` and `output` are the indices of the nodes whose outputs enter and leave it (equal for
     the identity). `arguments` are a block instance's parameters, `expressions` those that are
-    expressions in the spec, `defaults` the plain defaults of the block.
+    expressions in the spec, `defaults` the plain defaults of the block, and `names_input` says
+    whether a step of it names the block's input.
     """
 
     kind: Literal["network", "section", "block"]
@@ -92,6 +93,7 @@ class Region:
     arguments: Mapping[str, object] = NOTHING
     expressions: Mapping[str, Expression] = NOTHING
     defaults: Mapping[str, object] = NOTHING
+    names_input: bool = False
 
     def nodes(self) -> Iterator[Node]:
         """All nodes in the region, in order."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from archc.diagnostics import Span
 from archc.ir.graph import Node, Region
+from archc.language.expressions import INPUT
 
 _INDICES = re.compile("[0-9]+(?:_[0-9]+)*$")
 
@@ -31,6 +32,7 @@ class Scope:
         self.iteration: tuple[int, ...] = ()
         # Whether an invalid step may have defined names that are missing here.
         self.incomplete = False
+        self.names_input = False  # whether a step has looked up `input`
         self.items: list[Node | Region] = []
 
     def join(self, name: str) -> str:
@@ -67,6 +69,8 @@ class Scope:
         """The output that a dotted path refers to: in this scope, then in the enclosing ones."""
         first, _, rest = path.partition(".")
         for scope in self.around():
+            if path == INPUT and INPUT in scope.outputs:
+                scope.names_input = True
             name = first if first in scope.outputs else scope.latest.get(first, first)
             output = _follow(scope, name, rest)
             if output is not None:

@@ -26,6 +26,7 @@ from archc.language.names import (
 )
 from archc.language.schema.validate import STEP_KEYS, Findings
 from archc.language.syntax import (
+    ActivationStep,
     Block,
     BlockStep,
     Common,
@@ -42,7 +43,7 @@ from archc.language.values import Value, at, mapping, parts, scalars, sequence
 from archc.ops import MERGES, OPS
 from archc.ops.base import Op
 
-COMPOSITIONS = ("section", "repeat", "for", "block")
+COMPOSITIONS = ("section", "repeat", "for", "block", "activation")
 ANY = "*"
 """Among known names: there may be others, since their definitions have errors."""
 _NO_NAMES: frozenset[str] = frozenset()
@@ -64,6 +65,7 @@ class _Reader:
         self.blocks: Mapping[str, Value] = {}
         self.blocks_known = True
         self.params: frozenset[str] = _NO_NAMES
+        self.own_params: frozenset[str] = _NO_NAMES  # of the block whose steps are read
 
     def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.diagnostics.append(Diagnostic(code, message, span, hint))
@@ -160,7 +162,10 @@ class _Reader:
         known = self.params | params.keys()
         if self.is_unknown(value, "params"):
             known |= {ANY}
-        return Block(params, invalid_names, self.steps(fields.get("layers"), known))
+        self.own_params = frozenset(params)
+        body = self.steps(fields.get("layers"), known)
+        self.own_params = _NO_NAMES
+        return Block(params, invalid_names, body)
 
     def check_params(
         self, params: Mapping[str, Value], known: frozenset[str], hint: str
@@ -227,6 +232,9 @@ class _Reader:
                 step = self.op(OPS[key], target, common, known)
             elif key == "block":
                 step = self.block_step(fields, common, known)
+            elif key == "activation":
+                valid &= self.check_values(target, known) and target not in self.invalid
+                step = ActivationStep(*common, target)
             else:
                 step = self.composition(key, fields, common, known)
         if step is None or not valid:
@@ -322,7 +330,6 @@ class _Reader:
         self, fields: Mapping[str, Value], common: Common, known: frozenset[str]
     ) -> BlockStep | None:
         target = fields["block"]
-        arguments = mapping(fields.get("with"))
         valid = "with" not in fields or self.check_values(fields["with"], known)
         if target in self.invalid:
             return None
@@ -341,7 +348,19 @@ class _Reader:
             or self.is_unknown(block, "params")
         ):
             return None
+        arguments = self.arguments(fields["with"], block) if "with" in fields else {}
         return BlockStep(*common, target, arguments) if valid else None
+
+    def arguments(self, value: Value, block: Value) -> Mapping[str, Value]:
+        """The arguments of an instance; of `same`, those parameters of the block around it that
+        this one has as well."""
+        if value.data != "same":
+            return mapping(value)
+        shared = [name for name in mapping(mapping(block).get("params")) if name in self.own_params]
+        if not shared:
+            hint = "it hands on the parameters of the block around, as far as this block has them"
+            self.error("ARC402", "`with: same` has nothing to hand on", value.span, hint)
+        return {name: Value(f"${name}", value.span) for name in shared}
 
     def op(self, op: type[Op], target: Value, common: Common, known: frozenset[str]) -> OpStep:
         if isinstance(target.data, dict):

@@ -72,6 +72,14 @@ class BlockStep(Step):
 
 
 @entity
+class ActivationStep(Step):
+    """An activation that a value names, as the `activation` field of an op does; `none` does
+    nothing."""
+
+    value: Value
+
+
+@entity
 class InvalidStep(Step):
     """A step with an error that is already reported. `kind` is the prefix of its default name,
     empty if unknown."""
@@ -119,4 +127,6 @@ def kind_of(step: Step) -> str:
         return step.kind
     if isinstance(step, BlockStep):
         return str(step.block.data)
+    if isinstance(step, ActivationStep):
+        return "activation"
     return "section" if isinstance(step, SectionStep) else ""

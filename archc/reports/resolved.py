@@ -12,6 +12,7 @@ from archc.diagnostics import SpecError, visible
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node, Region
 from archc.ir.scope import Scope
+from archc.language.expressions import INPUT
 from archc.language.field_values import as_written
 from archc.language.names import CLASSES, attribute_error, camel_case
 from archc.language.reader import decode
@@ -67,6 +68,8 @@ class _Writer:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.paths: dict[int, list[str]] = {}  # the absolute paths of each output
+        self.blocks: dict[str, object] = {}
+        self.block_names: dict[str, str] = {}  # by the text of a block's steps
 
     def text(self) -> str:
         graph = self.graph
@@ -78,7 +81,8 @@ class _Writer:
         current = graph.inputs[0] if len(graph.inputs) == 1 else -1
         items = graph.root.items
         steps, current = self.steps(items, 0, len(items), current, scope)
-        fields = {**self.head(), "layers": steps or [IDENTITY]}
+        fields = {**self.head(), **({"blocks": self.blocks} if self.blocks else {})}
+        fields["layers"] = steps or [IDENTITY]
         if graph.outputs != (current,):
             fields["outputs"] = [self.reference(index, scope) for index in graph.outputs]
         if graph.expect is not None and not graph.about.overrides:
@@ -137,6 +141,8 @@ class _Writer:
         return steps
 
     def region(self, region: Region, current: int, scope: Scope) -> object:
+        if region.names_input:
+            return self.instance(region, current, scope)
         fields: dict[str, object] = {"section": _checked_name(region)}
         if region.input != current:
             fields["from"] = self.reference(region.input, scope)
@@ -147,6 +153,34 @@ class _Writer:
         fields["layers"] = self.end_with(steps, last, region.output, inner) or [IDENTITY]
         self.enter(region, region.output, scope)
         return Commented(fields, _instance(region)) if region.kind == "block" else fields
+
+    def instance(self, region: Region, current: int, scope: Scope) -> object:
+        """A block's instance that names its input, which only a block can: it is written as a
+        block without parameters, the same for all instances of the same steps."""
+        inner = Scope(region.path, None)
+        inner.add(INPUT, region.origin.span, region.input)
+        items, paths = region.items, self.paths.get(region.input, [])
+        self.paths[region.input] = [f"{region.path}.{INPUT}", *paths]
+        steps, last = self.steps(items, 0, len(items), region.input, inner)
+        body = self.end_with(steps, last, region.output, inner) or [IDENTITY]
+        self.paths[region.input] = paths
+        text = document({"layers": body})
+        if text not in self.block_names:
+            title, count = str(region.block), 1
+            while title in self.blocks:
+                count += 1
+                title = f"{region.block}_{count}"
+            self.block_names[text] = title
+            self.blocks[title] = {"layers": body}
+        title = self.block_names[text]
+        fields: dict[str, object] = {"block": title}
+        if region.input != current:
+            fields["from"] = self.reference(region.input, scope)
+        if not _is_counted(region, title, scope):
+            fields["name"] = _checked_name(region)
+        scope.add(region.name, region.origin.span)
+        self.enter(region, region.output, scope)
+        return Commented(fields, _instance(region))
 
     def node(
         self, items: tuple[Node | Region, ...], position: int, current: int, scope: Scope
@@ -171,21 +205,12 @@ class _Writer:
             step = {node.op.name: _fields(node.op)}
             if node.inputs[0] != current:
                 step["from"] = self.reference(node.inputs[0], scope)
-        if not self.is_counted(node, scope):
+        if not _is_counted(node, node.op.name, scope):
             step["name"] = _checked_name(node)
         scope.add(node.name, node.origin.span)
         self.enter(node, node.index, scope)
         bare = not step[node.op.name] and len(step) == 1 and is_bare(type(node.op))
         return node.op.name if bare else step
-
-    def is_counted(self, node: Node, scope: Scope) -> bool:
-        """Whether counting gives the node its name; if so, it is counted."""
-        kind = node.op.name
-        before = scope.counts.get(kind, 0)
-        if not node.named and scope.next_name(kind) == node.name:
-            return True
-        scope.counts[kind] = before
-        return False
 
     def enter(self, item: Node | Region, output: int, scope: Scope) -> None:
         scope.outputs[item.name] = output
@@ -213,6 +238,15 @@ def _outermost(items: tuple[Node | Region, ...], start: int, stop: int) -> Itera
         item = items[position]
         if isinstance(item, Node) and item.branches is not None:
             position = item.branches.starts[0]
+
+
+def _is_counted(item: Node | Region, kind: str, scope: Scope) -> bool:
+    """Whether counting steps of a kind gives the item its name; if so, it is counted."""
+    before = scope.counts.get(kind, 0)
+    if not item.named and scope.next_name(kind) == item.name:
+        return True
+    scope.counts[kind] = before
+    return False
 
 
 def _checked_name(item: Node | Region) -> str:

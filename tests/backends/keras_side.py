@@ -66,7 +66,16 @@ def layers_by_node(layers: list[Any], network: Network) -> dict[str, list[Any]]:
         for node in graph.layers
     }
     used = {id(layer) for own in by_node.values() for layer in own}
-    rest = [layer.name for layer in layers if id(layer) not in used]
+    rest = [
+        layer.name
+        for layer in layers
+        if id(layer) not in used
+        # An activation that is `none` in an instance of a block does nothing there.
+        and not (
+            isinstance(layer, keras.layers.Activation)
+            and layer.activation is keras.activations.linear
+        )
+    ]
     assert not rest, f"has more layers than the spec: {rest}"
     return by_node
 

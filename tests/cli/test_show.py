@@ -44,21 +44,26 @@ def contents(graph: Graph) -> list[object]:
 
 
 def assert_plain(text: str) -> None:
-    """Everything is expanded, except for the identity step that represents a skipped `from`."""
+    """Everything is expanded, except for the identity step that represents a skipped `from`, and
+    for blocks whose steps name their input, which have no parameters."""
     document: Any = parse(SourceText("shown", text)).plain()
-    assert not document.keys() & {"extends", "params", "blocks"}
+    assert not document.keys() & {"extends", "params"}
     waiting = list(document["layers"])
+    for block in document.get("blocks", {}).values():
+        assert block.keys() == {"layers"}
+        assert '"input"' in json.dumps(block["layers"])
+        waiting += block["layers"]
     for step in waiting:
         if isinstance(step, str):
             continue
-        assert not step.keys() & {"for", "when", "block", "with"}
+        assert not step.keys() & {"for", "when", "with"}
         if "repeat" in step:
             assert step["repeat"] == 0
         waiting += step.get("layers", [])
         for value in step.values():
             if isinstance(value, list) and value and isinstance(value[0], list):
                 waiting += [inner for branch in value for inner in branch if not _is_number(inner)]
-    assert "$" not in json.dumps(document["layers"])
+    assert "$" not in json.dumps([document["layers"], document.get("blocks")])
 
 
 def _is_number(value: object) -> bool:

@@ -211,7 +211,7 @@ class _Inference:
         fields = {
             name: _of_kind(kinds[name], value)
             for name, value in _evaluated(node.expressions, values, inputs[0]).items()
-            if not isinstance(getattr(node.op, name), Op)
+            if name in kinds and not isinstance(getattr(node.op, name), Op)
         }
         op = replace(node.op, **fields)
         self.axes[node.index] = op.infer(inputs)

@@ -8,11 +8,15 @@ from archc.backends.base import LoweredLayer
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import Expr, Lit
 from archc.ir.graph import Node, Region
+from archc.ops.activation import Activation
 
 
 def alignment_key(item: Node | Region) -> tuple[object, ...]:
-    """What aligns the items of two instances: the step and the repetition that they come from."""
-    op = type(item.op).__name__ if isinstance(item, Node) else item.kind
+    """What aligns the items of two instances: the step and the repetition that they come from. One
+    step may be several activations."""
+    op = item.kind if isinstance(item, Region) else type(item.op).__name__
+    if isinstance(item, Node) and isinstance(item.op, Activation):
+        op = "Activation"
     return item.origin.step, item.origin.iteration, op
 
 

@@ -50,7 +50,7 @@ def part_of(item: LoweredOp | LoweredScope) -> Node | Region:
 
 def kind_of(part: Node | Region) -> str:
     """What a step without a name is called by: its op, its block, or that it is a section."""
-    return part.op.name if isinstance(part, Node) else part.block or part.kind
+    return part.name.rpartition("_")[0] if isinstance(part, Node) else part.block or part.kind
 
 
 def _counted(kind: str, number: int, count: int) -> str:

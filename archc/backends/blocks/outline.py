@@ -33,7 +33,7 @@ from archc.backends.blocks.items import (
 )
 from archc.backends.blocks.symbols import is_plain, plain_value, same, symbols_in, type_name
 from archc.backends.blocks.unify import Unifier
-from archc.codegen.tree import Expr, Lit, Ref
+from archc.codegen.tree import Call, Expr, Lit, Ref
 from archc.ir.graph import Graph, Node, Region
 from archc.language.names import new_class
 
@@ -45,10 +45,12 @@ MOST_TRIED = 8
 class Style:
     """What a backend's definitions are like. `passes_width` says whether the width of what
     comes in is an argument of a block (PyTorch) or read from the tensor (Keras), `hands_in_classes`
-    whether a class of layers may be handed in. `taken` are names that no definition may have."""
+    whether a class of layers may be handed in, `identity` constructs a layer that does nothing.
+    `taken` are names that no definition may have."""
 
     passes_width: bool
     hands_in_classes: bool
+    identity: Call
     taken: Sequence[str] = ()
 
 
@@ -80,7 +82,12 @@ class _Maker:
         self.definitions: list[Definition] = []
         self.by_path: dict[str, Definition] = {}
         self.unifier = Unifier(
-            graph, lowered, general, self.by_path, hands_in_classes=style.hands_in_classes
+            graph,
+            lowered,
+            general,
+            self.by_path,
+            style.identity,
+            hands_in_classes=style.hands_in_classes,
         )
         self.counterparts: dict[str, dict[tuple[object, ...], Node | Region]] = {}
         self.taken: set[str] = {graph.about.class_name, *style.taken}

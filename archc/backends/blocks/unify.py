@@ -6,7 +6,7 @@ Every joined tree is proven: with an instance's own values it is that instance's
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from archc.backends.blocks.align import Row, aligned, condition_of, replace_merge
@@ -39,6 +39,7 @@ from archc.backends.blocks.widths import symbol_in, width_candidates, width_of_c
 from archc.codegen.tree import Call, Expr, Lit
 from archc.ir.graph import Graph, Node, Region
 from archc.language import expressions as spec
+from archc.ops.activation import Activation
 from archc.ops.axes import Axes
 from archc.ops.merge import Merge
 
@@ -46,7 +47,7 @@ from archc.ops.merge import Merge
 class Unifier:
     """Joins regions of a graph. `lowered` has the layers of every node, `general` those of the same
     nodes lowered so that more of them are alike; `by_path` the definition of every block instance
-    inside."""
+    inside, `identity` a layer that does nothing."""
 
     def __init__(
         self,
@@ -54,11 +55,14 @@ class Unifier:
         lowered: LoweredLayers,
         general: LoweredLayers,
         by_path: Mapping[str, Definition],
+        identity: Call,
         *,
         hands_in_classes: bool,
     ) -> None:
         self.graph = graph
-        self.layers = LayerUnifier(graph, lowered, general, hands_in_classes=hands_in_classes)
+        self.layers = LayerUnifier(
+            graph, lowered, general, identity, hands_in_classes=hands_in_classes
+        )
         self.by_path = by_path
         self.hands_in_classes = hands_in_classes
         self.uses = Uses(graph)
@@ -155,6 +159,12 @@ class Unifier:
     ) -> Item:
         lacking = _lacking(row, whole)
         condition = None
+        if lacking and is_activation_step(row.first):
+            try:
+                with context.attempt():
+                    return self.activation(context, row, lacking, flows)
+            except MismatchError:
+                pass  # it stands under a condition
         if lacking:
             when, source = condition_of(row.first)
             named_merge = is_named_merge(row.first)
@@ -177,6 +187,16 @@ class Unifier:
             self.bypass(flows, lacking, source, output)
             self.settle_width(context, flows, output, [source])
         return item
+
+    def activation(
+        self, context: UnifyContext, row: Row, lacking: frozenset[int], flows: Sequence[Flow]
+    ) -> LoweredOp:
+        """An activation that is `none` in some instances, where it does nothing."""
+        op = self.join_nodes(context, row, flows, None, lacking)
+        source, output = op.node.inputs[0], op.node.index
+        self.bypass(flows, lacking, source, output)
+        self.settle_width(context, flows, output, [source])
+        return op
 
     def optional_merge(
         self,
@@ -229,7 +249,12 @@ class Unifier:
     # Ops
 
     def join_nodes(
-        self, context: UnifyContext, row: Row, flows: Sequence[Flow], condition: Expr | None
+        self,
+        context: UnifyContext,
+        row: Row,
+        flows: Sequence[Flow],
+        condition: Expr | None,
+        absent: Iterable[int] = (),
     ) -> LoweredOp:
         nodes = {i: item for i, item in enumerate(row.items) if isinstance(item, Node)}
         first, present = nodes[row.present[0]], row.present
@@ -249,7 +274,7 @@ class Unifier:
         node = rewired_node(first, inputs, fed, bypass)
         for index, other in nodes.items():
             flows[index].add(node.index, other.index)
-        op = self.layers.join(context, node, nodes)
+        op = self.layers.join(context, node, nodes, absent)
         if condition is not None and any(layer.layer is None for layer in layers_in(op)):
             raise MismatchError
         outputs = self.axes_of(flows, present, node.index)
@@ -342,6 +367,11 @@ class Unifier:
             width = None
         context.widths[region.output] = width
         return call
+
+
+def is_activation_step(item: Node | Region) -> bool:
+    """Whether an item is an activation that a parameter names."""
+    return isinstance(item, Node) and isinstance(item.op, Activation) and bool(item.expressions)
 
 
 def is_named_merge(item: Node | Region) -> bool:

@@ -3,7 +3,7 @@ or as alternatives under a condition."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from archc.backends.base import LoweredLayer, is_same_step
@@ -25,30 +25,40 @@ MOST_ALTERNATIVES = 3
 
 class LayerUnifier:
     """Joins the layers of nodes. `lowered` has the layers of every node, `general` those of the
-    same nodes lowered so that more of them are alike."""
+    same nodes lowered so that more of them are alike, `identity` is a layer that does nothing."""
 
     def __init__(
         self,
         graph: Graph,
         lowered: LoweredLayers,
         general: LoweredLayers,
+        identity: Call,
         *,
         hands_in_classes: bool,
     ) -> None:
         self.graph = graph
         self.lowered = dict(lowered)
         self.general = general
+        self.identity = identity
         self.hands_in_classes = hands_in_classes
 
     def width(self, context: UnifyContext, index: int, axis: str) -> list[Expr]:
         """What an axis of a value may be in symbols."""
         return axis_symbols(self.graph, context, index, axis)
 
-    def join(self, context: UnifyContext, node: Node, nodes: Mapping[int, Node]) -> LoweredOp:
+    def join(
+        self,
+        context: UnifyContext,
+        node: Node,
+        nodes: Mapping[int, Node],
+        absent: Iterable[int] = (),
+    ) -> LoweredOp:
         """What an op becomes in all instances: lowered as each asks for, or else the general way,
-        or else as one or the other under a condition. Raises MismatchError."""
-        columns = {index: self.lowered[one.index] for index, one in nodes.items()}
-        general = {index: self.general[one.index] for index, one in nodes.items()}
+        or else as one or the other under a condition. In `absent` it does nothing. Raises
+        MismatchError."""
+        nothing = dict.fromkeys(absent, (LoweredLayer(self.identity, main=True),))
+        columns = {index: self.lowered[one.index] for index, one in nodes.items()} | nothing
+        general = {index: self.general[one.index] for index, one in nodes.items()} | nothing
         whole = tuple(one.index for one in nodes.values())
         try:
             with context.attempt():

@@ -29,6 +29,7 @@ from archc.backends.blocks.outline import Style, outline
 from archc.backends.blocks.placements import node_placements
 from archc.backends.constructors import helper_names
 from archc.backends.fusion import fuse_movements
+from archc.backends.keras.activations import IDENTITY
 from archc.backends.keras.functions import (
     Body,
     block_function,
@@ -113,7 +114,7 @@ def compile_network(network: Network) -> Emitted:
     arguments = symbolic_arguments(network, lowered, BACKEND)
     graph, lowered, takers = share_padding(graph, lowered, pairs_of)
     uses = Uses(graph)
-    style = Style(passes_width=False, hands_in_classes=False)
+    style = Style(passes_width=False, hands_in_classes=False, identity=IDENTITY)
     outlined = outline(graph, lowered, general(graph, lowered), arguments, style)
     separator = _separator(outlined)
     placements = with_paddings(_placements(outlined, uses, separator), takers)

@@ -71,6 +71,16 @@ def _owned(lowered: LoweredLayer) -> LoweredLayer:
     return replace(lowered, layer=constructor, main=False)
 
 
+IDENTITY = call("layers.Activation", Lit("linear", "activation"))
+"""A layer that does nothing."""
+
+
+def general_activation(activation: Activation) -> Call | None:
+    """A layer that names an activation by a string, as all activations that have one are alike."""
+    function = _function(activation)
+    return None if function is None else call("layers.Activation", function)
+
+
 def lower_gelu(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, ops.Gelu)

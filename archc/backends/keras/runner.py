@@ -112,7 +112,7 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
 
 
 def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
-    """The layers of every node, by its index. The model may have no other."""
+    """The layers of every node, by its index. The model may have no other that does something."""
     import keras
 
     own = [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
@@ -128,11 +128,21 @@ def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
                 raise NetworkError(f"has no layer `{key}`", node["path"])
             visited.add(key)
             layers[index].append(by_key[key])
-    rest = [layer for key, layer in by_key.items() if key not in visited]
+    rest = [
+        layer for key, layer in by_key.items() if key not in visited and not _does_nothing(layer)
+    ]
     if rest:
         names = ", ".join(f"`{layer.name}`" for layer in rest)
         raise NetworkError(f"also has the layers {names}, which belong to no op")
     return layers
+
+
+def _does_nothing(layer: Any) -> bool:
+    """Whether a layer stands for an activation that is `none` in an instance of a block."""
+    import keras
+
+    linear = keras.activations.linear
+    return isinstance(layer, keras.layers.Activation) and layer.activation is linear
 
 
 def _layer_keys(node: dict[str, Any]) -> list[str | int]:

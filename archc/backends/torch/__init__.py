@@ -118,7 +118,7 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
     shared = lower(fused)
     graph, lowered, _ = shared
     taken = [*BACKEND.reserved, *helper_names("torch", HELPERS)]
-    style = Style(passes_width=True, hands_in_classes=True, taken=taken)
+    style = Style(passes_width=True, hands_in_classes=True, identity=IDENTITY, taken=taken)
     outlined = outline(graph, lowered, general(graph, lowered), arguments, style)
     taken += [graph.about.class_name, *(one.name for one in outlined.definitions)]
     initial = Initial(outlined.lowered)

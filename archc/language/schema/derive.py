@@ -12,6 +12,7 @@ import json
 from archc.language.names import PATTERN
 from archc.language.recipe import Training, doc_of, group_schema
 from archc.ops import MERGES, OPS
+from archc.ops.activation import ACTIVATION
 from archc.ops.axes import AXIS_DOCS
 from archc.ops.base import Op, is_bare
 from archc.ops.fields import COUNT, EXPRESSION_SCHEMA, FieldInfo, Kind, Schema, fields_of
@@ -141,7 +142,14 @@ def _step() -> Schema:
         ),
         "layers": _steps("the steps of a section, `repeat` or `for`"),
         "block": _name("an instance of a block of `blocks`"),
-        "with": describe({"type": "object"}, "the block's parameters", "a mapping"),
+        "activation": _or_expression(
+            ACTIVATION, "an activation that a parameter names, such as `$act`; `none` does nothing"
+        ),
+        "with": describe(
+            {"anyOf": [{"type": "object"}, {"const": "same"}]},
+            "the block's parameters; `same` hands on those that the block around it has, too",
+            "a mapping, or `same`",
+        ),
     }
     return {
         "title": "step",
