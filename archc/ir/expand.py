@@ -24,7 +24,7 @@ from archc.ir.binding import (
     whole_number_hint,
 )
 from archc.ir.graph import NOTHING, About, Branches, Graph, Input, Node, Origin, Region
-from archc.ir.naming import NAME_HINT, add_name, find_nodes
+from archc.ir.naming import NAME_HINT, add_name, block_outputs, find_nodes
 from archc.ir.scope import UNKNOWN, Scope
 from archc.language import expressions
 from archc.language.evaluate import (
@@ -88,6 +88,7 @@ class _Expansion:
         self.budget = expressions.Budget(WORK)
         self.literals: dict[Step, Op] = {}
         self.blocks: list[str] = []
+        self.block_outputs: dict[tuple[str, str], list[int]] = {}  # by block and name
         self.rejected: set[tuple[str, int]] = set()  # names whose value an op rejected
 
     def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
@@ -182,11 +183,19 @@ class _Expansion:
             )
 
     def check_used(self, outputs: tuple[int, ...]) -> None:
-        needed = set(outputs)
+        # A block's output may be unused in some of its instances, as in the last turn of a loop.
+        alike = dict(self.block_outputs)
+        key_of = {index: key for key, indices in alike.items() for index in indices}
+        needed: set[int] = set()
+        waiting = list(outputs)
+        while waiting:
+            index = waiting.pop()
+            if index not in needed:
+                needed.add(index)
+                waiting += self.nodes[index].inputs
+                waiting += alike.pop(key_of[index], ()) if index in key_of else ()
         for node in reversed(self.nodes):
-            if node.index in needed:
-                needed.update(node.inputs)
-            else:
+            if node.index not in needed:
                 what = "input" if isinstance(node.op, Input) else "step"
                 self.error(
                     "ARC406",
@@ -231,6 +240,8 @@ class _Expansion:
         """The step that a step with a single input names under `from`."""
         found = self.sources(step, current, scope, names)
         if len(found) > 1:
+            if len(step.sources or ()) > 1:
+                raise UnknownValueError  # it is reported already
             message = f"`{kind_of(step)}` takes a single input, got {len(found)}"
             self.error("ARC402", message, (step.sources or ())[0].span, "merge them first")
             return UNKNOWN
@@ -453,6 +464,7 @@ class _Expansion:
         arguments: Mapping[str, object] = NOTHING,
         written: Mapping[str, expressions.Expression] = NOTHING,
         defaults: Mapping[str, object] = NOTHING,
+        outputs: Mapping[str, int] = NOTHING,
     ) -> int:
         """Append the region of the scope `inner`. Returns its output."""
         scope.outputs[name] = ends[1]
@@ -471,6 +483,7 @@ class _Expansion:
                 expressions=written,
                 defaults=defaults,
                 names_input=inner.names_input,
+                outputs=outputs,
             )
         )
         return ends[1]
@@ -525,13 +538,27 @@ class _Expansion:
         inner = Scope(scope.join(name), None)
         inner.add(expressions.INPUT, step.span, current)
         self.blocks.append(title)
-        output = self.run(block.body, current, inner, {**names_here, **arguments})
+        names_inside = {**names_here, **arguments}
+        output = self.run(block.body, current, inner, names_inside)
         self.blocks.pop()
+        outputs = block_outputs(
+            block.outputs or (),
+            inner,
+            lambda value: self.evaluated(evaluate_text, value, current, names_inside),
+            self.report,
+        )
+        scope.inner[name] = inner.exposing(
+            outputs, title, incomplete=inner.incomplete or block.outputs is None
+        )
+        for exposed, index in outputs.items():
+            self.block_outputs.setdefault((title, exposed), []).append(index)
         missing = {k: v for k, v in input_defaults(block).items() if k not in step.arguments}
         written = {**missing, **parse_fields(step.arguments)}
         defaults = plain_defaults(block)
         ends = current, output
-        return self.close(step, "block", name, inner, scope, ends, arguments, written, defaults)
+        return self.close(
+            step, "block", name, inner, scope, ends, arguments, written, defaults, outputs
+        )
 
     # Names
 

@@ -78,7 +78,8 @@ class Region:
     `input` and `output` are the indices of the nodes whose outputs enter and leave it (equal for
     the identity). `arguments` are a block instance's parameters, `expressions` those that are
     expressions in the spec, `defaults` the plain defaults of the block, and `names_input` says
-    whether a step of it names the block's input.
+    whether a step of it names the block's input. `outputs` are the nodes that the steps around a
+    block instance may use besides its output, by name.
     """
 
     kind: Literal["network", "section", "block"]
@@ -94,6 +95,7 @@ class Region:
     expressions: Mapping[str, Expression] = NOTHING
     defaults: Mapping[str, object] = NOTHING
     names_input: bool = False
+    outputs: Mapping[str, int] = NOTHING
 
     def nodes(self) -> Iterator[Node]:
         """All nodes in the region, in order."""

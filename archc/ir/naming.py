@@ -6,12 +6,12 @@ duplicate name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from archc.diagnostics import Diagnostic, Note, did_you_mean
 from archc.ir.scope import UNKNOWN, Scope
 from archc.language.evaluate import EvaluationError, UnknownValueError
-from archc.language.expressions import has_expressions
+from archc.language.expressions import INPUT, has_expressions
 from archc.language.names import attribute_error, suggested_name
 from archc.language.schema.validate import format_value
 from archc.language.syntax import Step
@@ -23,6 +23,7 @@ Evaluate = Callable[[Value], object]
 Report = Callable[[Diagnostic], None]
 
 NAME_HINT = "a step can use the steps above it"
+OUTPUT_HINT = "an output of a block is the name of one of its own steps"
 
 
 def add_name(step: Step, kind: str, scope: Scope, evaluate: Evaluate, report: Report) -> str:
@@ -80,9 +81,47 @@ def find_nodes(
             report(Diagnostic("ARC206", message, value.span))
             return [UNKNOWN]
         found = scope.find_all(path)
-        if not found and not scope.may_hold(path):
-            nearest = did_you_mean(path, scope.known()) or hint
-            message = f"unknown step `{path[:64]}`"
-            report(Diagnostic("ARC407", message, value.span, nearest))
+        if not found:
+            _report_unknown(path, value, scope, report, hint)
         nodes += found or [UNKNOWN]
     return nodes
+
+
+def block_outputs(
+    values: Iterable[Value], scope: Scope, evaluate: Evaluate, report: Report
+) -> dict[str, int]:
+    """The steps of a block's instance, whose scope is `scope`, that `outputs` of the block names:
+    the nodes by the names that the steps around the instance use. Errors are reported."""
+    outputs: dict[str, int] = {}
+    for value in values:
+        try:
+            evaluated = evaluate(value)
+        except EvaluationError as error:
+            report(error.diagnostic)
+            continue
+        except UnknownValueError:
+            continue
+        for name in map(str, evaluated if isinstance(evaluated, list) else [evaluated]):
+            if name.endswith("*"):
+                own = {one: one for one in scope.numbered.get(name[:-1], ())}
+            else:
+                own = {name: name if name in scope.outputs else scope.latest.get(name, name)}
+            for exposed, step in own.items():
+                if step in scope.outputs and step != INPUT:
+                    outputs[exposed] = scope.outputs[step]
+                else:
+                    _report_unknown(exposed, value, scope, report, OUTPUT_HINT)
+            if not own:
+                _report_unknown(name, value, scope, report, OUTPUT_HINT)
+    return outputs
+
+
+def _report_unknown(path: str, value: Value, scope: Scope, report: Report, hint: str) -> None:
+    if scope.may_hold(path):
+        return
+    block = scope.hidden_in(path)
+    if block is not None:
+        hint = f"list it under `outputs` of block `{block}`"
+    elif path != INPUT:
+        hint = did_you_mean(path, scope.known()) or hint
+    report(Diagnostic("ARC407", f"unknown step `{path[:64]}`", value.span, hint))

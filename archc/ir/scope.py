@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from archc.diagnostics import Span
 from archc.ir.graph import Node, Region
@@ -33,6 +33,9 @@ class Scope:
         # Whether an invalid step may have defined names that are missing here.
         self.incomplete = False
         self.names_input = False  # whether a step has looked up `input`
+        # Of a block's instance as it is seen from outside: its block, and all steps in it.
+        self.block: str | None = None
+        self.hidden: Collection[str] = ()
         self.items: list[Node | Region] = []
 
     def join(self, name: str) -> str:
@@ -50,6 +53,16 @@ class Scope:
             count += 1
         self.counts[kind] = count
         return f"{kind}_{count}"
+
+    def exposing(self, outputs: Mapping[str, int], block: str, *, incomplete: bool) -> Scope:
+        """What the steps around an instance of a block see of this scope."""
+        visible = Scope(self.path, None)
+        visible.incomplete = incomplete
+        visible.hidden = self.outputs.keys()
+        visible.block = block
+        for name, output in outputs.items():
+            visible.add(name, self.spans[self.latest.get(name, name)], output)
+        return visible
 
     def skip(self, kind: str) -> None:
         """Count an unnamed step that is skipped, so that the names of later steps, and of their
@@ -104,6 +117,17 @@ class Scope:
                     return True
                 inner = inner.inner.get(inner.latest.get(part, part))
         return False
+
+    def hidden_in(self, path: str) -> str | None:
+        """The block that has a step of this path, but does not give it out."""
+        *sections, name = path.split(".")
+        for scope in self.around():
+            holder: Scope | None = scope
+            for section in sections:
+                holder = holder and holder.inner.get(holder.latest.get(section, section))
+            if holder is not None and name in holder.hidden:
+                return holder.block
+        return None
 
     def known(self) -> list[str]:
         """All names that `find` accepts, those inside sections as paths."""

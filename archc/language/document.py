@@ -165,7 +165,9 @@ class _Reader:
         self.own_params = frozenset(params)
         body = self.steps(fields.get("layers"), known)
         self.own_params = _NO_NAMES
-        return Block(params, invalid_names, body)
+        outputs = fields.get("outputs")
+        valid = outputs is None or (self.is_valid(outputs) and self.check_names(outputs, known))
+        return Block(params, invalid_names, body, tuple(sequence(outputs)) if valid else None)
 
     def check_params(
         self, params: Mapping[str, Value], known: frozenset[str], hint: str

@@ -90,11 +90,13 @@ class InvalidStep(Step):
 @entity
 class Block:
     """A named sub-architecture; a parameter whose default is null is required. The defaults of the
-    parameters in `invalid_names` have errors."""
+    parameters in `invalid_names` have errors. `outputs` name the steps that the steps around an
+    instance may use, None if they are invalid."""
 
     params: Mapping[str, Value]
     invalid_names: frozenset[str]
     body: tuple[Step, ...]
+    outputs: tuple[Value, ...] | None
 
 
 @entity

@@ -110,4 +110,7 @@ def test_a_error_lands_at_its_value_once(step: object, path: list[object]) -> No
 
 
 def test_names_follow_the_language() -> None:
-    assert STEP["else"]["properties"]["name"]["pattern"] == f"^{PATTERN}$"
+    assert STEP["else"]["properties"]["block"]["pattern"] == f"^{PATTERN}$"
+    computed = jsonschema_rs.validator_for(STEP["else"]["properties"]["name"])
+    assert all(map(computed.is_valid, ("conv1", "enc_$(index)", "$name")))
+    assert not any(map(computed.is_valid, ("Conv1", "a-b", "", "conv1\n", "\u00e9", 5)))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope
-from archc.ir.graph import Graph, Region
+from archc.ir.graph import Graph, Node, Region
 
 OUTSIDE = -1
 """Stands for the network's caller among the users of a value."""
@@ -17,14 +17,43 @@ class Uses:
     def __init__(self, graph: Graph, region: Region | None = None) -> None:
         """Of a whole graph, or of a region alone, as a definition joins it."""
         self.graph = graph
-        nodes = graph.nodes if region is None else tuple(region.nodes())
-        outputs = graph.outputs if region is None else (region.output,)
         self.users: list[list[int]] = [[] for _ in graph.nodes]
+        self.enter(graph.nodes, graph.outputs)
+        self.returned = self.used_outputs()
+        if region is not None:
+            self.users = [[] for _ in graph.nodes]
+            self.enter(region.nodes(), (region.output, *self.exposed(region).values()))
+
+    def enter(self, nodes: Iterable[Node], outputs: Iterable[int]) -> None:
         for node in nodes:
             for index in node.inputs:
                 self.users[index].append(node.index)
         for index in outputs:
             self.users[index].append(OUTSIDE)
+
+    def used_outputs(self) -> set[tuple[str, str]]:
+        """The outputs of blocks, by block and name, that the steps around some instance use."""
+        used: set[tuple[str, str]] = set()
+        waiting = [self.graph.root]
+        while waiting:
+            region = waiting.pop()
+            waiting += [item for item in region.items if isinstance(item, Region)]
+            names = [n for n in region.outputs if (str(region.block), n) not in used]
+            inside = {node.index for node in region.nodes()} if names else set()
+            for name in names:
+                index = region.outputs[name]
+                if index != region.output and not inside.issuperset(self.users[index]):
+                    used.add((str(region.block), name))
+        return used
+
+    def exposed(self, region: Region) -> dict[str, int]:
+        """The values that a block's instance gives besides its output, by name: those that some
+        instance is asked for."""
+        return {
+            name: index
+            for name, index in region.outputs.items()
+            if (str(region.block), name) in self.returned
+        }
 
     def externals(self, region: Region) -> tuple[int, ...]:
         """The values that enter a region, in the order of use."""
@@ -35,7 +64,10 @@ class Uses:
         return tuple(dict.fromkeys(entering))
 
     def results(self, region: Region) -> tuple[int, ...]:
-        """The values that leave a region: its output, then whatever else is used outside."""
+        """The values that leave a region: its output, then whatever else is used outside; of a
+        block, what its instances are asked for."""
+        if region.kind == "block":
+            return tuple(dict.fromkeys([region.output, *self.exposed(region).values()]))
         inside = {node.index for node in region.nodes()}
         others = (
             index
@@ -43,6 +75,12 @@ class Uses:
             if index != region.output and not inside.issuperset(self.users[index])
         )
         return (region.output, *others)
+
+    def result_names(self, region: Region) -> tuple[str | None, ...]:
+        """The spec's names of the values that leave a region, where it gives them one."""
+        others = [self.graph.nodes[index] for index in self.results(region)[1:]]
+        own = region.name if region.named else None
+        return (own, *(node.name if node.named else None for node in others))
 
     def inputs(self, item: Item) -> tuple[int, ...]:
         """The values that an item takes."""

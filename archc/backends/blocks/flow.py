@@ -60,7 +60,11 @@ def rewired_node(node: Node, inputs: tuple[int, ...], source: int, bypass: int) 
 
 
 def rewired_region(
-    region: Region, items: Sequence[Node | Region], source: int, output: int
+    region: Region,
+    items: Sequence[Node | Region],
+    source: int,
+    output: int,
+    outputs: Mapping[str, int],
 ) -> Region:
     """A region with other items, between other values."""
     return Region(
@@ -76,6 +80,8 @@ def rewired_region(
         region.arguments,
         region.expressions,
         region.defaults,
+        region.names_input,
+        outputs,
     )
 
 
@@ -95,4 +101,5 @@ def moved(region: Region, source: int) -> Region:
             fed = -1 if item.branches is None else value(item.branches.input)
             inputs = tuple(map(value, item.inputs))
             items.append(rewired_node(item, inputs, fed, value(item.bypass)))
-    return rewired_region(region, items, source, value(region.output))
+    outputs = {name: value(index) for name, index in region.outputs.items()}
+    return rewired_region(region, items, source, value(region.output), outputs)

@@ -37,7 +37,7 @@ from archc.backends.blocks.trees import Owner, unified
 from archc.backends.blocks.unify_layers import LayerUnifier
 from archc.backends.blocks.widths import symbol_in, width_candidates, width_of_call
 from archc.codegen.tree import Call, Expr, Lit
-from archc.ir.graph import Graph, Node, Region
+from archc.ir.graph import NOTHING, Graph, Node, Region
 from archc.language import expressions as spec
 from archc.ops.activation import Activation
 from archc.ops.axes import Axes
@@ -79,7 +79,24 @@ class Unifier:
             flow.add(source, region.input)
         items = self.join_items(context, regions, flows)
         output = joined_value(flows, {i: region.output for i, region in enumerate(regions)})
-        return items, rewired_region(reference, parts_of(items), source, output)
+        outputs = self.join_outputs(regions, flows)
+        return items, rewired_region(reference, parts_of(items), source, output, outputs)
+
+    def join_outputs(self, regions: Sequence[Region], flows: Sequence[Flow]) -> dict[str, int]:
+        """What the instances of a block give besides their output, joined. Raises MismatchError
+        where they give other values, or one value for another one's two."""
+        given = [self.uses.exposed(region) for region in regions]
+        same_values = {
+            tuple(values.index(one) for one in values)
+            for region, outputs in zip(regions, given, strict=True)
+            for values in [[region.output, *outputs.values()]]
+        }
+        if len(same_values) > 1 or any(one.keys() != given[0].keys() for one in given):
+            raise MismatchError
+        return {
+            name: joined_value(flows, {i: one[name] for i, one in enumerate(given)})
+            for name in given[0]
+        }
 
     def join_items(
         self, context: UnifyContext, regions: Sequence[Region | None], flows: Sequence[Flow]
@@ -325,13 +342,15 @@ class Unifier:
             region = moved(first, source)
             for index, other in regions.items():
                 flows[index].add(region.output, other.output)
+                for name, value in region.outputs.items():
+                    flows[index].add(value, other.outputs[name])
             call = self.join_calls(context, region, regions, source)
             items: tuple[Item, ...] = ()
         else:
             whole: list[Region | None] = [regions.get(i) for i in range(len(row.items))]
             items, call = self.join_items(context, whole, flows), None
             output = joined_value(flows, {i: one.output for i, one in regions.items()})
-            region = rewired_region(first, parts_of(items), source, output)
+            region = rewired_region(first, parts_of(items), source, output, NOTHING)
         axes = context.common(self.axes_of(flows, row.present, region.output))
         return LoweredScope(region, items, axes, condition, call)
 

@@ -64,6 +64,7 @@ def name_variables(
                 best.append(preferred.get(index) or branches[index])
             elif own_name is not None and (later or not first or operation.names_result):
                 best.append(own_name)
+                best += [] if first else [f"{own_name}{count}" for count in range(2, 10)]
             kept = [name for name in dying if name in CHAIN or name in branch_names]
             if operation.is_merge:
                 kept = []  # the branches end here
@@ -154,8 +155,10 @@ def _chain_to(
     """The values that lead to one value alone, back to where the branch began."""
     chain: list[int] = []
     while index in maker and len(uses[index]) == 1:
-        chain.append(index)
         operation = operations[maker[index]]
+        if len(operation.outputs) > 1:
+            break
+        chain.append(index)
         if len(operation.inputs) != 1 or operation.is_merge:
             break
         (index,) = operation.inputs

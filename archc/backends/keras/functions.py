@@ -97,16 +97,24 @@ def block_function(
     region = definition.region
     reserved = taken.union(["name"], (argument.name for argument in definition.arguments))
     body = Body(uses, name_of, paths_in(definition.items), reserved, region.input)
-    statements = body.statements(definition.items, {region.input: "x"}, (region.output,))
+    results = uses.results(region)
+    statements = body.statements(definition.items, {region.input: "x"}, results)
+    variables = [Ref(body.names[index]) for index in results]
+    several = len(results) > 1
+    tensors: Expr = Index(Ref("tuple"), (Ref(TENSOR),) * len(results)) if several else Ref(TENSOR)
     return FunctionDef(
         definition.name,
         (
             Parameter("x", Ref(TENSOR)),
             *parameters(definition.arguments, Parameter("name", Ref("str"), None, True)),
         ),
-        returns=Ref(TENSOR),
+        returns=tensors,
         docstring=block_docstring(definition, map_shape),
-        body=tuple(returning(statements, Ref(body.names[region.output]))),
+        body=(
+            (*statements, Return(TupleOf(tuple(variables))))
+            if several
+            else tuple(returning(statements, variables[0]))
+        ),
     )
 
 
@@ -227,7 +235,10 @@ class Body:
                 alias = -1 - item.node.index
                 source = self.shortcuts[alias]
                 inputs = tuple(alias if index == source else index for index in inputs)
-            yield Operation(inputs, outputs, (_name(item),), is_merge(item))
+            names: tuple[str | None, ...] = (_name(item),)
+            if isinstance(item, LoweredScope):
+                names = self.uses.result_names(item.region)
+            yield Operation(inputs, outputs, names, is_merge(item))
 
     def aliases(self, items: Sequence[Item]) -> dict[int, list[tuple[int, int]]]:
         """The sums whose shortcut is what comes in itself, by the first item of the main branch:
@@ -248,7 +259,12 @@ class Body:
                 waiting = []
             for alias, source in aliases.get(id(item), ()):
                 yield Assign(Ref(self.names[alias]), Ref(self.names[source]))
-            if isinstance(item, LoweredScope) and item.call is not None and item.condition is None:
+            if (
+                isinstance(item, LoweredScope)
+                and item.call is not None
+                and item.condition is None
+                and len(self.uses.outputs(item)) == 1
+            ):
                 if waiting and not self.goes_on(waiting[-1], item):
                     yield from self.instances(waiting)
                     waiting = []
@@ -465,7 +481,15 @@ class Body:
         name = self.name_of(self.paths[scope.region.path])
         assert scope.call is not None
         value = self.called(scope.call, Ref(self.names[source]), name)
-        return Assign(Ref(self.names[scope.region.output]), value, self.comment([scope]))
+        outputs = self.uses.outputs(scope)
+        if len(outputs) == 1:
+            return Assign(Ref(self.names[scope.region.output]), value, self.comment([scope]))
+        inside = nodes_of(scope)
+        used = (
+            "_" if inside.issuperset(self.uses.users[index]) else self.names[index]
+            for index in outputs
+        )
+        return Assign(TupleOf(tuple(map(Ref, used))), value)
 
     def called(self, block: Call, value: Ref, name: Expr) -> Expr:
         """A block's function on a value."""

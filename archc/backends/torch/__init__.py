@@ -125,13 +125,14 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
     classes = Classes(taken, initial)
     for definition in outlined.definitions:
         region = definition.region
+        uses = Uses(graph, region)
         classes.write(
             definition.name,
             block_docstring(definition, map_shape),
             definition.arguments,
             definition.items,
-            Ends((region.input,), (region.output,)),
-            Uses(graph, region),
+            Ends((region.input,), uses.results(region)),
+            uses,
         )
     about = network_docstring(
         costs,

@@ -167,10 +167,7 @@ class Body:
         if isinstance(item, LoweredOptional):
             return self.optional(item)
         if isinstance(item, LoweredScope):
-            others = [uses.graph.nodes[index] for index in outputs[1:]]
-            own = item.region.name if item.region.named else None
-            names = (own, *(node.name if node.named else None for node in others))
-            operation = Operation(inputs, outputs, names)
+            operation = Operation(inputs, outputs, uses.result_names(item.region))
             return _Step(operation, self.apply_scope(item), heavy=True, comment=comment)
         node = item.node
         names = (node.name if node.named else None,)
@@ -327,7 +324,12 @@ class Body:
             ]
             expr = step.build(values)
             if len(step.operation.outputs) > 1:
-                targets = TupleOf(tuple(Ref(names[index]) for index in step.operation.outputs))
+                targets = TupleOf(
+                    tuple(
+                        Ref(names[index] if index in uses else "_")
+                        for index in step.operation.outputs
+                    )
+                )
                 statements.append(Assign(targets, expr, None))
                 continue
             (output,) = step.operation.outputs

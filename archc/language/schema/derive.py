@@ -37,8 +37,8 @@ def _name(doc: str) -> Schema:
 
 
 def _computed_name(doc: str) -> Schema:
-    alternatives = [_NAME, {"type": "string", "pattern": r"\$"}]
-    return describe({"anyOf": alternatives}, doc, f"{_NAME_EXPECTED}, or a text with $( )")
+    """A name that may have expressions in it: any text with a `$` is checked where it is read."""
+    return describe({**_NAME, "pattern": rf"^{PATTERN}$|\$"}, doc, _NAME_EXPECTED)
 
 
 def _text(doc: str) -> Schema:
@@ -47,6 +47,11 @@ def _text(doc: str) -> Schema:
 
 def _steps(doc: str) -> Schema:
     return describe({**_STEPS, "minItems": 1}, doc, _STEPS_EXPECTED)
+
+
+def _names(doc: str) -> Schema:
+    names: Schema = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+    return describe(names, doc, "a list of step names")
 
 
 def _or_expression(kind: Kind, doc: str) -> Schema:
@@ -196,6 +201,10 @@ def derive() -> Schema:
                 "a mapping of names to defaults",
             ),
             "layers": _steps("the block's steps"),
+            "outputs": _names(
+                "the names of steps that the steps around an instance may use, as in "
+                "`from: enc_1.skip`"
+            ),
         },
         ("layers",),
     )
@@ -227,11 +236,7 @@ def derive() -> Schema:
             "a mapping of names to blocks",
         ),
         "layers": _steps("the network's steps"),
-        "outputs": describe(
-            {"type": "array", "minItems": 1, "items": {"type": "string"}},
-            "the names of the steps that are outputs; by default the last step",
-            "a list of step names",
-        ),
+        "outputs": _names("the names of the steps that are outputs; by default the last step"),
         "expect": describe(
             _object(
                 {
