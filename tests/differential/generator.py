@@ -27,6 +27,7 @@ from archc.ir.graph import Node
 from archc.ops import MERGES
 from archc.ops.axes import Axes, axes_of
 from tests.differential.accepting import MOST_NODES, accepted
+from tests.differential.bodies import activated, given_out, residual
 from tests.differential.coverage import pair_step
 from tests.differential.lifting import (
     FLAG,
@@ -227,9 +228,12 @@ class _Generator:
     def network_candidate(self, x: Axes, costs: Costs | None) -> tuple[Step, list[str]]:
         """A step of the network itself, and the names of the steps that it leaves without a use."""
         kind = self.random.random()
+        given = [] if costs is None else [one for one in _known(costs) if "." in one[0]]
+        if given and self.chance(0.5):
+            kind *= 0.16  # what a block gives out is used by those around it
         if costs is not None and kind < 0.16:
             end, _ = _end(costs)
-            others = [(name, axes) for name, axes in _known(costs) if name != end]
+            others = [one for one in given or _known(costs) if one[0] != end]
             alike = [name for name, axes in others if axes == x]
             wider = [name for name, axes in others if axes.with_width(x.width) == x]
             if kind < 0.11 and wider:
@@ -292,6 +296,8 @@ class _Generator:
     def new_name(self) -> str:
         self.names += 1
         name = self.random.choice(NAMES)
+        if self.chance(0.1):
+            return f"{name}_$({self.names} + 0)"
         return name if self.chance(0.4) else f"{name}_{self.names}"
 
     def op(self, x: Axes, depth: int, keep: bool) -> Step:
@@ -368,18 +374,27 @@ class _Generator:
     def block(self, x: Axes, depth: int, keep: bool) -> Step:
         """A new block with its first instance, often in a loop."""
         free = [name for name in BLOCKS if name not in self.blocks]
-        steps, _ = self.grow(
+        steps, end = self.grow(
             _sizes(x), self.random.randint(1, 5), depth + 1, keep=keep or self.chance(0.7)
         )
         if not free or not steps:
             return self.op(x, depth, keep)
         name = self.random.choice(free)
         lifted = lift(self.random, sites(steps, self.block_params), 0.3)
+        if self.chance(0.2):
+            steps = activated(self.random, steps, lifted)
+        outputs = given_out(self.random, steps) if self.chance(0.2) else []
+        if self.chance(0.3):
+            steps = residual(self.random, steps, x, end)
         for step in list(walk(steps)):
             if self.chance(0.15) and "when" not in step:
                 step["when"] = self.condition(lifted, x)
         defaults = {param: one.value if self.chance(0.4) else None for param, one in lifted.items()}
-        self.blocks[name] = {"params": defaults, "layers": steps} if lifted else {"layers": steps}
+        self.blocks[name] = {
+            **({"params": defaults} if lifted else {}),
+            "layers": steps,
+            **({"outputs": outputs} if outputs else {}),
+        }
         self.block_params[name] = lifted
         return self.placed(self.instance_of(name, same=0.95))
 
@@ -477,12 +492,18 @@ def _end(costs: Costs) -> tuple[str, Axes]:
 
 
 def _known(costs: Costs) -> list[tuple[str, Axes]]:
-    """The steps at the top of a network by their names, with what they give."""
+    """The steps at the top of a network by their names, with what they give, each block's own
+    outputs before it."""
     nodes = costs.graph.nodes
-    return [
-        (item.name, item.output if isinstance(item, Node) else nodes[item.output].output)
-        for item in costs.graph.root.items
-    ]
+    known: list[tuple[str, Axes]] = []
+    for item in costs.graph.root.items:
+        if isinstance(item, Node):
+            known.append((item.name, item.output))
+            continue
+        inner = item.outputs.items()
+        known += [(f"{item.name}.{name}", nodes[index].output) for name, index in inner]
+        known.append((item.name, nodes[item.output].output))
+    return known
 
 
 def _sizes(x: Axes) -> dict[str, int]:

@@ -1,0 +1,49 @@
+"""What only a block's steps may say: its own input, what it gives out, an activation by name."""
+
+from __future__ import annotations
+
+from random import Random
+
+from archc.ops import OPS
+from archc.ops.activation import Activation
+from archc.ops.axes import Axes
+from archc.ops.fields import Schema, fields_of
+from tests.differential.lifting import Parameter, Step, op_of
+
+PLAIN = sorted(name for name, op in OPS.items() if issubclass(op, Activation) and not fields_of(op))
+"""Activations without fields."""
+
+
+def residual(random: Random, steps: list[Step], x: Axes, end: Axes) -> list[Step]:
+    """The steps with what they give joined to the block's input, where that fits."""
+    if end.with_width(x.width) != x or op_of(steps[-1]) is None:
+        return steps
+    *before, last = steps
+    last = {"name": "main_path", **last}
+    merges = ("add", "multiply", "average", "maximum", "concat") if end == x else ("concat",)
+    names = ["input", str(last["name"])]
+    random.shuffle(names)
+    join: Step = {random.choice(merges): None, "from": names}
+    width = "channels" if x.is_map else "features"
+    if random.random() < 0.3:
+        join["when"] = random.choice([f"$(input.{width} > 2)", f"$(in.{width} == input.{width})"])
+    return [*before, last, join]
+
+
+def activated(random: Random, steps: list[Step], params: dict[str, Parameter]) -> list[Step]:
+    """The steps with an activation among them that a parameter names."""
+    words: Schema = {"type": "string", "enum": [*PLAIN, "none"]}
+    params["act"] = Parameter(random.choice(PLAIN), words)
+    position = random.randint(1, len(steps))
+    return [*steps[:position], {"activation": "$act"}, *steps[position:]]
+
+
+def given_out(random: Random, steps: list[Step]) -> list[str]:
+    """The names of steps that a block gives out, perhaps none; they get them here."""
+    own = [step for step in steps if op_of(step) is not None]
+    if not own:
+        return []
+    chosen = random.sample(own, min(len(own), random.randint(1, 2)))
+    for number, step in enumerate(chosen):
+        step.setdefault("name", random.choice(("skip", "side")) + f"_{number}")
+    return [str(step["name"]) for step in chosen]
