@@ -8,10 +8,10 @@ ARC406 a step that no output uses, ARC407 an unknown or duplicate name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Literal
 
-from archc.diagnostics import Diagnostic, Note, Span, SpecError, did_you_mean
+from archc.diagnostics import Diagnostic, Note, Span, SpecError
+from archc.diagnostics.collector import Collector, Unknown
 from archc.ir.binding import (
     block_arguments,
     input_axes,
@@ -20,7 +20,9 @@ from archc.ir.binding import (
     typed_op,
     whole_number_hint,
 )
+from archc.ir.errors import rejected, unused
 from archc.ir.graph import NOTHING, About, Branches, Graph, Input, Node, Origin, Region
+from archc.ir.limits import LimitError, Limits
 from archc.ir.scope import UNKNOWN, Scope
 from archc.language import expressions
 from archc.language.evaluate import (
@@ -29,6 +31,7 @@ from archc.language.evaluate import (
     EvaluationError,
     UnknownValueError,
     evaluate,
+    extended,
     parse_expressions,
     parse_fields,
     uses_axes,
@@ -36,6 +39,7 @@ from archc.language.evaluate import (
 from archc.language.names import attribute_error
 from archc.language.schema.validate import format_value
 from archc.language.syntax import (
+    Block,
     BlockStep,
     Document,
     ForStep,
@@ -51,59 +55,57 @@ from archc.language.values import Value
 from archc.ops.base import Op, ShapeError
 from archc.ops.fields import LARGEST
 
-MOST_STEPS = 100_000
-DEEPEST = 64
-MAX_ERRORS = 100
 NAME_HINT = "a step can use the steps above it"
 
 
-def expand(document: Document, about: About, params: Environment) -> Graph:
-    """The graph of a valid document with values of its parameters. Raises SpecError."""
-    return _Expansion(document, params).graph(about)
+def expand(document: Document, about: About, params: Environment, most_steps: int) -> Graph:
+    """The graph of a valid document with values of its parameters, of at most so many steps. Raises
+    SpecError."""
+    return _Expansion(document, params, most_steps).graph(about)
 
 
-def find_errors(document: Document, params: Environment) -> tuple[Diagnostic, ...]:
+def find_errors(document: Document, params: Environment, most_steps: int) -> list[Diagnostic]:
     """The further errors of an invalid document, as far as it can be expanded."""
-    return tuple(_Expansion(document, params).errors())
-
-
-class _AbortError(Exception):
-    """Stops the expansion with the diagnostics so far."""
+    return _Expansion(document, params, most_steps).errors()
 
 
 class _Expansion:
     """Expands the steps of one document and collects diagnostics."""
 
-    def __init__(self, document: Document, params: Environment) -> None:
+    def __init__(self, document: Document, params: Environment, most_steps: int) -> None:
         self.document = document
         self.params = params
         self.nodes: list[Node] = []
-        self.diagnostics: dict[tuple[object, ...], Diagnostic] = {}
-        self.steps = 0
+        self.diagnostics = Collector()
+        self.limits = Limits(document.blocks, most_steps)
         self.budget = expressions.Budget(WORK)
         self.literals: dict[Step, Op] = {}
-        self.blocks: list[str] = []
+        # Lists without expressions, one object for all executions of a step; and those with some.
+        self.constants: dict[Value, object] = {}
+        self.variable: set[Value] = set()
+        self.defaults: dict[Block, Mapping[str, object]] = {}
         self.rejected: set[tuple[str, int]] = set()  # names whose value an op rejected
 
     def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.report(Diagnostic(code, message, span, hint))
 
-    def report(self, diagnostic: Diagnostic) -> None:
-        # An error of a repeated step is reported once.
-        self.diagnostics.setdefault((diagnostic.span.origin, diagnostic.code), diagnostic)
-        if len(self.diagnostics) >= MAX_ERRORS:
-            raise _AbortError
+    def report(self, diagnostic: Diagnostic, unknown: Unknown | None = None) -> None:
+        # An error of a repeated step is one error.
+        cause = diagnostic.span.origin, diagnostic.code
+        self.diagnostics.report(diagnostic, cause=cause, unknown=unknown)
 
     def graph(self, about: About) -> Graph:
         scope = Scope("", None)
         try:
             inputs, outputs = self.network(scope)
-        except _AbortError:
-            raise SpecError(self.diagnostics.values()) from None
+        except LimitError as error:
+            self.report(error.diagnostic)
+            raise SpecError(self.diagnostics.diagnostics()) from None
         if not self.diagnostics:
-            self.check_used(outputs)
+            for diagnostic in unused(self.nodes, outputs):
+                self.report(diagnostic)
         if self.diagnostics:
-            raise SpecError(self.diagnostics.values())
+            raise SpecError(self.diagnostics.diagnostics())
         root = Region(
             kind="network",
             name=self.document.name,
@@ -123,10 +125,12 @@ class _Expansion:
             expect=self.document.expect,
         )
 
-    def errors(self) -> Iterable[Diagnostic]:
-        with suppress(_AbortError):
+    def errors(self) -> list[Diagnostic]:
+        try:
             self.network(Scope("", None))
-        return self.diagnostics.values()
+        except LimitError as error:
+            self.report(error.diagnostic)
+        return self.diagnostics.diagnostics()
 
     # Inputs and outputs
 
@@ -170,20 +174,6 @@ class _Expansion:
                 f"add `from:` with one of {names}",
             )
 
-    def check_used(self, outputs: tuple[int, ...]) -> None:
-        needed = set(outputs)
-        for node in reversed(self.nodes):
-            if node.index in needed:
-                needed.update(node.inputs)
-            else:
-                what = "input" if isinstance(node.op, Input) else "step"
-                self.error(
-                    "ARC406",
-                    f"no output uses the {what} `{node.path}`",
-                    node.origin.span,
-                    "use it with `from`, list it under `outputs`, or remove it",
-                )
-
     # Steps
 
     def run(self, steps: Iterable[Step], current: int, scope: Scope, names: Environment) -> int:
@@ -192,8 +182,17 @@ class _Expansion:
             current = self.step(step, current, scope, names)
         return current
 
+    def body(
+        self, step: Step, steps: Iterable[Step], current: int, scope: Scope, names: Environment
+    ) -> int:
+        """Execute the steps inside a step. Returns the output of the last one."""
+        self.limits.enter(step)
+        current = self.run(steps, current, scope, names)
+        self.limits.leave()
+        return current
+
     def step(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
-        self.count_step(step)
+        self.limits.count_step(step)
         if step.sources is not None and not (isinstance(step, MergeStep) and not step.branches):
             current = self.lookup(step.sources[0], scope, names)
         try:
@@ -208,13 +207,6 @@ class _Expansion:
             pass
         self.skip(step, scope)
         return UNKNOWN
-
-    def count_step(self, step: Step) -> None:
-        self.steps += 1
-        if self.steps > MOST_STEPS:
-            message = f"the spec expands to more than {MOST_STEPS:,} steps"
-            self.error("ARC405", message, step.span, "repeat fewer times")
-            raise _AbortError
 
     def skip(self, step: Step, scope: Scope) -> None:
         """Add the name of a step that cannot be executed: others may use it."""
@@ -245,6 +237,12 @@ class _Expansion:
 
     def value(self, value: Value, current: int, names: Environment) -> object:
         """Evaluate with the axes of the input. Raises UnknownValueError if they are unknown."""
+        if value in self.constants:
+            return self.constants[value]
+        if isinstance(value.data, list) and value not in self.variable:
+            if not parse_expressions(value):
+                return self.constants.setdefault(value, evaluate(value, names, None, self.budget))
+            self.variable.add(value)
         if self.rejected and any(
             (name, id(names.get(name))) in self.rejected
             for expression in parse_expressions(value)
@@ -299,10 +297,14 @@ class _Expansion:
         return tuple(Note(f"`{name}` is {values[name]}", params[name].span) for name in used)
 
     def merge(self, step: MergeStep, current: int, scope: Scope, names: Environment) -> int:
+        self.limits.count_values(step, len(step.branches or step.sources or ()))
         if not step.branches:
             inputs = tuple(self.lookup(source, scope, names) for source in step.sources or ())
             return self.add(step, step.op(), inputs, scope, NOTHING)
-        run = [(len(scope.items), self.run(each, current, scope, names)) for each in step.branches]
+        run = [
+            (len(scope.items), self.body(step, each, current, scope, names))
+            for each in step.branches
+        ]
         branches = Branches(current, tuple(start for start, _ in run))
         return self.add(step, step.op(), tuple(end for _, end in run), scope, NOTHING, branches)
 
@@ -326,7 +328,7 @@ class _Expansion:
                     raise ShapeError("ARC112", f"{op.name} needs numbers, got token ids ({x})")
             output = op.infer(axes)
         except ShapeError as error:
-            self.report(self.shape_diagnostic(step, error, inputs))
+            self.report(rejected(step, error, [self.nodes[index] for index in inputs]))
             return UNKNOWN
         if output.elements > LARGEST:
             self.error("ARC111", f"the output of {op.name} is too large: {output}", step.span)
@@ -348,18 +350,6 @@ class _Expansion:
         scope.outputs[name] = node.index
         return node.index
 
-    def shape_diagnostic(
-        self, step: OpStep | MergeStep, error: ShapeError, inputs: tuple[int, ...]
-    ) -> Diagnostic:
-        span = step.span
-        if isinstance(step, OpStep) and error.field is not None and error.field in step.fields:
-            span = step.fields[error.field].span
-        notes = tuple(
-            Note(f"{node.output} from `{node.path}`", node.origin.span)
-            for node in (self.nodes[index] for index in dict.fromkeys(inputs))
-        )
-        return Diagnostic(error.code, error.message, span, error.hint, notes)
-
     def origin(self, step: Step, scope: Scope) -> Origin:
         when = None
         if step.when is not None and expressions.is_expression(step.when.data):
@@ -372,7 +362,7 @@ class _Expansion:
         name = self.new_name(step, "section", scope)
         inner = Scope(scope.join(name), scope)
         scope.inner[name] = inner
-        output = self.run(step.body, current, inner, names)
+        output = self.body(step, step.body, current, inner, names)
         return self.close(step, "section", name, inner, scope, (current, output))
 
     def close(
@@ -430,35 +420,39 @@ class _Expansion:
         scope: Scope,
         names: Environment,
     ) -> int:
+        self.limits.expect(step, step.body, count)
         outer = scope.iteration
         for index in range(count):
             scope.iteration = (*outer, index)
-            values = {name: items[index] for name, items in lists.items()}
-            ends = {"index": index, "first": index == 0, "last": index == count - 1}
-            current = self.run(step.body, current, scope, {**names, **ends, **values})
+            inner: dict[str, object] = {
+                "index": index,
+                "first": index == 0,
+                "last": index == count - 1,
+            }
+            inner |= {name: items[index] for name, items in lists.items()}
+            current = self.body(step, step.body, current, scope, extended(names, inner))
         scope.iteration = outer
         return current
 
     def block(self, step: BlockStep, current: int, scope: Scope, names: Environment) -> int:
         title = str(step.block.data)
         block = self.document.blocks[title]
+        self.limits.count_values(step, len(block.params))
         arguments = block_arguments(
             step,
             block,
             lambda value: self.value(value, current, names),
-            lambda value, above: self.value(value, current, {**self.params, **above}),
+            lambda value, above: self.value(value, current, extended(self.params, above)),
             self.report,
         )
-        if len(self.blocks) >= DEEPEST:
-            chain = " -> ".join(self.blocks[-4:])
-            self.error("ARC405", f"blocks nest deeper than {DEEPEST}: {chain}", step.span)
-            raise _AbortError
+        self.limits.enter_block(step)
         name = self.new_name(step, title, scope)
         inner = Scope(scope.join(name), None)
-        self.blocks.append(title)
-        output = self.run(block.body, current, inner, {**self.params, **arguments})
-        self.blocks.pop()
-        defaults = plain_defaults(block)
+        output = self.body(step, block.body, current, inner, extended(self.params, arguments))
+        self.limits.leave_block()
+        if block not in self.defaults:
+            self.defaults[block] = plain_defaults(block)
+        defaults = self.defaults[block]
         return self.close(step, "block", name, inner, scope, (current, output), arguments, defaults)
 
     # Names
@@ -494,6 +488,6 @@ class _Expansion:
         if output is not None:
             return output
         if not scope.may_hold(path):
-            hint = did_you_mean(path, scope.known()) or hint
-            self.error("ARC407", f"unknown step `{path[:64]}`", value.span, hint)
+            unknown = Diagnostic("ARC407", f"unknown step `{path[:64]}`", value.span)
+            self.report(unknown, Unknown(path, scope.known, lambda: hint))
         return UNKNOWN

@@ -10,10 +10,12 @@ ARC403 an unknown block or a block that contains itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
-from archc.diagnostics import Diagnostic, Span, did_you_mean
+from archc.diagnostics import Diagnostic, Span, names_hint
+from archc.diagnostics.collector import Collector, Unknown
 from archc.language import expressions
+from archc.language.cycles import cycles_in
 from archc.language.names import (
     CLASSES,
     REPETITION,
@@ -45,6 +47,8 @@ from archc.ops.base import Op
 COMPOSITIONS = ("section", "repeat", "for", "block")
 ANY = "*"
 """Among known names: there may be others, since their definitions have errors."""
+_LONGEST_CYCLE = 16
+"""Blocks of a cycle that a message shows."""
 _NO_NAMES: frozenset[str] = frozenset()
 
 
@@ -58,15 +62,22 @@ class _Reader:
     """Converts values into steps and collects diagnostics."""
 
     def __init__(self, findings: Findings) -> None:
-        self.diagnostics: list[Diagnostic] = []
+        self.diagnostics = Collector()
         self.invalid = set(findings.invalid)
         self.misspelt = findings.misspelt
         self.blocks: Mapping[str, Value] = {}
         self.blocks_known = True
         self.params: frozenset[str] = _NO_NAMES
 
-    def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
-        self.diagnostics.append(Diagnostic(code, message, span, hint))
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        hint: str | None = None,
+        unknown: Unknown | None = None,
+    ) -> None:
+        self.diagnostics.report(Diagnostic(code, message, span, hint), unknown=unknown)
 
     def is_valid(self, value: Value) -> bool:
         """Whether a value has no errors."""
@@ -128,7 +139,8 @@ class _Reader:
             invalid_names=invalid_names,
             invalid=frozenset(self.invalid),
         )
-        return (None if self.has_cycles(blocks) else document), self.diagnostics
+        cyclic = self.has_cycles(blocks)
+        return (None if cyclic else document), self.diagnostics.diagnostics()
 
     def inputs(self, value: Value, span: Span) -> Mapping[str, Value]:
         fields = mapping(value)
@@ -168,10 +180,11 @@ class _Reader:
         """Check names and defaults, each against those above it. Returns the names with errors."""
         self.check_keys(params, param_error)
         invalid_names = set()
+        above = set(known)
         for name, default in params.items():
-            if not self.check_values(default, known, hint):
+            if not self.check_values(default, above, hint):
                 invalid_names.add(name)
-            known |= {name}
+            above.add(name)
         return frozenset(invalid_names)
 
     def has_cycles(self, blocks: Mapping[str, Block]) -> bool:
@@ -180,15 +193,14 @@ class _Reader:
             name: tuple(dict.fromkeys(str(use.block.data) for use in _block_steps(block.body)))
             for name, block in blocks.items()
         }
-        in_cycles: set[str] = set()
-        for name in blocks:
-            chain = _cycle_from(name, uses)
-            if chain is not None and name not in in_cycles:
-                in_cycles.update(chain)
-                span = self.blocks[name].key_span or self.blocks[name].span
-                cycle = " -> ".join(chain)
-                self.error("ARC403", f"block `{name}` contains itself: {cycle}", span)
-        return bool(in_cycles)
+        cycles = cycles_in(uses)
+        for chain in cycles:
+            name = chain[0]
+            span = self.blocks[name].key_span or self.blocks[name].span
+            shown = chain if len(chain) <= _LONGEST_CYCLE else (*chain[:3], "...", *chain[-2:])
+            message = f"block `{name}` contains itself: {' -> '.join(shown)}"
+            self.error("ARC403", message, span)
+        return bool(cycles)
 
     def steps(self, value: Value | None, known: frozenset[str]) -> tuple[Step, ...]:
         return tuple(self.step(item, known) for item in sequence(value))
@@ -329,10 +341,8 @@ class _Reader:
         if target.data not in self.blocks and not self.blocks_known:
             return None
         if target.data not in self.blocks:
-            hint = did_you_mean(str(target.data), self.blocks) or (
-                f"known: {', '.join(self.blocks)}" if self.blocks else "`blocks` defines none"
-            )
-            self.error("ARC403", f"no block `{target.data}`", target.span, hint)
+            unknown = Unknown(str(target.data), lambda: self.blocks, self.known_blocks)
+            self.error("ARC403", f"no block `{target.data}`", target.span, unknown=unknown)
             return None
         block = self.blocks[str(target.data)]
         if (
@@ -342,6 +352,9 @@ class _Reader:
         ):
             return None
         return BlockStep(*common, target, arguments) if valid else None
+
+    def known_blocks(self) -> str | None:
+        return names_hint("known:", self.blocks) if self.blocks else "`blocks` defines none"
 
     def op(self, op: type[Op], target: Value, common: Common, known: frozenset[str]) -> OpStep:
         if isinstance(target.data, dict):
@@ -368,7 +381,7 @@ class _Reader:
                 hint = suggested_name(key, check)
                 self.error("ARC205", f"the name `{key}` {error}", span, hint)
 
-    def check_values(self, value: Value, known: frozenset[str], hint: str | None = None) -> bool:
+    def check_values(self, value: Value, known: Set[str], hint: str | None = None) -> bool:
         """Report malformed expressions and unknown names in `value`. Returns whether it has no
         errors, including those of the schema."""
         before = len(self.diagnostics)
@@ -377,7 +390,7 @@ class _Reader:
                 self.check_expression(scalar, known, hint)
         return len(self.diagnostics) == before and self.is_valid(value)
 
-    def check_expression(self, scalar: Value, known: frozenset[str], hint: str | None) -> None:
+    def check_expression(self, scalar: Value, known: Set[str], hint: str | None) -> None:
         try:
             expression = expressions.parse(str(scalar.data))
         except expressions.ExpressionError as error:
@@ -386,16 +399,15 @@ class _Reader:
             return
         for name, offset, length in expressions.references(expression):
             if name not in known and ANY not in known:
-                suggestion = did_you_mean(name, known) or hint or _known_names(known)
-                self.error(
-                    "ARC302", f"unknown name `{name}`", at(scalar, offset, length), suggestion
-                )
+                message, span = f"unknown name `{name}`", at(scalar, offset, length)
+                unknown = Unknown(name, lambda: known, lambda: hint or _known_names(known))
+                self.error("ARC302", message, span, unknown=unknown)
 
 
-def _known_names(known: frozenset[str]) -> str:
+def _known_names(known: Set[str]) -> str | None:
     if not known:
         return "no names are defined here: a block can use its own `params` and the spec's"
-    return f"known here: {', '.join(sorted(known))}"
+    return names_hint("known here:", sorted(known))
 
 
 def _text(value: Value | None) -> str:
@@ -436,16 +448,3 @@ def _block_steps(steps: Iterable[Step]) -> Iterator[BlockStep]:
         elif isinstance(step, MergeStep):
             for branch in step.branches:
                 yield from _block_steps(branch)
-
-
-def _cycle_from(name: str, uses: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
-    """The shortest cycle through a block, if there is one; breadth first."""
-    paths: list[tuple[str, ...]] = [(name, use) for use in uses[name]]
-    seen: set[str] = set()
-    for path in paths:
-        if path[-1] == name:
-            return path
-        if path[-1] not in seen and path[-1] in uses:
-            seen.add(path[-1])
-            paths += [(*path, use) for use in uses[path[-1]]]
-    return None
