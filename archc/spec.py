@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,14 +15,16 @@ from archc.diagnostics import (
     Diagnostic,
     SourceText,
     SpecError,
-    did_you_mean,
     encodable,
+    names_hint,
 )
+from archc.diagnostics.collector import Collector, Unknown
 from archc.ir.binding import typed_training
 from archc.ir.costs import Costs, infer
 from archc.ir.expand import expand, find_errors
 from archc.ir.expectations import check_expectations
 from archc.ir.graph import About
+from archc.ir.limits import MOST_STEPS
 from archc.ir.trainability import check_training
 from archc.language.document import read_document
 from archc.language.evaluate import evaluate_params
@@ -38,24 +40,26 @@ NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
 
 class Spec(NamedTuple):
     """A spec that has been read and validated; `build` gives its costed graph. `merged` is its
-    content merged with its parents, `texts` are those of all these files."""
+    content merged with its parents, `texts` are those of all these files; `most_steps` limits what
+    it may expand to."""
 
     document: Document
     source: str
     texts: tuple[str, ...]
     merged: Value
+    most_steps: int = MOST_STEPS
 
     def build(self, overrides: Mapping[str, object] = NO_OVERRIDES) -> Costs:
         """The graph with its costs, with some parameters overridden. Raises SpecError."""
         unknown = [name for name in overrides if name not in self.document.params]
         if unknown:
-            raise SpecError(self._no_parameter(name) for name in unknown)
+            raise SpecError(self._no_parameters(unknown))
         document = self.document
         params, diagnostics = evaluate_params(document, overrides)
         recipe, recipe_diagnostics = typed_training(document, params)
         diagnostics += recipe_diagnostics
         if diagnostics:
-            raise SpecError([*diagnostics, *find_errors(document, params)])
+            raise SpecError([*diagnostics, *find_errors(document, params, self.most_steps)])
         about = About(
             name=document.name,
             class_name=document.class_name,
@@ -68,7 +72,7 @@ class Spec(NamedTuple):
             overrides=MappingProxyType(dict(overrides)),
             training=recipe,
         )
-        costs = infer(expand(document, about, params))
+        costs = infer(expand(document, about, params, self.most_steps))
         self._check_size(costs)
         return costs
 
@@ -81,12 +85,14 @@ class Spec(NamedTuple):
             raise SpecError(diagnostics)
         return costs
 
-    def _no_parameter(self, name: str) -> Diagnostic:
+    def _no_parameters(self, names: Iterable[str]) -> list[Diagnostic]:
         params = self.document.params
-        hint = did_you_mean(name, params) or (
-            f"it has {', '.join(params)}" if params else "it has none"
-        )
-        return Diagnostic("ARC411", f"the spec has no parameter `{name}`", self.document.span, hint)
+        hint = names_hint("it has", params) if params else "it has none"
+        errors = Collector()
+        for name in names:
+            error = Diagnostic("ARC411", f"the spec has no parameter `{name}`", self.document.span)
+            errors.report(error, unknown=Unknown(name, params.keys, lambda: hint))
+        return errors.diagnostics()
 
     def _check_size(self, costs: Costs) -> None:
         for layer in costs.layers:
@@ -98,16 +104,23 @@ class Spec(NamedTuple):
             raise SpecError([Diagnostic("ARC111", message, self.document.span)])
 
 
-def read_spec(path: str) -> Spec:
+def read_spec(path: str, most_steps: int = MOST_STEPS) -> Spec:
     """Read a spec and all that it extends. Raises SpecError."""
     if path == "-":
         source = decode(sys.stdin.buffer.read(2**20 + 1), "-")
-        return read_source(source, os.path.realpath("."), os.path.join(os.path.realpath("."), "-"))
+        here = os.path.realpath(".")
+        return read_source(source, here, os.path.join(here, "-"), most_steps=most_steps)
     real = os.path.realpath(path)
-    return read_source(read_text(path), root_of(real), real)
+    return read_source(read_text(path), root_of(real), real, most_steps=most_steps)
 
 
-def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK) -> Spec:
+def read_source(
+    source: SourceText,
+    root: str,
+    real: str,
+    files: Files = ON_DISK,
+    most_steps: int = MOST_STEPS,
+) -> Spec:
     """Read and validate a spec's text; parents are resolved relative to `real`, inside `root`."""
     findings = Findings([], set(), {})
     diagnostics, invalid, misspelt = findings
@@ -118,9 +131,9 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
         texts.append(source.text)
         try:
             value = parse(source)
+            checked = validate(value)
         except SpecError as error:
             raise SpecError([*diagnostics, *error.diagnostics]) from None
-        checked = validate(value)
         diagnostics += checked.diagnostics
         invalid |= checked.invalid
         misspelt |= checked.misspelt
@@ -148,8 +161,9 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
         # Expanded as far as possible, so that one run reports every error.
         params, further = evaluate_params(document, NO_OVERRIDES)
         further += typed_training(document, params)[1]
-        raise SpecError([*diagnostics, *further, *find_errors(document, params)])
+        further += find_errors(document, params, most_steps)
+        raise SpecError([*diagnostics, *further])
     name = os.path.relpath(real, root).replace(os.sep, "/")
     if os.path.basename(root) == ROOT:
         name = f"{ROOT}/{name}"
-    return Spec(document, encodable(name), tuple(texts), merged)
+    return Spec(document, encodable(name), tuple(texts), merged, most_steps)

@@ -11,7 +11,7 @@ import click
 
 from archc.api import load
 from archc.cli import completing, streams
-from archc.diagnostics import SpecError, visible
+from archc.diagnostics import SpecError, count, visible
 from archc.reports.rows import human
 from archc.reports.table import shorten
 
@@ -85,7 +85,7 @@ def _entry(path: str) -> Entry:
     try:
         costs = load(path, {}).costs
     except SpecError as error:
-        return Entry(path, errors=len(error.diagnostics))
+        return Entry(path, errors=count(error.diagnostics))
     graph, sums = costs.graph, costs.totals
     outputs = tuple(graph.nodes[index].output.sizes for index in graph.outputs)
     about = graph.about
@@ -126,6 +126,6 @@ def _table(specs: Sequence[Entry], width: int | None) -> str:
         rows.append("  ".join([*cells, output]).rstrip())
     for spec in specs:
         if spec.errors:
-            errors = "1 error" if spec.errors == 1 else f"{spec.errors} errors"
+            errors = "1 error" if spec.errors == 1 else f"{spec.errors:,} errors"
             rows.append(f"{visible(spec.path)}: {errors}, see `archc validate`")
     return "\n".join(rows) + "\n"

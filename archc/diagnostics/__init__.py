@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import NamedTuple
+
+MOST_DIAGNOSTICS = 200
+"""Errors of one spec that are described; the others are counted."""
 
 
 class SourceText(NamedTuple):
@@ -14,8 +18,14 @@ class SourceText(NamedTuple):
 
     def line(self, number: int) -> str:
         """Line `number` (from 1) without its end; empty past the end of the file."""
-        lines = self.text.split("\n")
+        lines = _lines(self.text)
         return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    """The lines of a text, split once for all the errors that show one."""
+    return text.split("\n")
 
 
 class Span(NamedTuple):
@@ -48,17 +58,39 @@ class Note(NamedTuple):
 
 
 class Diagnostic(NamedTuple):
-    """One error of a spec: its code (see `archc explain`), message, span, hint and notes."""
+    """One error of a spec: its code (see `archc explain`), message, span, hint and notes.
+
+    `times` is how often it occurred: in the repetitions and instances of its step. ARC012 stands
+    for that many errors that are not described.
+    """
 
     code: str
     message: str
     span: Span
     hint: str | None = None
     notes: tuple[Note, ...] = ()
+    times: int = 1
+
+    @property
+    def text(self) -> str:
+        """The message, with how often it occurred if that is more than once."""
+        if self.times == 1 or self.code == OMITTED:
+            return self.message
+        return f"{self.message} ({self.times:,} times)"
+
+
+OMITTED = "ARC012"
+
+
+def omitted(times: int, first: Span) -> Diagnostic:
+    """Stands for so many diagnostics that are not described, the first of them at `first`."""
+    message = "1 more error is not shown" if times == 1 else f"{times:,} more errors are not shown"
+    return Diagnostic(OMITTED, message, first, "correct those above first", (), times)
 
 
 class SpecError(Exception):
-    """An invalid spec, with all its diagnostics in file order."""
+    """An invalid spec, with its diagnostics in file order: at most MOST_DIAGNOSTICS, and the number
+    of the others."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = in_file_order(diagnostics)
@@ -66,11 +98,22 @@ class SpecError(Exception):
 
 
 def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The diagnostics without duplicates, sorted by file, line and column."""
-    distinct = dict.fromkeys(diagnostics)
-    return tuple(
-        sorted(distinct, key=lambda diagnostic: (*diagnostic.span.origin, diagnostic.code))
+    """The diagnostics without duplicates, sorted by file, line and column; those after the first
+    MOST_DIAGNOSTICS as one."""
+    distinct = sorted(
+        dict.fromkeys(diagnostics),
+        key=lambda one: (one.code == OMITTED, *one.span.origin, one.code),
     )
+    full = [one for one in distinct if one.code != OMITTED][:MOST_DIAGNOSTICS]
+    rest = distinct[len(full) :]
+    if rest:
+        full.append(omitted(count(rest), rest[0].span))
+    return tuple(full)
+
+
+def count(diagnostics: Iterable[Diagnostic]) -> int:
+    """How many errors the diagnostics stand for, those of a repeated step once."""
+    return sum(one.times if one.code == OMITTED else 1 for one in diagnostics)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
@@ -81,6 +124,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     inner = [one for one in words if one.endswith(f".{word}")]
     matches = inner or difflib.get_close_matches(word[:64].lower(), words, n=1, cutoff=0.6)
     return f'did you mean "{matches[0]}"?' if matches else None
+
+
+def names_hint(before: str, names: Collection[str]) -> str | None:
+    """A hint that lists all the names that there are, if these are few."""
+    return f"{before} {', '.join(names)}" if len(names) <= _MOST_LISTED else None
+
+
+_MOST_LISTED = 50
 
 
 def encodable(name: str) -> str:
@@ -102,7 +153,7 @@ def concise(diagnostic: Diagnostic) -> str:
     """`FILE:LINE:COLUMN: CODE message`, on one line."""
     span = diagnostic.span
     head = f"{visible(span.source.name)}:{span.line}:{span.column}"
-    return f"{head}: {diagnostic.code} {visible(diagnostic.message)}"
+    return f"{head}: {diagnostic.code} {visible(diagnostic.text)}"
 
 
 _CONTEXT = 160

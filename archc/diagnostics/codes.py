@@ -76,6 +76,12 @@ CODES: dict[str, Explanation] = {
         "Keys are text. YAML reads `1`, `true` and `null` as other types, and `<<` as a merge.",
         "params: {1: 64}\nparams: {width: 64}",
     ),
+    "ARC012": Explanation(
+        "more errors than are shown",
+        "At most 200 errors of a spec are described; the others are counted. Often one mistake,\n"
+        "such as a misspelt op in every step, causes all of them.",
+        "- rleu    # a thousand times\n- relu",
+    ),
     "ARC101": Explanation(
         "an empty feature map",
         "The window is larger than its input, so that an output size would be zero or less. Pad,\n"
@@ -233,8 +239,9 @@ CODES: dict[str, Explanation] = {
     ),
     "ARC405": Explanation(
         "too many steps",
-        "A network has at most 100,000 steps once repetitions and blocks are expanded, and blocks\n"
-        "nest at most 64 deep.",
+        "A network has at most 100,000 steps once repetitions and blocks are expanded (fewer with\n"
+        "`--max-steps`), and 500,000 inputs of merges and parameters of blocks. Blocks nest at\n"
+        "most 64 deep, and steps in sections, branches, repetitions and blocks at most 128.",
         "repeat: 1000000\nrepeat: 100",
     ),
     "ARC406": Explanation(

@@ -32,7 +32,7 @@ def concise(diagnostics: Sequence[Diagnostic]) -> str:
 
 def _colorize(diagnostic: Diagnostic) -> str:
     first, *rest = excerpt(diagnostic).split("\n")
-    message = f"{diagnostic.code} {visible(diagnostic.message)}"
+    message = f"{diagnostic.code} {visible(diagnostic.text)}"
     where = first.removesuffix(message)
     lines = [f"{paint(where, 'bold')}{paint(diagnostic.code, 'red')}{message[6:]}"]
     for line in rest:
@@ -57,6 +57,7 @@ def as_json(diagnostics: Sequence[Diagnostic]) -> str:
                 "code": item.code,
                 "message": item.message,
                 "hint": item.hint,
+                "times": item.times,
                 **_span_fields(item.span),
                 "notes": [
                     {"message": note.message, **_span_fields(note.span)} for note in item.notes
@@ -97,7 +98,7 @@ def _command(diagnostic: Diagnostic) -> str:
         f"{key}={_escape(visible(str(value))).replace(':', '%3A').replace(',', '%2C')}"
         for key, value in properties.items()
     )
-    message = visible(diagnostic.message)
+    message = visible(diagnostic.text)
     if diagnostic.hint is not None:
         message += f"\nhint: {visible(diagnostic.hint)}"
     return f"::error {fields}::{_escape(message)}"
@@ -124,7 +125,7 @@ def sarif(diagnostics: Sequence[Diagnostic], version: str) -> str:
     ]
     results = []
     for item in diagnostics:
-        message = item.message if item.hint is None else f"{item.message} ({item.hint})"
+        message = item.text if item.hint is None else f"{item.text} ({item.hint})"
         result: dict[str, object] = {
             "ruleId": item.code,
             "ruleIndex": codes.index(item.code),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 
-from archc.diagnostics import Diagnostic, Note, did_you_mean
+from archc.diagnostics import Diagnostic, Note, names_hint
+from archc.diagnostics.collector import Unknown
 from archc.language.evaluate import (
     INVALID,
     Environment,
@@ -126,21 +127,23 @@ def block_arguments(
     step: BlockStep,
     block: Block,
     evaluate_argument: Callable[[Value], object],
-    evaluate_default: Callable[[Value, Environment], object],
-    report: Report,
+    evaluate_default: Callable[[Value, dict[str, object]], object],
+    report: Callable[[Diagnostic, Unknown | None], None],
 ) -> dict[str, object]:
     """The values of a block's parameters: `evaluate_argument` evaluates an argument of the
     instance, `evaluate_default` a default of the block with the parameters before it. Reports
     unknown and missing parameters; raises UnknownValueError if one is missing."""
     title = str(step.block.data)
+
+    def known() -> str | None:
+        return names_hint("it has", block.params) if block.params else "it has none"
+
     misspelt = [name for name in step.arguments if name not in block.params]
     for name in misspelt:
-        hint = did_you_mean(name, block.params) or (
-            f"it has {', '.join(block.params)}" if block.params else "it has none"
-        )
         span = step.arguments[name].key_span or step.arguments[name].span
         message = f"block `{title}` has no parameter `{name}`"
-        report(Diagnostic("ARC408", message, span, hint))
+        unknown = Unknown(name, block.params.keys, known)
+        report(Diagnostic("ARC408", message, span), unknown)
     missing = [
         name
         for name, value in block.params.items()
@@ -150,17 +153,19 @@ def block_arguments(
         listed = " and ".join(f"`{name}`" for name in missing)
         message = f"block `{title}` needs its parameter{'s' * (len(missing) > 1)} {listed}"
         hint = f"set {'them' if len(missing) > 1 else 'it'} under `with`"
-        report(Diagnostic("ARC408", message, step.block.span, hint))
+        report(Diagnostic("ARC408", message, step.block.span, hint), None)
     if missing:
         raise UnknownValueError
     values: dict[str, object] = {}
     for name, value in block.params.items():
         if name in step.arguments:
             values[name] = evaluate_argument(step.arguments[name])
+        elif name in block.invalid_names:
+            values[name] = INVALID
+        elif isinstance(value.data, list) or is_expression(value.data):
+            values[name] = evaluate_default(value, values)
         else:
-            values[name] = (
-                INVALID if name in block.invalid_names else evaluate_default(value, values)
-            )
+            values[name] = value.data
     return values
 
 
@@ -173,11 +178,16 @@ def plain_defaults(block: Block) -> dict[str, object]:
     }
 
 
-def input_defaults(block: Block) -> dict[str, Expression]:
-    """The defaults of a block that are an axis of its input, as its instance would write them."""
+def written_arguments(step: BlockStep, block: Block) -> dict[str, Expression]:
+    """The parameters of an instance that are expressions: as it writes them, and of those that it
+    leaves out, a default that is an axis of the block's input as it would write it."""
     written: dict[str, Expression] = {}
     for name, value in block.params.items():
-        if name not in block.invalid_names and is_expression(value.data):
+        if name in step.arguments:
+            value = step.arguments[name]
+            if is_expression(value.data):
+                written[name] = parse(str(value.data))
+        elif name not in block.invalid_names and is_expression(value.data):
             default = parse(str(value.data))
             if isinstance(default, Incoming | Entry):
                 written[name] = Incoming(*default)

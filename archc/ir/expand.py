@@ -7,45 +7,45 @@ ARC406 a step that no output uses, ARC407 an unknown or duplicate name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from archc.diagnostics import Diagnostic, Note, Span, SpecError
+from archc.diagnostics import Diagnostic, Span, SpecError
+from archc.diagnostics.collector import Collector, Unknown
 from archc.ir.binding import (
     block_arguments,
     condition_of,
     input_axes,
-    input_defaults,
     loop_lists,
     plain_defaults,
     typed_activation,
     typed_op,
     whole_number_hint,
+    written_arguments,
 )
+from archc.ir.errors import ambiguous_first_step, rejected, unused
+from archc.ir.evaluation import Evaluation
 from archc.ir.graph import NOTHING, About, Branches, Graph, Input, Node, Origin, Region
-from archc.ir.naming import NAME_HINT, add_name, block_outputs, find_nodes
+from archc.ir.limits import LimitError, Limits
+from archc.ir.naming import Evaluate, add_name, block_outputs, find_nodes
 from archc.ir.scope import UNKNOWN, Scope
 from archc.language import expressions
 from archc.language.evaluate import (
     INVALID,
-    WORK,
     Environment,
     EvaluationError,
     UnknownValueError,
-    evaluate,
-    evaluate_text,
+    extended,
     parse_expressions,
     parse_fields,
-    uses_axes,
 )
 from archc.language.schema.validate import format_value
 from archc.language.syntax import (
     ActivationStep,
+    Block,
     BlockStep,
     Document,
     ForStep,
-    InvalidStep,
     MergeStep,
     OpStep,
     RepeatStep,
@@ -54,62 +54,56 @@ from archc.language.syntax import (
     kind_of,
 )
 from archc.language.values import Value
+from archc.ops.axes import Axes
 from archc.ops.base import Op, ShapeError
 from archc.ops.fields import LARGEST
 
-MOST_STEPS = 100_000
-DEEPEST = 64
-MAX_ERRORS = 100
+
+def expand(document: Document, about: About, params: Environment, most_steps: int) -> Graph:
+    """The graph of a valid document with values of its parameters, of at most so many steps. Raises
+    SpecError."""
+    return _Expansion(document, params, most_steps).graph(about)
 
 
-def expand(document: Document, about: About, params: Environment) -> Graph:
-    """The graph of a valid document with values of its parameters. Raises SpecError."""
-    return _Expansion(document, params).graph(about)
-
-
-def find_errors(document: Document, params: Environment) -> tuple[Diagnostic, ...]:
+def find_errors(document: Document, params: Environment, most_steps: int) -> list[Diagnostic]:
     """The further errors of an invalid document, as far as it can be expanded."""
-    return tuple(_Expansion(document, params).errors())
-
-
-class _AbortError(Exception):
-    """Stops the expansion with the diagnostics so far."""
+    return _Expansion(document, params, most_steps).errors()
 
 
 class _Expansion:
     """Expands the steps of one document and collects diagnostics."""
 
-    def __init__(self, document: Document, params: Environment) -> None:
+    def __init__(self, document: Document, params: Environment, most_steps: int) -> None:
         self.document = document
         self.params = params
         self.nodes: list[Node] = []
-        self.diagnostics: dict[tuple[object, ...], Diagnostic] = {}
-        self.steps = 0
-        self.budget = expressions.Budget(WORK)
+        self.diagnostics = Collector()
+        self.limits = Limits(document.blocks, most_steps)
+        self.evaluation = Evaluation(document.params, params)
         self.literals: dict[Step, Op] = {}
-        self.blocks: list[str] = []
+        self.defaults: dict[Block, Mapping[str, object]] = {}
         self.block_outputs: dict[tuple[str, str], list[int]] = {}  # by block and name
-        self.rejected: set[tuple[str, int]] = set()  # names whose value an op rejected
 
     def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         self.report(Diagnostic(code, message, span, hint))
 
-    def report(self, diagnostic: Diagnostic) -> None:
-        # An error of a repeated step is reported once.
-        self.diagnostics.setdefault((diagnostic.span.origin, diagnostic.code), diagnostic)
-        if len(self.diagnostics) >= MAX_ERRORS:
-            raise _AbortError
+    def report(self, diagnostic: Diagnostic, unknown: Unknown | None = None) -> None:
+        # An error of a repeated step is one error.
+        cause = diagnostic.span.origin, diagnostic.code
+        self.diagnostics.report(diagnostic, cause=cause, unknown=unknown)
 
     def graph(self, about: About) -> Graph:
         scope = Scope("", None)
         try:
             inputs, outputs = self.network(scope)
-        except _AbortError:
-            raise SpecError(self.diagnostics.values()) from None
+        except LimitError as error:
+            self.report(error.diagnostic)
+            raise SpecError(self.diagnostics.diagnostics()) from None
         if not self.diagnostics:
-            self.check_used(outputs)
+            for diagnostic in unused(self.nodes, outputs, self.block_outputs):
+                self.report(diagnostic)
         if self.diagnostics:
-            raise SpecError(self.diagnostics.values())
+            raise SpecError(self.diagnostics.diagnostics())
         root = Region(
             kind="network",
             name=self.document.name,
@@ -129,10 +123,12 @@ class _Expansion:
             expect=self.document.expect,
         )
 
-    def errors(self) -> Iterable[Diagnostic]:
-        with suppress(_AbortError):
+    def errors(self) -> list[Diagnostic]:
+        try:
             self.network(Scope("", None))
-        return self.diagnostics.values()
+        except LimitError as error:
+            self.report(error.diagnostic)
+        return self.diagnostics.diagnostics()
 
     # Inputs and outputs
 
@@ -141,11 +137,12 @@ class _Expansion:
         inputs = tuple(
             self.make_input(name, value, scope) for name, value in self.document.inputs.items()
         )
-        self.check_first_step(inputs)
+        for diagnostic in ambiguous_first_step(self.document):
+            self.report(diagnostic)
         current, names = UNKNOWN, self.params
         if len(inputs) == 1:
             current = inputs[0]
-            names = {**names, expressions.INPUT: self.entry(current)}
+            names = extended(names, {expressions.INPUT: self.entry(current)})
         last = self.run(self.document.layers, current, scope, names)
         if not self.document.outputs:
             return inputs, (last,)
@@ -153,7 +150,9 @@ class _Expansion:
         outputs = [
             index
             for value in self.document.outputs
-            for index in self.lookup(value, UNKNOWN, scope, self.params, hint)
+            for index in find_nodes(
+                value, scope, self.text(UNKNOWN, self.params), self.report, hint
+            )
         ]
         return inputs, tuple(outputs)
 
@@ -169,41 +168,6 @@ class _Expansion:
         scope.outputs[name] = node.index
         return node.index
 
-    def check_first_step(self, inputs: tuple[int, ...]) -> None:
-        layers = self.document.layers
-        if len(inputs) < 2 or not layers or isinstance(layers[0], InvalidStep):
-            return
-        if layers[0].sources is None:
-            names = ", ".join(self.document.inputs)
-            self.error(
-                "ARC407",
-                "with several inputs the first step must name one",
-                layers[0].span,
-                f"add `from:` with one of {names}",
-            )
-
-    def check_used(self, outputs: tuple[int, ...]) -> None:
-        # A block's output may be unused in some of its instances, as in the last turn of a loop.
-        alike = dict(self.block_outputs)
-        key_of = {index: key for key, indices in alike.items() for index in indices}
-        needed: set[int] = set()
-        waiting = list(outputs)
-        while waiting:
-            index = waiting.pop()
-            if index not in needed:
-                needed.add(index)
-                waiting += self.nodes[index].inputs
-                waiting += alike.pop(key_of[index], ()) if index in key_of else ()
-        for node in reversed(self.nodes):
-            if node.index not in needed:
-                what = "input" if isinstance(node.op, Input) else "step"
-                self.error(
-                    "ARC406",
-                    f"no output uses the {what} `{node.path}`",
-                    node.origin.span,
-                    "use it with `from`, list it under `outputs`, or remove it",
-                )
-
     # Steps
 
     def run(self, steps: Iterable[Step], current: int, scope: Scope, names: Environment) -> int:
@@ -212,12 +176,23 @@ class _Expansion:
             current = self.step(step, current, scope, names)
         return current
 
+    def body(
+        self, step: Step, steps: Iterable[Step], current: int, scope: Scope, names: Environment
+    ) -> int:
+        """Execute the steps inside a step. Returns the output of the last one."""
+        self.limits.enter(step)
+        current = self.run(steps, current, scope, names)
+        self.limits.leave()
+        return current
+
     def step(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
-        self.count_step(step)
+        self.limits.count_step(step)
         try:
             if step.sources is not None and not (isinstance(step, MergeStep) and not step.branches):
                 current = self.source(step, current, scope, names)
-            if step.when is not None and not self.condition(step.when, current, names):
+            if step.when is not None and not self.evaluation.condition(
+                step.when, self.axes(current), names
+            ):
                 if step.name is None:
                     scope.skip(kind_of(step))
                 return current
@@ -229,47 +204,39 @@ class _Expansion:
         self.skip(step, scope)
         return UNKNOWN
 
-    def count_step(self, step: Step) -> None:
-        self.steps += 1
-        if self.steps > MOST_STEPS:
-            message = f"the spec expands to more than {MOST_STEPS:,} steps"
-            self.error("ARC405", message, step.span, "repeat fewer times")
-            raise _AbortError
-
     def source(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
         """The step that a step with a single input names under `from`."""
-        found = self.sources(step, current, scope, names)
-        if len(found) > 1:
-            if len(step.sources or ()) > 1:
-                raise UnknownValueError  # it is reported already
-            message = f"`{kind_of(step)}` takes a single input, got {len(found)}"
-            self.error("ARC402", message, (step.sources or ())[0].span, "merge them first")
-            return UNKNOWN
-        return found[0]
+        sources = self.sources(step, current, scope, names)
+        if len(sources) == 1:
+            return sources[0]
+        values = step.sources or ()
+        if len(values) == 1:  # of several it is reported already
+            message = f"`{kind_of(step)}` takes a single input, got {len(sources)}"
+            self.error("ARC402", message, values[0].span, "merge them first")
+        raise UnknownValueError
 
     def sources(
         self, step: Step, current: int, scope: Scope, names: Environment
     ) -> tuple[int, ...]:
-        """The steps that a step names under `from`, each counted as a step where there are
-        several."""
-        found: list[int] = []
+        """The steps that a step names under `from`."""
+        nodes: list[int] = []
         for value in step.sources or ():
-            found += self.lookup(value, current, scope, names)
-        for _ in found[1:]:
-            self.count_step(step)
-        return tuple(found)
+            found = self.lookup(value, current, scope, names)
+            self.limits.count_values(step, len(found))
+            nodes += found
+        return tuple(nodes)
 
     def skip(self, step: Step, scope: Scope) -> None:
         """Add the name of a step that cannot be executed: others may use it."""
         kind = kind_of(step)
-        if expressions.has_expressions(step.name and step.name.data):
+        if step.name is not None and expressions.has_expressions(step.name.data):
             scope.incomplete = True
             return
         if kind in ("", "repeat", "for"):
             scope.incomplete = True
             kind = ""
         if kind or step.name is not None:
-            name = self.new_name(step, kind, scope, UNKNOWN, NOTHING)
+            name = add_name(step, kind, scope, self.text(UNKNOWN, NOTHING), self.report)
             if kind == "section":
                 scope.inner[name] = Scope(scope.join(name), scope)
                 scope.inner[name].incomplete = True
@@ -291,41 +258,13 @@ class _Expansion:
             return self.block(step, current, scope, names)
         raise UnknownValueError
 
-    def value(self, value: Value, current: int, names: Environment) -> object:
-        """Evaluate with the axes of the input. Raises EvaluationError, and UnknownValueError if
-        they are unknown."""
-        return self.evaluated(evaluate, value, current, names)
-
-    def evaluated(
-        self,
-        evaluator: Callable[..., object],
-        value: Value,
-        current: int,
-        names: Environment,
-    ) -> object:
-        if self.rejected and any(
-            (name, id(names.get(name))) in self.rejected
-            for expression in parse_expressions(value)
-            for name in expressions.names(expression)
-        ):
-            raise UnknownValueError
-        if current != UNKNOWN:
-            incoming = self.nodes[current].output.as_dict()
-            return evaluator(value, names, incoming, self.budget)
-        if uses_axes(value):
-            raise UnknownValueError
-        return evaluator(value, names, None, self.budget)
+    def axes(self, current: int) -> Axes | None:
+        """The axes of what comes in, None if they are unknown."""
+        return None if current == UNKNOWN else self.nodes[current].output
 
     def entry(self, current: int) -> object:
         """The axes of a block's or the network's input, for expressions."""
-        return self.nodes[current].output.as_dict() if current != UNKNOWN else INVALID
-
-    def condition(self, value: Value, current: int, names: Environment) -> bool:
-        result = self.value(value, current, names)
-        if not isinstance(result, bool):
-            message = f"`when` must be true or false, got {format_value(result)}"
-            raise EvaluationError(Diagnostic("ARC206", message, value.span))
-        return result
+        return INVALID if current == UNKNOWN else self.nodes[current].output.as_dict()
 
     def op(self, step: OpStep, current: int, scope: Scope, names: Environment) -> int:
         op = self.literals.get(step)
@@ -333,8 +272,8 @@ class _Expansion:
         if op is None:
             op = typed_op(
                 step,
-                lambda value: self.value(value, current, names),
-                lambda value: self.reject(value, names),
+                lambda value: self.evaluation.value(value, self.axes(current), names),
+                lambda value: self.evaluation.reject(value, names),
                 self.report,
             )
             if any(parse_expressions(value) for value in step.fields.values()):
@@ -346,30 +285,14 @@ class _Expansion:
     def activation(
         self, step: ActivationStep, current: int, scope: Scope, names: Environment
     ) -> int:
-        op = typed_activation(step, self.value(step.value, current, names))
+        value = self.evaluation.value(step.value, self.axes(current), names)
+        op = typed_activation(step, value)
         if op is None:
             if step.name is None:
                 scope.skip(kind_of(step))
             return current
         fields = parse_fields({"activation": step.value})
         return self.add(step, op, (current,), scope, names, fields, current)
-
-    def reject(self, value: Value, names: Environment) -> tuple[Note, ...]:
-        """Remember a name whose value is rejected. Returns notes on the spec's parameters that the
-        expression uses."""
-        params = self.document.params
-        if expressions.is_expression(value.data):
-            expression = expressions.parse(str(value.data))
-            if isinstance(expression, expressions.Name):
-                self.rejected.add((expression.name, id(names[expression.name])))
-        used = dict.fromkeys(
-            name
-            for expression in parse_expressions(value)
-            for name, _, _ in expressions.references(expression)
-            if name in params and names[name] is self.params[name]
-        )
-        values = {name: format_value(self.params[name]) for name in used}
-        return tuple(Note(f"`{name}` is {values[name]}", params[name].span) for name in used)
 
     def merge(self, step: MergeStep, current: int, scope: Scope, names: Environment) -> int:
         if not step.branches:
@@ -379,7 +302,11 @@ class _Expansion:
                 self.error("ARC402", message, step.span, "name two steps or more")
                 raise UnknownValueError
             return self.add(step, step.op(), inputs, scope, names, NOTHING, current)
-        run = [(len(scope.items), self.run(each, current, scope, names)) for each in step.branches]
+        self.limits.count_values(step, len(step.branches))
+        run = [
+            (len(scope.items), self.body(step, each, current, scope, names))
+            for each in step.branches
+        ]
         branches = Branches(current, tuple(start for start, _ in run))
         ends = tuple(end for _, end in run)
         return self.add(step, step.op(), ends, scope, names, NOTHING, current, branches)
@@ -396,7 +323,7 @@ class _Expansion:
         branches: Branches | None = None,
     ) -> int:
         """Append a node. Reports an input that the op rejects."""
-        name = self.new_name(step, kind_of(step), scope, current, names)
+        name = add_name(step, kind_of(step), scope, self.text(current, names), self.report)
         if UNKNOWN in inputs:
             return UNKNOWN
         axes = tuple(self.nodes[index].output for index in inputs)
@@ -406,7 +333,7 @@ class _Expansion:
                     raise ShapeError("ARC112", f"{op.name} needs numbers, got token ids ({x})")
             output = op.infer(axes)
         except ShapeError as error:
-            self.report(self.shape_diagnostic(step, error, inputs))
+            self.report(rejected(step, error, [self.nodes[index] for index in inputs]))
             return UNKNOWN
         if output.elements > LARGEST:
             self.error("ARC111", f"the output of {op.name} is too large: {output}", step.span)
@@ -429,28 +356,16 @@ class _Expansion:
         scope.outputs[name] = node.index
         return node.index
 
-    def shape_diagnostic(
-        self, step: Step, error: ShapeError, inputs: tuple[int, ...]
-    ) -> Diagnostic:
-        span = step.span
-        if isinstance(step, OpStep) and error.field is not None and error.field in step.fields:
-            span = step.fields[error.field].span
-        notes = tuple(
-            Note(f"{node.output} from `{node.path}`", node.origin.span)
-            for node in (self.nodes[index] for index in dict.fromkeys(inputs))
-        )
-        return Diagnostic(error.code, error.message, span, error.hint, notes)
-
     def origin(self, step: Step, scope: Scope) -> Origin:
         return Origin(step.span, step.span.origin, scope.iteration, condition_of(step))
 
     # Regions and repetitions
 
     def section(self, step: SectionStep, current: int, scope: Scope, names: Environment) -> int:
-        name = self.new_name(step, "section", scope, current, names)
+        name = add_name(step, "section", scope, self.text(current, names), self.report)
         inner = Scope(scope.join(name), scope)
         scope.inner[name] = inner
-        output = self.run(step.body, current, inner, names)
+        output = self.body(step, step.body, current, inner, names)
         return self.close(step, "section", name, inner, scope, (current, output))
 
     def close(
@@ -489,7 +404,7 @@ class _Expansion:
         return ends[1]
 
     def repeat(self, step: RepeatStep, current: int, scope: Scope, names: Environment) -> int:
-        count = self.value(step.count, current, names)
+        count = self.evaluation.value(step.count, self.axes(current), names)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             message = f"`repeat` must be a whole number from 0, got {format_value(count)}"
             hint = whole_number_hint(count)
@@ -497,7 +412,8 @@ class _Expansion:
         return self.iterate(step, count, {}, current, scope, names)
 
     def loop(self, step: ForStep, current: int, scope: Scope, names: Environment) -> int:
-        lists = loop_lists(step, lambda value: self.value(value, current, names))
+        x = self.axes(current)
+        lists = loop_lists(step, lambda value: self.evaluation.value(value, x, names))
         length = len(next(iter(lists.values())))
         return self.iterate(step, length, lists, current, scope, names)
 
@@ -510,81 +426,69 @@ class _Expansion:
         scope: Scope,
         names: Environment,
     ) -> int:
+        self.limits.expect(step, step.body, count)
         outer = scope.iteration
         for index in range(count):
             scope.iteration = (*outer, index)
-            values = {name: items[index] for name, items in lists.items()}
-            ends = {"index": index, "first": index == 0, "last": index == count - 1}
-            current = self.run(step.body, current, scope, {**names, **ends, **values})
+            inner: dict[str, object] = {
+                "index": index,
+                "first": index == 0,
+                "last": index == count - 1,
+            }
+            inner |= {name: items[index] for name, items in lists.items()}
+            current = self.body(step, step.body, current, scope, extended(names, inner))
         scope.iteration = outer
         return current
 
     def block(self, step: BlockStep, current: int, scope: Scope, names: Environment) -> int:
         title = str(step.block.data)
         block = self.document.blocks[title]
-        names_here = {**self.params, expressions.INPUT: self.entry(current)}
+        self.limits.count_values(step, len(block.params))
+        x, entry = self.axes(current), {expressions.INPUT: self.entry(current)}
         arguments = block_arguments(
             step,
             block,
-            lambda value: self.value(value, current, names),
-            lambda value, above: self.value(value, current, {**names_here, **above}),
+            lambda value: self.evaluation.value(value, x, names),
+            lambda value, above: self.evaluation.value(
+                value, x, extended(self.params, {**entry, **above})
+            ),
             self.report,
         )
-        if len(self.blocks) >= DEEPEST:
-            chain = " -> ".join(self.blocks[-4:])
-            self.error("ARC405", f"blocks nest deeper than {DEEPEST}: {chain}", step.span)
-            raise _AbortError
-        name = self.new_name(step, title, scope, current, names)
+        self.limits.enter_block(step)
+        name = add_name(step, title, scope, self.text(current, names), self.report)
         inner = Scope(scope.join(name), None)
         inner.add(expressions.INPUT, step.span, current)
-        self.blocks.append(title)
-        names_inside = {**names_here, **arguments}
-        output = self.run(block.body, current, inner, names_inside)
-        self.blocks.pop()
-        outputs = block_outputs(
-            block.outputs or (),
-            inner,
-            lambda value: self.evaluated(evaluate_text, value, current, names_inside),
-            self.report,
-        )
+        names_inside = extended(self.params, {**entry, **arguments})
+        output = self.body(step, block.body, current, inner, names_inside)
+        self.limits.leave_block()
+        text = self.text(current, names_inside)
+        outputs = block_outputs(block.outputs or (), inner, text, self.report)
         scope.inner[name] = inner.exposing(
             outputs, title, incomplete=inner.incomplete or block.outputs is None
         )
         for exposed, index in outputs.items():
             self.block_outputs.setdefault((title, exposed), []).append(index)
-        missing = {k: v for k, v in input_defaults(block).items() if k not in step.arguments}
-        written = {**missing, **parse_fields(step.arguments)}
-        defaults = plain_defaults(block)
-        ends = current, output
+        if block not in self.defaults:
+            self.defaults[block] = plain_defaults(block)
         return self.close(
-            step, "block", name, inner, scope, ends, arguments, written, defaults, outputs
+            step,
+            "block",
+            name,
+            inner,
+            scope,
+            (current, output),
+            arguments,
+            written_arguments(step, block),
+            self.defaults[block],
+            outputs,
         )
 
     # Names
 
-    def new_name(
-        self, step: Step, kind: str, scope: Scope, current: int, names: Environment
-    ) -> str:
-        return add_name(
-            step,
-            kind,
-            scope,
-            lambda value: self.evaluated(evaluate_text, value, current, names),
-            self.report,
-        )
+    def text(self, current: int, names: Environment) -> Evaluate:
+        """What evaluates the names of a step."""
+        x = self.axes(current)
+        return lambda value: self.evaluation.text(value, x, names)
 
-    def lookup(
-        self,
-        value: Value,
-        current: int,
-        scope: Scope,
-        names: Environment,
-        hint: str = NAME_HINT,
-    ) -> list[int]:
-        return find_nodes(
-            value,
-            scope,
-            lambda value: self.evaluated(evaluate_text, value, current, names),
-            self.report,
-            hint,
-        )
+    def lookup(self, value: Value, current: int, scope: Scope, names: Environment) -> list[int]:
+        return find_nodes(value, scope, self.text(current, names), self.report)

@@ -5,11 +5,14 @@ Codes: ARC501 a value differs, ARC502 an expectation for an unknown step.
 
 from __future__ import annotations
 
-from archc.diagnostics import Diagnostic, did_you_mean
+from archc.diagnostics import Diagnostic
+from archc.diagnostics.collector import Collector, Unknown
 from archc.ir.costs import Costs
 from archc.ir.graph import Region
 from archc.language.values import Value, mapping
 from archc.ops.axes import Axes
+
+_SHOWN = "`archc report` shows every layer"
 
 
 def check_expectations(costs: Costs) -> list[Diagnostic]:
@@ -18,23 +21,24 @@ def check_expectations(costs: Costs) -> list[Diagnostic]:
     if costs.graph.about.overrides:
         return []
     expected = mapping(costs.graph.expect)
-    diagnostics = []
+    diagnostics = Collector()
     for key, actual in (("params", costs.totals.params), ("macs", costs.totals.macs)):
         if key in expected:
-            diagnostics += _number(key, expected[key], actual)
+            diagnostics.extend(_number(key, expected[key], actual))
     if "output" in expected:
         (first, *_) = costs.graph.outputs
-        diagnostics += _axes("output", expected["output"], costs.graph.nodes[first].output)
+        diagnostics.extend(_axes("output", expected["output"], costs.graph.nodes[first].output))
     if "layers" in expected:
         actual_facts = _facts(costs)
         for path, facts in mapping(expected["layers"]).items():
             if path in actual_facts:
-                diagnostics += _layer(path, facts, *actual_facts[path])
+                diagnostics.extend(_layer(path, facts, *actual_facts[path]))
             else:
                 span = facts.key_span or facts.span
-                hint = did_you_mean(path, actual_facts) or "`archc report` shows every layer"
-                diagnostics.append(Diagnostic("ARC502", f"no step `{path}`", span, hint))
-    return diagnostics
+                unknown = Unknown(path, actual_facts.keys, lambda: _SHOWN)
+                error = Diagnostic("ARC502", f"no step `{path}`", span)
+                diagnostics.report(error, unknown=unknown)
+    return diagnostics.diagnostics()
 
 
 def _facts(costs: Costs) -> dict[str, tuple[int, Axes]]:
@@ -67,7 +71,7 @@ def _number(what: str, expected: Value, actual: int) -> list[Diagnostic]:
         return []
     assert isinstance(number, int)
     message = f"{what} is {actual:,}, expected {number:,} ({actual - number:+,})"
-    return [Diagnostic("ARC501", message, expected.span, "`archc report` shows every layer")]
+    return [Diagnostic("ARC501", message, expected.span, _SHOWN)]
 
 
 def _axes(what: str, expected: Value, actual: Axes) -> list[Diagnostic]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from archc.diagnostics import Diagnostic, Note, did_you_mean
+from archc.diagnostics import Diagnostic, Note
+from archc.diagnostics.collector import Unknown
 from archc.ir.scope import UNKNOWN, Scope
 from archc.language.evaluate import EvaluationError, UnknownValueError
 from archc.language.expressions import INPUT, has_expressions
@@ -20,7 +21,7 @@ from archc.language.values import Value
 Evaluate = Callable[[Value], object]
 """Evaluates a name with expressions in it. Raises EvaluationError, UnknownValueError."""
 
-Report = Callable[[Diagnostic], None]
+Report = Callable[[Diagnostic, Unknown | None], None]
 
 NAME_HINT = "a step can use the steps above it"
 OUTPUT_HINT = "an output of a block is the name of one of its own steps"
@@ -42,7 +43,8 @@ def add_name(step: Step, kind: str, scope: Scope, evaluate: Evaluate, report: Re
     if name in scope.outputs and attribute_error(own_name) is None:
         note = Note("first defined here", scope.spans[name])
         message = f"duplicate step name `{scope.join(name)}`"
-        report(Diagnostic("ARC407", message, step.name.span, "choose another name", (note,)))
+        hint = "choose another name"
+        report(Diagnostic("ARC407", message, step.name.span, hint, (note,)), None)
     scope.add(name, step.name.span)
     scope.latest[own_name] = name
     return name
@@ -70,7 +72,7 @@ def find_nodes(
     try:
         evaluated = evaluate(value)
     except EvaluationError as error:
-        report(error.diagnostic)
+        report(error.diagnostic, None)
         return [UNKNOWN]
     except UnknownValueError:
         return [UNKNOWN]
@@ -78,7 +80,7 @@ def find_nodes(
     for path in evaluated if isinstance(evaluated, list) else [evaluated]:
         if not isinstance(path, str):
             message = f"`from` takes names of steps, got {format_value(path)}"
-            report(Diagnostic("ARC206", message, value.span))
+            report(Diagnostic("ARC206", message, value.span), None)
             return [UNKNOWN]
         found = scope.find_all(path)
         if not found:
@@ -97,7 +99,7 @@ def block_outputs(
         try:
             evaluated = evaluate(value)
         except EvaluationError as error:
-            report(error.diagnostic)
+            report(error.diagnostic, None)
             continue
         except UnknownValueError:
             continue
@@ -119,9 +121,12 @@ def block_outputs(
 def _report_unknown(path: str, value: Value, scope: Scope, report: Report, hint: str) -> None:
     if scope.may_hold(path):
         return
+    diagnostic = Diagnostic("ARC407", f"unknown step `{path[:64]}`", value.span, hint)
     block = scope.hidden_in(path)
     if block is not None:
         hint = f"list it under `outputs` of block `{block}`"
-    elif path != INPUT:
-        hint = did_you_mean(path, scope.known()) or hint
-    report(Diagnostic("ARC407", f"unknown step `{path[:64]}`", value.span, hint))
+        report(diagnostic._replace(hint=hint), None)
+    elif path == INPUT:
+        report(diagnostic, None)
+    else:
+        report(diagnostic, Unknown(path, scope.known, lambda: hint))

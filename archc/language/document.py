@@ -10,10 +10,12 @@ ARC403 an unknown block or a block that contains itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Set
 
-from archc.diagnostics import Diagnostic, Span, did_you_mean
+from archc.diagnostics import Diagnostic, Span, names_hint
+from archc.diagnostics.collector import Collector, Unknown
 from archc.language import expressions
+from archc.language.cycles import cycles_in
 from archc.language.names import (
     CLASSES,
     REPETITION,
@@ -38,14 +40,17 @@ from archc.language.syntax import (
     RepeatStep,
     SectionStep,
     Step,
+    block_steps,
 )
-from archc.language.values import Value, at, mapping, parts, scalars, sequence
+from archc.language.values import Value, at, mapping, parts, scalars, sequence, text, texts
 from archc.ops import MERGES, OPS
 from archc.ops.base import Op
 
 COMPOSITIONS = ("section", "repeat", "for", "block", "activation")
 ANY = "*"
 """Among known names: there may be others, since their definitions have errors."""
+_LONGEST_CYCLE = 16
+"""Blocks of a cycle that a message shows."""
 _NO_NAMES: frozenset[str] = frozenset()
 
 
@@ -59,7 +64,7 @@ class _Reader:
     """Converts values into steps and collects diagnostics."""
 
     def __init__(self, findings: Findings) -> None:
-        self.diagnostics: list[Diagnostic] = []
+        self.diagnostics = Collector()
         self.invalid = set(findings.invalid)
         self.misspelt = findings.misspelt
         self.blocks: Mapping[str, Value] = {}
@@ -67,8 +72,15 @@ class _Reader:
         self.params: frozenset[str] = _NO_NAMES
         self.own_params: frozenset[str] = _NO_NAMES  # of the block whose steps are read
 
-    def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
-        self.diagnostics.append(Diagnostic(code, message, span, hint))
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        hint: str | None = None,
+        unknown: Unknown | None = None,
+    ) -> None:
+        self.diagnostics.report(Diagnostic(code, message, span, hint), unknown=unknown)
 
     def is_valid(self, value: Value) -> bool:
         """Whether a value has no errors."""
@@ -84,14 +96,14 @@ class _Reader:
     def document(self, value: Value) -> tuple[Document | None, list[Diagnostic]]:
         fields = mapping(value)
         name = fields.get("name", value)
-        text = str(name.data) if name is not value else ""
+        own_name = str(name.data) if name is not value else ""
         if "name" in fields:
             self.check_name(name, name_error)
         if "class" in fields:
             class_name = str(fields["class"].data)
             self.check_name(fields["class"], class_error)
         else:
-            class_name = camel_case(text)
+            class_name = camel_case(own_name)
             if class_name in CLASSES:
                 class_name += "Network"
         params = mapping(fields.get("params"))
@@ -114,11 +126,11 @@ class _Reader:
         if training is not None:
             self.check_values(training, self.params)
         document = Document(
-            name=text,
+            name=own_name,
             class_name=class_name,
-            title=_text(fields.get("title")),
-            description=_text(fields.get("description")),
-            references=_texts(fields.get("reference")),
+            title=text(fields.get("title")),
+            description=text(fields.get("description")),
+            references=texts(fields.get("reference")),
             inputs=inputs,
             params=params,
             blocks=blocks,
@@ -130,7 +142,8 @@ class _Reader:
             invalid_names=invalid_names,
             invalid=frozenset(self.invalid),
         )
-        return (None if self.has_cycles(blocks) else document), self.diagnostics
+        cyclic = self.has_cycles(blocks)
+        return (None if cyclic else document), self.diagnostics.diagnostics()
 
     def inputs(self, value: Value, span: Span) -> Mapping[str, Value]:
         fields = mapping(value)
@@ -175,27 +188,27 @@ class _Reader:
         """Check names and defaults, each against those above it. Returns the names with errors."""
         self.check_keys(params, param_error)
         invalid_names = set()
+        above = set(known)
         for name, default in params.items():
-            if not self.check_values(default, known, hint):
+            if not self.check_values(default, above, hint):
                 invalid_names.add(name)
-            known |= {name}
+            above.add(name)
         return frozenset(invalid_names)
 
     def has_cycles(self, blocks: Mapping[str, Block]) -> bool:
         """Whether blocks contain themselves; reports each cycle."""
         uses = {
-            name: tuple(dict.fromkeys(str(use.block.data) for use in _block_steps(block.body)))
+            name: tuple(dict.fromkeys(str(use.block.data) for use in block_steps(block.body)))
             for name, block in blocks.items()
         }
-        in_cycles: set[str] = set()
-        for name in blocks:
-            chain = _cycle_from(name, uses)
-            if chain is not None and name not in in_cycles:
-                in_cycles.update(chain)
-                span = self.blocks[name].key_span or self.blocks[name].span
-                cycle = " -> ".join(chain)
-                self.error("ARC403", f"block `{name}` contains itself: {cycle}", span)
-        return bool(in_cycles)
+        cycles = cycles_in(uses)
+        for chain in cycles:
+            name = chain[0]
+            span = self.blocks[name].key_span or self.blocks[name].span
+            shown = chain if len(chain) <= _LONGEST_CYCLE else (*chain[:3], "...", *chain[-2:])
+            message = f"block `{name}` contains itself: {' -> '.join(shown)}"
+            self.error("ARC403", message, span)
+        return bool(cycles)
 
     def steps(self, value: Value | None, known: frozenset[str]) -> tuple[Step, ...]:
         return tuple(self.step(item, known) for item in sequence(value))
@@ -338,10 +351,8 @@ class _Reader:
         if target.data not in self.blocks and not self.blocks_known:
             return None
         if target.data not in self.blocks:
-            hint = did_you_mean(str(target.data), self.blocks) or (
-                f"known: {', '.join(self.blocks)}" if self.blocks else "`blocks` defines none"
-            )
-            self.error("ARC403", f"no block `{target.data}`", target.span, hint)
+            unknown = Unknown(str(target.data), lambda: self.blocks, self.known_blocks)
+            self.error("ARC403", f"no block `{target.data}`", target.span, unknown=unknown)
             return None
         block = self.blocks[str(target.data)]
         if (
@@ -363,6 +374,9 @@ class _Reader:
             hint = "it hands on the parameters of the block around, as far as this block has them"
             self.error("ARC402", "`with: same` has nothing to hand on", value.span, hint)
         return {name: Value(f"${name}", value.span) for name in shared}
+
+    def known_blocks(self) -> str | None:
+        return names_hint("known:", self.blocks) if self.blocks else "`blocks` defines none"
 
     def op(self, op: type[Op], target: Value, common: Common, known: frozenset[str]) -> OpStep:
         if isinstance(target.data, dict):
@@ -402,7 +416,7 @@ class _Reader:
                 hint = suggested_name(key, check)
                 self.error("ARC205", f"the name `{key}` {error}", span, hint)
 
-    def check_values(self, value: Value, known: frozenset[str], hint: str | None = None) -> bool:
+    def check_values(self, value: Value, known: Set[str], hint: str | None = None) -> bool:
         """Report malformed expressions and unknown names in `value`. Returns whether it has no
         errors, including those of the schema."""
         return self.check_scalars(value, _whole_expression, known, hint)
@@ -411,7 +425,7 @@ class _Reader:
         self,
         value: Value,
         parse: Callable[[str], tuple[str | expressions.Expression, ...]],
-        known: frozenset[str],
+        known: Set[str],
         hint: str | None = None,
     ) -> bool:
         before = len(self.diagnostics)
@@ -432,45 +446,36 @@ class _Reader:
         self,
         scalar: Value,
         expression: expressions.Expression,
-        known: frozenset[str],
+        known: Set[str],
         hint: str | None,
     ) -> None:
+        if ANY in known:
+            return
         for name, offset, length in expressions.references(expression):
-            if name not in known and ANY not in known:
+            if name not in known:
+                message, span = f"unknown name `{name}`", at(scalar, offset, length)
+                own = "write an axis of it, for example input.channels"
                 if name == expressions.INPUT:
-                    hint = "write an axis of it, for example input.channels"
-                suggestion = did_you_mean(name, known) or hint or _known_names(known)
-                self.error(
-                    "ARC302", f"unknown name `{name}`", at(scalar, offset, length), suggestion
-                )
+                    self.error("ARC302", message, span, own)
+                    continue
+                unknown = Unknown(name, lambda: known, lambda: hint or _known_names(known))
+                self.error("ARC302", message, span, unknown=unknown)
 
 
 def _names_several(sources: tuple[Value, ...] | None) -> bool:
     """Whether `from` names several steps, or may do so once it is evaluated."""
-    texts = [str(source.data) for source in sources or ()]
-    return len(texts) > 1 or any("$" in text or text.endswith("*") for text in texts)
+    names = [str(source.data) for source in sources or ()]
+    return len(names) > 1 or any("$" in name or name.endswith("*") for name in names)
 
 
-def _whole_expression(text: str) -> tuple[expressions.Expression, ...]:
-    return (expressions.parse(text),) if expressions.is_expression(text) else ()
+def _whole_expression(scalar: str) -> tuple[expressions.Expression, ...]:
+    return (expressions.parse(scalar),) if expressions.is_expression(scalar) else ()
 
 
-def _known_names(known: frozenset[str]) -> str:
+def _known_names(known: Set[str]) -> str | None:
     if not known:
         return "no names are defined here: a block can use its own `params` and the spec's"
-    return f"known here: {', '.join(sorted(known))}"
-
-
-def _text(value: Value | None) -> str:
-    return "" if value is None else str(value.data)
-
-
-def _texts(value: Value | None) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value.data, list):
-        return tuple(str(item.data) for item in value.data)
-    return (str(value.data),)
+    return names_hint("known here:", sorted(known))
 
 
 def _input_error(name: str) -> str | None:
@@ -487,28 +492,3 @@ def _first_line(span: Span) -> Span:
     if span.end_line == span.line:
         return span
     return span._replace(end_line=span.line, end_column=span.column + 1)
-
-
-def _block_steps(steps: Iterable[Step]) -> Iterator[BlockStep]:
-    """All block instances in the steps, nested ones included."""
-    for step in steps:
-        if isinstance(step, BlockStep):
-            yield step
-        elif isinstance(step, SectionStep | RepeatStep | ForStep):
-            yield from _block_steps(step.body)
-        elif isinstance(step, MergeStep):
-            for branch in step.branches:
-                yield from _block_steps(branch)
-
-
-def _cycle_from(name: str, uses: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
-    """The shortest cycle through a block, if there is one; breadth first."""
-    paths: list[tuple[str, ...]] = [(name, use) for use in uses[name]]
-    seen: set[str] = set()
-    for path in paths:
-        if path[-1] == name:
-            return path
-        if path[-1] not in seen and path[-1] in uses:
-            seen.add(path[-1])
-            paths += [(*path, use) for use in uses[path[-1]]]
-    return None

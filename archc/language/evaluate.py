@@ -5,9 +5,12 @@ Code: ARC303 an expression that cannot be evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping
+from typing import cast
 
 from archc.diagnostics import Diagnostic
+from archc.diagnostics.collector import Collector
 from archc.language import expressions
 from archc.language.expressions import Budget
 from archc.language.schema.validate import format_value
@@ -18,6 +21,9 @@ Environment = Mapping[str, object]
 
 WORK = 20_000_000
 """The budget of all expressions of a spec together, in the steps of `Budget`."""
+
+MOST_COPIED = 100
+"""Names that are copied for a scope inside another one; more are looked up in both."""
 
 INVALID = object()
 """The value of a name whose definition has an error."""
@@ -35,6 +41,15 @@ class UnknownValueError(Exception):
     """A value depends on another one whose error is already reported."""
 
 
+def extended(names: Environment, more: dict[str, object]) -> Environment:
+    """Names with others before them."""
+    if isinstance(names, ChainMap):
+        return names.new_child(more)
+    if len(names) + len(more) <= MOST_COPIED:
+        return {**names, **more}
+    return ChainMap(more, cast("MutableMapping[str, object]", names))
+
+
 def evaluate(
     value: Value, names: Environment, incoming: Mapping[str, int] | None, budget: Budget
 ) -> object:
@@ -44,6 +59,10 @@ def evaluate(
     if isinstance(data, str):
         return _evaluate_text(value, data, names, incoming, budget) if data[:1] == "$" else data
     if isinstance(data, list):
+        budget.steps -= len(data)
+        if budget.steps < 0:
+            message, hint = expressions.TOO_MANY_STEPS, expressions.FEWER_STEPS
+            raise EvaluationError(Diagnostic("ARC303", message, value.span, hint))
         items = [evaluate(item, names, incoming, budget) for item in data]
         # A list can contain another one many times, by its name.
         if expressions.list_size(items) > expressions.MOST_ITEMS:
@@ -116,7 +135,7 @@ def evaluate_params(
     """The parameters' values, in order, with `overrides` in place of the spec's, and diagnostics. A
     parameter with an error is INVALID."""
     values: dict[str, object] = {}
-    diagnostics = []
+    diagnostics = Collector()
     budget = Budget(WORK)
     for name, default in document.params.items():
         values[name] = INVALID
@@ -126,10 +145,10 @@ def evaluate_params(
             try:
                 values[name] = evaluate(default, values, None, budget)
             except EvaluationError as error:
-                diagnostics.append(error.diagnostic)
+                diagnostics.report(error.diagnostic)
             except UnknownValueError:
                 continue
-    return values, diagnostics
+    return values, diagnostics.diagnostics()
 
 
 def parse_expressions(value: Value) -> list[expressions.Expression]:

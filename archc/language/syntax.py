@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from archc.diagnostics import Span
 from archc.language.values import Value
@@ -132,3 +132,15 @@ def kind_of(step: Step) -> str:
     if isinstance(step, ActivationStep):
         return "activation"
     return "section" if isinstance(step, SectionStep) else ""
+
+
+def block_steps(steps: Iterable[Step]) -> Iterator[BlockStep]:
+    """All block instances in the steps, nested ones included."""
+    for step in steps:
+        if isinstance(step, BlockStep):
+            yield step
+        elif isinstance(step, SectionStep | RepeatStep | ForStep):
+            yield from block_steps(step.body)
+        elif isinstance(step, MergeStep):
+            for branch in step.branches:
+                yield from block_steps(branch)

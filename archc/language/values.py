@@ -43,6 +43,20 @@ def sequence(value: Value | None) -> list[Value]:
     return value.data if value is not None and isinstance(value.data, list) else []
 
 
+def text(value: Value | None) -> str:
+    """The text of a scalar; empty without one."""
+    return "" if value is None else str(value.data)
+
+
+def texts(value: Value | None) -> tuple[str, ...]:
+    """The texts of a list of scalars, or of one alone."""
+    if value is None:
+        return ()
+    if isinstance(value.data, list):
+        return tuple(str(item.data) for item in value.data)
+    return (str(value.data),)
+
+
 def at(scalar: Value, offset: int, length: int) -> Span:
     """The span of a part of an expression within its scalar."""
     return scalar.span.within(offset + scalar.quoted, length)

@@ -30,15 +30,8 @@ from archc.backends.blocks.placements import node_placements
 from archc.backends.constructors import helper_names
 from archc.backends.fusion import fuse_movements
 from archc.backends.keras.activations import IDENTITY
-from archc.backends.keras.functions import (
-    Body,
-    block_function,
-    function_name,
-    layer_name,
-    parameters,
-    paths_in,
-    with_name,
-)
+from archc.backends.keras.definitions import block_function, function_name, parameters
+from archc.backends.keras.functions import Body, layer_name, paths_in, with_name
 from archc.backends.keras.general import general
 from archc.backends.keras.layout import (
     map_shape,

@@ -8,10 +8,7 @@ from itertools import groupby
 from archc.backends.base import LoweredLayer, fill, placeholder
 from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
 from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
-from archc.backends.blocks.docstrings import block_docstring
 from archc.backends.blocks.items import (
-    Argument,
-    Definition,
     Item,
     LoweredOp,
     LoweredOptional,
@@ -19,9 +16,9 @@ from archc.backends.blocks.items import (
     trees_in,
 )
 from archc.backends.blocks.names import step_names, steps_in
-from archc.backends.blocks.symbols import annotation, symbols_in
+from archc.backends.blocks.symbols import symbols_in
 from archc.backends.blocks.variables import CHAIN, Operation, name_variables
-from archc.backends.keras.layout import map_shape, shape_comment
+from archc.backends.keras.layout import shape_comment
 from archc.backends.keras.tables import Table, table_of
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.layout import INDENT, WIDTH
@@ -34,15 +31,12 @@ from archc.codegen.tree import (
     Expr,
     For,
     FString,
-    FunctionDef,
     If,
     Index,
     Keyword,
     ListOf,
     Lit,
-    Parameter,
     Ref,
-    Return,
     Statement,
     TupleOf,
     call,
@@ -64,11 +58,6 @@ Paths = Mapping[int | str, str]
 """The path of each step within its function, by the index of its node or the path of its region."""
 
 
-def function_name(definition: Definition) -> str:
-    """The function of a block: its class name in lower case, words apart."""
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in definition.name).lstrip("_")
-
-
 def paths_in(items: Sequence[Item]) -> dict[int | str, str]:
     """The path of each step of a function, from its own name and those of the sections around."""
     names = step_names(items)
@@ -83,57 +72,6 @@ def paths_in(items: Sequence[Item]) -> dict[int | str, str]:
 
     enter(items, "")
     return paths
-
-
-def block_function(
-    definition: Definition, uses: Uses, separator: str, taken: frozenset[str]
-) -> FunctionDef:
-    """The function of a block: takes a tensor, the block's parameters, and its layers' name. Its
-    variables have none of the names `taken`."""
-
-    def name_of(path: str) -> Expr:
-        return FString((Ref("name"), separator + path.replace(".", separator)))
-
-    region = definition.region
-    reserved = taken.union(["name"], (argument.name for argument in definition.arguments))
-    body = Body(uses, name_of, paths_in(definition.items), reserved, region.input)
-    results = uses.results(region)
-    statements = body.statements(definition.items, {region.input: "x"}, results)
-    variables = [Ref(body.names[index]) for index in results]
-    several = len(results) > 1
-    tensors: Expr = Index(Ref("tuple"), (Ref(TENSOR),) * len(results)) if several else Ref(TENSOR)
-    return FunctionDef(
-        definition.name,
-        (
-            Parameter("x", Ref(TENSOR)),
-            *parameters(definition.arguments, Parameter("name", Ref("str"), None, True)),
-        ),
-        returns=tensors,
-        docstring=block_docstring(definition, map_shape),
-        body=(
-            (*statements, Return(TupleOf(tuple(variables))))
-            if several
-            else tuple(returning(statements, variables[0]))
-        ),
-    )
-
-
-def returning(statements: Sequence[Statement], result: Ref) -> list[Statement]:
-    """The statements, and the return of a variable: of the value itself where it is the last."""
-    last = statements[-1] if statements else None
-    if isinstance(last, Assign) and last.target == result:
-        return [*statements[:-1], Return(last.value, last.comment)]
-    return [*statements, Return(result)]
-
-
-def parameters(arguments: Sequence[Argument], *more: Parameter) -> Iterator[Parameter]:
-    """The arguments as parameters of a function: flags by keyword alone."""
-    own = [
-        Parameter(one.name, annotation(one.type), one.default, one.type == "bool")
-        for one in arguments
-    ]
-    yield from (one for one in own if not one.keyword_only)
-    yield from (one for one in [*own, *more] if one.keyword_only)
 
 
 def with_name(layer: Call, name: Expr) -> Call:

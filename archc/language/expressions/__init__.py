@@ -14,7 +14,13 @@ with Python's semantics, but stricter: booleans are not numbers, `and or not if`
 used. Offsets count characters from the start of the scalar's text, the `$` included.
 """
 
-from archc.language.expressions.evaluator import Budget, evaluate, list_size
+from archc.language.expressions.evaluator import (
+    FEWER_STEPS,
+    TOO_MANY_STEPS,
+    Budget,
+    evaluate,
+    list_size,
+)
 from archc.language.expressions.functions import FUNCTIONS, ArgumentError, Function
 from archc.language.expressions.parser import (
     has_expressions,
@@ -54,11 +60,13 @@ from archc.language.expressions.tree import (
 
 __all__ = [
     "DEEPEST",
+    "FEWER_STEPS",
     "FUNCTIONS",
     "INPUT",
     "INTEGER_LIMIT",
     "MOST_CHARACTERS",
     "MOST_ITEMS",
+    "TOO_MANY_STEPS",
     "ArgumentError",
     "Binary",
     "Budget",

@@ -33,6 +33,9 @@ from archc.language.expressions.tree import (
     error_at,
 )
 
+TOO_MANY_STEPS = "the evaluation takes too many steps"
+FEWER_STEPS = "use shorter lists, or fewer of them"
+
 
 class Budget:
     """The remaining work of evaluations: a step for each character of an expression and for each
@@ -47,8 +50,7 @@ class Budget:
         """Subtract steps. Raises ExpressionError if there are not enough left."""
         self.steps -= steps
         if self.steps < 0:
-            message = "the evaluation takes too many steps"
-            raise error_at(expression, message, "use shorter lists, or fewer of them")
+            raise error_at(expression, TOO_MANY_STEPS, FEWER_STEPS)
 
 
 class _Scope(NamedTuple):

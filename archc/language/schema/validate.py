@@ -7,7 +7,15 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from archc.diagnostics import Diagnostic, Span, did_you_mean
+from archc.diagnostics import (
+    MOST_DIAGNOSTICS,
+    Diagnostic,
+    Span,
+    SpecError,
+    did_you_mean,
+    in_file_order,
+    omitted,
+)
 from archc.language.names import class_error, name_error, suggested_name
 from archc.language.schema import text
 from archc.language.values import Value
@@ -30,34 +38,37 @@ class Findings(NamedTuple):
 
 
 class _Violation(NamedTuple):
-    """A violation of the schema: its keyword, its paths in document and schema, and its detail."""
+    """A violation of the schema: its keyword, its paths in document and schema, its detail, and the
+    unknown keys of a mapping."""
 
     keyword: str
     path: list[str | int]
     schema_path: list[str | int]
     detail: Any
+    keys: list[str]
 
 
 def validate(document: Value) -> Findings:
-    """Check a document against the schema.
+    """Check a document against the schema. Raises SpecError if it has more than MOST_DIAGNOSTICS
+    errors: then nothing else can be told of it.
 
     Codes: ARC201 unknown key, ARC202 missing key, ARC203 a value of the wrong type, ARC204 unknown
     op, ARC301 an expression truncated at a comma, ARC402 a merge without inputs.
     """
     schema, validator = _load()
     findings = Findings([], set(), {})
-    violations = [_closest(_read(error)) for error in validator.iter_errors(document.plain())]
+    violations, more = _first(validator.iter_errors(document.plain()))
     for violation in violations:
         if violation.keyword == "additionalProperties":
             value = _walk(document, violation.path)
             known = _schema_at(schema, violation.schema_path[:-1]).get("properties", {})
-            similar = (_similar_key(key, known) for key in violation.detail.unexpected)
+            similar = (_similar_key(key, known) for key in violation.keys)
             findings.misspelt[value] = [key for key in similar if key]
     for violation in violations:
         value = _walk(document, violation.path)
         node = _schema_at(schema, violation.schema_path[:-1])
         if violation.keyword == "additionalProperties":
-            for key in violation.detail.unexpected:
+            for key in violation.keys:
                 cut = _cut_expression(value, key)
                 if cut is None:
                     findings.diagnostics.append(
@@ -73,7 +84,26 @@ def validate(document: Value) -> Findings:
         findings.invalid.add(value)
         if not _is_reported(violation, findings.misspelt.get(value, ())):
             findings.diagnostics.append(_diagnose(document, value, schema, node, violation))
+    if more:
+        last = in_file_order(findings.diagnostics)[-1]
+        raise SpecError([*findings.diagnostics, omitted(more, last.span)])
     return findings
+
+
+def _first(errors: Iterable[Any]) -> tuple[list[_Violation], int]:
+    """The first MOST_DIAGNOSTICS violations, and the number of the others."""
+    violations: list[_Violation] = []
+    room, more = MOST_DIAGNOSTICS, 0
+    for error in errors:
+        if not room:
+            more += len(getattr(error.kind, "unexpected", "1"))
+            continue
+        violation = _closest(_read(error))
+        number = len(violation.keys) or 1
+        violations.append(violation._replace(keys=violation.keys[:room]))
+        more += max(number - room, 0)
+        room -= min(number, room)
+    return violations, more
 
 
 @cache
@@ -99,8 +129,9 @@ def format_value(value: object) -> str:
 
 
 def _read(error: Any) -> _Violation:
+    keys = getattr(error.kind, "unexpected", ())
     return _Violation(
-        error.kind.name, list(error.instance_path), list(error.schema_path), error.kind
+        error.kind.name, list(error.instance_path), list(error.schema_path), error.kind, [*keys]
     )
 
 
