@@ -18,7 +18,7 @@ from archc.diagnostics import (
     did_you_mean,
     encodable,
 )
-from archc.ir.binding import typed_training
+from archc.ir.binding import evaluated_expectations, typed_training
 from archc.ir.costs import Costs, infer
 from archc.ir.expand import expand, find_errors
 from archc.ir.expectations import check_expectations
@@ -28,10 +28,12 @@ from archc.language.document import read_document
 from archc.language.evaluate import evaluate_params
 from archc.language.extends import ON_DISK, ROOT, Files, follow, merge, root_of
 from archc.language.reader import decode, parse, read_text
+from archc.language.recipe import Training
 from archc.language.schema.validate import Findings, validate
 from archc.language.syntax import Document
 from archc.language.values import Value, mapping
 from archc.ops.fields import LARGEST
+from archc.records import replace
 
 NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
 
@@ -51,9 +53,7 @@ class Spec(NamedTuple):
         if unknown:
             raise SpecError(self._no_parameter(name) for name in unknown)
         document = self.document
-        params, diagnostics = evaluate_params(document, overrides)
-        recipe, recipe_diagnostics = typed_training(document, params)
-        diagnostics += recipe_diagnostics
+        params, recipe, expect, diagnostics = _evaluated(document, overrides)
         if diagnostics:
             raise SpecError([*diagnostics, *find_errors(document, params)])
         about = About(
@@ -68,7 +68,7 @@ class Spec(NamedTuple):
             overrides=MappingProxyType(dict(overrides)),
             training=recipe,
         )
-        costs = infer(expand(document, about, params))
+        costs = infer(expand(replace(document, expect=expect), about, params))
         self._check_size(costs)
         return costs
 
@@ -96,6 +96,21 @@ class Spec(NamedTuple):
         if max(costs.totals) > LARGEST:
             message = "the network needs more than 2^53 parameters or operations"
             raise SpecError([Diagnostic("ARC111", message, self.document.span)])
+
+
+def _evaluated(
+    document: Document, overrides: Mapping[str, object]
+) -> tuple[dict[str, object], Training | None, Value | None, list[Diagnostic]]:
+    """The parameters, the training recipe and the expectations of a document, and the diagnostics
+    of these. With parameters set from outside, expectations stay as they are."""
+    params, diagnostics = evaluate_params(document, overrides)
+    recipe, further = typed_training(document, params)
+    diagnostics += further
+    expect = document.expect
+    if not overrides:
+        expect, further = evaluated_expectations(document, params)
+        diagnostics += further
+    return params, recipe, expect, diagnostics
 
 
 def read_spec(path: str) -> Spec:
@@ -146,8 +161,7 @@ def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK
         raise SpecError(diagnostics)
     if diagnostics:
         # Expanded as far as possible, so that one run reports every error.
-        params, further = evaluate_params(document, NO_OVERRIDES)
-        further += typed_training(document, params)[1]
+        params, _, _, further = _evaluated(document, NO_OVERRIDES)
         raise SpecError([*diagnostics, *further, *find_errors(document, params)])
     name = os.path.relpath(real, root).replace(os.sep, "/")
     if os.path.basename(root) == ROOT:

@@ -17,8 +17,8 @@ from archc.ir.binding import (
     input_axes,
     loop_lists,
     plain_defaults,
+    repeat_count,
     typed_op,
-    whole_number_hint,
 )
 from archc.ir.graph import NOTHING, About, Branches, Graph, Input, Node, Origin, Region
 from archc.ir.scope import UNKNOWN, Scope
@@ -409,11 +409,7 @@ class _Expansion:
         return ends[1]
 
     def repeat(self, step: RepeatStep, current: int, scope: Scope, names: Environment) -> int:
-        count = self.value(step.count, current, names)
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            message = f"`repeat` must be a whole number from 0, got {format_value(count)}"
-            hint = whole_number_hint(count)
-            raise EvaluationError(Diagnostic("ARC206", message, step.count.span, hint))
+        count = repeat_count(step, lambda value: self.value(value, current, names))
         return self.iterate(step, count, {}, current, scope, names)
 
     def loop(self, step: ForStep, current: int, scope: Scope, names: Environment) -> int:

@@ -108,9 +108,10 @@ class _Reader:
             self.is_valid(outputs) and self.check_values(outputs, self.params)
         ):
             outputs = None
-        training = fields.get("training")
-        if training is not None:
-            self.check_values(training, self.params)
+        expect, training = fields.get("expect"), fields.get("training")
+        for unused_by_steps in (expect, training):
+            if unused_by_steps is not None:
+                self.check_values(unused_by_steps, self.params)
         document = Document(
             name=text,
             class_name=class_name,
@@ -122,7 +123,7 @@ class _Reader:
             blocks=blocks,
             layers=layers,
             outputs=tuple(sequence(outputs)),
-            expect=fields.get("expect"),
+            expect=expect,
             training=training,
             span=name.span,
             invalid_names=invalid_names,
@@ -383,9 +384,11 @@ class _Reader:
         except expressions.ExpressionError as error:
             span = at(scalar, error.offset, error.length)
             self.error("ARC301", error.message, span, error.hint)
+            self.invalid.add(scalar)
             return
         for name, offset, length in expressions.references(expression):
             if name not in known and ANY not in known:
+                self.invalid.add(scalar)
                 suggestion = did_you_mean(name, known) or hint or _known_names(known)
                 self.error(
                     "ARC302", f"unknown name `{name}`", at(scalar, offset, length), suggestion

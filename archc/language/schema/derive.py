@@ -14,7 +14,15 @@ from archc.language.recipe import Training, doc_of, group_schema
 from archc.ops import MERGES, OPS
 from archc.ops.axes import AXIS_DOCS
 from archc.ops.base import Op, is_bare
-from archc.ops.fields import COUNT, EXPRESSION_SCHEMA, FieldInfo, Kind, Schema, fields_of
+from archc.ops.fields import (
+    COUNT,
+    EXPRESSION_SCHEMA,
+    LARGEST,
+    FieldInfo,
+    Kind,
+    Schema,
+    fields_of,
+)
 from archc.ops.fields import or_expression as admit
 
 SCHEMA_ID = "https://archc.dev/schema/archc-1.json"
@@ -173,7 +181,9 @@ def derive() -> Schema:
         "a value that expressions use",
         "a number, true or false, text, a list, or a list of lists",
     )
-    total = describe({"type": "integer", "minimum": 0}, "the exact total", "a whole number")
+    total = describe(
+        {"type": "integer", "minimum": 0, "maximum": LARGEST}, "the exact total", "a whole number"
+    )
     block = _object(
         {
             "params": _mapping_of(
