@@ -5,6 +5,7 @@ Codes: ARC411 an unknown parameter, ARC111 a network that is too large.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from archc.diagnostics import (
     Diagnostic,
     SourceText,
+    Span,
     SpecError,
     did_you_mean,
     encodable,
@@ -27,7 +29,7 @@ from archc.ir.trainability import check_training
 from archc.language.document import read_document
 from archc.language.evaluate import evaluate_params
 from archc.language.extends import ON_DISK, ROOT, Files, follow, merge, root_of
-from archc.language.reader import decode, parse, read_text
+from archc.language.reader import MAX_BYTES, decode, parse, read_text
 from archc.language.recipe import Training
 from archc.language.schema.validate import Findings, validate
 from archc.language.syntax import Document
@@ -116,10 +118,23 @@ def _evaluated(
 def read_spec(path: str) -> Spec:
     """Read a spec and all that it extends. Raises SpecError."""
     if path == "-":
-        source = decode(sys.stdin.buffer.read(2**20 + 1), "-")
-        return read_source(source, os.path.realpath("."), os.path.join(os.path.realpath("."), "-"))
+        here = os.path.realpath(".")
+        return read_source(_standard_input(), here, os.path.join(here, "-"))
     real = os.path.realpath(path)
     return read_source(read_text(path), root_of(real), real)
+
+
+def _standard_input() -> SourceText:
+    """The text of standard input. Raises SpecError (ARC001 to ARC003)."""
+    try:
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, "standard input is closed")
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # a ValueError where it was closed later
+        reason = (getattr(error, "strerror", None) or "standard input is closed").lower()
+        span = Span(SourceText("-", ""), 1, 1, 1, 1)
+        raise SpecError([Diagnostic("ARC001", f"cannot be read: {reason}", span)]) from None
+    return decode(data, "-")
 
 
 def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK) -> Spec:
