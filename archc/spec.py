@@ -120,8 +120,9 @@ def read_spec(path: str) -> Spec:
     if path == "-":
         here = os.path.realpath(".")
         return read_source(_standard_input(), here, os.path.join(here, "-"))
+    source = read_text(path)
     real = os.path.realpath(path)
-    return read_source(read_text(path), root_of(real), real)
+    return read_source(source, root_of(real), real)
 
 
 def _standard_input() -> SourceText:

@@ -93,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     collects = gc.isenabled()
     gc.disable()  # a short run creates little garbage, and collecting it takes a tenth of the time
     try:
+        if any("\0" in argument for argument in arguments):
+            raise click.UsageError("an argument contains a NUL")
         code = verbs.main(args=arguments, prog_name="archc", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except SystemExit:

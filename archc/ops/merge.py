@@ -38,6 +38,7 @@ class Add(Elementwise):
     """The sum of the inputs."""
 
     name: ClassVar[str] = "add"
+    aliases: ClassVar[tuple[str, ...]] = ("sum", "plus", "elementwise_add")
     sign: ClassVar[Sign] = "kept"
 
 
@@ -45,7 +46,7 @@ class Multiply(Elementwise):
     """The product of the inputs."""
 
     name: ClassVar[str] = "multiply"
-    aliases: ClassVar[tuple[str, ...]] = ("mul",)
+    aliases: ClassVar[tuple[str, ...]] = ("mul", "product", "elementwise_multiply")
     gates: ClassVar[bool] = True
     sign: ClassVar[Sign] = "kept"
 
@@ -61,6 +62,7 @@ class Maximum(Elementwise):
     """The largest of the inputs, element by element."""
 
     name: ClassVar[str] = "maximum"
+    aliases: ClassVar[tuple[str, ...]] = ("max", "elementwise_max")
     sign: ClassVar[Sign] = "kept"
 
 
@@ -68,6 +70,7 @@ class Concat(Merge):
     """The inputs one after another along the channels, or the features."""
 
     name: ClassVar[str] = "concat"
+    aliases: ClassVar[tuple[str, ...]] = ("concatenate", "concatenation", "cat", "depth_concat")
     sign: ClassVar[Sign] = "kept"
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:

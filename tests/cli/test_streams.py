@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import archc
+from archc import cli
 
 ROOT = Path(archc.__file__).parent.parent
 GOOD = "archc: 1\nname: tiny\ninput: {features: 3}\nlayers: [relu]\n"
@@ -138,3 +139,10 @@ def without_reader(arguments: Sequence[str], stream: str) -> tuple[int, str]:
     finally:
         os.close(writer)
     return done.returncode, done.stderr or ""
+
+
+def test_an_argument_with_a_nul_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    # No shell passes one on; a program that calls `main` can.
+    for arguments in (["validate", "a\0b"], ["build", "good.yaml", "-o", "a\0b"], ["new", "\0"]):
+        assert cli.main(arguments) == 2
+        assert capsys.readouterr().err.endswith("Error: an argument contains a NUL\n")
