@@ -238,7 +238,7 @@ def _schema() -> Schema:
         if not fields:
             continue
         mapping: Schema = {
-            "type": "object",
+            "type": ["object", "null"] if is_bare(op) else "object",
             "additionalProperties": False,
             "properties": {
                 field.name: {

@@ -74,6 +74,11 @@ def _field(field: FieldInfo) -> Schema:
     return schema
 
 
+def optional(op: type[Op], schema: Schema) -> Schema:
+    """`schema`, or no value at all where the op needs none."""
+    return {"anyOf": [*schema["anyOf"], {"type": "null"}]} if is_bare(op) else schema
+
+
 def op_doc(op: type[Op]) -> str:
     """The op's docstring on one line."""
     return " ".join((op.__doc__ or "").split())
@@ -94,7 +99,7 @@ def op_schema(op: type[Op]) -> Schema:
     if op.shorthand is not None:
         main = next(field for field in fields if field.name == op.shorthand)
         expected += f", or its {op.shorthand}: {main.kind.expected}"
-        bare = describe(admit(main.kind.schema), doc, expected)
+        bare = describe(optional(op, admit(main.kind.schema)), doc, expected)
         return {
             "title": op.name,
             "description": doc,
