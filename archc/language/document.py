@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from archc.diagnostics import Diagnostic, Span, did_you_mean
 from archc.language import expressions
+from archc.language.module_names import network_error
 from archc.language.names import (
     CLASSES,
     REPETITION,
@@ -84,7 +85,7 @@ class _Reader:
         name = fields.get("name", value)
         text = str(name.data) if name is not value else ""
         if "name" in fields:
-            self.check_name(name, name_error)
+            self.check_name(name, network_error)
         if "class" in fields:
             class_name = str(fields["class"].data)
             self.check_name(fields["class"], class_error)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from archc.diagnostics import Diagnostic, Span, did_you_mean
+from archc.language.module_names import network_error
 from archc.language.names import class_error, name_error, suggested_name
 from archc.language.schema import text
 from archc.language.terms import key_hint, op_hint
@@ -336,7 +337,9 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, expected: str) -
     if "$" in value.data[1:] or value.data[:1] == "(":
         return "an expression is the whole value: `$name` or `$( ... )`"
     if "pattern" in node:
-        return suggested_name(value.data, class_error if path == ["class"] else name_error)
+        checks = {"class": class_error, "name": network_error}
+        check = checks.get(str(path[0]), name_error) if len(path) == 1 else name_error
+        return suggested_name(value.data, check)
     alternatives = [node, *node.get("anyOf", ())]
     words = [word for part in alternatives for word in part.get("enum", ())]
     if path[-1:] == ["activation"]:
