@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -129,6 +130,10 @@ def _outcome(error: BaseException, debug: bool) -> tuple[int, str]:
         return exit_code(error.diagnostics), full(error.diagnostics, streams.colors(sys.stderr))
     if isinstance(error, PluginError):
         return 2, f"archc: {error}"
+    from archc.cli.completion import VARIABLE
+
+    if VARIABLE in os.environ and not isinstance(error, OSError):
+        return 2, f"archc: {VARIABLE} is for the scripts of `archc completion` alone"
     message = f"archc: {_one_line(error)}"
     if debug:
         from traceback import format_exception

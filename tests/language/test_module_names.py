@@ -30,7 +30,21 @@ def test_those_of_other_versions_and_systems_are_too(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    "torch random math typing numpy keras sys os json tensorflow jax h5py torchvision".split(),
+    [
+        "torch",
+        "random",
+        "math",
+        "typing",
+        "numpy",
+        "keras",
+        "sys",
+        "os",
+        "json",
+        "tensorflow",
+        "jax",
+        "h5py",
+        "torchvision",
+    ],
 )
 def test_a_network_of_that_name_is_refused_with_a_hint(name: str, tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
