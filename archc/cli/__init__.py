@@ -130,7 +130,7 @@ def _outcome(error: BaseException, debug: bool) -> tuple[int, str]:
         return exit_code(error.diagnostics), full(error.diagnostics, streams.colors(sys.stderr))
     if isinstance(error, PluginError):
         return 2, f"archc: {error}"
-    from archc.cli.completion import VARIABLE
+    from archc.cli.completing import VARIABLE
 
     if VARIABLE in os.environ and not isinstance(error, OSError):
         return 2, f"archc: {VARIABLE} is for the scripts of `archc completion` alone"
