@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from archc.diagnostics import SpecError
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from archc.api import Network
     from archc.difference import Difference
 
@@ -20,7 +22,7 @@ __version__ = "0.1.0"
 __all__ = ["SpecError", "__version__", "diff", "load"]
 
 
-def load(path: str, /, **params: object) -> Network:
+def load(path: str | PathLike[str], /, **params: object) -> Network:
     """Read a spec file (`-`: standard input) with values for some of its parameters.
 
     Raises SpecError with all diagnostics. With values for parameters, the spec's expectations are

@@ -6,6 +6,7 @@ Code: ARC412 an invalid value of a parameter.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -67,10 +68,11 @@ class Network(network.Network):
         return self._emitted[backend]
 
 
-def load(path: str, params: Mapping[str, object]) -> Network:
-    """Read a spec file, check it, and infer the costs of its network. Raises SpecError."""
+def load(path: str | os.PathLike[str], params: Mapping[str, object]) -> Network:
+    """Read a spec file, check it, and infer the costs of its network. Raises SpecError, and
+    TypeError for what is no path."""
     overrides = {name: parameter(name, value) for name, value in params.items()}
-    spec = read_spec(path)
+    spec = read_spec(os.fsdecode(path))
     return Network(spec, spec.checked(overrides))
 
 

@@ -5,6 +5,7 @@ Codes: ARC411 an unknown parameter, ARC111 a network that is too large.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,12 +15,13 @@ from typing import NamedTuple
 from archc.diagnostics import (
     Diagnostic,
     SourceText,
+    Span,
     SpecError,
     encodable,
     names_hint,
 )
 from archc.diagnostics.collector import Collector, Unknown
-from archc.ir.binding import typed_training
+from archc.ir.binding import evaluated_expectations, typed_training
 from archc.ir.costs import Costs, infer
 from archc.ir.expand import expand, find_errors
 from archc.ir.expectations import check_expectations
@@ -29,11 +31,13 @@ from archc.ir.trainability import check_training
 from archc.language.document import read_document
 from archc.language.evaluate import evaluate_params
 from archc.language.extends import ON_DISK, ROOT, Files, follow, merge, root_of
-from archc.language.reader import decode, parse, read_text
+from archc.language.reader import MAX_BYTES, decode, parse, read_text
+from archc.language.recipe import Training
 from archc.language.schema.validate import Findings, validate
 from archc.language.syntax import Document
 from archc.language.values import Value, mapping
 from archc.ops.fields import LARGEST
+from archc.records import replace
 
 NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
 
@@ -55,9 +59,7 @@ class Spec(NamedTuple):
         if unknown:
             raise SpecError(self._no_parameters(unknown))
         document = self.document
-        params, diagnostics = evaluate_params(document, overrides)
-        recipe, recipe_diagnostics = typed_training(document, params)
-        diagnostics += recipe_diagnostics
+        params, recipe, expect, diagnostics = _evaluated(document, overrides)
         if diagnostics:
             raise SpecError([*diagnostics, *find_errors(document, params, self.most_steps)])
         about = About(
@@ -72,7 +74,8 @@ class Spec(NamedTuple):
             overrides=MappingProxyType(dict(overrides)),
             training=recipe,
         )
-        costs = infer(expand(document, about, params, self.most_steps))
+        expected = replace(document, expect=expect)
+        costs = infer(expand(expected, about, params, self.most_steps))
         self._check_size(costs)
         return costs
 
@@ -104,14 +107,43 @@ class Spec(NamedTuple):
             raise SpecError([Diagnostic("ARC111", message, self.document.span)])
 
 
+def _evaluated(
+    document: Document, overrides: Mapping[str, object]
+) -> tuple[dict[str, object], Training | None, Value | None, list[Diagnostic]]:
+    """The parameters, the training recipe and the expectations of a document, and the diagnostics
+    of these. With parameters set from outside, expectations stay as they are."""
+    params, diagnostics = evaluate_params(document, overrides)
+    recipe, further = typed_training(document, params)
+    diagnostics += further
+    expect = document.expect
+    if not overrides:
+        expect, further = evaluated_expectations(document, params)
+        diagnostics += further
+    return params, recipe, expect, diagnostics
+
+
 def read_spec(path: str, most_steps: int = MOST_STEPS) -> Spec:
     """Read a spec and all that it extends. Raises SpecError."""
     if path == "-":
-        source = decode(sys.stdin.buffer.read(2**20 + 1), "-")
         here = os.path.realpath(".")
-        return read_source(source, here, os.path.join(here, "-"), most_steps=most_steps)
+        real = os.path.join(here, "-")
+        return read_source(_standard_input(), here, real, most_steps=most_steps)
+    source = read_text(path)
     real = os.path.realpath(path)
-    return read_source(read_text(path), root_of(real), real, most_steps=most_steps)
+    return read_source(source, root_of(real), real, most_steps=most_steps)
+
+
+def _standard_input() -> SourceText:
+    """The text of standard input. Raises SpecError (ARC001 to ARC003)."""
+    try:
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, "standard input is closed")
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # a ValueError where it was closed later
+        reason = (getattr(error, "strerror", None) or "standard input is closed").lower()
+        span = Span(SourceText("-", ""), 1, 1, 1, 1)
+        raise SpecError([Diagnostic("ARC001", f"cannot be read: {reason}", span)]) from None
+    return decode(data, "-")
 
 
 def read_source(
@@ -159,8 +191,7 @@ def read_source(
         raise SpecError(diagnostics)
     if diagnostics:
         # Expanded as far as possible, so that one run reports every error.
-        params, further = evaluate_params(document, NO_OVERRIDES)
-        further += typed_training(document, params)[1]
+        params, _, _, further = _evaluated(document, NO_OVERRIDES)
         further += find_errors(document, params, most_steps)
         raise SpecError([*diagnostics, *further])
     name = os.path.relpath(real, root).replace(os.sep, "/")

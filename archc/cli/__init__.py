@@ -6,8 +6,11 @@ Exit codes: 0 success, 1 findings, 2 usage, input/output or internal error, 130 
 from __future__ import annotations
 
 import gc
+import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -86,39 +89,60 @@ def main(argv: Sequence[str] | None = None) -> int:
     if debug:  # accepted in any position
         rest = [option for option in options if option != "--debug"]
         arguments = rest + arguments[len(options) :]
-    streams.use_utf8()
+    streams.prepare()
+    stdout, stderr = sys.stdout, sys.stderr
     collects = gc.isenabled()
     gc.disable()  # a short run creates little garbage, and collecting it takes a tenth of the time
     try:
+        if any("\0" in argument for argument in arguments):
+            raise click.UsageError("an argument contains a NUL")
         code = verbs.main(args=arguments, prog_name="archc", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except (click.Abort, KeyboardInterrupt):
-        streams.print_message("archc: interrupted")
-        return 130
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except SpecError as error:
-        from archc.diagnostics.formats import exit_code, full
-
-        streams.print_message(full(error.diagnostics, streams.colors(sys.stderr)))
-        return exit_code(error.diagnostics)
-    except PluginError as error:
-        streams.print_message(f"archc: {error}")
-        return 2
-    except Exception as error:
-        if debug:
-            from traceback import format_exc
-
-            streams.print_message(format_exc())
-        streams.print_message(f"archc: {_one_line(error)}")
-        return 2
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        # Where the reader of its help has gone away, click wraps the streams and exits with 1.
+        sys.stdout, sys.stderr = stdout, stderr
+        streams.discard(stdout)
+        return 0
+    except BaseException as error:
+        code, message = _outcome(error, debug)
+        with suppress(OSError):  # where standard error is full, the exit code says it alone
+            streams.print_message(message)
+        return code
     finally:
         if collects:
             gc.enable()
 
 
-def _one_line(error: Exception) -> str:
+def _outcome(error: BaseException, debug: bool) -> tuple[int, str]:
+    """The exit code and the message of an error."""
+    interrupts = (click.Abort, KeyboardInterrupt)
+    if isinstance(error, interrupts) or isinstance(error.__context__, interrupts):
+        return 130, "archc: interrupted"
+    if isinstance(error, click.ClickException):
+        shown = io.StringIO()
+        error.show(shown)
+        return 2, shown.getvalue()
+    if isinstance(error, SpecError):
+        from archc.diagnostics.formats import exit_code, full
+
+        return exit_code(error.diagnostics), full(error.diagnostics, streams.colors(sys.stderr))
+    if isinstance(error, PluginError):
+        return 2, f"archc: {error}"
+    from archc.cli.completing import VARIABLE
+
+    if VARIABLE in os.environ and not isinstance(error, OSError):
+        return 2, f"archc: {VARIABLE} is for the scripts of `archc completion` alone"
+    message = f"archc: {_one_line(error)}"
+    if debug:
+        from traceback import format_exception
+
+        message = f"{''.join(format_exception(error))}{message}"
+    return 2, message
+
+
+def _one_line(error: BaseException) -> str:
     from archc.diagnostics import visible
 
     if isinstance(error, OSError):

@@ -6,6 +6,9 @@ import os
 
 import click
 
+VARIABLE = "_ARCHC_COMPLETE"
+"""The environment variable by which a shell's script requests completions."""
+
 
 def specs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The specs and folders that match the incomplete path; for an empty one also those of the

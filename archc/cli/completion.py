@@ -6,9 +6,8 @@ import click
 from click.shell_completion import get_completion_class
 
 from archc.cli import streams
+from archc.cli.completing import VARIABLE
 
-VARIABLE = "_ARCHC_COMPLETE"
-"""The environment variable by which the script requests completions."""
 _DONE = "\n    return 0\n"
 _PATHS = """
     # bash then quotes paths, and adds no space after a folder.

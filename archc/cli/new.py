@@ -14,7 +14,8 @@ from archc.diagnostics import SourceText, SpecError, did_you_mean, formats, visi
 from archc.files import OutputError, write_files
 from archc.language import scaffold
 from archc.language.extends import root_of
-from archc.language.names import name_error, suggested_name
+from archc.language.module_names import network_error
+from archc.language.names import suggested_name
 from archc.spec import read_source
 
 _SCHEMA = "../archc/language/schema/archc-1.json"
@@ -35,9 +36,9 @@ _SCHEMA = "../archc/language/schema/archc-1.json"
 @click.option("--force", is_flag=True, help="Overwrite an existing spec.")
 def command(name: str, like: str | None, extend: bool, folder: str, force: bool) -> int:
     """The spec is checked before it is written as FOLDER/NAME.yaml."""
-    problem = name_error(name)
+    problem = network_error(name)
     if problem is not None:
-        hint = suggested_name(name, name_error)
+        hint = suggested_name(name, network_error)
         message = f"the name {visible(repr(name))} {problem}"
         raise click.BadParameter(f"{message}; {hint}" if hint else message, param_hint="NAME")
     if extend and like is None:

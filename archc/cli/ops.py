@@ -8,10 +8,10 @@ from textwrap import wrap
 import click
 
 from archc.cli import completing, streams
-from archc.diagnostics import did_you_mean
 from archc.language.field_values import as_written
 from archc.language.recipe import Group, Training, Variants, as_spec, doc_of
 from archc.language.schema.derive import op_doc
+from archc.language.terms import op_hint
 from archc.language.writer import inline
 from archc.ops import FAMILIES, MERGES, OPS
 from archc.ops.base import Op, is_bare
@@ -32,8 +32,7 @@ def command(op: str | None) -> int:
         streams.write(recipe())
         return 0
     if op not in OPS:
-        hint = did_you_mean(op, OPS) or "`archc ops` lists all ops"
-        raise click.UsageError(f"unknown op {op!r}; {hint}")
+        raise click.UsageError(f"unknown op {op!r}; {op_hint(op, OPS)}")
     streams.write(one_op(OPS[op]))
     return 0
 

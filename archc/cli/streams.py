@@ -1,4 +1,8 @@
-"""Writing to the standard streams: UTF-8 in every locale, closed pipes ignored."""
+"""Writing to the standard streams: UTF-8 in every locale, closed pipes ignored.
+
+A pipe whose reader has gone away is no error, and a standard error that is closed from the start
+loses messages and nothing else. Output that cannot be written otherwise is an input/output error.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,25 @@ import errno
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import IO
 
 from archc.diagnostics.ansi import wants_color
 
 
-def use_utf8() -> None:
-    """Write the same bytes in every locale; a terminal keeps its own encoding."""
+class _ClosedOutput(io.TextIOBase):
+    """In place of a standard output that is closed."""
+
+    def write(self, text: str) -> int:
+        """Raises OSError."""
+        raise OSError(errno.EBADF, "standard output is closed")
+
+
+def prepare() -> None:
+    """Write the same bytes in every locale; a terminal keeps its own encoding. Libraries that print
+    to a standard output that is closed get an error."""
+    if sys.stdout is None:
+        sys.stdout = _ClosedOutput()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             if stream.isatty():
@@ -28,7 +44,7 @@ def colors(stream: IO[str] | None) -> bool:
 
 def terminal_width() -> int | None:
     """The columns of the terminal; None if standard output is not a terminal."""
-    if sys.stdout is None or not sys.stdout.isatty():
+    if not sys.stdout.isatty():
         return None
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
@@ -37,14 +53,13 @@ def terminal_width() -> int | None:
 
 
 def write(text: str) -> None:
-    """Write data to standard output. A closed pipe is not an error."""
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, "standard output is closed")
-    _write(sys.stdout, text)
+    """Write data to standard output. A closed pipe is not an error. Raises OSError."""
+    if text:
+        _write(sys.stdout, text)
 
 
 def print_message(text: str) -> None:
-    """Print a message to standard error."""
+    """Print a message to standard error. Raises OSError where that is full."""
     if text and sys.stderr is not None:
         _write(sys.stderr, text if text.endswith("\n") else f"{text}\n")
 
@@ -54,16 +69,19 @@ def _write(stream: IO[str], text: str) -> None:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        _silence(stream)
+        discard(stream)
     except OSError:
-        _silence(stream)
+        discard(stream)
         raise
 
 
-def _silence(stream: IO[str]) -> None:
-    """Discard buffered output: Python would report the error again on exit."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, stream.fileno())
-    finally:
-        os.close(null)
+def discard(stream: IO[str]) -> None:
+    """Discard buffered output, and all that follows: Python would report the error again on
+    exit."""
+    with suppress(OSError):
+        number = stream.fileno()
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, number)
+        finally:
+            os.close(null)

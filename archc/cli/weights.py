@@ -14,7 +14,7 @@ from archc.files import OutputError
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
 from archc.weights.files import formats
-from archc.weights.names import read_table
+from archc.weights.table import read_table
 
 NEUTRAL = ".safetensors"
 """The suffix of files in the neutral format, whatever other formats have it too."""
@@ -116,7 +116,7 @@ def _convert(
     if os.path.lexists(output) and not force:
         streams.print_message(f"archc: {output} exists already (--force overwrites it)")
         return 2
-    table = {} if names is None else read_table(parse(read_text(names)))
+    table = () if names is None else read_table(parse(read_text(names)))
     try:
         weights, in_order = transfer.read(file, network, table)
     except ImportError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 MOST_DIAGNOSTICS = 200
@@ -116,14 +118,42 @@ def count(diagnostics: Iterable[Diagnostic]) -> int:
     return sum(one.times if one.code == OMITTED else 1 for one in diagnostics)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """`did you mean "conv"?` where one of the known words is close to `word`."""
+def did_you_mean(
+    word: str, known: Iterable[str], aliases: Mapping[str, str] = MappingProxyType({})
+) -> str | None:
+    """`did you mean "conv"?` where `word` is a known one misspelt, or a part of one. `aliases` are
+    other names for known words."""
     import difflib  # only needed for errors
 
-    words = sorted(set(known))
+    words = sorted({*known, *aliases})
     inner = [one for one in words if one.endswith(f".{word}")]
-    matches = inner or difflib.get_close_matches(word[:64].lower(), words, n=1, cutoff=0.6)
-    return f'did you mean "{matches[0]}"?' if matches else None
+    typed = word[:64].lower()
+    close = difflib.get_close_matches(typed, words, n=3, cutoff=0.6)
+    matches = inner or [one for one in close if _is_misspelling(typed, one)]
+    return f'did you mean "{aliases.get(matches[0], matches[0])}"?' if matches else None
+
+
+def _is_misspelling(word: str, known: str) -> bool:
+    """Whether one word has the parts of the other, or a typing error in four letters."""
+    a, b = (re.split("[_.]", one) for one in (word, known))
+    if set(a) <= set(b) or set(b) <= set(a):
+        return True
+    return _typing_errors(word, known) <= max(1, max(len(word), len(known)) // 4)
+
+
+def _typing_errors(word: str, known: str) -> int:
+    """The letters left out, added, replaced or exchanged with their neighbour (optimal string
+    alignment, Damerau 1964)."""
+    rows: list[list[int]] = [list(range(len(known) + 1))]
+    for i, a in enumerate(word, 1):
+        row = [i]
+        for j, b in enumerate(known, 1):
+            errors = min(rows[-1][j] + 1, row[j - 1] + 1, rows[-1][j - 1] + (a != b))
+            if i > 1 < j and (a, word[i - 2]) == (known[j - 2], b):
+                errors = min(errors, rows[-2][j - 2] + 1)
+            row.append(errors)
+        rows.append(row)
+    return rows[-1][-1]
 
 
 def names_hint(before: str, names: Collection[str]) -> str | None:

@@ -8,6 +8,7 @@ lengths, ARC408 invalid parameters of a block, ARC409 invalid axes of an input.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from typing import TypeGuard
 
 from archc.diagnostics import Diagnostic, Note, names_hint
 from archc.diagnostics.collector import Unknown
@@ -38,15 +39,22 @@ from archc.language.syntax import (
     Document,
     ForStep,
     OpStep,
+    RepeatStep,
     Step,
 )
-from archc.language.values import Value, mapping
+from archc.language.values import Value, mapping, parts
 from archc.ops.activation import ACTIVATION
 from archc.ops.axes import AXIS_NAMES, Axes, axes_of
 from archc.ops.base import Op
-from archc.ops.fields import LARGEST, FieldInfo, fields_of
+from archc.ops.fields import LARGEST, FieldInfo, fields_of, whole_number
 
 Report = Callable[[Diagnostic], None]
+_WHOLE = "whole number"
+"""In the words of every kind of field that takes one."""
+_CHANNEL_MULTIPLE = 8
+"""Widths that were scaled are usually rounded to multiples of it."""
+_LONGEST_REPEATED = 40
+"""Characters of an expression that a hint repeats."""
 INPUT_HINT = (
     "use channels with length, height and width, or depth, height and width; features; "
     "tokens and features; or tokens with dtype int32"
@@ -115,12 +123,31 @@ def _wrong_field(
     value = step.fields[field.name]
     subject = f"`{field.name}` of {step.op.name}"
     message = f"{subject} must be {field.kind.expected}, got {format_value(result)}"
-    return Diagnostic("ARC206", message, value.span, whole_number_hint(result), notes)
+    hint = rounding_hint(value, result) if _WHOLE in field.kind.expected else None
+    return Diagnostic("ARC206", message, value.span, hint, notes)
 
 
-def whole_number_hint(value: object) -> str | None:
-    """A hint for a float where a whole number is expected."""
-    return "`//` divides whole numbers" if isinstance(value, float) else None
+def rounding_hint(value: Value, result: object) -> str | None:
+    """A hint for a value that comes to a fraction where a whole number is expected."""
+    if isinstance(result, list):
+        if isinstance(value.data, list):
+            hints = map(rounding_hint, value.data, result)
+            return next(filter(None, hints), None)
+        return "`round(x)` gives a whole number" if any(map(_is_fraction, result)) else None
+    if not _is_fraction(result):
+        return None
+    text = str(value.data)
+    inner = text[2:-1] if text[:2] == "$(" else text[1:]
+    if len(inner) > _LONGEST_REPEATED:
+        inner = "..."
+    hint = f"write `$(round({inner}))`"
+    if result < _CHANNEL_MULTIPLE:
+        return hint
+    return f"{hint}, or `$(round_to({inner}, {_CHANNEL_MULTIPLE}))` for a multiple"
+
+
+def _is_fraction(value: object) -> TypeGuard[float]:
+    return isinstance(value, float) and not value.is_integer()
 
 
 def block_arguments(
@@ -218,10 +245,12 @@ def input_axes(
 
 def _size(axis: str, value: Value, params: Environment) -> int:
     size = evaluate(value, params, None, Budget())
-    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= LARGEST:
+    try:
+        return whole_number(size, 1)
+    except ValueError:
         message = f"`{axis}` must be a whole number from 1, got {format_value(size)}"
-        raise EvaluationError(Diagnostic("ARC206", message, value.span, whole_number_hint(size)))
-    return size
+        hint = rounding_hint(value, size)
+        raise EvaluationError(Diagnostic("ARC206", message, value.span, hint)) from None
 
 
 def _axes(
@@ -239,6 +268,31 @@ def _axes(
         report(Diagnostic("ARC111", f"the input is too large: {axes}", span))
         return None
     return axes
+
+
+def evaluated_expectations(
+    document: Document, params: Environment
+) -> tuple[Value | None, list[Diagnostic]]:
+    """The expectations with sizes in place of expressions, and the diagnostics of those that cannot
+    be evaluated."""
+    diagnostics: list[Diagnostic] = []
+
+    def evaluated(key: str, value: Value) -> Value:
+        if isinstance(value.data, dict):
+            entries = {inner: evaluated(inner, entry) for inner, entry in value.data.items()}
+            return Value(entries, value.span, value.key_span)
+        if not is_expression(value.data) or value in document.invalid:
+            return value
+        try:
+            return Value(_size(key, value, params), value.span, value.key_span)
+        except EvaluationError as error:
+            diagnostics.append(error.diagnostic)
+        except UnknownValueError:
+            pass
+        return value
+
+    expect = document.expect
+    return None if expect is None else evaluated("expect", expect), diagnostics
 
 
 def typed_training(
@@ -298,13 +352,26 @@ class _Values:
             if entries in self.invalid:
                 raise UnknownValueError
             return self.record(field.kind.declarations[name], entries)
+        if any(part in self.invalid for part in parts(value)):
+            raise UnknownValueError
         result = evaluate(value, self.params, None, self.budget)
         try:
             return field.kind.convert(result)
         except ValueError:
             message = f"`{field.name}` must be {field.kind.expected}, got {format_value(result)}"
-            hint = whole_number_hint(result)
+            hint = rounding_hint(value, result) if _WHOLE in field.kind.expected else None
             raise EvaluationError(Diagnostic("ARC206", message, value.span, hint)) from None
+
+
+def repeat_count(step: RepeatStep, evaluate: Callable[[Value], object]) -> int:
+    """How often a `repeat` runs. Raises EvaluationError (ARC206)."""
+    count = evaluate(step.count)
+    try:
+        return whole_number(count, 0)
+    except ValueError:
+        message = f"`repeat` must be a whole number from 0, got {format_value(count)}"
+        hint = rounding_hint(step.count, count)
+        raise EvaluationError(Diagnostic("ARC206", message, step.count.span, hint)) from None
 
 
 def loop_lists(step: ForStep, evaluate: Callable[[Value], object]) -> dict[str, list[object]]:

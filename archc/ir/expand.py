@@ -18,9 +18,9 @@ from archc.ir.binding import (
     input_axes,
     loop_lists,
     plain_defaults,
+    repeat_count,
     typed_activation,
     typed_op,
-    whole_number_hint,
     written_arguments,
 )
 from archc.ir.errors import ambiguous_first_step, rejected, unused
@@ -39,7 +39,6 @@ from archc.language.evaluate import (
     parse_expressions,
     parse_fields,
 )
-from archc.language.schema.validate import format_value
 from archc.language.syntax import (
     ActivationStep,
     Block,
@@ -404,11 +403,8 @@ class _Expansion:
         return ends[1]
 
     def repeat(self, step: RepeatStep, current: int, scope: Scope, names: Environment) -> int:
-        count = self.evaluation.value(step.count, self.axes(current), names)
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            message = f"`repeat` must be a whole number from 0, got {format_value(count)}"
-            hint = whole_number_hint(count)
-            raise EvaluationError(Diagnostic("ARC206", message, step.count.span, hint))
+        x = self.axes(current)
+        count = repeat_count(step, lambda value: self.evaluation.value(value, x, names))
         return self.iterate(step, count, {}, current, scope, names)
 
     def loop(self, step: ForStep, current: int, scope: Scope, names: Environment) -> int:

@@ -16,6 +16,7 @@ from archc.diagnostics import Diagnostic, Span, names_hint
 from archc.diagnostics.collector import Collector, Unknown
 from archc.language import expressions
 from archc.language.cycles import cycles_in
+from archc.language.module_names import network_error
 from archc.language.names import (
     CLASSES,
     REPETITION,
@@ -98,7 +99,7 @@ class _Reader:
         name = fields.get("name", value)
         own_name = str(name.data) if name is not value else ""
         if "name" in fields:
-            self.check_name(name, name_error)
+            self.check_name(name, network_error)
         if "class" in fields:
             class_name = str(fields["class"].data)
             self.check_name(fields["class"], class_error)
@@ -122,9 +123,10 @@ class _Reader:
             self.is_valid(outputs) and self.check_names(outputs, self.params)
         ):
             outputs = None
-        training = fields.get("training")
-        if training is not None:
-            self.check_values(training, self.params)
+        expect, training = fields.get("expect"), fields.get("training")
+        for unused_by_steps in (expect, training):
+            if unused_by_steps is not None:
+                self.check_values(unused_by_steps, self.params)
         document = Document(
             name=own_name,
             class_name=class_name,
@@ -136,7 +138,7 @@ class _Reader:
             blocks=blocks,
             layers=layers,
             outputs=tuple(sequence(outputs)),
-            expect=fields.get("expect"),
+            expect=expect,
             training=training,
             span=name.span,
             invalid_names=invalid_names,
@@ -436,6 +438,7 @@ class _Reader:
                 except expressions.ExpressionError as error:
                     span = at(scalar, error.offset, error.length)
                     self.error("ARC301", error.message, span, error.hint)
+                    self.invalid.add(scalar)
                 else:
                     for part in parts:
                         if not isinstance(part, str):
@@ -453,6 +456,7 @@ class _Reader:
             return
         for name, offset, length in expressions.references(expression):
             if name not in known:
+                self.invalid.add(scalar)
                 message, span = f"unknown name `{name}`", at(scalar, offset, length)
                 own = "write an axis of it, for example input.channels"
                 if name == expressions.INPUT:

@@ -16,6 +16,7 @@ from archc.language.expressions import Budget
 from archc.language.schema.validate import format_value
 from archc.language.syntax import Document
 from archc.language.values import Value, at, scalars
+from archc.ops.fields import LARGEST
 
 Environment = Mapping[str, object]
 
@@ -123,10 +124,17 @@ def _evaluate_expression(
     if any(names.get(name, INVALID) is INVALID for name in used):
         raise UnknownValueError
     try:
-        return expressions.evaluate(expression, names, incoming, budget)
+        return _plain_number(expressions.evaluate(expression, names, incoming, budget))
     except expressions.ExpressionError as error:
         span = at(value, error.offset, error.length)
         raise EvaluationError(Diagnostic("ARC303", error.message, span, error.hint)) from None
+
+
+def _plain_number(value: object) -> object:
+    """What an expression comes to, whole numbers without a decimal point: `$(64 * 0.25)` is 16."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST:
+        return int(value)
+    return value
 
 
 def evaluate_params(

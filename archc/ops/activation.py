@@ -29,6 +29,7 @@ class Relu(Activation):
     """max(x, 0)."""
 
     name: ClassVar[str] = "relu"
+    aliases: ClassVar[tuple[str, ...]] = ("rectifier", "rectified_linear", "rectified_linear_unit")
     sign: ClassVar[Sign] = "nonnegative"
     kernel_gain: ClassVar[float] = 2.0
 
@@ -48,6 +49,7 @@ class LeakyRelu(Activation):
     """x where positive, else slope * x."""
 
     name: ClassVar[str] = "leaky_relu"
+    aliases: ClassVar[tuple[str, ...]] = ("lrelu",)
     shorthand: ClassVar[str] = "slope"
     kernel_gain: ClassVar[float] = 2.0
 
@@ -59,6 +61,7 @@ class Prelu(Activation):
     """Leaky ReLU with one learned slope a channel (He et al. 2015)."""
 
     name: ClassVar[str] = "prelu"
+    aliases: ClassVar[tuple[str, ...]] = ("parametric_relu",)
     kernel_gain: ClassVar[float] = 2.0
 
     slope: Annotated[Number, Doc("initial slope of every channel")] = 0.25
@@ -72,6 +75,7 @@ class Elu(Activation):
     """x where positive, else alpha * (exp(x) - 1)."""
 
     name: ClassVar[str] = "elu"
+    aliases: ClassVar[tuple[str, ...]] = ("exponential_linear_unit",)
     shorthand: ClassVar[str] = "alpha"
     kernel_gain: ClassVar[float] = 2.0
 
@@ -109,6 +113,7 @@ class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
 
     name: ClassVar[str] = "sigmoid"
+    aliases: ClassVar[tuple[str, ...]] = ("logistic",)
     sign: ClassVar[Sign] = "nonnegative"
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
@@ -135,6 +140,7 @@ class Tanh(Activation):
     """The hyperbolic tangent."""
 
     name: ClassVar[str] = "tanh"
+    aliases: ClassVar[tuple[str, ...]] = ("hyperbolic_tangent",)
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
 
@@ -232,7 +238,7 @@ def _schema() -> Schema:
         if not fields:
             continue
         mapping: Schema = {
-            "type": "object",
+            "type": ["object", "null"] if is_bare(op) else "object",
             "additionalProperties": False,
             "properties": {
                 field.name: {

@@ -44,6 +44,7 @@ class Conv(Op):
     """Convolution: each filter slides over the feature map (cross-correlation, as everywhere)."""
 
     name: ClassVar[str] = "conv"
+    aliases: ClassVar[tuple[str, ...]] = ("convolution",)
 
     filters: Annotated[Count, Doc("output channels")]
     kernel_size: Annotated[WindowSize, Doc("elements of the kernel along each spatial axis")]
@@ -87,6 +88,7 @@ class DepthwiseConv(Op):
     """Convolution of each channel alone, `multiplier` filters a channel."""
 
     name: ClassVar[str] = "depthwise_conv"
+    aliases: ClassVar[tuple[str, ...]] = ("depthwise", "depthwise_convolution", "dw_conv")
 
     kernel_size: Annotated[WindowSize, Doc("elements of the kernel along each spatial axis")]
     multiplier: Annotated[Count, Doc("filters for each input channel")] = 1
@@ -182,7 +184,16 @@ class ConvTranspose(Op):
     """
 
     name: ClassVar[str] = "conv_transpose"
-    aliases: ClassVar[tuple[str, ...]] = ("deconv", "deconvolution", "upconv")
+    aliases: ClassVar[tuple[str, ...]] = (
+        "deconv",
+        "deconvolution",
+        "upconv",
+        "transposed_conv",
+        "transpose_conv",
+        "conv_transposed",
+        "transposed_convolution",
+        "convolution_transpose",
+    )
 
     filters: Annotated[Count, Doc("output channels")]
     kernel_size: Annotated[WindowSize, Doc("elements of the kernel along each spatial axis")]

@@ -91,6 +91,7 @@ class Rbf(Op):
     multiply-accumulate an element."""
 
     name: ClassVar[str] = "rbf"
+    aliases: ClassVar[tuple[str, ...]] = ("radial_basis", "radial_basis_function")
     output_kind: ClassVar[OutputKind] = "distances"
     shorthand: ClassVar[str] = "codes"
 

@@ -85,17 +85,21 @@ def _read_fields(declaration: type) -> tuple[FieldInfo, ...]:
     return tuple(infos)
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def whole_number(value: object, minimum: int = -LARGEST, maximum: int = LARGEST) -> int:
+    """A whole number in a range, both ends included; 16.0 is 16. Raises ValueError for anything
+    else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError
+    if not minimum <= value <= maximum or value != int(value):
+        raise ValueError
+    return int(value)
 
 
 def integer(minimum: int, maximum: int = LARGEST) -> Kind:
     """A whole number in a range, both ends included."""
 
     def convert(value: object) -> int:
-        if isinstance(value, int) and _is_integer(value) and minimum <= value <= maximum:
-            return value
-        raise ValueError
+        return whole_number(value, minimum, maximum)
 
     schema: Schema = {"type": "integer", "minimum": minimum}
     expected = f"a whole number from {minimum}"
@@ -163,9 +167,9 @@ def window(minimum: int) -> Kind:
     number: Schema = {"type": "integer", "minimum": minimum}
 
     def convert(value: object) -> int | tuple[int, ...]:
-        if isinstance(value, int) and _is_integer(value) and minimum <= value <= LARGEST:
-            return value
-        return integers(value, minimum, 1, 3)
+        if isinstance(value, list):
+            return integers(value, minimum, 1, 3)
+        return whole_number(value, minimum)
 
     listed = {"type": "array", "minItems": 1, "maxItems": 3, "items": or_expression(number)}
     return Kind(
@@ -179,9 +183,7 @@ def integers(value: object, minimum: int, shortest: int, longest: int) -> tuple[
     """`value` as a tuple of whole numbers. Raises ValueError where it is anything else."""
     if not isinstance(value, list) or not shortest <= len(value) <= longest:
         raise ValueError
-    if not all(_is_integer(item) and minimum <= item <= LARGEST for item in value):
-        raise ValueError
-    return tuple(value)
+    return tuple(whole_number(item, minimum) for item in value)
 
 
 def listing(item: Kind, expected: str, *, longest: int = 100_000) -> Kind:
@@ -198,9 +200,9 @@ def listing(item: Kind, expected: str, *, longest: int = 100_000) -> Kind:
 
 def _amounts(value: object) -> int | tuple[int, ...] | tuple[tuple[int, int], ...]:
     """`n`, `[h, w]` or `[[top, bottom], [left, right]]`."""
-    if isinstance(value, int) and _is_integer(value) and 0 <= value <= LARGEST:
-        return value
-    if isinstance(value, list) and 1 <= len(value) <= 3 and isinstance(value[0], list):
+    if not isinstance(value, list):
+        return whole_number(value, 0)
+    if 1 <= len(value) <= 3 and isinstance(value[0], list):
         pairs = [integers(pair, 0, 2, 2) for pair in value]
         return tuple((begin, end) for begin, end in pairs)
     return integers(value, 0, 1, 3)

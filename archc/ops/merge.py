@@ -13,7 +13,7 @@ class Merge(Op):
 
 
 class Elementwise(Merge):
-    """Joins values element by element. A spatial axis of one element is spread over the others'."""
+    """Joins values element by element. A spatial axis of one element is broadcast."""
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         first = inputs[0]
@@ -35,32 +35,50 @@ def _disagree(op: str, inputs: tuple[Axes, ...]) -> ShapeError:
 
 
 class Add(Elementwise):
-    """The sum of the inputs."""
+    """The sum of the inputs.
+
+    A spatial axis of one element is broadcast over those of the others: a map of 1 x 1 joins
+    every map of as many channels.
+    """
 
     name: ClassVar[str] = "add"
+    aliases: ClassVar[tuple[str, ...]] = ("sum", "plus", "elementwise_add")
     sign: ClassVar[Sign] = "kept"
 
 
 class Multiply(Elementwise):
-    """The product of the inputs."""
+    """The product of the inputs.
+
+    A spatial axis of one element is broadcast over those of the others: a map of 1 x 1 joins
+    every map of as many channels.
+    """
 
     name: ClassVar[str] = "multiply"
-    aliases: ClassVar[tuple[str, ...]] = ("mul",)
+    aliases: ClassVar[tuple[str, ...]] = ("mul", "product", "elementwise_multiply")
     gates: ClassVar[bool] = True
     sign: ClassVar[Sign] = "kept"
 
 
 class Average(Elementwise):
-    """The mean of the inputs."""
+    """The mean of the inputs.
+
+    A spatial axis of one element is broadcast over those of the others: a map of 1 x 1 joins
+    every map of as many channels.
+    """
 
     name: ClassVar[str] = "average"
     sign: ClassVar[Sign] = "kept"
 
 
 class Maximum(Elementwise):
-    """The largest of the inputs, element by element."""
+    """The largest of the inputs, element by element.
+
+    A spatial axis of one element is broadcast over those of the others: a map of 1 x 1 joins
+    every map of as many channels.
+    """
 
     name: ClassVar[str] = "maximum"
+    aliases: ClassVar[tuple[str, ...]] = ("max", "elementwise_max")
     sign: ClassVar[Sign] = "kept"
 
 
@@ -68,6 +86,7 @@ class Concat(Merge):
     """The inputs one after another along the channels, or the features."""
 
     name: ClassVar[str] = "concat"
+    aliases: ClassVar[tuple[str, ...]] = ("concatenate", "concatenation", "cat", "depth_concat")
     sign: ClassVar[Sign] = "kept"
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:

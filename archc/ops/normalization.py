@@ -37,7 +37,7 @@ class BatchNorm(Op):
     running = momentum * running + (1 - momentum) * batch."""
 
     name: ClassVar[str] = "batch_norm"
-    aliases: ClassVar[tuple[str, ...]] = ("bn",)
+    aliases: ClassVar[tuple[str, ...]] = ("bn", "batch_normalization")
     element_order: ClassVar[Order] = "carried"
 
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
@@ -65,7 +65,7 @@ class LayerNorm(Op):
     (Ba, Kiros & Hinton 2016)."""
 
     name: ClassVar[str] = "layer_norm"
-    aliases: ClassVar[tuple[str, ...]] = ("ln",)
+    aliases: ClassVar[tuple[str, ...]] = ("ln", "layer_normalization")
     element_order: ClassVar[Order] = "carried"
 
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
@@ -79,7 +79,7 @@ class GroupNorm(Op):
     """Normalisation over groups of neighbouring channels and all of space (Wu & He 2018)."""
 
     name: ClassVar[str] = "group_norm"
-    aliases: ClassVar[tuple[str, ...]] = ("gn",)
+    aliases: ClassVar[tuple[str, ...]] = ("gn", "group_normalization")
     shorthand: ClassVar[str] = "groups"
 
     groups: Annotated[Count, Doc("parts the channels are split into")]
@@ -101,7 +101,11 @@ class LocalResponseNorm(Op):
     section 3.3). Alpha is not divided by size. Of an even size, the extra channel lies before."""
 
     name: ClassVar[str] = "local_response_norm"
-    aliases: ClassVar[tuple[str, ...]] = ("lrn",)
+    aliases: ClassVar[tuple[str, ...]] = (
+        "lrn",
+        "local_response_normalization",
+        "cross_channel_lrn",
+    )
     sign: ClassVar[Sign] = "kept"
 
     size: Annotated[Count, Doc("neighbouring channels in the sum")] = 5

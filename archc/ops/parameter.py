@@ -15,6 +15,7 @@ class Scale(Op):
     """A learned coefficient for each channel or feature, and with `bias` a learned offset."""
 
     name: ClassVar[str] = "scale"
+    aliases: ClassVar[tuple[str, ...]] = ("layer_scale", "channel_scale")
     element_order: ClassVar[Order] = "carried"
 
     bias: Annotated[Flag, Doc("whether a learned value is added to each channel")] = False

@@ -47,6 +47,7 @@ class MaxPool(Op):
     """The largest element of each window. Padding is minus infinity: it never wins."""
 
     name: ClassVar[str] = "max_pool"
+    aliases: ClassVar[tuple[str, ...]] = ("max_pooling",)
     sign: ClassVar[Sign] = "kept"
     shorthand: ClassVar[str] = "kernel_size"
 
@@ -75,6 +76,12 @@ class AvgPool(Op):
     """The mean of each window; without `count_include_pad`, of its elements inside the map."""
 
     name: ClassVar[str] = "avg_pool"
+    aliases: ClassVar[tuple[str, ...]] = (
+        "avg_pooling",
+        "average_pool",
+        "average_pooling",
+        "mean_pool",
+    )
     sign: ClassVar[Sign] = "kept"
     shorthand: ClassVar[str] = "kernel_size"
 
@@ -105,6 +112,11 @@ class AdaptiveAvgPool(Op):
     window i goes from floor(i n / out) up to ceil((i + 1) n / out)."""
 
     name: ClassVar[str] = "adaptive_avg_pool"
+    aliases: ClassVar[tuple[str, ...]] = (
+        "adaptive_avg_pooling",
+        "adaptive_average_pool",
+        "adaptive_average_pooling",
+    )
     sign: ClassVar[Sign] = "kept"
     shorthand: ClassVar[str] = "output_size"
 
@@ -141,7 +153,13 @@ class GlobalAvgPool(Op):
     """The mean of each channel: a vector, or a map of one element with `keep_dims`."""
 
     name: ClassVar[str] = "global_avg_pool"
-    aliases: ClassVar[tuple[str, ...]] = ("gap",)
+    aliases: ClassVar[tuple[str, ...]] = (
+        "gap",
+        "global_avg_pooling",
+        "global_average_pool",
+        "global_average_pooling",
+        "reduce_mean",
+    )
     sign: ClassVar[Sign] = "kept"
 
     keep_dims: Annotated[Flag, Doc("whether the spatial axes stay, with one element each")] = False
@@ -158,6 +176,7 @@ class GlobalMaxPool(Op):
     """The largest element of each channel: a vector, or a map of one element with `keep_dims`."""
 
     name: ClassVar[str] = "global_max_pool"
+    aliases: ClassVar[tuple[str, ...]] = ("gmp", "global_max_pooling", "reduce_max")
     sign: ClassVar[Sign] = "kept"
 
     keep_dims: Annotated[Flag, Doc("whether the spatial axes stay, with one element each")] = False

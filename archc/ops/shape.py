@@ -35,6 +35,7 @@ class Flatten(Op):
     """A vector of all elements: channels first, then space, row by row."""
 
     name: ClassVar[str] = "flatten"
+    aliases: ClassVar[tuple[str, ...]] = ("ravel",)
     sign: ClassVar[Sign] = "kept"
     view: ClassVar[bool] = True
 
@@ -57,6 +58,7 @@ class Reshape(Op):
     """The same elements under other axes, in canonical order: channels first, row by row."""
 
     name: ClassVar[str] = "reshape"
+    aliases: ClassVar[tuple[str, ...]] = ("view", "unflatten")
     sign: ClassVar[Sign] = "kept"
     view: ClassVar[bool] = True
 
@@ -135,7 +137,14 @@ class Pad(Op):
     """Elements added around a feature map."""
 
     name: ClassVar[str] = "pad"
-    aliases: ClassVar[tuple[str, ...]] = ("zero_padding",)
+    aliases: ClassVar[tuple[str, ...]] = (
+        "zero_padding",
+        "zero_pad",
+        "padding",
+        "constant_pad",
+        "reflect_pad",
+        "reflection_pad",
+    )
     shorthand: ClassVar[str] = "padding"
 
     padding: Annotated[
@@ -178,6 +187,7 @@ class Crop(Op):
     """Elements cut off around a feature map."""
 
     name: ClassVar[str] = "crop"
+    aliases: ClassVar[tuple[str, ...]] = ("cropping",)
     sign: ClassVar[Sign] = "kept"
     shorthand: ClassVar[str] = "cropping"
 
@@ -212,7 +222,13 @@ class Upsample(Op):
     sample points at element centres."""
 
     name: ClassVar[str] = "upsample"
-    aliases: ClassVar[tuple[str, ...]] = ("interpolate", "resize")
+    aliases: ClassVar[tuple[str, ...]] = (
+        "interpolate",
+        "resize",
+        "upsampling",
+        "upsampling_nearest",
+        "upsampling_bilinear",
+    )
     sign: ClassVar[Sign] = "kept"
     shorthand: ClassVar[str] = "scale"
 
@@ -257,6 +273,7 @@ class Select(Op):
     """Some channels of a map, or features of a vector, by index; one may be taken twice."""
 
     name: ClassVar[str] = "select"
+    aliases: ClassVar[tuple[str, ...]] = ("index_select", "gather", "take")
     sign: ClassVar[Sign] = "kept"
     shorthand: ClassVar[str] = "channels"
 
@@ -285,6 +302,7 @@ class ChannelShuffle(Op):
     """Channels viewed as (groups, channels / groups), the two swapped (Zhang et al. 2018)."""
 
     name: ClassVar[str] = "channel_shuffle"
+    aliases: ClassVar[tuple[str, ...]] = ("shuffle_channels",)
     sign: ClassVar[Sign] = "kept"
     shorthand: ClassVar[str] = "groups"
 

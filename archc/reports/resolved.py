@@ -209,7 +209,7 @@ class _Writer:
             step["name"] = _checked_name(node)
         scope.add(node.name, node.origin.span)
         self.enter(node, node.index, scope)
-        bare = not step[node.op.name] and len(step) == 1 and is_bare(type(node.op))
+        bare = step[node.op.name] == {} and len(step) == 1 and is_bare(type(node.op))
         return node.op.name if bare else step
 
     def enter(self, item: Node | Region, output: int, scope: Scope) -> None:

@@ -9,9 +9,7 @@ Code: ARC604 an array that is missing, unexpected, or of another shape or type.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 from archc.backends.blocks.dataflow import Uses
@@ -20,15 +18,12 @@ from archc.backends.runtime.safetensors import ORDER
 from archc.diagnostics import Diagnostic, SpecError, did_you_mean
 from archc.ir.arrays import Array
 from archc.ir.costs import Costs
-from archc.language.values import Value
 from archc.weights.files import DTYPES, Entry, WeightFile, span_of
+from archc.weights.table import Rule, layers_of
 
 MOST_REPORTED = 20
 MANY = 2000
 """Names in a file from which on no similar name is suggested for a missing one."""
-_PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
-_REFERENCE = re.compile(r"\{([a-z]+)([+-][0-9]{1,4})?\}")
-_PATTERN = re.compile(r"[a-z0-9_.{}]+")
 
 
 class ExpectedArray(NamedTuple):
@@ -48,15 +43,16 @@ class Match(NamedTuple):
 
 
 def match_entries(
-    file: WeightFile, expected: Sequence[ExpectedArray], costs: Costs, table: Mapping[str, str]
+    file: WeightFile, expected: Sequence[ExpectedArray], costs: Costs, table: Sequence[Rule]
 ) -> Match:
     """Match the entries of a file to arrays. Raises SpecError (ARC604) with everything that is
-    missing, unexpected, or of another shape or type."""
+    missing, unexpected, or of another shape or type, and every rule of the table that is wrong."""
     form = file.format
     entries = dict(file.entries)
     if form is not None and form.ignored is not None:
         entries = {name: one for name, one in entries.items() if not name.endswith(form.ignored)}
-    names = {one.array.key: _name_in_file(one, table) for one in expected}
+    layers, wrong_rules = layers_of((one.array.node.path for one in expected), table, costs.graph)
+    names = {one.array.key: _name_in_file(one, layers) for one in expected}
     if form is not None and entries.keys().isdisjoint(names.values()):
         entries = _strip_wrappers(entries, form.wrappers)
     ordered: dict[str, str] = {}
@@ -89,9 +85,15 @@ def match_entries(
         for name in entries
         if name not in owners
     ]
-    if diagnostics:
-        raise SpecError([*_wrong_network(file, costs), *_truncate(diagnostics, file)])
+    if diagnostics or wrong_rules:
+        raise SpecError([*wrong_rules, *_wrong_network(file, costs), *_truncate(diagnostics, file)])
     return Match({key: entries[name] for key, name in names.items()}, bool(ordered))
+
+
+def _name_in_file(one: ExpectedArray, layers: Mapping[str, str]) -> str:
+    """The name of an array in the file: in the layer of its op, where the table has one."""
+    layer = layers.get(one.array.node.path)
+    return one.name if layer is None else layer + one.name[len(layer_of(one.name)) :]
 
 
 def _candidates(one: ExpectedArray, unmatched: Mapping[str, Entry]) -> list[str]:
@@ -140,58 +142,6 @@ def _truncate(diagnostics: list[Diagnostic], file: WeightFile) -> list[Diagnosti
     names = "`archc weights import --names` takes a table where only the names differ"
     hint = f"is it a file of this network? {names}" if file.backend is not None else None
     return [*diagnostics[:MOST_REPORTED], Diagnostic("ARC604", more, span_of(file.path), hint)]
-
-
-# By a table
-
-
-def _name_in_file(one: ExpectedArray, table: Mapping[str, str]) -> str:
-    """The name of an array in the file, by the first pattern of the table that its op's path
-    matches."""
-    for ours, theirs in table.items():
-        pattern = _PLACEHOLDER.sub(r"(?P<\1>[0-9]{1,9})", ours.replace(".", r"\."))
-        match = re.fullmatch(pattern, one.array.node.path)
-        if match is not None:
-            layer = _REFERENCE.sub(partial(_number, match.groupdict()), theirs)
-            return layer + one.name[len(layer_of(one.name)) :]
-    return one.name
-
-
-def _number(numbers: Mapping[str, str], placeholder: re.Match[str]) -> str:
-    """The value of `{n}` or `{n-1}`."""
-    number = numbers[placeholder[1]]
-    return number if placeholder[2] is None else str(int(number) + int(placeholder[2]))
-
-
-def read_table(value: Value) -> dict[str, str]:
-    """The table of names in a YAML file: a mapping of ops' paths to the layers of a file. `{n}`,
-    with any name in lower-case letters, matches a number of a path; the layer's name refers to it
-    as `{n}`, or as `{n-1}` where the file counts from zero.
-
-    Raises SpecError (ARC604).
-    """
-    if not isinstance(value.data, dict):
-        raise SpecError([Diagnostic("ARC604", "a table of names is a mapping", value.span)])
-    table: dict[str, str] = {}
-    diagnostics = []
-    for ours, theirs in value.data.items():
-        placeholders = _PLACEHOLDER.findall(ours)
-        if not isinstance(theirs.data, str):
-            message = f"`{ours}` must map to the name of a layer"
-            diagnostics.append(Diagnostic("ARC604", message, theirs.span))
-        elif not _PATTERN.fullmatch(ours) or len(set(placeholders)) < len(placeholders):
-            message = f"`{ours}` must be a path of ops with each `{{n}}` once"
-            diagnostics.append(Diagnostic("ARC604", message, theirs.key_span or theirs.span))
-        elif not {placeholder for placeholder, _ in _REFERENCE.findall(theirs.data)} <= set(
-            placeholders
-        ):
-            message = f"`{theirs.data}` refers to a number that `{ours}` does not have"
-            diagnostics.append(Diagnostic("ARC604", message, theirs.span))
-        else:
-            table[ours] = theirs.data
-    if diagnostics:
-        raise SpecError(diagnostics)
-    return table
 
 
 # By order

@@ -6,7 +6,7 @@ and renamed, so that no partial file remains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archc import backends
@@ -19,8 +19,7 @@ from archc.ir.costs import Costs
 from archc.ir.network import Network
 from archc.weights.files import FORMAT, VERSION, WeightFile, formats, open_weights, reject
 from archc.weights.names import ExpectedArray, match_entries
-
-NO_TABLE: Mapping[str, str] = {}
+from archc.weights.table import Rule
 
 
 class CanonicalWeights(NamedTuple):
@@ -31,14 +30,14 @@ class CanonicalWeights(NamedTuple):
     in_order: bool
 
 
-def load(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> dict[str, Any]:
+def load(path: str, network: Network, table: Sequence[Rule] = ()) -> dict[str, Any]:
     """The arrays of a network in canonical layout, by their keys, from a file of any format.
     `table` maps the paths of ops to the names of layers in the file. Raises SpecError (ARC001,
     ARC602 to ARC604)."""
     return read(path, network, table).weights
 
 
-def read(path: str, network: Network, table: Mapping[str, str] = NO_TABLE) -> CanonicalWeights:
+def read(path: str, network: Network, table: Sequence[Rule] = ()) -> CanonicalWeights:
     """As `load`, with how the arrays were matched."""
     with open_weights(path) as file:
         expected = _expected(file, network)

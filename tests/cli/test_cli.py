@@ -665,6 +665,13 @@ def test_ops_reports_defaults_as_a_spec_writes_them(capsys: Capture) -> None:
     assert "  - relu\n" in Ran(capsys, "ops", "relu").out
 
 
+@pytest.mark.parametrize("name", ["add", "multiply", "average", "maximum"])
+def test_merges_say_that_they_broadcast(capsys: Capture, name: str) -> None:
+    text = " ".join(Ran(capsys, "ops", name).out.split())
+    assert "A spatial axis of one element is broadcast over those of the others" in text
+    assert "broadcast" not in Ran(capsys, "ops", "concat").out
+
+
 def test_an_unknown_op_is_guessed(capsys: Capture) -> None:
     assert 'did you mean "conv"?' in Ran(capsys, "ops", "convv").err
 
@@ -699,6 +706,32 @@ def test_schema_is_the_shipped_one(capsys: Capture) -> None:
 
 
 # The Python API
+
+
+class Named:
+    """A path that is no string."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __fspath__(self) -> str:
+        return self.name
+
+
+def test_the_api_takes_every_kind_of_path(at_home: Path) -> None:
+    expected = archc.load("good.yaml").report()
+    for path in (Path("good.yaml"), at_home / "good.yaml", Named("good.yaml")):
+        assert archc.load(path).report() == expected
+    with pytest.raises(SpecError, match=r"missing\.yaml:1:1: ARC001 "):
+        archc.load(Path("missing.yaml"))
+    with pytest.raises(SpecError, match=r"invalid characters in the file name"):
+        archc.load(Path("a\0b.yaml"))
+
+
+@pytest.mark.parametrize("path", [None, 0, 3, ["good.yaml"], object()])
+def test_what_is_no_path_is_a_type_error(path: object) -> None:
+    with pytest.raises(TypeError):
+        archc.load(path)  # type: ignore[arg-type]  # as a caller without a type checker may
 
 
 def test_the_api_in_a_program() -> None:

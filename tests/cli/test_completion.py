@@ -130,3 +130,20 @@ def test_bash_goes_on_after_what_it_completed(
 
 def test_an_unknown_shell_is_rejected() -> None:
     assert cli.main(["completion", "tcsh"]) == 2
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"COMP_WORDS": "archc validate", "COMP_CWORD": "last"}],
+    ids=["none", "no number"],
+)
+def test_a_call_without_a_shell_s_variables_is_wrong_usage(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("COMP_WORDS", "COMP_CWORD"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"_ARCHC_COMPLETE": "bash_complete", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main([]) == 2
+    expected = "archc: _ARCHC_COMPLETE is for the scripts of `archc completion` alone\n"
+    assert capsys.readouterr().err == expected

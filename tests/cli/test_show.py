@@ -10,14 +10,17 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from archc import cli
+from archc import cli, ops
 from archc.diagnostics import SourceText, SpecError
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node, Region
 from archc.language.reader import parse
+from archc.ops.activation import LeakyRelu
+from archc.ops.fields import fields_of
 from archc.reports.resolved import UnwritableError, resolved
 from archc.spec import read_source, read_spec
 from tests.backends.networks import STRUCTURES
+from tests.backends.ops import cases
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*(ROOT / "specs").glob("*.yaml"), *(ROOT / "tests/regressions").glob("*.yaml")])
@@ -85,6 +88,44 @@ def test_every_structure_stays_the_same_network(name: str) -> None:
     text = resolved(costs)
     assert contents(built(text).graph) == contents(costs.graph)
     assert_plain(text)
+
+
+EMPTY: tuple[Any, ...] = (0, 0.0, False, "", None, [], {}, [0], [0, 0], [[0, 0], [0, 0]], "none")
+EMPTY += ({"leaky_relu": 0}, {"leaky_relu": None}, {"elu": {"alpha": 0.0}}, {"constant": 0})
+
+
+@pytest.mark.parametrize("name", sorted(set(ops.OPS) - ops.MERGES))
+def test_fields_that_are_zero_or_empty_are_kept(name: str) -> None:
+    shown = 0
+    for batch in cases.batches()[name][:2]:
+        fields = batch.cases[0].fields
+        for field in fields_of(ops.OPS[name]):
+            for value in EMPTY:
+                shown += _is_shown(batch, {name: {**fields, field.name: value}})
+        for value in EMPTY:  # in place of the main field, or of all fields
+            shown += _is_shown(batch, {name: value})
+    assert shown or name not in ("conv", "crop", "dropout", "elu", "leaky_relu", "pad", "select")
+
+
+def _is_shown(batch: cases.Batch, step: dict[str, Any]) -> bool:
+    """Whether a step on the inputs of a batch is valid; the resolved spec then has it too."""
+    (axes,) = batch.inputs
+    layers = [*batch.cases[0].after, step]
+    body = {"archc": 1, "name": "net", "input": axes.as_dict(), "layers": layers}
+    try:
+        costs = built(json.dumps(body))
+    except SpecError:
+        return False
+    assert contents(built(resolved(costs)).graph) == contents(costs.graph), step
+    return True
+
+
+@pytest.mark.parametrize("slope", ["", " null", " {}", " {slope: 0.01}", " 0.01"])
+def test_an_op_without_a_value_has_its_defaults(slope: str) -> None:
+    layers = f"layers:\n  - leaky_relu:{slope}\n  - {{leaky_relu: null, name: named}}\n"
+    first, second = built(IMAGE + layers).graph.layers
+    assert first.op == second.op == LeakyRelu(slope=0.01)
+    assert "\n  - leaky_relu\n" in resolved(built(IMAGE + layers))
 
 
 ODD = {

@@ -82,7 +82,7 @@ class _Generator:
         inputs, layers = self.begin(self.wanted)
         layers, outputs = self.grow_network(inputs, layers, self.wanted)
         layers = self.reworded(inputs, layers, outputs)
-        document = {"archc": 1, "name": "random", **self.titles(), **inputs}
+        document = {"archc": 1, "name": "random_network", **self.titles(), **inputs}
         document |= self.definitions() | {"layers": layers}
         return yaml.safe_dump(
             _plain(document | ({"outputs": outputs} if outputs else {})),
@@ -106,7 +106,7 @@ class _Generator:
         self, inputs: dict[str, Any], layers: Sequence[Step], outputs: Sequence[str] = ()
     ) -> Costs | None:
         """The costs of a network, if it is one to keep."""
-        document = {"archc": 1, "name": "random", **inputs, **self.definitions()}
+        document = {"archc": 1, "name": "random_network", **inputs, **self.definitions()}
         document |= {"layers": layers} | ({"outputs": outputs} if outputs else {})
         costs = accepted(document)
         if costs is None or len(costs.layers) > self.most:

@@ -94,9 +94,11 @@ def _share(field: FieldInfo) -> float:
 
 
 def alternatives(schema: Schema) -> list[Schema]:
-    """The kinds of value that a schema accepts, expressions aside."""
+    """The kinds of value that a schema accepts, expressions and no value at all aside."""
     if "anyOf" in schema:
         return [one for part in schema["anyOf"] for one in alternatives(part)]
+    if isinstance(schema.get("type"), list):
+        return [{**schema, "type": kind} for kind in schema["type"] if kind != "null"]
     return [] if schema == EXPRESSION_SCHEMA else [schema]
 
 

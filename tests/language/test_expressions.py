@@ -147,6 +147,9 @@ def error_in(text: str) -> ExpressionError:
         ("$(range(5, 0, -2))", [5, 3, 1]),
         ("$(round_to(width * 0.75, 8))", 48),
         ("$(round_to(1, 8))", 8),
+        ("$(round_to(9, 2.0))", 10),
+        ("$(range(width / 32))", [0, 1]),
+        ("$(depths[width / 32])", 3),
         ("$(len(range(100000)))", 100_000),
         ("$(9007199254740991)", 2**53 - 1),
     ],
@@ -298,7 +301,7 @@ FAULTY = [
     ("$(depths[3])", "3", 9, "index 3 is out of range: the last is 2", None),
     ("$(depths[-4])", "-4", 9, "index -4 is out of range: the last is 2", None),
     ("$(empty[0])", "0", 8, "index 0 is out of range: there is nothing to index", None),
-    ("$(depths[width / 64])", "width / 64", 9, "an index must be a whole number, got 1.0", "`//`"),
+    ("$(depths[width / 48])", "width / 48", 9, "an index must be a whole number, got 1.33", "`//`"),
     ("$(depths[true])", "true", 9, "an index must be a whole number, got true", None),
     ("$(width[1:])", "width", 2, "a slice needs a list or a string before it, got 64", None),
     ("$(depths[0.5:])", "0.5", 9, "a bound of a slice must be a whole number, got 0.5", "`//`"),
@@ -320,7 +323,7 @@ FAULTY = [
     ("$(range(100001))", "100001", 8, "`range` needs a range of at most 100,000 items", None),
     ("$(range(0, -100001, -1))", "-100001", 11, "`range` needs a range of at most 100,000", None),
     ("$(round_to(9, 0))", "0", 14, "`round_to` needs a whole number from 1, got 0", None),
-    ("$(round_to(9, 2.0))", "2.0", 14, "`round_to` needs a whole number from 1, got 2.0", None),
+    ("$(round_to(9, 2.5))", "2.5", 14, "`round_to` needs a whole number, got 2.5", None),
     ("$(range(50001) + range(50000))", "range(50001) + range(50000)", 2, "the list has more", None),
 ]  # fmt: skip
 

@@ -1,21 +1,23 @@
-"""Which pools are rejected, and what sizes the others give: against each window by itself, and
-against PyTorch."""
+"""Which pools and convolutions are rejected, and what sizes the others give: against each window by
+itself, and against PyTorch."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import product
 
 import pytest
 
 from archc.ops.axes import feature_map
 from archc.ops.base import ShapeError
+from archc.ops.convolution import Conv
 from archc.ops.pooling import AvgPool, MaxPool
 
 SIZES, KERNELS, STRIDES, PADS = range(1, 7), range(1, 5), range(1, 6), range(4)
 
 
-def size_of(pool: MaxPool | AvgPool, size: int) -> int | None:
-    """The output's size, or None where the pool is rejected."""
+def size_of(pool: MaxPool | AvgPool | Conv, size: int) -> int | None:
+    """The output's size, or None where the op is rejected."""
     try:
         return pool.infer((feature_map(1, (size,)),)).spatial[0]
     except ShapeError:
@@ -50,18 +52,69 @@ def test_sizes_are_those_of_windows_that_see_the_map(ceil: bool) -> None:
 @pytest.mark.parametrize("ceil", [False, True])
 def test_sizes_are_those_of_pytorch(ceil: bool) -> None:
     torch = pytest.importorskip("torch")
-    compared = 0
-    for size, kernel, stride, pad in product(SIZES, KERNELS, STRIDES, PADS):
+    accepted = rejected = 0
+    for size, kernel, stride, pad in product(SIZES, KERNELS, (1, 2, 3, 5), PADS):
         if pad > kernel // 2:
             continue  # PyTorch pads by half the kernel at most
-        try:
-            theirs = torch.nn.MaxPool1d(kernel, stride, pad, ceil_mode=ceil)(torch.zeros(1, size))
-        except RuntimeError:
-            continue  # it computes no map of no elements
-        for kind in (MaxPool, AvgPool):
-            pool = kind(
+        for ours, layer in ((MaxPool, torch.nn.MaxPool1d), (AvgPool, torch.nn.AvgPool1d)):
+            expected = None  # it computes no map of no elements
+            with suppress(RuntimeError):
+                output = layer(kernel, stride, pad, ceil_mode=ceil)(torch.zeros(1, size))
+                expected = output.shape[-1]
+            pool = ours(
                 kernel_size=(kernel,), stride=(stride,), padding=((pad, pad),), ceil_mode=ceil
             )
-            assert size_of(pool, size) == theirs.shape[-1], (pool, size)
-            compared += 1
-    assert compared > 200
+            assert size_of(pool, size) == expected, (pool, size)
+            accepted += expected is not None
+            rejected += expected is None
+    assert accepted > 300
+    assert rejected > 20
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("ceil", [False, True])
+def test_sides_padded_by_themselves_are_padded_before_pytorch_s_pool(ceil: bool) -> None:
+    """PyTorch's layer pads both sides alike: the map is padded by itself, and of the windows that
+    it then has, those count that start before the padding at the end."""
+    torch = pytest.importorskip("torch")
+    compared = 0
+    for size, kernel, stride, begin, end in product(SIZES, KERNELS, STRIDES, PADS, PADS):
+        pool = MaxPool(
+            kernel_size=(kernel,), stride=(stride,), padding=((begin, end),), ceil_mode=ceil
+        )
+        positions = torch.arange(1.0, size + 1)[None]
+        padded = torch.nn.functional.pad(positions, (begin, end), value=-torch.inf)
+        expected = None
+        with suppress(RuntimeError):
+            output = torch.nn.MaxPool1d(kernel, stride, ceil_mode=ceil)(padded)[0]
+            starts = torch.arange(len(output)) * stride
+            partial = starts + kernel > size + begin + end
+            output = output[~(partial & (starts >= size + begin))]
+            # A window that sees padding alone has no largest element.
+            expected = len(output) if len(output) and output.isfinite().all() else None
+        assert size_of(pool, size) == expected, (pool, size)
+        compared += expected is not None
+    assert compared > 800
+
+
+@pytest.mark.torch
+def test_sizes_of_convolutions_are_those_of_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    accepted = rejected = 0
+    for size, kernel, stride, dilation, begin, end in product(
+        SIZES, KERNELS, range(1, 3), range(1, 3), range(2), (0, 1)
+    ):
+        conv = Conv(
+            filters=1, kernel_size=kernel, stride=stride, dilation=dilation, padding=((begin, end),)
+        )
+        padded = torch.nn.functional.pad(torch.zeros(1, 1, size), (begin, end))
+        expected = None
+        with suppress(RuntimeError):
+            weight = torch.zeros(1, 1, kernel)
+            output = torch.nn.functional.conv1d(padded, weight, stride=stride, dilation=dilation)
+            expected = output.shape[-1]
+        assert size_of(conv, size) == expected, (conv, size)
+        accepted += expected is not None
+        rejected += expected is None
+    assert accepted > 200
+    assert rejected > 30

@@ -19,7 +19,7 @@ from archc.diagnostics import SpecError
 from archc.language.reader import parse, read_text
 from archc.verify import FixedTensors, Settings, Workers, outputs
 from archc.weights import transfer
-from archc.weights.names import read_table
+from archc.weights.table import read_table
 from tests.backends import torchvision_models
 
 ROOT = Path(__file__).parents[2]

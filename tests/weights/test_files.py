@@ -377,9 +377,20 @@ def test_the_commands(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPat
     ("text", "message"),
     [
         ("- a\n", "must be a mapping"),
-        ("conv_1: 3\n", "must map to the name"),
+        ("conv_1: [3]\n", "must map to the name"),
+        ("conv_1: true\n", "must map to the name"),
+        ("conv_1: ''\n", "must map to the name"),
         ("a_{n}.b_{n}: c\n", "each `{n}` once"),
-        ("a_{n}: c_{m}\n", "does not have"),
+        ("a_{n-1}: c\n", "each `{n}` once"),
+        ("a_{N}: c\n", "each `{n}` once"),
+        ("a_{n: c\n", "each `{n}` once"),
+        ("a_{n}: c_{m}\n", "names.yaml:1:8: ARC604 `a_{n}` has no `{m}`, which `c_{m}` uses"),
+        ("a_1: c_{n}\n", "`a_1` has no `{n}`"),
+        ("a_{n}: c_{N}\n", "has a placeholder that is none"),
+        ("a_{n}: c_{n*2}\n", "has a placeholder that is none"),
+        ("a_{n}: c_{n-}\n", "hint: write `{n}`, `{n-1}`, `{2*n}` or `{2*n-1}`"),
+        ("a_{n}: c_}\n", "has a placeholder that is none"),
+        ("a: b\na: c\n", "ARC007"),
     ],
 )
 def test_a_malformed_table_is_rejected(

@@ -16,7 +16,7 @@ from archc.diagnostics import SpecError
 from archc.ir.arrays import arrays
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
-from archc.weights.names import read_table
+from archc.weights.table import read_table
 from tests.backends.networks import written
 
 RESIDUAL = """archc: 1

@@ -294,8 +294,10 @@ def _index(expression: Index, scope: _Scope) -> Any:
     if type(value) is not list and type(value) is not str:
         message = f"an index needs a list or a string before it, got {_format(value)}"
         raise error_at(expression.value, message)
+    if type(position) is float and position.is_integer():
+        position = int(position)
     if type(position) is not int:
-        hint = "`//` divides whole numbers" if type(position) is float else None
+        hint = "`round(x)` or `//` gives one" if type(position) is float else None
         message = f"an index must be a whole number, got {_format(position)}"
         raise error_at(expression.position, message, hint)
     if not -len(value) <= position < len(value):

@@ -77,21 +77,28 @@ def _length(arguments: list[Any]) -> int:
     return len(arguments[0])
 
 
+def _whole(arguments: list[Any], index: int) -> int:
+    value = arguments[index]
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if type(value) is not int:
+        raise ArgumentError(index, "a whole number")
+    return value
+
+
 def _range(arguments: list[Any]) -> Data:
-    for index, value in enumerate(arguments):
-        if type(value) is not int:
-            raise ArgumentError(index, "a whole number")
-    if len(arguments) == 3 and arguments[2] == 0:
+    bounds = [_whole(arguments, index) for index in range(len(arguments))]
+    if len(bounds) == 3 and bounds[2] == 0:
         raise ArgumentError(2, "a step other than 0")
-    numbers = range(*arguments)
+    numbers = range(*bounds)
     if len(numbers) > MOST_ITEMS:
         raise ArgumentError(min(len(arguments) - 1, 1), f"a range of at most {MOST_ITEMS:,} items")
     return list(numbers)
 
 
 def _round_to(arguments: list[Any]) -> int:
-    x, multiple = _number(arguments), arguments[1]
-    if type(multiple) is not int or multiple < 1:
+    x, multiple = _number(arguments), _whole(arguments, 1)
+    if multiple < 1:
         raise ArgumentError(1, "a whole number from 1")
     rounded: int = max(multiple, int(x + multiple / 2) // multiple * multiple)
     return rounded + multiple if rounded < 0.9 * x else rounded

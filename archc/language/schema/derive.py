@@ -15,7 +15,15 @@ from archc.ops import MERGES, OPS
 from archc.ops.activation import ACTIVATION
 from archc.ops.axes import AXIS_DOCS
 from archc.ops.base import Op, is_bare
-from archc.ops.fields import COUNT, EXPRESSION_SCHEMA, FieldInfo, Kind, Schema, fields_of
+from archc.ops.fields import (
+    COUNT,
+    EXPRESSION_SCHEMA,
+    LARGEST,
+    FieldInfo,
+    Kind,
+    Schema,
+    fields_of,
+)
 from archc.ops.fields import or_expression as admit
 
 SCHEMA_ID = "https://archc.dev/schema/archc-1.json"
@@ -77,6 +85,11 @@ def _field(field: FieldInfo) -> Schema:
     return schema
 
 
+def optional(op: type[Op], schema: Schema) -> Schema:
+    """`schema`, or no value at all where the op needs none."""
+    return {"anyOf": [*schema["anyOf"], {"type": "null"}]} if is_bare(op) else schema
+
+
 def op_doc(op: type[Op]) -> str:
     """The op's docstring on one line."""
     return " ".join((op.__doc__ or "").split())
@@ -97,7 +110,7 @@ def op_schema(op: type[Op]) -> Schema:
     if op.shorthand is not None:
         main = next(field for field in fields if field.name == op.shorthand)
         expected += f", or its {op.shorthand}: {main.kind.expected}"
-        bare = describe(admit(main.kind.schema), doc, expected)
+        bare = describe(optional(op, admit(main.kind.schema)), doc, expected)
         return {
             "title": op.name,
             "description": doc,
@@ -192,7 +205,9 @@ def derive() -> Schema:
         "a value that expressions use",
         "a number, true or false, text, a list, or a list of lists",
     )
-    total = describe({"type": "integer", "minimum": 0}, "the exact total", "a whole number")
+    total = describe(
+        {"type": "integer", "minimum": 0, "maximum": LARGEST}, "the exact total", "a whole number"
+    )
     block = _object(
         {
             "params": _mapping_of(

@@ -16,8 +16,10 @@ from archc.diagnostics import (
     in_file_order,
     omitted,
 )
+from archc.language.module_names import network_error
 from archc.language.names import class_error, name_error, suggested_name
 from archc.language.schema import text
+from archc.language.terms import key_hint, op_hint
 from archc.language.values import Value
 from archc.ops import MERGES, OPS
 from archc.ops.base import Op
@@ -57,7 +59,7 @@ def validate(document: Value) -> Findings:
     """
     schema, validator = _load()
     findings = Findings([], set(), {})
-    violations, more = _first(validator.iter_errors(document.plain()))
+    violations, more = _first(validator.iter_errors(_plain(document)))
     for violation in violations:
         if violation.keyword == "additionalProperties":
             value = _walk(document, violation.path)
@@ -128,11 +130,31 @@ def format_value(value: object) -> str:
     return printed if len(printed) <= _LONGEST_VALUE else printed[: _LONGEST_VALUE - 3] + "..."
 
 
+_MARK = "\x01"
+"""Stands before keys whose paths the validator would garble; the reader lets none through."""
+
+
+def _plain(value: Value) -> object:
+    """A value as plain JSON types. The validator leaves empty keys out of its paths, and takes
+    numbers for positions in a list: such keys are marked."""
+    if isinstance(value.data, dict):
+        return {
+            key if key[:1].isalpha() else f"{_MARK}{key}": _plain(entry)
+            for key, entry in value.data.items()
+        }
+    if isinstance(value.data, list):
+        return [_plain(item) for item in value.data]
+    return value.data
+
+
+def _unmarked(part: Any) -> Any:
+    return part.removeprefix(_MARK) if isinstance(part, str) else part
+
+
 def _read(error: Any) -> _Violation:
-    keys = getattr(error.kind, "unexpected", ())
-    return _Violation(
-        error.kind.name, list(error.instance_path), list(error.schema_path), error.kind, [*keys]
-    )
+    path = [_unmarked(part) for part in error.instance_path]
+    keys = [_unmarked(key) for key in getattr(error.kind, "unexpected", ())]
+    return _Violation(error.kind.name, path, list(error.schema_path), error.kind, keys)
 
 
 def _closest(violation: _Violation) -> _Violation:
@@ -262,18 +284,18 @@ def _unknown(value: Value, key: str, known: dict[str, Any], path: list[str | int
     if "conv" in known:
         here = [other for other in value.data if other in known and other not in STEP_KEYS]
         if here:
-            hint = did_you_mean(key, STEP_KEYS) or f"known: {', '.join(sorted(STEP_KEYS))}"
+            hint = key_hint(key, STEP_KEYS) or f"known: {', '.join(sorted(STEP_KEYS))}"
             if here[0] in OPS and key in (field.name for field in fields_of(OPS[here[0]])):
                 hint = f"indent it further: it is a field of {here[0]}"
             return Diagnostic("ARC204", f"unknown step key `{key[:64]}`", span, hint)
-        hint = _similar_op(key, known)
+        hint = op_hint(key, known)
         return Diagnostic("ARC204", f"unknown op or step key `{key[:64]}`", span, hint)
     if path[-1:] == ["activation"]:
         return _unknown_activation(key, span)
     if path and path[-1] in OPS and not known:
         message = f"{path[-1]} takes no fields, got `{key[:64]}`"
         return Diagnostic("ARC201", message, span, f"write `- {path[-1]}`")
-    hint = did_you_mean(key, known) or f"known: {', '.join(known)}"
+    hint = key_hint(key, known) or f"known: {', '.join(known)}"
     return Diagnostic("ARC201", f"{_owner(path)} has no key `{key[:64]}`", span, hint)
 
 
@@ -283,22 +305,13 @@ def _unknown_activation(name: str, span: Span) -> Diagnostic:
     if name in OPS and OPS[name] in ACTIVATIONS:
         hint = f"write `activation: {name}`"
         return Diagnostic("ARC201", f"{name} takes no fields", span, hint)
-    hint = _similar_op(name, [op.name for op in ACTIVATIONS])
+    hint = op_hint(name, [op.name for op in ACTIVATIONS])
     return Diagnostic("ARC204", f"unknown activation `{name[:64]}`", span, hint)
-
-
-def _similar_op(name: str, known: Iterable[str]) -> str:
-    """A hint with the known op that has `name` as an alias, or with a similar known name."""
-    known = list(known)
-    for word in known:
-        if word in OPS and name.lower() in OPS[word].aliases:
-            return f"archc calls it `{word}`"
-    return did_you_mean(name, known) or "`archc ops` lists all ops"
 
 
 def _similar_key(key: str, known: dict[str, Any]) -> str:
     """The known key that an unknown one resembles most; empty if there is none."""
-    hint = did_you_mean(key, known)
+    hint = key_hint(key, known)
     return hint.split('"')[1] if hint else ""
 
 
@@ -310,7 +323,7 @@ def _unknown_step(value: Value, name: str) -> Diagnostic:
         needed = " and ".join(f"`{field.name}`" for field in fields_of(OPS[name]) if field.required)
         hint = f"`archc ops {name}` shows its fields"
         return Diagnostic("ARC202", f"{name} needs {needed}", value.span, hint)
-    hint = _similar_op(name, OPS)
+    hint = op_hint(name, OPS)
     return Diagnostic("ARC204", f"unknown op `{name[:64]}`", value.span, hint)
 
 
@@ -350,11 +363,13 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, expected: str) -
     if "$" in value.data[1:] or value.data[:1] == "(":
         return "an expression is the whole value: `$name` or `$( ... )`"
     if "pattern" in node:
-        return suggested_name(value.data, class_error if path == ["class"] else name_error)
+        checks = {"class": class_error, "name": network_error}
+        check = checks.get(str(path[0]), name_error) if len(path) == 1 else name_error
+        return suggested_name(value.data, check)
     alternatives = [node, *node.get("anyOf", ())]
     words = [word for part in alternatives for word in part.get("enum", ())]
     if path[-1:] == ["activation"]:
-        return _similar_op(value.data, words)
+        return op_hint(value.data, words)
     return did_you_mean(value.data, words)
 
 
