@@ -21,7 +21,7 @@ from archc.language.expressions import Budget, is_expression
 from archc.language.recipe import Group, Training, Variants
 from archc.language.schema.validate import format_value
 from archc.language.syntax import Block, BlockStep, Document, ForStep, OpStep
-from archc.language.values import Value, mapping
+from archc.language.values import Value, mapping, parts
 from archc.ops.axes import AXIS_NAMES, Axes, axes_of
 from archc.ops.base import Op
 from archc.ops.fields import LARGEST, FieldInfo, fields_of
@@ -232,6 +232,8 @@ class _Values:
             if entries in self.invalid:
                 raise UnknownValueError
             return self.record(field.kind.declarations[name], entries)
+        if any(part in self.invalid for part in parts(value)):
+            raise UnknownValueError
         result = evaluate(value, self.params, None, self.budget)
         try:
             return field.kind.convert(result)

@@ -65,8 +65,8 @@ def _number(what: str, expected: Value, actual: int) -> list[Diagnostic]:
     number = expected.data
     if number == actual:
         return []
-    assert isinstance(number, int)
-    message = f"{what} is {actual:,}, expected {number:,} ({actual - number:+,})"
+    assert isinstance(number, int | float)
+    message = f"{what} is {actual:,}, expected {int(number):,} ({actual - int(number):+,})"
     return [Diagnostic("ARC501", message, expected.span, "`archc report` shows every layer")]
 
 

@@ -383,9 +383,11 @@ class _Reader:
         except expressions.ExpressionError as error:
             span = at(scalar, error.offset, error.length)
             self.error("ARC301", error.message, span, error.hint)
+            self.invalid.add(scalar)
             return
         for name, offset, length in expressions.references(expression):
             if name not in known and ANY not in known:
+                self.invalid.add(scalar)
                 suggestion = did_you_mean(name, known) or hint or _known_names(known)
                 self.error(
                     "ARC302", f"unknown name `{name}`", at(scalar, offset, length), suggestion
