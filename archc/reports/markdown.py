@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from archc.diagnostics.characters import has_command, printable
 from archc.ir.costs import Costs, Memory
@@ -47,23 +48,25 @@ _LINKED = re.compile(
     r"|#(?=\d)"  # an issue, also as OWNER/NAME#1
     r"|\b(?:gh|ghsa)(?=-\w)"  # GH-1, and a security advisory
     r"|:(?=//)|\bwww(?=\.)|\b(?:mailto|xmpp)(?=:)"  # a bare link
-    r"|(?<![^\W_])[0-9a-f](?=[0-9a-f]{6,39}(?![^\W_]))"  # a commit
     r"|:(?=[\w+-]+:)",  # an emoji's short name
     re.IGNORECASE,
 )
 """After each of these a comment keeps GitHub, and other renderers of its dialect, from making a
 link of what follows: a backslash, or an entity, does not."""
+_COMMIT = re.compile(r"(?<![^\W_])[0-9a-f]{7,40}(?![^\W_])", re.IGNORECASE)
+_NO_COMMIT = 6
+"""Digits in a row that GitHub takes for no commit."""
 
 
 def escape(text: str) -> str:
     """Text on one line, escaped for Markdown and HTML: as it reads, without links, mentions or
     references of GitHub, and no command to a CI runner."""
     text = printable(" ".join(text.split()))
-    parts, end = [], 0
-    for match in _LINKED.finditer(text):
-        parts.append(text[end : match.end()])
-        end = match.end()
-    escaped = _SEPARATOR.join(map(_plain, [*parts, text[end:]]))
+    ends = {match.end() for match in _LINKED.finditer(text)}
+    for match in _COMMIT.finditer(text):
+        ends.update(range(match.start() + _NO_COMMIT, match.end(), _NO_COMMIT))
+    bounds = [0, *sorted(ends), len(text)]
+    escaped = _SEPARATOR.join(_plain(text[start:end]) for start, end in pairwise(bounds))
     # At the start of a line these would be a heading, a list or a rule; or a command in a log.
     block = _BLOCK.match(escaped)
     if block is None:

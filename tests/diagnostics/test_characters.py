@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from archc.diagnostics.characters import CLASSES, unprintable, visible
+from archc.diagnostics.characters import CLASSES, has_command, unprintable, visible
 
 IGNORABLE = (
     0xAD, 0x34F, 0x61C, (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F),
@@ -85,6 +85,23 @@ def test_elsewhere_it_is_not(text: str, index: int, kind: str) -> None:
     assert kind in first.kind
     assert visible(text)[: index + 1] == text[:index] + "\\"
     assert list(unprintable(visible(text))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "inert"),
+    [
+        ("::error::a", "\\x3a:error::a"),
+        ("  ::error::a", "  \\x3a:error::a"),
+        ("\u3000::a", "\\u3000::a"),
+        ("a ##[error]b ##[x]", "a \\x23#[error]b \\x23#[x]"),
+        ("a ::error::b", "a ::error::b"),
+        ("## [a] #[b]", "## [a] #[b]"),
+    ],
+)
+def test_no_line_is_a_command_to_a_runner(text: str, inert: str) -> None:
+    """GitHub's runner trims a line and looks for `::` at its start, and for `##[` anywhere."""
+    assert visible(text) == inert
+    assert not has_command(visible(text))
 
 
 def test_what_is_visible_is_left_alone() -> None:

@@ -81,7 +81,8 @@ def _hdf5(random: Random) -> bytes:
         for _ in range(random.randint(1, 3)):
             places: list[str] = ["/"]
             file.visit(places.append)
-            _change_hdf5(random, file, random.choice(places))
+            with suppress(KeyError, OSError, RuntimeError, ValueError):  # not every change is taken
+                _change_hdf5(random, file, random.choice(places))
     return buffer.getvalue()
 
 
@@ -92,8 +93,7 @@ def _change_hdf5(random: Random, file: Any, place: str) -> None:
         del group[name]
     kind = random.randrange(8)
     if kind == 0 and place != "/":
-        with suppress(KeyError):  # HDF5 does not delete every link
-            del file[place]
+        del file[place]
     elif kind == 1:
         group[name] = h5py.SoftLink(random.choice(("/layers", "/nowhere", "/", ".")))
     elif kind == 2:

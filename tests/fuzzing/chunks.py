@@ -6,21 +6,25 @@ from __future__ import annotations
 import multiprocessing
 import resource
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.fuzzing.runs import Fuzzer
+from tests.fuzzing.runs import Fault, Fuzzer
 
 MEMORY = 4 << 30
 """Bytes of address space, of which libraries take one GiB: an input that takes more is a fault."""
 
+Run = Callable[[Fuzzer, int], Fault | None]
 
-def run_chunk(seeds: Sequence[int]) -> tuple[Counter[str], list[tuple[int, str]]]:
+
+def run_chunk(
+    seeds: Sequence[int], run: Run = Fuzzer.run
+) -> tuple[Counter[str], list[tuple[int, str]]]:
     """Run the inputs of some seeds in a process of its own: what came of those of each kind, and
     the seeds at which archc failed, with how."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(seeds, sender))
+    process = context.Process(target=_run, args=(seeds, sender, run))
     process.start()
     sender.close()
     current = seeds[0]
@@ -42,12 +46,12 @@ def run_chunk(seeds: Sequence[int]) -> tuple[Counter[str], list[tuple[int, str]]
     return outcomes, faults
 
 
-def _run(seeds: Sequence[int], sender: Any) -> None:
+def _run(seeds: Sequence[int], sender: Any, run: Run) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     with Fuzzer() as fuzzer:
         for seed in seeds:
             sender.send(seed)
-            fault = fuzzer.run(seed)
+            fault = run(fuzzer, seed)
             if fault is not None:
                 sender.send((seed, fault.how))
         sender.send(fuzzer.outcomes)

@@ -35,6 +35,11 @@ class Fault(NamedTuple):
     made: Input
     how: str
 
+    @property
+    def told(self) -> str:
+        """The input and the fault, for a failing test."""
+        return f"{self.how}\n{self.made}"
+
 
 class SlowError(BaseException):
     """An input has taken more than `SECONDS`. No handler of `Exception` takes it."""
