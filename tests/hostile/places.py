@@ -70,7 +70,7 @@ PLACES = (
     Place("class", "class: Net", "class: PAYLOAD"),
     Place("version", "archc: 1\n", "archc: PAYLOAD\n"),
     Place("key", "class: Net", "PAYLOAD: Net"),
-    Place("unquoted", "title: a title", "title: PAYLOAD", raw=True),
+    Place("unquoted", "title: a title", "title: PAYLOAD", text=True, raw=True),
     Place("extends", "class: Net", "extends: PAYLOAD"),
     Place("axis", "height: 6", "PAYLOAD: 6"),
     Place("size", "height: 6", "height: PAYLOAD"),

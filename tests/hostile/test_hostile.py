@@ -13,6 +13,7 @@ import pytest
 
 from tests.hostile.payloads import PAYLOADS
 from tests.hostile.places import PLACES, Place
+from tests.hostile.worker import Guard
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,6 +23,25 @@ def test_there_are_2000() -> None:
     specs = {place.spec(payload) for place in PLACES for payload in PAYLOADS}
     assert len({place.name for place in PLACES}) == len(PLACES) >= 20
     assert len(specs) >= 2000
+
+
+def test_the_guard_notes_what_no_spec_may_do() -> None:
+    guard = Guard()
+    guard("os.system", (b"id",))
+    assert guard.events == []
+    guard.active = True
+    guard("open", (str(ROOT / "archc/api.py"), "r", os.O_RDONLY))
+    guard("open", (json.__file__, "r", os.O_RDONLY))
+    assert guard.events == []
+    for event, *arguments in (
+        ("open", "/etc/passwd", "r", os.O_RDONLY),
+        ("open", str(ROOT / "canary"), "w", os.O_WRONLY | os.O_CREAT),
+        ("os.system", b"id"),
+        ("subprocess.Popen", "id", [], None, None),
+        ("socket.connect", None, None),
+    ):
+        guard(event, arguments)
+        assert guard.events.pop().startswith(event)
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
