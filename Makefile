@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint verify search differential benchmarks generated setup browser clean
+.PHONY: demo test lint verify search differential fuzz benchmarks generated setup browser clean
 
 demo: $(VENV)/torch
 	$(BIN)/archc build specs/lenet5.yaml --backend torch
@@ -33,6 +33,11 @@ search: $(VENV)/dev
 # are passed over: remove it to run all of them again.
 differential: $(VENV)/dev
 	$(BIN)/python -m tests.differential 0 10000 --record tests/differential/record.json
+
+# 1,000,000 inputs of the fuzzers, half an hour on one core. What came of them is in the record,
+# seeds that it has are skipped: remove it to run all of them again.
+fuzz: $(VENV)/dev
+	$(BIN)/python -m tests.fuzzing 0 1000000 --record tests/fuzzing/record.json
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s

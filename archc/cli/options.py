@@ -14,7 +14,7 @@ import click
 from archc import backends
 from archc.api import Network, parameter
 from archc.cli import streams
-from archc.diagnostics import Diagnostic, SourceText, Span, SpecError
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable
 from archc.diagnostics.formats import full
 from archc.language.reader import decode, parse
 
@@ -49,7 +49,9 @@ def _read(settings: Iterable[str]) -> dict[str, object]:
             raise _error(setting, "is not of the form NAME=VALUE", "for example --set classes=100")
         if name in values:
             raise _error(setting, f"sets `{name}` twice")
-        source = decode(f"{name}: {text}".encode("utf-8", "surrogateescape"), f"--set {name}")
+        source = decode(
+            f"{name}: {text}".encode("utf-8", "surrogateescape"), encodable(f"--set {name}")
+        )
         read = parse(source).data
         if not isinstance(read, dict) or list(read) != [name]:
             raise _error(setting, "is not a single value", "quote text with line breaks")
@@ -59,7 +61,7 @@ def _read(settings: Iterable[str]) -> dict[str, object]:
 
 
 def _error(setting: str, message: str, hint: str | None = None) -> SpecError:
-    source = SourceText(f"--set {setting}", "")
+    source = SourceText(encodable(f"--set {setting}"), "")
     return SpecError([Diagnostic("ARC413", message, Span(source, 1, 1, 1, 1), hint)])
 
 

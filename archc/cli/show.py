@@ -36,11 +36,14 @@ def command(spec: str, expanded: bool, settings: tuple[str, ...]) -> int:
 
 
 def _merged(network: Network) -> str:
-    """The spec's own text, or, without its comments, merged with its parents."""
-    texts = network.spec.texts
-    if len(texts) == 1:
-        return texts[0] if texts[0].endswith("\n") else f"{texts[0]}\n"
+    """The spec's own text; without its comments where it is merged with its parents, or where a
+    log would take a line of it for a command."""
     from archc.diagnostics import visible
+    from archc.diagnostics.characters import has_command
+
+    text, *parents = network.spec.texts
+    if not parents and not any(map(has_command, text.split("\n"))):
+        return text if text.endswith("\n") else f"{text}\n"
     from archc.language.writer import document
 
     merged = network.spec.merged.plain()

@@ -33,6 +33,7 @@ from archc.codegen.tree import (
     Unary,
     Value,
 )
+from archc.diagnostics.characters import INLINE_COMMAND
 
 
 def lit(value: Value) -> str:
@@ -59,8 +60,10 @@ def lit(value: Value) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` in ASCII: backslashes, control and other characters become escapes, quotes stay."""
-    return text.encode("unicode_escape").decode("ascii")
+    """`text` in ASCII: backslashes, control and other characters become escapes, quotes stay. No
+    CI runner takes a part of it for a command."""
+    text = text.encode("unicode_escape").decode("ascii")
+    return text.replace(INLINE_COMMAND, "\\x23#[")
 
 
 def _quoted(text: str) -> str:

@@ -45,6 +45,7 @@ from archc.codegen.tree import (
     Statement,
     TupleOf,
 )
+from archc.diagnostics.characters import LINE_COMMAND
 
 Definition = FunctionDef | ClassDef | Raw
 
@@ -116,7 +117,7 @@ def _docstring(text: str, indent: int) -> list[str]:
     least = min((depth for depth, words in rows[1:] if words), default=0)
     lines: list[str] = []
     for depth, words in rows:
-        line = " ".join(escaped(word).replace('"""', '\\"\\"\\"') for word in words)
+        line = " ".join(map(_docstring_word, words))
         start = margin + " " * min(depth - least, 2 * INDENT)
         if not lines:
             start = margin + ('"""\\' if line.startswith('"') else '"""')
@@ -132,6 +133,12 @@ def _docstring(text: str, indent: int) -> list[str]:
     # A quote at the end is escaped, unless it already follows an odd number of backslashes.
     last = re.sub(r'(?<!\\)((?:\\\\)*)"$', r'\1\\"', lines[0])
     return [last + '"""']
+
+
+def _docstring_word(word: str) -> str:
+    """A word as it may stand at the start of a line as well, where it is no command of a log."""
+    text = escaped(word).replace('"""', '\\"\\"\\"')
+    return text.replace(":", "\\x3a", 1) if text.startswith(LINE_COMMAND) else text
 
 
 def _filled(line: str, start: str, margin: str, width: int = WIDTH) -> list[str]:

@@ -8,6 +8,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+from archc.diagnostics.characters import visible as visible
+
 MOST_DIAGNOSTICS = 200
 """Errors of one spec that are described; the others are counted."""
 
@@ -169,16 +171,6 @@ def encodable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def visible(text: str) -> str:
-    """`text` with control, bidirectional and zero-width characters escaped, safe for a terminal."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char == " " else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
-
-
 def concise(diagnostic: Diagnostic) -> str:
     """`FILE:LINE:COLUMN: CODE message`, on one line."""
     span = diagnostic.span
@@ -209,8 +201,8 @@ def _excerpt(span: Span) -> list[str]:
     # Of a very long line only the part around the span is printed.
     first = max(0, start - _CONTEXT // 2) if len(line) > _CONTEXT else 0
     excerpt = line[first : first + _CONTEXT]
-    before = visible(excerpt[: start - first])
-    target = visible(excerpt[start - first : max(end, start + 1) - first])
+    start, end = start - first, max(end, start + 1) - first
+    before, target = visible(excerpt[:start]), visible(excerpt[start:end])
     gutter = f"  {span.line} | "
     caret = " " * (len(gutter) + len(before)) + "^" * max(1, len(target))
-    return [gutter + visible(excerpt), caret]
+    return [visible(gutter + before + target + excerpt[end:]), caret]

@@ -22,8 +22,12 @@ CODES: dict[str, Explanation] = {
     ),
     "ARC002": Explanation(
         "an invalid encoding or character",
-        "A spec is UTF-8. Control characters, bidirectional controls, zero-width characters and\n"
-        "the like are not allowed, escaped or not: text with them looks different from what it is.",
+        "A spec is UTF-8. Characters that do not print are not allowed, escaped or not: text with\n"
+        "them looks different from what it is. They are Unicode's categories Cc, Cf, Cs, Co, Zl\n"
+        "and Zp, noncharacters, and what is ignorable by default: bidirectional controls,\n"
+        "zero-width characters, tags, fillers. Tabs and line ends are allowed, and what ordinary\n"
+        "text needs: joiners after letters of scripts that join or stack (Persian, Hindi) and\n"
+        "between emoji, and variation selectors of emoji and of Mongolian letters.",
         'title: "LeNet\\u202e5"   # a bidirectional control\ntitle: "LeNet-5"',
     ),
     "ARC003": Explanation(

@@ -8,6 +8,7 @@ from archc.diagnostics import Diagnostic, Span, visible
 from archc.diagnostics import concise as one_line
 from archc.diagnostics import full as excerpt
 from archc.diagnostics.ansi import paint
+from archc.diagnostics.characters import inert_json
 
 USAGE = frozenset({"ARC001", "ARC411", "ARC414"})
 """Codes of errors in the command line rather than a spec: no such file, parameter, revision."""
@@ -66,7 +67,7 @@ def as_json(diagnostics: Sequence[Diagnostic]) -> str:
             for item in diagnostics
         ],
     }
-    return dumps(document, indent=2) + "\n"
+    return inert_json(dumps(document, indent=2)) + "\n"
 
 
 def _span_fields(span: Span) -> dict[str, object]:
@@ -150,7 +151,7 @@ def sarif(diagnostics: Sequence[Diagnostic], version: str) -> str:
             }
         ],
     }
-    return dumps(document, indent=2) + "\n"
+    return inert_json(dumps(document, indent=2)) + "\n"
 
 
 def _location(span: Span) -> dict[str, object]:

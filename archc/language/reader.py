@@ -30,6 +30,7 @@ from yaml.reader import Reader
 from yaml.scanner import Scanner, ScannerError
 
 from archc.diagnostics import Diagnostic, Note, SourceText, Span, SpecError, encodable
+from archc.diagnostics.characters import unprintable
 from archc.language.values import Scalar, Value
 
 try:
@@ -106,41 +107,13 @@ def decode(data: bytes, display: str) -> SourceText:
         span = Span(source, line, column, line, column + 1)
         message = f"is not UTF-8: byte 0x{data[error.start]:02x}"
         raise SpecError([Diagnostic("ARC002", message, span, "save it as UTF-8")]) from None
-    if _forbidden_characters(source.text):
+    if any(unprintable(source.text)):
         parse(source)
     return source
 
 
 def _normal(text: str) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-
-
-_FORBIDDEN = {
-    "a control character": ((0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x84), (0x86, 0x9F)),
-    "a line separator": ((0x85, 0x85), (0x2028, 0x2029)),
-    "a mark of writing direction": ((0x061C, 0x061C), (0x200E, 0x200F)),
-    "a bidirectional control": ((0x202A, 0x202E), (0x2066, 0x2069)),
-    "a zero-width character": ((0x200B, 0x200D), (0x2060, 0x2060)),
-    "a byte order mark inside the text": ((0xFEFF, 0xFEFF),),
-    "a surrogate": ((0xD800, 0xDFFF),),
-    "a noncharacter": ((0xFDD0, 0xFDEF), *((n, n + 1) for n in range(0xFFFE, 0x110000, 1 << 16))),
-    "a tag character": ((0xE0000, 0xE007F),),
-}
-
-
-def _forbidden_characters(text: str) -> dict[str, str]:
-    """The forbidden characters of `text`, each with its kind."""
-    # No forbidden character is printable: most texts return here.
-    if text.replace("\n", "").replace("\t", "").isprintable():
-        return {}
-    written = set(text)
-    return {
-        chr(code): kind
-        for kind, ranges in _FORBIDDEN.items()
-        for first, last in ranges
-        for code in range(first, last + 1)
-        if chr(code) in written
-    }
 
 
 _CONSTANTS: dict[str, bool | None] = {
@@ -294,13 +267,13 @@ class _Composer:
 
     def _without_forbidden_characters(self) -> str:
         text = self.source.text
-        forbidden = _forbidden_characters(text)
-        if not forbidden:
-            return text
-        for match in re.finditer(f"[{re.escape(''.join(forbidden))}]", text):
-            message = f"U+{ord(match[0]):04X}, {forbidden[match[0]]}, is not allowed"
-            self._error("ARC002", message, self._at(match.start()), "remove the character")
-        return text.translate({ord(character): "\ufffd" for character in forbidden})
+        parts, end = [], 0
+        for index, character, kind in unprintable(text):
+            message = f"U+{ord(character):04X}, {kind}, is not allowed"
+            self._error("ARC002", message, self._at(index), "remove the character")
+            parts += [text[end:index], "\ufffd"]
+            end = index + 1
+        return "".join([*parts, text[end:]])
 
     def _without_directives(self, text: str) -> str:
         while "%" in text and (match := re.match(_BEFORE_DIRECTIVE, text)):
@@ -403,10 +376,10 @@ class _Composer:
                 self._error("ARC010", f"{_short(text)}: {error}", span, "quote it if it is text")
                 return Value(0, span)
         if style == '"':
-            if not text.isprintable():
-                for character, kind in _forbidden_characters(text).items():
-                    message = f"U+{ord(character):04X}, {kind}, is not allowed, escaped or not"
-                    self._error("ARC002", message, span, "remove the escape")
+            found = {character: kind for _, character, kind in unprintable(text)}
+            for character, kind in found.items():
+                message = f"U+{ord(character):04X}, {kind}, is not allowed, escaped or not"
+                self._error("ARC002", message, span, "remove the escape")
         elif style != "'":
             # A block scalar's end mark is at the next token, past the blank lines after it.
             body = self.source.text[event.start_mark.index : event.end_mark.index].rstrip(" \t\n")

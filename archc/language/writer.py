@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import NamedTuple
 
+from archc.diagnostics.characters import has_command, inert_json
 from archc.language.reader import resolve
 
 WIDTH = 100
@@ -45,7 +46,7 @@ def _text(value: str, plain: re.Pattern[str]) -> str:
     """Text without quotes if YAML reads it back as the same text, else in double quotes."""
     if plain.fullmatch(value) and resolve(value) == value:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return inert_json(json.dumps(value, ensure_ascii=False))
 
 
 def _entries(value: Mapping[str, object], indent: int) -> Iterator[str]:
@@ -75,7 +76,8 @@ def _block_text(head: str, text: str, indent: int) -> Iterator[str]:
     """Text after its key: on one line, or folded if it is long and folding preserves it."""
     line = f"{head} {_text(text, _PLAIN_IN_BLOCK)}"
     words = text.split(" ")
-    if len(line) <= WIDTH or "\n" in text or "\t" in text or "" in words:
+    commands = any(map(has_command, words))  # folded, a word may stand at the start of a line
+    if len(line) <= WIDTH or "\n" in text or "\t" in text or "" in words or commands:
         yield line
         return
     yield f"{head} >-"

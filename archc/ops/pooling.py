@@ -135,8 +135,14 @@ class AdaptiveAvgPool(Op):
         )
 
 
+LONGEST_PERIOD = 1024
+"""Windows of different positions up to which each is kept: an output may have millions."""
+
+
 def _even_windows(size: int, output: int) -> ReceptiveField:
     period, shift = output // gcd(size, output), size // gcd(size, output)
+    if period > LONGEST_PERIOD:
+        return ReceptiveField(period, shift, (range(shift),), exact=False)
     taps = tuple(
         range(phase * size // output, -(-(phase + 1) * size // output)) for phase in range(period)
     )

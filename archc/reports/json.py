@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
+from archc.diagnostics.characters import inert_json
 from archc.ir.costs import Costs, Layer, Memory
 from archc.ir.graph import Graph, Node
 
@@ -100,7 +101,8 @@ def recorded_files(data: bytes | None) -> dict[str, str] | None:
 
 def text(fields: Mapping[str, object]) -> str:
     """A report as JSON text, with one line per layer for readable diffs."""
-    return "{\n" + ",\n".join(f"  {_entry(key, value)}" for key, value in fields.items()) + "\n}\n"
+    entries = ",\n".join(f"  {_entry(key, value)}" for key, value in fields.items())
+    return inert_json(f"{{\n{entries}\n}}\n")
 
 
 def _entry(key: str, value: object) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from archc import cli, ops
 from archc.diagnostics import SourceText, SpecError
+from archc.diagnostics.characters import has_command
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node, Region
 from archc.language.reader import parse
@@ -465,3 +466,19 @@ def test_random_specs_stay_the_same_network(document: dict[str, object]) -> None
     text = resolved(costs)
     assert contents(built(text).graph) == contents(costs.graph)
     assert_plain(text)
+
+
+def test_no_line_of_what_is_shown_is_a_command_to_a_ci_runner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such a spec is written anew; the values are what they were."""
+    text = "  ::error file=a::b\n  ##[add-mask]c " + "word ::x:: " * 20
+    spec = f"{IMAGE}# ##[error]\ndescription: |\n{text}\nlayers: [relu]\n"
+    (tmp_path / "net.yaml").write_text(spec)
+    for options in ([], ["--resolved"]):
+        assert cli.main(["show", str(tmp_path / "net.yaml"), *options]) == 0
+        out = capsys.readouterr().out
+        assert not any(has_command(line) for line in out.split("\n"))
+    (tmp_path / "net.yaml").write_text(IMAGE + "# a comment\nlayers: [relu]\n")
+    cli.main(["show", str(tmp_path / "net.yaml")])
+    assert "# a comment" in capsys.readouterr().out

@@ -45,6 +45,7 @@ from archc.codegen.tree import (
     Value,
     call,
 )
+from archc.diagnostics.characters import has_command
 from tests.codegen.printing import HOSTILE, A, B, C, X, printed, ruff
 
 
@@ -514,3 +515,13 @@ def test_a_long_sequential_takes_linear_time_and_no_recursion() -> None:
     for _ in range(10_000):
         chain = Attribute(chain, "a")
     assert printed(chain).count(".a") == 10_000
+
+
+def test_no_line_of_a_docstring_is_a_command_to_a_ci_runner() -> None:
+    """The value is what it was."""
+    text = "A title.\n\n::error file=a::b and ##[add-mask]c\n" + "word ::error:: " * 12
+    source = render(Module(docstring=text, body=(Assign(X, Lit("##[error]")),)))
+    assert not any(has_command(line) for line in source.split("\n"))
+    tree = ast.parse(source)
+    assert (ast.get_docstring(tree) or "").split() == text.split()
+    assert ast.literal_eval(tree.body[1].value) == "##[error]"  # type: ignore[attr-defined]

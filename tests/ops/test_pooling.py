@@ -11,7 +11,7 @@ import pytest
 from archc.ops.axes import feature_map
 from archc.ops.base import ShapeError
 from archc.ops.convolution import Conv
-from archc.ops.pooling import AvgPool, MaxPool
+from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
 
 SIZES, KERNELS, STRIDES, PADS = range(1, 7), range(1, 5), range(1, 6), range(4)
 
@@ -118,3 +118,12 @@ def test_sizes_of_convolutions_are_those_of_pytorch() -> None:
         rejected += expected is None
     assert accepted > 200
     assert rejected > 30
+
+
+def test_an_output_of_millions_costs_no_time() -> None:
+    """What its windows see is bounded then: exactly it is one or two of three elements."""
+    (field,) = AdaptiveAvgPool(output_size=2**31).receptive_field((feature_map(1, (3,)),))
+    assert (field.taps, field.exact) == ((range(3),), False)
+    (field,) = AdaptiveAvgPool(output_size=5).receptive_field((feature_map(1, (7,)),))
+    assert field.exact
+    assert field.taps == (range(0, 2), range(1, 3), range(2, 5), range(4, 6), range(5, 7))

@@ -232,6 +232,14 @@ def test_markdown_shows_layers_and_totals(tiny: Network) -> None:
         ("- a", "\\- a"),
         ("a\n\n# b", "a # b"),
         ("a\u202eb", "a\\\\u202eb"),
+        ("a @someone b@c.org", "a @<!-- -->someone b@<!-- -->c.org"),
+        ("fixes #12, a/b#3, GH-4", "fixes #<!-- -->12, a/b#<!-- -->3, GH<!-- -->-4"),
+        ("https://a.org www.a.org", "https:<!-- -->//a.org www<!-- -->.a.org"),
+        ("0123456789abcdef a1b2c3", "012345<!-- -->6789ab<!-- -->cdef a1b2c3"),
+        ("1,234,567 conv_1 1234567", "1,234,567 conv_1 123456<!-- -->7"),
+        (":tada: a: b", ":<!-- -->tada: a: b"),
+        ("::error::a", "&#58;:<!-- -->error::a"),
+        ("##[error]a", "\\##\\[error\\]a"),
     ],
 )
 def test_markdown_escapes(text: str, escaped: str) -> None:

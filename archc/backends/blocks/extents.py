@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from archc.backends.blocks.items import Definition
 from archc.backends.blocks.symbols import is_number, plain_value, value_of
+from archc.backends.fusion import Rearrange
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.ir.graph import Node, Region
 from archc.language.expressions import (
@@ -207,6 +208,8 @@ class _Inference:
 
     def infer(self, node: Node, values: Mapping[str, object]) -> None:
         inputs = tuple(map(self.value, node.inputs))
+        if isinstance(node.op, Rearrange):
+            raise UndeterminedError  # several steps in one, whose sizes are those of this instance
         kinds = {info.name: info.kind for info in fields_of(type(node.op))}
         fields = {
             name: _of_kind(kinds[name], value)

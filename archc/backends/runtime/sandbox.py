@@ -69,9 +69,16 @@ def limit(size: int) -> None:
     except ImportError:  # Windows
         return
     memory, seconds = 2 * size + MEMORY, SECONDS + size // BYTES_PER_SECOND
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limits = {
+        resource.RLIMIT_AS: (memory, memory),
+        resource.RLIMIT_CPU: (seconds, seconds + 1),
+        resource.RLIMIT_CORE: (0, 0),
+    }
+    for kind, (soft, hard) in limits.items():
+        _, highest = resource.getrlimit(kind)  # lower than ours where the shell or a container is
+        if highest != resource.RLIM_INFINITY:
+            soft, hard = min(soft, highest), min(hard, highest)
+        resource.setrlimit(kind, (soft, hard))
 
 
 def too_large(needed: int, path: str) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
-from archc.diagnostics import did_you_mean
+from archc.diagnostics import did_you_mean, visible
 from archc.language.expressions.functions import FUNCTIONS
 from archc.language.expressions.tree import (
     DEEPEST,
@@ -223,7 +223,7 @@ class _Parser:
         text = self.token.text
         if text.isascii() or self.token.kind == "string":
             return f"`{text[:40]}`"
-        return f"`{text}` (U+{ord(text):04X})" if text.isprintable() else f"U+{ord(text):04X}"
+        return f"`{text}` (U+{ord(text):04X})" if visible(text) == text else f"U+{ord(text):04X}"
 
     def fail(self, message: str, hint: str | None = None) -> NoReturn:
         raise ExpressionError(message, self.token.offset, max(1, len(self.token.text)), hint)
@@ -367,7 +367,7 @@ class _Parser:
     def string(self) -> Literal:
         _, text, start = self.token
         for index, char in enumerate(text):
-            if not char.isprintable():
+            if visible(char) != char:
                 message = f"a string contains U+{ord(char):04X}, which is not printable"
                 raise ExpressionError(message, start + index, 1)
         for escape in _ESCAPE.finditer(text):

@@ -225,7 +225,8 @@ def _inconsistency(arrays: Validation) -> str | None:
     for name, array in {**numbers, "worst": arrays.worst}.items():
         if array.ndim != 1 or array.dtype.kind not in "iu":
             return f"`{name}` is not a list of whole numbers"
-        if name != "worst" and len(array) != len(arrays.labels):
+    for name, array in numbers.items():
+        if len(array) != len(arrays.labels):
             return f"`{name}` and `labels` differ in length"
     if arrays.probabilities.ndim != 2 or arrays.probabilities.dtype.kind != "f":
         return "`probabilities` is not a table of numbers"

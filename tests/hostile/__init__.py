@@ -1,0 +1,1 @@
+"""Hostile specs: payloads in all places of a spec, each refused or inert in every output."""
