@@ -27,7 +27,7 @@ from archc.ir.trainability import check_training
 from archc.language.document import read_document
 from archc.language.evaluate import evaluate_params
 from archc.language.extends import ON_DISK, ROOT, Files, follow, merge, root_of
-from archc.language.reader import decode, parse, read_text
+from archc.language.reader import decode_spec, parse, read_spec_text
 from archc.language.schema.validate import Findings, validate
 from archc.language.syntax import Document
 from archc.language.values import Value, mapping
@@ -101,10 +101,10 @@ class Spec(NamedTuple):
 def read_spec(path: str) -> Spec:
     """Read a spec and all that it extends. Raises SpecError."""
     if path == "-":
-        source = decode(sys.stdin.buffer.read(2**20 + 1), "-")
+        source = decode_spec(sys.stdin.buffer.read(2**20 + 1), "-")
         return read_source(source, os.path.realpath("."), os.path.join(os.path.realpath("."), "-"))
     real = os.path.realpath(path)
-    return read_source(read_text(path), root_of(real), real)
+    return read_source(read_spec_text(path), root_of(real), real)
 
 
 def read_source(source: SourceText, root: str, real: str, files: Files = ON_DISK) -> Spec:

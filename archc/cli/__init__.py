@@ -1,6 +1,7 @@
 """The command line: one small module per command, imported when the command is called.
 
-Exit codes: 0 success, 1 findings, 2 usage, input/output or internal error, 130 interrupted.
+Exit codes: 0 success, 1 findings, 2 usage, input/output or internal error, 130 interrupted; 143
+and 129 where SIGTERM or SIGHUP ended it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import click
 
 from archc import __version__
 from archc.cli import streams
+from archc.cli.signals import Termination, termination
 from archc.diagnostics import SpecError
+from archc.files.reading import OutputError
 from archc.plugins import PluginError
 
 if TYPE_CHECKING:
@@ -90,11 +93,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     collects = gc.isenabled()
     gc.disable()  # a short run creates little garbage, and collecting it takes a tenth of the time
     try:
-        code = verbs.main(args=arguments, prog_name="archc", standalone_mode=False)
+        with termination():
+            code = verbs.main(args=arguments, prog_name="archc", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except (click.Abort, KeyboardInterrupt):
         streams.print_message("archc: interrupted")
         return 130
+    except Termination as signal:
+        streams.print_message("archc: terminated")
+        return signal.exit_code
     except click.ClickException as error:
         error.show()
         return 2
@@ -105,6 +112,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exit_code(error.diagnostics)
     except PluginError as error:
         streams.print_message(f"archc: {error}")
+        return 2
+    except OutputError as error:
+        from archc.diagnostics import visible
+
+        streams.print_message(f"archc: {visible(str(error))}")
         return 2
     except Exception as error:
         if debug:

@@ -76,6 +76,12 @@ CODES: dict[str, Explanation] = {
         "Keys are text. YAML reads `1`, `true` and `null` as other types, and `<<` as a merge.",
         "params: {1: 64}\nparams: {width: 64}",
     ),
+    "ARC012": Explanation(
+        "the file is not a spec",
+        "It has neither the key `archc` nor `layers`. Nothing of its content is shown: the path\n"
+        "may be a link, or the `extends` of somebody else, to a file with secrets.",
+        "name: tiny\ninput: {features: 4}\n\narchc: 1\nname: tiny\ninput: {features: 4}",
+    ),
     "ARC101": Explanation(
         "an empty feature map",
         "The window is larger than its input, so that an output size would be zero or less. Pad,\n"
