@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint verify search differential benchmarks generated setup browser clean
+.PHONY: demo test lint verify search differential faults benchmarks generated setup browser clean
 
 demo: $(VENV)/torch
 	$(BIN)/archc build specs/lenet5.yaml --backend torch
@@ -33,6 +33,11 @@ search: $(VENV)/dev
 # are passed over: remove it to run all of them again.
 differential: $(VENV)/dev
 	$(BIN)/python -m tests.differential 0 10000 --record tests/differential/record.json
+
+# Faults in the writing of files: at every call of the system, at random moments, on full disks, two
+# builds at once. Half an hour on two cores; what came of them is in tests/files/record.json.
+faults: $(VENV)/dev
+	$(BIN)/python -m tests.files
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s
