@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint verify search differential fuzz benchmarks generated setup browser clean
+.PHONY: demo test lint verify search differential fuzz faults benchmarks generated setup browser \
+  clean
 
 demo: $(VENV)/torch
 	$(BIN)/archc build specs/lenet5.yaml --backend torch
@@ -38,6 +39,11 @@ differential: $(VENV)/dev
 # seeds that it has are skipped: remove it to run all of them again.
 fuzz: $(VENV)/dev
 	$(BIN)/python -m tests.fuzzing 0 1000000 --record tests/fuzzing/record.json
+
+# Faults in the writing of files: at every call of the system, at random moments, on full disks, two
+# builds at once. Half an hour on two cores; what came of them is in tests/files/record.json.
+faults: $(VENV)/dev
+	$(BIN)/python -m tests.files
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s

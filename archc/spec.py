@@ -31,7 +31,7 @@ from archc.ir.trainability import check_training
 from archc.language.document import read_document
 from archc.language.evaluate import evaluate_params
 from archc.language.extends import ON_DISK, ROOT, Files, follow, merge, root_of
-from archc.language.reader import MAX_BYTES, decode, parse, read_text
+from archc.language.reader import MAX_BYTES, decode_spec, parse, read_spec_text
 from archc.language.recipe import Training
 from archc.language.schema.validate import Findings, validate
 from archc.language.syntax import Document
@@ -128,7 +128,7 @@ def read_spec(path: str, most_steps: int = MOST_STEPS) -> Spec:
         here = os.path.realpath(".")
         real = os.path.join(here, "-")
         return read_source(_standard_input(), here, real, most_steps=most_steps)
-    source = read_text(path)
+    source = read_spec_text(path)
     real = os.path.realpath(path)
     return read_source(source, root_of(real), real, most_steps=most_steps)
 
@@ -143,7 +143,7 @@ def _standard_input() -> SourceText:
         reason = (getattr(error, "strerror", None) or "standard input is closed").lower()
         span = Span(SourceText("-", ""), 1, 1, 1, 1)
         raise SpecError([Diagnostic("ARC001", f"cannot be read: {reason}", span)]) from None
-    return decode(data, "-")
+    return decode_spec(data, "-")
 
 
 def read_source(

@@ -1,6 +1,7 @@
 """The command line: one small module per command, imported when the command is called.
 
-Exit codes: 0 success, 1 findings, 2 usage, input/output or internal error, 130 interrupted.
+Exit codes: 0 success, 1 findings, 2 usage, input/output or internal error, 130 interrupted; 143
+and 129 where SIGTERM or SIGHUP ended it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import click
 
 from archc import __version__
 from archc.cli import streams
+from archc.cli.signals import Termination, termination
 from archc.diagnostics import SpecError
+from archc.files.reading import OutputError
 from archc.plugins import PluginError
 
 if TYPE_CHECKING:
@@ -96,7 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if any("\0" in argument for argument in arguments):
             raise click.UsageError("an argument contains a NUL")
-        code = verbs.main(args=arguments, prog_name="archc", standalone_mode=False)
+        with termination():
+            code = verbs.main(args=arguments, prog_name="archc", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except SystemExit:
         if sys.stdout is stdout:
@@ -120,6 +124,8 @@ def _outcome(error: BaseException, debug: bool) -> tuple[int, str]:
     interrupts = (click.Abort, KeyboardInterrupt)
     if isinstance(error, interrupts) or isinstance(error.__context__, interrupts):
         return 130, "archc: interrupted"
+    if isinstance(error, Termination):
+        return error.exit_code, "archc: terminated"
     if isinstance(error, click.ClickException):
         shown = io.StringIO()
         error.show(shown)
@@ -130,6 +136,10 @@ def _outcome(error: BaseException, debug: bool) -> tuple[int, str]:
         return exit_code(error.diagnostics), full(error.diagnostics, streams.colors(sys.stderr))
     if isinstance(error, PluginError):
         return 2, f"archc: {error}"
+    if isinstance(error, OutputError):
+        from archc.diagnostics import visible
+
+        return 2, f"archc: {visible(str(error))}"
     from archc.cli.completing import VARIABLE
 
     if VARIABLE in os.environ and not isinstance(error, OSError):

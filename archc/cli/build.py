@@ -14,9 +14,11 @@ from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
 from archc.cli.options import read_settings, set_option, warn_unchecked
-from archc.diagnostics import Diagnostic, SpecError, formats
-from archc.files import OutputError, differences, digest, foreign_files, read, write_files
-from archc.reports import json, markdown, svg
+from archc.diagnostics import Diagnostic, SpecError, formats, visible
+from archc.files import OutputError, differences, digest, foreign_files, is_up_to_date, locked
+from archc.files.reading import read_below
+from archc.reports import json, markdown, orphans, svg
+from archc.reports.orphans import Orphan
 
 
 @click.command("build", help="Write the emitted modules and the reports of specs.")
@@ -39,6 +41,7 @@ from archc.reports import json, markdown, svg
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if files differ.")
 @click.option("--stdout", is_flag=True, help="Print the emitted module instead of writing it.")
 @click.option("--force", is_flag=True, help="Overwrite edited files and files of others.")
+@click.option("--prune", is_flag=True, help="Remove unedited files of specs that no longer exist.")
 @click.option("-w", "--watch", is_flag=True, help="Rebuild whenever a spec changes.")
 def command(
     specs: tuple[str, ...],
@@ -49,14 +52,17 @@ def command(
     check: bool,
     stdout: bool,
     force: bool,
+    prune: bool,
     watch: bool,
 ) -> int:
-    """All specs are checked before anything is written."""
+    """All specs are checked before anything is written, and all files are written or none."""
     if stdout and (check or training or backend == "all" or len(specs) != 1):
         conflict = "--stdout needs one SPEC and one --backend, without --check or --training"
         raise click.UsageError(conflict)
     if watch and (check or stdout or "-" in specs):
         raise click.UsageError("--watch needs files, without --check or --stdout")
+    if prune and (check or stdout or watch):
+        raise click.UsageError("--prune writes: leave out --check, --stdout and --watch")
     names = list(backends.names()) if backend == "all" else [backend]
     if training and not _is_trainable(names):
         raise click.UsageError(f"the {backend} backend trains no networks")
@@ -71,10 +77,9 @@ def command(
     if stdout:
         streams.write(next(iter(outputs[0].files.values())))
         return 0
-    files, digests = _with_reports(outputs, folder)
     if check:
-        return _check(files, folder, digests)
-    return _write(files, folder, digests, force)
+        return _check(specs, outputs, folder)
+    return _write(specs, outputs, folder, force=force, prune=prune)
 
 
 def _is_trainable(names: Sequence[str]) -> bool:
@@ -102,8 +107,7 @@ def _build(specs: Sequence[str], request: Request, folder: str, force: bool) -> 
     outputs = _outputs(specs, request)
     if isinstance(outputs, int):
         return outputs
-    files, digests = _with_reports(outputs, folder)
-    return _write(files, folder, digests, force)
+    return _write(specs, outputs, folder, force=force, prune=False)
 
 
 def _outputs(specs: Sequence[str], request: Request) -> list[Output] | int:
@@ -148,53 +152,92 @@ def _output(network: Network, request: Request) -> Output:
     return Output(name, files, network.report())
 
 
-def _with_reports(outputs: Sequence[Output], folder: str) -> tuple[dict[str, str], dict[str, str]]:
-    """All files, and the digests of those that archc wrote last.
-
-    The digests stand in each network's report. Those of files that this build leaves alone, such as
-    another backend's, are kept as long as the files exist.
-    """
-    files: dict[str, str] = {}
-    digests: dict[str, str] = {}
+def _records(outputs: Sequence[Output], folder: str) -> dict[str, Mapping[str, str]]:
+    """The digests in the report of each network's last build, by the report's path."""
+    records: dict[str, Mapping[str, str]] = {}
     for output in outputs:
         path = f"reports/{output.name}.json"
-        data = None
-        with suppress(OSError):  # which writing reports
-            data = read(os.path.join(folder, path))
-        recorded = json.recorded_files(data)
-        if data is not None and recorded is not None:
-            digests |= recorded | {path: digest(data)}
+        record = None
+        with suppress(OSError, OutputError):  # which writing reports
+            record = json.record(read_below(folder, path), path)
+        records[path] = {} if record is None else record.digests
+    return records
+
+
+def _with_reports(
+    outputs: Sequence[Output], folder: str, records: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    """All files, each network's report among them, in which their digests stand.
+
+    Those of files that this build leaves alone, such as another backend's, are kept as long as the
+    files exist.
+    """
+    files: dict[str, str] = {}
+    for output in outputs:
+        path = f"reports/{output.name}.json"
         current = {
             other: sha256
-            for other, sha256 in (recorded or {}).items()
+            for other, sha256 in records[path].items()
             if os.path.isfile(os.path.join(folder, other))
         }
         current |= {path: digest(text.encode("utf-8")) for path, text in output.files.items()}
         files |= output.files
-        files[path] = json.text(json.with_files(output.report, current))
-    return files, digests
+        files[path] = json.with_files(output.report, current, path)
+    return files
 
 
-def _check(files: Mapping[str, str], folder: str, digests: Mapping[str, str]) -> int:
+def _last_written(records: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """The digests of all files that archc wrote last."""
+    return {path: sha256 for record in records.values() for path, sha256 in record.items()}
+
+
+def _orphans(specs: Sequence[str], outputs: Sequence[Output], folder: str) -> list[Orphan]:
+    names: dict[str, set[str]] = {}
+    for output in outputs:
+        names.setdefault(str(output.report["source"]), set()).add(output.name)
+    roots = orphans.bases(spec for spec in specs if spec != "-")
+    return orphans.find(folder, [*backends.names(), "reports"], names, roots)
+
+
+def _check(specs: Sequence[str], outputs: Sequence[Output], folder: str) -> int:
+    records = _records(outputs, folder)
+    files = _with_reports(outputs, folder, records)
     difference = differences(files, folder)
+    foreign = foreign_files(files, folder, _last_written(records))
+    gone = _orphans(specs, outputs, folder)
     streams.write(difference)
-    if not difference:
+    for error in foreign:
+        streams.print_message(visible(str(error)))
+    for orphan in gone:
+        streams.print_message(visible(f"{orphan.path} has no spec any more: {orphan.reason}"))
+    if any(orphan.sha256 is not None for orphan in gone):
+        streams.print_message("`archc build --prune` removes unedited files without a spec")
+    if difference or foreign:
+        streams.print_message(f"{folder} is out of date: run `archc build`")
+    return 1 if difference or foreign or gone else 0
+
+
+def _write(
+    specs: Sequence[str], outputs: Sequence[Output], folder: str, *, force: bool, prune: bool
+) -> int:
+    records = _records(outputs, folder)
+    files = _with_reports(outputs, folder, records)
+    if not prune and is_up_to_date(files, folder):
+        streams.print_message(f"{folder} is up to date")
         return 0
-    for path, reason in foreign_files(files, folder, digests).items():
-        streams.print_message(f"{path} {reason}: `archc build --force` overwrites it")
-    streams.print_message(f"{folder} is out of date: run `archc build`")
-    return 1
-
-
-def _write(files: Mapping[str, str], folder: str, digests: Mapping[str, str], force: bool) -> int:
-    try:
-        paths = write_files(files, folder, digests=digests, force=force)
-    except OutputError as error:
-        hint = "" if error.hint is None else f" ({error.hint})"
-        streams.print_message(f"archc: {error.message}{hint}")
-        return 2
+    with locked(folder) as output:
+        now = _records(outputs, folder)
+        if now != records:  # another build has ended meanwhile
+            files = _with_reports(outputs, folder, now)
+        gone = _orphans(specs, outputs, folder) if prune else []
+        removed = {orphan.name: orphan.sha256 for orphan in gone if orphan.sha256 is not None}
+        digests = _last_written(now) | removed
+        paths = output.write(files, digests=digests, force=force, remove=removed)
     for path in paths:
         streams.print_message(f"wrote {path}")
-    if not paths:
+    for orphan in gone:
+        done = "removed" if orphan.sha256 is not None else "kept"
+        streams.print_message(visible(f"{done} {orphan.path}: {orphan.reason}"))
+    if not paths and not removed:
         streams.print_message(f"{folder} is up to date")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -12,6 +13,7 @@ import click
 from archc.api import load
 from archc.cli import completing, streams
 from archc.diagnostics import SpecError, count, visible
+from archc.files.reading import files_below
 from archc.reports.rows import human
 from archc.reports.table import shorten
 
@@ -68,17 +70,29 @@ def _paths(patterns: Sequence[str]) -> list[str]:
     for pattern in patterns:
         if os.path.isdir(pattern):
             message = f"there are no specs in {pattern}"
-            pattern = os.path.join(glob.escape(pattern), "**", "*.yaml")
+            matching = list(files_below(pattern, ".yaml"))
         else:
             message = f"{pattern or repr(pattern)}: no such file"
-        matching = sorted(glob.glob(pattern, recursive=True))
-        matching = [path for path in matching if not os.path.isdir(path)]
-        if not matching and pattern == DEFAULT:
+            matching = [path for path in _matching(pattern) if not os.path.isdir(path)]
+        if not matching and pattern == DEFAULT and not os.path.isdir(DEFAULT):
             raise click.UsageError(f"there is no folder {DEFAULT} here: name the specs")
         if not matching:
             raise click.UsageError(visible(message))
-        paths |= dict.fromkeys(os.path.normpath(path) for path in matching)
+        paths |= dict.fromkeys(os.path.normpath(path) for path in sorted(matching))
     return list(paths)
+
+
+def _matching(pattern: str) -> list[str]:
+    """The paths that match a pattern. `**` follows no links, which may lead anywhere or in circles,
+    and like `*` passes over hidden names."""
+    if "**" not in pattern or "\0" in pattern:
+        return glob.glob(pattern)
+    path = Path(pattern)
+    return [
+        str(found)
+        for found in Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+        if not any(part.startswith(".") for part in found.parts if part not in path.parts)
+    ]
 
 
 def _entry(path: str) -> Entry:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from glob import escape, glob
 
 import click
 
 from archc.api import load
 from archc.cli import completing, streams
 from archc.diagnostics import SourceText, SpecError, did_you_mean, formats, visible
-from archc.files import OutputError, write_files
+from archc.files import write_files
+from archc.files.reading import files_below
 from archc.language import scaffold
 from archc.language.extends import root_of
 from archc.language.module_names import network_error
@@ -58,13 +58,7 @@ def command(name: str, like: str | None, extend: bool, folder: str, force: bool)
         streams.print_message(formats.full(error.diagnostics, streams.colors(sys.stderr)))
         streams.print_message("archc: nothing was written")
         return formats.exit_code(error.diagnostics)
-    try:
-        write_files({f"{name}.yaml": text}, folder, force=True)
-    except OutputError as error:
-        streams.print_message(
-            f"archc: {error.message}" + (f" ({error.hint})" if error.hint else "")
-        )
-        return 2
+    write_files({f"{name}.yaml": text}, folder, force=True)
     streams.print_message(
         f"wrote {visible(target)}: {totals.params:,} parameters, {totals.macs:,} MACs"
     )
@@ -76,9 +70,8 @@ def _find(like: str, folder: str) -> str:
     if os.path.exists(like):
         return like
     root = os.path.relpath(root_of(os.path.realpath(os.path.join(folder, "-"))))
-    below = sorted(glob(os.path.join(escape(root), "**", "*.yaml"), recursive=True))
     known: dict[str, str] = {}
-    for path in below:
+    for path in sorted(files_below(root, ".yaml")):
         known.setdefault(os.path.basename(path).removesuffix(".yaml"), path)
     if like in known:
         return known[like]

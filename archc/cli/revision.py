@@ -16,7 +16,7 @@ from typing import NamedTuple, NoReturn
 
 from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable
 from archc.language.extends import Files, root_of
-from archc.language.reader import MAX_BYTES, decode
+from archc.language.reader import MAX_BYTES, decode_spec
 from archc.spec import Spec, read_source
 
 _ROOT = "/"
@@ -129,4 +129,4 @@ def _text(tree: str, path: str, display: str) -> SourceText:
     blob = _git(display, "cat-file", "blob", identity)
     if blob.returncode:
         _reject(display, "ARC414", "cannot be read: git does not have the file's content")
-    return decode(blob.stdout, encodable(display))
+    return decode_spec(blob.stdout, encodable(display))

@@ -13,6 +13,7 @@ from archc.cli import completing, streams
 from archc.cli.options import not_installed, read_settings, set_option, warn_unchecked
 from archc.diagnostics import visible
 from archc.files import OutputError, write_files
+from archc.files.reading import read_below
 from archc.language.recipe import LARGEST_SEED
 from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
@@ -123,11 +124,13 @@ def _prepare(network: Network, script: str, path: str, *, resume: bool) -> str |
 
 def _mismatch(script: str, path: str) -> str | None:
     """Why a run does not belong to a script."""
+    run, name = os.path.split(path)
     try:
-        with open(path, encoding="utf-8") as stream:
-            existing = stream.read()
+        existing = read_below(run, name)
     except OSError:
-        return f"{os.path.dirname(path)} contains no run of this network"
-    if existing != script:
+        existing = None
+    if existing is None:
+        return f"{run} contains no run of this network"
+    if existing != script.encode("utf-8"):
         return f"{path} is for a different spec or recipe; run it directly to resume"
     return None

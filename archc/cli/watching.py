@@ -11,7 +11,8 @@ import click
 
 from archc.cli import streams
 from archc.diagnostics import SpecError, visible
-from archc.language.extends import LONGEST_CHAIN
+from archc.files import OutputError
+from archc.language.extends import LONGEST_CHAIN, root_of
 from archc.language.reader import parse, read_text
 from archc.language.values import mapping
 
@@ -20,8 +21,8 @@ INTERVAL = 0.2
 
 
 def watch(specs: Sequence[str], run: Callable[[], int]) -> NoReturn:
-    """Call `run` now and after each change, until interrupted. Operating system errors are reported
-    and do not end the watch."""
+    """Call `run` now and after each change, until interrupted. Errors of writing are reported and
+    do not end the watch."""
     while True:
         paths = dict.fromkeys(path for spec in specs for path in chain(spec))
         before = [_state(path) for path in paths]
@@ -29,6 +30,8 @@ def watch(specs: Sequence[str], run: Callable[[], int]) -> NoReturn:
             run()
         except OSError as error:
             streams.print_message(f"archc: {visible(f'{error.filename}: {error.strerror}')}")
+        except OutputError as error:
+            streams.print_message(f"archc: {visible(str(error))}")
         except click.ClickException as error:
             error.show()
         files = "1 file" if len(paths) == 1 else f"{len(paths)} files"
@@ -44,9 +47,11 @@ def watch(specs: Sequence[str], run: Callable[[], int]) -> NoReturn:
 def chain(spec: str) -> list[str]:
     """A spec and its chain of parents, as far as they can be read."""
     paths = [os.path.normpath(spec)]
+    root = root_of(os.path.realpath(spec))
     while len(paths) <= LONGEST_CHAIN:
         try:
-            extends = mapping(parse(read_text(paths[-1]))).get("extends")
+            text = read_text(paths[-1], root=root if len(paths) > 1 else None)
+            extends = mapping(parse(text)).get("extends")
         except SpecError:
             break
         if extends is None or not isinstance(extends.data, str) or "\0" in extends.data:

@@ -10,11 +10,10 @@ from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
 from archc.cli.options import not_installed, read_settings, set_option, warn_unchecked
-from archc.files import OutputError
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
 from archc.weights.files import formats
-from archc.weights.table import read_table
+from archc.weights.table import Rule, read_table
 
 NEUTRAL = ".safetensors"
 """The suffix of files in the neutral format, whatever other formats have it too."""
@@ -116,7 +115,7 @@ def _convert(
     if os.path.lexists(output) and not force:
         streams.print_message(f"archc: {output} exists already (--force overwrites it)")
         return 2
-    table = () if names is None else read_table(parse(read_text(names)))
+    table = () if names is None else _table(names)
     try:
         weights, in_order = transfer.read(file, network, table)
     except ImportError as error:
@@ -126,10 +125,6 @@ def _convert(
         streams.print_message(transfer.ordering_note(file))
     try:
         transfer.save(output, weights, network, backend)
-    except OutputError as error:
-        hint = "" if error.hint is None else f" ({error.hint})"
-        streams.print_message(f"archc: {error.message}{hint}")
-        return 2
     except OSError as error:
         streams.print_message(
             f"archc: {output}: {(error.strerror or 'input/output error').lower()}"
@@ -137,3 +132,8 @@ def _convert(
         return 2
     streams.print_message(f"wrote {output}: {len(weights)} arrays")
     return 0
+
+
+def _table(path: str) -> tuple[Rule, ...]:
+    """A table of names. It is no link: excerpts of its errors would show what that points to."""
+    return read_table(parse(read_text(path, root=os.path.dirname(path) or os.curdir)))

@@ -64,7 +64,7 @@ class Note(NamedTuple):
 class Diagnostic(NamedTuple):
     """One error of a spec: its code (see `archc explain`), message, span, hint and notes.
 
-    `times` is how often it occurred: in the repetitions and instances of its step. ARC012 stands
+    `times` is how often it occurred: in the repetitions and instances of its step. ARC013 stands
     for that many errors that are not described.
     """
 
@@ -83,7 +83,7 @@ class Diagnostic(NamedTuple):
         return f"{self.message} ({self.times:,} times)"
 
 
-OMITTED = "ARC012"
+OMITTED = "ARC013"
 
 
 def omitted(times: int, first: Span) -> Diagnostic:

@@ -81,6 +81,12 @@ CODES: dict[str, Explanation] = {
         "params: {1: 64}\nparams: {width: 64}",
     ),
     "ARC012": Explanation(
+        "the file is not a spec",
+        "It has neither the key `archc` nor `layers`. Nothing of its content is shown: the path\n"
+        "may be a link, or the `extends` of somebody else, to a file with secrets.",
+        "name: tiny\ninput: {features: 4}\n\narchc: 1\nname: tiny\ninput: {features: 4}",
+    ),
+    "ARC013": Explanation(
         "more errors than are shown",
         "At most 200 errors of a spec are described; the others are counted. Often one mistake,\n"
         "such as a misspelt op in every step, causes all of them.",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from archc.diagnostics import Diagnostic, SourceText, SpecError
-from archc.language.reader import read_text
+from archc.language.reader import read_spec_text
 from archc.language.values import Value, mapping
 
 LONGEST_CHAIN = 16
@@ -26,7 +26,7 @@ class Files(NamedTuple):
 
 
 def _read_inside(path: str, display: str, root: str) -> SourceText:
-    return read_text(path, display=display, root=root)
+    return read_spec_text(path, display=display, root=root)
 
 
 ON_DISK = Files(os.path.realpath, _read_inside)

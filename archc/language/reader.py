@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import re
-import stat
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -31,6 +29,7 @@ from yaml.scanner import Scanner, ScannerError
 
 from archc.diagnostics import Diagnostic, Note, SourceText, Span, SpecError, encodable
 from archc.diagnostics.characters import unprintable
+from archc.files.reading import read_regular
 from archc.language.values import Scalar, Value
 
 try:
@@ -44,6 +43,12 @@ MAX_ERRORS = 100  # a file with more is hostile or not YAML at all
 INTEGER_LIMIT = 1 << 53  # integers beyond it are not exact in JSON readers nor in float64
 
 
+_SPEC_KEY = re.compile(
+    rb"""(?:\A|[\r\n{,])[ \t]*(?:archc|"archc"|'archc')[ \t]*:|(?:\A|[\r\n])layers[ \t]*:"""
+)
+"""What no spec lacks, whatever else is wrong with it. NULs and a byte order mark are left out."""
+
+
 def read_text(path: str, *, display: str | None = None, root: str | None = None) -> SourceText:
     """Read the regular file at `path`, called `display` in messages (by default `path`).
 
@@ -51,43 +56,40 @@ def read_text(path: str, *, display: str | None = None, root: str | None = None)
     symbolic link nor one of several hard links. Raises SpecError: ARC001, ARC002, ARC003.
     """
     name = encodable(path if display is None else display)
+    return decode(_read(path, name, root), name)
+
+
+def read_spec_text(path: str, *, display: str | None = None, root: str | None = None) -> SourceText:
+    """As `read_text`, and SpecError (ARC012) for a file that is no spec."""
+    name = encodable(path if display is None else display)
+    return decode_spec(_read(path, name, root), name)
+
+
+def _read(path: str, name: str, root: str | None) -> bytes:
     try:
-        data = _read(path, root)
+        return read_regular(path, MAX_BYTES + 1, root=root)
     except ValueError:  # a NUL or a lone surrogate
         reason = "invalid characters in the file name"
     except OSError as error:
         reason = (error.strerror or "input/output error").lower()
         if error.errno == errno.ELOOP:
             reason = "a symbolic link is not followed here"
-    else:
-        return decode(data, name)
     _reject_file("ARC001", name, f"cannot be read: {reason}")
-
-
-def _read(path: str, root: str | None) -> bytes:
-    if root is not None and not _is_inside(path, root):
-        raise PermissionError(errno.EPERM, "it is outside the root folder")
-    # Opening a FIFO for reading would wait for a writer.
-    flags = getattr(os, "O_NONBLOCK", 0) | (0 if root is None else getattr(os, "O_NOFOLLOW", 0))
-    with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise PermissionError(errno.EPERM, "it is not a regular file")
-        if root is not None and status.st_nlink != 1:
-            raise PermissionError(errno.EPERM, "the file has several hard links")
-        return file.read(MAX_BYTES + 1)
-
-
-def _is_inside(path: str, root: str) -> bool:
-    folder = os.path.join(os.path.realpath(root), "")
-    # The folder as well as the file: a link from outside that points back in is still outside.
-    parent = os.path.join(os.path.realpath(os.path.dirname(path) or "."), "")
-    return os.path.realpath(path).startswith(folder) and parent.startswith(folder)
 
 
 def _reject_file(code: str, name: str, message: str, hint: str | None = None) -> NoReturn:
     span = Span(SourceText(name, ""), 1, 1, 1, 1)
     raise SpecError([Diagnostic(code, message, span, hint)])
+
+
+def decode_spec(data: bytes, display: str) -> SourceText:
+    """As `decode`, for a spec. Raises SpecError (ARC012) for what has neither the key `archc` nor
+    `layers`: a link may lead to any file, and errors with their excerpts would show its content."""
+    plain = data[: MAX_BYTES + 1].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xfe\xff")
+    if plain.strip() and not _SPEC_KEY.search(plain):
+        message = "is not a spec: it has neither `archc` nor `layers`"
+        _reject_file("ARC012", display, message, "begin with `archc: 1`, `name:` and `layers:`")
+    return decode(data, display)
 
 
 def decode(data: bytes, display: str) -> SourceText:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from archc.diagnostics.characters import inert_json
+from archc.files import digest
+from archc.files.reading import is_inside
 from archc.ir.costs import Costs, Layer, Memory
 from archc.ir.graph import Graph, Node
 
@@ -82,21 +84,45 @@ def _file(node: Node, graph: Graph, files: dict[str, str]) -> str:
     return files[name]
 
 
-def with_files(fields: Mapping[str, object], digests: Mapping[str, str]) -> dict[str, object]:
-    """A report with the SHA-256 of the other files of its build, by their paths in its folder."""
-    files = [{"path": path, "sha256": digests[path]} for path in sorted(digests)]
-    return {**fields, "files": files}
+_UNKNOWN = "0" * 64
 
 
-def recorded_files(data: bytes | None) -> dict[str, str] | None:
-    """The digests that `with_files` put into a report, by path; None where it is no such report."""
+def with_files(fields: Mapping[str, object], digests: Mapping[str, str], path: str) -> str:
+    """The text of a report with the SHA-256 of all files of its build, by their paths in its
+    folder. Its own, at `path`, is that of its text with zeros in the place of these digits."""
+    all_digests = {**digests, path: _UNKNOWN}
+    files = [{"path": path, "sha256": all_digests[path]} for path in sorted(all_digests)]
+    unsigned = text({**fields, "files": files})
+    return unsigned.replace(_own(path, _UNKNOWN), _own(path, digest(unsigned.encode())))
+
+
+def _own(path: str, sha256: str) -> str:
+    return json.dumps({"path": path, "sha256": sha256})
+
+
+class Record(NamedTuple):
+    """What a report tells of its build: the spec, and the digests of its files by their paths. Its
+    own is that of the file as it is, unless it was edited."""
+
+    source: str
+    digests: dict[str, str]
+
+
+def record(data: bytes | None, path: str) -> Record | None:
+    """The record in the report at `path`; None where that is no report of a build."""
     if data is None or not data.startswith(_BEGINNING):
         return None
     try:
         fields = json.loads(data)
-        return {str(file["path"]): str(file["sha256"]) for file in fields.get("files", [])}
+        digests = {str(file["path"]): str(file["sha256"]) for file in fields.get("files", [])}
+        source = str(fields["source"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+    sha256 = digests.get(path, "")
+    own, unsigned = (_own(path, digits).encode() for digits in (sha256, _UNKNOWN))
+    if data.count(own) == 1 and digest(data.replace(own, unsigned)) == sha256:
+        digests[path] = digest(data)
+    return Record(source, {path: one for path, one in digests.items() if is_inside(path)})
 
 
 def text(fields: Mapping[str, object]) -> str:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from types import FrameType
 
 from archc import backends
+from archc.files.reading import read_regular
 from archc.training import trainable
 
 SPEC = "spec.yaml"
@@ -86,12 +87,10 @@ def recorded_backend(run: str) -> str | None:
     """The backend of a run of `archc train`; None for other folders. A run may come from anywhere:
     its files are read as data, and its script is not run."""
     files = [os.path.join(run, name) for name in (RECORD, SPEC)]
-    if not all(map(os.path.isfile, files)):  # opening a pipe would block
-        return None
     try:
-        with open(files[0], "rb") as stream:
-            record = json.loads(stream.read(LARGEST_RECORD))
-    except (ValueError, RecursionError):
+        record, _ = (read_regular(file, LARGEST_RECORD, root=run) for file in files)
+        record = json.loads(record)
+    except (OSError, ValueError, RecursionError):
         return None
     backend = record.get("backend") if isinstance(record, dict) else None
     return backend if isinstance(backend, str) and backend in trainable() else None

@@ -5,6 +5,7 @@ Code: ARC705 a file of a run that cannot be read.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable, visible
+from archc.files.reading import read_regular
 from archc.training.data import load
 from archc.training.launch import RECORD, SPEC
 
@@ -130,14 +132,13 @@ def display_name(name: str) -> str:
 def _bytes(path: Path) -> bytes | None:
     """The content of a file; None if it does not exist."""
     try:
-        # Opening a pipe would block until somebody writes to it.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        content = read_regular(str(path), LARGEST_TEXT + 1, root=str(path.parent))
     except FileNotFoundError:
         return None
-    with open(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            reject(path, "it is not a regular file")
-        content = stream.read(LARGEST_TEXT + 1)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ELOOP):
+            raise
+        reject(path, "it is a symbolic link" if error.errno == errno.ELOOP else str(error.strerror))
     if len(content) > LARGEST_TEXT:
         reject(path, f"it is larger than {LARGEST_TEXT >> 20} MiB")
     return content
@@ -190,7 +191,7 @@ def _spec(path: Path) -> str | None:
 def _validation(path: Path) -> Validation | None:
     """The validated arrays; None without held-out images."""
     try:
-        status = os.stat(path)
+        status = os.lstat(path)  # a link may lead out of the run's folder
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(status.st_mode):

@@ -33,6 +33,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from archc.diagnostics import SpecError
+from archc.files import OutputError
 from archc.training.report import confusion, curves, draw
 from archc.training.report.files import Epoch, Run, Validation, read_run
 from archc.training.report.pictures import fit, picture, png, shrink
@@ -677,19 +678,36 @@ def test_all_files_or_none(example: Example, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_folder_in_the_way(example: Example) -> None:
     run = example.write()
     (run / "report.html").mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(OutputError, match=r"report\.html is not a regular file"):
         draw(run)
     assert sorted(os.listdir(run)) == ["metrics.jsonl", "report.html", "run.json", "validation.npz"]
 
 
-def test_a_link_is_replaced_not_followed(example: Example, tmp_path: Path) -> None:
+def test_a_link_is_not_written_through(example: Example, tmp_path: Path) -> None:
     run = example.write()
     outside = tmp_path / "outside"
     outside.write_text("mine")
     (run / "report.html").symlink_to(outside)
-    draw(run)
+    with pytest.raises(OutputError, match=r"report\.html is a symbolic link"):
+        draw(run)
     assert outside.read_text() == "mine"
-    assert not (run / "report.html").is_symlink()
+    assert not (run / "curves.svg").exists()
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.jsonl", "spec.yaml", "validation.npz"])
+def test_a_link_is_not_read_through(example: Example, tmp_path: Path, name: str) -> None:
+    run = example.write()
+    outside = tmp_path / "outside"
+    if (run / name).exists():
+        (run / name).rename(outside)
+    else:
+        outside.write_text("secret")
+    (run / name).symlink_to(outside)
+    with pytest.raises(SpecError) as raised:
+        draw(run)
+    (diagnostic,) = raised.value.diagnostics
+    assert (diagnostic.code, diagnostic.span.source.name) == ("ARC705", str(run / name))
+    assert sorted(os.listdir(run)) == sorted({*os.listdir(run), name} - DRAWN)
 
 
 # ---------------------------------------------------------------------------------------------

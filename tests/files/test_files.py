@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -80,16 +79,17 @@ def test_what_somebody_wrote_needs_force(tmp_path: Path, path: str, reason: str,
     with pytest.raises(OutputError, match=reason) as raised:
         write_files(files, str(tmp_path), digests=DIGESTS)
     assert raised.value.hint == "--force overwrites it"
-    assert foreign_files(files, str(tmp_path), DIGESTS) == {str(tmp_path / path): reason}
+    foreign = [error.message for error in foreign_files(files, str(tmp_path), DIGESTS)]
+    assert foreign == [f"{tmp_path / path} {reason}"]
     assert tree(tmp_path) == {str(Path(path).parent): "folder", path: mine}
     write_files(files, str(tmp_path), digests=DIGESTS, force=True)
     assert (tmp_path / path).read_text() == "generated\n"
-    assert foreign_files(files, str(tmp_path), DIGESTS) == {}
+    assert foreign_files(files, str(tmp_path), DIGESTS) == []
 
 
 def test_what_archc_wrote_last_is_replaced(tmp_path: Path) -> None:
     write_files(OLD, str(tmp_path))
-    assert foreign_files(NEW, str(tmp_path), DIGESTS) == {}
+    assert foreign_files(NEW, str(tmp_path), DIGESTS) == []
     assert len(write_files(NEW, str(tmp_path), digests=DIGESTS)) == 3
     with pytest.raises(OutputError, match="was not written by archc"):
         write_files(OLD, str(tmp_path))
@@ -150,70 +150,6 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
         write_files({"keras/tiny.py": "x"}, str(tmp_path))
 
 
-class Fault:
-    """Stands in for a function of `os` and fails at its n-th call."""
-
-    def __init__(self, real: Callable[..., object], at: int, error: BaseException) -> None:
-        self.real = real
-        self.left = at
-        self.error = error
-
-    def __call__(self, *args: object, **kwargs: object) -> object:
-        self.left -= 1
-        if self.left == -1:
-            raise self.error
-        return self.real(*args, **kwargs)
-
-
-# Three files are staged, two of them with a copy of what they replace; all three are renamed.
-STEPS = [
-    *(("open", at) for at in range(5)),
-    *(("fsync", at) for at in range(5)),
-    *(("chmod", at) for at in range(4)),
-    *(("replace", at) for at in range(3)),
-    ("mkdir", 0),
-    *(("urandom", at) for at in range(5)),
-]
-
-
-@pytest.mark.parametrize(("name", "at"), STEPS)
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_fault_at_any_step_leaves_all_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, at: int, error: BaseException
-) -> None:
-    write_files(OLD, str(tmp_path))
-    before = tree(tmp_path)
-    fault = Fault(getattr(os, name), at, error)
-    with monkeypatch.context() as patched:
-        patched.setattr(f"archc.files.os.{name}", fault)
-        with pytest.raises(type(error)):
-            write_files(NEW, str(tmp_path), digests=DIGESTS)
-    assert fault.left < 0
-    assert tree(tmp_path) == before
-    assert len(write_files(NEW, str(tmp_path), digests=DIGESTS)) == 3
-
-
-def test_an_interrupt_right_after_a_rename_is_undone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_files(OLD, str(tmp_path))
-    before = tree(tmp_path)
-    real = os.replace
-    calls = 0
-
-    def interrupted(source: str, target: str) -> None:
-        nonlocal calls
-        real(source, target)
-        calls += 1
-        if calls == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("archc.files.os.replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_files(NEW, str(tmp_path), digests=DIGESTS)
-    assert tree(tmp_path) == before
-
-
 def test_check_tells_nothing_where_files_are_what_they_should_be(tmp_path: Path) -> None:
     write_files(NEW, str(tmp_path))
     before = tree(tmp_path)
@@ -246,18 +182,10 @@ def test_check_takes_bytes_that_are_no_text(tmp_path: Path) -> None:
     assert "-\\xff" in differences({"a.py": "a = 1\n"}, str(tmp_path))
 
 
-def test_replacing_removes_as_well_and_all_or_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replacing_removes_as_well(tmp_path: Path) -> None:
     for name in ("curves.svg", "mistakes.png"):
         (tmp_path / name).write_text("old")
-    before = tree(tmp_path)
     contents = {"curves.svg": b"new", "confusion.svg": b"new", "mistakes.png": None, "no.png": None}
-    with monkeypatch.context() as patched:
-        patched.setattr("archc.files.os.unlink", Fault(os.unlink, 0, PermissionError(13, "no")))
-        with pytest.raises(PermissionError):
-            replace_files(str(tmp_path), contents)
-    assert tree(tmp_path) == before
     paths = [str(tmp_path / name) for name in ("curves.svg", "confusion.svg")]
     assert replace_files(str(tmp_path), contents) == paths
     assert tree(tmp_path) == {"confusion.svg": "new", "curves.svg": "new"}
@@ -265,9 +193,9 @@ def test_replacing_removes_as_well_and_all_or_nothing(
 
 def test_an_error_of_the_system_names_the_target(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
-    with pytest.raises(OSError, match="taken") as raised, staging(str(tmp_path / "taken")):
+    taken = pytest.raises(OutputError, match="taken is not a regular file")
+    with taken, staging(str(tmp_path / "taken")):
         pass
-    assert raised.value.filename == str(tmp_path / "taken")
     with pytest.raises(OSError, match="nowhere") as raised, staging(str(tmp_path / "nowhere/a")):
         pass
     assert ".archc-" not in str(raised.value)
