@@ -322,8 +322,9 @@ class _Expansion:
         axes = tuple(self.nodes[index].output for index in inputs)
         try:
             for x in axes:
-                if x.dtype != "float32":
-                    raise ShapeError("ARC112", f"{op.name} needs numbers, got token ids ({x})")
+                if x.dtype != "float32" and op.ids is None:
+                    message = f"{op.name} needs numbers, got token ids ({x})"
+                    raise ShapeError("ARC112", message, "add `embedding` before it")
             output = op.infer(axes)
         except ShapeError as error:
             self.report(self.shape_diagnostic(step, error, inputs))

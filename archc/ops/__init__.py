@@ -8,6 +8,7 @@ from typing import Any
 
 from archc.ops import (
     activation,
+    arrangement,
     convolution,
     dense,
     merge,
@@ -27,7 +28,7 @@ BUILT_IN: dict[str, tuple[type[Op], ...]] = {
     "normalisation": normalization.OPS,
     "activation": activation.OPS,
     "regularisation": regularization.OPS,
-    "shape": shape.OPS,
+    "shape": (*shape.OPS, *arrangement.OPS),
     "parameters": parameter.OPS,
     "merge": merge.OPS,
 }

@@ -19,7 +19,7 @@ from archc.ops.initializer import Initializer
 from tests.differential.sampling import alternatives, step, value
 
 LEFT_OUT = "left out"
-NOT_TOGETHER = ("reshape",)
+NOT_TOGETHER = ("reshape", "select", "to_map")
 """Ops whose fields exclude each other: of the axes, only those that make a shape are given."""
 REFUSED = (
     "conv_transpose: groups=number",

@@ -23,7 +23,7 @@ SIDES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 MOST_STEPS = 6
 """Steps that a summary names one by one."""
 
-NORMS = ("batch_norm", "layer_norm", "group_norm", "local_response_norm")
+NORMS = ("batch_norm", "layer_norm", "rms_norm", "group_norm", "local_response_norm")
 
 
 def block_docstring(definition: Definition, shape: Shape) -> str:

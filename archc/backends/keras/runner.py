@@ -267,7 +267,11 @@ def _tensorflow_step(capture: Any, inputs: Sequence[Any], factors: Factors) -> _
         outputs = _as_list(capture(inputs, training=True))
         loss = sum(tensorflow.reduce_sum(outputs[one] * factor) for one, factor in factors)
     trainable = capture.trainable_variables
-    gradients = tape.gradient(loss, [one.value for one in trainable])
+    gradients = [
+        # Of a table that ids chose rows of, only those of the rows are given.
+        one if one is None else tensorflow.convert_to_tensor(one)
+        for one in tape.gradient(loss, [one.value for one in trainable])
+    ]
     return _Step(
         outputs,
         float(loss),

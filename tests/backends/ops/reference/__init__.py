@@ -12,10 +12,12 @@ from typing import Any
 
 from tests.backends.ops.reference import (
     activation,
+    arrangement,
     convolution,
     dense,
     merge,
     normalization,
+    parameter,
     pooling,
     shape,
 )
@@ -28,6 +30,8 @@ MEANINGS: Mapping[str, Callable[..., Tensor]] = {
     **normalization.MEANINGS,
     **activation.MEANINGS,
     **shape.MEANINGS,
+    **arrangement.MEANINGS,
+    **parameter.MEANINGS,
     **merge.MEANINGS,
 }
 
