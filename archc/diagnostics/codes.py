@@ -173,6 +173,13 @@ CODES: dict[str, Explanation] = {
         "- reshape: {tokens: 196, features: 768}\n\n"
         "- conv: {filters: 768, kernel_size: 16, stride: 16}\n- to_tokens",
     ),
+    "ARC115": Explanation(
+        "positions of two sequences",
+        "`causal`, `window` and `rotary` of `attention` are about the positions of one sequence;\n"
+        "`from: [queries, memory]` takes keys and values from another.",
+        "- attention: {heads: 8, causal: true}\n  from: [decoder, encoder]\n\n"
+        "- attention: {heads: 8}\n  from: [decoder, encoder]",
+    ),
     "ARC201": Explanation(
         "an unknown key",
         "The mapping has no such key; `archc ops` and the schema list the known ones.",

@@ -279,7 +279,8 @@ class _Expansion:
                 fields = parse_fields(step.fields)
             else:
                 self.literals[step] = op
-        return self.add(step, op, (current,), scope, fields)
+        others = (self.lookup(source, scope, names) for source in (step.sources or ())[1:])
+        return self.add(step, op, (current, *others), scope, fields)
 
     def reject(self, value: Value, names: Environment) -> tuple[Note, ...]:
         """Remember a name whose value is rejected. Returns notes on the spec's parameters that the

@@ -9,6 +9,7 @@ from typing import Any
 from archc.ops import (
     activation,
     arrangement,
+    attention,
     convolution,
     dense,
     merge,
@@ -30,6 +31,7 @@ BUILT_IN: dict[str, tuple[type[Op], ...]] = {
     "regularisation": regularization.OPS,
     "shape": (*shape.OPS, *arrangement.OPS),
     "parameters": parameter.OPS,
+    "attention": attention.OPS,
     "merge": merge.OPS,
 }
 """The ops of archc's own, by family."""

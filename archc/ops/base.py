@@ -98,6 +98,8 @@ class Op:
     """The field that a bare value fills: `dropout: 0.5`."""
     aliases: ClassVar[tuple[str, ...]] = ()
     """What it is called elsewhere, for hints."""
+    most_inputs: ClassVar[int] = 1
+    """How many values it takes at most, where it is no merge: those that `from` names."""
     view: ClassVar[bool] = False
     """Whether the op only renames elements and writes none."""
     sign: ClassVar[Sign] = "any"

@@ -236,6 +236,15 @@ def _groups(random: Random, x: Axes) -> dict[str, Any]:
     return {"groups": divisor(random, x.width)}
 
 
+def _attention(random: Random, x: Axes) -> dict[str, Any]:
+    """Of a head of one feature, of three or five, nothing can be turned."""
+    heads = divisor(random, x.width) if x.width < 5 else random.choice([1, 2])
+    fields: dict[str, Any] = {"heads": heads, "head_size": random.choice([2, 4, 4, 5])}
+    if x.width % heads == 0 and random.random() < 0.6:
+        del fields["head_size"]
+    return fields
+
+
 FITTING: dict[str, Callable[[Random, Axes], dict[str, Any]]] = {
     "conv": _conv,
     "conv_transpose": _conv_transpose,
@@ -243,6 +252,7 @@ FITTING: dict[str, Callable[[Random, Axes], dict[str, Any]]] = {
     "permute": _permute,
     "to_map": _to_map,
     "space_to_depth": _space_to_depth,
+    "attention": _attention,
     "depth_to_space": _depth_to_space,
     "select": _select,
     "rbf": _codes,

@@ -249,7 +249,7 @@ def test_what_sees_everything_says_so(tmp_path: Path) -> None:
 
 
 def test_tokens_see_what_their_positions_saw(tmp_path: Path) -> None:
-    """Patches of 4 x 4, and two 3 x 3 convolutions over the map that they make again: 4 + 2 * 4 * 2.
+    """Patches of 4 x 4, then two 3 x 3 convolutions over the map that they make: 4 + 2 * 4 * 2.
     The mean over all tokens sees all of the input."""
     steps = [
         conv(4, stride=4),

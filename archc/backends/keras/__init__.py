@@ -257,7 +257,9 @@ def _as_sequence(network: ModuleOutline, uses: Uses) -> list[tuple[LoweredOp, st
     parts = list(_straight(network.items, None))
     graph = uses.graph
     for part, _ in parts:
-        if part is None or any(layer.layer is None for layer in part.layers):
+        if part is None or any(
+            layer.layer is None or layer.application is not None for layer in part.layers
+        ):
             return None
     items = [part for part, _ in parts if part is not None]
     if len(graph.inputs) > 1 or len(graph.outputs) > 1 or not items:

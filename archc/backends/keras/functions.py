@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from archc.backends.base import LoweredLayer, fill, placeholder
+from archc.backends.base import APPLIED, LoweredLayer, fill, placeholder
 from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
 from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
 from archc.backends.blocks.docstrings import block_docstring
@@ -19,7 +19,7 @@ from archc.backends.blocks.items import (
     trees_in,
 )
 from archc.backends.blocks.names import step_names, steps_in
-from archc.backends.blocks.symbols import annotation, symbols_in
+from archc.backends.blocks.symbols import annotation, folded, symbols_in
 from archc.backends.blocks.variables import CHAIN, Operation, name_variables
 from archc.backends.keras.layout import map_shape, shape_comment
 from archc.backends.keras.tables import Table, table_of
@@ -28,6 +28,7 @@ from archc.codegen.layout import INDENT, WIDTH
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
     Assign,
+    Binary,
     Call,
     Comment,
     Commented,
@@ -330,7 +331,8 @@ class Body:
         return op.axes is not None and op.axes.is_map and sizes != {op.axes.spatial}
 
     def applied(self, layer: LoweredLayer, values: Sequence[Expr], path: str) -> Expr:
-        """A layer on its inputs: it takes several as a list. What can be an expression is one."""
+        """A layer on its inputs: it takes several as a list, if it does not say otherwise. What can
+        be an expression is one."""
         if layer.expression is not None:
             return fill(
                 layer.expression,
@@ -340,7 +342,11 @@ class Body:
         argument = values[0] if len(values) == 1 else ListOf(tuple(values))
         constructor = self.asked(layer.layer)
         assert isinstance(constructor, Call)
-        return Call(with_name(constructor, self.name_of(path)), (argument,))
+        named = with_name(constructor, self.name_of(path))
+        if layer.application is not None:
+            known = {placeholder(index).name: value for index, value in enumerate(values)}
+            return fill(layer.application, known | {APPLIED.name: named})
+        return Call(named, (argument,))
 
     def asked(self, expr: Expr) -> Expr:
         """An expression that asks a tensor for its width instead of a parameter."""
@@ -350,7 +356,7 @@ class Body:
                 if self.captured:
                     return Ref("in_channels")
                 return Index(Ref(f"{self.names[self.entry]}.shape"), (Lit(-1),))
-            return node
+            return folded(node) if isinstance(node, Binary) else node
 
         return transform(expr, width)
 

@@ -9,6 +9,7 @@ from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal
 from archc.backends.constructors import codes_literal, helpers_beside, layer, option, simple
 from archc.backends.fusion import Rearrange
 from archc.backends.keras.activations import ACTIVATIONS, fused
+from archc.backends.keras.attention import lower_attention
 from archc.backends.keras.convolutions import (
     lower_conv,
     lower_conv_transpose,
@@ -36,6 +37,7 @@ from archc.backends.layouts import unchanged
 from archc.codegen.tree import Keyword, Lit
 from archc.ops import (
     arrangement,
+    attention,
     convolution,
     dense,
     merge,
@@ -55,6 +57,7 @@ HELPERS = {
     "ChannelShuffle": "channel_shuffle.py",
     "ClassToken": "class_token.py",
     "ConstantPadding": "constant_padding.py",
+    "GeneralAttention": "general_attention.py",
     "LinearUpsampling": "linear_upsampling.py",
     "LocalResponseNormalization": "local_response_normalization.py",
     "PaddedAveragePooling": "padded_average_pooling.py",
@@ -272,6 +275,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     arrangement.ToMap: lower_reshape,
     arrangement.SpaceToDepth: lower_reshape,
     arrangement.DepthToSpace: lower_reshape,
+    attention.Attention: lower_attention,
     shape.Pad: lower_pad,
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,

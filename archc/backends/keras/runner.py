@@ -41,6 +41,7 @@ def run(path: str) -> None:
     if runtime == "jax":
         framework.config.update("jax_enable_x64", dtype == "float64")
         _keep_precision(dtype)
+        framework.nn.dot_product_attention = _attention
     before = keras.config.floatx()
     keras.config.set_floatx(dtype)
     try:
@@ -61,6 +62,21 @@ def _keep_precision(dtype: str) -> None:
     from keras.src.backend.common import dtypes
 
     dtypes.BIT64_TO_BIT32_DTYPE["float64"] = dtype
+
+
+def _attention(
+    query: Any, key: Any, value: Any, *, mask: Any, scale: float, is_causal: bool, **_: Any
+) -> Any:
+    """Attention of (batch, length, heads, head_size) by its definition: that of JAX rounds its
+    weights to float32. Keras' layers give no bias."""
+    import jax.numpy
+
+    scores = jax.numpy.einsum("bqhs,bkhs->bhqk", query, key) * scale
+    seen = jax.numpy.ones(scores.shape[-2:], bool)
+    seen = jax.numpy.tril(seen) if is_causal else seen
+    seen = seen if mask is None else seen & mask
+    weights = jax.nn.softmax(jax.numpy.where(seen, scores, -jax.numpy.inf))
+    return jax.numpy.einsum("bhqk,bkhs->bqhs", weights, value)
 
 
 class _Step(NamedTuple):
@@ -107,7 +123,7 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     if not folder.takes_step:
         return
     for _, layer in stochastic:
-        layer.rate = 0.0
+        _dropout(layer).rate = 0.0
     _train(folder, capture, inputs, order, variables, step)
 
 
@@ -152,7 +168,7 @@ def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[Any]:
     for number, array in enumerate(folder.plan["arrays"]):
         path, shape = array["key"].rpartition(".")[0], tuple(array["layout"][-1])
         layer, name = by_key[array["layer"]], array["variable"]
-        variable = next((one for one in layer.variables if one.name == name), None)
+        variable = next((one for one in layer.variables if _is_called(one, name)), None)
         if variable is None:
             raise NetworkError(f"`{layer.name}` has no `{name}` of the shape {shape}", path)
         actual = tuple(variable.shape)
@@ -217,9 +233,23 @@ def _computes(operation: Any, name: str, source: Any) -> bool:
 
 def _check_rates(folder: Folder, stochastic: Sequence[tuple[dict[str, Any], Any]]) -> None:
     for node, layer in stochastic:
-        if layer.rate != node["rate"]:
-            message = f"has the dropout rate {layer.rate}, expected {node['rate']}"
+        rate = _dropout(layer).rate
+        if rate != node["rate"]:
+            message = f"has the dropout rate {rate}, expected {node['rate']}"
             folder.report(NetworkError(message, node["path"]))
+
+
+def _dropout(layer: Any) -> Any:
+    """The layer that drops values: itself, or one inside."""
+    if hasattr(layer, "rate"):
+        return layer
+    inner = (getattr(layer, name, None) for name in ("_dropout_layer", "dropout"))
+    return next(one for one in inner if hasattr(one, "rate"))
+
+
+def _is_called(variable: Any, name: str) -> bool:
+    """Whether a variable has a name, or a path within its layer."""
+    return bool(variable.name == name or variable.path.endswith(f"/{name}"))
 
 
 def _train(

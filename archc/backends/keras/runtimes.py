@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from archc.backends.base import Runtime
 from archc.ir.graph import Graph, Node
 from archc.ops import activation
+from archc.ops.attention import Attention
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
 from archc.ops.shape import Upsample
@@ -34,6 +35,11 @@ def _lacks_kernel(node: Node) -> str | None:
     return None
 
 
+def _has_exact_root(size: int) -> bool:
+    """Whether the root of a whole number is a power of two."""
+    return size.bit_count() == 1 and size.bit_length() % 2 == 1
+
+
 def _rounds(node: Node, graph: Graph) -> str | None:
     op = node.op
     if isinstance(op.last, activation.Gelu):
@@ -41,6 +47,8 @@ def _rounds(node: Node, graph: Graph) -> str | None:
     if isinstance(op.last, activation.LeakyRelu):
         return "TensorFlow computes leaky_relu with a slope of float32"
     x = graph.nodes[node.inputs[0]].output
+    if isinstance(op, Attention) and not _has_exact_root(op.size_of_head(x)):
+        return "Keras scales attention by a constant of float32 on TensorFlow"
     rank = len(x.spatial)
     if isinstance(op, Upsample) and op.mode == "linear" and rank == 2:
         return "TensorFlow resizes images in float32"

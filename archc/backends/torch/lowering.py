@@ -17,6 +17,7 @@ from archc.backends.constructors import (
 from archc.backends.fusion import Rearrange
 from archc.backends.layouts import unchanged
 from archc.backends.torch.activations import ACTIVATIONS, fused
+from archc.backends.torch.attention import lower_attention
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import PARAMETERS, incoming, tidy
 from archc.backends.torch.shapes import (
@@ -39,6 +40,7 @@ from archc.backends.torch.windows import (
 from archc.codegen.tree import Binary, Expr, Keyword, ListOf, Lit, call
 from archc.ops import (
     arrangement,
+    attention,
     convolution,
     dense,
     merge,
@@ -57,6 +59,8 @@ HELPERS = {
     "ClassToken": "class_token.py",
     "DropPath": "drop_path.py",
     "FeaturePReLU": "feature_prelu.py",
+    "GeneralAttention": "general_attention.py",
+    "MultiHeadAttention": "multi_head_attention.py",
     "PaddedAvgPool": "padded_avg_pool.py",
     "PositionEmbedding": "position_embedding.py",
     "RadialBasis": "radial_basis.py",
@@ -319,6 +323,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     arrangement.ToMap: lower_reshape,
     arrangement.SpaceToDepth: simple("nn.PixelUnshuffle", "block_size"),
     arrangement.DepthToSpace: simple("nn.PixelShuffle", "block_size"),
+    attention.Attention: lower_attention,
     shape.Pad: lower_pad,
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,

@@ -84,10 +84,15 @@ def _state(folder: Folder, model: Any) -> list[Any]:
 
 def _check_rates(folder: Folder, trace: _Trace) -> None:
     for node, layer in trace.stochastic():
-        rate = layer.p if hasattr(layer, "p") else layer.rate
+        rate = getattr(layer, _rate_of(layer))
         if rate != node["rate"]:
             message = f"has the dropout rate {rate}, expected {node['rate']}"
             folder.report(NetworkError(message, node["path"]))
+
+
+def _rate_of(layer: Any) -> str:
+    """The attribute that holds a layer's dropout rate."""
+    return next(name for name in ("p", "rate", "dropout") if hasattr(layer, name))
 
 
 def _evaluate(folder: Folder, model: Any, trace: _Trace) -> None:
@@ -110,7 +115,7 @@ def _train(folder: Folder, model: Any, trace: _Trace, state: Sequence[Any]) -> N
 
     model.train()
     for _, layer in trace.stochastic():
-        setattr(layer, "p" if hasattr(layer, "p") else "rate", 0.0)
+        setattr(layer, _rate_of(layer), 0.0)
     outputs = trace.run(_inputs(folder), "training")
     loss = sum(
         (output * torch.from_numpy(folder.value("loss", index))).sum()

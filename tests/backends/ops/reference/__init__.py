@@ -13,6 +13,7 @@ from typing import Any
 from tests.backends.ops.reference import (
     activation,
     arrangement,
+    attention,
     convolution,
     dense,
     merge,
@@ -32,6 +33,7 @@ MEANINGS: Mapping[str, Callable[..., Tensor]] = {
     **shape.MEANINGS,
     **arrangement.MEANINGS,
     **parameter.MEANINGS,
+    **attention.MEANINGS,
     **merge.MEANINGS,
 }
 
