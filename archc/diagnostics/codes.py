@@ -174,9 +174,10 @@ CODES: dict[str, Explanation] = {
         "- conv: {filters: 768, kernel_size: 16, stride: 16}\n- to_tokens",
     ),
     "ARC115": Explanation(
-        "positions of two sequences",
+        "a field that means nothing here",
         "`causal`, `window` and `rotary` of `attention` are about the positions of one sequence;\n"
-        "`from: [queries, memory]` takes keys and values from another.",
+        "`from: [queries, memory]` takes keys and values from another. `dropout` of a recurrence\n"
+        "is between its layers.",
         "- attention: {heads: 8, causal: true}\n  from: [decoder, encoder]\n\n"
         "- attention: {heads: 8}\n  from: [decoder, encoder]",
     ),

@@ -67,9 +67,9 @@ FUNCTIONS = frozenset({"gelu_tanh", "scaled_tanh"})
 """Functions that emitted source defines itself: an argument of that name would shadow one."""
 
 _CLASSES = """
-ChannelLayerNorm ChannelRMSNorm ChannelScale ClassToken DropPath FeaturePReLU GeneralAttention
-MultiHeadAttention OrderedDict PaddedAvgPool PositionEmbedding RadialBasis ScaledTanh
-SinusoidalPositions Tensor
+ChannelLayerNorm ChannelRMSNorm ChannelScale ClassToken DropPath FeaturePReLU GRULayer
+GeneralAttention LSTMLayer MultiHeadAttention OrderedDict PaddedAvgPool PositionEmbedding
+RadialBasis ScaledTanh SinusoidalPositions Tensor
 """
 CLASSES = frozenset(_CLASSES.split())
 """Classes that emitted source imports or defines itself."""

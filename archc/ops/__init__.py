@@ -16,6 +16,7 @@ from archc.ops import (
     normalization,
     parameter,
     pooling,
+    recurrence,
     regularization,
     shape,
 )
@@ -32,6 +33,7 @@ BUILT_IN: dict[str, tuple[type[Op], ...]] = {
     "shape": (*shape.OPS, *arrangement.OPS),
     "parameters": parameter.OPS,
     "attention": attention.OPS,
+    "sequence": recurrence.OPS,
     "merge": merge.OPS,
 }
 """The ops of archc's own, by family."""

@@ -24,8 +24,11 @@ NOT_TOGETHER = ("reshape", "select", "to_map")
 REFUSED = (
     "conv_transpose: groups=number",
     "conv_transpose: stride=number, dilation=number",
+    "lstm: layers=left out, dropout=number",
+    "gru: layers=left out, dropout=number",
 )
-"""What Keras has not, so that archc refuses it, alone or with any other option."""
+"""What Keras has not, or what means nothing, so that archc refuses it, alone or with any other
+option."""
 
 
 def option(field: FieldInfo, value: object) -> str:

@@ -67,6 +67,9 @@ layers:
   - attention: {heads: 2, dropout: 0.1}
   - attention: {heads: 4, key_heads: 2, head_size: 3, bias: false}
   - attention: {heads: 2, key_heads: 1, rotary: 10000, qk_norm: true, dropout: 0.1}
+  - lstm: {units: 3, bidirectional: true, layers: 2, dropout: 0.1, return_sequences: true}
+  - gru: {units: 3, return_sequences: true, layers: 2}
+  - gru: {units: 2, bidirectional: true}
   - dense: 3
 """
 PLAIN = """archc: 1

@@ -134,8 +134,11 @@ def _variables_in(group: Any, key: str) -> Iterator[Any]:
     if variables is not None:
         if not all(map(_NUMBER.fullmatch, variables)):
             raise _MalformedError(f"the variables of `{key}` in it have no numbers")
+        cell = _text(variables.attrs.get("name", "")).startswith("gru_cell")
         for number in sorted(variables, key=int):
-            yield _array(variables, number)
+            array = _array(variables, number)
+            # The biases of a GRU, of the token and of the state, are arrays of their own here.
+            yield from array[()] if cell and number == "2" and array.ndim == 2 else (array,)
     inner = {name.lstrip("_"): name for name in group if name.lstrip("_") in INNER}
     for name in sorted(inner, key=INNER.index):
         layer = _group(group, inner[name])

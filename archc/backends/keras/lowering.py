@@ -23,6 +23,7 @@ from archc.backends.keras.pools import (
     lower_global_pool,
     lower_max_pool,
 )
+from archc.backends.keras.recurrence import lower_recurrence
 from archc.backends.keras.shapes import (
     lower_crop,
     lower_flatten,
@@ -44,6 +45,7 @@ from archc.ops import (
     normalization,
     parameter,
     pooling,
+    recurrence,
     regularization,
     shape,
 )
@@ -276,6 +278,8 @@ LOWERINGS: dict[type[Op], Lowering] = {
     arrangement.SpaceToDepth: lower_reshape,
     arrangement.DepthToSpace: lower_reshape,
     attention.Attention: lower_attention,
+    recurrence.Lstm: lower_recurrence,
+    recurrence.Gru: lower_recurrence,
     shape.Pad: lower_pad,
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,

@@ -20,6 +20,7 @@ from archc.backends.torch.activations import ACTIVATIONS, fused
 from archc.backends.torch.attention import lower_attention
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import PARAMETERS, incoming, tidy
+from archc.backends.torch.recurrence import lower_recurrence
 from archc.backends.torch.shapes import (
     lower_flatten,
     lower_permute,
@@ -47,6 +48,7 @@ from archc.ops import (
     normalization,
     parameter,
     pooling,
+    recurrence,
     regularization,
     shape,
 )
@@ -59,7 +61,9 @@ HELPERS = {
     "ClassToken": "class_token.py",
     "DropPath": "drop_path.py",
     "FeaturePReLU": "feature_prelu.py",
+    "GRULayer": "gru_layer.py",
     "GeneralAttention": "general_attention.py",
+    "LSTMLayer": "lstm_layer.py",
     "MultiHeadAttention": "multi_head_attention.py",
     "PaddedAvgPool": "padded_avg_pool.py",
     "PositionEmbedding": "position_embedding.py",
@@ -324,6 +328,8 @@ LOWERINGS: dict[type[Op], Lowering] = {
     arrangement.SpaceToDepth: simple("nn.PixelUnshuffle", "block_size"),
     arrangement.DepthToSpace: simple("nn.PixelShuffle", "block_size"),
     attention.Attention: lower_attention,
+    recurrence.Lstm: lower_recurrence,
+    recurrence.Gru: lower_recurrence,
     shape.Pad: lower_pad,
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,

@@ -15,7 +15,13 @@ from functools import partial
 from typing import Any
 
 from archc.backends.constructors import helper_names
-from archc.backends.runtime.exchange import Folder, NetworkError, framework_error, serve
+from archc.backends.runtime.exchange import (
+    Folder,
+    NetworkError,
+    as_layout,
+    framework_error,
+    serve,
+)
 from archc.backends.torch.lowering import HELPERS
 
 
@@ -65,7 +71,7 @@ def _state(folder: Folder, model: Any) -> list[Any]:
     extra = [key for key in state if key not in expected and not key.endswith(counters)]
     for number, (key, array) in enumerate(expected.items()):
         path = array["key"].rpartition(".")[0]
-        shape = tuple(array["layout"][-1])
+        shape = as_layout(array["layout"]).kept
         if key not in state:
             raise NetworkError(f"has no `{key}` of the shape {shape}", path)
         actual = tuple(state[key].shape)

@@ -20,6 +20,7 @@ from tests.backends.ops.reference import (
     normalization,
     parameter,
     pooling,
+    recurrence,
     shape,
 )
 from tests.backends.ops.reference.tensor import Arrays, Tensor
@@ -34,6 +35,7 @@ MEANINGS: Mapping[str, Callable[..., Tensor]] = {
     **arrangement.MEANINGS,
     **parameter.MEANINGS,
     **attention.MEANINGS,
+    **recurrence.MEANINGS,
     **merge.MEANINGS,
 }
 
