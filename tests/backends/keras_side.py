@@ -39,7 +39,7 @@ def shapes_alone(build: Callable[[], Any]) -> Any:
 
 
 def in_order_of_use(build: Callable[[], Any]) -> tuple[Any, list[Any]]:
-    """A model, and its layers in the order in which it applies them, without those inside others."""
+    """A model, and its layers in the order in which it applies them, but those inside others."""
     layers: list[Any] = []
     around: list[Any] = []
     apply = keras.layers.Layer.__call__

@@ -58,7 +58,8 @@ def _join(items: Sequence[Item]) -> str:
         return ""
     last = merges[-1].node.op
     if isinstance(last, Add):
-        return " around a shortcut"
+        several = sum(isinstance(op.node.op, Add) for op in merges) > 1
+        return " around shortcuts" if several else " around a shortcut"
     return ", concatenated" if isinstance(last, Concat) else " as a gate of what comes in"
 
 

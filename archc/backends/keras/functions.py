@@ -157,7 +157,7 @@ class Body:
         self.paths = paths
         self.reserved = reserved
         self.entry = entry
-        self.captured = False
+        self.captured = ""
         self.kept: frozenset[int] = frozenset()
         self.names: dict[int, str] = {}
         self.shortcuts: dict[int, int] = {}
@@ -174,10 +174,11 @@ class Body:
         if len(arguments) > 1 or not self.asks_late(ordered):
             return list(self.write(ordered))
         # The variable of what comes in has another value by the time that its width is needed.
-        self.captured = True
+        is_map = self.uses.graph.nodes[self.entry].output.is_map
+        self.captured = "in_channels" if is_map else "in_features"
         (source,) = arguments.values()
         width = Index(Ref(f"{source}.shape"), (Lit(-1),))
-        return [Assign(Ref("in_channels"), width), *self.write(ordered)]
+        return [Assign(Ref(self.captured), width), *self.write(ordered)]
 
     def asks_late(self, items: Sequence[Item]) -> bool:
         """Whether a step that takes another value than the function asks for the width of that."""
@@ -354,7 +355,7 @@ class Body:
         def width(node: Expr) -> Expr:
             if isinstance(node, Ref) and node.name in WIDTHS:
                 if self.captured:
-                    return Ref("in_channels")
+                    return Ref(self.captured)
                 return Index(Ref(f"{self.names[self.entry]}.shape"), (Lit(-1),))
             return folded(node) if isinstance(node, Binary) else node
 
