@@ -177,7 +177,7 @@ CODES: dict[str, Explanation] = {
         "a field that means nothing here",
         "`causal`, `window` and `rotary` of `attention` are about the positions of one sequence;\n"
         "`from: [queries, memory]` takes keys and values from another. `dropout` of a recurrence\n"
-        "is between its layers.",
+        "is between its layers, and `bias` of a `scale` goes with learned coefficients.",
         "- attention: {heads: 8, causal: true}\n  from: [decoder, encoder]\n\n"
         "- attention: {heads: 8}\n  from: [decoder, encoder]",
     ),

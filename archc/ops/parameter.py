@@ -12,15 +12,29 @@ from archc.records import record
 
 @record
 class Scale(Op):
-    """A learned coefficient for each channel or feature, and with `bias` a learned offset."""
+    """A learned coefficient for each channel or feature, and with `bias` a learned offset; or, with
+    `learned: false`, one constant factor for all."""
 
     name: ClassVar[str] = "scale"
     element_order: ClassVar[Order] = "carried"
 
     bias: Annotated[Flag, Doc("whether a learned value is added to each channel")] = False
     initial: Annotated[Number, Doc("initial value of every coefficient")] = 1.0
+    learned: Annotated[Flag, Doc("whether the coefficients are learned")] = True
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        if self.bias and not self.learned:
+            raise ShapeError(
+                "ARC115",
+                f"{self.name} by a constant factor has no learned offset",
+                "leave out `bias`, or `learned: false`",
+                "bias",
+            )
+        return inputs[0]
 
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
+        if not self.learned:
+            return ()
         shape = (inputs[0].width,)
         weight = Variable("weight", "scale", shape)
         return (weight, Variable("bias", "bias", shape)) if self.bias else (weight,)

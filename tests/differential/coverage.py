@@ -26,6 +26,7 @@ REFUSED = (
     "conv_transpose: stride=number, dilation=number",
     "lstm: layers=left out, dropout=number",
     "gru: layers=left out, dropout=number",
+    "scale: bias=True, learned=False",
 )
 """What Keras has not, or what means nothing, so that archc refuses it, alone or with any other
 option."""

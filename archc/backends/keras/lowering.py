@@ -171,6 +171,9 @@ def lower_drop_path(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, parameter.Scale)
+    if not op.learned:
+        constructor = layer("layers.Rescaling", Lit(op.initial, "initial"))
+        return (LoweredLayer(constructor, label=op.name, main=True),)
     constructor = layer(
         "ChannelScale",
         keywords=[

@@ -5,12 +5,14 @@ constants or whole results of float32 where float64 is asked for; JAX has them a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from struct import pack, unpack
 
 from archc.backends.base import Runtime
 from archc.ir.graph import Graph, Node
 from archc.ops import activation
 from archc.ops.attention import Attention
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
+from archc.ops.parameter import Scale
 from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
 from archc.ops.shape import Upsample
 
@@ -49,6 +51,12 @@ def _rounds(node: Node, graph: Graph) -> str | None:
     x = graph.nodes[node.inputs[0]].output
     if isinstance(op, Attention) and not _has_exact_root(op.size_of_head(x)):
         return "Keras scales attention by a constant of float32 on TensorFlow"
+    if (
+        isinstance(op, Scale)
+        and not op.learned
+        and unpack("f", pack("f", op.initial))[0] != op.initial
+    ):
+        return "Keras rounds a constant factor to float32 on TensorFlow"
     rank = len(x.spatial)
     if isinstance(op, Upsample) and op.mode == "linear" and rank == 2:
         return "TensorFlow resizes images in float32"

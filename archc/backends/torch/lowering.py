@@ -197,6 +197,9 @@ def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, parameter.Scale)
+    if not op.learned:
+        factor = Binary("*", placeholder(0), Lit(op.initial, "initial"))
+        return (LoweredLayer(expression=factor, label=op.name, main=True),)
     constructor = layer(
         "ChannelScale",
         incoming(context.x),

@@ -10,8 +10,13 @@ from tests.backends.ops.reference.convolution import with_bias
 from tests.backends.ops.reference.tensor import Arrays, Tensor
 
 
-def scale(arrays: Arrays, x: Tensor, *, bias: bool = False, initial: float = 1.0) -> Tensor:
-    """Each channel or feature times its coefficient."""
+def scale(
+    arrays: Arrays, x: Tensor, *, bias: bool = False, initial: float = 1.0, learned: bool = True
+) -> Tensor:
+    """Each channel or feature times its coefficient, or all times one factor."""
+    if not learned:
+        assert not arrays
+        return x.with_array(x.array * initial)
     result = x.with_array(x.array * x.along_channels(arrays["weight"]))
     return with_bias(arrays, result, bias=bias)
 
