@@ -69,7 +69,7 @@ FUNCTIONS = frozenset({"gelu_tanh", "scaled_tanh"})
 _CLASSES = """
 ChannelLayerNorm ChannelRMSNorm ChannelScale ClassToken DropPath FeaturePReLU GRULayer
 GeneralAttention LSTMLayer MultiHeadAttention OrderedDict PaddedAvgPool PositionEmbedding
-RadialBasis ScaledTanh SinusoidalPositions Tensor
+RadialBasis ScaledTanh SelfAttention SinusoidalPositions Tensor
 """
 CLASSES = frozenset(_CLASSES.split())
 """Classes that emitted source imports or defines itself."""

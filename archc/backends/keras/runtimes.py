@@ -42,6 +42,14 @@ def _has_exact_root(size: int) -> bool:
     return size.bit_count() == 1 and size.bit_length() % 2 == 1
 
 
+def _is_float32(value: float) -> bool:
+    """Whether a number of float32 is just this one."""
+    try:
+        return bool(unpack("f", pack("f", value))[0] == value)
+    except OverflowError:
+        return False
+
+
 def _rounds(node: Node, graph: Graph) -> str | None:
     op = node.op
     if isinstance(op.last, activation.Gelu):
@@ -51,11 +59,7 @@ def _rounds(node: Node, graph: Graph) -> str | None:
     x = graph.nodes[node.inputs[0]].output
     if isinstance(op, Attention) and not _has_exact_root(op.size_of_head(x)):
         return "Keras scales attention by a constant of float32 on TensorFlow"
-    if (
-        isinstance(op, Scale)
-        and not op.learned
-        and unpack("f", pack("f", op.initial))[0] != op.initial
-    ):
+    if isinstance(op, Scale) and not op.learned and not _is_float32(op.initial):
         return "Keras rounds a constant factor to float32 on TensorFlow"
     rank = len(x.spatial)
     if isinstance(op, Upsample) and op.mode == "linear" and rank == 2:

@@ -1,4 +1,4 @@
-"""Attention in PyTorch: a class around `scaled_dot_product_attention`."""
+"""Attention in PyTorch: a class around `scaled_dot_product_attention`, the smallest that does."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     key_heads = None if op.key_heads == op.heads else op.key_heads
     head_size = None if op.size_of_head(x) * op.heads == x.width else op.head_size
     general = op.qk_norm or op.window is not None or op.rotary is not None
+    plain = not general and len(context.inputs) == 1 and key_heads is None and head_size is None
     special = (
         option("window", op.window, None, "window"),
         option("dropout", op.dropout, 0.0, "dropout"),
@@ -34,7 +35,7 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         option("qk_norm", op.qk_norm, False, "qk_norm"),
     )
     constructor = layer(
-        "GeneralAttention" if general else "MultiHeadAttention",
+        "SelfAttention" if plain else "GeneralAttention" if general else "MultiHeadAttention",
         incoming(x),
         Lit(op.heads, "heads"),
         keywords=[

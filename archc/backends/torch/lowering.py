@@ -69,6 +69,7 @@ HELPERS = {
     "PositionEmbedding": "position_embedding.py",
     "RadialBasis": "radial_basis.py",
     "ScaledTanh": "scaled_tanh.py",
+    "SelfAttention": "self_attention.py",
     "SinusoidalPositions": "sinusoidal_positions.py",
 }
 """The classes that are pasted into an emitted file where it uses them, and where each stands."""
