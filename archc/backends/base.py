@@ -58,9 +58,11 @@ class LoweredLayer:
     the layout of those that are not kept as the backend keeps such variables. `initialize` is a
     call that sets the initial values of the layer in `placeholder(0)`.
 
-    `condition`, over literals of the op's fields, holds where the op has the layer: a layer that
-    is left out is lowered with a condition that does not hold, and is not written. `presumes` names
-    the fields for other values of which the layer would compute something else than the op.
+    `application` is how the layer, in place of `APPLIED`, is applied to the values that come in,
+    where that is no plain call. `condition`, over literals of the op's fields, holds where the op
+    has the layer: a layer that is left out is lowered with a condition that does not hold, and is
+    not written. `presumes` names the fields for other values of which the layer would compute
+    something else than the op.
     """
 
     layer: Call | None = None
@@ -70,8 +72,14 @@ class LoweredLayer:
     variables: Mapping[str, str] = field(default_factory=dict)
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     initialize: Call | None = None
+    application: Call | None = None
     condition: Expr | None = None
     presumes: frozenset[str] = frozenset()
+
+    @property
+    def trees(self) -> tuple[Expr | None, ...]:
+        """All that is written of the layer, but for its condition."""
+        return self.layer, self.expression, self.initialize, self.application
 
     @property
     def weighted(self) -> bool:
@@ -201,6 +209,10 @@ class Backend:
     runner: Runner | None = None
     weights: WeightFormat | None = None
     trainer: Trainer | None = None
+
+
+APPLIED = Ref("_layer")
+"""The name that stands for a layer in the call that applies it."""
 
 
 class RefusalError(Exception):

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from archc.backends.movement import Move, composed, reshaped, transposed
+from archc.backends.movement import Move, Sizes, composed, reshaped, transposed
 from archc.ir.graph import Graph, Node, Region
 from archc.language.expressions import axes, names
+from archc.ops.arrangement import DepthToSpace, SpaceToDepth, ToMap, ToTokens
 from archc.ops.axes import Axes
 from archc.ops.base import Op, Sign
 from archc.ops.shape import Flatten, Permute, Reshape
@@ -40,8 +41,23 @@ def move_of(op: Op, x: Axes, output: Axes) -> Move:
             return move
         case Permute():
             return transposed(x.sizes, op.positions(x))
+        case ToTokens():
+            return _moved((x.width, *output.sizes[:1]), (1, 0), output)
+        case ToMap():
+            return _moved(x.sizes, (1, 0), output)
+        case SpaceToDepth(block_size=size):
+            height, width = output.spatial
+            return _moved((x.width, height, size, width, size), (0, 2, 4, 1, 3), output)
+        case DepthToSpace(block_size=size):
+            height, width = x.spatial
+            return _moved((output.width, size, size, height, width), (0, 3, 1, 4, 2), output)
         case _:
             return reshaped(output.sizes)
+
+
+def _moved(split: Sizes, order: Sequence[int], output: Axes) -> Move:
+    """The elements viewed as `split`, with the axes in another order, viewed as `output`."""
+    return Move(transposed(split, order).movement, output.sizes)
 
 
 def fuse_movements(graph: Graph) -> Graph:

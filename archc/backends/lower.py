@@ -97,8 +97,5 @@ def _differ_by(
         return unify([one, other], resolve) is not None
 
     return len(layers) == len(varied) and all(
-        agree(one.layer, other.layer)
-        and agree(one.expression, other.expression)
-        and agree(one.initialize, other.initialize)
-        for one, other in zip(layers, varied, strict=True)
+        all(map(agree, one.trees, other.trees)) for one, other in zip(layers, varied, strict=True)
     )

@@ -129,8 +129,9 @@ CODES: dict[str, Explanation] = {
     ),
     "ARC106": Explanation(
         "branches of different shapes",
-        "`add`, `multiply`, `average` and `maximum` need equal shapes: nothing is broadcast.\n"
-        "`concat` needs shapes that differ only in channels or features.",
+        "`add`, `multiply`, `average` and `maximum` need equal shapes; only an axis of one\n"
+        "element of a feature map is spread over the others'. `concat` needs shapes that differ\n"
+        "only in channels or features.",
         "- add:\n    - - conv: {filters: 8, kernel_size: 3}\n    - []\n\n"
         "- add:\n    - - conv: {filters: 8, kernel_size: 3, padding: same}\n    - []"
         "   # the input has 8 channels",
@@ -144,7 +145,8 @@ CODES: dict[str, Explanation] = {
     "ARC108": Explanation(
         "an invalid combination of axes",
         "`reshape` and `permute` name the axes of their output: channels with spatial axes,\n"
-        "features, or tokens with features; `permute` names each axis of its input once.",
+        "features, or tokens with features; `permute` names each axis of its input once.\n"
+        "`to_map` names the spatial axes, and `select` takes either channels or tokens.",
         "reshape: {channels: 8, tokens: 4}\nreshape: {channels: 8, height: 2, width: 2}",
     ),
     "ARC109": Explanation(
@@ -154,8 +156,8 @@ CODES: dict[str, Explanation] = {
         "- dense: 108\n- reshape: {channels: 3, height: 6, width: 6}",
     ),
     "ARC110": Explanation(
-        "a channel index out of range",
-        "`select` takes channels by index, starting from 0.",
+        "an index out of range",
+        "`select` takes channels, features or tokens by index, starting from 0.",
         "select: [0, 6]      # of six channels\nselect: [0, 5]",
     ),
     "ARC111": Explanation(
@@ -169,6 +171,31 @@ CODES: dict[str, Explanation] = {
         "token ids where numbers are required",
         "An input with `dtype: int32` holds ids. `embedding` turns each id into a vector.",
         "- dense: 64\n\n- embedding: {vocabulary: 10000, features: 64}\n- dense: 64",
+    ),
+    "ARC113": Explanation(
+        "numbers where token ids are required",
+        "`embedding` looks up a vector for each id of an input with `dtype: int32`.",
+        "input: {tokens: 128, features: 1}\nlayers: [embedding: {vocabulary: 10000, features: 64}]"
+        "\n\n"
+        "input: {tokens: 128, dtype: int32}\n"
+        "layers: [embedding: {vocabulary: 10000, features: 64}]",
+    ),
+    "ARC114": Explanation(
+        "a reshape that takes channels for positions",
+        "`reshape` keeps the elements in their order, channels first, so the tokens it makes of a\n"
+        "map are no positions of it. `to_tokens` makes a token of each position, and `to_map` is\n"
+        "its reverse. Where the order of the elements is meant, `flatten` first.",
+        "- conv: {filters: 768, kernel_size: 16, stride: 16}\n"
+        "- reshape: {tokens: 196, features: 768}\n\n"
+        "- conv: {filters: 768, kernel_size: 16, stride: 16}\n- to_tokens",
+    ),
+    "ARC115": Explanation(
+        "a field that means nothing here",
+        "`causal`, `window` and `rotary` of `attention` are about the positions of one sequence;\n"
+        "`from: [queries, memory]` takes keys and values from another. `dropout` of a recurrence\n"
+        "is between its layers, and `bias` of a `scale` goes with learned coefficients.",
+        "- attention: {heads: 8, causal: true}\n  from: [decoder, encoder]\n\n"
+        "- attention: {heads: 8}\n  from: [decoder, encoder]",
     ),
     "ARC201": Explanation(
         "an unknown key",

@@ -204,13 +204,15 @@ class _Expansion:
         return UNKNOWN
 
     def source(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
-        """The step that a step with a single input names under `from`."""
+        """The first step that a step without branches names under `from`."""
         sources = self.sources(step, current, scope, names)
-        if len(sources) == 1:
+        most = step.op.most_inputs if isinstance(step, OpStep) else 1
+        if len(sources) <= most:
             return sources[0]
         values = step.sources or ()
         if len(values) == 1:  # of several it is reported already
-            message = f"`{kind_of(step)}` takes a single input, got {len(sources)}"
+            many = "a single input" if most == 1 else f"at most {most} inputs"
+            message = f"`{kind_of(step)}` takes {many}, got {len(sources)}"
             self.error("ARC402", message, values[0].span, "merge them first")
         raise UnknownValueError
 
@@ -279,7 +281,10 @@ class _Expansion:
                 fields = parse_fields(step.fields)
             else:
                 self.literals[step] = op
-        return self.add(step, op, (current,), scope, names, fields, current)
+        inputs: tuple[int, ...] = (current,)
+        if step.op.most_inputs > 1 and step.sources is not None:
+            inputs = self.sources(step, current, scope, names)
+        return self.add(step, op, inputs, scope, names, fields, current)
 
     def activation(
         self, step: ActivationStep, current: int, scope: Scope, names: Environment
@@ -328,8 +333,9 @@ class _Expansion:
         axes = tuple(self.nodes[index].output for index in inputs)
         try:
             for x in axes:
-                if x.dtype != "float32":
-                    raise ShapeError("ARC112", f"{op.name} needs numbers, got token ids ({x})")
+                if x.dtype != "float32" and op.ids is None:
+                    message = f"{op.name} needs numbers, got token ids ({x})"
+                    raise ShapeError("ARC112", message, "add `embedding` before it")
             output = op.infer(axes)
         except ShapeError as error:
             self.report(rejected(step, error, [self.nodes[index] for index in inputs]))

@@ -170,3 +170,14 @@ class Graph:
         """The axes of some nodes by path, each as a mapping of axis to size."""
         nodes = [self.nodes[index] for index in indices]
         return {node.path: node.output.as_dict() for node in nodes}
+
+
+def known_ids(graph: Graph) -> dict[int, int]:
+    """For each input of token ids, by its node's index, how many ids all ops know that take it."""
+    known: dict[int, list[int]] = {
+        index: [] for index in graph.inputs if graph.nodes[index].output.dtype != "float32"
+    }
+    for node in graph.layers:
+        for index in known.keys() & set(node.inputs):
+            known[index].append(node.op.ids or 1)
+    return {index: min(sizes, default=1) for index, sizes in known.items()}

@@ -63,12 +63,14 @@ class Cover(NamedTuple):
 
 class Field(NamedTuple):
     """What a value's positions along one of its axes see along the input's spatial axis `axis`,
-    which has `size` elements. The positions `inside` see no padding."""
+    which has `size` elements. The positions `inside` see no padding. Tokens that were the positions
+    of a map have the fields of that map: there were so many `positions` along the axis."""
 
     axis: int
     size: int
     rule: tuple[Strand, ...] | Cover
     inside: range
+    positions: int | None = None
 
     @property
     def jump(self) -> float:
@@ -109,12 +111,21 @@ def output_fields(
     own: tuple[ReceptiveField, ...] | None,
 ) -> tuple[Field, ...]:
     """The fields of an op's output, from those of its inputs and from what the op itself sees; ()
-    where the elements lie in another arrangement, which has no field along its axes."""
+    where the elements lie in another arrangement, which has no field along its axes. Where `own` is
+    empty, a position sees all tokens."""
     fields = _joined(inputs, output, incoming) if len(incoming) > 1 else incoming[0]
+    if own == ():
+        fields = tuple(map(_over_tokens, fields))
+    elif own is None and inputs[0].is_map and output.is_sequence:
+        known = zip(fields, inputs[0].spatial, strict=False)
+        return tuple(field._replace(positions=size) for field, size in known)
+    if own is None and inputs[0].is_sequence and output.is_map:
+        positions = tuple(field.positions for field in fields)
+        return _without_tokens(fields) if positions == output.spatial else ()
     if output.spatial and len(own or fields) != len(output.spatial):
         return ()
     if not own or not fields:
-        return fields
+        return fields if output.is_sequence else _without_tokens(fields)
     sizes = output.spatial or (1,) * len(own)
     return tuple(
         _seen_through(fields[axis if step.axis is None else step.axis], step, size)
@@ -122,11 +133,22 @@ def output_fields(
     )
 
 
+def _over_tokens(field: Field) -> Field:
+    """What all tokens see that were the positions of a map."""
+    if field.positions is None:
+        return field
+    return _seen_through(field, ReceptiveField(1, 0, (range(field.positions),)), 1)
+
+
+def _without_tokens(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    return tuple(field._replace(positions=None) for field in fields)
+
+
 def extents(fields: tuple[Field, ...], output: Axes) -> Extents | None:
     """The extents of an op's output by its fields, None where it has none."""
     if not fields:
         return None
-    sizes = output.spatial or (1,) * len(fields)
+    sizes = output.spatial or tuple(field.positions or 1 for field in fields)
     by_axis = sorted(zip(fields, sizes, strict=True), key=lambda pair: pair[0].axis)
     largest = [_largest(field.rule, field.inside or range(size)) for field, size in by_axis]
     return Extents(
@@ -234,7 +256,7 @@ def _joined(
         return ()
     joined = []
     for axis in range(len(incoming[0])):
-        size = output.spatial[axis] if output.spatial else 1
+        size = output.spatial[axis] if output.spatial else incoming[0][axis].positions or 1
         joined.append(
             _union_of_fields(
                 [

@@ -242,9 +242,11 @@ class _Reader:
         if key in MERGES:
             step = self.merge(key, target, common, known)
         else:
-            if sources is not None and len(sources) > 1:
+            most = OPS[key].most_inputs if key in OPS else 1
+            if sources is not None and len(sources) > most:
+                many = "a single input" if most == 1 else f"at most {most} inputs"
                 hint = "merge them first"
-                self.error("ARC402", f"`{key}` takes a single input", fields["from"].span, hint)
+                self.error("ARC402", f"`{key}` takes {many}", fields["from"].span, hint)
             if key in OPS:
                 step = self.op(OPS[key], target, common, known)
             elif key == "block":

@@ -67,8 +67,9 @@ FUNCTIONS = frozenset({"gelu_tanh", "scaled_tanh"})
 """Functions that emitted source defines itself: an argument of that name would shadow one."""
 
 _CLASSES = """
-ChannelLayerNorm ChannelScale DropPath FeaturePReLU OrderedDict PaddedAvgPool RadialBasis
-ScaledTanh Tensor
+ChannelLayerNorm ChannelRMSNorm ChannelScale ClassToken DropPath FeaturePReLU GRULayer
+GeneralAttention LSTMLayer MultiHeadAttention OrderedDict PaddedAvgPool PositionEmbedding
+RadialBasis ScaledTanh SelfAttention SinusoidalPositions Tensor
 """
 CLASSES = frozenset(_CLASSES.split())
 """Classes that emitted source imports or defines itself."""

@@ -8,12 +8,15 @@ from typing import Any
 
 from archc.ops import (
     activation,
+    arrangement,
+    attention,
     convolution,
     dense,
     merge,
     normalization,
     parameter,
     pooling,
+    recurrence,
     regularization,
     shape,
 )
@@ -27,8 +30,10 @@ BUILT_IN: dict[str, tuple[type[Op], ...]] = {
     "normalisation": normalization.OPS,
     "activation": activation.OPS,
     "regularisation": regularization.OPS,
-    "shape": shape.OPS,
+    "shape": (*shape.OPS, *arrangement.OPS),
     "parameters": parameter.OPS,
+    "attention": attention.OPS,
+    "sequence": recurrence.OPS,
     "merge": merge.OPS,
 }
 """The ops of archc's own, by family."""

@@ -11,9 +11,10 @@ from archc.records import record
 Sign = Literal["any", "nonnegative", "kept"]
 """What is known of an op's output: nothing; it is never below zero; so if no input ever is."""
 
-Role = Literal["kernel", "bias", "scale", "slope", "mean", "variance"]
+Role = Literal["kernel", "bias", "scale", "slope", "table", "mean", "variance"]
 """What a variable does: it mixes channels or features; is added to each; multiplies each; is the
-slope of each below zero; or is a running statistic of each, its mean or its variance."""
+slope of each below zero; holds vectors that take the place of tokens, or are added to them; or is a
+running statistic of each, its mean or its variance."""
 
 OutputKind = Literal["logits", "probabilities", "log_probabilities", "distances"]
 """What the values of a network are that ends in an op."""
@@ -97,6 +98,8 @@ class Op:
     """The field that a bare value fills: `dropout: 0.5`."""
     aliases: ClassVar[tuple[str, ...]] = ()
     """What it is called elsewhere, for hints."""
+    most_inputs: ClassVar[int] = 1
+    """How many values it takes at most, where it is no merge: those that `from` names."""
     view: ClassVar[bool] = False
     """Whether the op only renames elements and writes none."""
     sign: ClassVar[Sign] = "any"
@@ -125,6 +128,11 @@ class Op:
     @property
     def drop_rate(self) -> float | None:
         """The share of values or samples dropped at random in training; None where none are."""
+        return None
+
+    @property
+    def ids(self) -> int | None:
+        """The number of ids that the op knows, where it takes token ids; None where numbers."""
         return None
 
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:

@@ -21,7 +21,7 @@ from archc.ops.base import (
     require_divisible,
     require_feature_map,
 )
-from archc.ops.fields import Count, Doc, Flag, Offsets, Padding, WindowSize
+from archc.ops.fields import CausalPadding, Count, Doc, Flag, Offsets, Padding, WindowSize
 from archc.ops.initializer import InitializerField
 from archc.ops.kernel import kernel_variables
 from archc.ops.sliding import Window, windows
@@ -41,7 +41,9 @@ def _conv_windows(op: Conv | DepthwiseConv, x: Axes) -> tuple[Window, ...]:
 
 @record
 class Conv(Op):
-    """Convolution: each filter slides over the feature map (cross-correlation, as everywhere)."""
+    """Convolution: each filter slides over the feature map (cross-correlation, as everywhere). With
+    `padding: causal`, in 1-D, a position sees itself and what came before (van den Oord et al.
+    2016): all zeros are at the begin."""
 
     name: ClassVar[str] = "conv"
     aliases: ClassVar[tuple[str, ...]] = ("convolution",)
@@ -49,7 +51,7 @@ class Conv(Op):
     filters: Annotated[Count, Doc("output channels")]
     kernel_size: Annotated[WindowSize, Doc("elements of the kernel along each spatial axis")]
     stride: Annotated[WindowSize, Doc("step between two positions of the kernel")] = 1
-    padding: Annotated[Padding, Doc("zeros around the input")] = "valid"
+    padding: Annotated[CausalPadding, Doc("zeros around the input; causal: before it")] = "valid"
     dilation: Annotated[WindowSize, Doc("distance between two elements of the kernel")] = 1
     groups: Annotated[Count, Doc("parts the channels are split into, each convolved alone")] = 1
     bias: Annotated[Flag, Doc("whether a learned value is added to each output channel")] = True

@@ -1,11 +1,11 @@
-"""Fully connected layers."""
+"""Fully connected layers, and tables of vectors."""
 
 from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
 from archc.ops.activation import ActivationField
-from archc.ops.axes import Axes, vector
+from archc.ops.axes import SEQUENCE_AXES, Axes, vector
 from archc.ops.base import Op, Order, OutputKind, ShapeError, Variable
 from archc.ops.fields import Count, Doc, Flag, Kind, Schema, or_expression
 from archc.ops.initializer import InitializerField
@@ -119,4 +119,31 @@ class Rbf(Op):
         return inputs[0].width * output.width
 
 
-OPS = (Dense, Rbf)
+@record
+class Embedding(Op):
+    """A learned vector for each token id: a row of a table, which takes no multiply-accumulates.
+    Ids count from 0 up to, but not including, `vocabulary`."""
+
+    name: ClassVar[str] = "embedding"
+    aliases: ClassVar[tuple[str, ...]] = ("embed", "lookup")
+
+    vocabulary: Annotated[Count, Doc("ids that there are vectors for")]
+    features: Annotated[Count, Doc("features of each vector")]
+
+    @property
+    def ids(self) -> int:
+        return self.vocabulary
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        if x.dtype == "float32":
+            raise ShapeError(
+                "ARC113", f"{self.name} needs token ids, got {x}", "ids are of `dtype: int32`"
+            )
+        return Axes(SEQUENCE_AXES, (*x.sizes, self.features))
+
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
+        return (Variable("weight", "table", (self.vocabulary, self.features)),)
+
+
+OPS = (Dense, Embedding, Rbf)

@@ -231,21 +231,29 @@ _AMOUNTS_SCHEMA: list[Schema] = [
 ]
 
 
-def _padding(value: object) -> str | int | tuple[int, ...] | tuple[tuple[int, int], ...]:
-    return value if isinstance(value, str) and value in ("valid", "same") else _amounts(value)
-
-
 Amounts = int | tuple[int, ...] | tuple[tuple[int, int], ...]
 """Elements at both sides of each spatial axis: `n`, `[h, w]`, `[[top, bottom], [left, right]]`."""
 
 COUNT = integer(1)
 WINDOW = window(1)
-PADDING = Kind(
-    "valid, same, a whole number from 0, a list with one for each spatial axis, "
-    "or a list of [begin, end] pairs",
-    {"anyOf": [{"type": "string", "enum": ["valid", "same"]}, *_AMOUNTS_SCHEMA]},
-    _padding,
-)
+
+
+def _padding(*words: str) -> Kind:
+    """One of some words, or amounts."""
+
+    def convert(value: object) -> str | Amounts:
+        return value if isinstance(value, str) and value in words else _amounts(value)
+
+    return Kind(
+        f"{', '.join(words)}, a whole number from 0, a list with one for each spatial axis, "
+        "or a list of [begin, end] pairs",
+        {"anyOf": [{"type": "string", "enum": list(words)}, *_AMOUNTS_SCHEMA]},
+        convert,
+    )
+
+
+PADDING = _padding("valid", "same")
+CAUSAL_PADDING = _padding("valid", "same", "causal")
 AMOUNTS = Kind(
     "a whole number from 0, a list with one for each spatial axis, or a list of [begin, end] pairs",
     {"anyOf": _AMOUNTS_SCHEMA},
@@ -257,6 +265,7 @@ Count = Annotated[int, COUNT]
 WindowSize = Annotated[int | tuple[int, ...], WINDOW]
 Offsets = Annotated[int | tuple[int, ...], window(0)]
 Padding = Annotated[str | Amounts, PADDING]
+CausalPadding = Annotated[str | Amounts, CAUSAL_PADDING]
 Flag = Annotated[bool, BOOLEAN]
 Number = Annotated[float, real("a number")]
 Positive = Annotated[float, real("a number above 0", above=0)]

@@ -13,16 +13,17 @@ class Merge(Op):
 
 
 class Elementwise(Merge):
-    """Joins values element by element. A spatial axis of one element is broadcast."""
+    """Joins values element by element. Of feature maps, an axis of one element is spread over the
+    others': a map of one channel over all channels, a single position over all of space."""
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         first = inputs[0]
         sizes = list(first.sizes)
         for x in inputs[1:]:
-            if x.names != first.names or (x.width != first.width):
+            if x.names != first.names:
                 raise _disagree(self.name, inputs)
             for axis, size in enumerate(x.sizes):
-                broadcasts = x.is_map and axis > 0 and 1 in (size, sizes[axis])
+                broadcasts = x.is_map and 1 in (size, sizes[axis])
                 if size != sizes[axis] and not broadcasts:
                     raise _disagree(self.name, inputs)
                 sizes[axis] = max(size, sizes[axis])

@@ -17,13 +17,15 @@ from archc.ops.base import (
 from archc.ops.fields import Count, Doc, Flag, NonNegative, Number, Positive, Share
 from archc.records import record
 
+AFFINE = Doc("whether each channel or feature has a learned weight and bias")
+
 
 def _refuse_sequence(op: str, x: Axes) -> None:
     if not (x.is_map or x.is_vector):
         raise ShapeError(
             "ARC102",
             f"{op} needs a feature map or a vector, got {x}",
-            "use `layer_norm` on a sequence",
+            "use `layer_norm` or `rms_norm` on a sequence",
         )
 
 
@@ -42,7 +44,7 @@ class BatchNorm(Op):
 
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
     momentum: Annotated[Share, Doc("share of the running value that is kept at each step")] = 0.9
-    affine: Annotated[Flag, Doc("whether each channel has a learned weight and bias")] = True
+    affine: Annotated[Flag, AFFINE] = True
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
@@ -69,9 +71,26 @@ class LayerNorm(Op):
     element_order: ClassVar[Order] = "carried"
 
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
+    affine: Annotated[Flag, AFFINE] = True
 
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
-        return _affine(inputs[0].width)
+        return _affine(inputs[0].width) if self.affine else ()
+
+
+@record
+class RmsNorm(Op):
+    """Division by the root of the mean square, plus epsilon, over the channels of each position or
+    the features of each token or vector, times a learned coefficient for each (Zhang & Sennrich
+    2019)."""
+
+    name: ClassVar[str] = "rms_norm"
+    aliases: ClassVar[tuple[str, ...]] = ("rms", "rms_normalization")
+    element_order: ClassVar[Order] = "carried"
+
+    epsilon: Annotated[Positive, Doc("added to the mean square")] = 1e-5
+
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
+        return (Variable("weight", "scale", (inputs[0].width,)),)
 
 
 @record
@@ -84,6 +103,7 @@ class GroupNorm(Op):
 
     groups: Annotated[Count, Doc("parts the channels are split into")]
     epsilon: Annotated[Positive, Doc("added to the variance")] = 1e-5
+    affine: Annotated[Flag, AFFINE] = True
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
@@ -92,7 +112,7 @@ class GroupNorm(Op):
         return x
 
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
-        return _affine(inputs[0].width)
+        return _affine(inputs[0].width) if self.affine else ()
 
 
 @record
@@ -119,4 +139,4 @@ class LocalResponseNorm(Op):
         return x
 
 
-OPS = (BatchNorm, LayerNorm, GroupNorm, LocalResponseNorm)
+OPS = (BatchNorm, LayerNorm, RmsNorm, GroupNorm, LocalResponseNorm)

@@ -19,6 +19,8 @@ from archc.ops.fields import WINDOW, Doc, Flag, Padding, WindowSize
 from archc.ops.sliding import Window, windows
 from archc.records import record
 
+KEEP_DIMS = Doc("whether the axes that are pooled over stay, with one element each")
+
 
 def _pool_windows(op: MaxPool | AvgPool, x: Axes) -> tuple[Window, ...]:
     own = windows(
@@ -150,13 +152,17 @@ def _even_windows(size: int, output: int) -> ReceptiveField:
 
 
 def _global_axes(op: GlobalAvgPool | GlobalMaxPool, x: Axes) -> Axes:
-    require_feature_map(op.name, x)
-    return x.with_spatial((1,) * len(x.spatial)) if op.keep_dims else vector(x.width)
+    if not (x.is_map or x.is_sequence):
+        raise ShapeError("ARC102", f"{op.name} needs a feature map or a sequence, got {x}")
+    if not op.keep_dims:
+        return vector(x.width)
+    return x.with_spatial((1,) * len(x.spatial)) if x.is_map else x._replace(sizes=(1, x.width))
 
 
 @record
 class GlobalAvgPool(Op):
-    """The mean of each channel: a vector, or a map of one element with `keep_dims`."""
+    """The mean of each channel over space, or of each feature over the tokens: a vector, or with
+    `keep_dims` a map of one element or a sequence of one token."""
 
     name: ClassVar[str] = "global_avg_pool"
     aliases: ClassVar[tuple[str, ...]] = (
@@ -168,7 +174,7 @@ class GlobalAvgPool(Op):
     )
     sign: ClassVar[Sign] = "kept"
 
-    keep_dims: Annotated[Flag, Doc("whether the spatial axes stay, with one element each")] = False
+    keep_dims: Annotated[Flag, KEEP_DIMS] = False
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         return _global_axes(self, inputs[0])
@@ -179,13 +185,14 @@ class GlobalAvgPool(Op):
 
 @record
 class GlobalMaxPool(Op):
-    """The largest element of each channel: a vector, or a map of one element with `keep_dims`."""
+    """The largest element of each channel over space, or of each feature over the tokens: a vector,
+    or with `keep_dims` a map of one element or a sequence of one token."""
 
     name: ClassVar[str] = "global_max_pool"
     aliases: ClassVar[tuple[str, ...]] = ("gmp", "global_max_pooling", "reduce_max")
     sign: ClassVar[Sign] = "kept"
 
-    keep_dims: Annotated[Flag, Doc("whether the spatial axes stay, with one element each")] = False
+    keep_dims: Annotated[Flag, KEEP_DIMS] = False
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         return _global_axes(self, inputs[0])

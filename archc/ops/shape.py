@@ -22,11 +22,14 @@ from archc.ops.fields import (
     Amounts,
     Count,
     Doc,
+    Kind,
     Number,
     WindowSize,
     choice,
     integer,
+    integers,
     listing,
+    or_expression,
 )
 from archc.records import record
 
@@ -42,9 +45,8 @@ class Flatten(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         return vector(inputs[0].elements)
 
-    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...] | None:
-        (x,) = inputs
-        return whole_axes(x) if x.is_map else None
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
+        return whole_axes(inputs[0])
 
 
 OptionalCount = int | None
@@ -86,7 +88,26 @@ class Reshape(Op):
             raise ShapeError(
                 "ARC109", f"{self.name} of {x}: {x.elements} elements do not fill {output}"
             )
+        self._refuse_mixing(x, output)
         return output
+
+    def _refuse_mixing(self, x: Axes, output: Axes) -> None:
+        """Refuse the sizes of `to_tokens` or `to_map`, which move elements that this does not."""
+        width, positions = x.width, x.elements // x.width
+        if 1 in (width, positions) or output.width != width:
+            return
+        if (x.is_map, output.is_sequence) == (True, True):
+            other = "to_tokens"
+        elif (x.is_sequence, output.is_map) == (True, True):
+            other = "to_map"
+        else:
+            return
+        raise ShapeError(
+            "ARC114",
+            f"{self.name} of {x} to {output} keeps the order of the elements: it would take "
+            f"{'channels' if x.is_map else 'tokens'} for {'positions' if x.is_map else 'channels'}",
+            f"use `{other}`; where this order is meant, `flatten` first",
+        )
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...] | None:
         return whole_axes(inputs[0], exact=False)
@@ -268,9 +289,27 @@ def _between_centres(factor: int) -> ReceptiveField:
     return ReceptiveField(factor, 1, tuple(taps))
 
 
+def _token_or_tokens(value: object) -> object:
+    return integers(value, 0, 1, 100_000) if isinstance(value, list) else TOKEN.convert(value)
+
+
+TOKEN = integer(0)
+TOKENS = Kind(
+    "a token's index, counted from 0, or a list of them",
+    {
+        "anyOf": [
+            TOKEN.schema,
+            {"type": "array", "minItems": 1, "items": or_expression(TOKEN.schema)},
+        ]
+    },
+    _token_or_tokens,
+)
+
+
 @record
 class Select(Op):
-    """Some channels of a map, or features of a vector, by index; one may be taken twice."""
+    """Some channels of a map, or features of a vector or of each token, by index; or some tokens of
+    a sequence. One may be taken twice. A single index of a token gives that token as a vector."""
 
     name: ClassVar[str] = "select"
     aliases: ClassVar[tuple[str, ...]] = ("index_select", "gather", "take")
@@ -278,23 +317,41 @@ class Select(Op):
     shorthand: ClassVar[str] = "channels"
 
     channels: Annotated[
-        tuple[int, ...],
+        tuple[int, ...] | None,
         listing(integer(0), "a list of channel indices, counted from 0"),
-        Doc("indices of the channels taken, counted from 0"),
-    ]
+        Doc("indices of the channels or features taken, counted from 0"),
+    ] = None
+    tokens: Annotated[
+        int | tuple[int, ...] | None,
+        TOKENS,
+        Doc("the index of the token taken, counted from 0, or a list of them"),
+    ] = None
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
-        if x.is_sequence:
-            raise ShapeError("ARC102", f"{self.name} needs a feature map or a vector, got {x}")
-        if max(self.channels) >= x.width:
+        if (self.channels is None) == (self.tokens is None):
+            raise ShapeError("ARC108", f"{self.name} takes either channels or tokens, by index")
+        if self.channels is not None:
+            self._require_index(max(self.channels), x.width, "channel", x)
+            return x.with_width(len(self.channels))
+        assert self.tokens is not None
+        if not x.is_sequence:
+            raise ShapeError(
+                "ARC102", f"{self.name} of tokens needs a sequence, got {x}", field="tokens"
+            )
+        single = isinstance(self.tokens, int)
+        chosen = (self.tokens,) if isinstance(self.tokens, int) else self.tokens
+        self._require_index(max(chosen), x.sizes[0], "token", x)
+        return vector(x.width) if single else x._replace(sizes=(len(chosen), x.width))
+
+    def _require_index(self, index: int, size: int, what: str, x: Axes) -> None:
+        if index >= size:
             raise ShapeError(
                 "ARC110",
-                f"{self.name} takes channel {max(self.channels)} of {x}",
-                f"channels count from 0 to {x.width - 1}",
-                "channels",
+                f"{self.name} takes {what} {index} of {x}",
+                f"{what}s count from 0 to {size - 1}",
+                f"{what}s",
             )
-        return x.with_width(len(self.channels))
 
 
 @record

@@ -53,6 +53,15 @@ def windows(
     explicit: tuple[tuple[int, int], ...] | None = None
     if padding == "valid":
         explicit = ((0, 0),) * len(kernels)
+    elif padding == "causal":
+        if len(kernels) != 1:
+            raise ShapeError(
+                "ARC103",
+                f"causal padding of {op} is along a single spatial axis, got {x}",
+                "give the elements at both sides of each axis, as [[top, bottom], [left, right]]",
+                "padding",
+            )
+        explicit = ((dilations[0] * (kernels[0] - 1), 0),)
     elif not isinstance(padding, str):
         explicit = broadcast_pairs(op, "padding", padding, x)
     windows: list[Window] = []

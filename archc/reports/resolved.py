@@ -199,7 +199,7 @@ class _Writer:
             if source != current:
                 step["from"] = self.reference(source, scope)
         elif len(node.inputs) > 1:
-            step = {node.op.name: None}
+            step = {node.op.name: _fields(node.op) or None}
             step["from"] = [self.reference(index, scope) for index in node.inputs]
         else:
             step = {node.op.name: _fields(node.op)}

@@ -17,6 +17,7 @@ from archc.codegen.rewrite import children
 from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
+from archc.ir.graph import known_ids
 from archc.verify.random_values import distribution_of
 from archc.verify.settings import Settings
 
@@ -33,6 +34,7 @@ def plan(
     users = Uses(graph).users
     variables = every_variable(backend, costs, emitted)
     fused = fuse_movements(graph)
+    ids = known_ids(graph)
     return {
         "dtype": settings.dtype,
         "seed": settings.seed,
@@ -49,6 +51,7 @@ def plan(
                     for one in emitted.placements.get(node.index, ())
                 ],
                 "rate": node.op.drop_rate,
+                "ids": ids.get(node.index),
             }
             for node in fused.nodes
         ],

@@ -22,6 +22,7 @@ _DISTRIBUTIONS: dict[Role, Distribution] = {
     "scale": _FACTOR,
     "variance": _FACTOR,
     "slope": Distribution(low=0.1, high=0.4),
+    "table": Distribution(1.0),
 }
 
 

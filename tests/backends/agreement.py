@@ -9,18 +9,23 @@ import numpy as np
 import torch
 
 from archc.api import Network
+from archc.ir.graph import known_ids
 from tests.backends import keras_side, torch_side
 
 Array = Any
 
 
 def inputs_of(network: Network, seed: int) -> list[Array]:
-    """A seeded batch for each input, channels first."""
+    """A seeded batch for each input, channels first; whole numbers where it takes token ids."""
     draw = np.random.default_rng(seed)
-    nodes = network.costs.graph.nodes
+    graph = network.costs.graph
+    known = known_ids(graph)
+    shapes = {index: (torch_side.BATCH, *graph.nodes[index].output.sizes) for index in graph.inputs}
     return [
-        draw.standard_normal((torch_side.BATCH, *nodes[index].output.sizes)).astype("float32")
-        for index in network.costs.graph.inputs
+        draw.integers(known[index], size=shape).astype("int32")
+        if index in known
+        else draw.standard_normal(shape).astype("float32")
+        for index, shape in shapes.items()
     ]
 
 

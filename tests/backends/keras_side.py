@@ -39,14 +39,20 @@ def shapes_alone(build: Callable[[], Any]) -> Any:
 
 
 def in_order_of_use(build: Callable[[], Any]) -> tuple[Any, list[Any]]:
-    """A model, and its layers in the order in which it applies them."""
+    """A model, and its layers in the order in which it applies them, but those inside others."""
     layers: list[Any] = []
+    around: list[Any] = []
     apply = keras.layers.Layer.__call__
 
     def noted(layer: Any, *arguments: Any, **options: Any) -> Any:
-        if layer not in layers:
+        if layer not in layers and not around:
             layers.append(layer)
-        return apply(layer, *arguments, **options)
+        if isinstance(layer, keras.Model):
+            return apply(layer, *arguments, **options)
+        around.append(layer)
+        result = apply(layer, *arguments, **options)
+        around.pop()
+        return result
 
     with patch.object(keras.layers.Layer, "__call__", noted):
         model = build()
@@ -145,6 +151,9 @@ def _converted(layer: Any, arrays: list[Array], order: Array | None) -> list[Arr
         return [np.moveaxis(apart, (0, 1), (-2, -1)), *others]
     if kind.startswith("Conv"):
         return [np.moveaxis(first, (0, 1), (-1, -2)), *others]
+    if kind.endswith("Attention") or kind == "LSTM":
+        # Both have what goes out first; Keras has an axis for the heads, and PyTorch none.
+        arrays = [value.T for value in arrays]
     values = arrays if order is None else [value[order] for value in arrays]
     shapes = [tuple(variable.shape) for variable in layer.weights]
     return [value.reshape(shape) for value, shape in zip(values, shapes, strict=True)]

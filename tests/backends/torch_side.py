@@ -50,7 +50,8 @@ class _Watch(TorchFunctionMode):
 
     def leave(self, layer: nn.Module, inputs: object, output: Tensor) -> None:
         self.depth -= 1
-        self.events.append(Event(layer, tuple(output.shape[1:])))
+        if not self.depth:  # a layer inside another is a part of that
+            self.events.append(Event(layer, tuple(output.shape[1:])))
 
 
 def _is_layer(child: nn.Module) -> bool:
@@ -71,7 +72,12 @@ def zeros(network: Network, device: str) -> list[Tensor]:
     """One batch for each input of a network."""
     nodes = network.costs.graph.nodes
     return [
-        torch.zeros(BATCH, *nodes[index].output.sizes, device=device)
+        torch.zeros(
+            BATCH,
+            *nodes[index].output.sizes,
+            dtype=getattr(torch, nodes[index].output.dtype),
+            device=device,
+        )
         for index in network.costs.graph.inputs
     ]
 

@@ -24,7 +24,7 @@ MOST_GAIN = 1e6
 """Normalisation of what is constant makes rounding errors 1 / sqrt(epsilon) as large, 300 times
 with the usual 1e-5: after three in a row of which each has only constants to work on, nobody could
 compare two networks to 1e-9. Networks of many usual ones are among the shipped specs."""
-NORMALISATIONS = ("batch_norm", "layer_norm", "group_norm")
+NORMALISATIONS = ("batch_norm", "layer_norm", "rms_norm", "group_norm")
 
 
 def read(text: str) -> tuple[Spec, Costs]:
@@ -75,6 +75,7 @@ def _gain(costs: Costs) -> float:
     """How much larger normalisations one after another may make rounding errors."""
     gains: list[float] = []
     for node in costs.graph.nodes:
-        own = getattr(node.op, "epsilon", 1.0) ** -0.5
+        normalised = 1e-6 if getattr(node.op, "qk_norm", False) else 1.0
+        own = getattr(node.op, "epsilon", normalised) ** -0.5
         gains.append(max(1.0, own) * max((gains[index] for index in node.inputs), default=1.0))
     return max(gains)

@@ -19,13 +19,17 @@ from archc.ops.initializer import Initializer
 from tests.differential.sampling import alternatives, step, value
 
 LEFT_OUT = "left out"
-NOT_TOGETHER = ("reshape",)
+NOT_TOGETHER = ("reshape", "select", "to_map")
 """Ops whose fields exclude each other: of the axes, only those that make a shape are given."""
 REFUSED = (
     "conv_transpose: groups=number",
     "conv_transpose: stride=number, dilation=number",
+    "lstm: layers=left out, dropout=number",
+    "gru: layers=left out, dropout=number",
+    "scale: bias=True, learned=False",
 )
-"""What Keras has not, so that archc refuses it, alone or with any other option."""
+"""What Keras has not, or what means nothing, so that archc refuses it, alone or with any other
+option."""
 
 
 def option(field: FieldInfo, value: object) -> str:

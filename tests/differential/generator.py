@@ -6,9 +6,8 @@ block and its instances) is drawn to fit the axes at hand, and kept if archc acc
 it and both backends can compute it. Values are written out first; some then become parameters of
 the block or the spec around them, or expressions.
 
-Left out, with the reason: networks that take token ids, which no op reads yet; widths and maps
-beyond those that run in a moment, since no rule of an op depends on them; products of many values,
-which overflow; what a backend refuses.
+Left out, with the reason: widths and maps beyond those that run in a moment, since no rule of an op
+depends on them; products of many values, which overflow; what a backend refuses.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import yaml
 from archc.backends.keras.runtimes import lacks
 from archc.ir.costs import Costs
 from archc.ir.graph import Node
-from archc.ops import MERGES
+from archc.ops import MERGES, OPS
 from archc.ops.axes import Axes, axes_of
 from tests.differential.accepting import MOST_NODES, accepted
 from tests.differential.bodies import activated, given_out, residual
@@ -41,6 +40,7 @@ from tests.differential.lifting import (
     walk,
 )
 from tests.differential.sampling import any_step, keeping_step, keeps, output, projection
+from tests.differential.sampling import step as drawn_step
 
 DEEPEST = 3
 PAIRED = 0.3
@@ -118,7 +118,12 @@ class _Generator:
     # The network
 
     def begin(self, wanted: int) -> tuple[dict[str, Any], list[Step]]:
-        """The inputs, and with several the steps that join them."""
+        """The inputs, and with several the steps that join them; with ids the step that reads
+        them."""
+        if self.chance(0.08):
+            table = {"vocabulary": self.random.randint(1, 9), "features": self.random.randint(1, 8)}
+            ids = {"tokens": self.random.randint(1, 6), "dtype": "int32"}
+            return {"input": ids}, [{"embedding": table}]
         if wanted < 4 or self.chance(0.85):
             return {"input": self.axes()}, []
         names = self.random.sample(("left", "right", "image", "extra"), self.random.randint(2, 3))
@@ -217,7 +222,8 @@ class _Generator:
         names = [*dict.fromkeys([*outputs, last])]
         if self.chance(0.2):
             known = [item.name for item in costs.graph.root.items]
-            known += [costs.graph.nodes[index].name for index in costs.graph.inputs]
+            inputs_alone = (costs.graph.nodes[index] for index in costs.graph.inputs)
+            known += [node.name for node in inputs_alone if node.output.dtype == "float32"]
             names += self.random.sample(known, min(len(known), self.random.randint(1, 2)))
         names = [*dict.fromkeys(names)]
         self.random.shuffle(names)
@@ -242,6 +248,12 @@ class _Generator:
                 chosen = self.random.sample(names, min(len(names), self.random.randint(1, 2)))
                 chosen.insert(self.random.randint(0, len(chosen)), end)
                 return self.named({merge: None, "from": chosen}), []
+            memories = [name for name, axes in others if axes.is_sequence and x.is_sequence]
+            if memories and self.chance(0.5):
+                made = drawn_step(self.random, OPS["attention"], x)
+                for field in ("causal", "window", "rotary"):
+                    made["attention"].pop(field, None)
+                return self.named({**made, "from": [end, self.random.choice(memories)]}), []
             if others and kind >= 0.11:
                 name, axes = self.random.choice(others)
                 if self.chance(0.3):

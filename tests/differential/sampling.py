@@ -5,6 +5,7 @@ the table at the end."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import gcd
 from random import Random
 from typing import Any
 
@@ -190,16 +191,39 @@ def _reshape(random: Random, x: Axes) -> dict[str, Any]:
     return {**sizes, names[-1]: left}
 
 
+def _to_map(random: Random, x: Axes) -> dict[str, Any]:
+    names = random.choice(((), ("height", "width"), ("depth", "height", "width")))
+    left, sizes = x.sizes[0], {}
+    for name in names[:-1]:
+        sizes[name] = divisor(random, left)
+        left //= sizes[name]
+    return {**sizes, names[-1]: left} if names else {}
+
+
+def _space_to_depth(random: Random, x: Axes) -> dict[str, Any]:
+    return {"block_size": divisor(random, gcd(*x.sizes[1:]) or 1)}
+
+
+def _depth_to_space(random: Random, x: Axes) -> dict[str, Any]:
+    fitting = [one for one in range(1, x.width + 1) if x.width % (one * one) == 0]
+    return {"block_size": random.choice(fitting)}
+
+
 def _permute(random: Random, x: Axes) -> dict[str, Any]:
     return {"order": random.sample(x.names, len(x.names))}
 
 
 def _select(random: Random, x: Axes) -> dict[str, Any]:
+    field, size = "channels", x.width
+    if x.is_sequence and random.random() < 0.7:
+        field, size = "tokens", x.sizes[0]
+        if random.random() < 0.3:
+            return {field: random.randrange(size)}
     if random.random() < 0.3:  # neighbours, which are emitted as a slice
-        first = random.randrange(x.width)
-        return {"channels": [*range(first, random.randint(first + 1, x.width))]}
-    count = random.randint(1, min(8, x.width + 1))
-    return {"channels": [random.randrange(x.width) for _ in range(count)]}
+        first = random.randrange(size)
+        return {field: [*range(first, random.randint(first + 1, size))]}
+    count = random.randint(1, min(8, size + 1))
+    return {field: [random.randrange(size) for _ in range(count)]}
 
 
 def _codes(random: Random, x: Axes) -> dict[str, Any]:
@@ -214,11 +238,24 @@ def _groups(random: Random, x: Axes) -> dict[str, Any]:
     return {"groups": divisor(random, x.width)}
 
 
+def _attention(random: Random, x: Axes) -> dict[str, Any]:
+    """Of a head of one feature, of three or five, nothing can be turned."""
+    heads = divisor(random, x.width) if x.width < 5 else random.choice([1, 2])
+    fields: dict[str, Any] = {"heads": heads, "head_size": random.choice([2, 4, 4, 5])}
+    if x.width % heads == 0 and random.random() < 0.6:
+        del fields["head_size"]
+    return fields
+
+
 FITTING: dict[str, Callable[[Random, Axes], dict[str, Any]]] = {
     "conv": _conv,
     "conv_transpose": _conv_transpose,
     "reshape": _reshape,
     "permute": _permute,
+    "to_map": _to_map,
+    "space_to_depth": _space_to_depth,
+    "attention": _attention,
+    "depth_to_space": _depth_to_space,
     "select": _select,
     "rbf": _codes,
     "group_norm": _groups,

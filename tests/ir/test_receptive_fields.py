@@ -248,6 +248,34 @@ def test_what_sees_everything_says_so(tmp_path: Path) -> None:
     assert kinds == ["exact", "all"]
 
 
+def test_tokens_see_what_their_positions_saw(tmp_path: Path) -> None:
+    """Patches of 4 x 4, then two 3 x 3 convolutions over the map that they make: 4 + 2 * 4 * 2.
+    The mean over all tokens sees all of the input."""
+    steps = [
+        conv(4, stride=4),
+        Step("to_tokens"),
+        Step("layer_norm"),
+        Step("to_map", {"height": 8, "width": 8}),
+        conv(3),
+        conv(3),
+        Step("to_tokens"),
+        Step("global_avg_pool"),
+    ]
+    fields = [one.receptive_field for one in network_of(tmp_path, (32, 32), steps).costs.layers]
+    seen = [(one.sizes, one.kind) for one in fields if one is not None]
+    patch, all_of_it = ((4, 4), "exact"), ((32, 32), "all")
+    after = [((12, 12), "exact"), ((20, 20), "exact"), ((20, 20), "exact"), all_of_it]
+    assert seen == [patch, patch, patch, patch, *after]
+
+
+def test_blocks_of_positions_see_as_a_strided_window_does(tmp_path: Path) -> None:
+    steps = [Step("space_to_depth", {"block_size": 2}), conv(3)]
+    assert field_of(network_of(tmp_path, (16, 16), steps)).sizes == (6, 6)
+    steps = [conv(3, filters=4), Step("depth_to_space", {"block_size": 2}), conv(3)]
+    network = network_of(tmp_path, (16, 16), steps)
+    assert field_of(network).sizes == (4, 4)
+
+
 def test_a_transposed_map_sees_along_the_other_axis(tmp_path: Path) -> None:
     steps = [
         conv([3, 1]),

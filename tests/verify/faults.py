@@ -334,6 +334,90 @@ FAULTS: dict[str, Fault] = {
     "torch code of another sign": _torch(
         '"##..##"', '"##..#."', "rbf_1", "rbf: [[1, 1, -1, -1, 1, 1]]", input="{features: 6}"
     ),
+    # Sequences
+    "torch causal mask missing": _torch(
+        "causal=True",
+        "causal=False",
+        "attention_1",
+        "attention: {heads: 2, causal: true}",
+        input=TOKENS,
+    ),
+    "keras causal mask missing": _keras(
+        "use_causal_mask=True",
+        "use_causal_mask=False",
+        "attention_1",
+        "attention: {heads: 2, causal: true}",
+        input=TOKENS,
+    ),
+    "torch heads of another size": _torch(
+        "SelfAttention(6, 2)", "SelfAttention(6, 3)", "attention_1", "attention: 2", input=TOKENS
+    ),
+    "torch rotation the other way": _torch(
+        "cat([a * cos - b * sin, b * cos + a * sin",
+        "cat([a * cos - b * sin, b * cos - a * sin",
+        "attention_1",
+        "attention: {heads: 1, rotary: 100}",
+        input=TOKENS,
+    ),
+    "keras rotation from position one": _keras(
+        "ops.arange(x.shape[1], dtype=dtype)",
+        "ops.arange(1, 1 + x.shape[1], dtype=dtype) ** 2",
+        "attention_1",
+        "attention: {heads: 1, rotary: 100}",
+        input=TOKENS,
+    ),
+    "torch window of one more": _torch(
+        "triu(1 - self.window)",
+        "triu(-self.window)",
+        "attention_1",
+        "attention: {heads: 2, window: 2}",
+        input=TOKENS,
+    ),
+    "keras window of one more": _keras(
+        "sliding_window=2",
+        "sliding_window=3",
+        "attention_1",
+        "attention: {heads: 2, window: 2}",
+        input=TOKENS,
+    ),
+    "torch tokens in another order": _torch(
+        "[self.token.expand(len(x), -1, -1), x]",
+        "[x, self.token.expand(len(x), -1, -1)]",
+        "class_token_1",
+        "class_token",
+        input=TOKENS,
+    ),
+    "torch positions backwards": _torch(
+        "self.weight[: x.shape[1]]",
+        "self.weight[: x.shape[1]].flip(0)",
+        "position_embedding_1",
+        "position_embedding",
+        input=TOKENS,
+    ),
+    "keras sines as cosines": _keras(
+        "[ops.sin(angles), ops.cos(angles)]",
+        "[ops.cos(angles), ops.sin(angles)]",
+        "position_embedding_1",
+        "position_embedding: sinusoidal",
+        input=TOKENS,
+    ),
+    "torch first layer in place of the last": _torch(
+        "states[-directions:]",
+        "states[:directions]",
+        "lstm_1",
+        "lstm: {units: 3, layers: 2}",
+        input=TOKENS,
+    ),
+    "keras second direction missing": _keras(
+        "layers.Bidirectional(layers.GRU(3))",
+        "layers.GRU(6)",
+        "gru_1",
+        "gru: {units: 3, bidirectional: true}",
+        input=TOKENS,
+    ),
+    "keras reset gate before the product": _keras(
+        "layers.GRU(3)", "layers.GRU(3, reset_after=False)", "gru_1", "gru: 3", input=TOKENS
+    ),
     # Merges, branches and modules
     "torch concat in another order": _torch(
         "[out, self.tanh(x)]", "[self.tanh(x), out]", "concat_1", _TWO, "softsign"

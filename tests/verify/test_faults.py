@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from archc.api import Network, load
-from archc.backends.keras import convolutions, layout
+from archc.backends.keras import convolutions, layout, recurrence
 from archc.verify import Workers, verify
 from tests.verify.faults import ALWAYS, FAULTS, Fault
 
@@ -79,6 +79,10 @@ def _filters_before_channels(original: Callable[..., Any]) -> Callable[..., Any]
     return changed
 
 
+def _gates_in_order(original: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda op, variable: original(op, variable)._replace(order=())
+
+
 _FLATTENED = "input: {channels: 2, height: 3, width: 2}\nlayers: [flatten, {dense: 3}]\n"
 LAYOUTS = {
     "order after flatten": (layout, "channels_innermost", _without_orders, _FLATTENED, "flatten_1"),
@@ -96,6 +100,13 @@ LAYOUTS = {
         _axes_swapped,
         "input: {features: 5}\nlayers: [{dense: 5}]\n",
         "dense_1",
+    ),
+    "gates in another order": (
+        recurrence,
+        "_layout",
+        _gates_in_order,
+        "input: {tokens: 4, features: 3}\nlayers: [{gru: 3}]\n",
+        "gru_1",
     ),
     "depthwise filters": (
         convolutions,

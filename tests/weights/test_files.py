@@ -56,6 +56,22 @@ layers:
       - dense: {units: 5, activation: prelu}
       - dense: {units: 4, bias: false}
 """
+SEQUENCE = """archc: 1
+name: sequence
+input: {tokens: 6, dtype: int32}
+layers:
+  - embedding: {vocabulary: 11, features: 8}
+  - position_embedding
+  - class_token
+  - rms_norm
+  - attention: {heads: 2, dropout: 0.1}
+  - attention: {heads: 4, key_heads: 2, head_size: 3, bias: false}
+  - attention: {heads: 2, key_heads: 1, rotary: 10000, qk_norm: true, dropout: 0.1}
+  - lstm: {units: 3, bidirectional: true, layers: 2, dropout: 0.1, return_sequences: true}
+  - gru: {units: 3, return_sequences: true, layers: 2}
+  - gru: {units: 2, bidirectional: true}
+  - dense: 3
+"""
 PLAIN = """archc: 1
 name: plain
 input: {channels: 2, height: 5, width: 5}
@@ -100,8 +116,9 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
 @pytest.mark.parametrize(
     ("ending", "text"),
     [
-        *product(("pth", "safetensors"), (EVERYTHING, STRAIGHT, PLAIN)),
+        *product(("pth", "safetensors"), (EVERYTHING, SEQUENCE, STRAIGHT, PLAIN)),
         ("weights.h5", EVERYTHING),  # TensorFlow takes seven seconds to start
+        ("weights.h5", SEQUENCE),
     ],
 )
 def test_every_array_comes_back_bit_for_bit(

@@ -23,7 +23,7 @@ SIDES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 MOST_STEPS = 6
 """Steps that a summary names one by one."""
 
-NORMS = ("batch_norm", "layer_norm", "group_norm", "local_response_norm")
+NORMS = ("batch_norm", "layer_norm", "rms_norm", "group_norm", "local_response_norm")
 
 
 def block_docstring(definition: Definition, shape: Shape) -> str:
@@ -58,7 +58,8 @@ def _join(items: Sequence[Item]) -> str:
         return ""
     last = merges[-1].node.op
     if isinstance(last, Add):
-        return " around a shortcut"
+        several = sum(isinstance(op.node.op, Add) for op in merges) > 1
+        return " around shortcuts" if several else " around a shortcut"
     return ", concatenated" if isinstance(last, Concat) else " as a gate of what comes in"
 
 

@@ -25,10 +25,7 @@ def structure(lowered_layers: Sequence[LoweredLayer]) -> tuple[object, ...]:
         return Lit(None) if isinstance(expr, Lit) else expr
 
     return tuple(
-        tuple(
-            None if tree is None else transform(tree, blank)
-            for tree in (layer.layer, layer.expression, layer.initialize)
-        )
+        tuple(None if tree is None else transform(tree, blank) for tree in layer.trees)
         for layer in lowered_layers
     )
 

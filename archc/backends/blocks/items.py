@@ -154,9 +154,7 @@ def trees_in(items: Iterable[Item]) -> Iterator[Expr | None]:
         yield item.condition
         if isinstance(item, LoweredOp):
             for layer in layers_in(item):
-                yield layer.layer
-                yield layer.expression
-                yield layer.initialize
+                yield from layer.trees
             for alternative in item.alternatives:
                 yield alternative.condition
             for op in (item, *(one.op for one in item.alternatives)):

@@ -107,6 +107,15 @@ def unified(
     return joined
 
 
+def unified_call(
+    context: UnifyContext, owner: Owner, trees: Sequence[Call | None], width: WidthOf
+) -> Call | None:
+    """As `unified`, of calls."""
+    joined = unified(context, owner, trees, width)
+    assert joined is None or isinstance(joined, Call)
+    return joined
+
+
 def require_honoured(context: UnifyContext, node: Node, trees: Sequence[Expr | None]) -> None:
     """Raises MismatchError where sizes in the trees of a block stand as numbers that the spec
     computes from the block's parameters: with other arguments they would be wrong."""

@@ -5,13 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from archc.backends.base import LoweredLayer, is_same_step
 from archc.backends.blocks.conditions import assumed, condition_of_layer, condition_of_structure
 from archc.backends.blocks.context import MismatchError, UnifyContext
 from archc.backends.blocks.items import Alternative, LoweredLayers, LoweredOp
 from archc.backends.blocks.symbols import same
-from archc.backends.blocks.trees import Owner, require_honoured, translations, unified
+from archc.backends.blocks.trees import (
+    Owner,
+    require_honoured,
+    translations,
+    unified,
+    unified_call,
+)
 from archc.backends.blocks.widths import axis_symbols, symbol_in
 from archc.backends.fusion import Rearrange
 from archc.codegen.tree import Call, Expr, Lit
@@ -173,23 +180,19 @@ class LayerUnifier:
         classes = self.hands_in_classes and fused and not any(one.weighted for one in layers)
         owner = Owner(node.index, node.inputs[0], node.expressions, present, classes)
 
-        def join(trees: Sequence[Expr | None]) -> Expr | None:
-            return unified(context, owner, trees, self.width)
-
-        layer = join([one.layer for one in layers])
-        assert layer is None or isinstance(layer, Call)
-        initialize = join([one.initialize for one in layers])
-        assert initialize is None or isinstance(initialize, Call)
+        join = partial(unified, context, owner, width=self.width)
+        join_calls = partial(unified_call, context, owner, width=self.width)
+        layer = join_calls([one.layer for one in layers])
         expression = join([one.expression for one in layers])
         if isinstance(node.op, Reshape | Rearrange):
             require_honoured(context, node, (layer, expression))
-        condition = None if layers[0].main else join([one.condition for one in layers])
         return replace(
             layers[0],
             layer=layer,
             expression=expression,
-            initialize=initialize,
-            condition=condition,
+            initialize=join_calls([one.initialize for one in layers]),
+            application=join_calls([one.application for one in layers]),
+            condition=None if layers[0].main else join([one.condition for one in layers]),
         )
 
 

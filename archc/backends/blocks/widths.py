@@ -13,7 +13,7 @@ from archc.codegen.tree import Binary, Call, Expr, Lit, Ref
 from archc.ir.graph import Graph, Node
 from archc.ops.axes import Axes
 from archc.ops.base import Op, ShapeError
-from archc.ops.merge import Concat
+from archc.ops.merge import Concat, Elementwise
 from archc.ops.shape import Flatten
 
 
@@ -54,8 +54,11 @@ def width_candidates(
     if isinstance(node.op, Concat):
         joined = total(widths)
         return [] if joined is None else [joined]
-    ratio = carried(first.op, inputs)
     known = [width for width in widths if width is not None]
+    if isinstance(node.op, Elementwise):
+        wide = zip(widths, inputs, strict=True)
+        return [width for width, x in wide if width and x.width == first.output.width]
+    ratio = carried(first.op, inputs)
     if ratio is None:
         return []
     if isinstance(node.op, Flatten) and inputs[0].is_map and known:

@@ -86,9 +86,10 @@ from archc.codegen.tree import (
     call,
 )
 from archc.ir.costs import Costs
-from archc.ir.graph import Graph
+from archc.ir.graph import Graph, known_ids
 from archc.ir.network import Network
 from archc.language.names import BUILTINS, EMITTED
+from archc.ops.axes import Axes
 
 KNOWN: dict[str, Import | ImportFrom] = {
     "keras": Import("keras"),
@@ -250,7 +251,9 @@ def _as_sequence(network: ModuleOutline, uses: Uses) -> list[tuple[LoweredOp, st
     parts = list(_straight(network.items, None))
     graph = uses.graph
     for part, _ in parts:
-        if part is None or any(layer.layer is None for layer in part.layers):
+        if part is None or any(
+            layer.layer is None or layer.application is not None for layer in part.layers
+        ):
             return None
     items = [part for part, _ in parts if part is not None]
     if len(graph.inputs) > 1 or len(graph.outputs) > 1 or not items:
@@ -289,7 +292,7 @@ def _sequential(
     own = [part.node.path.replace(".", separator) for part, _ in parts if part.node.named]
     all_named = _may_clash(own, ["InputLayer", *_classes(parts)])
     name = (Keyword("name", Lit(graph.nodes[graph.inputs[0]].name)),) if all_named else ()
-    layers: list[Expr] = [Call(Ref("keras.Input"), (Lit(shape(axes)),), name)]
+    layers: list[Expr] = [_input(axes, name)]
     paths = paths_in(network.items)
     for part, section in parts:
         node = part.node
@@ -306,6 +309,12 @@ def _sequential(
             layers.append(Commented(layer, comment, above) if comment or above else layer)
     model = call("keras.Sequential", ListOf(tuple(layers)), name=graph.about.name)
     return _builder(costs, network, "keras.Sequential", [Return(model)])
+
+
+def _input(axes: Axes, name: tuple[Keyword, ...]) -> Call:
+    """`keras.Input` for values of some axes."""
+    dtype = Keyword("dtype", Lit(axes.dtype), Lit("float32"))
+    return Call(Ref("keras.Input"), (Lit(shape(axes)),), (dtype, *name))
 
 
 def _classes(parts: Sequence[tuple[LoweredOp, str | None]]) -> list[str]:
@@ -334,8 +343,7 @@ def _functional(
     inputs: list[Statement] = []
     for name, (input_name, one) in zip(names, axes.items(), strict=True):
         keywords = (Keyword("name", Lit(input_name)),) if named else ()
-        value = Call(Ref("keras.Input"), (Lit(shape(one)),), keywords)
-        inputs.append(Assign(Ref(name), value))
+        inputs.append(Assign(Ref(name), _input(one, keywords)))
 
     def name_of(path: str) -> Expr:
         return Lit(path.replace(".", separator))
@@ -406,9 +414,14 @@ def _module(graph: Graph, functions: Sequence[FunctionDef]) -> str:
 def _main(graph: Graph) -> If:
     """Runs one random batch and prints what the framework says of it. Running statistics are no
     parameters."""
-    inputs: list[Expr] = [
-        call("keras.random.normal", (BATCH, *shape(axes))) for axes in input_axes(graph).values()
-    ]
+    ids = known_ids(graph)
+    inputs: list[Expr] = []
+    for index in graph.inputs:
+        batch = (BATCH, *shape(graph.nodes[index].output))
+        if index in ids:
+            inputs.append(call("keras.random.randint", batch, 0, ids[index]))
+        else:
+            inputs.append(call("keras.random.normal", batch))
     argument = inputs if len(inputs) == 1 else [ListOf(tuple(inputs))]
     sizes = Generator(call("math.prod", Ref("w.shape")), "w", Ref("model.trainable_weights"))
     return run_main(call("build_model"), argument, call("sum", sizes), len(graph.outputs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from archc.backends.base import LoweredLayer, fill, placeholder
+from archc.backends.base import APPLIED, LoweredLayer, fill, placeholder
 from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
 from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
 from archc.backends.blocks.items import (
@@ -16,7 +16,7 @@ from archc.backends.blocks.items import (
     trees_in,
 )
 from archc.backends.blocks.names import step_names, steps_in
-from archc.backends.blocks.symbols import symbols_in
+from archc.backends.blocks.symbols import folded, symbols_in
 from archc.backends.blocks.variables import CHAIN, Operation, name_variables
 from archc.backends.keras.layout import shape_comment
 from archc.backends.keras.tables import Table, table_of
@@ -25,6 +25,7 @@ from archc.codegen.layout import INDENT, WIDTH
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
     Assign,
+    Binary,
     Call,
     Comment,
     Commented,
@@ -102,7 +103,7 @@ class Body:
         self.paths = paths
         self.reserved = reserved
         self.entry = entry
-        self.captured = False
+        self.captured = ""
         self.kept: frozenset[int] = frozenset()
         self.names: dict[int, str] = {}
         self.shortcuts: dict[int, int] = {}
@@ -119,10 +120,11 @@ class Body:
         if len(arguments) > 1 or not self.asks_late(ordered):
             return list(self.write(ordered))
         # The variable of what comes in has another value by the time that its width is needed.
-        self.captured = True
+        is_map = self.uses.graph.nodes[self.entry].output.is_map
+        self.captured = "in_channels" if is_map else "in_features"
         (source,) = arguments.values()
         width = Index(Ref(f"{source}.shape"), (Lit(-1),))
-        return [Assign(Ref("in_channels"), width), *self.write(ordered)]
+        return [Assign(Ref(self.captured), width), *self.write(ordered)]
 
     def asks_late(self, items: Sequence[Item]) -> bool:
         """Whether a step that takes another value than the function asks for the width of that."""
@@ -284,7 +286,8 @@ class Body:
         return op.axes is not None and op.axes.is_map and sizes != {op.axes.spatial}
 
     def applied(self, layer: LoweredLayer, values: Sequence[Expr], path: str) -> Expr:
-        """A layer on its inputs: it takes several as a list. What can be an expression is one."""
+        """A layer on its inputs: it takes several as a list, if it does not say otherwise. What can
+        be an expression is one."""
         if layer.expression is not None:
             return fill(
                 layer.expression,
@@ -294,7 +297,11 @@ class Body:
         argument = values[0] if len(values) == 1 else ListOf(tuple(values))
         constructor = self.asked(layer.layer)
         assert isinstance(constructor, Call)
-        return Call(with_name(constructor, self.name_of(path)), (argument,))
+        named = with_name(constructor, self.name_of(path))
+        if layer.application is not None:
+            known = {placeholder(index).name: value for index, value in enumerate(values)}
+            return fill(layer.application, known | {APPLIED.name: named})
+        return Call(named, (argument,))
 
     def asked(self, expr: Expr) -> Expr:
         """An expression that asks a tensor for its width instead of a parameter."""
@@ -302,9 +309,9 @@ class Body:
         def width(node: Expr) -> Expr:
             if isinstance(node, Ref) and node.name in WIDTHS:
                 if self.captured:
-                    return Ref("in_channels")
+                    return Ref(self.captured)
                 return Index(Ref(f"{self.names[self.entry]}.shape"), (Lit(-1),))
-            return node
+            return folded(node) if isinstance(node, Binary) else node
 
         return transform(expr, width)
 

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from archc.backends.runtime.safetensors import GROUPS, ORDER, STORABLE, write_safetensors
@@ -21,6 +22,19 @@ from archc.diagnostics import encodable
 
 LARGEST_GROUP = 100_000
 DEEPEST = 32
+INNER = (
+    "query_dense",
+    "key_dense",
+    "value_dense",
+    "output_dense",
+    "query_norm",
+    "key_norm",
+    "forward_layer",
+    "backward_layer",
+    "cell",
+)
+"""What Keras calls the layers inside those of attention and recurrences, in the order of their
+weights."""
 _NUMBERED = re.compile(r"(.*?)(?:_([0-9]{1,9}))?", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -108,12 +122,28 @@ def _numbered(file: Any) -> Contents:
         layer = _text(variables.attrs.get("name", key))
         if holders.setdefault(layer, key) != key:
             raise _MalformedError(f"`{key}` and `{holders[layer]}` in it are both called `{layer}`")
+        for number, array in enumerate(_variables_in(layer_group, key)):
+            contents.groups[f"{key}/{number}"] = f"{layer}/{number}"
+            contents.arrays[f"{layer}/{number}"] = array
+    return contents
+
+
+def _variables_in(group: Any, key: str) -> Iterator[Any]:
+    """The arrays of a layer, then those of the layers inside it, in the order of its weights."""
+    variables = _group(group, "vars")
+    if variables is not None:
         if not all(map(_NUMBER.fullmatch, variables)):
             raise _MalformedError(f"the variables of `{key}` in it have no numbers")
+        cell = _text(variables.attrs.get("name", "")).startswith("gru_cell")
         for number in sorted(variables, key=int):
-            contents.groups[f"{key}/{number}"] = f"{layer}/{number}"
-            contents.arrays[f"{layer}/{number}"] = _array(variables, number)
-    return contents
+            array = _array(variables, number)
+            # The biases of a GRU, of the token and of the state, are arrays of their own here.
+            yield from array[()] if cell and number == "2" and array.ndim == 2 else (array,)
+    inner = {name.lstrip("_"): name for name in group if name.lstrip("_") in INNER}
+    for name in sorted(inner, key=INNER.index):
+        layer = _group(group, inner[name])
+        if layer is not None:
+            yield from _variables_in(layer, key)
 
 
 def _class_and_number(key: str) -> tuple[str, int]:

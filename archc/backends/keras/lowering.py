@@ -9,6 +9,7 @@ from archc.backends.base import LoweredLayer, Lowering, LoweringContext, Refusal
 from archc.backends.constructors import codes_literal, helpers_beside, layer, option, simple
 from archc.backends.fusion import Rearrange
 from archc.backends.keras.activations import ACTIVATIONS, fused
+from archc.backends.keras.attention import lower_attention
 from archc.backends.keras.convolutions import (
     lower_conv,
     lower_conv_transpose,
@@ -22,6 +23,7 @@ from archc.backends.keras.pools import (
     lower_global_pool,
     lower_max_pool,
 )
+from archc.backends.keras.recurrence import lower_recurrence
 from archc.backends.keras.shapes import (
     lower_crop,
     lower_flatten,
@@ -32,14 +34,18 @@ from archc.backends.keras.shapes import (
     lower_select,
     lower_upsample,
 )
+from archc.backends.layouts import unchanged
 from archc.codegen.tree import Keyword, Lit
 from archc.ops import (
+    arrangement,
+    attention,
     convolution,
     dense,
     merge,
     normalization,
     parameter,
     pooling,
+    recurrence,
     regularization,
     shape,
 )
@@ -51,14 +57,19 @@ HELPERS = {
     "AdaptiveAveragePooling": "adaptive_average_pooling.py",
     "ChannelScale": "channel_scale.py",
     "ChannelShuffle": "channel_shuffle.py",
+    "ClassToken": "class_token.py",
     "ConstantPadding": "constant_padding.py",
+    "GeneralAttention": "general_attention.py",
     "LinearUpsampling": "linear_upsampling.py",
     "LocalResponseNormalization": "local_response_normalization.py",
     "PaddedAveragePooling": "padded_average_pooling.py",
     "PaddedMaxPooling": "padded_max_pooling.py",
+    "PositionEmbedding": "position_embedding.py",
     "RadialBasis": "radial_basis.py",
     "ReflectPadding": "reflect_padding.py",
     "Select": "select.py",
+    "SelectTokens": "select_tokens.py",
+    "SinusoidalPositions": "sinusoidal_positions.py",
     "gelu_tanh": "gelu_tanh.py",
     "scaled_tanh": "scaled_tanh.py",
 }
@@ -114,9 +125,23 @@ def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_layer_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, normalization.LayerNorm)
-    epsilon = option("epsilon", op.epsilon, 1e-3, "epsilon")
-    constructor = layer("layers.LayerNormalization", keywords=[epsilon])
+    constructor = layer(
+        "layers.LayerNormalization",
+        keywords=[
+            option("epsilon", op.epsilon, 1e-3, "epsilon"),
+            option("center", op.affine, True, "affine"),
+            option("scale", op.affine, True, "affine"),
+        ],
+    )
     return (LoweredLayer(constructor, label=op.name, main=True, variables=NORM),)
+
+
+def lower_rms_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
+    assert isinstance(op, normalization.RmsNorm)
+    epsilon = option("epsilon", op.epsilon, 1e-6, "epsilon")
+    constructor = layer("layers.RMSNormalization", keywords=[epsilon])
+    return (LoweredLayer(constructor, label=op.name, main=True, variables={"weight": "scale"}),)
 
 
 def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -127,6 +152,8 @@ def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         keywords=[
             option("groups", op.groups, 32, "groups"),
             option("epsilon", op.epsilon, 1e-3, "epsilon"),
+            option("center", op.affine, True, "affine"),
+            option("scale", op.affine, True, "affine"),
         ],
     )
     return (LoweredLayer(constructor, label=op.name, main=True, variables=NORM),)
@@ -144,6 +171,9 @@ def lower_drop_path(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, parameter.Scale)
+    if not op.learned:
+        constructor = layer("layers.Rescaling", Lit(op.initial, "initial"))
+        return (LoweredLayer(constructor, label=op.name, main=True),)
     constructor = layer(
         "ChannelScale",
         keywords=[
@@ -155,21 +185,65 @@ def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     return (LoweredLayer(constructor, label=op.name, main=True, variables=variables),)
 
 
+def lower_embedding(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
+    assert isinstance(op, dense.Embedding)
+    constructor = layer(
+        "layers.Embedding", Lit(op.vocabulary, "vocabulary"), Lit(op.features, "features")
+    )
+    variables = {"weight": "embeddings"}
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=variables),)
+
+
+def lower_class_token(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    width = context.x.width
+    return (
+        LoweredLayer(
+            layer("ClassToken"),
+            label=context.op.name,
+            main=True,
+            variables={"token": "token"},
+            layouts={"token": unchanged((width,))._replace(kept=(1, 1, width))},
+        ),
+    )
+
+
+def lower_position_embedding(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
+    assert isinstance(op, parameter.PositionEmbedding)
+    if op.kind == "sinusoidal":
+        return (LoweredLayer(layer("SinusoidalPositions"), label=op.name, main=True),)
+    variables = {"weight": "weight"}
+    constructor = layer("PositionEmbedding")
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=variables),)
+
+
 def lower_sum(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """On TensorFlow, Keras takes for a bias what it adds if one axis alone has more than one
-    element, as many as the first axis of the sum so far: the batch of a one-channel map too."""
-    if context.output.is_map and context.output.width == 1:
-        first = context.inputs[0].spatial[0]
+    element: as many as the sum so far has channels, or else positions along its first spatial axis.
+    That axis may be the batch."""
+    if context.output.is_map:
+        so_far = context.inputs[0].sizes
         for x in context.inputs[1:]:
-            wide = [size for size in x.spatial if size > 1]
-            if first > 1 == x.spatial[0] and wide in ([], [first]):
+            if _is_taken_for_another(so_far, x.sizes):
                 raise RefusalError(
-                    f"Keras may add a map of one channel, {x}, along another axis; "
-                    "name inputs first that are smaller along their first spatial axis"
+                    f"Keras may add {x} along another axis; name inputs before it that are smaller"
                 )
-            first = max(first, x.spatial[0])
+            so_far = tuple(map(max, so_far, x.sizes))
     kind = "Add" if isinstance(context.op, merge.Add) else "Average"
     return (LoweredLayer(layer(f"layers.{kind}"), label=context.op.name, main=True),)
+
+
+def _is_taken_for_another(so_far: tuple[int, ...], sizes: tuple[int, ...]) -> bool:
+    """Whether Keras may add a map along another axis than its own to a sum of these sizes."""
+    wide = [axis for axis, size in enumerate(sizes) if size > 1]
+    if not wide:  # any batch: one of as many samples as there are channels or rows
+        return max(so_far[:2]) > 1
+    if len(wide) > 1:
+        return False
+    (axis,) = wide
+    taken = next((one for one in (0, 1) if so_far[one] == sizes[axis]), axis)
+    return taken != axis
 
 
 LOWERINGS: dict[type[Op], Lowering] = {
@@ -177,6 +251,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     convolution.DepthwiseConv: lower_depthwise_conv,
     convolution.ConvTranspose: lower_conv_transpose,
     dense.Dense: lower_dense,
+    dense.Embedding: lower_embedding,
     dense.Rbf: lower_rbf,
     pooling.MaxPool: lower_max_pool,
     pooling.AvgPool: lower_avg_pool,
@@ -185,6 +260,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     pooling.GlobalMaxPool: lower_global_pool,
     normalization.BatchNorm: lower_batch_norm,
     normalization.LayerNorm: lower_layer_norm,
+    normalization.RmsNorm: lower_rms_norm,
     normalization.GroupNorm: lower_group_norm,
     normalization.LocalResponseNorm: simple(
         "LocalResponseNormalization",
@@ -200,12 +276,21 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Reshape: lower_reshape,
     shape.Permute: lower_permute,
     Rearrange: lower_reshape,
+    arrangement.ToTokens: lower_reshape,
+    arrangement.ToMap: lower_reshape,
+    arrangement.SpaceToDepth: lower_reshape,
+    arrangement.DepthToSpace: lower_reshape,
+    attention.Attention: lower_attention,
+    recurrence.Lstm: lower_recurrence,
+    recurrence.Gru: lower_recurrence,
     shape.Pad: lower_pad,
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,
     shape.Select: lower_select,
     shape.ChannelShuffle: simple("ChannelShuffle", "groups"),
     parameter.Scale: lower_scale,
+    parameter.ClassToken: lower_class_token,
+    parameter.PositionEmbedding: lower_position_embedding,
     merge.Add: lower_sum,
     merge.Multiply: simple("layers.Multiply"),
     merge.Average: lower_sum,

@@ -112,5 +112,5 @@ def lower_global_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     assert isinstance(op, GlobalAvgPool | GlobalMaxPool)
     kind = "Average" if isinstance(op, GlobalAvgPool) else "Max"
     kept = option("keepdims", op.keep_dims, False, "keep_dims")
-    constructor = layer(f"layers.Global{kind}Pooling{context.rank}D", keywords=[kept])
+    constructor = layer(f"layers.Global{kind}Pooling{context.rank or 1}D", keywords=[kept])
     return (LoweredLayer(constructor, label=op.name, main=True),)

@@ -11,13 +11,19 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from math import prod
 from typing import Any, NamedTuple
 
 from archc.backends.keras.runtimes import RUNTIMES
-from archc.backends.runtime.exchange import Folder, NetworkError, framework_error, serve
+from archc.backends.runtime.exchange import (
+    Folder,
+    NetworkError,
+    as_layout,
+    framework_error,
+    serve,
+)
 
 
 def run(path: str) -> None:
@@ -41,6 +47,7 @@ def run(path: str) -> None:
     if runtime == "jax":
         framework.config.update("jax_enable_x64", dtype == "float64")
         _keep_precision(dtype)
+        framework.nn.dot_product_attention = _attention
     before = keras.config.floatx()
     keras.config.set_floatx(dtype)
     try:
@@ -61,6 +68,21 @@ def _keep_precision(dtype: str) -> None:
     from keras.src.backend.common import dtypes
 
     dtypes.BIT64_TO_BIT32_DTYPE["float64"] = dtype
+
+
+def _attention(
+    query: Any, key: Any, value: Any, *, mask: Any, scale: float, is_causal: bool, **_: Any
+) -> Any:
+    """Attention of (batch, length, heads, head_size) by its definition: that of JAX rounds its
+    weights to float32. Keras' layers give no bias."""
+    import jax.numpy
+
+    scores = jax.numpy.einsum("bqhs,bkhs->bhqk", query, key) * scale
+    seen = jax.numpy.ones(scores.shape[-2:], bool)
+    seen = jax.numpy.tril(seen) if is_causal else seen
+    seen = seen if mask is None else seen & mask
+    weights = jax.nn.softmax(jax.numpy.where(seen, scores, -jax.numpy.inf))
+    return jax.numpy.einsum("bhqk,bkhs->bqhs", weights, value)
 
 
 class _Step(NamedTuple):
@@ -85,9 +107,10 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     folder.summary["params"] = sum(prod(one.shape) for one in model.trainable_variables)
     folder.summary["counted"] = model.count_params()
     stochastic = [
-        (node, layers[index][0])
+        (node, dropout)
         for index, node in enumerate(folder.plan["nodes"])
         if node["rate"] is not None
+        for dropout in _dropouts(layers[index])
     ]
     _check_rates(folder, stochastic)
     values = _values(folder, model, layers)
@@ -150,9 +173,12 @@ def _layer_keys(node: dict[str, Any]) -> list[str | int]:
     return [lowered["layer"] for lowered in node["lowered"] if "layer" in lowered]
 
 
-def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[Any]:
-    """The variables that hold the arrays of the plan, filled with their values. The model may
-    hold nothing else but the states of random generators."""
+def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[tuple[Any, int | None]]:
+    """The variables that hold the arrays of the plan, filled with their values, and which row of
+    its variable an array is, if it is not all of it. The model may hold nothing else but the states
+    of random generators."""
+    import keras
+
     by_key = {
         key: layer
         for index, node in enumerate(folder.plan["nodes"])
@@ -160,21 +186,26 @@ def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[Any]:
     }
     variables = []
     for number, array in enumerate(folder.plan["arrays"]):
-        path, shape = array["key"].rpartition(".")[0], tuple(array["layout"][-1])
-        layer, name = by_key[array["layer"]], array["variable"]
-        variable = next((one for one in layer.variables if one.name == name), None)
+        path, shape = array["key"].rpartition(".")[0], as_layout(array["layout"]).kept
+        layer, (name, row) = by_key[array["layer"]], _name_and_row(array["variable"])
+        variable = next((one for one in layer.variables if _is_called(one, name)), None)
         if variable is None:
             raise NetworkError(f"`{layer.name}` has no `{name}` of the shape {shape}", path)
-        actual = tuple(variable.shape)
+        actual = tuple(variable.shape[0 if row is None else 1 :])
         if actual != shape:
             message = f"`{name}` of `{layer.name}` has the shape {actual}, expected {shape}"
             raise NetworkError(message, path)
         if array["learned"] != variable.trainable:
             wrong = "not" if array["learned"] else "wrongly"
             raise NetworkError(f"`{name}` is {wrong} trainable", path)
-        variable.assign(folder.weight(number))
-        variables.append(variable)
-    expected = {id(one) for one in variables}
+        values = folder.weight(number)
+        if row is not None:
+            whole = keras.ops.convert_to_numpy(variable).copy()
+            whole[row] = values
+            values = whole
+        variable.assign(values)
+        variables.append((variable, row))
+    expected = {id(one) for one, _ in variables}
     for key, layer in by_key.items():
         extra = [one.path for one in layer.weights if id(one) not in expected]
         if extra:
@@ -232,12 +263,33 @@ def _check_rates(folder: Folder, stochastic: Sequence[tuple[dict[str, Any], Any]
             folder.report(NetworkError(message, node["path"]))
 
 
+def _dropouts(layers: Sequence[Any]) -> Iterator[Any]:
+    """The layers of an op that drop values: themselves, or one inside."""
+    for layer in layers:
+        inner = (getattr(layer, name, None) for name in ("_dropout_layer", "dropout"))
+        yield from (one for one in (layer, *inner) if hasattr(one, "rate"))
+
+
+def _name_and_row(name: str) -> tuple[str, int | None]:
+    """`bias[1]` as the variable's name and the row."""
+    plain, _, row = name.removesuffix("]").partition("[")
+    return plain, int(row) if row else None
+
+
+def _is_called(variable: Any, name: str) -> bool:
+    """Whether a variable has a name, and stands in a layer whose name begins as the one before the
+    name, if there is any."""
+    layer, _, own = name.rpartition("/")
+    inside = variable.path.split("/")[1:-1]
+    return variable.name == own and (not layer or any(one.startswith(layer) for one in inside))
+
+
 def _train(
     folder: Folder,
     capture: Any,
     inputs: Sequence[Any],
     order: Sequence[int],
-    variables: Sequence[Any],
+    variables: Sequence[tuple[Any, int | None]],
     step: Any,
 ) -> None:
     """One training step without dropout: outputs, loss, gradients, running statistics."""
@@ -252,11 +304,13 @@ def _train(
         raise framework_error("has no training step", error) from None
     folder.summary["loss"] = results.loss
     _write(folder, "training", order, results.outputs)
-    for number, (array, variable) in enumerate(zip(folder.plan["arrays"], variables, strict=True)):
+    pairs = zip(folder.plan["arrays"], variables, strict=True)
+    for number, (array, (variable, row)) in enumerate(pairs):
         if array["learned"]:
             gradient = results.gradients[id(variable)]
             value = numpy.zeros(variable.shape, variable.dtype) if gradient is None else gradient
-            folder.write_array("gradient", number, numpy.asarray(value))
+            value = numpy.asarray(value)
+            folder.write_array("gradient", number, value if row is None else value[row])
         else:
             folder.write_array("state", number, numpy.asarray(results.states[id(variable)]))
 
@@ -277,7 +331,11 @@ def _tensorflow_step(capture: Any, inputs: Sequence[Any], factors: Factors) -> _
         outputs = _as_list(capture(inputs, training=True))
         loss = sum(tensorflow.reduce_sum(outputs[one] * factor) for one, factor in factors)
     trainable = capture.trainable_variables
-    gradients = tape.gradient(loss, [one.value for one in trainable])
+    gradients = [
+        # Of a table that ids chose rows of, only those of the rows are given.
+        one if one is None else tensorflow.convert_to_tensor(one)
+        for one in tape.gradient(loss, [one.value for one in trainable])
+    ]
     return _Step(
         outputs,
         float(loss),

@@ -5,11 +5,14 @@ constants or whole results of float32 where float64 is asked for; JAX has them a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from struct import pack, unpack
 
 from archc.backends.base import Runtime
 from archc.ir.graph import Graph, Node
 from archc.ops import activation
+from archc.ops.attention import Attention
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
+from archc.ops.parameter import Scale
 from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
 from archc.ops.shape import Upsample
 
@@ -34,6 +37,19 @@ def _lacks_kernel(node: Node) -> str | None:
     return None
 
 
+def _has_exact_root(size: int) -> bool:
+    """Whether the root of a whole number is a power of two."""
+    return size.bit_count() == 1 and size.bit_length() % 2 == 1
+
+
+def _is_float32(value: float) -> bool:
+    """Whether a number of float32 is just this one."""
+    try:
+        return bool(unpack("f", pack("f", value))[0] == value)
+    except OverflowError:
+        return False
+
+
 def _rounds(node: Node, graph: Graph) -> str | None:
     op = node.op
     if isinstance(op.last, activation.Gelu):
@@ -41,6 +57,10 @@ def _rounds(node: Node, graph: Graph) -> str | None:
     if isinstance(op.last, activation.LeakyRelu):
         return "TensorFlow computes leaky_relu with a slope of float32"
     x = graph.nodes[node.inputs[0]].output
+    if isinstance(op, Attention) and not _has_exact_root(op.size_of_head(x)):
+        return "Keras scales attention by a constant of float32 on TensorFlow"
+    if isinstance(op, Scale) and not op.learned and not _is_float32(op.initial):
+        return "Keras rounds a constant factor to float32 on TensorFlow"
     rank = len(x.spatial)
     if isinstance(op, Upsample) and op.mode == "linear" and rank == 2:
         return "TensorFlow resizes images in float32"

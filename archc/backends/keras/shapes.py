@@ -9,7 +9,7 @@ from archc.backends.constructors import layer, literals, option, per_axis
 from archc.backends.fusion import move_of
 from archc.backends.keras.padding import around
 from archc.backends.movement import View, fields_of, steps, transposed
-from archc.codegen.tree import Call, Index, Keyword, Lit, Ref, Slice, TupleOf, call
+from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Ref, Slice, TupleOf, call
 from archc.ops.axes import Axes
 from archc.ops.shape import Crop, Pad, Permute, Select, Upsample
 
@@ -112,6 +112,8 @@ def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     others are a layer with a tuple."""
     op = context.op
     assert isinstance(op, Select)
+    if op.channels is None:
+        return _selected_tokens(op)
     first, stop = op.channels[0], op.channels[0] + len(op.channels)
     if op.channels != tuple(range(first, stop)):
         taken = layer("Select", Lit(op.channels, "channels"))
@@ -120,3 +122,18 @@ def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     taken = layer("Select", Call(Ref("range"), (end,) if begin is None else (begin, end)))
     expression = Index(placeholder(0), (Lit(...), Slice(begin, end)))
     return (LoweredLayer(taken, expression, label=op.name, main=True),)
+
+
+def _selected_tokens(op: Select) -> tuple[LoweredLayer, ...]:
+    """One token is an index, neighbours are a slice, others a layer with a tuple."""
+    if isinstance(op.tokens, int):
+        key: Expr = Lit(op.tokens, "tokens")
+    else:
+        assert op.tokens is not None
+        first, stop = op.tokens[0], op.tokens[0] + len(op.tokens)
+        if op.tokens != tuple(range(first, stop)):
+            taken = layer("SelectTokens", Lit(op.tokens, "tokens"))
+            return (LoweredLayer(taken, label=op.name, main=True),)
+        key = Slice(Lit(first, "start") if first else None, Lit(stop, "stop"))
+    expression = Index(placeholder(0), (Slice(), key))
+    return (LoweredLayer(expression=expression, label=op.name, main=True),)

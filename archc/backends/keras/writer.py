@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import sys
+from typing import Any
 
 RUNTIMES = ("tensorflow", "jax", "torch")
 """What Keras may run on, whatever the user has set: the file is the same on each."""
@@ -34,8 +35,24 @@ def write(folder: str, path: str) -> None:
         positions = json.load(stream)
     for number, (layer, variable) in enumerate(positions):
         holder = layers[layer] if isinstance(layer, int) else by_name[layer]
-        holder.weights[variable].assign(numpy.load(os.path.join(folder, f"{number}.npy")))
+        values = numpy.load(os.path.join(folder, f"{number}.npy"))
+        weight, row = _slots(holder)[variable]
+        if row is not None:
+            whole = keras.ops.convert_to_numpy(weight).copy()
+            whole[row] = values
+            values = whole
+        weight.assign(values)
     model.save_weights(path)
+
+
+def _slots(layer: Any) -> list[tuple[Any, int | None]]:
+    """The variables of a layer that hold an array each, in order: of the biases of a GRU, each of
+    its two rows."""
+    slots: list[tuple[Any, int | None]] = []
+    for weight in layer.weights:
+        rows = weight.name == "bias" and "gru_cell" in weight.path and len(weight.shape) == 2
+        slots += [(weight, 0), (weight, 1)] if rows else [(weight, None)]
+    return slots
 
 
 if __name__ == "__main__":

@@ -67,10 +67,16 @@ class Folder:
 
     def value(self, kind: str, index: int) -> Any:
         """A batch of the shape of a node's output, in the framework's layout: a fixed input, or
-        random values."""
+        random values; where the node is an input of token ids, whole numbers."""
         plan, layout = self.plan, self.layouts[index]
         values = self._fixed(kind, index)
         key = f"{kind}:{plan['nodes'][index]['path']}"
+        ids = plan["nodes"][index]["ids"]
+        if kind == "input" and ids is not None:
+            shape = (plan["batch"], *layout.canonical)
+            if values is None:
+                values = random_array(plan["seed"], key, shape, Distribution(low=0, high=ids))
+            return values.astype("int32")
         if values is None:
             shape = (plan["batch"], *layout.canonical)
             values = random_array(plan["seed"], key, shape, Distribution(1.0))

@@ -49,7 +49,7 @@ from archc.codegen.tree import (
     Statement,
     call,
 )
-from archc.ir.graph import Graph
+from archc.ir.graph import Graph, known_ids
 from archc.ir.network import Network
 
 KNOWN: dict[str, Import | ImportFrom] = {
@@ -179,6 +179,12 @@ def _build_model(graph: Graph) -> FunctionDef:
 
 def _main(graph: Graph) -> If:
     """Runs one random batch and prints what the framework says of it."""
-    inputs = [call("torch.randn", BATCH, *one.sizes) for one in input_axes(graph).values()]
+    ids = known_ids(graph)
+    inputs = [
+        call("torch.randint", ids[index], (BATCH, *graph.nodes[index].output.sizes))
+        if index in ids
+        else call("torch.randn", BATCH, *graph.nodes[index].output.sizes)
+        for index in graph.inputs
+    ]
     numbers = Generator(call("p.numel"), "p", call("model.parameters"))
     return run_main(call("build_model"), inputs, call("sum", numbers), len(graph.outputs))

@@ -15,9 +15,12 @@ from archc.backends.constructors import (
     simple,
 )
 from archc.backends.fusion import Rearrange
+from archc.backends.layouts import unchanged
 from archc.backends.torch.activations import ACTIVATIONS, fused
+from archc.backends.torch.attention import lower_attention
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import PARAMETERS, incoming, tidy
+from archc.backends.torch.recurrence import lower_recurrence
 from archc.backends.torch.shapes import (
     lower_flatten,
     lower_permute,
@@ -37,12 +40,15 @@ from archc.backends.torch.windows import (
 )
 from archc.codegen.tree import Binary, Expr, Keyword, ListOf, Lit, call
 from archc.ops import (
+    arrangement,
+    attention,
     convolution,
     dense,
     merge,
     normalization,
     parameter,
     pooling,
+    recurrence,
     regularization,
     shape,
 )
@@ -50,12 +56,21 @@ from archc.ops.base import Op
 
 HELPERS = {
     "ChannelLayerNorm": "channel_layer_norm.py",
+    "ChannelRMSNorm": "channel_rms_norm.py",
     "ChannelScale": "channel_scale.py",
+    "ClassToken": "class_token.py",
     "DropPath": "drop_path.py",
     "FeaturePReLU": "feature_prelu.py",
+    "GRULayer": "gru_layer.py",
+    "GeneralAttention": "general_attention.py",
+    "LSTMLayer": "lstm_layer.py",
+    "MultiHeadAttention": "multi_head_attention.py",
     "PaddedAvgPool": "padded_avg_pool.py",
+    "PositionEmbedding": "position_embedding.py",
     "RadialBasis": "radial_basis.py",
     "ScaledTanh": "scaled_tanh.py",
+    "SelfAttention": "self_attention.py",
+    "SinusoidalPositions": "sinusoidal_positions.py",
 }
 """The classes that are pasted into an emitted file where it uses them, and where each stands."""
 
@@ -114,9 +129,23 @@ def lower_layer_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     constructor = layer(
         "ChannelLayerNorm" if context.x.is_map else "nn.LayerNorm",
         incoming(context.x),
-        keywords=[option("eps", op.epsilon, 1e-5, "epsilon")],
+        keywords=[
+            option("eps", op.epsilon, 1e-5, "epsilon"),
+            option("elementwise_affine", op.affine, True, "affine"),
+        ],
     )
     return (LoweredLayer(constructor, label=op.name, main=True, variables=PARAMETERS),)
+
+
+def lower_rms_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
+    assert isinstance(op, normalization.RmsNorm)
+    constructor = layer(
+        "ChannelRMSNorm" if context.x.is_map else "nn.RMSNorm",
+        incoming(context.x),
+        keywords=[Keyword("eps", Lit(op.epsilon, "epsilon"))],
+    )
+    return (LoweredLayer(constructor, label=op.name, main=True, variables={"weight": "weight"}),)
 
 
 def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -128,7 +157,10 @@ def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         "nn.GroupNorm",
         Lit(op.groups, "groups"),
         incoming(context.x),
-        keywords=[option("eps", op.epsilon, 1e-5, "epsilon")],
+        keywords=[
+            option("eps", op.epsilon, 1e-5, "epsilon"),
+            option("affine", op.affine, True, "affine"),
+        ],
     )
     return (LoweredLayer(constructor, label=op.name, main=True, variables=PARAMETERS),)
 
@@ -166,6 +198,9 @@ def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, parameter.Scale)
+    if not op.learned:
+        factor = Binary("*", placeholder(0), Lit(op.initial, "initial"))
+        return (LoweredLayer(expression=factor, label=op.name, main=True),)
     constructor = layer(
         "ChannelScale",
         incoming(context.x),
@@ -176,6 +211,37 @@ def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         ],
     )
     return (LoweredLayer(constructor, label=op.name, main=True, variables=PARAMETERS),)
+
+
+def lower_embedding(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
+    assert isinstance(op, dense.Embedding)
+    constructor = layer(
+        "nn.Embedding", Lit(op.vocabulary, "vocabulary"), Lit(op.features, "features")
+    )
+    return (LoweredLayer(constructor, label=op.name, main=True, variables={"weight": "weight"}),)
+
+
+def lower_class_token(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    width = context.x.width
+    return (
+        LoweredLayer(
+            layer("ClassToken", incoming(context.x)),
+            label=context.op.name,
+            main=True,
+            variables={"token": "token"},
+            layouts={"token": unchanged((width,))._replace(kept=(1, 1, width))},
+        ),
+    )
+
+
+def lower_position_embedding(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
+    assert isinstance(op, parameter.PositionEmbedding)
+    if op.kind == "sinusoidal":
+        return (LoweredLayer(layer("SinusoidalPositions"), label=op.name, main=True),)
+    constructor = layer("PositionEmbedding", Lit(context.x.sizes[0]), incoming(context.x))
+    return (LoweredLayer(constructor, label=op.name, main=True, variables={"weight": "weight"}),)
 
 
 def _placeholders(context: LoweringContext) -> list[Expr]:
@@ -242,6 +308,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     convolution.DepthwiseConv: lower_depthwise_conv,
     convolution.ConvTranspose: lower_conv_transpose,
     dense.Dense: lower_dense,
+    dense.Embedding: lower_embedding,
     dense.Rbf: lower_rbf,
     pooling.MaxPool: lower_max_pool,
     pooling.AvgPool: lower_avg_pool,
@@ -250,6 +317,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     pooling.GlobalMaxPool: lower_global_pool,
     normalization.BatchNorm: lower_batch_norm,
     normalization.LayerNorm: lower_layer_norm,
+    normalization.RmsNorm: lower_rms_norm,
     normalization.GroupNorm: lower_group_norm,
     normalization.LocalResponseNorm: lower_local_response_norm,
     **ACTIVATIONS,
@@ -259,12 +327,21 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Reshape: lower_reshape,
     shape.Permute: lower_permute,
     Rearrange: lower_reshape,
+    arrangement.ToTokens: lower_reshape,
+    arrangement.ToMap: lower_reshape,
+    arrangement.SpaceToDepth: simple("nn.PixelUnshuffle", "block_size"),
+    arrangement.DepthToSpace: simple("nn.PixelShuffle", "block_size"),
+    attention.Attention: lower_attention,
+    recurrence.Lstm: lower_recurrence,
+    recurrence.Gru: lower_recurrence,
     shape.Pad: lower_pad,
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,
     shape.Select: lower_select,
     shape.ChannelShuffle: simple("nn.ChannelShuffle", "groups"),
     parameter.Scale: lower_scale,
+    parameter.ClassToken: lower_class_token,
+    parameter.PositionEmbedding: lower_position_embedding,
     merge.Add: lower_add,
     merge.Multiply: lower_multiply,
     merge.Average: lower_average,

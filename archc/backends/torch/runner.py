@@ -15,7 +15,13 @@ from functools import partial
 from typing import Any
 
 from archc.backends.constructors import helper_names
-from archc.backends.runtime.exchange import Folder, NetworkError, framework_error, serve
+from archc.backends.runtime.exchange import (
+    Folder,
+    NetworkError,
+    as_layout,
+    framework_error,
+    serve,
+)
 from archc.backends.torch.lowering import HELPERS
 
 
@@ -65,7 +71,7 @@ def _state(folder: Folder, model: Any) -> list[Any]:
     extra = [key for key in state if key not in expected and not key.endswith(counters)]
     for number, (key, array) in enumerate(expected.items()):
         path = array["key"].rpartition(".")[0]
-        shape = tuple(array["layout"][-1])
+        shape = as_layout(array["layout"]).kept
         if key not in state:
             raise NetworkError(f"has no `{key}` of the shape {shape}", path)
         actual = tuple(state[key].shape)
@@ -84,10 +90,15 @@ def _state(folder: Folder, model: Any) -> list[Any]:
 
 def _check_rates(folder: Folder, trace: _Trace) -> None:
     for node, layer in trace.stochastic():
-        rate = layer.p if hasattr(layer, "p") else layer.rate
+        rate = getattr(layer, _rate_of(layer))
         if rate != node["rate"]:
             message = f"has the dropout rate {rate}, expected {node['rate']}"
             folder.report(NetworkError(message, node["path"]))
+
+
+def _rate_of(layer: Any) -> str:
+    """The attribute that holds a layer's dropout rate."""
+    return next(name for name in ("p", "rate", "dropout") if hasattr(layer, name))
 
 
 def _evaluate(folder: Folder, model: Any, trace: _Trace) -> None:
@@ -110,7 +121,7 @@ def _train(folder: Folder, model: Any, trace: _Trace, state: Sequence[Any]) -> N
 
     model.train()
     for _, layer in trace.stochastic():
-        setattr(layer, "p" if hasattr(layer, "p") else "rate", 0.0)
+        setattr(layer, _rate_of(layer), 0.0)
     outputs = trace.run(_inputs(folder), "training")
     loss = sum(
         (output * torch.from_numpy(folder.value("loss", index))).sum()

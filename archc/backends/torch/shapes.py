@@ -59,15 +59,25 @@ def lower_permute(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 
 
 def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """Neighbouring channels are a slice, others a list."""
+    """Neighbours are a slice, others a list; one token is an index."""
     op = context.op
     assert isinstance(op, Select)
-    first, count = op.channels[0], len(op.channels)
-    if op.channels == tuple(range(first, first + count)):
-        key: Expr = Slice(Lit(first, "start"), Lit(first + count, "stop"))
+    keys: tuple[Expr, ...]
+    if op.channels is None:
+        keys = (Slice(), _key(op.tokens))
     else:
-        key = ListOf(tuple(map(Lit, op.channels)))
-    return _named((LoweredLayer(expression=Index(placeholder(0), (Slice(), key))),), context)
+        keys = (Slice(), _key(op.channels))
+        keys = (Lit(...), keys[1]) if context.x.is_sequence else keys
+    return _named((LoweredLayer(expression=Index(placeholder(0), keys)),), context)
+
+
+def _key(indices: int | tuple[int, ...] | None) -> Expr:
+    if not isinstance(indices, tuple):
+        return Lit(indices, "tokens")
+    first, count = indices[0], len(indices)
+    if indices == tuple(range(first, first + count)):
+        return Slice(Lit(first, "start"), Lit(first + count, "stop"))
+    return ListOf(tuple(map(Lit, indices)))
 
 
 def _named(layers: Sequence[LoweredLayer], context: LoweringContext) -> tuple[LoweredLayer, ...]:

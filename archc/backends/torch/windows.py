@@ -16,7 +16,7 @@ from archc.backends.torch.activations import fused
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import PARAMETERS, incoming
 from archc.backends.torch.shapes import FLATTEN
-from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Ref, Slice, call
+from archc.codegen.tree import Attribute, Call, Expr, Index, Keyword, Lit, Ref, Slice, call
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archc.ops.shape import Crop, Pad
@@ -318,9 +318,15 @@ def lower_adaptive_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...
 
 
 def lower_global_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """The mean or the largest element of each channel, with or without its spatial axes."""
+    """The mean or the largest element of each channel, with or without its spatial axes; of each
+    feature over the tokens."""
     op = context.op
     assert isinstance(op, GlobalAvgPool | GlobalMaxPool)
+    if context.x.is_sequence:
+        function = Attribute(placeholder(0), "mean" if isinstance(op, GlobalAvgPool) else "amax")
+        kept = option("keepdim", op.keep_dims, False, "keep_dims")
+        pooled = Call(function, (), (Keyword("dim", Lit(1)), kept))
+        return (LoweredLayer(expression=pooled, label=op.name, main=True),)
     kind = "Avg" if isinstance(op, GlobalAvgPool) else "Max"
     pool = LoweredLayer(
         layer(f"nn.Adaptive{kind}Pool{context.rank}d", Lit(1)), label=op.name, main=True

@@ -34,7 +34,6 @@ from archc.spec import read_source
 CASES = Path(__file__).parent / "cases"
 
 Fields = dict[str, Any]
-Sizes = dict[str, int]
 
 
 class Case(NamedTuple):
@@ -77,7 +76,7 @@ class Batch(NamedTuple):
             layers.append({case.op: fields, "from": source, "name": f"case_{number}"})
         return network(
             {
-                "inputs": {f"input_{n}": axes.as_dict() for n, axes in enumerate(self.inputs)},
+                "inputs": {f"input_{n}": _sizes(axes) for n, axes in enumerate(self.inputs)},
                 "layers": layers,
                 "outputs": [f"case_{number}" for number in range(len(self.cases))],
             }
@@ -103,7 +102,7 @@ def batches() -> Mapping[str, tuple[Batch, ...]]:
     return by_op
 
 
-def _of_entry(op: str, axes: Mapping[str, Sizes], entry: Fields) -> Iterator[Batch]:
+def _of_entry(op: str, axes: Mapping[str, Fields], entry: Fields) -> Iterator[Batch]:
     """The batches of an entry, one for each of its inputs."""
     assert entry.keys() <= {"inputs", "rows", "each", "fields", "after", "refused"}, entry
     after = tuple(entry.get("after", ()))
@@ -123,10 +122,15 @@ def _of_entry(op: str, axes: Mapping[str, Sizes], entry: Fields) -> Iterator[Bat
         yield Batch(inputs, cases, entry.get("refused", {}))
 
 
-def _axes(sizes: Sizes) -> Axes:
-    axes = axes_of(sizes)
-    assert axes is not None, sizes
+def _axes(fields: Fields) -> Axes:
+    sizes = {name: size for name, size in fields.items() if name != "dtype"}
+    axes = axes_of(sizes, fields.get("dtype", "float32"))
+    assert axes is not None, fields
     return axes
+
+
+def _sizes(axes: Axes) -> Fields:
+    return axes.as_dict() | ({} if axes.dtype == "float32" else {"dtype": axes.dtype})
 
 
 def _fits(op: str, fields: Fields, after: tuple[str, ...], inputs: tuple[Axes, ...]) -> bool:

@@ -12,11 +12,15 @@ from typing import Any
 
 from tests.backends.ops.reference import (
     activation,
+    arrangement,
+    attention,
     convolution,
     dense,
     merge,
     normalization,
+    parameter,
     pooling,
+    recurrence,
     shape,
 )
 from tests.backends.ops.reference.tensor import Arrays, Tensor
@@ -28,6 +32,10 @@ MEANINGS: Mapping[str, Callable[..., Tensor]] = {
     **normalization.MEANINGS,
     **activation.MEANINGS,
     **shape.MEANINGS,
+    **arrangement.MEANINGS,
+    **parameter.MEANINGS,
+    **attention.MEANINGS,
+    **recurrence.MEANINGS,
     **merge.MEANINGS,
 }
 

@@ -41,6 +41,9 @@ def conv(
     kernels, strides, dilations = (per_axis(one, rank) for one in (kernel_size, stride, dilation))
     if padding == "same":
         amounts = list(map(same, x.spatial, kernels, strides, dilations))
+    elif padding == "causal":
+        ((size, spacing),) = zip(kernels, dilations, strict=True)
+        amounts = [((size - 1) * spacing, 0)]
     else:
         amounts = sides(0 if padding == "valid" else padding, rank)
     padded = np.pad(x.array, [(0, 0), (0, 0), *amounts])

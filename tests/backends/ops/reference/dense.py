@@ -1,4 +1,4 @@
-"""Fully connected layers, and coefficients of channels."""
+"""Fully connected layers."""
 
 from __future__ import annotations
 
@@ -31,10 +31,4 @@ def rbf(arrays: Arrays, x: Tensor, *, codes: list[Any]) -> Tensor:
     return x.with_array((differences**2).sum(axis=-1))
 
 
-def scale(arrays: Arrays, x: Tensor, *, bias: bool = False, initial: float = 1.0) -> Tensor:
-    """Each channel or feature times its coefficient."""
-    result = x.with_array(x.array * x.along_channels(arrays["weight"]))
-    return with_bias(arrays, result, bias=bias)
-
-
-MEANINGS = {"dense": dense, "rbf": rbf, "scale": scale}
+MEANINGS = {"dense": dense, "rbf": rbf}

@@ -7,8 +7,11 @@ import numpy as np
 from tests.backends.ops.reference.tensor import Array, Arrays, Tensor
 
 
-def affine(arrays: Arrays, x: Tensor) -> Tensor:
-    """Each channel times its weight, plus its bias."""
+def scaled(arrays: Arrays, x: Tensor, *, affine: bool) -> Tensor:
+    """With `affine`, each channel times its weight, plus its bias."""
+    if not affine:
+        assert not arrays
+        return x
     weight, bias = x.along_channels(arrays["weight"]), x.along_channels(arrays["bias"])
     return x.with_array(x.array * weight + bias)
 
@@ -35,15 +38,26 @@ def batch_norm(
     return x.with_array(y)
 
 
-def layer_norm(arrays: Arrays, x: Tensor, *, epsilon: float = 1e-5) -> Tensor:
+def layer_norm(arrays: Arrays, x: Tensor, *, epsilon: float = 1e-5, affine: bool = True) -> Tensor:
     """Over the channels of each position, or the features (Ba, Kiros & Hinton 2016)."""
-    return affine(arrays, x.with_array(standardize(x.array, x.channel_axis, epsilon)))
+    normal = x.with_array(standardize(x.array, x.channel_axis, epsilon))
+    return scaled(arrays, normal, affine=affine)
 
 
-def group_norm(arrays: Arrays, x: Tensor, *, groups: int, epsilon: float = 1e-5) -> Tensor:
+def rms_norm(arrays: Arrays, x: Tensor, *, epsilon: float = 1e-5) -> Tensor:
+    """By the root of the mean square and epsilon, over the channels of each position, or the
+    features (Zhang & Sennrich 2019)."""
+    square = (x.array**2).mean(axis=x.channel_axis, keepdims=True)
+    return x.with_array(x.along_channels(arrays["weight"]) * x.array / np.sqrt(square + epsilon))
+
+
+def group_norm(
+    arrays: Arrays, x: Tensor, *, groups: int, epsilon: float = 1e-5, affine: bool = True
+) -> Tensor:
     """Over neighbouring channels and all of space (Wu & He 2018)."""
     grouped = x.array.reshape(x.array.shape[0], groups, -1)
-    return affine(arrays, x.with_array(standardize(grouped, 2, epsilon).reshape(x.array.shape)))
+    normal = x.with_array(standardize(grouped, 2, epsilon).reshape(x.array.shape))
+    return scaled(arrays, normal, affine=affine)
 
 
 def local_response_norm(
@@ -75,6 +89,7 @@ def dropout_in_evaluation(arrays: Arrays, x: Tensor, *, rate: float) -> Tensor:
 MEANINGS = {
     "batch_norm": batch_norm,
     "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
     "group_norm": group_norm,
     "local_response_norm": local_response_norm,
     "dropout": dropout_in_evaluation,

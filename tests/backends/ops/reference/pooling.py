@@ -112,10 +112,11 @@ def adaptive_avg_pool(arrays: Arrays, x: Tensor, *, output_size: Any) -> Tensor:
 def over_space(
     reduce: Callable[..., Array],
 ) -> Callable[..., Tensor]:
-    """A pool over all of space: a vector, or a map of one element."""
+    """A pool over all of space, or over the tokens: a vector, or one element, or one token."""
 
     def meaning(arrays: Arrays, x: Tensor, *, keep_dims: bool = False) -> Tensor:
-        y = reduce(x.array, axis=tuple(range(2, x.array.ndim)), keepdims=keep_dims)
+        axes = (1,) if x.axes[0] == "tokens" else tuple(range(2, x.array.ndim))
+        y = reduce(x.array, axis=axes, keepdims=keep_dims)
         return x.with_array(y) if keep_dims else Tensor(("features",), y)
 
     return meaning

@@ -72,9 +72,14 @@ def upsample(arrays: Arrays, x: Tensor, *, scale: Any, mode: str = "nearest") ->
     return x.with_array(array)
 
 
-def select(arrays: Arrays, x: Tensor, *, channels: list[int]) -> Tensor:
-    """Some channels, in the order of the list."""
-    return x.with_array(np.stack([x.array[:, channel] for channel in channels], axis=1))
+def select(arrays: Arrays, x: Tensor, *, channels: Any = None, tokens: Any = None) -> Tensor:
+    """Some channels or tokens, in the order of the list; a single token is a vector."""
+    if isinstance(tokens, int):
+        return Tensor(("features",), x.array[:, tokens])
+    if tokens is not None:
+        return x.with_array(np.stack([x.array[:, token] for token in tokens], axis=1))
+    chosen = [x.array.take(channel, x.channel_axis) for channel in channels]
+    return x.with_array(np.stack(chosen, axis=x.channel_axis))
 
 
 def channel_shuffle(arrays: Arrays, x: Tensor, *, groups: int) -> Tensor:

@@ -1,0 +1,89 @@
+"""Attention in Keras: its own layers where they compute the same, else a class of their kind."""
+
+from __future__ import annotations
+
+from archc.backends.base import APPLIED, INCOMING, LoweredLayer, LoweringContext, placeholder
+from archc.backends.constructors import layer, option
+from archc.backends.layouts import Layout
+from archc.codegen.tree import Binary, Call, Expr, Keyword, Lit
+from archc.ops.attention import Attention
+
+_PARTS = {"query": "query", "key": "key", "value": "value", "output": "attention_output"}
+VARIABLES = {
+    **{f"{part}_weight": f"{name}/kernel" for part, name in _PARTS.items()},
+    **{f"{part}_bias": f"{name}/bias" for part, name in _PARTS.items()},
+    "query_norm": "query_norm/scale",
+    "key_norm": "key_norm/scale",
+}
+
+
+def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    """Keras' own layers have the causal mask as an argument of their call. Its layer for fewer key
+    heads takes no memory of another width."""
+    op = context.op
+    assert isinstance(op, Attention)
+    x = context.inputs[0]
+    heads, key_heads = Lit(op.heads, "heads"), Lit(op.key_heads or op.heads, "key_heads")
+    # Where the spec leaves it out, in the widths that it follows from.
+    size: Expr = Lit(op.head_size, "head_size")
+    if op.head_size is None:
+        size = Binary("//", Lit(x.width, INCOMING), heads)
+    common = (
+        option("use_bias", op.bias, True, "bias"),
+        option("dropout", op.dropout, 0.0, "dropout"),
+    )
+    inputs = tuple(map(placeholder, range(len(context.inputs))))
+    application = Call(APPLIED, inputs) if len(inputs) > 1 else None
+    grouped, same_width = key_heads != heads, context.inputs[-1].width == x.width
+    if op.qk_norm or op.rotary is not None or (grouped and not same_width):
+        constructor = layer(
+            "GeneralAttention",
+            heads,
+            size,
+            keywords=[
+                Keyword("key_heads", key_heads, heads),
+                *common,
+                option("causal", op.causal, False, "causal"),
+                option("window", op.window, None, "window"),
+                option("rotary", op.rotary, None, "rotary"),
+                option("rotary_share", op.rotary_share if op.rotary else 1.0, 1.0, "rotary_share"),
+                option("qk_norm", op.qk_norm, False, "qk_norm"),
+            ],
+        )
+    else:
+        words = (*common, option("sliding_window", op.window, None, "window"))
+        if grouped:
+            name = "layers.GroupQueryAttention"
+            constructor = layer(name, size, heads, key_heads, keywords=words)
+        else:
+            constructor = layer("layers.MultiHeadAttention", heads, size, keywords=words)
+        causal = option("use_causal_mask", op.causal, False, "causal")
+        application = Call(APPLIED, (inputs[0], inputs[-1]), (causal,))
+    return (
+        LoweredLayer(
+            constructor,
+            label=op.name,
+            main=True,
+            variables=VARIABLES,
+            layouts=_layouts(context, op),
+            application=application,
+        ),
+    )
+
+
+def _layouts(context: LoweringContext, op: Attention) -> dict[str, Layout]:
+    """Kernels as (features, heads, head_size), or that of the output the other way around; biases
+    as (heads, head_size)."""
+    size = op.size_of_head(context.inputs[0])
+    layouts: dict[str, Layout] = {}
+    for variable in op.variables(context.inputs):
+        part, kind = variable.name.split("_")
+        shape = variable.shape
+        if kind == "weight":
+            outer, inner = shape
+            heads = (inner if part == "output" else outer) // size
+            kept = (heads, size, outer) if part == "output" else (inner, heads, size)
+            layouts[variable.name] = Layout(shape, shape, (1, 0), kept)
+        elif kind == "bias" and part != "output":
+            layouts[variable.name] = Layout(shape, shape, (0,), (shape[0] // size, size))
+    return layouts

@@ -1,0 +1,50 @@
+"""Attention in PyTorch: a class around `scaled_dot_product_attention`, the smallest that does."""
+
+from __future__ import annotations
+
+from archc.backends.base import LoweredLayer, LoweringContext
+from archc.backends.constructors import layer, option
+from archc.backends.torch.layers import incoming
+from archc.codegen.tree import Lit
+from archc.ops.attention import Attention
+
+VARIABLES = {
+    **{
+        f"{part}_{name}": f"{part}.{name}"
+        for part in ("query", "key", "value", "output")
+        for name in ("weight", "bias")
+    },
+    "query_norm": "query_norm.weight",
+    "key_norm": "key_norm.weight",
+}
+
+
+def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
+    assert isinstance(op, Attention)
+    x, memory = context.inputs[0], context.inputs[-1]
+    key_heads = None if op.key_heads == op.heads else op.key_heads
+    head_size = None if op.size_of_head(x) * op.heads == x.width else op.head_size
+    general = op.qk_norm or op.window is not None or op.rotary is not None
+    plain = not general and len(context.inputs) == 1 and key_heads is None and head_size is None
+    special = (
+        option("window", op.window, None, "window"),
+        option("dropout", op.dropout, 0.0, "dropout"),
+        option("rotary", op.rotary, None, "rotary"),
+        option("rotary_share", op.rotary_share if op.rotary else 1.0, 1.0, "rotary_share"),
+        option("qk_norm", op.qk_norm, False, "qk_norm"),
+    )
+    constructor = layer(
+        "SelfAttention" if plain else "GeneralAttention" if general else "MultiHeadAttention",
+        incoming(x),
+        Lit(op.heads, "heads"),
+        keywords=[
+            option("key_heads", key_heads, None, "key_heads"),
+            option("head_size", head_size, None, "head_size"),
+            option("memory_features", None if memory.width == x.width else memory.width, None),
+            option("bias", op.bias, True, "bias"),
+            option("causal", op.causal, False, "causal"),
+            *(special if general else special[1:2]),
+        ],
+    )
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=VARIABLES),)

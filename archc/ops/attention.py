@@ -1,0 +1,143 @@
+"""Attention: each token as a weighted sum of others, by how well its query fits their keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from archc.ops.axes import Axes
+from archc.ops.base import Op, ReceptiveField, ShapeError, Variable
+from archc.ops.fields import COUNT, Count, Doc, Flag, Rate, real
+from archc.records import record
+
+
+@record
+class Attention(Op):
+    """Multi-head attention (Vaswani et al. 2017, section 3.2): queries, keys and values are
+    projected, each head weighs the values by the softmax of query . key / sqrt(head_size), and the
+    heads are projected back to the features of the input.
+
+    With `from: [queries, memory]`, keys and values come from the memory. Fewer `key_heads` than
+    heads serve several of these each (Ainslie et al. 2023). `rotary` turns feature i of each query
+    and key together with feature i + half by position / rotary^(2i / turned), the two halves of
+    Llama's rule (Su et al. 2021); `qk_norm` normalises each of them by its root mean square, plus
+    1e-6, times a learned coefficient a feature of a head, before that.
+
+    The multiply-accumulates are those of the projections and of both products of all queries with
+    all keys: what is masked is computed all the same. A token sees every position that any token of
+    the sequence saw."""
+
+    name: ClassVar[str] = "attention"
+    aliases: ClassVar[tuple[str, ...]] = ("self_attention", "multi_head_attention", "mha")
+    most_inputs: ClassVar[int] = 2
+    shorthand: ClassVar[str] = "heads"
+
+    heads: Annotated[Count, Doc("heads of the queries")]
+    key_heads: Annotated[
+        int | None, COUNT, Doc("heads of the keys and values; default as many as heads")
+    ] = None
+    head_size: Annotated[
+        int | None, COUNT, Doc("features of a head; default features of the input / heads")
+    ] = None
+    bias: Annotated[Flag, Doc("whether each of the four projections adds a learned value")] = True
+    causal: Annotated[Flag, Doc("whether a token sees no token after it")] = False
+    window: Annotated[
+        int | None, COUNT, Doc("a token sees those less than so many positions away; default all")
+    ] = None
+    dropout: Annotated[Rate, Doc("share of the weights dropped in training")] = 0.0
+    rotary: Annotated[
+        float | None,
+        real("a number above 1", above=1),
+        Doc("base of the wavelengths by which queries and keys are turned; default not turned"),
+    ] = None
+    rotary_share: Annotated[
+        float,
+        real("a number above 0, up to 1", above=0, maximum=1),
+        Doc("share of each head's features that is turned, from the first on"),
+    ] = 1.0
+    qk_norm: Annotated[Flag, Doc("whether queries and keys are normalised, head by head")] = False
+
+    @property
+    def drop_rate(self) -> float | None:
+        return self.dropout or None
+
+    def size_of_head(self, x: Axes) -> int:
+        """The features of a head."""
+        return self.head_size or x.width // self.heads
+
+    def turned(self, x: Axes) -> int:
+        """The features of a head that are turned by the position."""
+        return int(self.size_of_head(x) * self.rotary_share) if self.rotary else 0
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        x, memory = inputs[0], inputs[-1]
+        for one in inputs:
+            if not one.is_sequence:
+                hint = "`to_tokens` makes tokens of a map's positions" if one.is_map else None
+                raise ShapeError("ARC102", f"{self.name} needs a sequence, got {one}", hint)
+        if self.head_size is None and x.width % self.heads:
+            raise ShapeError(
+                "ARC105",
+                f"{self.name} cannot split {x.width} features into {self.heads} heads",
+                f"choose `heads` so that it divides {x.width}, or give `head_size`",
+                "heads",
+            )
+        if self.key_heads is not None and self.heads % self.key_heads:
+            raise ShapeError(
+                "ARC105",
+                f"{self.name} cannot split {self.heads} heads among {self.key_heads} key heads",
+                f"choose `key_heads` so that it divides {self.heads}",
+                "key_heads",
+            )
+        if self.turned(x) % 2 or (self.rotary and not self.turned(x)):
+            raise ShapeError(
+                "ARC105",
+                f"{self.name} cannot turn {self.turned(x)} features of a head in pairs",
+                "choose `head_size` or `rotary_share` so that their number is even, and not 0",
+                "rotary",
+            )
+        if len(inputs) > 1:
+            self._require_one_sequence(memory)
+        return x
+
+    def _require_one_sequence(self, memory: Axes) -> None:
+        """Refuse what only makes sense among positions of one sequence."""
+        fields = {"causal": self.causal, "window": self.window, "rotary": self.rotary}
+        for field in (field for field, value in fields.items() if value):
+            raise ShapeError(
+                "ARC115",
+                f"`{field}` of {self.name} is about positions of one sequence, but keys and values "
+                f"come from another: {memory}",
+                f"leave out `{field}`, or the second step of `from`",
+                field,
+            )
+
+    def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
+        x, memory = inputs[0], inputs[-1]
+        size = self.size_of_head(x)
+        queries, keys = self.heads * size, (self.key_heads or self.heads) * size
+        shapes = {
+            "query": (queries, x.width),
+            "key": (keys, memory.width),
+            "value": (keys, memory.width),
+            "output": (x.width, queries),
+        }
+        variables: list[Variable] = []
+        for part, shape in shapes.items():
+            variables.append(Variable(f"{part}_weight", "kernel", shape, float(shape[1])))
+            if self.bias:
+                variables.append(Variable(f"{part}_bias", "bias", shape[:1]))
+        if self.qk_norm:
+            variables += [Variable(f"{part}_norm", "scale", (size,)) for part in ("query", "key")]
+        return tuple(variables)
+
+    def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
+        x, memory = inputs[0], inputs[-1]
+        size, key_heads = self.size_of_head(x), self.key_heads or self.heads
+        projections = 2 * x.elements * self.heads * size + 2 * memory.elements * key_heads * size
+        return projections + 2 * x.sizes[0] * memory.sizes[0] * self.heads * size
+
+    def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
+        return ()
+
+
+OPS = (Attention,)
