@@ -79,28 +79,8 @@ _WITHOUT_OP: Mapping[str, tuple[str, ...]] = {
 """What a spec says without an op of its own, by how it says it."""
 
 _ABSENT: Mapping[str, tuple[str, ...]] = {
-    "attention": (
-        "multihead_attention",
-        "multi_head_attention",
-        "self_attention",
-        "cross_attention",
-        "mha",
-        "mhsa",
-        "grouped_query_attention",
-        "group_query_attention",
-        "scaled_dot_product_attention",
-    ),
     "window_attention": ("shifted_window_attention",),
-    "embedding": ("embed", "lookup", "token_embedding", "embedding_lookup"),
-    "position_embedding": ("positional_embedding", "positional_encoding", "position_encoding"),
-    "class_token": ("cls_token", "cls"),
-    "rms_norm": ("rms_normalization",),
-    "lstm": ("lstm_cell",),
-    "gru": ("gru_cell",),
-    "to_tokens": ("patchify",),
     "split": ("chunk", "unbind"),
-    "space_to_depth": ("pixel_unshuffle",),
-    "depth_to_space": ("pixel_shuffle",),
     "celu": (),
     "glu": ("gated_linear_unit",),
     "swiglu": (),

@@ -16,6 +16,7 @@ class ToTokens(Op):
     """The positions of a feature map as tokens, row by row; its channels are their features."""
 
     name: ClassVar[str] = "to_tokens"
+    aliases: ClassVar[tuple[str, ...]] = ("patchify",)
     sign: ClassVar[Sign] = "kept"
     view: ClassVar[bool] = True
 

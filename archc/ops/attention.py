@@ -27,7 +27,17 @@ class Attention(Op):
     the sequence saw."""
 
     name: ClassVar[str] = "attention"
-    aliases: ClassVar[tuple[str, ...]] = ("self_attention", "multi_head_attention", "mha")
+    aliases: ClassVar[tuple[str, ...]] = (
+        "self_attention",
+        "cross_attention",
+        "multi_head_attention",
+        "multihead_attention",
+        "grouped_query_attention",
+        "group_query_attention",
+        "scaled_dot_product_attention",
+        "mha",
+        "mhsa",
+    )
     most_inputs: ClassVar[int] = 2
     shorthand: ClassVar[str] = "heads"
 

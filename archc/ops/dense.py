@@ -125,7 +125,12 @@ class Embedding(Op):
     Ids count from 0 up to, but not including, `vocabulary`."""
 
     name: ClassVar[str] = "embedding"
-    aliases: ClassVar[tuple[str, ...]] = ("embed", "lookup")
+    aliases: ClassVar[tuple[str, ...]] = (
+        "embed",
+        "lookup",
+        "token_embedding",
+        "embedding_lookup",
+    )
 
     vocabulary: Annotated[Count, Doc("ids that there are vectors for")]
     features: Annotated[Count, Doc("features of each vector")]

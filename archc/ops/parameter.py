@@ -52,7 +52,7 @@ class ClassToken(Op):
     """One learned token before the others (Devlin et al. 2019, Dosovitskiy et al. 2021)."""
 
     name: ClassVar[str] = "class_token"
-    aliases: ClassVar[tuple[str, ...]] = ("cls_token",)
+    aliases: ClassVar[tuple[str, ...]] = ("cls_token", "cls")
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
@@ -70,7 +70,11 @@ class PositionEmbedding(Op):
     features 2i and 2i + 1 are the sine and cosine of p / 10000^(2i / features)."""
 
     name: ClassVar[str] = "position_embedding"
-    aliases: ClassVar[tuple[str, ...]] = ("positional_encoding", "positional_embedding")
+    aliases: ClassVar[tuple[str, ...]] = (
+        "positional_encoding",
+        "positional_embedding",
+        "position_encoding",
+    )
     shorthand: ClassVar[str] = "kind"
 
     kind: Annotated[str, choice("learned", "sinusoidal"), Doc("what is added")] = "learned"

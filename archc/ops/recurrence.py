@@ -95,6 +95,7 @@ class Lstm(Recurrence):
     4 units (features + units) multiply-accumulates each way."""
 
     name: ClassVar[str] = "lstm"
+    aliases: ClassVar[tuple[str, ...]] = ("lstm_cell",)
     gates_per_unit: ClassVar[int] = 4
     biases: ClassVar[tuple[str, ...]] = ("bias_ih",)
 
@@ -110,6 +111,7 @@ class Gru(Recurrence):
     3 units (features + units) multiply-accumulates each way."""
 
     name: ClassVar[str] = "gru"
+    aliases: ClassVar[tuple[str, ...]] = ("gru_cell",)
     gates_per_unit: ClassVar[int] = 3
     biases: ClassVar[tuple[str, ...]] = ("bias_ih", "bias_hh")
 
