@@ -31,7 +31,6 @@ class Attention(Op):
         "self_attention",
         "cross_attention",
         "multi_head_attention",
-        "multihead_attention",
         "grouped_query_attention",
         "group_query_attention",
         "scaled_dot_product_attention",
