@@ -13,6 +13,9 @@ from archc.cli.options import read_settings, set_option, warn_unchecked
 from archc.diagnostics import Diagnostic, SpecError, visible
 from archc.ir.costs import Memory, memory
 
+MOST_EMITTED = 10_000
+"""Layers of networks whose emitted modules an HTML page shows."""
+
 
 @click.command("report", help="Show the layers of a network with their costs.")
 @click.argument("spec", metavar="SPEC", shell_complete=completing.specs)
@@ -95,6 +98,10 @@ def _sources(network: Network) -> dict[str, str]:
     """The emitted modules by backend; if a backend rejects the network, its errors as a comment."""
     sources = {}
     for backend in backends.names():
+        if len(network.costs.layers) > MOST_EMITTED:
+            command = f"archc build --backend {backend}"
+            sources[backend] = f"# too large to be shown here: `{command}` writes it\n"
+            continue
         try:
             sources[backend] = network.emit(backend)
         except SpecError as error:
