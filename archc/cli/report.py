@@ -9,7 +9,7 @@ import click
 from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option, warn_unchecked
+from archc.cli.options import max_steps_option, read_settings, set_option, warn_unchecked
 from archc.diagnostics import Diagnostic, SpecError, visible
 from archc.ir.costs import Memory, memory
 
@@ -27,6 +27,7 @@ MOST_EMITTED = 10_000
     show_default=True,
 )
 @set_option
+@max_steps_option
 @click.option(
     "--batch", type=click.IntRange(1), help="Also report the memory for a batch of N samples."
 )
@@ -36,12 +37,13 @@ def command(
     spec: str,
     form: str,
     settings: tuple[str, ...],
+    most_steps: int,
     batch: int | None,
     max_params: int | None,
     max_macs: int | None,
 ) -> int:
     """The report on standard output; exceeded budgets are reported on standard error."""
-    network = load(spec, read_settings(settings))
+    network = load(spec, read_settings(settings), most_steps)
     warn_unchecked(network)
     usage = None if batch is None else memory(network.costs, batch)
     _write(network, form, usage)
