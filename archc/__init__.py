@@ -22,15 +22,16 @@ __version__ = "0.1.0"
 __all__ = ["SpecError", "__version__", "diff", "load"]
 
 
-def load(path: str | PathLike[str], /, **params: object) -> Network:
-    """Read a spec file (`-`: standard input) with values for some of its parameters.
+def load(path: str | PathLike[str], max_steps: int = 100_000, /, **params: object) -> Network:
+    """Read a spec file (`-`: standard input) with values for some of its parameters. One that
+    expands to more than `max_steps` steps is rejected; 100,000 is the most there can be.
 
     Raises SpecError with all diagnostics. With values for parameters, the spec's expectations are
     not checked.
     """
     from archc import api
 
-    return api.load(path, params)
+    return api.load(path, params, max_steps)
 
 
 def diff(a: Network, b: Network) -> Difference:

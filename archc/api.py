@@ -14,6 +14,7 @@ from archc import backends
 from archc.diagnostics import Diagnostic, SourceText, Span, SpecError
 from archc.ir import network
 from archc.ir.costs import Costs, memory
+from archc.ir.limits import MOST_STEPS
 from archc.ops.fields import LARGEST
 from archc.spec import Spec, read_spec
 
@@ -68,11 +69,14 @@ class Network(network.Network):
         return self._emitted[backend]
 
 
-def load(path: str | os.PathLike[str], params: Mapping[str, object]) -> Network:
-    """Read a spec file, check it, and infer the costs of its network. Raises SpecError, and
-    TypeError for what is no path."""
+def load(
+    path: str | os.PathLike[str], params: Mapping[str, object], most_steps: int = MOST_STEPS
+) -> Network:
+    """Read a spec file, check it, and infer the costs of its network. Raises SpecError, also for
+    one that expands to more than so many steps (at most MOST_STEPS), and TypeError for what is no
+    path."""
     overrides = {name: parameter(name, value) for name, value in params.items()}
-    spec = read_spec(os.fsdecode(path))
+    spec = read_spec(os.fsdecode(path), min(most_steps, MOST_STEPS))
     return Network(spec, spec.checked(overrides))
 
 

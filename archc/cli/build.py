@@ -13,7 +13,7 @@ import click
 from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option, warn_unchecked
+from archc.cli.options import max_steps_option, read_settings, set_option, warn_unchecked
 from archc.diagnostics import Diagnostic, SpecError, formats, visible
 from archc.files import OutputError, differences, digest, foreign_files, is_up_to_date, locked
 from archc.files.reading import read_below
@@ -37,6 +37,7 @@ from archc.reports.orphans import Orphan
     help="Output folder: BACKEND/NAME.py, reports/NAME.json, .md and .svg.",
 )
 @set_option
+@max_steps_option
 @click.option("--training", is_flag=True, help="Also write NAME_train.py, with the spec's recipe.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if files differ.")
 @click.option("--stdout", is_flag=True, help="Print the emitted module instead of writing it.")
@@ -48,6 +49,7 @@ def command(
     backend: str,
     folder: str,
     settings: tuple[str, ...],
+    most_steps: int,
     training: bool,
     check: bool,
     stdout: bool,
@@ -66,7 +68,7 @@ def command(
     names = list(backends.names()) if backend == "all" else [backend]
     if training and not _is_trainable(names):
         raise click.UsageError(f"the {backend} backend trains no networks")
-    request = Request(names, read_settings(settings), training)
+    request = Request(names, read_settings(settings), training, most_steps)
     if watch:
         from archc.cli.watching import watch as whenever_changed
 
@@ -87,11 +89,12 @@ def _is_trainable(names: Sequence[str]) -> bool:
 
 
 class Request(NamedTuple):
-    """The backends, parameters and extra files of a build."""
+    """The backends, parameters, extra files and step limit of a build."""
 
     backends: list[str]
     overrides: Mapping[str, object]
     training: bool
+    most_steps: int
 
 
 class Output(NamedTuple):
@@ -118,7 +121,7 @@ def _outputs(specs: Sequence[str], request: Request) -> list[Output] | int:
     diagnostics: list[Diagnostic] = []
     for spec in specs:
         try:
-            network = load(spec, request.overrides)
+            network = load(spec, request.overrides, request.most_steps)
             output = _output(network, request)
         except SpecError as error:
             diagnostics += error.diagnostics

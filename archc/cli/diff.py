@@ -9,6 +9,7 @@ from typing import NamedTuple
 import click
 
 from archc.cli import completing, streams
+from archc.cli.options import max_steps_option
 from archc.difference import Difference, difference
 from archc.ir.costs import Costs
 from archc.spec import read_spec
@@ -68,6 +69,7 @@ def read_growth(ctx: click.Context, param: click.Parameter, text: str | None) ->
     metavar="N|P%",
     help="The same for MACs per sample.",
 )
+@max_steps_option
 def command(
     a: str,
     b: str,
@@ -76,6 +78,7 @@ def command(
     exit_code: bool,
     max_params_growth: Growth | None,
     max_macs_growth: Growth | None,
+    most_steps: int,
 ) -> int:
     """Compare two networks layer by layer.
 
@@ -84,7 +87,7 @@ def command(
     """
     if a == b == "-":
         raise click.UsageError("only one of A and B can be standard input")
-    result = difference(_read(a), _read(b))
+    result = difference(_read(a, most_steps), _read(b, most_steps))
     _write(result, form, everything)
     before, after = result.a.totals, result.b.totals
     exceeded = False
@@ -98,14 +101,14 @@ def command(
     return 1 if exceeded or (exit_code and not result.is_empty) else 0
 
 
-def _read(path: str) -> Costs:
+def _read(path: str, most_steps: int) -> Costs:
     if ":" in path and not os.path.lexists(path):
         from archc.cli.revision import read_revision, revision_of
 
         revision = revision_of(path)
         if revision is not None:
-            return read_revision(revision).build()
-    return read_spec(path).build()
+            return read_revision(revision, most_steps).build()
+    return read_spec(path, most_steps).build()
 
 
 def _write(result: Difference, form: str, everything: bool) -> None:

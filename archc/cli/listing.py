@@ -12,6 +12,7 @@ import click
 
 from archc.api import load
 from archc.cli import completing, streams
+from archc.cli.options import max_steps_option
 from archc.diagnostics import SpecError, count, visible
 from archc.files.reading import files_below
 from archc.reports.rows import human
@@ -48,9 +49,10 @@ class Entry(NamedTuple):
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
-def command(patterns: tuple[str, ...], key: str, form: str) -> int:
+@max_steps_option
+def command(patterns: tuple[str, ...], key: str, form: str, most_steps: int) -> int:
     """The specs on standard output; exits with 1 if one of them is invalid."""
-    entries = [_entry(path) for path in _paths(patterns or (DEFAULT,))]
+    entries = [_entry(path, most_steps) for path in _paths(patterns or (DEFAULT,))]
     if key == "name":
         entries.sort(key=lambda spec: (spec.errors > 0, spec.name or spec.path, spec.path))
     else:
@@ -95,9 +97,9 @@ def _matching(pattern: str) -> list[str]:
     ]
 
 
-def _entry(path: str) -> Entry:
+def _entry(path: str, most_steps: int) -> Entry:
     try:
-        costs = load(path, {}).costs
+        costs = load(path, {}, most_steps).costs
     except SpecError as error:
         return Entry(path, errors=count(error.diagnostics))
     graph, sums = costs.graph, costs.totals

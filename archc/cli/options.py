@@ -16,6 +16,7 @@ from archc.api import Network, parameter
 from archc.cli import streams
 from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable
 from archc.diagnostics.formats import full
+from archc.ir.limits import MOST_STEPS
 from archc.language.reader import decode, parse
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -29,6 +30,19 @@ def set_option(function: Function) -> Function:
         multiple=True,
         metavar="NAME=VALUE",
         help="Override a parameter; the value is YAML: --set depths='[1, 1]'.",
+    )(function)
+
+
+def max_steps_option(function: Function) -> Function:
+    """The option `--max-steps N`."""
+    return click.option(
+        "--max-steps",
+        "most_steps",
+        type=click.IntRange(1, MOST_STEPS),
+        default=MOST_STEPS,
+        show_default=True,
+        metavar="N",
+        help="Reject specs that expand to more steps, such as a stranger's.",
     )(function)
 
 

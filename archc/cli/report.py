@@ -9,9 +9,12 @@ import click
 from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option, warn_unchecked
+from archc.cli.options import max_steps_option, read_settings, set_option, warn_unchecked
 from archc.diagnostics import Diagnostic, SpecError, visible
 from archc.ir.costs import Memory, memory
+
+MOST_EMITTED = 10_000
+"""Layers of networks whose emitted modules an HTML page shows."""
 
 
 @click.command("report", help="Show the layers of a network with their costs.")
@@ -24,6 +27,7 @@ from archc.ir.costs import Memory, memory
     show_default=True,
 )
 @set_option
+@max_steps_option
 @click.option(
     "--batch", type=click.IntRange(1), help="Also report the memory for a batch of N samples."
 )
@@ -33,12 +37,13 @@ def command(
     spec: str,
     form: str,
     settings: tuple[str, ...],
+    most_steps: int,
     batch: int | None,
     max_params: int | None,
     max_macs: int | None,
 ) -> int:
     """The report on standard output; exceeded budgets are reported on standard error."""
-    network = load(spec, read_settings(settings))
+    network = load(spec, read_settings(settings), most_steps)
     warn_unchecked(network)
     usage = None if batch is None else memory(network.costs, batch)
     _write(network, form, usage)
@@ -95,6 +100,10 @@ def _sources(network: Network) -> dict[str, str]:
     """The emitted modules by backend; if a backend rejects the network, its errors as a comment."""
     sources = {}
     for backend in backends.names():
+        if len(network.costs.layers) > MOST_EMITTED:
+            command = f"archc build --backend {backend}"
+            sources[backend] = f"# too large to be shown here: `{command}` writes it\n"
+            continue
         try:
             sources[backend] = network.emit(backend)
         except SpecError as error:

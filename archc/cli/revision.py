@@ -42,7 +42,7 @@ def revision_of(text: str) -> Revision | None:
     return None
 
 
-def read_revision(revision: Revision) -> Spec:
+def read_revision(revision: Revision, most_steps: int) -> Spec:
     """Read a spec and its parents in a revision. Raises SpecError."""
     display = f"{revision.name}:{revision.path}"
     tree = _tree(revision.name, display)
@@ -51,7 +51,8 @@ def read_revision(revision: Revision) -> Spec:
     def read(path: str, display: str, root: str) -> SourceText:
         return _text(tree, path, f"{revision.name}:{posixpath.relpath(path, _ROOT)}")
 
-    return read_source(_text(tree, path, display), root_of(path), path, Files(str, read))
+    text = _text(tree, path, display)
+    return read_source(text, root_of(path), path, Files(str, read), most_steps)
 
 
 def _reject(display: str, code: str, message: str, hint: str | None = None) -> NoReturn:

@@ -6,7 +6,7 @@ import click
 
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import read_settings, set_option
+from archc.cli.options import max_steps_option, read_settings, set_option
 from archc.reports.resolved import UnwritableError, resolved
 
 
@@ -19,11 +19,12 @@ from archc.reports.resolved import UnwritableError, resolved
     help="Expand parameters, conditions, repetitions and blocks.",
 )
 @set_option
-def command(spec: str, expanded: bool, settings: tuple[str, ...]) -> int:
+@max_steps_option
+def command(spec: str, expanded: bool, settings: tuple[str, ...], most_steps: int) -> int:
     """The spec on standard output, valid input itself."""
     if settings and not expanded:
         raise click.UsageError("--set needs --resolved")
-    network = load(spec, read_settings(settings))
+    network = load(spec, read_settings(settings), most_steps)
     if not expanded:
         streams.write(_merged(network))
         return 0

@@ -10,6 +10,7 @@ import click
 from archc import __version__
 from archc.api import load
 from archc.cli import completing, streams
+from archc.cli.options import max_steps_option
 from archc.diagnostics import Diagnostic, SpecError, formats, visible
 
 
@@ -37,12 +38,13 @@ _FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {
 @click.option(
     "--format", "form", type=click.Choice(list(_FORMATS)), default="full", show_default=True
 )
-def command(specs: tuple[str, ...], form: str) -> int:
+@max_steps_option
+def command(specs: tuple[str, ...], form: str, most_steps: int) -> int:
     """All specs are checked; the exit code is the worst one."""
     diagnostics: list[Diagnostic] = []
     for spec in specs:
         try:
-            totals = load(spec, {}).costs.totals
+            totals = load(spec, {}, most_steps).costs.totals
         except SpecError as error:
             diagnostics += error.diagnostics
         else:

@@ -8,7 +8,13 @@ import click
 
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import not_installed, read_settings, set_option, warn_unchecked
+from archc.cli.options import (
+    max_steps_option,
+    not_installed,
+    read_settings,
+    set_option,
+    warn_unchecked,
+)
 from archc.verify import FixedTensors, WorkerError, report, verify
 from archc.verify.runtimes import choices, runnable
 from archc.verify.settings import TOLERANCES, Settings
@@ -42,6 +48,7 @@ from archc.verify.settings import TOLERANCES, Settings
     help="Weights to use, in any format that `archc weights import` reads.",
 )
 @set_option
+@max_steps_option
 @click.option(
     "--seed",
     type=click.IntRange(0),
@@ -63,13 +70,14 @@ def command(
     runtime: str | None,
     weights: str | None,
     settings: tuple[str, ...],
+    most_steps: int,
     seed: int,
     batch: int,
     form: str,
 ) -> int:
     """The comparison on standard output; exits with 1 if the networks differ."""
     backends = _backends(names)
-    network = load(spec, read_settings(settings))
+    network = load(spec, read_settings(settings), most_steps)
     warn_unchecked(network)
     try:
         fixed = FixedTensors() if weights is None else _read_weights(weights, network)

@@ -18,9 +18,12 @@ from collections.abc import Mapping, Sequence
 
 from archc.difference.fields import changed_fields
 from archc.difference.rows import Address, Row
-from archc.difference.sequences import Pairs, best_pairs, common_pairs
+from archc.difference.sequences import MOST_CELLS, Effort, Pairs, best_pairs, common_pairs
 from archc.difference.slide import Side, slide_gaps
 from archc.ops.fields import fields_of
+
+MOST_ALIGNED = 4 * MOST_CELLS
+"""Cells of all gaps between the layers of a longest common subsequence."""
 
 # Scores of a pair, in units. Corresponding block instances count less than a unit in all pairs
 # together, equal shapes less than that. Two pairs that agree only in the op score about as much as
@@ -148,9 +151,10 @@ def _best_alignment(a: Sequence[int], b: Sequence[int], comparison: _Comparison)
         return whole
     pairs: Pairs = []
     last = (0, 0)
+    effort = Effort(MOST_ALIGNED)
     for i, j in [*common_pairs(a, b), (len(a), len(b))]:
         gap = a[last[0] : i], b[last[1] : j]
-        inner = best_pairs(*gap, comparison.score)
+        inner = best_pairs(*gap, comparison.score, effort)
         if inner is None:
             kinds: dict[type, int] = {}
             named = [

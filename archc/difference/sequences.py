@@ -5,10 +5,13 @@
 better: time and memory grow with the length times the number of unpaired elements. `common_pairs`
 finds a longest common subsequence with one machine word for 60 elements (Hyyro 2004, Bit-Parallel
 LCS-length Computation Revisited): ten thousand by ten thousand elements take a tenth of a second.
+Of longer sequences than that, equal elements are paired by their number of occurrences, which takes
+O(n log n).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 Pairs = list[tuple[int, int]]
@@ -18,15 +21,23 @@ MOST_CELLS = 3_000_000
 """The largest number of cells of a band; one takes less than a microsecond."""
 FIRST_BAND = 8
 MOST_COMPARED = 250_000
+MOST_BITS = 400_000_000
+"""The largest product of two lengths whose longest common subsequence is searched for."""
 
 _PAIRED, _LEFT_ALONE, _RIGHT_ALONE = 0, 1, 2
 
 
-def best_pairs(a: Sequence[int], b: Sequence[int], score: Score) -> Pairs | None:
+def best_pairs(
+    a: Sequence[int], b: Sequence[int], score: Score, effort: Effort | None = None
+) -> Pairs | None:
     """The pairs of the highest total score; only pairs with a positive score are used. None if that
-    would take more than `MOST_CELLS` steps."""
+    would take more than `MOST_CELLS` steps, or more than are left of `effort`."""
     if not a or not b:
         return []
+    effort = effort or Effort(MOST_CELLS)
+    if effort.cells <= 0:
+        return None
+    effort.cells -= min(len(set(a)) * len(set(b)), MOST_COMPARED)
     rows = _Scores(score, b)
     bounds = sorted(rows.highest(a))
     surplus = max(0, len(a) - len(b))
@@ -34,8 +45,10 @@ def best_pairs(a: Sequence[int], b: Sequence[int], score: Score) -> Pairs | None
     while True:
         low, high = min(0, len(b) - len(a)) - width, max(0, len(b) - len(a)) + width
         whole = low <= -len(a) and high >= len(b)
-        if min(len(a) * (high - low + 1), len(a) * (len(b) + 1)) > MOST_CELLS:
+        cells = min(len(a) * (high - low + 1), len(a) * (len(b) + 1))
+        if cells > min(MOST_CELLS, effort.cells):
             return None
+        effort.cells -= cells
         total, pairs = _align_in_band(a, b, rows, low, high)
         # An alignment outside the band leaves more than this many elements of `a` unpaired.
         if whole or total >= sum(bounds[surplus + width + 1 :]):
@@ -125,8 +138,17 @@ def _backtrace(moves: Sequence[tuple[int, bytearray]], columns: int) -> Pairs:
     return pairs
 
 
+class Effort:
+    """The cells that may still be computed in all alignments of two networks together."""
+
+    def __init__(self, cells: int) -> None:
+        self.cells = cells
+
+
 def common_pairs(a: Sequence[int], b: Sequence[int]) -> Pairs:
-    """The pairs of a longest common subsequence."""
+    """The pairs of a longest common subsequence; of very long sequences, those of a long one."""
+    if len(a) * len(b) > MOST_BITS:
+        return max(_counted_pairs(a, b), _counted_from_end(a, b), key=len)
     masks: dict[int, int] = {}
     for j, value in enumerate(b):
         masks[value] = masks.get(value, 0) | 1 << j
@@ -150,3 +172,41 @@ def common_pairs(a: Sequence[int], b: Sequence[int]) -> Pairs:
             pairs.append((i, j))
     pairs.reverse()
     return pairs
+
+
+def _counted_pairs(a: Sequence[int], b: Sequence[int]) -> Pairs:
+    """The pairs of a longest subsequence in which the n-th occurrence of a value is paired with the
+    n-th one, by patience sorting."""
+    positions: dict[tuple[int, int], int] = {}
+    seen: dict[int, int] = {}
+    for j, value in enumerate(b):
+        seen[value] = seen.get(value, 0) + 1
+        positions[value, seen[value]] = j
+    seen = {}
+    ends: list[int] = []  # the least end of a subsequence of each length
+    best: list[int] = []  # the pair it ends with
+    pairs: Pairs = []
+    before: list[int] = []
+    for i, value in enumerate(a):
+        seen[value] = seen.get(value, 0) + 1
+        j = positions.get((value, seen[value]), -1)
+        if j < 0:
+            continue
+        length = bisect_left(ends, j)
+        before.append(best[length - 1] if length else -1)
+        ends[length : length + 1] = [j]
+        best[length : length + 1] = [len(pairs)]
+        pairs.append((i, j))
+    chain: Pairs = []
+    at = best[-1] if best else -1
+    while at >= 0:
+        chain.append(pairs[at])
+        at = before[at]
+    chain.reverse()
+    return chain
+
+
+def _counted_from_end(a: Sequence[int], b: Sequence[int]) -> Pairs:
+    """The same with occurrences counted from the end."""
+    pairs = _counted_pairs(a[::-1], b[::-1])
+    return [(len(a) - 1 - i, len(b) - 1 - j) for i, j in reversed(pairs)]

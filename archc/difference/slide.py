@@ -15,6 +15,10 @@ from typing import NamedTuple
 from archc.difference.rows import Row
 from archc.difference.sequences import Pairs
 
+MOST_INPUTS = 64
+"""Wider merges are not asked whether they are rewired: every move would compare all their
+inputs."""
+
 
 class Side(NamedTuple):
     """The layers of one network, with a number for each; equal layers have the same one."""
@@ -132,6 +136,11 @@ class _Slider:
                 partner = self.partners[side][consumer]
                 if partner is not None:
                     affected.add(partner)
+        affected = {
+            index
+            for index in affected
+            if len(self.sides[1 - side].rows[index].sources) <= MOST_INPUTS
+        }
         before = sum(self._is_rewired(1 - side, index) for index in affected)
         self.partners[side][paired] = None
         self.partners[side][replacing] = other
@@ -144,6 +153,8 @@ class _Slider:
         if partner is None:
             return False
         sources = self.sides[1 - side].rows[partner].sources
+        if len(sources) > MOST_INPUTS:
+            return False
         images = [self._image(side, source) for source in self.sides[side].rows[index].sources]
         return (
             images != list(sources)
@@ -164,11 +175,12 @@ class _Slider:
 
 
 def _consumers(rows: Sequence[Row]) -> dict[int, list[int]]:
-    """The consumers of each layer's output."""
+    """The consumers of each layer's output, without those of very many inputs."""
     consumers: dict[int, list[int]] = {}
     for index, row in enumerate(rows):
-        for source in row.sources:
-            consumers.setdefault(source, []).append(index)
+        if len(row.sources) <= MOST_INPUTS:
+            for source in row.sources:
+                consumers.setdefault(source, []).append(index)
     return consumers
 
 

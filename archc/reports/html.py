@@ -54,6 +54,14 @@ def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = Non
     )
 
 
+MOST_ROWS = 10_000
+"""Layers that the table shows."""
+
+
+def _is_large(costs: Costs) -> bool:
+    return len(costs.layers) > MOST_ROWS
+
+
 def _specs(costs: Costs) -> str:
     """The spec and its parents, under the file names in the report."""
     about = costs.graph.about
@@ -148,9 +156,16 @@ def _table(costs: Costs) -> str:
     )
     files = {source: number for number, source in enumerate(costs.graph.about.texts)}
     most = [max((figure(layer) for layer in costs.layers), default=0) for figure in _FIGURES]
-    rows = "".join(_row(layer, most, files) for layer in costs.layers)
+    layers = costs.layers
+    shown = [*layers[: MOST_ROWS // 2], *layers[-MOST_ROWS // 2 :]]
+    rows = "".join(_row(layer, most, files) for layer in (shown if _is_large(costs) else layers))
+    note = ""
+    if _is_large(costs):
+        note = f"<p>the first and the last {MOST_ROWS // 2:,} of {len(layers):,} layers: "
+        note += "<code>archc report --format csv</code> has all</p>\n"
     return (
-        '<div class="scroll" role="region" aria-label="Layers" tabindex="0"><table id="layers">\n'
+        f'{note}<div class="scroll" role="region" aria-label="Layers" tabindex="0">'
+        '<table id="layers">\n'
         f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n"
     )
 

@@ -6,6 +6,8 @@ from html import escape
 
 from archc.diagnostics import visible
 
+MOST_LINES = 20_000
+"""Longer texts are shown without their middle."""
 LARGEST = 300_000
 """Longer texts are not highlighted, which takes a second for a million characters."""
 
@@ -14,11 +16,17 @@ def listing(source: str, language: str, prefix: str) -> str:
     """A text as lines with ids of `prefix` and their number. `language` is `yaml` or `python`."""
     text = "\n".join(visible(line) for line in source.split("\n")).rstrip("\n")
     markup = escape(text) if len(text) > LARGEST else _highlight(text, language)
-    lines = "".join(
-        f'<span class="line" id="{prefix}{number}">{line}\n</span>'
-        for number, line in enumerate(markup.split("\n"), 1)
-    )
+    numbered = [*enumerate(markup.split("\n"), 1)]
+    half = MOST_LINES // 2
+    omitted = len(numbered) - 2 * half
+    parts = [numbered] if omitted <= 0 else [numbered[:half], numbered[-half:]]
+    gap = f'<span class="line">\u2026 {omitted:,} lines \u2026\n</span>'
+    lines = gap.join("".join(_line(prefix, *line) for line in part) for part in parts)
     return f'<pre tabindex="0"><code>{lines}</code></pre>\n'
+
+
+def _line(prefix: str, number: int, line: str) -> str:
+    return f'<span class="line" id="{prefix}{number}">{line}\n</span>'
 
 
 def _highlight(source: str, language: str) -> str:

@@ -12,9 +12,11 @@ from html import escape
 from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.ir.graph import Node, Region
-from archc.reports.drawing.contents import output_label, rows_of, titles
+from archc.reports.drawing.contents import gap_label, output_label, rows_of, titles
+from archc.reports.drawing.fold import fold, left_out
 from archc.reports.drawing.items import (
     Frame,
+    Gap,
     Item,
     Output,
     Parallel,
@@ -30,8 +32,10 @@ from archc.reports.drawing.tree import drawing
 def graph(costs: Costs) -> str:
     """The graph with open sections and folded blocks and repeats."""
     writer = _Writer(costs)
+    missing = left_out(writer.drawing, "shown")
+    note = f"<p>{_text(missing)}</p>\n" if missing else ""
     return (
-        '<div class="scroll" id="graph"><div role="tree" aria-label="The network">\n'
+        f'{note}<div class="scroll" id="graph"><div role="tree" aria-label="The network">\n'
         f"{''.join(writer.series(writer.drawing.root, 1))}</div></div>\n"
     )
 
@@ -51,7 +55,7 @@ class _Writer:
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
         self._nodes = costs.graph.nodes
-        self.drawing = drawing(costs.graph)
+        self.drawing = fold(drawing(costs.graph), every_unit=True)
         self._skips: dict[str, list[int]] = {}
         for skip in self.drawing.skips:
             self._skips.setdefault(_key(skip.target), []).append(skip.source)
@@ -86,6 +90,12 @@ class _Writer:
                 f'<div class="box" role="none"><div class="op ending" role="treeitem" '
                 f'aria-level="{level}" id="{key}" tabindex="-1"{self._skip_attribute(key)}>'
                 f'<span class="label">{label}</span></div></div>\n'
+            )
+        elif isinstance(item, Gap):
+            yield (
+                f'<div class="box" role="none"><div class="op ending" role="treeitem" '
+                f'aria-level="{level}" tabindex="-1"><span class="label">'
+                f"{_text(gap_label(item))}</span></div></div>\n"
             )
         elif isinstance(item, Parallel):
             yield '<div class="parallel" role="none">\n'

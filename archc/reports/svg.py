@@ -8,6 +8,7 @@ from typing import NamedTuple
 from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.reports.drawing.contents import Row
+from archc.reports.drawing.fold import fold, left_out
 from archc.reports.drawing.labels import BOLD, FONT, SMALL, family, wrap_text
 from archc.reports.drawing.layout import Border, Box, Ending, Layout, layout
 from archc.reports.drawing.pieces import HEADER, PAD, ROW, SHADOW, Edge, Point
@@ -49,9 +50,10 @@ def document(costs: Costs) -> str:
 def report(costs: Costs) -> str:
     """The drawing with its title and totals above it."""
     about = costs.graph.about
-    arrangement = layout(costs, drawing(costs.graph))
+    folded = fold(drawing(costs.graph), every_unit=False)
+    arrangement = layout(costs, folded)
     width = max(arrangement.width, NARROWEST)
-    head = _heading(costs, width)
+    head = _heading(costs, width, left_out(folded, "drawn"))
     top = head.height
     size = f"{_number(width + 2 * MARGIN)} {_number(top + arrangement.height + MARGIN)}"
     left = MARGIN + (width - arrangement.width) / 2
@@ -83,7 +85,7 @@ class _Heading(NamedTuple):
     height: float
 
 
-def _heading(costs: Costs, width: float) -> _Heading:
+def _heading(costs: Costs, width: float, missing: str) -> _Heading:
     about = costs.graph.about
     lines = []
     y = float(MARGIN)
@@ -94,7 +96,8 @@ def _heading(costs: Costs, width: float) -> _Heading:
     figures = costs.totals
     sums = f"{human(figures.params)} parameters \u00b7 {human(figures.macs)} MACs per sample"
     legend = f"in the boxes: parameters \u00b7 on the edges: {_axes(costs)}"
-    for line in (*wrap_text(sums, FONT, width, 2), *wrap_text(legend, SMALL, width, 2)):
+    notes = [wrap_text(text, SMALL, width, 2) for text in (legend, missing) if text]
+    for line in (*wrap_text(sums, FONT, width, 2), *(line for note in notes for line in note)):
         y += FONT + 5
         lines.append(_text(MARGIN, y, line, "note"))
     return _Heading(lines, y + MARGIN)
@@ -146,6 +149,10 @@ def _elements(costs: Costs, arrangement: Layout) -> Iterable[str]:
         yield _text(label.x, label.y, label.text, "axes")
     for box in arrangement.boxes:
         yield from _box(costs, box)
+    for omission in arrangement.omissions:
+        yield _rect(omission.x, omission.y, omission.width, ROW, "frame", ROW / 2)
+        middle = omission.x + omission.width / 2
+        yield _text(middle, omission.y + ROW / 2 + CLOSE, omission.label, "alone")
     for ending in arrangement.endings:
         yield from _ending(ending)
 

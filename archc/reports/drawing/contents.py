@@ -8,7 +8,7 @@ from typing import NamedTuple
 from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.ir.graph import Node
-from archc.reports.drawing.items import Frame, Parallel, Repeat, Series, Stack
+from archc.reports.drawing.items import Frame, Gap, Parallel, Repeat, Series, Stack
 from archc.reports.drawing.labels import FONT, TIMES, cut, op_label, region_label
 
 WIDEST = 300
@@ -58,13 +58,13 @@ def titles(costs: Costs, item: Frame | Repeat) -> tuple[str, str]:
     name = "" if frame is None else visible(frame.region.block or frame.region.name)
     name = cut(name, FONT, WIDEST)
     each = f"{params:,} each" if params else ""
-    return f"{name} {TIMES}{len(item.units)}".strip(), each
+    return f"{name} {TIMES}{item.times}".strip(), each
 
 
 def nodes_of(series: Series) -> Iterator[Node]:
     """The nodes of a series, in order."""
     for item in series.items:
-        if isinstance(item, Stack):
+        if isinstance(item, Stack | Gap):
             yield from item.nodes
         elif isinstance(item, Frame):
             yield from item.region.nodes()
@@ -80,3 +80,9 @@ def output_label(costs: Costs, node: Node) -> str:
     """The label of an output, named if there are several."""
     several = len(costs.graph.outputs) > 1
     return cut(f"output {visible(node.path)}", FONT, WIDEST) if several else "output"
+
+
+def gap_label(gap: Gap) -> str:
+    """What a gap stands for."""
+    outputs = f", {gap.outputs:,} outputs" if gap.outputs else ""
+    return f"\u2026 {len(gap.nodes):,} layers{outputs} \u2026"

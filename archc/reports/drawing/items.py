@@ -19,6 +19,15 @@ class Output(NamedTuple):
     node: Node
 
 
+class Gap(NamedTuple):
+    """What a folded drawing leaves out: ops, and outputs of the network. `output` is the index of
+    the node whose value leaves it, None without a single one."""
+
+    nodes: tuple[Node, ...]
+    output: int | None
+    outputs: int = 0
+
+
 class Frame(NamedTuple):
     """A section or block instance."""
 
@@ -27,9 +36,16 @@ class Frame(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """Three or more consecutive equal series, drawn as one."""
+    """Three or more consecutive equal series, drawn as one. `folded` is how many they are where a
+    gap stands for some of them."""
 
     units: tuple[Series, ...]
+    folded: int = 0
+
+    @property
+    def times(self) -> int:
+        """How often the series is repeated."""
+        return self.folded or len(self.units)
 
     @property
     def alone(self) -> Frame | None:
@@ -49,7 +65,7 @@ class Parallel(NamedTuple):
     branches: tuple[Series, ...]
 
 
-Item = Stack | Output | Frame | Repeat | Parallel
+Item = Stack | Output | Frame | Repeat | Parallel | Gap
 
 
 class Series(NamedTuple):
@@ -72,4 +88,6 @@ def output_of(item: Item) -> int | None:
         return item.region.output
     if isinstance(item, Repeat):
         return item.units[-1].output
+    if isinstance(item, Gap):
+        return item.output
     return None

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from archc.ir.costs import Costs
 from archc.ir.graph import Node, Region
-from archc.reports.drawing.contents import Row, output_label, rows_of, titles
-from archc.reports.drawing.items import Frame, Output, Repeat, Stack
+from archc.reports.drawing.contents import Row, gap_label, output_label, rows_of, titles
+from archc.reports.drawing.items import Frame, Gap, Output, Repeat, Stack
 from archc.reports.drawing.lanes import anchor
 from archc.reports.drawing.measure import Measure
 from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Edge, Label, Piece, Point
@@ -44,6 +44,15 @@ class Ending(NamedTuple):
     node: Node
 
 
+class Omission(NamedTuple):
+    """What a folded drawing leaves out."""
+
+    x: float
+    y: float
+    width: float
+    label: str
+
+
 class Border(NamedTuple):
     """A frame. `times` is the number of repeats, `depth` the number of enclosing frames; `region`
     is None for a repeat of something other than a section or block."""
@@ -69,12 +78,13 @@ class Layout(NamedTuple):
     borders: list[Border]
     edges: list[Edge]
     labels: list[Label]
+    omissions: list[Omission]
 
 
 def layout(costs: Costs, drawing: Drawing) -> Layout:
     """Lay out a drawing, with its origin at (0, 0)."""
     root = Measure(costs, drawing).series(drawing.root, True)
-    result = Layout(root.width, root.height, [], [], [], [], [])
+    result = Layout(root.width, root.height, [], [], [], [], [], [])
     placement = _Placement(costs, result)
     placement.piece(root, 0, 0, 0)
     placement.skips()
@@ -106,6 +116,8 @@ class _Placement:
             label = output_label(self._costs, item.node)
             layout.endings.append(Ending(x, y, piece.width, label, item.node))
             self._anchors[anchor(item)] = x + piece.width, y + ROW / 2
+        elif isinstance(item, Gap):
+            layout.omissions.append(Omission(x, y, piece.width, gap_label(item)))
         elif item is not None:
             self._border(item, piece, x, y, depth)
             depth += 1
@@ -114,7 +126,7 @@ class _Placement:
 
     def _border(self, item: Frame | Repeat, piece: Piece, x: float, y: float, depth: int) -> None:
         label, figure = titles(self._costs, item)
-        times = len(item.units) if isinstance(item, Repeat) else 1
+        times = item.times if isinstance(item, Repeat) else 1
         frame = item.alone if isinstance(item, Repeat) else item
         shadow = SHADOW * 2 if times > 1 else 0
         width = piece.width - shadow

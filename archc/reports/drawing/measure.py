@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from archc.ir.costs import Costs
 from archc.reports.drawing.columns import columns
-from archc.reports.drawing.contents import Row, output_label, rows_of, titles
-from archc.reports.drawing.items import Item, Output, Parallel, Repeat, Series, Stack, output_of
+from archc.reports.drawing.contents import Row, gap_label, output_label, rows_of, titles
+from archc.reports.drawing.items import (
+    Gap,
+    Item,
+    Output,
+    Parallel,
+    Repeat,
+    Series,
+    Stack,
+    output_of,
+)
 from archc.reports.drawing.labels import BOLD, FONT, SMALL, shape, text_width
 from archc.reports.drawing.lanes import Lanes
 from archc.reports.drawing.pieces import (
@@ -74,6 +83,9 @@ class Measure:
             return Piece(width, ROW * len(rows), width / 2, width / 2, item=item)
         if isinstance(item, Output):
             width = text_width(output_label(self._costs, item.node), FONT) + 2 * PAD
+            return Piece(width, ROW, width / 2, width / 2, item=item)
+        if isinstance(item, Gap):
+            width = text_width(gap_label(item), FONT) + 2 * PAD
             return Piece(width, ROW, width / 2, width / 2, item=item)
         if isinstance(item, Parallel):
             return self._parallel(item)

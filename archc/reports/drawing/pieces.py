@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from archc.reports.drawing.items import Frame, Item, Output, Parallel, Repeat, Series, Stack
+from archc.reports.drawing.items import Frame, Gap, Item, Output, Parallel, Repeat, Series, Stack
 from archc.reports.drawing.labels import SMALL, text_width
 from archc.reports.drawing.tree import Skip
 
@@ -58,7 +58,7 @@ class Piece(NamedTuple):
     children: tuple[tuple[float, float, Piece], ...] = ()
     edges: tuple[Edge, ...] = ()
     labels: tuple[Label, ...] = ()
-    item: Stack | Output | Frame | Repeat | None = None
+    item: Stack | Output | Frame | Repeat | Gap | None = None
     lanes: tuple[tuple[Skip, float], ...] = ()
 
 

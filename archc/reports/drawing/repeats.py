@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
-from archc.ir.graph import Graph
+from archc.ir.graph import Graph, Node
 from archc.reports.drawing.items import (
     Frame,
     Item,
@@ -129,7 +129,12 @@ class _Collapse:
         counts = [0]
         above: Item | None = None
         for item, link in zip(items, linked, strict=True):
-            joins = link and self._join(above, item) is not None
+            joins = (
+                link
+                and isinstance(above, Stack)
+                and isinstance(item, Stack)
+                and self._joins(above.nodes[-1], item)
+            )
             counts.append(counts[-1] + (not joins))
             above = item
         return counts
@@ -139,29 +144,30 @@ class _Collapse:
         that feeds only them."""
         result: list[Item] = []
         links: list[bool] = []
+        box: list[Node] = []
         for item, link in zip(items, linked, strict=True):
-            above = result[-1] if result else None
-            joined = self._join(above, item) if link else None
-            if joined is not None:
-                result[-1] = joined
+            if isinstance(item, Stack) and link and box and self._joins(box[-1], item):
+                box += item.nodes
                 continue
+            if box:
+                result[-1] = Stack(tuple(box))
+            box = list(item.nodes) if isinstance(item, Stack) else []
             result.append(item)
             links.append(link)
+        if box:
+            result[-1] = Stack(tuple(box))
         output = output_of(result[-1]) if result else None
         return Series(tuple(result), tuple(links), False, output)
 
-    def _join(self, above: Item | None, item: Item) -> Stack | None:
-        """Both in one box, if `item` is pointwise and the only consumer of `above`."""
-        if not isinstance(above, Stack) or not isinstance(item, Stack):
-            return None
-        source, node = above.nodes[-1], item.nodes[0]
-        fuses = (
+    def _joins(self, source: Node, item: Stack) -> bool:
+        """Whether `item` stands in the box of `source`: it is pointwise, and its only consumer."""
+        node = item.nodes[0]
+        return (
             family(node.op) in _POINTWISE
             and family(source.op) != "input"
             and self._uses[source.index] == 1
             and len(node.inputs) == 1
         )
-        return Stack((*above.nodes, *item.nodes)) if fuses else None
 
 
 def _runs(

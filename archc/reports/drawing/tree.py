@@ -26,10 +26,12 @@ class Skip(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """The structure of a drawing: `root` has everything except the `skips`."""
+    """The structure of a drawing: `root` has everything except the `skips`. `missing` is how many
+    skips a folded drawing leaves out."""
 
     root: Series
     skips: tuple[Skip, ...]
+    missing: int = 0
 
 
 def drawing(graph: Graph) -> Drawing:
@@ -56,6 +58,7 @@ class _Builder:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._linked_edges: set[tuple[int, int]] = set()
+        self._inputs: dict[int, frozenset[int]] = {}
         self._others: list[Skip] = []
 
     def skips(self) -> list[Skip]:
@@ -159,7 +162,9 @@ class _Builder:
             return vertex.input == source
         if isinstance(vertex, Output):
             return vertex.node.index == source
-        if source not in vertex.inputs:
+        if vertex.index not in self._inputs:
+            self._inputs[vertex.index] = frozenset(vertex.inputs)
+        if source not in self._inputs[vertex.index]:
             return False
         self._linked_edges.add((source, vertex.index))
         return True
