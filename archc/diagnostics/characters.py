@@ -9,7 +9,7 @@ or on none. A test compares them. Code points that are not assigned print as a b
 
 Ordinary text needs three of these classes, each in one place alone:
 
-- a joiner (U+200C, U+200D) directly after a letter or mark of a script whose letters join or stack
+- a joiner (U+200C, U+200D) directly after a character of a script whose letters join or stack
   (Arabic, Devanagari …, `_JOINING`), and U+200D between two emoji;
 - U+FE0E or U+FE0F, which select the form of an emoji, directly after one, or in a keycap;
 - the variation selectors and the vowel separator of Mongolian directly after a Mongolian letter.
