@@ -29,7 +29,8 @@ input: {features: 8}
 layers:
   - dense: 10
 """
-TIMEOUT = 120
+TIMEOUT = 60
+"""Seconds: a process that waits for ever is an error."""
 
 
 @pytest.fixture(autouse=True)
