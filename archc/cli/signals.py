@@ -32,15 +32,19 @@ def termination() -> Iterator[None]:
     if current_thread() is not main_thread():  # no other one may have handlers
         yield
         return
+    received: list[int] = []
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        raise Termination(number)
+
     handled = [one for one in ENDING if signal.getsignal(one) == signal.SIG_DFL]
     for number in handled:
-        signal.signal(number, _raise)
+        signal.signal(number, end)
     try:
         yield
     finally:
         for number in handled:
             signal.signal(number, signal.SIG_DFL)
-
-
-def _raise(number: int, _frame: FrameType | None) -> None:
-    raise Termination(number)
+    if received:  # and swallowed, as Python does in callbacks of its own
+        raise Termination(received[0])

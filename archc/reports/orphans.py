@@ -73,11 +73,9 @@ def find(
 
 
 def _files(folder: str, subfolder: str) -> list[str]:
-    path = os.path.join(folder, subfolder)
-    if os.path.islink(path):
-        return []
     try:
-        return sorted(name for name in os.listdir(path) if not name.startswith("."))
+        names = os.listdir(os.path.join(folder, subfolder))
+        return sorted(name for name in names if not name.startswith("."))
     except OSError:
         return []
 

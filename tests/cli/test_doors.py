@@ -29,7 +29,8 @@ input: {features: 8}
 layers:
   - dense: 10
 """
-TIMEOUT = 120
+TIMEOUT = 60
+"""Seconds: a process that waits for ever is an error."""
 
 
 @pytest.fixture(autouse=True)
@@ -272,6 +273,30 @@ def test_a_build_that_is_ended_leaves_nothing(number: signal.Signals) -> None:
     assert waiting.returncode == 128 + number
     assert error.strip() in ("archc: interrupted", "archc: terminated")
     assert files() == before
+
+
+def test_a_signal_that_python_swallows_still_gives_its_exit_code() -> None:
+    script = (
+        "import os, signal\n"
+        "from archc.cli.signals import Termination, termination\n"
+        "class Last:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "try:\n"
+        "    with termination():\n"
+        "        Last()\n"
+        "except Termination as ended:\n"
+        "    print(ended.exit_code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert "Exception ignored" in done.stderr
+    assert done.stdout == "143\n"
 
 
 def is_handled(process: int, number: signal.Signals) -> bool:

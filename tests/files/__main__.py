@@ -1,4 +1,5 @@
-"""All faults, and what came of them: `python -m tests.files` writes record.json beside this file.
+"""All faults, and what came of them: `python -m tests.files` writes record.json beside this file;
+`python -m tests.files 8` runs every eighth of each kind.
 
 The last ones are those of the command line: builds that are ended once they write, and two at once.
 """
@@ -35,15 +36,21 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
     results: dict[str, Counter[str]] = {}
     try:
-        for name, run in [*_injections(home), *_others(), *_builds(home)]:
-            with folder_in(home) as folder:
-                results.setdefault(name, Counter())[run(folder) or WELL] += 1
+        share = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+        for kind in (_injections(home), _others(), _builds(home)):
+            _run(kind[::share], home, results)
     finally:
         shutil.rmtree(home)
     record = {name: dict(sorted(counts.items())) for name, counts in results.items()}
     RECORD.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(RECORD.read_text(encoding="utf-8"))
     return int(any(set(counts) != {WELL} for counts in results.values()))
+
+
+def _run(runs: list[tuple[str, Run]], home: Path, results: dict[str, Counter[str]]) -> None:
+    for name, run in runs:
+        with folder_in(home) as folder:
+            results.setdefault(name, Counter())[run(folder) or WELL] += 1
 
 
 def _injections(home: Path) -> list[tuple[str, Run]]:
@@ -114,7 +121,7 @@ def _end_build(seed: int, number: signal.Signals, old: Path, new: Path, folder: 
     if wrong is None and _build(folder, 11).wait():
         return "the next build was rejected"
     for path in faults.WITNESS:
-        (folder / path).unlink()
+        (folder / path).unlink(missing_ok=True)
     return wrong or (None if state(folder) == state(new) else "the next build gave something else")
 
 

@@ -320,11 +320,24 @@ def end_at_random(seed: int, number: int, folder: Path) -> str | None:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     time.sleep(random.Random(seed).uniform(0.001, 0.03))
     os.kill(process, number)
-    _, status = os.waitpid(process, 0)
-    code = os.waitstatus_to_exitcode(status)
+    # Again if it goes on: Python swallows what a handler raises inside of a callback of its own.
+    while not (done := _ended(process, 5)):
+        os.kill(process, number)
+    code = os.waitstatus_to_exitcode(done[1])
     if code not in (-signal.SIGKILL, 128 + number):
         return f"exit code {code}"
     return judge(folder, {**OLD, **mine}, {**NEW, **mine}, ended=code > 0)
+
+
+def _ended(process: int, seconds: float) -> tuple[int, int] | None:
+    """A process and its status, if it ends within some seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        done = os.waitpid(process, os.WNOHANG)
+        if done[0]:
+            return done
+        time.sleep(0.001)
+    return None
 
 
 def run_forever(folder: Path, mask: set[signal.Signals]) -> None:

@@ -14,6 +14,7 @@ from archc.files import (
     differences,
     digest,
     foreign_files,
+    locked,
     replace_files,
     staging,
     write_files,
@@ -93,6 +94,16 @@ def test_what_archc_wrote_last_is_replaced(tmp_path: Path) -> None:
     assert len(write_files(NEW, str(tmp_path), digests=DIGESTS)) == 3
     with pytest.raises(OutputError, match="was not written by archc"):
         write_files(OLD, str(tmp_path))
+
+
+def test_only_what_archc_wrote_is_removed(tmp_path: Path) -> None:
+    write_files({**OLD, "torch/mine.py": "mine\n"}, str(tmp_path))
+    (tmp_path / REPORT).write_text("edited\n")
+    with locked(str(tmp_path)) as output:
+        paths = [SOURCE, REPORT, "torch/mine.py", "torch/none.py"]
+        assert output.write({}, digests=DIGESTS, remove=paths, force=True) == []
+    left = {REPORT: "edited\n", "torch/mine.py": "mine\n"}
+    assert tree(tmp_path) == {"reports": "folder", "torch": "folder", **left}
 
 
 def test_a_symbolic_link_is_never_written_through(tmp_path: Path) -> None:
