@@ -143,6 +143,7 @@ def staging(path: str) -> Iterator[str]:
             with open(temporary, "rb+") as stream:
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
+        _sync_folder(os.path.dirname(path))
     finally:
         _remove([temporary])
 
@@ -189,6 +190,8 @@ def _replace(contents: Mapping[str, bytes | None], previous: Mapping[str, bytes 
                     os.unlink(target)
                 else:
                     os.replace(new, target)
+        for folder in {os.path.dirname(target) for _, target, _ in renames}:
+            _sync_folder(folder)
     except BaseException:
         for target, backup in reversed(backups):
             with suppress(OSError):
@@ -231,6 +234,16 @@ def _stage(target: str, content: bytes, temporaries: list[str]) -> str:
         with suppress(FileNotFoundError):
             os.chmod(path, stat.S_IMODE(os.stat(target).st_mode))
     return path
+
+
+def _sync_folder(folder: str) -> None:
+    """Bring the names in a folder down to the disk, where the system can do that."""
+    with suppress(OSError):
+        descriptor = os.open(folder or os.curdir, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _beside(target: str) -> str:
