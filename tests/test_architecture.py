@@ -129,7 +129,15 @@ def test_no_imports_run_in_a_circle() -> None:
 
 
 def test_tests_stand_where_what_they_test_stands() -> None:
-    own = {"backends", "benchmarks", "differential", "fuzzing", "hostile", "regressions"}
+    own = {
+        "backends",
+        "benchmarks",
+        "differential",
+        "fuzzing",
+        "hostile",
+        "mutation",
+        "regressions",
+    }
     folders = {
         path.relative_to(TESTS).parts[0]
         for path in TESTS.rglob("test_*.py")

@@ -45,6 +45,7 @@ from archc.codegen.tree import (
     call,
 )
 from tests.codegen.printing import HOSTILE, A, X, printed, ruff
+from tests.strategies import one_level
 
 names = st.from_regex(r"[a-h]{1,12}_", fullmatch=True)
 refs = st.one_of(names, st.tuples(names, names).map(".".join)).map(Ref)
@@ -65,6 +66,7 @@ notes = st.none() | st.none() | st.sampled_from(["64 x 112 x 112", "features"]) 
 tuples = st.builds(lambda items: tuple(items), st.lists(names, max_size=3))
 
 
+@one_level
 def grown(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     generators = st.builds(Generator, inner, st.sampled_from(["_", "i"]), inner)
     item = st.one_of(
@@ -113,6 +115,7 @@ def parameters() -> st.SearchStrategy[tuple[Parameter, ...]]:
     )
 
 
+@one_level
 def nested(inner: st.SearchStrategy[Statement]) -> st.SearchStrategy[Statement]:
     bodies = st.builds(
         lambda body, last: (*body, last), st.lists(inner, max_size=3), st.builds(Return, short)

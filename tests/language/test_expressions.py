@@ -39,6 +39,7 @@ from archc.language.expressions import (
     is_expression,
     parse,
 )
+from tests.strategies import one_level
 
 NAMES: Mapping[str, Any] = {
     "width": 64,
@@ -170,6 +171,15 @@ def torchvision_make_divisible(v: float, divisor: int) -> int:
 def test_round_to_is_the_usual_channel_rounding(channels: int, width_factor: float) -> None:
     value = evaluate(parse("$(round_to(c * f, 8))"), {"c": channels, "f": width_factor}, None)
     assert value == torchvision_make_divisible(channels * width_factor, 8)
+
+
+@pytest.mark.parametrize("multiple", range(1, 17))
+def test_round_to_at_every_half(multiple: int) -> None:
+    """Half-way between two multiples, and a little below and above it."""
+    for half in range(1, 60, 2):
+        for value in (half * multiple / 2, half * multiple / 2 - 0.25, half * multiple / 2 + 0.25):
+            rounded = evaluate(parse("$(round_to(x, m))"), {"x": value, "m": multiple}, None)
+            assert rounded == torchvision_make_divisible(value, multiple)
 
 
 def test_lists_are_not_changed_by_what_is_built_from_them() -> None:
@@ -563,6 +573,7 @@ def chain(
     )
 
 
+@one_level
 def grown(numbers: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Numbers one level of brackets above `numbers`."""
     signed = st.tuples(st.sampled_from(["", "", "-", "+", "- -"]), numbers).map("".join)
@@ -683,10 +694,10 @@ def test_any_text_is_read_or_rejected(text: str) -> None:
     survives(f"$({text})")
 
 
-VALUES = st.recursive(
-    st.sampled_from(["1", "-2", "0", "2.5", "true", "null", "'a'", "''", "depths", "table", "empty",
-                     "kind", "first", "activation", "nothing", "in.height", "in.length", "other"]),
-    lambda inner: st.one_of(
+@one_level
+def composed(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Values of any kinds, put together whether or not they fit."""
+    return st.one_of(
         st.tuples(inner, st.sampled_from(
             ["+", "-", "*", "/", "//", "%", "==", "!=", "<", ">=", "and", "or"]), inner,
         ).map(lambda parts: "({} {} {})".format(*parts)),
@@ -698,7 +709,13 @@ VALUES = st.recursive(
         st.tuples(st.sampled_from(list(FUNCTIONS)), st.lists(inner, min_size=1, max_size=3)).map(
             lambda call: f"{call[0]}({', '.join(call[1])})"
         ),
-    ),
+    )  # fmt: skip
+
+
+VALUES = st.recursive(
+    st.sampled_from(["1", "-2", "0", "2.5", "true", "null", "'a'", "''", "depths", "table", "empty",
+                     "kind", "first", "activation", "nothing", "in.height", "in.length", "other"]),
+    composed,
     max_leaves=10,
 )  # fmt: skip
 
@@ -707,3 +724,12 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_any_expression_is_evaluated_or_rejected(source: str) -> None:
     survives(f"$({source})")
+
+
+@pytest.mark.parametrize("extend", [grown, composed])
+def test_strategies_stay_small_where_a_test_fails(extend: Callable[..., Any]) -> None:
+    """Hypothesis writes them out then."""
+    strategy: st.SearchStrategy[str] = ATOMS
+    for _ in range(5):
+        strategy = ATOMS | extend(strategy)
+    assert len(repr(strategy)) < 100_000

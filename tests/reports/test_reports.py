@@ -196,6 +196,9 @@ def test_csv_is_a_header_and_a_row_a_layer(tiny: Network) -> None:
         ("a,b", '"a,b"'),
         ("=a,b", '"\'=a,b"'),
         ("a\nb", '"a\nb"'),
+        ("a\rb", '"a\rb"'),
+        ("\r=1", '"\'\r=1"'),
+        ("a\r\nb", '"a\r\nb"'),
     ],
 )
 def test_csv_cells_are_never_formulas(text: str, cell: str) -> None:
@@ -414,6 +417,8 @@ def test_a_parameter_takes_plain_values(value: object, kept: object) -> None:
         (float("nan"), "not finite"),
         (float("inf"), "not finite"),
         (2**53, "2^53 or more"),
+        ([1, -(2**53)], "2^53 or more"),
+        ([[1], (2**53, 1)], "2^53 or more"),
         ([[[1]]], "a list of lists of lists"),
         ([None], "null"),
         (object(), "of type object"),

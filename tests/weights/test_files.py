@@ -312,6 +312,13 @@ def _hdf5(path: Path, change: Any) -> None:
         change(file, group)
 
 
+def _virtual(file: Any, group: Any) -> None:
+    """Data of a dataset that is put together from other files."""
+    layout = h5py.VirtualLayout((4,), "f4")
+    layout[:] = h5py.VirtualSource("/tmp/other.h5", "secret", (4,))
+    group.create_virtual_dataset("1", layout)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -324,9 +331,10 @@ def _hdf5(path: Path, change: Any) -> None:
             ),
             "in another file",
         ),
+        (_virtual, "in another file"),
         (lambda file, group: file.__delitem__("layers"), "no `layers`"),
     ],
-    ids=["external link", "soft link", "text", "external data", "no layers"],
+    ids=["external link", "soft link", "text", "external data", "virtual", "no layers"],
 )
 def test_hdf5_that_leads_elsewhere_is_refused(change: Any, message: str, tmp_path: Path) -> None:
     net = network(tmp_path)

@@ -186,6 +186,23 @@ def test_what_keras_2_has_of_a_whole_model_is_read(net: Network, tmp_path: Path)
     assert all(numpy.array_equal(loaded[key], value) for key, value in weights.items())
 
 
+def test_more_than_ten_layers_of_a_class_are_taken_in_their_order(tmp_path: Path) -> None:
+    """Keras numbers the groups of a class; HDF5 lists them as text, `dense_10` before `dense_2`.
+    Layers whose names are others are matched in the model's order."""
+    layers = "layers: [" + ", ".join(["{dense: 2}"] * 12) + "]"
+    net = written(f"archc: 1\nname: net\ninput: {{features: 2}}\n{layers}\n", tmp_path)
+    with h5py.File(tmp_path / "a.weights.h5", "w") as file:
+        for number in range(12):
+            group = file.create_group(f"layers/dense{f'_{number}' if number else ''}/vars")
+            group.attrs["name"] = f"block{12 - number}_fc"
+            group["0"] = numpy.full((2, 2), number, "float32")
+            group["1"] = numpy.full(2, number, "float32")
+    loaded = transfer.load(str(tmp_path / "a.weights.h5"), net)
+    for number in range(12):
+        assert (loaded[f"dense_{number + 1}.weight"] == number).all()
+        assert (loaded[f"dense_{number + 1}.bias"] == number).all()
+
+
 # HDF5 that is none of Keras'
 
 

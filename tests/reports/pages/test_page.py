@@ -15,7 +15,7 @@ import pytest
 
 from archc import cli
 from archc.diagnostics import SourceText
-from archc.reports import html
+from archc.reports import html, html_code, html_graph
 from archc.reports.html import size
 from archc.spec import Spec, read_source
 from tests.backends.networks import SHIPPED, SPECS, shipped
@@ -117,6 +117,19 @@ def test_hostile_text_is_text() -> None:
     assert "".join(page.text["title"]) == NASTY
     assert "".join(page.text["h1"]) == NASTY
     assert "".join(page.text["p"]).count(NASTY) == 2
+
+
+@pytest.mark.parametrize("place", ["text", "listing", "graph"])
+def test_control_characters_are_shown_as_what_they_are(place: str) -> None:
+    """A page has none of its own: a browser would drop them, or end a line at `\\r`."""
+    hidden = "a\rb\x1bc\x00d\u202ee"
+    markup = {
+        "text": lambda: html.text(hidden),
+        "listing": lambda: html_code.listing(hidden, "yaml", "spec-"),
+        "graph": lambda: html_graph._text(hidden),
+    }[place]()
+    shown = "".join(part for part in re.split("<[^>]*>", markup)).strip("\n")
+    assert shown == "a\\rb\\x1bc\\x00d\\u202ee"
 
 
 def test_the_command_writes_a_page(capsys: pytest.CaptureFixture[str]) -> None:
