@@ -23,6 +23,10 @@ LARGEST_RECORD = 1 << 26
 FORWARDED = tuple(one for one in signal.Signals if one.name in ("SIGTERM", "SIGHUP"))
 """Signals that are forwarded to a worker. Windows has only the first one."""
 WORKER = "archc.training.worker"
+DEFAULTS = {"OMP_WAIT_POLICY": "passive", "TF_CPP_MIN_LOG_LEVEL": "2"}
+"""The environment of workers, where the user sets nothing else. OpenMP's threads sleep while they
+wait: spinning they take the time of a busy neighbour, who takes theirs, and a step many times as
+long. TensorFlow does not log the processor."""
 
 
 def missing(backend: str) -> str | None:
@@ -38,9 +42,8 @@ def run_worker(plan: str, processes: Sequence[str] = ()) -> int:
     Signals to terminate are forwarded to the worker, which saves a checkpoint and exits; a terminal
     sends Ctrl-C to both.
     """
-    # The first keeps TensorFlow from logging the processor at its start, the second what lies in
-    # the working directory from being imported, by processes that are started in turn too.
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONSAFEPATH": "1"}
+    # What lies in the working directory is not imported, by processes started in turn either.
+    environment = {**DEFAULTS, **os.environ, "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-P", *processes, "-m", WORKER, plan]
     received: list[int] = []
     running: list[subprocess.Popen[bytes]] = []
