@@ -6,7 +6,8 @@
 
 DATA is an .npz file with `images`, the channels last, and `labels`, or a folder with a
 folder of images for each class; `archc data pack` makes the file of any other data. The
-folder RUN has the last epoch, from which --resume goes on, and the best one.
+folder RUN has the last epoch, from which --resume goes on, and the best one, which
+predicts.
 """
 
 import argparse
@@ -25,7 +26,6 @@ from lenet5 import build_model
 INPUT = (32, 32, 1)  # height, width, channels
 MODE = "L"
 PAD = 2  # zeros added on each side
-SCALE = 1.0
 ROTATION = 10.0  # largest angle, in degrees
 SHIFT = 0.1  # largest share of a side
 ZOOM = 0.1  # largest change of a side's scale
@@ -109,7 +109,7 @@ def make_model(batches: Batches) -> keras.Model:
     x = layers.RandomTranslation(SHIFT, SHIFT, fill_mode=FILL)(x)
     x = layers.RandomZoom((-ZOOM, ZOOM), (-ZOOM, ZOOM), fill_mode=FILL)(x)
     mean, deviation = standardization(batches)
-    x = layers.Rescaling(SCALE / deviation, -mean / deviation, dtype="float32")(x)
+    x = layers.Rescaling(1 / deviation, -mean / deviation, dtype="float32")(x)
     outputs = network(x)
     return keras.Model(inputs, outputs)
 
@@ -134,7 +134,7 @@ def train(arguments: argparse.Namespace) -> None:
     )
     model.compile(optimizer, make_loss(), metrics=["accuracy"])
     if arguments.out.exists() and not arguments.resume:
-        sys.exit(f"{arguments.out} exists: --resume goes on with its run")
+        sys.exit(f"{arguments.out} exists already: --resume resumes its run")
     arguments.out.mkdir(parents=True, exist_ok=True)
     best, log = arguments.out / "best.keras", arguments.out / "log.csv"
     used = [
@@ -167,7 +167,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("data", type=Path, help="an .npz file, or a folder of images")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on after it")
+    parser.add_argument("--resume", action="store_true", help="resume the run")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--predict", type=Path, help="a CSV file of labels to write")
     return parser.parse_args()

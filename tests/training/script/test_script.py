@@ -261,3 +261,8 @@ def test_torchrun_trains_in_two_processes(tmp_path: Path) -> None:
     two = losses("torch", tmp_path, Path("two"), done.stdout)
     assert two == pytest.approx(one, rel=2e-3)
     assert len(two) == 2
+
+
+def test_the_readme_shows_the_script_as_it_is() -> None:
+    script = (ROOT / "generated/torch/lenet5_train.py").read_text(encoding="utf-8")
+    assert f"```python\n{script}```" in (ROOT / "README.md").read_text(encoding="utf-8")

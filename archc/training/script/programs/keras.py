@@ -289,7 +289,10 @@ def make_model(batches: Batches) -> keras.Model:
             x = layers.Rescaling(SCALE)(x)
     else:
         mean, deviation = standardization(batches)
-        x = layers.Rescaling(SCALE / deviation, -mean / deviation, dtype="float32")(x)
+        if SCALE == 1.0:
+            x = layers.Rescaling(1 / deviation, -mean / deviation, dtype="float32")(x)
+        else:
+            x = layers.Rescaling(SCALE / deviation, -mean / deviation, dtype="float32")(x)
     outputs = network(x)
     if LOSS == "mean_squared_error" and OUTPUT == "log_probabilities":
         outputs = ops.exp(outputs)
@@ -338,7 +341,7 @@ def train(arguments: argparse.Namespace) -> None:
     else:
         model.compile(optimizer, make_loss(), metrics=["accuracy"])
     if arguments.out.exists() and not arguments.resume:
-        sys.exit(f"{arguments.out} exists: --resume goes on with its run")
+        sys.exit(f"{arguments.out} exists already: --resume resumes its run")
     arguments.out.mkdir(parents=True, exist_ok=True)
     best, log = arguments.out / "best.keras", arguments.out / "log.csv"
     used = [
@@ -387,7 +390,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("data", type=Path, help="an .npz file, or a folder of images")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on after it")
+    parser.add_argument("--resume", action="store_true", help="resume the run")
     if not STEPS:
         parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--predict", type=Path, help="a CSV file of labels to write")

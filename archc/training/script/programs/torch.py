@@ -3,6 +3,7 @@ decide its conditions, and what they rule out is not written."""
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,7 +128,10 @@ def epoch_batches(indices: Any, epoch: int) -> list[Any]:
             indices = np.concatenate(orders)[:length]
         else:
             indices = generator.permutation(indices)
-    return np.split(indices, range(BATCH_SIZE, len(indices), BATCH_SIZE))
+    batches = np.split(indices, range(BATCH_SIZE, len(indices), BATCH_SIZE))
+    # A step needs two images a process: normalization does.
+    is_enough = epoch == 0 or len(batches[-1]) >= 2 * PROCESSES
+    return batches if is_enough else batches[:-1]
 
 
 def add_up(sums: Tensor) -> Tensor:
@@ -445,9 +449,10 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
             waited = waited + 1 if metric <= best else 0
         if metric > best:
             best = metric
-            weights = {"model": model.state_dict()}
-            if STANDARDIZE != "none":
-                weights["input"] = (mean, deviation)
+            if STANDARDIZE == "none":
+                weights = {"model": model.state_dict()}
+            else:
+                weights = {"model": model.state_dict(), "input": (mean, deviation)}
             save(arguments.out / "best.pt", weights)
         saved = {"epoch": epoch, "best": best}
         if PATIENCE:
@@ -466,22 +471,17 @@ def save(path: Path, content: dict[str, Any]) -> None:
         os.replace(f"{path}.part", path)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def main() -> None:
+    """Train or predict, in one process or in each of torchrun's."""
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("data", type=Path, help="an .npz file, or a folder of images")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on after it")
+    parser.add_argument("--resume", action="store_true", help="resume the run")
     if not STEPS:
         parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--predict", type=Path, help="a CSV file of labels to write")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Train or predict, in one process or in each of torchrun's."""
-    arguments = parse_arguments()
+    arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if PROCESSES > 1:
         distributed.init_process_group()
@@ -490,6 +490,8 @@ def main() -> None:
             torch.cuda.set_device(device)
     if arguments.predict is not None:
         predict(arguments, device)
+    elif (arguments.out / "last.pt").exists() and not arguments.resume:
+        sys.exit(f"{arguments.out} has a run already: --resume resumes it")
     else:
         train(arguments, device)
     if PROCESSES > 1:
