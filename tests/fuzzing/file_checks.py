@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from tests.training.parts import parts
 
 from archc.api import Network, load
 from archc.diagnostics import SpecError
@@ -21,7 +22,6 @@ from tests.fuzzing.archives import NETWORK
 from tests.fuzzing.inputs import Input
 from tests.fuzzing.isolation import Readers
 from tests.fuzzing.spec_checks import check_diagnostics
-from tests.training.parts import parts
 
 RUNS = 5
 """Of so many `.npz` files, one is read as that of a run."""

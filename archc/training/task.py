@@ -1,0 +1,92 @@
+"""The task of a run: what training must know of a network besides its source.
+
+Codes: ARC701 a softmax that training cannot replace by its logarithm, ARC704 a spec without a
+recipe.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from archc import backends
+from archc.api import Network
+from archc.backends.base import Emitted, Trainer
+from archc.diagnostics import Diagnostic, SpecError
+from archc.ir.costs import Costs
+from archc.ir.graph import Graph
+from archc.ir.trainability import output_kind, output_node
+from archc.language.recipe import Training
+from archc.spec import Spec
+
+IMAGE_RANK = 3  # height, width, channels
+
+
+class Task(NamedTuple):
+    """A classifier: its name, the path and the digest of its spec, the number of classes, the axes
+    of its input with the channels last, and what it returns, `logits`, `probabilities` or
+    `log_probabilities`.
+
+    `softmax` is the layer in whose place the logarithm of a softmax is trained: of a probability
+    near 0 the logarithm has no gradient. `output` is what is returned then.
+    """
+
+    name: str
+    spec: str
+    digest: str
+    classes: int
+    shape: tuple[int, ...]
+    output: str
+    softmax: str | int | None = None
+
+
+def task_of(trainer: Trainer, emitted: Emitted, spec: Spec, costs: Costs) -> Task:
+    """The task of a network on a backend. Raises SpecError (ARC701) where the trainer replaces a
+    final softmax by its logarithm, and the softmax is not a layer of its own."""
+    graph = costs.graph
+    about = graph.about
+    output, softmax = output_kind(graph), None
+    if trainer.replaces_softmax and output == "probabilities":
+        output, softmax = "log_probabilities", _softmax(emitted, spec, graph)
+    return Task(
+        name=about.name,
+        spec=about.source,
+        digest=about.digest,
+        classes=graph.nodes[graph.outputs[0]].output.width,
+        shape=input_shape(graph),
+        output=output,
+        softmax=softmax,
+    )
+
+
+def _softmax(emitted: Emitted, spec: Spec, graph: Graph) -> str | int | None:
+    placements = emitted.placements
+    path = placements[output_node(graph).index][-1].path
+    if sum(path == one.path for layers in placements.values() for one in layers) > 1:
+        message = "the network's softmax is also computed inside of it, by the same layer"
+        hint = "end with `log_softmax`, or with logits"
+        raise SpecError([Diagnostic("ARC701", message, spec.document.span, hint)])
+    return path
+
+
+def input_shape(graph: Graph) -> tuple[int, ...]:
+    """The axes of the network's input with the channels last, as images are kept."""
+    x = graph.nodes[graph.inputs[0]].output
+    return (*x.spatial, x.width) if x.is_map else x.sizes
+
+
+def trainer_of(backend: str) -> Trainer:
+    """The trainer of a backend, which must have one."""
+    trainer = backends.backend(backend).trainer
+    assert trainer is not None
+    return trainer
+
+
+def recipe_of(network: Network) -> Training:
+    """The recipe of a network. Raises SpecError for a spec without one (ARC704)."""
+    recipe = network.costs.graph.about.training
+    if recipe is None:
+        hint = "`archc ops training` shows its fields"
+        document = network.spec.document
+        span = document.span if document.training is None else document.training.span
+        raise SpecError([Diagnostic("ARC704", "the spec has no `training`", span, hint)])
+    return recipe
