@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from archc.ops.axes import Axes
 from archc.ops.base import Op, Order, Variable
 from archc.ops.fields import Doc, Flag, Number
+from archc.ops.initializer import constant
 from archc.records import record
 
 
@@ -22,8 +23,9 @@ class Scale(Op):
 
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
         shape = (inputs[0].width,)
-        weight = Variable("weight", "scale", shape)
-        return (weight, Variable("bias", "bias", shape)) if self.bias else (weight,)
+        weight = Variable("weight", "scale", shape, initial=constant(self.initial))
+        bias = Variable("bias", "bias", shape, initial=constant(0.0))
+        return (weight, bias) if self.bias else (weight,)
 
 
 OPS = (Scale,)
