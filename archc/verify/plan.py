@@ -48,7 +48,7 @@ def plan(
                     _lowered(one, len(node.inputs))
                     for one in emitted.placements.get(node.index, ())
                 ],
-                "rate": node.op.drop_rate,
+                "drops": node.op.drop_rate is not None,
             }
             for node in fused.nodes
         ],
@@ -61,6 +61,7 @@ def plan(
                 "variable": variables[array.key].name,
                 "layout": variables[array.key].layout,
                 "learned": array.variable.learned,
+                "initial": array.variable.initial is not None,
                 "distribution": distribution_of(array, graph, users),
             }
             for array in arrays(costs)

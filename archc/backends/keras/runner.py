@@ -17,7 +17,13 @@ from math import prod
 from typing import Any, NamedTuple
 
 from archc.backends.keras.runtimes import RUNTIMES
-from archc.backends.runtime.exchange import Folder, NetworkError, framework_error, serve
+from archc.backends.runtime.exchange import (
+    TRAINING,
+    Folder,
+    NetworkError,
+    framework_error,
+    serve,
+)
 
 
 def run(path: str) -> None:
@@ -76,6 +82,7 @@ class _Step(NamedTuple):
 def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     import keras
 
+    keras.utils.set_random_seed(folder.plan["seed"])
     try:
         model = folder.emitted().build_model()
     except Exception as error:
@@ -84,31 +91,27 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     variables = _variables(folder, layers)
     folder.summary["params"] = sum(prod(one.shape) for one in model.trainable_variables)
     folder.summary["counted"] = model.count_params()
-    stochastic = [
-        (node, layers[index][0])
-        for index, node in enumerate(folder.plan["nodes"])
-        if node["rate"] is not None
-    ]
-    _check_rates(folder, stochastic)
     values = _values(folder, model, layers)
     expected = [values[index] for index in folder.plan["outputs"]]
     if [id(one) for one in model.outputs] != [id(one) for one in expected]:
         raise NetworkError("returns other values than the spec's outputs, or in another order")
     order = list(values)
     capture = keras.Model(model.inputs, list(values.values()))
-    inputs = [
-        keras.ops.convert_to_tensor(folder.value("input", index)) for index in folder.plan["inputs"]
-    ]
-    try:
-        results = _as_list(evaluate(capture, inputs))
-    except Exception as error:
-        raise framework_error("cannot be computed", error) from None
-    _write(folder, "evaluation", order, results)
-    if not folder.takes_step:
-        return
-    for _, layer in stochastic:
-        layer.rate = 0.0
-    _train(folder, capture, inputs, order, variables, step)
+    for mode in folder.modes:
+        try:
+            results = _as_list(evaluate(capture, _inputs(folder, mode)))
+        except Exception as error:
+            raise folder.computing_error(mode, error, None) from None
+        _write(folder, mode, order, results)
+    if folder.takes_step:
+        _drop(folder, layers)
+        _train(folder, capture, order, variables, step)
+
+
+def _inputs(folder: Folder, mode: str) -> list[Any]:
+    import keras
+
+    return [keras.ops.convert_to_tensor(value) for value in folder.inputs(mode)]
 
 
 def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
@@ -143,6 +146,8 @@ def _layer_keys(node: dict[str, Any]) -> list[str | int]:
 def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[Any]:
     """The variables that hold the arrays of the plan, filled with their values. The model may
     hold nothing else but the states of random generators."""
+    import keras
+
     by_key = {
         key: layer
         for index, node in enumerate(folder.plan["nodes"])
@@ -162,6 +167,7 @@ def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[Any]:
         if array["learned"] != variable.trainable:
             wrong = "not" if array["learned"] else "wrongly"
             raise NetworkError(f"`{name}` is {wrong} trainable", path)
+        folder.write_initial(number, keras.ops.convert_to_numpy(variable.value))
         variable.assign(folder.weight(number))
         variables.append(variable)
     expected = {id(one) for one in variables}
@@ -215,33 +221,40 @@ def _computes(operation: Any, name: str, source: Any) -> bool:
     return kind == name and [id(one) for one in _as_list(operation.input)] == [id(source)]
 
 
-def _check_rates(folder: Folder, stochastic: Sequence[tuple[dict[str, Any], Any]]) -> None:
-    for node, layer in stochastic:
-        if layer.rate != node["rate"]:
-            message = f"has the dropout rate {layer.rate}, expected {node['rate']}"
-            folder.report(NetworkError(message, node["path"]))
+def _drop(folder: Folder, layers: dict[int, list[Any]]) -> None:
+    """What each layer that drops at random leaves of ones. From then on none drops anything."""
+    import keras
+
+    dropping = {index: layers[index][0] for index in folder.stochastic}
+    for index, layer in dropping.items():
+        try:
+            values = layer(keras.ops.convert_to_tensor(folder.ones(index)), training=True)
+        except Exception as error:
+            raise folder.computing_error(TRAINING, error, index) from None
+        folder.write_dropped(index, keras.ops.convert_to_numpy(values))
+    for layer in dropping.values():
+        layer.rate = 0.0
 
 
 def _train(
     folder: Folder,
     capture: Any,
-    inputs: Sequence[Any],
     order: Sequence[int],
     variables: Sequence[Any],
     step: Any,
 ) -> None:
-    """One training step without dropout: outputs, loss, gradients, running statistics."""
+    """One training step: outputs, loss, gradients, running statistics."""
     import numpy
 
     factors = [
         (order.index(index), folder.value("loss", index)) for index in folder.plan["outputs"]
     ]
     try:
-        results: _Step = step(capture, inputs, factors)
+        results: _Step = step(capture, _inputs(folder, TRAINING), factors)
     except Exception as error:
         raise framework_error("has no training step", error) from None
     folder.summary["loss"] = results.loss
-    _write(folder, "training", order, results.outputs)
+    _write(folder, TRAINING, order, results.outputs)
     for number, (array, variable) in enumerate(zip(folder.plan["arrays"], variables, strict=True)):
         if array["learned"]:
             gradient = results.gradients[id(variable)]
