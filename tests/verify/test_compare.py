@@ -56,6 +56,8 @@ def test_a_sum_that_cancels_is_zero_beside_the_network_s_other_arrays() -> None:
     one = compared(noise, other)
     assert (one.agrees, one.is_vacuous) == (True, True)
     assert not compared(noise + 1e-11, other).agrees
+    tiny = 1e-10 * RANDOM.standard_normal(50)  # of which a hundredth is within the tolerance
+    assert compared(tiny, tiny).is_vacuous
     small = 1e-6 * RANDOM.standard_normal(50)
     assert not compared(small, small).is_vacuous
     assert not compared(small * (1 + 1e-5), small).agrees

@@ -27,6 +27,15 @@ def test_right_masks_are_right(rate: float) -> None:
         assert dropping_error(dropped(rate, (4096, 1, 1, 1), seed), rate, "sample") is None
 
 
+def test_a_few_drops_of_many_trials_are_chance() -> None:
+    """Five where 0.4 are expected lie beyond six normal standard deviations of 0.64."""
+    values = numpy.full(SHAPE, 1 / (1 - 1e-4))
+    values[:500:100] = 0
+    assert dropping_error(values, 1e-4, "sample") is None
+    values[:2000:100] = 0
+    assert dropping_error(values, 1e-4, "sample") is not None
+
+
 @pytest.mark.parametrize(
     ("shape", "unit", "message"),
     [

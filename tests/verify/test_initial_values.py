@@ -44,6 +44,12 @@ def test_right_values_are_right_however_few(count: int) -> None:
         assert error(uniform(0.1, count, seed=seed), "uniform", 0.1) is None
 
 
+def test_the_kurtosis_of_a_hundred_values_is_chance() -> None:
+    values = normal(0.1, 100, seed=1312)
+    assert moments(values)["fourth"] / moments(values)["square"] ** 2 > 6.5
+    assert error(values, "normal", 0.1) is None
+
+
 def test_another_deviation_is_told_from_two_dozen_values_on() -> None:
     wrong = [error(normal(0.2, 100, seed=seed), "normal", 0.1) for seed in range(50)]
     assert all(one is not None and "standard deviation" in one for one in wrong)
