@@ -16,11 +16,36 @@ from archc.cli.options import (
     warn_unchecked,
 )
 from archc.verify import FixedTensors, WorkerError, report, verify
+from archc.verify.compare import ROUNDING
 from archc.verify.runtimes import choices, runnable
 from archc.verify.settings import TOLERANCES, Settings
 
+_DOUBLE, _SINGLE = TOLERANCES["float64"], TOLERANCES["float32"]
+HELP = f"""Run the emitted networks and compare every layer.
 
-@click.command("verify", help="Run the emitted networks and compare every layer.")
+Both get the same seeded weights and batch. Compared are the initial values with the spec (a
+`default` initializer is each framework's own), the output of every layer in evaluation, of the
+batch and of one sample, what dropout leaves of ones, and of one training step without dropout the
+outputs, the loss, the gradients and the running statistics.
+
+A cell of the table is the largest difference of two values, relative to the scale of the
+computation: the value's own amount, plus the root mean square (size) of its array, plus
+{_DOUBLE.zero:g} times the largest size in the network (in float32 {_SINGLE.zero:g} times). It may
+be {_DOUBLE.relative:g} (float32: {_SINGLE.relative:g}). Where it is more (!), the first network
+runs again with every weight and input changed in its last bit: {ROUNDING} times what that makes is
+tolerated too (*), up to {_DOUBLE.proof:g} (float32: {_SINGLE.proof:g}). Beyond that (~) nothing
+but rounding can be told. What is zero within the tolerance is named in a warning: there the
+comparison says nothing.
+
+\b
+Verdicts and exit codes:
+  agree         0  the networks are the same
+  differ        1  a network is another, or cannot be run
+  inconclusive  1  differences are as large as the network magnifies rounding
+  An error of usage, or a framework that is not installed, exits with 2."""
+
+
+@click.command("verify", help=HELP)
 @click.argument("spec", metavar="SPEC", shell_complete=completing.specs)
 @click.option(
     "--backends",
@@ -75,7 +100,7 @@ def command(
     batch: int,
     form: str,
 ) -> int:
-    """The comparison on standard output; exits with 1 if the networks differ."""
+    """The comparison on standard output; exits with 1 unless the networks are proven to agree."""
     backends = _backends(names)
     network = load(spec, read_settings(settings), most_steps)
     warn_unchecked(network)

@@ -16,6 +16,7 @@ from archc.ops.fields import (
     fields_of,
     or_expression,
 )
+from archc.ops.initializer import constant
 from archc.records import record
 
 
@@ -67,7 +68,8 @@ class Prelu(Activation):
     slope: Annotated[Number, Doc("initial slope of every channel")] = 0.25
 
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
-        return (Variable("slope", "slope", (inputs[0].width,)),)
+        initial = constant(self.slope)
+        return (Variable("slope", "slope", (inputs[0].width,), initial=initial),)
 
 
 @record

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes
-from archc.ops.base import Op, ReceptiveField, ShapeError, Variable
+from archc.ops.base import Op, ReceptiveField, ShapeError, Unit, Variable
 from archc.ops.fields import COUNT, Count, Doc, Flag, Rate, real
+from archc.ops.initializer import constant
 from archc.records import record
 
 
@@ -38,6 +39,7 @@ class Attention(Op):
         "mhsa",
     )
     most_inputs: ClassVar[int] = 2
+    drop_unit: ClassVar[Unit] = "inner"
     shorthand: ClassVar[str] = "heads"
 
     heads: Annotated[Count, Doc("heads of the queries")]
@@ -136,7 +138,10 @@ class Attention(Op):
             if self.bias:
                 variables.append(Variable(f"{part}_bias", "bias", shape[:1]))
         if self.qk_norm:
-            variables += [Variable(f"{part}_norm", "scale", (size,)) for part in ("query", "key")]
+            variables += [
+                Variable(f"{part}_norm", "scale", (size,), initial=constant(1.0))
+                for part in ("query", "key")
+            ]
         return tuple(variables)
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from archc.ops.axes import Axes
 from archc.ops.fields import Amounts, fields_of, pairs_per_axis, per_axis
+from archc.ops.initializer import Initializer
 from archc.records import record
 
 Sign = Literal["any", "nonnegative", "kept"]
@@ -18,6 +19,10 @@ running statistic of each, its mean or its variance."""
 
 OutputKind = Literal["logits", "probabilities", "log_probabilities", "distances"]
 """What the values of a network are that ends in an op."""
+
+Unit = Literal["element", "sample", "inner"]
+"""What is dropped at random in training: each element of the input by itself, whole samples, or
+values that only the op's own layer knows."""
 
 Order = Literal["observed", "carried", "absorbed"]
 """What becomes of the order of an incoming vector's features: it shows in the result; the result
@@ -42,6 +47,8 @@ class Variable(NamedTuple):
 
     `fan_in` counts, for a kernel, the values that each value of the output is summed from, on
     average. `momentum` is, for a running statistic, the share of it that is kept at each step.
+    `initial` is how its values are drawn at first, by numbers; None where each framework draws them
+    by its own rule.
     """
 
     name: str
@@ -49,6 +56,7 @@ class Variable(NamedTuple):
     shape: tuple[int, ...]
     fan_in: float = 1.0
     momentum: float = 0.0
+    initial: Initializer | None = None
 
     @property
     def learned(self) -> bool:
@@ -114,6 +122,8 @@ class Op:
     through the depth of a network (He et al. 2015): 2 before a rectifier."""
     input_deviation: ClassVar[float] = 1.0
     """The standard deviation of inputs that show all of the op's pieces."""
+    drop_unit: ClassVar[Unit] = "element"
+    """What is dropped where there is a `drop_rate`; the rest is scaled by 1 / (1 - rate)."""
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         """The axes of the output."""
@@ -127,7 +137,7 @@ class Op:
 
     @property
     def drop_rate(self) -> float | None:
-        """The share of values or samples dropped at random in training; None where none are."""
+        """The share of elements or samples dropped at random in training; None where none are."""
         return None
 
     @property

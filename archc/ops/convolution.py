@@ -56,7 +56,7 @@ class Conv(Op):
     groups: Annotated[Count, Doc("parts the channels are split into, each convolved alone")] = 1
     bias: Annotated[Flag, Doc("whether a learned value is added to each output channel")] = True
     activation: Annotated[ActivationField, Doc("applied to the result")] = None
-    initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
+    initializer: InitializerField = None
 
     def windows(self, x: Axes) -> tuple[Window, ...]:
         """The kernel's windows over each spatial axis of `x`."""
@@ -74,7 +74,13 @@ class Conv(Op):
         kernel = broadcast(self.name, "kernel_size", self.kernel_size, x)
         shape = (self.filters, x.width // self.groups, *kernel)
         output = x.with_width(self.filters)
-        return kernel_variables(shape, output, bias=self.bias, activation=self.activation)
+        return kernel_variables(
+            shape,
+            output,
+            bias=self.bias,
+            activation=self.activation,
+            initializer=self.initializer,
+        )
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         (x,) = inputs
@@ -99,7 +105,7 @@ class DepthwiseConv(Op):
     dilation: Annotated[WindowSize, Doc("distance between two elements of the kernel")] = 1
     bias: Annotated[Flag, Doc("whether a learned value is added to each output channel")] = True
     activation: Annotated[ActivationField, Doc("applied to the result")] = None
-    initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
+    initializer: InitializerField = None
 
     def as_conv(self, x: Axes) -> Conv:
         """The same op as a grouped convolution of `x`: filters channel by channel."""
@@ -206,7 +212,7 @@ class ConvTranspose(Op):
     groups: Annotated[Count, Doc("parts the channels are split into, each convolved alone")] = 1
     bias: Annotated[Flag, Doc("whether a learned value is added to each output channel")] = True
     activation: Annotated[ActivationField, Doc("applied to the result")] = None
-    initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
+    initializer: InitializerField = None
 
     def transposed_windows(self, x: Axes) -> tuple[TransposedWindow, ...]:
         """The transposed window along each spatial axis of `x`. Raises ShapeError."""
@@ -267,6 +273,7 @@ class ConvTranspose(Op):
             x.with_width(self.filters),
             bias=self.bias,
             activation=self.activation,
+            initializer=self.initializer,
             fan_in=max(1.0, x.width / self.groups * prod(kernel) / strides),
         )
 

@@ -31,7 +31,7 @@ class Dense(Op):
     units: Annotated[Count, Doc("output features")]
     bias: Annotated[Flag, Doc("whether a learned value is added to each output feature")] = True
     activation: Annotated[ActivationField, Doc("applied to the result")] = None
-    initializer: Annotated[InitializerField, Doc("distribution of the initial kernel")] = None
+    initializer: InitializerField = None
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
@@ -42,7 +42,13 @@ class Dense(Op):
         (x,) = inputs
         output = x.with_width(self.units)
         shape = (self.units, x.width)
-        return kernel_variables(shape, output, bias=self.bias, activation=self.activation)
+        return kernel_variables(
+            shape,
+            output,
+            bias=self.bias,
+            activation=self.activation,
+            initializer=self.initializer,
+        )
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         return inputs[0].width * output.elements

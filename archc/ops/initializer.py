@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import prod, sqrt
 from typing import Annotated, NamedTuple
 
-from archc.ops.fields import Kind, Schema, or_expression, real
+from archc.ops.fields import Doc, Kind, Schema, or_expression, real
 
 NAMES = (
     "glorot_uniform",
@@ -18,6 +19,9 @@ NAMES = (
 )
 """Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998; all normals are untruncated."""
 
+FAMILIES = {"glorot": (1.0, "fan_avg"), "he": (2.0, "fan_in"), "lecun": (1.0, "fan_in")}
+"""The variance times the fan of each family, and which fan: the fan-in, or the mean of both."""
+
 _DEVIATION = real("a number above 0", above=0)
 _PARAMETERS = {"normal": "deviation", "uniform": "limit", "constant": "value"}
 _KINDS = {"deviation": _DEVIATION, "limit": _DEVIATION, "value": real("a number")}
@@ -28,6 +32,26 @@ class Initializer(NamedTuple):
 
     name: str
     value: float | None = None
+
+
+def constant(value: float) -> Initializer:
+    """One value for the whole array."""
+    return Initializer("constant", value)
+
+
+def explicit(initializer: Initializer, shape: tuple[int, ...]) -> Initializer:
+    """An initializer of a kernel as `constant`, `normal`, `uniform` or `orthogonal`, with its
+    number. The fan-in of a kernel is all of its canonical shape but the first axis, the fan-out
+    all but the second, as PyTorch counts them."""
+    if initializer.name == "zeros":
+        return constant(0.0)
+    family, _, distribution = initializer.name.partition("_")
+    if family not in FAMILIES:
+        return initializer
+    scale, fan = FAMILIES[family]
+    fan_in, fan_out = prod(shape[1:]), shape[0] * prod(shape[2:])
+    variance = scale / (fan_in if fan == "fan_in" else (fan_in + fan_out) / 2)
+    return Initializer(distribution, sqrt(variance if distribution == "normal" else 3 * variance))
 
 
 def _convert(value: object) -> Initializer | None:
@@ -70,4 +94,8 @@ INITIALIZER = Kind(
     _SCHEMA,
     _convert,
 )
-InitializerField = Annotated[Initializer | None, INITIALIZER]
+INITIAL_KERNEL = Doc(
+    "distribution of the initial kernel, the same on every backend; `default` is each framework's "
+    "own, and theirs differ, as do their initial biases"
+)
+InitializerField = Annotated[Initializer | None, INITIALIZER, INITIAL_KERNEL]

@@ -15,6 +15,7 @@ from archc.ops.base import (
     require_feature_map,
 )
 from archc.ops.fields import Count, Doc, Flag, NonNegative, Number, Positive, Share
+from archc.ops.initializer import constant
 from archc.records import record
 
 AFFINE = Doc("whether each channel or feature has a learned weight and bias")
@@ -30,7 +31,10 @@ def _refuse_sequence(op: str, x: Axes) -> None:
 
 
 def _affine(width: int) -> tuple[Variable, ...]:
-    return Variable("weight", "scale", (width,)), Variable("bias", "bias", (width,))
+    return (
+        Variable("weight", "scale", (width,), initial=constant(1.0)),
+        Variable("bias", "bias", (width,), initial=constant(0.0)),
+    )
 
 
 @record
@@ -54,9 +58,10 @@ class BatchNorm(Op):
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
         width = inputs[0].width
         learned = _affine(width) if self.affine else ()
+        mean, variance = constant(0.0), constant(1.0)
         running = (
-            Variable("running_mean", "mean", (width,), momentum=self.momentum),
-            Variable("running_var", "variance", (width,), momentum=self.momentum),
+            Variable("running_mean", "mean", (width,), momentum=self.momentum, initial=mean),
+            Variable("running_var", "variance", (width,), momentum=self.momentum, initial=variance),
         )
         return (*learned, *running)
 
@@ -90,7 +95,7 @@ class RmsNorm(Op):
     epsilon: Annotated[Positive, Doc("added to the mean square")] = 1e-5
 
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
-        return (Variable("weight", "scale", (inputs[0].width,)),)
+        return (Variable("weight", "scale", (inputs[0].width,), initial=constant(1.0)),)
 
 
 @record

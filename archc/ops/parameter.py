@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from archc.ops.axes import Axes
 from archc.ops.base import Op, Order, ShapeError, Variable
 from archc.ops.fields import Doc, Flag, Number, choice
+from archc.ops.initializer import Initializer, constant
 from archc.records import record
 
 
@@ -37,8 +38,9 @@ class Scale(Op):
         if not self.learned:
             return ()
         shape = (inputs[0].width,)
-        weight = Variable("weight", "scale", shape)
-        return (weight, Variable("bias", "bias", shape)) if self.bias else (weight,)
+        weight = Variable("weight", "scale", shape, initial=constant(self.initial))
+        bias = Variable("bias", "bias", shape, initial=constant(0.0))
+        return (weight, bias) if self.bias else (weight,)
 
 
 def _require_sequence(op: str, x: Axes) -> None:
@@ -60,7 +62,7 @@ class ClassToken(Op):
         return x._replace(sizes=(x.sizes[0] + 1, x.width))
 
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
-        return (Variable("token", "table", (inputs[0].width,)),)
+        return (Variable("token", "table", (inputs[0].width,), initial=constant(0.0)),)
 
 
 @record
@@ -87,7 +89,8 @@ class PositionEmbedding(Op):
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
         if self.kind == "sinusoidal":
             return ()
-        return (Variable("weight", "table", inputs[0].sizes),)
+        initial = Initializer("normal", 0.02)
+        return (Variable("weight", "table", inputs[0].sizes, initial=initial),)
 
 
 OPS = (Scale, ClassToken, PositionEmbedding)

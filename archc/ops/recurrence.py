@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes, vector
-from archc.ops.base import Op, ReceptiveField, ShapeError, Variable
+from archc.ops.base import Op, ReceptiveField, ShapeError, Unit, Variable
 from archc.ops.fields import COUNT, Count, Doc, Flag, Rate
 from archc.records import record
 
@@ -17,6 +17,7 @@ class Recurrence(Op):
     count from 0, and `_reverse` is the direction from the last token to the first."""
 
     shorthand: ClassVar[str] = "units"
+    drop_unit: ClassVar[Unit] = "inner"
     bounds: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
     gates_per_unit: ClassVar[int]
     """Values that are computed of a token and the state for each unit: gates, and the candidate."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from archc.ops.base import Op, Order, Sign
+from archc.ops.base import Op, Order, Sign, Unit
 from archc.ops.fields import Doc, Rate
 from archc.records import record
 
@@ -31,6 +31,7 @@ class DropPath(Op):
     (stochastic depth, Huang et al. 2016)."""
 
     name: ClassVar[str] = "drop_path"
+    drop_unit: ClassVar[Unit] = "sample"
     aliases: ClassVar[tuple[str, ...]] = ("stochastic_depth",)
     element_order: ClassVar[Order] = "carried"
     sign: ClassVar[Sign] = "kept"

@@ -1,15 +1,17 @@
 """Whether the emitted networks are the same network: each runs in its own framework, with the same
 seeded weights and batch, and the outputs of every layer are compared.
 
-First the outputs of all layers in evaluation are compared; then, of one training step whose loss is
-the sum of the outputs times seeded factors, the outputs, the loss, the gradients of all parameters
-and the running statistics. Dropout is off in training: each rate is compared with that of the spec,
-then set to zero.
+Each network is first held against its ops: the initial values of its arrays, by their moments, and
+what its layers drop at random in training, by counting. Then the outputs of all layers in
+evaluation are compared, of the batch and of its first sample alone; then, of one training step in
+which nothing is dropped and whose loss is the sum of the outputs times seeded factors, the outputs,
+the loss, the gradients of all parameters and the running statistics.
 
 Where a difference exceeds the tolerance, the first network runs once more with every weight and
 input changed in its last bit: a deep network may magnify such changes, and then its own rounding,
-which differs from framework to framework, beyond any tolerance. Differences that this
-explains are reported as such; they prove nothing, and the networks do not agree.
+which differs from framework to framework. The tolerance is raised by as much, up to a limit.
+Differences beyond it that this explains are reported as such; they prove nothing, and the verdict
+is that of an inconclusive comparison.
 
 One convention of the frameworks differs and is accounted for: some track the unbiased variance of a
 batch in their running statistics, others the biased one, smaller by (n - 1) / n for the n values

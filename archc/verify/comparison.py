@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import sqrt
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from archc.backends.fusion import computed, fuse_movements
+from archc.backends.runtime.exchange import DROPPED, EVALUATION, SINGLE, TRAINING
 from archc.backends.runtime.random_values import random_array
 from archc.ir.arrays import Array, arrays
 from archc.ir.costs import Costs
 from archc.ir.graph import Node
-from archc.verify.compare import Difference, difference, size
+from archc.verify.compare import (
+    Difference,
+    difference,
+    largest_of,
+    root_mean_square,
+    worst,
+)
+from archc.verify.dropping import dropping_error
+from archc.verify.initial_values import initial_error, is_too_small
 from archc.verify.random_values import distribution_of
 from archc.verify.runtimes import runner_of
 from archc.verify.settings import FixedTensors, Settings
@@ -28,27 +38,34 @@ class Failure(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The largest differences of an op: of its output in evaluation and in training, its arrays'
-    gradients, and its running statistics. None where it has none, or where nothing was compared: a
-    reshape that is computed together with the one after it has no value of its own.
-    `size` is the root mean square of the first backend's output in evaluation."""
+    """The differences of an op: of its output by mode, and of its arrays' gradients and running
+    statistics by the arrays' names. There are none where nothing was compared: a reshape that is
+    computed together with the one after it has no value of its own. `size` is the root mean square
+    of the first backend's output in evaluation, `gradient_size` the largest of its gradients."""
 
     node: Node
-    size: float | None
-    evaluation: Difference | None
-    training: Difference | None
-    gradient: Difference | None
-    statistics: Difference | None
+    size: float | None = None
+    gradient_size: float | None = None
+    outputs: Mapping[str, Difference] = {}
+    gradients: Mapping[str, Difference] = {}
+    statistics: Mapping[str, Difference] = {}
 
     @property
     def differences(self) -> dict[str, Difference | None]:
-        """The differences of the row, by what is compared."""
-        return {kind: getattr(self, kind) for kind in KINDS}
+        """The differences of the row, by what is compared: of several arrays that which agrees
+        least."""
+        return {
+            **{mode: self.outputs.get(mode) for mode in MODES},
+            "gradient": worst(self.gradients.values()),
+            "statistics": worst(self.statistics.values()),
+        }
 
 
-KINDS = ("evaluation", "training", "gradient", "statistics")
+MODES = (EVALUATION, SINGLE, TRAINING)
 PERTURBED = "_perturbed"
 """The suffix of a backend that runs with weights and inputs changed in their last bits."""
+Verdict = Literal["agree", "differ", "inconclusive"]
+"""What a verification comes to; inconclusive where only rounding could be told."""
 
 
 class Verification(NamedTuple):
@@ -66,11 +83,27 @@ class Verification(NamedTuple):
     seconds: float
 
     @property
+    def differences(self) -> list[Difference]:
+        """All differences: those of the rows, and that of the losses."""
+        rows = (one for row in self.rows for one in row.differences.values())
+        return [one for one in (*rows, self.loss) if one is not None]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is proven of the networks: nothing where differences beyond the tolerance are no
+        larger than rounding explains."""
+        if self.failures or not self.complete:
+            return "differ"
+        apart = [one for one in self.differences if not one.agrees]
+        if not apart:
+            return "agree"
+        return "inconclusive" if all(one.is_rounding for one in apart) else "differ"
+
+    @property
     def agrees(self) -> bool:
         """Whether the networks are the same: no network failed, everything was compared where there
         are two networks, and all of it agrees."""
-        loss = self.loss is None or self.loss.agrees
-        return not self.failures and self.complete and loss and self.first is None
+        return self.verdict == "agree"
 
     @property
     def first(self) -> tuple[str, str] | None:
@@ -79,10 +112,10 @@ class Verification(NamedTuple):
         rounding explains comes after all that it does not."""
         failures = {one.path: one for one in reversed(self.failures)}
         explained: tuple[str, str] | None = None
-        for kind in ("evaluation", "training", "statistics", "gradient"):
+        for kind in (*MODES, "statistics", "gradient"):
             for row in reversed(self.rows) if kind == "gradient" else self.rows:
                 path, difference = row.node.path, row.differences[kind]
-                if kind == "evaluation" and path in failures:
+                if kind == EVALUATION and path in failures:
                     return path, f"{failures[path].backend} {failures[path].message}"
                 if difference is None or difference.agrees:
                     continue
@@ -90,6 +123,25 @@ class Verification(NamedTuple):
                     return path, kind
                 explained = explained or (path, kind)
         return explained
+
+    @property
+    def vacuous(self) -> dict[str, list[str]]:
+        """What a comparison says nothing of, for its values are zero within the tolerance: the
+        paths of ops and the keys of arrays, by what is compared."""
+        names: dict[str, list[str]] = {}
+        for row in self.rows:
+            path = row.node.path
+            compared = [(kind, path, one) for kind, one in row.outputs.items()]
+            compared += [("gradient", f"{path}.{key}", one) for key, one in row.gradients.items()]
+            for kind, name, one in compared:
+                if one.is_vacuous:
+                    names.setdefault(kind, []).append(name)
+        return names
+
+    @property
+    def undrawn(self) -> list[str]:
+        """The keys of arrays with too few initial values to tell their distribution."""
+        return [one.key for one in arrays(self.costs) if is_too_small(one.variable)]
 
 
 class Comparison:
@@ -111,6 +163,11 @@ class Comparison:
         self.arrays = arrays(costs)
         self.computed = computed(fuse_movements(costs.graph))
         self.complete = True
+        computed_layers = [one.index for one in costs.graph.layers if one.index in self.computed]
+        learned = [n for n, array in enumerate(self.arrays) if array.variable.learned]
+        self.sizes = {mode: self._sizes(mode, computed_layers) for mode in MODES}
+        self.sizes["gradient"] = self._sizes("gradient", learned)
+        self.largest = {kind: largest_of(sizes.values()) for kind, sizes in self.sizes.items()}
 
     def verification(self, begin: float) -> Verification:
         """The result as a whole. `begin` is the start time, by the performance counter."""
@@ -133,24 +190,30 @@ class Comparison:
     def _row(self, index: int, by_node: Mapping[int, list[tuple[int, Array]]]) -> Row:
         node = self.costs.graph.nodes[index]
         if index not in self.computed:
-            return Row(node, None, None, None, None, None)
-        evaluation = self._differences(f"evaluation_{index}")
-        first = self._load(self.settings.backends[0], f"evaluation_{index}")
-        gradient: Difference | None = None
-        statistics: Difference | None = None
+            return Row(node)
+        outputs = {mode: self._differences(mode, index) for mode in MODES}
+        gradients: dict[str, Difference | None] = {}
+        statistics: dict[str, Difference | None] = {}
+        sizes = []
         for number, array in by_node.get(index, []):
+            name = array.variable.name
             if array.variable.learned:
-                gradient = _maximum(gradient, self._differences(f"gradient_{number}"))
+                gradients[name] = self._differences("gradient", number)
+                sizes.append(self.sizes["gradient"].get(number, 0.0))
             else:
-                statistics = _maximum(statistics, self._statistics(number, array))
+                statistics[name] = self._statistics(number, array)
         return Row(
             node,
-            None if first is None else size(first),
-            evaluation,
-            self._differences(f"training_{index}"),
-            gradient,
-            statistics,
+            self.sizes[EVALUATION].get(index),
+            max(sizes, default=None),
+            *map(_existing, (outputs, gradients, statistics)),
         )
+
+    def _sizes(self, kind: str, numbers: Iterable[int]) -> dict[int, float]:
+        """The sizes of arrays of the first backend, by the numbers in their names."""
+        first = self.settings.backends[0]
+        loaded = {number: self._load(first, f"{kind}_{number}") for number in numbers}
+        return {n: root_mean_square(one) for n, one in loaded.items() if one is not None}
 
     def _load(self, backend: str, name: str) -> Any:
         """An array that a process wrote, mapped to memory; None where it wrote none."""
@@ -159,19 +222,24 @@ class Comparison:
         path = os.path.join(self.folder, backend, f"{name}.npy")
         return numpy.load(path, mmap_mode="r") if os.path.exists(path) else None
 
-    def _differences(self, name: str) -> Difference | None:
+    def _differences(self, kind: str, number: int) -> Difference | None:
         """The largest difference of an array from that of the first backend; None where a
         failure prevented one, or there is one backend only."""
-        return self._compare([self._load(backend, name) for backend in self.settings.backends])
+        name = f"{kind}_{number}"
+        values = [self._load(backend, name) for backend in self.settings.backends]
+        return self._compare(values, self.sizes[kind].get(number), self.largest[kind])
 
-    def _compare(self, values: Sequence[Any]) -> Difference | None:
+    def _compare(
+        self, values: Sequence[Any], size: float | None, largest_size: float
+    ) -> Difference | None:
         if len(values) < 2:
             return None
-        if any(value is None for value in values):
+        if size is None or any(value is None for value in values):
             self.complete = False
             return None
         reference, *others = values
-        return _maximum(*(difference(one, reference, self.settings.tolerance) for one in others))
+        tolerance = self.settings.tolerance
+        return worst(difference(one, reference, tolerance, size, largest_size) for one in others)
 
     def _statistics(self, number: int, array: Array) -> Difference | None:
         """The difference of running statistics, unbiased variances converted to biased ones."""
@@ -181,7 +249,8 @@ class Comparison:
             runner = runner_of(backend.removesuffix(PERTURBED))
             unbiased = runner.unbiased and array.variable.role == "variance"
             values.append(self._biased(value, array) if unbiased and value is not None else value)
-        return self._compare(values)
+        size = None if values[0] is None else root_mean_square(values[0])
+        return self._compare(values, size, self.largest[TRAINING])
 
     def _biased(self, running: Any, array: Array) -> Any:
         """A running variance as if it were updated with the biased variance of the batch."""
@@ -196,18 +265,28 @@ class Comparison:
         return decayed + (running - decayed) * (count - 1) / count
 
     def _loss(self) -> Difference | None:
+        """The difference of the losses, each a sum of as many terms as there are outputs."""
         from numpy import array
 
         losses = [one.get("loss") for one in self.summaries.values()]
-        return self._compare([None if loss is None else array([loss]) for loss in losses])
+        values = [None if loss is None else array([loss]) for loss in losses]
+        graph, sizes = self.costs.graph, self.sizes[TRAINING]
+        squares = sum(
+            sizes.get(index, 0.0) ** 2 * self.settings.batch * graph.nodes[index].output.elements
+            for index in graph.outputs
+        )
+        size = None if losses[0] is None else max(abs(losses[0]), sqrt(squares))
+        return self._compare(values, size, 1.0)
 
     def _failures(self) -> list[Failure]:
-        """The errors that the processes report, and parameter counts that are not those of the
-        spec."""
+        """The errors that the processes report, and what is not as the spec says: initial values,
+        what is dropped at random, and parameter counts."""
         totals = self.costs.totals
         failures = []
         for backend, summary in self.summaries.items():
             failures += [Failure(backend, one["path"], one["message"]) for one in summary["errors"]]
+            failures += self._initial_failures(backend, summary)
+            failures += self._dropping_failures(backend)
             for key, expected in (
                 ("params", totals.params),
                 ("counted", totals.params + totals.state),
@@ -217,28 +296,59 @@ class Comparison:
                     failures.append(Failure(backend, None, message))
         return failures
 
+    def _initial_failures(self, backend: str, summary: Mapping[str, Any]) -> Iterator[Failure]:
+        """Arrays that do not begin as their ops say."""
+        for number, array in enumerate(self.arrays):
+            if array.variable.initial is None:
+                continue
+            moments = summary["initial"].get(str(number))
+            if moments is None:
+                self.complete = False
+                continue
+            message = initial_error(array.variable, moments)
+            if message is not None:
+                yield Failure(backend, array.node.path, message)
+
+    def _dropping_failures(self, backend: str) -> Iterator[Failure]:
+        """Ops that do not drop in training what they say."""
+        for node in self.costs.graph.layers:
+            rate = node.op.drop_rate
+            if rate is None or node.op.drop_unit == "inner":
+                continue
+            values = self._load(backend, f"{DROPPED}_{node.index}")
+            if values is None:
+                self.complete = False
+                continue
+            message = dropping_error(values, rate, node.op.drop_unit)
+            if message is not None:
+                yield Failure(backend, node.path, message)
+
 
 def with_rounding(verification: Verification, perturbed: Verification) -> Verification:
     """A verification whose differences have as `rounding` those of a backend from itself,
     perturbed."""
     rows = tuple(
-        Row(row.node, row.size, *map(_with_rounding, _kinds(row), _kinds(other)))
+        row._replace(
+            outputs=_all_with_rounding(row.outputs, other.outputs),
+            gradients=_all_with_rounding(row.gradients, other.gradients),
+            statistics=_all_with_rounding(row.statistics, other.statistics),
+        )
         for row, other in zip(verification.rows, perturbed.rows, strict=True)
     )
-    return verification._replace(rows=rows, loss=_with_rounding(verification.loss, perturbed.loss))
+    loss = verification.loss
+    if loss is not None and perturbed.loss is not None:
+        loss = loss._replace(rounding=perturbed.loss.relative)
+    return verification._replace(rows=rows, loss=loss)
 
 
-def _kinds(row: Row) -> Collection[Difference | None]:
-    return row.differences.values()
+def _all_with_rounding(
+    own: Mapping[str, Difference], perturbed: Mapping[str, Difference]
+) -> dict[str, Difference]:
+    return {
+        name: one._replace(rounding=perturbed[name].relative) if name in perturbed else one
+        for name, one in own.items()
+    }
 
 
-def _with_rounding(one: Difference | None, perturbed: Difference | None) -> Difference | None:
-    return one if one is None or perturbed is None else one._replace(rounding=perturbed.share)
-
-
-def _maximum(*differences: Difference | None) -> Difference | None:
-    largest: Difference | None = None
-    for one in differences:
-        if one is not None:
-            largest = one if largest is None else largest.maximum(one)
-    return largest
+def _existing(differences: Mapping[str, Difference | None]) -> dict[str, Difference]:
+    return {name: one for name, one in differences.items() if one is not None}

@@ -50,7 +50,8 @@ def plan(
                     _lowered(one, len(node.inputs))
                     for one in emitted.placements.get(node.index, ())
                 ],
-                "rate": node.op.drop_rate,
+                "drops": node.op.drop_rate is not None and node.op.drop_unit != "inner",
+                "rate": node.op.drop_rate if node.op.drop_unit == "inner" else None,
                 "ids": ids.get(node.index),
             }
             for node in fused.nodes
@@ -64,6 +65,7 @@ def plan(
                 "variable": variables[array.key].name,
                 "layout": variables[array.key].layout,
                 "learned": array.variable.learned,
+                "initial": array.variable.initial is not None,
                 "distribution": distribution_of(array, graph, users),
             }
             for array in arrays(costs)

@@ -5,8 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-TOLERANCES = {"float64": (1e-9, 1e-9), "float32": (1e-5, 1e-4)}
-"""By dtype, the absolute and the relative tolerance: |a - b| <= absolute + relative * |b|."""
+
+class Tolerance(NamedTuple):
+    """How far two values may be apart.
+
+    Their distance is related to the scale of what the layer computes: the second value's own
+    amount, the root mean square of its array, and `zero` times the largest such root mean square
+    in the network, the scale of sums that cancel. The ratio may be `relative`; where changes in the
+    last bits of weights and inputs make as much, up to `proof`, above which nothing is proven.
+    """
+
+    relative: float
+    zero: float
+    proof: float
+
+
+TOLERANCES = {
+    "float64": Tolerance(relative=1e-9, zero=1e-3, proof=1e-6),
+    "float32": Tolerance(relative=1e-4, zero=1e-2, proof=1e-2),
+}
+"""The tolerance of each dtype."""
 
 
 class Settings(NamedTuple):
@@ -21,8 +39,8 @@ class Settings(NamedTuple):
     batch: int = 2
 
     @property
-    def tolerance(self) -> tuple[float, float]:
-        """The absolute and the relative tolerance."""
+    def tolerance(self) -> Tolerance:
+        """The tolerance of the dtype."""
         return TOLERANCES[self.dtype]
 
 

@@ -67,9 +67,8 @@ class Run(NamedTuple):
     @property
     def share(self) -> float:
         """The largest share of what is tolerated that any two values are apart."""
-        rows = self.found.rows if self.found is not None else ()
-        differences = [one for row in rows for one in row.differences.values() if one is not None]
-        return max((one.share for one in differences), default=0.0)
+        differences = self.found.differences if self.found is not None else ()
+        return max((one.relative / one.tolerance.relative for one in differences), default=0.0)
 
 
 def quick_workers() -> Workers:

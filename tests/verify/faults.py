@@ -41,6 +41,8 @@ _SHORTCUT = "add: [[], [{conv: {filters: 4, kernel_size: 1}}]]"
 _TWO = "concat: [[relu], [tanh]]"
 _SQUEEZE = "multiply: [[], [{global_avg_pool: {keep_dims: true}}, sigmoid]]"
 _LRN = "local_response_norm: {size: 3, alpha: 0.5, beta: 0.6, k: 1.5}"
+_NORMAL = "conv: {filters: 64, kernel_size: 5, initializer: {normal: 0.02}}"
+_HE = "conv: {filters: 64, kernel_size: 5, initializer: he_normal}"
 
 FAULTS: dict[str, Fault] = {
     # Convolutions
@@ -250,8 +252,154 @@ FAULTS: dict[str, Fault] = {
     "keras dropout keeps what it should drop": _keras(
         "layers.Dropout(0.3)", "layers.Dropout(0.7)", "dropout_1", "dropout: 0.3", "tanh"
     ),
+    "torch dropout of whole channels": _torch(
+        "nn.Dropout(0.3)", "nn.Dropout2d(0.3)", "dropout_1", "dropout: 0.3", "tanh"
+    ),
+    "torch dropout never": _torch(
+        "nn.Dropout(0.3)", "nn.Dropout(0.0)", "dropout_1", "dropout: 0.3", "tanh"
+    ),
+    "keras dropout of another rate": _keras(
+        "layers.Dropout(0.3)", "layers.Dropout(0.301)", "dropout_1", "dropout: 0.3", "tanh"
+    ),
+    "keras dropout of whole positions": _keras(
+        "layers.Dropout(0.3)",
+        "layers.Dropout(0.3, noise_shape=(None, None, None, 1))",
+        "dropout_1",
+        "dropout: 0.3",
+        "tanh",
+    ),
     "torch drop path rate": _torch(
         "DropPath(0.2)", "DropPath(0.8)", "drop_path_1", "drop_path: 0.2", "tanh"
+    ),
+    "torch drop path of the batch": _torch(
+        "x.new_empty(len(x), ", "x.new_empty(1, ", "drop_path_1", "drop_path: 0.2", "tanh"
+    ),
+    "torch drop path of elements": _torch(
+        "x.new_empty(len(x), *[1] * (x.dim() - 1))",
+        "x.new_empty(x.shape)",
+        "drop_path_1",
+        "drop_path: 0.2",
+        "tanh",
+    ),
+    "torch drop path unscaled": _torch(
+        "x * kept / (1 - self.rate)", "x * kept", "drop_path_1", "drop_path: 0.2", "tanh"
+    ),
+    "torch drop path scaled by its rate": _torch(
+        "x * kept / (1 - self.rate)",
+        "x * kept / (1 + self.rate)",
+        "drop_path_1",
+        "drop_path: 0.2",
+        "tanh",
+    ),
+    "torch drop path keeps what it should drop": _torch(
+        ".bernoulli_(1 - self.rate)", ".bernoulli_(self.rate)", "drop_path_1", "drop_path: 0.2"
+    ),
+    "torch drop path in no training": _torch(
+        "if not self.training:", "if True:", "drop_path_1", "drop_path: 0.2", "tanh"
+    ),
+    "keras drop path of the batch": _keras(
+        "noise_shape=(None, 1, 1, 1)",
+        "noise_shape=(1, 1, 1, 1)",
+        "drop_path_1",
+        "drop_path: 0.2",
+        "tanh",
+    ),
+    "keras drop path of elements": _keras(
+        ", noise_shape=(None, 1, 1, 1)", "", "drop_path_1", "drop_path: 0.2", "tanh"
+    ),
+    # One sample
+    "torch one sample loses its axis": _torch(
+        "nn.Flatten()", "_Squeeze()", "flatten_1", "global_avg_pool: {keep_dims: true}", "flatten"
+    ),
+    # Initial values
+    "torch prelu begins elsewhere": _torch(
+        "init=0.1", "init=0.2", "prelu_1", "prelu: {slope: 0.1}", "tanh"
+    ),
+    "torch prelu begins by default": _torch(
+        ", init=0.1", "", "prelu_1", "prelu: {slope: 0.1}", "tanh"
+    ),
+    "torch prelu of features begins elsewhere": _torch(
+        "(features,), init)",
+        "(features,), 0.5)",
+        "prelu_1",
+        "prelu",
+        "tanh",
+        input=TOKENS,
+    ),
+    "keras prelu begins elsewhere": _keras(
+        "Constant(0.1)", "Constant(0.2)", "prelu_1", "prelu: {slope: 0.1}", "tanh"
+    ),
+    "keras fused prelu begins elsewhere": _keras(
+        "Constant(0.1)",
+        "Constant(0.2)",
+        "conv_1",
+        "conv: {filters: 3, kernel_size: 3, activation: {prelu: {slope: 0.1}}}",
+    ),
+    "torch scale begins elsewhere": _torch(
+        "initial=0.5)", "initial=0.4)", "scale_1", "scale: {initial: 0.5}", "tanh"
+    ),
+    "torch scale begins with an offset": _torch(
+        "torch.zeros(channels)",
+        "torch.ones(channels)",
+        "scale_1",
+        "scale: {bias: true}",
+        "tanh",
+    ),
+    "keras scale begins elsewhere": _keras(
+        "initial=0.5)", "initial=0.4)", "scale_1", "scale: {initial: 0.5}", "tanh"
+    ),
+    "keras scale ignores what it begins with": _keras(
+        "Constant(self.initial)", "Constant(1.0)", "scale_1", "scale: {initial: 0.5}", "tanh"
+    ),
+    "keras norm begins at zero": _keras(
+        "epsilon=1e-5",
+        'gamma_initializer="zeros", epsilon=1e-5',
+        "batch_norm_1",
+        "batch_norm",
+        "relu",
+    ),
+    "torch kernel of another deviation": _torch("std=0.02", "std=0.03", "conv_1", _NORMAL),
+    "torch kernel as by default": _torch(
+        "nn.init.normal_(self.conv.weight, std=0.02)", "pass", "conv_1", _NORMAL
+    ),
+    "torch kernel of another mean": _torch("std=0.02", "mean=0.01, std=0.02", "conv_1", _NORMAL),
+    "torch kernel truncated": _torch(
+        "nn.init.normal_(self.conv.weight, std=0.02)",
+        "nn.init.trunc_normal_(self.conv.weight, std=0.0227, a=-0.0455, b=0.0455)",
+        "conv_1",
+        _NORMAL,
+    ),
+    "torch kernel uniform for normal": _torch("kaiming_normal_", "kaiming_uniform_", "conv_1", _HE),
+    "torch kernel by what goes out": _torch(
+        'nonlinearity="relu"', 'mode="fan_out", nonlinearity="relu"', "conv_1", _HE
+    ),
+    "torch kernel for no rectifier": _torch(
+        'nonlinearity="relu"', 'nonlinearity="linear"', "conv_1", _HE
+    ),
+    "keras kernel of another deviation": _keras("stddev=0.02", "stddev=0.03", "conv_1", _NORMAL),
+    "keras kernel truncated": _keras(', distribution="untruncated_normal"', "", "conv_1", _HE),
+    "keras kernel of another scale": _keras("scale=2.0", "scale=1.0", "conv_1", _HE),
+    "keras kernel of another limit": _keras(
+        "RandomUniform(-0.1, 0.1)",
+        "RandomUniform(-0.1, 0.08)",
+        "dense_1",
+        "dense: {units: 64, initializer: {uniform: 0.1}}",
+        input=VECTOR,
+    ),
+    "torch kernel of another constant": _torch(
+        "weight, 0.1)",
+        "weight, 0.11)",
+        "dense_1",
+        "dense: {units: 3, initializer: {constant: 0.1}}",
+        input=VECTOR,
+    ),
+    "torch kernel not orthogonal": _torch(
+        "nn.init.orthogonal_(self[0].weight)",
+        "nn.init.xavier_normal_(self[0].weight)",
+        "dense_1",
+        "dense: {units: 8, initializer: orthogonal}",
+        "tanh",
+        input=VECTOR,
     ),
     # Shapes and order
     "torch flatten from the batch on": _torch(
@@ -461,10 +609,15 @@ FAULTS: dict[str, Fault] = {
     ),
 }
 
-ALWAYS = """class _Always(nn.Dropout):
+HELPERS = """class _Always(nn.Dropout):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return nn.functional.dropout(x, self.p, training=True)
 
 
+class _Squeeze(nn.Flatten):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.squeeze()
+
+
 class """
-"""What "dropout in evaluation" needs before the first class."""
+"""What a fault with an underscore needs before the first class."""

@@ -11,7 +11,7 @@ import pytest
 from archc.api import Network, load
 from archc.backends.keras import convolutions, layout, recurrence
 from archc.verify import Workers, verify
-from tests.verify.faults import ALWAYS, FAULTS, Fault
+from tests.verify.faults import FAULTS, HELPERS, Fault
 
 
 def network(fault: Fault, folder: Path) -> Network:
@@ -34,8 +34,8 @@ def test_a_seeded_fault_is_caught_at_its_layer(name: str, tmp_path: Path, worker
     source = net.emit(fault.backend)
     assert fault.old in source, source
     wrong = source.replace(fault.old, fault.new)
-    if "_Always" in fault.new:
-        wrong = wrong.replace("class ", ALWAYS, 1)
+    if fault.new.startswith("_"):
+        wrong = wrong.replace("class ", HELPERS, 1)
     result = verify(net, sources={fault.backend: wrong}, workers=workers)
     assert not result.agrees
     assert result.first is not None, result.failures

@@ -7,14 +7,10 @@ Keras' own `he_normal` and its like are truncated, so normals are written out. A
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod, sqrt
 
 from archc.backends.constructors import layer, option
 from archc.codegen.tree import Expr, Keyword, Lit, call
-from archc.ops.initializer import Initializer
-
-_SCALES = {"glorot": (1.0, "fan_avg"), "he": (2.0, "fan_in"), "lecun": (1.0, "fan_in")}
-"""Variance times fan of each family, and which fan."""
+from archc.ops.initializer import FAMILIES, Initializer, explicit
 
 
 def kernel_initializer(initializer: Initializer | None) -> Keyword:
@@ -26,16 +22,9 @@ def depthwise_initializer(
     initializer: Initializer | None, kernel: Sequence[int], filters: int
 ) -> Keyword:
     """The `depthwise_initializer` argument, for a kernel of `filters` filters of one channel."""
-    written = _written(initializer)
     if initializer is not None and "_" in initializer.name:
-        family, distribution = initializer.name.split("_")
-        scale, fan = _SCALES[family]
-        taps = prod(kernel)
-        variance = scale / (taps if fan == "fan_in" else (taps + filters * taps) / 2)
-        written = (
-            _normal(sqrt(variance)) if distribution == "normal" else _uniform(sqrt(3 * variance))
-        )
-    return Keyword("depthwise_initializer", written, Lit("glorot_uniform"))
+        initializer = explicit(initializer, (filters, 1, *kernel))
+    return Keyword("depthwise_initializer", _written(initializer), Lit("glorot_uniform"))
 
 
 def _normal(deviation: float) -> Expr:
@@ -60,7 +49,7 @@ def _written(initializer: Initializer | None) -> Expr:
                 return call("keras.initializers.Constant", value)
     if not name.endswith("_normal"):
         return Lit(name)
-    scale, fan = _SCALES[name.removesuffix("_normal")]
+    scale, fan = FAMILIES[name.removesuffix("_normal")]
     return layer(
         "keras.initializers.VarianceScaling",
         keywords=[

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from archc.backends.keras.runtimes import RUNTIMES
 from archc.backends.runtime.exchange import (
+    TRAINING,
     Folder,
     NetworkError,
     as_layout,
@@ -98,6 +99,7 @@ class _Step(NamedTuple):
 def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     import keras
 
+    keras.utils.set_random_seed(folder.plan["seed"])
     try:
         model = folder.emitted().build_model()
     except Exception as error:
@@ -106,32 +108,28 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     variables = _variables(folder, layers)
     folder.summary["params"] = sum(prod(one.shape) for one in model.trainable_variables)
     folder.summary["counted"] = model.count_params()
-    stochastic = [
-        (node, dropout)
-        for index, node in enumerate(folder.plan["nodes"])
-        if node["rate"] is not None
-        for dropout in _dropouts(layers[index])
-    ]
-    _check_rates(folder, stochastic)
+    _check_rates(folder, layers)
     values = _values(folder, model, layers)
     expected = [values[index] for index in folder.plan["outputs"]]
     if [id(one) for one in model.outputs] != [id(one) for one in expected]:
         raise NetworkError("returns other values than the spec's outputs, or in another order")
     order = list(values)
     capture = keras.Model(model.inputs, list(values.values()))
-    inputs = [
-        keras.ops.convert_to_tensor(folder.value("input", index)) for index in folder.plan["inputs"]
-    ]
-    try:
-        results = _as_list(evaluate(capture, inputs))
-    except Exception as error:
-        raise framework_error("cannot be computed", error) from None
-    _write(folder, "evaluation", order, results)
-    if not folder.takes_step:
-        return
-    for _, layer in stochastic:
-        layer.rate = 0.0
-    _train(folder, capture, inputs, order, variables, step)
+    for mode in folder.modes:
+        try:
+            results = _as_list(evaluate(capture, _inputs(folder, mode)))
+        except Exception as error:
+            raise folder.computing_error(mode, error, None) from None
+        _write(folder, mode, order, results)
+    if folder.takes_step:
+        _drop(folder, layers)
+        _train(folder, capture, order, variables, step)
+
+
+def _inputs(folder: Folder, mode: str) -> list[Any]:
+    import keras
+
+    return [keras.ops.convert_to_tensor(value) for value in folder.inputs(mode)]
 
 
 def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
@@ -198,9 +196,11 @@ def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[tuple[Any, 
         if array["learned"] != variable.trainable:
             wrong = "not" if array["learned"] else "wrongly"
             raise NetworkError(f"`{name}` is {wrong} trainable", path)
+        own = keras.ops.convert_to_numpy(variable)
+        folder.write_initial(number, own if row is None else own[row])
         values = folder.weight(number)
         if row is not None:
-            whole = keras.ops.convert_to_numpy(variable).copy()
+            whole = own.copy()
             whole[row] = values
             values = whole
         variable.assign(values)
@@ -256,11 +256,29 @@ def _computes(operation: Any, name: str, source: Any) -> bool:
     return kind == name and [id(one) for one in _as_list(operation.input)] == [id(source)]
 
 
-def _check_rates(folder: Folder, stochastic: Sequence[tuple[dict[str, Any], Any]]) -> None:
-    for node, layer in stochastic:
-        if layer.rate != node["rate"]:
-            message = f"has the dropout rate {layer.rate}, expected {node['rate']}"
-            folder.report(NetworkError(message, node["path"]))
+def _drop(folder: Folder, layers: dict[int, list[Any]]) -> None:
+    """What each layer that drops at random leaves of ones. From then on none drops anything."""
+    import keras
+
+    dropping = {index: layers[index][0] for index in folder.stochastic}
+    for index, layer in dropping.items():
+        try:
+            values = layer(keras.ops.convert_to_tensor(folder.ones(index)), training=True)
+        except Exception as error:
+            raise folder.computing_error(TRAINING, error, index) from None
+        folder.write_dropped(index, keras.ops.convert_to_numpy(values))
+    for own in layers.values():
+        for dropout in _dropouts(own):
+            dropout.rate = 0.0
+
+
+def _check_rates(folder: Folder, layers: dict[int, list[Any]]) -> None:
+    """Report the rates of dropouts inside ops that are not the spec's."""
+    for index, rate in folder.inner_rates.items():
+        for dropout in _dropouts(layers[index]):
+            if dropout.rate != rate:
+                message = f"has the dropout rate {dropout.rate}, expected {rate}"
+                folder.report(NetworkError(message, folder.plan["nodes"][index]["path"]))
 
 
 def _dropouts(layers: Sequence[Any]) -> Iterator[Any]:
@@ -287,23 +305,22 @@ def _is_called(variable: Any, name: str) -> bool:
 def _train(
     folder: Folder,
     capture: Any,
-    inputs: Sequence[Any],
     order: Sequence[int],
     variables: Sequence[tuple[Any, int | None]],
     step: Any,
 ) -> None:
-    """One training step without dropout: outputs, loss, gradients, running statistics."""
+    """One training step: outputs, loss, gradients, running statistics."""
     import numpy
 
     factors = [
         (order.index(index), folder.value("loss", index)) for index in folder.plan["outputs"]
     ]
     try:
-        results: _Step = step(capture, inputs, factors)
+        results: _Step = step(capture, _inputs(folder, TRAINING), factors)
     except Exception as error:
         raise framework_error("has no training step", error) from None
     folder.summary["loss"] = results.loss
-    _write(folder, "training", order, results.outputs)
+    _write(folder, TRAINING, order, results.outputs)
     pairs = zip(folder.plan["arrays"], variables, strict=True)
     for number, (array, (variable, row)) in enumerate(pairs):
         if array["learned"]:

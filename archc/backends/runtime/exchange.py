@@ -2,7 +2,12 @@
 the plan and the emitted module from the parent, and arrays and a summary from the child.
 
 A child reads the path of such a folder from each line of its standard input, and answers with a
-line when it is done.
+line when it is done. Before it fills the arrays with the values of the plan it writes what the
+emitted module itself put there (`write_initial`); then the output of every node in a mode
+(`write_value`): in `EVALUATION`, and in `SINGLE`, the same for the first sample alone. If the plan
+`takes_step`, it writes what each layer that drops at random makes of `ones` in training
+(`write_dropped`), and then, with nothing dropped, the outputs in `TRAINING`, the loss, the
+gradients and the running statistics of one step.
 """
 
 from __future__ import annotations
@@ -20,6 +25,15 @@ from archc.backends.layouts import Layout, to_canonical, to_framework
 from archc.backends.runtime.random_values import Distribution, random_array
 
 PLAN, SOURCE, SUMMARY = "plan.json", "emitted.py", "summary.json"
+EVALUATION, SINGLE, TRAINING = "evaluation", "single", "training"
+DROPPED = "dropped"
+_WHERE = {EVALUATION: "", SINGLE: " for one sample", TRAINING: " in training"}
+
+CHUNK = 1 << 20
+"""Elements whose moments are computed at a time."""
+SAMPLES = 4096
+"""Samples of ones that a layer drops from; each has at most two elements along an axis, enough to
+tell whether neighbours are dropped together."""
 
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 """Escape sequences by which frameworks style their messages."""
@@ -42,7 +56,7 @@ class Folder:
         with open(os.path.join(path, PLAN), encoding="utf-8") as stream:
             self.plan: dict[str, Any] = json.load(stream)
         self.layouts = [as_layout(node["layout"]) for node in self.plan["nodes"]]
-        self.summary: dict[str, Any] = {"errors": []}
+        self.summary: dict[str, Any] = {"errors": [], "initial": {}}
         self.has_wrong_shape = False
 
     def emitted(self) -> ModuleType:
@@ -82,6 +96,19 @@ class Folder:
             values = random_array(plan["seed"], key, shape, Distribution(1.0))
         return to_framework(self._convert(values, key), layout, batch=1)
 
+    def inputs(self, mode: str) -> list[Any]:
+        """The network's inputs in a mode."""
+        values = [self.value("input", index) for index in self.plan["inputs"]]
+        return [value[:1] for value in values] if mode == SINGLE else values
+
+    def ones(self, index: int) -> Any:
+        """Samples of ones for a node that drops some of its input at random."""
+        import numpy
+
+        (source,) = self.plan["nodes"][index]["inputs"]
+        sizes = [min(size, 2) for size in self.layouts[source].kept]
+        return numpy.ones((SAMPLES, *sizes), self.plan["dtype"])
+
     def _convert(self, values: Any, key: str) -> Any:
         """Values in the dtype of the run; in a perturbed run each is replaced by the next number
         above or below it, by the key."""
@@ -110,6 +137,27 @@ class Folder:
                 return path
         return None
 
+    def computing_error(self, mode: str, error: Exception, index: int | None) -> NetworkError:
+        """The error of a node, or of the whole network, that the framework cannot compute."""
+        path = None if index is None else self.plan["nodes"][index]["path"]
+        return framework_error(f"cannot be computed{_WHERE[mode]}", error, path)
+
+    @property
+    def stochastic(self) -> list[int]:
+        """The nodes that drop some of their input at random in training."""
+        return [index for index, node in enumerate(self.plan["nodes"]) if node["drops"]]
+
+    @property
+    def inner_rates(self) -> dict[int, float]:
+        """The rates of the nodes that drop values inside their layers."""
+        rates = {index: node["rate"] for index, node in enumerate(self.plan["nodes"])}
+        return {index: rate for index, rate in rates.items() if rate is not None}
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes in which the outputs are evaluated."""
+        return (EVALUATION, SINGLE) if self.plan["step"] else (EVALUATION,)
+
     @property
     def takes_step(self) -> bool:
         """Whether to run a training step: the plan has one, and all outputs have the right
@@ -119,7 +167,7 @@ class Folder:
     def write_value(self, mode: str, index: int, value: Any) -> None:
         """Write a node's output in a mode; report an error where it has another shape."""
         layout = self.layouts[index]
-        expected = (self.plan["batch"], *layout.kept)
+        expected = (1 if mode == SINGLE else self.plan["batch"], *layout.kept)
         if value.shape != expected:
             path = self.plan["nodes"][index]["path"]
             self.has_wrong_shape = True
@@ -127,6 +175,32 @@ class Folder:
             self.report(NetworkError(message, path))
             return
         self.write(f"{mode}_{index}", to_canonical(value, layout, batch=1))
+
+    def write_initial(self, number: int, values: Any) -> None:
+        """Add the moments of an array's initial values to the summary, if the plan asks for
+        them."""
+        import numpy
+
+        if not self.plan["arrays"][number]["initial"]:
+            return
+        values = values.reshape(-1)
+        sums = numpy.zeros(3)
+        for start in range(0, len(values), CHUNK):
+            chunk = numpy.asarray(values[start : start + CHUNK], "float64")
+            squares = chunk * chunk
+            sums += chunk.sum(), squares.sum(), numpy.dot(squares, squares)
+        mean, square, fourth = (sums / len(values)).tolist()
+        self.summary["initial"][str(number)] = {
+            "low": float(values.min()),
+            "high": float(values.max()),
+            "mean": mean,
+            "square": square,
+            "fourth": fourth,
+        }
+
+    def write_dropped(self, index: int, values: Any) -> None:
+        """Write what a layer leaves of `ones`."""
+        self.write(f"{DROPPED}_{index}", values)
 
     def write_array(self, kind: str, number: int, value: Any) -> None:
         """Write what has the layout of the array of a number: its gradient, or its values."""

@@ -10,12 +10,13 @@ in another order, is rejected.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from archc.backends.constructors import helper_names
 from archc.backends.runtime.exchange import (
+    TRAINING,
     Folder,
     NetworkError,
     as_layout,
@@ -47,6 +48,9 @@ def run(path: str) -> None:
 
 
 def _run(folder: Folder) -> None:
+    import torch
+
+    torch.manual_seed(folder.plan["seed"])
     try:
         model = folder.emitted().build_model()
     except Exception as error:
@@ -57,7 +61,9 @@ def _run(folder: Folder) -> None:
     _check_rates(folder, trace)
     _evaluate(folder, model, trace)
     if folder.takes_step:
-        _train(folder, model, trace, state)
+        model.train()
+        _drop(folder, trace)
+        _train(folder, trace, state)
 
 
 def _state(folder: Folder, model: Any) -> list[Any]:
@@ -80,6 +86,7 @@ def _state(folder: Folder, model: Any) -> list[Any]:
         if array["learned"] != state[key].requires_grad:
             wrong = "not" if array["learned"] else "wrongly"
             raise NetworkError(f"`{key}` is {wrong} trainable", path)
+        folder.write_initial(number, state[key].detach().numpy())
         with torch.no_grad():
             state[key].copy_(torch.from_numpy(folder.weight(number)))
     if extra:
@@ -89,11 +96,13 @@ def _state(folder: Folder, model: Any) -> list[Any]:
 
 
 def _check_rates(folder: Folder, trace: _Trace) -> None:
-    for node, layer in trace.stochastic():
+    """Report the rates of dropouts inside ops that are not the spec's."""
+    for index, expected in folder.inner_rates.items():
+        layer = trace.layer_of(index)
         rate = getattr(layer, _rate_of(layer))
-        if rate != node["rate"]:
-            message = f"has the dropout rate {rate}, expected {node['rate']}"
-            folder.report(NetworkError(message, node["path"]))
+        if rate != expected:
+            message = f"has the dropout rate {rate}, expected {expected}"
+            folder.report(NetworkError(message, folder.plan["nodes"][index]["path"]))
 
 
 def _rate_of(layer: Any) -> str:
@@ -102,27 +111,43 @@ def _rate_of(layer: Any) -> str:
 
 
 def _evaluate(folder: Folder, model: Any, trace: _Trace) -> None:
-    """The outputs of all layers, and those of the model itself, which must be the same."""
+    """The outputs of all layers, and those of the model itself, which must be the same: of the
+    batch, and of one sample."""
     import torch
 
     model.eval()
-    with torch.no_grad():
-        traced = trace.run(_inputs(folder), "evaluation")
-        outputs = model(*_inputs(folder))
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     # Not a number is the same as not a number here.
-    if not all(map(partial(torch.allclose, rtol=0, atol=0, equal_nan=True), traced, outputs)):
-        raise NetworkError("returns other values than its trace")
+    is_same = partial(torch.allclose, rtol=0, atol=0, equal_nan=True)
+    for mode in folder.modes:
+        with torch.no_grad():
+            traced = trace.run(_inputs(folder, mode), mode)
+            outputs = model(*_inputs(folder, mode))
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        if not all(map(is_same, traced, outputs)):
+            raise NetworkError("returns other values than its trace")
 
 
-def _train(folder: Folder, model: Any, trace: _Trace, state: Sequence[Any]) -> None:
-    """One training step without dropout: outputs, loss, gradients, running statistics."""
+def _drop(folder: Folder, trace: _Trace) -> None:
+    """What each layer that drops at random leaves of ones. From then on none drops anything."""
     import torch
 
-    model.train()
-    for _, layer in trace.stochastic():
+    layers = {index: trace.layer_of(index) for index in folder.stochastic}
+    for index, layer in layers.items():
+        try:
+            values = layer(torch.from_numpy(folder.ones(index)))
+        except Exception as error:
+            raise folder.computing_error(TRAINING, error, index) from None
+        folder.write_dropped(index, values.numpy())
+    inner = map(trace.layer_of, folder.inner_rates)
+    for layer in (*layers.values(), *inner):  # one that several share is not switched off before
         setattr(layer, _rate_of(layer), 0.0)
-    outputs = trace.run(_inputs(folder), "training")
+
+
+def _train(folder: Folder, trace: _Trace, state: Sequence[Any]) -> None:
+    """One training step: outputs, loss, gradients, running statistics."""
+    import torch
+
+    outputs = trace.run(_inputs(folder, TRAINING), TRAINING)
     loss = sum(
         (output * torch.from_numpy(folder.value("loss", index))).sum()
         for output, index in zip(outputs, folder.plan["outputs"], strict=True)
@@ -142,10 +167,10 @@ def _train(folder: Folder, model: Any, trace: _Trace, state: Sequence[Any]) -> N
         tensor.grad = None
 
 
-def _inputs(folder: Folder) -> list[Any]:
+def _inputs(folder: Folder, mode: str) -> list[Any]:
     import torch
 
-    return [torch.from_numpy(folder.value("input", index)) for index in folder.plan["inputs"]]
+    return [torch.from_numpy(value) for value in folder.inputs(mode)]
 
 
 class _Trace:
@@ -168,11 +193,10 @@ class _Trace:
         self.aliases = self._find_aliases()
         self._align()
 
-    def stochastic(self) -> Iterator[tuple[dict[str, Any], Any]]:
-        """The nodes with dropout, with their layers."""
-        for node in self.folder.plan["nodes"]:
-            if node["rate"] is not None:
-                yield node, self.layers[node["lowered"][0]["layer"]]
+    def layer_of(self, index: int) -> Any:
+        """The layer of a node that has one alone."""
+        (lowered,) = self.folder.plan["nodes"][index]["lowered"]
+        return self.layers[lowered["layer"]]
 
     # Matching the ops of the spec
 
@@ -256,7 +280,8 @@ class _Trace:
                     self.owners[call] = index
                     return self.aliases.get(call, call)
                 shared = shared or call
-        drops = self.folder.plan["nodes"][index]["rate"] is not None
+        node = self.folder.plan["nodes"][index]
+        drops = node["drops"] or node["rate"] is not None
         if shared is not None and self._is_stateless(shared) and not drops:
             return self.aliases.get(shared, shared)
         path = self.folder.plan["nodes"][index]["path"]
@@ -303,8 +328,7 @@ class _Trace:
                 results[call] = self._execute(call, arguments, keywords)
             except Exception as error:
                 owner = self.owners.get(call)
-                path = None if owner is None else plan["nodes"][owner]["path"]
-                raise framework_error("cannot be computed", error, path) from None
+                raise self.folder.computing_error(mode, error, owner) from None
             for index in nodes.get(call, ()):
                 self.folder.write_value(mode, index, results[call].detach().numpy())
             for value in call.all_input_nodes:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from archc.ops.axes import Axes
 from archc.ops.base import Op, Order, Variable
 from archc.ops.fields import Doc, Number
+from archc.ops.initializer import constant
 from archc.records import record
 
 
@@ -21,7 +22,8 @@ class Offset(Op):
     initial: Annotated[Number, Doc("initial value of every channel")] = 0.0
 
     def variables(self, inputs: tuple[Axes, ...]) -> tuple[Variable, ...]:
-        return (Variable("offset", "bias", (inputs[0].width,)),)
+        initial = constant(self.initial)
+        return (Variable("offset", "bias", (inputs[0].width,), initial=initial),)
 
 
 OPS = (Offset,)
