@@ -1,5 +1,5 @@
 """All faults, and what came of them: `python -m tests.files` writes record.json beside this file;
-`python -m tests.files 8` runs every eighth of each kind.
+`python -m tests.files 17` runs every seventeenth, of each kind some.
 
 The last ones are those of the command line: builds that are ended once they write, and two at once.
 """
