@@ -35,7 +35,7 @@ differential: $(VENV)/dev
 	$(BIN)/python -m tests.differential 0 10000 --record tests/differential/record.json
 
 # Faults in the writing of files: at every call of the system, at random moments, on full disks, two
-# builds at once. Half an hour on two cores. The record is of every seventeenth of them (`python -m tests.files 17`).
+# builds at once. Half an hour on two cores; `python -m tests.files 17` runs every seventeenth.
 faults: $(VENV)/dev
 	$(BIN)/python -m tests.files
 
