@@ -41,7 +41,7 @@ fuzz: $(VENV)/dev
 	$(BIN)/python -m tests.fuzzing 0 1000000 --record tests/fuzzing/record.json
 
 # Faults in the writing of files: at every call of the system, at random moments, on full disks, two
-# builds at once. Half an hour on two cores. The record is of every sixteenth of them.
+# builds at once. Half an hour on two cores; `python -m tests.files 17` runs every seventeenth.
 faults: $(VENV)/dev
 	$(BIN)/python -m tests.files
 
