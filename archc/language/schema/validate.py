@@ -18,12 +18,14 @@ from archc.diagnostics import (
 )
 from archc.language.names import class_error, name_error, suggested_name
 from archc.language.schema import text
+from archc.language.schema.prefix import prefixes
 from archc.language.values import Value
 from archc.ops import MERGES, OPS
 from archc.ops.base import Op
 from archc.ops.fields import fields_of
 
 _LONGEST_VALUE = 40
+_NOT_CHECKED = "correct those above first: the rest of the spec is not checked"
 STEP_KEYS = frozenset({"name", "from", "when", "layers", "with"})
 """The keys of a step besides its op."""
 
@@ -57,7 +59,12 @@ def validate(document: Value) -> Findings:
     """
     schema, validator = _load()
     findings = Findings([], set(), {})
-    violations, more = _first(validator.iter_errors(document.plain()))
+    violations: list[_Violation] = []
+    more = 0
+    for part in prefixes(document):
+        violations, more = _first(validator.iter_errors(part))
+        if more:
+            break
     for violation in violations:
         if violation.keyword == "additionalProperties":
             value = _walk(document, violation.path)
@@ -86,7 +93,7 @@ def validate(document: Value) -> Findings:
             findings.diagnostics.append(_diagnose(document, value, schema, node, violation))
     if more:
         last = in_file_order(findings.diagnostics)[-1]
-        raise SpecError([*findings.diagnostics, omitted(more, last.span)])
+        raise SpecError([*findings.diagnostics, omitted(more, last.span, _NOT_CHECKED)])
     return findings
 
 
