@@ -86,10 +86,13 @@ class Diagnostic(NamedTuple):
 OMITTED = "ARC013"
 
 
-def omitted(times: int, first: Span) -> Diagnostic:
+CORRECT_FIRST = "correct those above first"
+
+
+def omitted(times: int, first: Span, hint: str = CORRECT_FIRST) -> Diagnostic:
     """Stands for so many diagnostics that are not described, the first of them at `first`."""
     message = "1 more error is not shown" if times == 1 else f"{times:,} more errors are not shown"
-    return Diagnostic(OMITTED, message, first, "correct those above first", (), times)
+    return Diagnostic(OMITTED, message, first, hint, (), times)
 
 
 class SpecError(Exception):
@@ -111,7 +114,8 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     full = [one for one in distinct if one.code != OMITTED][:MOST_DIAGNOSTICS]
     rest = distinct[len(full) :]
     if rest:
-        full.append(omitted(count(rest), rest[0].span))
+        hints = (one.hint for one in rest if one.code == OMITTED and one.hint)
+        full.append(omitted(count(rest), rest[0].span, next(hints, CORRECT_FIRST)))
     return tuple(full)
 
 

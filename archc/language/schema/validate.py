@@ -19,6 +19,7 @@ from archc.diagnostics import (
 from archc.language.module_names import network_error
 from archc.language.names import class_error, name_error, suggested_name
 from archc.language.schema import text
+from archc.language.schema.prefix import prefixes, unmarked
 from archc.language.terms import key_hint, op_hint
 from archc.language.values import Value
 from archc.ops import MERGES, OPS
@@ -26,6 +27,7 @@ from archc.ops.base import Op
 from archc.ops.fields import fields_of
 
 _LONGEST_VALUE = 40
+_NOT_CHECKED = "correct those above first: the rest of the spec is not checked"
 STEP_KEYS = frozenset({"name", "from", "when", "layers", "with"})
 """The keys of a step besides its op."""
 
@@ -59,7 +61,12 @@ def validate(document: Value) -> Findings:
     """
     schema, validator = _load()
     findings = Findings([], set(), {})
-    violations, more = _first(validator.iter_errors(_plain(document)))
+    violations: list[_Violation] = []
+    more = 0
+    for part in prefixes(document):
+        violations, more = _first(validator.iter_errors(part))
+        if more:
+            break
     for violation in violations:
         if violation.keyword == "additionalProperties":
             value = _walk(document, violation.path)
@@ -88,7 +95,7 @@ def validate(document: Value) -> Findings:
             findings.diagnostics.append(_diagnose(document, value, schema, node, violation))
     if more:
         last = in_file_order(findings.diagnostics)[-1]
-        raise SpecError([*findings.diagnostics, omitted(more, last.span)])
+        raise SpecError([*findings.diagnostics, omitted(more, last.span, _NOT_CHECKED)])
     return findings
 
 
@@ -130,30 +137,9 @@ def format_value(value: object) -> str:
     return printed if len(printed) <= _LONGEST_VALUE else printed[: _LONGEST_VALUE - 3] + "..."
 
 
-_MARK = "\x01"
-"""Stands before keys whose paths the validator would garble; the reader lets none through."""
-
-
-def _plain(value: Value) -> object:
-    """A value as plain JSON types. The validator leaves empty keys out of its paths, and takes
-    numbers for positions in a list: such keys are marked."""
-    if isinstance(value.data, dict):
-        return {
-            key if key[:1].isalpha() else f"{_MARK}{key}": _plain(entry)
-            for key, entry in value.data.items()
-        }
-    if isinstance(value.data, list):
-        return [_plain(item) for item in value.data]
-    return value.data
-
-
-def _unmarked(part: Any) -> Any:
-    return part.removeprefix(_MARK) if isinstance(part, str) else part
-
-
 def _read(error: Any) -> _Violation:
-    path = [_unmarked(part) for part in error.instance_path]
-    keys = [_unmarked(key) for key in getattr(error.kind, "unexpected", ())]
+    path = [unmarked(part) for part in error.instance_path]
+    keys = [unmarked(key) for key in getattr(error.kind, "unexpected", ())]
     return _Violation(error.kind.name, path, list(error.schema_path), error.kind, keys)
 
 
