@@ -48,7 +48,7 @@ from archc.language.syntax import (
     kind_of,
 )
 from archc.language.values import Value
-from archc.ops.base import Op, ShapeError
+from archc.ops.base import Op, ShapeError, require_numbers
 from archc.ops.fields import LARGEST
 
 MOST_STEPS = 100_000
@@ -279,7 +279,8 @@ class _Expansion:
                 fields = parse_fields(step.fields)
             else:
                 self.literals[step] = op
-        others = (self.lookup(source, scope, names) for source in (step.sources or ())[1:])
+        sources = (step.sources or ())[1 : op.most_inputs]
+        others = (self.lookup(source, scope, names) for source in sources)
         return self.add(step, op, (current, *others), scope, fields)
 
     def reject(self, value: Value, names: Environment) -> tuple[Note, ...]:
@@ -322,10 +323,7 @@ class _Expansion:
             return UNKNOWN
         axes = tuple(self.nodes[index].output for index in inputs)
         try:
-            for x in axes:
-                if x.dtype != "float32" and op.ids is None:
-                    message = f"{op.name} needs numbers, got token ids ({x})"
-                    raise ShapeError("ARC112", message, "add `embedding` before it")
+            require_numbers(op, axes)
             output = op.infer(axes)
         except ShapeError as error:
             self.report(self.shape_diagnostic(step, error, inputs))
