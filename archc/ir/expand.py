@@ -54,7 +54,7 @@ from archc.language.syntax import (
 )
 from archc.language.values import Value
 from archc.ops.axes import Axes
-from archc.ops.base import Op, ShapeError
+from archc.ops.base import Op, ShapeError, require_numbers
 from archc.ops.fields import LARGEST
 
 
@@ -332,10 +332,7 @@ class _Expansion:
             return UNKNOWN
         axes = tuple(self.nodes[index].output for index in inputs)
         try:
-            for x in axes:
-                if x.dtype != "float32" and op.ids is None:
-                    message = f"{op.name} needs numbers, got token ids ({x})"
-                    raise ShapeError("ARC112", message, "add `embedding` before it")
+            require_numbers(op, axes)
             output = op.infer(axes)
         except ShapeError as error:
             self.report(rejected(step, error, [self.nodes[index] for index in inputs]))

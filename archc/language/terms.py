@@ -80,7 +80,6 @@ _WITHOUT_OP: Mapping[str, tuple[str, ...]] = {
 
 _ABSENT: Mapping[str, tuple[str, ...]] = {
     "window_attention": ("shifted_window_attention",),
-    "split": ("chunk", "unbind"),
     "embedding_bag": (),
     "celu": (),
     "glu": ("gated_linear_unit",),

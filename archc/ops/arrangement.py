@@ -7,9 +7,8 @@ from typing import Annotated, ClassVar
 from archc.ops.axes import AXIS_DOCS, Axes, axes_of, feature_map
 from archc.ops.base import Op, ReceptiveField, ShapeError, Sign, require_feature_map
 from archc.ops.fields import COUNT, Count, Doc
+from archc.ops.shape import OptionalCount
 from archc.records import record
-
-OptionalCount = int | None
 
 
 class ToTokens(Op):

@@ -163,6 +163,14 @@ def is_bare(op: type[Op]) -> bool:
     return not any(field.required for field in fields_of(op))
 
 
+def require_numbers(op: Op, inputs: tuple[Axes, ...]) -> None:
+    """Refuse token ids (ARC112), but for an op that takes them."""
+    for x in inputs:
+        if x.dtype != "float32" and op.ids is None:
+            message = f"{op.name} needs numbers, got token ids ({x})"
+            raise ShapeError("ARC112", message, "add `embedding` before it")
+
+
 def require_feature_map(op: str, x: Axes) -> None:
     """Refuse anything but a feature map (ARC102)."""
     if not x.is_map:

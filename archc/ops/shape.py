@@ -355,6 +355,31 @@ class Select(Op):
 
 
 @record
+class Split(Op):
+    """One of several equal parts of the channels, or of the features: a step for each part."""
+
+    name: ClassVar[str] = "split"
+    aliases: ClassVar[tuple[str, ...]] = ("chunk",)
+    sign: ClassVar[Sign] = "kept"
+
+    parts: Annotated[Count, Doc("parts the channels are split into")]
+    index: Annotated[int, integer(0), Doc("the part that is taken, counted from 0")]
+
+    def infer(self, inputs: tuple[Axes, ...]) -> Axes:
+        (x,) = inputs
+        what = "channels" if x.is_map else "features"
+        require_divisible(self.name, "parts", self.parts, what, x.width)
+        if self.index >= self.parts:
+            raise ShapeError(
+                "ARC110",
+                f"{self.name} takes part {self.index} of {self.parts}",
+                f"parts count from 0 to {self.parts - 1}",
+                "index",
+            )
+        return x.with_width(x.width // self.parts)
+
+
+@record
 class ChannelShuffle(Op):
     """Channels viewed as (groups, channels / groups), the two swapped (Zhang et al. 2018)."""
 
@@ -372,4 +397,4 @@ class ChannelShuffle(Op):
         return x
 
 
-OPS = (Flatten, Reshape, Permute, Pad, Crop, Upsample, Select, ChannelShuffle)
+OPS = (Flatten, Reshape, Permute, Pad, Crop, Upsample, Select, Split, ChannelShuffle)

@@ -92,8 +92,8 @@ def operations(expression: Expr, inputs: int) -> list[tuple[str, list[int]]]:
         if isinstance(expr, Ref):
             return [placeholders[expr.name]] if expr.name in placeholders else []
         operands = [value for child in children(expr) for value in visit(child)]
-        if not isinstance(expr, Binary | Call | Index):
-            return operands
+        if not isinstance(expr, Binary | Call | Index) or not operands:
+            return operands  # what takes no value is computed once, as a number
         results.append((_name_of(expr), operands))
         return [-len(results)]
 

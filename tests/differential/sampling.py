@@ -238,6 +238,11 @@ def _groups(random: Random, x: Axes) -> dict[str, Any]:
     return {"groups": divisor(random, x.width)}
 
 
+def _split(random: Random, x: Axes) -> dict[str, Any]:
+    parts = divisor(random, x.width)
+    return {"parts": parts, "index": random.randrange(parts)}
+
+
 def _attention(random: Random, x: Axes) -> dict[str, Any]:
     """Of a head of one feature, of three or five, nothing can be turned."""
     heads = divisor(random, x.width) if x.width < 5 else random.choice([1, 2])
@@ -254,6 +259,7 @@ FITTING: dict[str, Callable[[Random, Axes], dict[str, Any]]] = {
     "permute": _permute,
     "to_map": _to_map,
     "space_to_depth": _space_to_depth,
+    "split": _split,
     "attention": _attention,
     "depth_to_space": _depth_to_space,
     "select": _select,

@@ -110,6 +110,9 @@ def folded(expr: Binary) -> Expr:
     if expr.operator == "//" and left == Binary("*", getattr(left, "left", left), right):
         assert isinstance(left, Binary)
         return left.left  # what is multiplied is whole, and divided by the same again
+    if expr.operator == "//" and left == Binary("*", right, getattr(left, "right", left)):
+        assert isinstance(left, Binary)
+        return left.right
     if left == right and expr.operator in ("//", "=="):
         return Lit(1 if expr.operator == "//" else True)
     if expr.operator in ("and", "or"):

@@ -289,10 +289,8 @@ class Body:
         """A layer on its inputs: it takes several as a list, if it does not say otherwise. What can
         be an expression is one."""
         if layer.expression is not None:
-            return fill(
-                layer.expression,
-                {placeholder(index).name: value for index, value in enumerate(values)},
-            )
+            known = {placeholder(index).name: value for index, value in enumerate(values)}
+            return fill(self.asked(layer.expression), known)
         assert layer.layer is not None
         argument = values[0] if len(values) == 1 else ListOf(tuple(values))
         constructor = self.asked(layer.layer)

@@ -32,6 +32,7 @@ from archc.backends.keras.shapes import (
     lower_permute,
     lower_reshape,
     lower_select,
+    lower_split,
     lower_upsample,
 )
 from archc.backends.layouts import unchanged
@@ -287,6 +288,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,
     shape.Select: lower_select,
+    shape.Split: lower_split,
     shape.ChannelShuffle: simple("ChannelShuffle", "groups"),
     parameter.Scale: lower_scale,
     parameter.ClassToken: lower_class_token,

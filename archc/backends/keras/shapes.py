@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archc.backends.base import LoweredLayer, LoweringContext, placeholder
+from archc.backends.base import INCOMING, LoweredLayer, LoweringContext, placeholder
 from archc.backends.constructors import layer, literals, option, per_axis
 from archc.backends.fusion import move_of
 from archc.backends.keras.padding import around
 from archc.backends.movement import View, fields_of, steps, transposed
-from archc.codegen.tree import Call, Expr, Index, Keyword, Lit, Ref, Slice, TupleOf, call
+from archc.codegen.tree import Binary, Call, Expr, Index, Keyword, Lit, Ref, Slice, TupleOf, call
 from archc.ops.axes import Axes
-from archc.ops.shape import Crop, Pad, Permute, Select, Upsample
+from archc.ops.shape import Crop, Pad, Permute, Select, Split, Upsample
 
 
 def _stored(x: Axes) -> tuple[int, ...]:
@@ -122,6 +122,21 @@ def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     taken = layer("Select", Call(Ref("range"), (end,) if begin is None else (begin, end)))
     expression = Index(placeholder(0), (Lit(...), Slice(begin, end)))
     return (LoweredLayer(taken, expression, label=op.name, main=True),)
+
+
+def lower_split(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    """A slice of the last axis, from and to multiples of its part."""
+    op = context.op
+    assert isinstance(op, Split)
+    size = Binary("//", Lit(context.x.width, INCOMING), Lit(op.parts, "parts"))
+
+    def edge(part: int) -> Expr | None:
+        if part in (0, op.parts):
+            return None
+        return size if part == 1 else Binary("*", Lit(part), size)
+
+    expression = Index(placeholder(0), (Lit(...), Slice(edge(op.index), edge(op.index + 1))))
+    return (LoweredLayer(expression=expression, label=op.name, main=True),)
 
 
 def _selected_tokens(op: Select) -> tuple[LoweredLayer, ...]:

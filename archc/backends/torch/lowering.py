@@ -26,6 +26,7 @@ from archc.backends.torch.shapes import (
     lower_permute,
     lower_reshape,
     lower_select,
+    lower_split,
 )
 from archc.backends.torch.windows import (
     lower_adaptive_avg_pool,
@@ -338,6 +339,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Crop: lower_crop,
     shape.Upsample: lower_upsample,
     shape.Select: lower_select,
+    shape.Split: lower_split,
     shape.ChannelShuffle: simple("nn.ChannelShuffle", "groups"),
     parameter.Scale: lower_scale,
     parameter.ClassToken: lower_class_token,

@@ -10,7 +10,7 @@ from archc.backends.constructors import layer, literals
 from archc.backends.fusion import move_of
 from archc.backends.movement import View, fields_of, steps
 from archc.codegen.tree import Attribute, Call, Expr, Index, ListOf, Lit, Slice, TupleOf, call
-from archc.ops.shape import Permute, Select
+from archc.ops.shape import Permute, Select, Split
 
 FLATTEN = LoweredLayer(
     layer("nn.Flatten"), call("torch.flatten", placeholder(0), 1), label="flatten"
@@ -69,6 +69,14 @@ def lower_select(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         keys = (Slice(), _key(op.channels))
         keys = (Lit(...), keys[1]) if context.x.is_sequence else keys
     return _named((LoweredLayer(expression=Index(placeholder(0), keys)),), context)
+
+
+def lower_split(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
+    assert isinstance(op, Split)
+    axis = -1 if context.x.is_sequence else 1
+    parts = call(Attribute(placeholder(0), "chunk"), Lit(op.parts, "parts"), dim=axis)
+    return _named((LoweredLayer(expression=Index(parts, (Lit(op.index, "index"),))),), context)
 
 
 def _key(indices: int | tuple[int, ...] | None) -> Expr:

@@ -82,6 +82,12 @@ def select(arrays: Arrays, x: Tensor, *, channels: Any = None, tokens: Any = Non
     return x.with_array(np.stack(chosen, axis=x.channel_axis))
 
 
+def split(arrays: Arrays, x: Tensor, *, parts: int, index: int) -> Tensor:
+    """The channels or features of one part, side by side."""
+    size = x.array.shape[x.channel_axis] // parts
+    return select(arrays, x, channels=[*range(index * size, (index + 1) * size)])
+
+
 def channel_shuffle(arrays: Arrays, x: Tensor, *, groups: int) -> Tensor:
     """The first channel of each group, then the second of each, and so on (Zhang et al. 2018)."""
     each = x.array.shape[1] // groups
@@ -97,5 +103,6 @@ MEANINGS = {
     "crop": crop,
     "upsample": upsample,
     "select": select,
+    "split": split,
     "channel_shuffle": channel_shuffle,
 }
