@@ -359,7 +359,7 @@ class Split(Op):
     """One of several equal parts of the channels, or of the features: a step for each part."""
 
     name: ClassVar[str] = "split"
-    aliases: ClassVar[tuple[str, ...]] = ("chunk",)
+    aliases: ClassVar[tuple[str, ...]] = ("chunk", "unbind")
     sign: ClassVar[Sign] = "kept"
 
     parts: Annotated[Count, Doc("parts the channels are split into")]
