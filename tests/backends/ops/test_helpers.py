@@ -105,7 +105,7 @@ def test_keras_trains_through_all_helpers_at_once() -> None:
 
     inputs, outputs = [], []
     for name, body in NETWORKS["keras"].items():
-        helper = KerasModel(network({"name": name.lower(), **body})).model
+        helper = KerasModel(network({"name": f"helper_{name.lower()}", **body})).model
         inputs.append(keras.Input(helper.input_shape[1:]))
         before = keras.layers.Dense(helper.input_shape[-1])(inputs[-1])
         outputs.append(keras.layers.Dense(1)(keras.layers.Flatten()(helper(before))))
