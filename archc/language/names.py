@@ -13,6 +13,9 @@ _CLASS = re.compile("[A-Z][A-Za-z0-9]{0,63}")
 CONSTANTS = frozenset({"true", "false", "null"})
 """Literals of expressions."""
 
+SOFT_KEYWORDS = frozenset({"case", "match", "type"})
+"""Words that are keywords in some places, from some version of Python on."""
+
 _BUILTINS = """
 abs aiter all anext any ascii bin bool breakpoint bytearray bytes callable chr classmethod
 compile complex copyright credits delattr dict dir divmod enumerate eval exec exit filter float
@@ -84,7 +87,7 @@ def name_error(name: str) -> str | None:
         )
     if name in CONSTANTS:
         return "is a constant of expressions"
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+    if keyword.iskeyword(name) or name in SOFT_KEYWORDS:
         return "is a Python keyword"
     return None
 

@@ -43,7 +43,7 @@ def test_malformed_names_are_rejected(name: str) -> None:
     assert names.name_error(name) is not None
 
 
-@pytest.mark.parametrize("name", [*keyword.kwlist, *keyword.softkwlist])
+@pytest.mark.parametrize("name", [*keyword.kwlist, *keyword.softkwlist, "type"])
 def test_keywords_are_rejected(name: str) -> None:
     assert names.name_error(name) is not None
 

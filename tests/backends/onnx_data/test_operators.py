@@ -25,7 +25,7 @@ in float64, so that ONNX's own tolerance for backends (1e-3 and 1e-7) need not b
 SHORT: Mapping[str, float] = {"node/averagepool_2d_ceil_last_window_starts_on_pad": 1e-4}
 """Cases whose outputs are written with few digits, with the absolute tolerance of these."""
 
-FRAMEWORKS = "its cases are not translated: held against the frameworks' own layers instead"
+FRAMEWORKS = "its cases are not translated: held against NumPy and the frameworks' own layers"
 UNJUDGED = {
     "adaptive_avg_pool": "no such operator",
     "attention": FRAMEWORKS,
