@@ -55,6 +55,12 @@ class run:  # noqa: N801 - a function with a result
         self.text = text.getvalue()
 
 
+def default_signals() -> None:
+    """What a process in the background may have been told to ignore, and its children with it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def archc(*arguments: str) -> subprocess.Popen[str]:
     """A command line in a process of its own."""
     return subprocess.Popen(
@@ -64,6 +70,7 @@ def archc(*arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
+        preexec_fn=default_signals,
     )
 
 

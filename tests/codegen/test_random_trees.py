@@ -137,7 +137,8 @@ def nested(inner: st.SearchStrategy[Statement]) -> st.SearchStrategy[Statement]:
         st.builds(If, exprs, bodies, st.one_of(st.just(()), bodies)),
         st.builds(lambda a, b, c, d: If(a, b, (If(c, d),)), refs, bodies, refs, bodies),
         st.builds(For, names.map(Ref), exprs, bodies),
-        st.builds(With, exprs, bodies),
+        # A tuple is no context.
+        st.builds(With, exprs.filter(lambda one: not isinstance(one, TupleOf)), bodies),
     )
 
 

@@ -53,7 +53,7 @@ class Tree(NamedTuple):
         used = [name for name in blocks if self.instances(name)]
         spec = {
             "archc": 1,
-            "name": "random",
+            "name": "random_network",
             "input": {"channels": 8, "height": 16, "width": 16},
             "blocks": {name: blocks[name] for name in used},
             "layers": self.layers,
