@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from archc.ops.axes import AXIS_DOCS, Axes, axes_of, feature_map
+from archc.ops.axes import AXIS_DOCS, SEQUENCE_AXES, Axes, axes_of, feature_map
 from archc.ops.base import Op, ReceptiveField, ShapeError, Sign, require_feature_map
 from archc.ops.fields import COUNT, Count, Doc
 from archc.ops.shape import OptionalCount
@@ -22,7 +22,7 @@ class ToTokens(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
         require_feature_map(self.name, x)
-        return Axes(("tokens", "features"), (x.elements // x.width, x.width))
+        return Axes(SEQUENCE_AXES, (x.elements // x.width, x.width))
 
 
 @record

@@ -160,7 +160,7 @@ class _Generator:
 
     def axes(self) -> dict[str, int]:
         size = self.random.randint
-        kind = self.random.choices(range(5), (4, 8, 3, 4, 3))[0]
+        kind = self.random.choices(range(5), (4, 8, 3, 4, 7))[0]
         if kind == 0:
             return {"channels": size(1, 6), "length": size(1, 14)}
         if kind == 1:
@@ -321,6 +321,10 @@ class _Generator:
         after = output(made, x)
         if not keep and x.is_map and after is not None and not after.is_map and self.chance(0.6):
             made = keeping_step(self.random, x)  # maps, which most ops need, last for a while
+        if not keep and x.is_map and self.chance(0.03):
+            made = {"to_tokens": {}}
+        elif not keep and x.is_sequence and self.chance(0.08):
+            made = {"class_token": {}}
         ((_, fields),) = made.items()
         for key in ("filters", "units"):
             width = "in.channels" if x.is_map else "in.features"

@@ -27,7 +27,7 @@ SAME_SIZE = {"padding": "same", "stride": 1}
 
 SINGLE = tuple(op for name, op in OPS.items() if name not in MERGES)
 """The ops of one input."""
-WEIGHTS = tuple(1 + len(fields_of(op)) for op in SINGLE)
+WEIGHTS = tuple(max(2, 1 + len(fields_of(op))) for op in SINGLE)
 """How often each is drawn: one with many fields has more to get wrong."""
 
 

@@ -138,7 +138,8 @@ def _variables_in(group: Any, key: str) -> Iterator[Any]:
         for number in sorted(variables, key=int):
             array = _array(variables, number)
             # The biases of a GRU, of the token and of the state, are arrays of their own here.
-            yield from array[()] if cell and number == "2" and array.ndim == 2 else (array,)
+            two = cell and number == "2" and array.ndim == 2 and len(array) == 2
+            yield from array[()] if two else (array,)
     inner = {name.lstrip("_"): name for name in group if name.lstrip("_") in INNER}
     for name in sorted(inner, key=INNER.index):
         layer = _group(group, inner[name])

@@ -11,6 +11,7 @@ from archc.backends.base import Runtime
 from archc.ir.graph import Graph, Node
 from archc.ops import activation
 from archc.ops.attention import Attention
+from archc.ops.axes import Axes
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.parameter import Scale
 from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
@@ -37,9 +38,11 @@ def _lacks_kernel(node: Node) -> str | None:
     return None
 
 
-def _has_exact_root(size: int) -> bool:
-    """Whether the root of a whole number is a power of two."""
-    return size.bit_count() == 1 and size.bit_length() % 2 == 1
+def _is_scaled_by_keras(op: Attention, x: Axes) -> bool:
+    """Whether Keras' own layer computes an attention, by one over a root that is no power of 2."""
+    size = op.size_of_head(x)
+    exact = size.bit_count() == 1 and size.bit_length() % 2 == 1
+    return not (exact or op.qk_norm or op.rotary)
 
 
 def _is_float32(value: float) -> bool:
@@ -57,7 +60,7 @@ def _rounds(node: Node, graph: Graph) -> str | None:
     if isinstance(op.last, activation.LeakyRelu):
         return "TensorFlow computes leaky_relu with a slope of float32"
     x = graph.nodes[node.inputs[0]].output
-    if isinstance(op, Attention) and not _has_exact_root(op.size_of_head(x)):
+    if isinstance(op, Attention) and _is_scaled_by_keras(op, x):
         return "Keras scales attention by a constant of float32 on TensorFlow"
     if isinstance(op, Scale) and not op.learned and not _is_float32(op.initial):
         return "Keras rounds a constant factor to float32 on TensorFlow"
