@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 from playwright.sync_api import Browser, sync_playwright
 
 from archc.verify import Workers
@@ -26,7 +28,12 @@ ARGUMENTS = (
 # How long one takes depends on what else the machine does.
 settings.register_profile("same", derandomize=True, database=None, deadline=None)
 settings.register_profile("search", derandomize=False, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "same")
+settings.load_profile(PROFILE)
+if PROFILE == "same":
+    # Hypothesis also tries constants of the modules that are imported by then: which these are
+    # depends on the tests before.
+    patch.object(providers, "_get_local_constants", lambda: providers._local_constants).start()
 
 
 @pytest.fixture(scope="session")

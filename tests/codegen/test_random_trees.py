@@ -108,6 +108,7 @@ def grown(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
 
 exprs = st.recursive(st.one_of(refs, values.map(Lit)), grown, max_leaves=14)
 short = st.one_of(refs, values.map(Lit)).filter(lambda expr: len(printed(expr)) < 25)
+contexts = st.builds(Call, refs, st.lists(short, max_size=3).map(tuple))
 docstrings = st.none() | texts | st.tuples(texts, texts).map("\n\n  ".join)
 targets = st.one_of(refs, st.builds(Attribute, refs, names), st.tuples(refs, refs).map(TupleOf))
 
@@ -137,8 +138,7 @@ def nested(inner: st.SearchStrategy[Statement]) -> st.SearchStrategy[Statement]:
         st.builds(If, exprs, bodies, st.one_of(st.just(()), bodies)),
         st.builds(lambda a, b, c, d: If(a, b, (If(c, d),)), refs, bodies, refs, bodies),
         st.builds(For, names.map(Ref), exprs, bodies),
-        # A tuple is no context.
-        st.builds(With, exprs.filter(lambda one: not isinstance(one, TupleOf)), bodies),
+        st.builds(With, contexts, bodies),
     )
 
 

@@ -62,7 +62,7 @@ def test_sizes_go_from_one_node_to_sixty(texts: list[str]) -> None:
 
 
 def test_every_op_is_drawn(counts: Counter[str]) -> None:
-    assert {op: counts[op] for op in OPS if counts[op] < 2 * RARE} == {}
+    assert {op: counts[op] for op in OPS if counts[op] < RARE} == {}
 
 
 def test_every_option_of_every_op_is_drawn(counts: Counter[str]) -> None:

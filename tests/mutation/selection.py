@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.mutation.mutants import room_of
 
 NEAR = {
-    "archc": "test_records.py test_files.py reports/test_reports.py cli/test_list.py test_specs.py"
+    "archc": "test_records.py files reports/test_reports.py cli/test_list.py test_specs.py"
     " test_plugins.py cli",
     "backends": "backends/test_generated.py backends/test_docstrings.py backends/test_movement.py"
     " backends/test_fusion.py backends/test_shared_padding.py backends/test_proof.py"
@@ -21,7 +21,7 @@ NEAR = {
     " weights/test_names.py backends/ops/test_emitted.py backends/ops/test_helpers.py"
     " backends/ops weights verify/test_networks.py regressions backends/test_first_run.py",
     "cli": "cli/test_list.py cli/test_new.py cli/test_show.py cli/test_completion.py"
-    " cli/test_cli.py difference/test_command.py cli test_files.py weights/test_files.py"
+    " cli/test_cli.py difference/test_command.py cli files weights/test_files.py"
     " training/test_commands.py",
     "codegen": "backends/test_generated.py codegen/test_printer.py codegen/test_layout.py"
     " codegen/test_rewrite.py codegen backends/test_docstrings.py backends/test_structure.py"
@@ -29,6 +29,7 @@ NEAR = {
     "diagnostics": "diagnostics cli/test_list.py cli/test_cli.py language/test_reader.py cli",
     "difference": "difference/test_sequences.py difference/test_difference.py"
     " difference/test_causes.py difference",
+    "files": "files test_durability.py cli/test_doors.py cli",
     "ir": "backends/test_generated.py diagnostics ir/test_costs.py ir/test_expand.py"
     " reports/test_reports.py cli/test_show.py backends/test_docstrings.py ir test_specs.py"
     " weights/test_names.py difference/test_difference.py regressions language",
@@ -50,7 +51,7 @@ NEAR = {
 """The tests of each room, those that take the least time first."""
 
 FAR = (
-    "test_architecture.py test_specs.py test_plugins.py test_files.py diagnostics language ir ops"
+    "test_architecture.py test_specs.py test_plugins.py files diagnostics language ir ops"
     " codegen cli reports difference regressions backends/test_structure.py"
     " backends/test_docstrings.py backends/test_source_quality.py backends/test_torch.py"
     " backends/test_keras.py backends/test_torchvision.py backends/test_keras_applications.py"

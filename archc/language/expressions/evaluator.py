@@ -294,16 +294,21 @@ def _index(expression: Index, scope: _Scope) -> Any:
     if type(value) is not list and type(value) is not str:
         message = f"an index needs a list or a string before it, got {_format(value)}"
         raise error_at(expression.value, message)
-    if type(position) is float and position.is_integer():
-        position = int(position)
-    if type(position) is not int:
-        hint = "`round(x)` or `//` gives one" if type(position) is float else None
-        message = f"an index must be a whole number, got {_format(position)}"
-        raise error_at(expression.position, message, hint)
+    position = _whole(position, expression.position, "an index")
     if not -len(value) <= position < len(value):
         last = f"the last is {len(value) - 1}" if value else "there is nothing to index"
         raise error_at(expression.position, f"index {position} is out of range: {last}")
     return check_bounds(value[position], expression)
+
+
+def _whole(value: Any, expression: Expression, what: str) -> int:
+    """A whole number, or a float without a fraction as one."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if type(value) is not int:
+        hint = "`round(x)` or `//` gives one" if type(value) is float else None
+        raise error_at(expression, f"{what} must be a whole number, got {_format(value)}", hint)
+    return value
 
 
 def _slice(expression: Slice, scope: _Scope) -> Any:
@@ -313,12 +318,10 @@ def _slice(expression: Slice, scope: _Scope) -> Any:
         raise error_at(expression.value, message)
     bounds: list[int | None] = []
     for operand in (expression.start, expression.stop):
-        bound = None if operand is None else _evaluate(operand, scope)
-        if operand is not None and type(bound) is not int:
-            hint = "`//` divides whole numbers" if type(bound) is float else None
-            message = f"a bound of a slice must be a whole number, got {_format(bound)}"
-            raise error_at(operand, message, hint)
-        bounds.append(bound)
+        if operand is None:
+            bounds.append(None)
+        else:
+            bounds.append(_whole(_evaluate(operand, scope), operand, "a bound of a slice"))
     result = value[bounds[0] : bounds[1]]
     if type(result) is list:
         scope.budget.spend(len(result), expression)
