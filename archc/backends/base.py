@@ -172,12 +172,22 @@ class WeightFormat:
     ordered_by_class: bool = False
 
 
-class Trainer(NamedTuple):
-    """How training scripts are written: the module whose `functions` writes what depends on the
-    recipe, and the modules that a script imports."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainer:
+    """How networks are trained. `loop` is the module whose `fit` and `predict` carry out plans;
+    `script` the module whose functions write training scripts; `requires` the modules that both
+    import.
 
-    module: str
+    `replaces_softmax` says that a final softmax is trained by its logarithm, in its layer's place.
+    `processes` gives the arguments of a Python that starts so many processes of a plan's worker;
+    None where a backend's devices are shared by one process.
+    """
+
+    loop: str
+    script: str
     requires: tuple[str, ...]
+    replaces_softmax: bool = False
+    processes: Callable[[int], tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,10 +139,11 @@ def _output(network: Network, request: Request) -> Output:
     }
     if request.training:
         from archc import training
+        from archc.training import script
 
         for backend in request.backends:
             if backend in training.trainable():
-                files[f"{backend}/{name}_train.py"] = training.emit(backend, network)
+                files[f"{backend}/{name}_train.py"] = script.emit(backend, network)
     files[f"reports/{name}.md"] = markdown.document(network.costs)
     files[f"reports/{name}.svg"] = svg.document(network.costs)
     return Output(name, files, network.report())

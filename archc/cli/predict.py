@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 
 import click
 
@@ -13,6 +14,8 @@ from archc.cli import streams
 from archc.cli.options import not_installed
 from archc.diagnostics import visible
 from archc.training import launch
+from archc.training.plan import PLAN, plan_files
+from archc.training.run.options import DEVICES, PredictOptions
 
 
 @click.command("predict", help="Label images with the network of a run.")
@@ -22,42 +25,46 @@ from archc.training import launch
     "-o", "file", required=True, metavar="FILE", help="CSV file to write, with rows ImageId,Label."
 )
 @click.option(
-    "--weights", metavar="best|last|FILE", help="The weights to use, by default the best."
+    "--weights",
+    metavar="best|last|FILE",
+    default="best",
+    help="The weights to use, by default the best.",
 )
 @click.option(
     "--backend",
     type=click.Choice(training.trainable()),
     help="The backend, by default that of the run.",
 )
-@click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
 def command(
     run: str,
     data: str,
     file: str,
-    weights: str | None,
+    weights: str,
     backend: str | None,
-    device: str | None,
+    device: str,
 ) -> int:
     """A different backend than the run's gives the same labels."""
     trained = launch.recorded_backend(run)
     if trained is None:
-        reason = "a script that was run directly has its own `predict`"
-        streams.print_message(f"archc: {visible(run)} is not a run of `archc train` ({reason})")
+        streams.print_message(f"archc: {visible(run)} is not a run of `archc train`")
         return 2
     backend = backend or trained
     module = launch.missing(backend)
     if module is not None:
         streams.print_message(f"archc: {not_installed(module, backend)}")
         return 2
-    arguments = ["predict", f"--run={run}", f"--data={data}", f"--out={file}"]
-    arguments += [] if weights is None else [f"--weights={weights}"]
-    arguments += [] if device is None else [f"--device={device}"]
     network = load(os.path.join(run, launch.SPEC), {})
-    source = training.emit(backend, network)
-    # Never the script in the run's folder: a run may come from anybody.
+    options = PredictOptions(
+        Path(run),
+        Path(data),
+        Path(file),
+        weights,
+        device,
+    )
+    # Never the network in the run's folder: a run may come from anybody.
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        name = launch.script_name(network.costs.graph.about.name)
-        path = os.path.join(folder, name)
-        with open(path, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(source)
-        return launch.run_script(path, arguments)
+        for name, text in plan_files(backend, network, options).items():
+            with open(os.path.join(folder, name), "w", encoding="utf-8", newline="\n") as stream:
+                stream.write(text)
+        return launch.run_worker(os.path.join(folder, PLAN))

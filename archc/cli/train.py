@@ -1,9 +1,12 @@
-"""`archc train`: trains with a spec's recipe, by the script of `archc build --training`."""
+"""`archc train`: trains with a spec's recipe, in a process of its own."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -13,12 +16,11 @@ from archc.cli import completing, streams
 from archc.cli.options import not_installed, read_settings, set_option, warn_unchecked
 from archc.diagnostics import visible
 from archc.files import OutputError, write_files
-from archc.language.recipe import LARGEST_SEED
+from archc.language.recipe import LARGEST_SEED, PRECISIONS
 from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
-
-PASSED = ("validation", "epochs", "seed", "device", "precision")
-"""Options that are passed on to the script."""
+from archc.training.plan import PLAN, plan_files, trainer_of
+from archc.training.run.options import DEVICES, FitOptions
 
 
 @click.command("train", help="Train a network with the recipe in its spec.")
@@ -42,8 +44,22 @@ PASSED = ("validation", "epochs", "seed", "device", "precision")
     metavar="N",
     help="Override the recipe's seed.",
 )
-@click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
-@click.option("--precision", metavar="NAME", help="Override the recipe's precision.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Override the recipe's precision.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Processes that share each batch, for PyTorch: one for each GPU.",
+)
+@click.option(
+    "--plan",
+    "is_planned",
+    is_flag=True,
+    help="Write the plan and start nothing: `torchrun -m archc.training.worker RUN/plan.json` "
+    "trains on several machines.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only print errors.")
 @set_option
 def command(
@@ -51,31 +67,51 @@ def command(
     backend: str,
     data: str,
     run: str,
+    validation: str | None,
     resume: bool,
+    epochs: int | None,
+    seed: int | None,
+    device: str,
+    precision: str | None,
+    processes: int,
+    is_planned: bool,
     quiet: bool,
     settings: tuple[str, ...],
-    **overrides: object,
 ) -> int:
-    """The script is written to the run's folder and can be run without archc."""
+    """The emitted network is written to the run's folder, for whoever uses the weights."""
+    starter = trainer_of(backend).processes
+    if processes > 1 and starter is None:
+        raise click.UsageError(f"--processes: one process of {backend} uses all devices")
     network = load(spec, read_settings(settings))
     warn_unchecked(network)
-    script = training.emit(backend, network)
+    options = FitOptions(
+        data=Path(data),
+        out=Path(run),
+        validation=None if validation is None else Path(validation),
+        resume=resume,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+        precision=precision,
+        quiet=quiet,
+    )
+    files = plan_files(backend, network, options)
     module = launch.missing(backend)
     if module is not None:
         streams.print_message(f"archc: {not_installed(module, backend)}")
         return 2
-    path = os.path.join(run, launch.script_name(network.costs.graph.about.name))
     before = _files_in(run)
-    error = _prepare(network, script, path, resume=resume)
+    error = _prepare(network, files, run, resume=resume)
     if error is not None:
         streams.print_message(f"archc: {error}")
         return 2
-    arguments = ["fit", f"--data={data}", f"--out={run}"]
-    arguments += [f"--{name}={overrides[name]}" for name in PASSED if overrides[name] is not None]
-    arguments += ["--resume"] * resume + ["--quiet"] * quiet
-    code = launch.run_script(path, arguments)
+    if is_planned:
+        return 0
+    plan = os.path.join(run, PLAN)
+    several = starter(processes) if starter is not None and processes > 1 else ()
+    code = launch.run_worker(plan, several)
     if not resume and not os.path.exists(os.path.join(run, launch.RECORD)):
-        _clean_up(path, before)
+        _clean_up(run, {*files, launch.SPEC}, before)
     if code == 0:
         from archc.training.report import draw
 
@@ -92,10 +128,9 @@ def _files_in(folder: str) -> list[str] | None:
     return None
 
 
-def _clean_up(path: str, before: list[str] | None) -> None:
+def _clean_up(run: str, names: set[str], before: list[str] | None) -> None:
     """Remove the new files of a run that has not started."""
-    run, script = os.path.split(path)
-    for name in {script, launch.SPEC}.difference(before or []):
+    for name in names.difference(before or []):
         with suppress(OSError):
             os.remove(os.path.join(run, name))
     if before is None:
@@ -103,17 +138,19 @@ def _clean_up(path: str, before: list[str] | None) -> None:
             os.rmdir(run)
 
 
-def _prepare(network: Network, script: str, path: str, *, resume: bool) -> str | None:
-    """Write the script and the network's spec to the run's folder. Returns an error message."""
-    run, name = os.path.split(path)
+def _prepare(network: Network, files: Mapping[str, str], run: str, *, resume: bool) -> str | None:
+    """Write the plan, the network and its spec to the run's folder. Returns an error message."""
+    about = network.costs.graph.about
     if resume:
-        return _mismatch(script, path)
+        error = _mismatch(files, run)
+        if error is None:
+            write_files({PLAN: files[PLAN]}, run, force=True)
+        return error
     if os.path.exists(os.path.join(run, launch.RECORD)):
         return f"{run} contains a run already: use --resume, or another folder"
-    about = network.costs.graph.about
     try:
         spec = f"# {about.header}\n{resolved(network.costs)}"
-        write_files({name: script, launch.SPEC: spec}, run)
+        write_files({**files, launch.SPEC: spec}, run)
     except UnwritableError as error:
         return f"{about.source}: {error}"
     except OutputError as error:
@@ -121,13 +158,25 @@ def _prepare(network: Network, script: str, path: str, *, resume: bool) -> str |
     return None
 
 
-def _mismatch(script: str, path: str) -> str | None:
-    """Why a run does not belong to a script."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            existing = stream.read()
-    except OSError:
-        return f"{os.path.dirname(path)} contains no run of this network"
-    if existing != script:
-        return f"{path} is for a different spec or recipe; run it directly to resume"
+def _mismatch(files: Mapping[str, str], run: str) -> str | None:
+    """Why a run does not belong to a network and recipe: its files are compared, and only what was
+    emitted now is run."""
+    for name, text in files.items():
+        path = os.path.join(run, name)
+        try:
+            with open(path, encoding="utf-8") as stream:
+                existing = stream.read()
+        except (OSError, UnicodeDecodeError):
+            return f"{run} contains no run of this network"
+        if _without_request(existing) != _without_request(text):
+            return f"{path} is for a different spec or recipe"
     return None
+
+
+def _without_request(text: str) -> object:
+    """A plan without what may differ when a run is resumed; another file as it is."""
+    try:
+        plan = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return {**plan, "fit": None} if isinstance(plan, dict) else plan

@@ -5,7 +5,8 @@ The JSON Schema, the reference (`archc ops training`), types and defaults derive
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from archc.ops.fields import (
     COUNT,
@@ -123,6 +124,7 @@ SIZE = Kind(
 )
 LARGEST_SEED = 2**32 - 1
 """The largest seed that every framework accepts."""
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 OptionalCount = Annotated[int | None, optional(COUNT)]
 Angle = Annotated[float, real("degrees from 0 to 180", minimum=0, maximum=180)]
 
@@ -328,7 +330,7 @@ class Training:
     seed: Annotated[int, integer(0, LARGEST_SEED), Doc("seed of all random numbers")] = 0
     precision: Annotated[
         str,
-        choice("auto", "float32", "bfloat16", "float16"),
+        choice(*PRECISIONS),
         Doc("data type of matrix products; `auto`: bfloat16 where the hardware is faster with it"),
     ] = "auto"
     sync_batch_norm: Annotated[
@@ -354,3 +356,19 @@ def as_spec(value: object) -> object:
     if isinstance(value, Variant):
         return {value.name: fields} if fields else value.name
     return fields
+
+
+def from_spec(declaration: type, fields: Mapping[str, object]) -> Any:
+    """The record whose fields `as_spec` wrote. Raises ValueError for other values."""
+    kinds = {field.name: field.kind for field in fields_of(declaration)}
+    return declaration(**{name: _from_spec(kinds[name], value) for name, value in fields.items()})
+
+
+def _from_spec(kind: Kind, value: Any) -> object:
+    match kind:
+        case Group():
+            return from_spec(kind.declaration, value)
+        case Variants():
+            name, fields = (value, {}) if isinstance(value, str) else next(iter(value.items()))
+            return from_spec(kind.declarations[name], fields)
+    return kind.convert(value)

@@ -1,4 +1,4 @@
-"""Running training scripts in a child process, and the files of a run's folder."""
+"""Running workers in a child process, and the files of a run's folder."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import FrameType
 
-from archc import backends
 from archc.training import trainable
+from archc.training.plan import trainer_of
 
 SPEC = "spec.yaml"
 """The run's resolved network and recipe, from which scripts for other backends are emitted."""
@@ -21,33 +21,36 @@ RECORD = "run.json"
 """The record of a run, written at its start."""
 LARGEST_RECORD = 1 << 26
 FORWARDED = tuple(one for one in signal.Signals if one.name in ("SIGTERM", "SIGHUP"))
-"""Signals that are forwarded to a script. Windows has only the first one."""
-
-
-def script_name(name: str) -> str:
-    """The file name of a network's training script."""
-    return f"{name}_train.py"
+"""Signals that are forwarded to a worker. Windows has only the first one."""
+WORKER = "archc.training.worker"
+DEFAULTS = {"OMP_WAIT_POLICY": "passive", "TF_CPP_MIN_LOG_LEVEL": "2"}
+"""The environment of workers, where the user sets nothing else. OpenMP's threads sleep while they
+wait: spinning they take the time of a busy neighbour, who takes theirs, and a step many times as
+long. TensorFlow does not log the processor."""
 
 
 def missing(backend: str) -> str | None:
-    """The first module that a backend's script needs and that is not installed."""
-    trainer = backends.backend(backend).trainer
-    requires = () if trainer is None else trainer.requires
+    """The first module that a backend's worker needs and that is not installed."""
+    requires = trainer_of(backend).requires
     return next((name for name in requires if find_spec(name) is None), None)
 
 
-def run_script(path: str, arguments: Sequence[str]) -> int:
-    """Run a script with this process' streams. Returns its exit code. Signals to terminate are
-    forwarded to the script, which saves a checkpoint and exits; a terminal sends Ctrl-C to both."""
-    # Without it TensorFlow logs the processor at its start.
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
-    command = [sys.executable, "-P", path, *arguments]
+def run_worker(plan: str, processes: Sequence[str] = ()) -> int:
+    """Run the worker of a plan with this process' streams; `processes` are the arguments of a
+    Python that starts several. Returns its exit code.
+
+    Signals to terminate are forwarded to the worker, which saves a checkpoint and exits; a terminal
+    sends Ctrl-C to both.
+    """
+    # What lies in the working directory is not imported, by processes started in turn either.
+    environment = {**DEFAULTS, **os.environ, "PYTHONSAFEPATH": "1"}
+    command = [sys.executable, "-P", *processes, "-m", WORKER, plan]
     received: list[int] = []
-    processes: list[subprocess.Popen[bytes]] = []
+    running: list[subprocess.Popen[bytes]] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        for process in processes:
+        for process in running:
             process.send_signal(number)
 
     with (
@@ -55,7 +58,7 @@ def run_script(path: str, arguments: Sequence[str]) -> int:
         _signal_handler((signal.SIGINT,), _leave),
         subprocess.Popen(command, env=environment) as process,
     ):
-        processes.append(process)
+        running.append(process)
         for number in received[:1]:  # received before it was started
             process.send_signal(number)
         code = process.wait()
@@ -63,7 +66,7 @@ def run_script(path: str, arguments: Sequence[str]) -> int:
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    """The script gets the signal from the terminal."""
+    """The worker gets the signal from the terminal."""
 
 
 @contextmanager
@@ -84,7 +87,7 @@ def _signal_handler(
 
 def recorded_backend(run: str) -> str | None:
     """The backend of a run of `archc train`; None for other folders. A run may come from anywhere:
-    its files are read as data, and its script is not run."""
+    its files are read as data, and none of them is run."""
     files = [os.path.join(run, name) for name in (RECORD, SPEC)]
     if not all(map(os.path.isfile, files)):  # opening a pipe would block
         return None

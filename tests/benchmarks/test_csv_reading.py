@@ -13,7 +13,8 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from tests.training.parts import SAMPLE, parts
+from archc.training.data.csv import read_csv
+from tests.training.samples import SAMPLE, takes
 
 ROWS, TURNS = 42_000, 5
 
@@ -34,11 +35,10 @@ def write_csv(path: Path) -> np.ndarray:
 def test_kaggles_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "train.csv"
     pixels = write_csv(path)
-    read = parts().read_csv
     ours, numpys = [], []
     for _ in range(TURNS):
         begin = perf_counter()
-        data = read(path)
+        data = read_csv(path, takes())
         middle = perf_counter()
         plain = np.loadtxt(path, np.uint8, delimiter=",", skiprows=1)
         ours.append(middle - begin)

@@ -1,4 +1,4 @@
-"""How long an epoch of LeNet-5 takes: by the training scripts that archc writes, and by what one
+"""How long an epoch of LeNet-5 takes: by `archc train`, and by what one
 would write oneself for Keras on TensorFlow: `fit` on arrays, and with augmentation `fit` from an
 `ImageDataGenerator`.
 
@@ -22,7 +22,6 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from archc import training
 from archc.api import load
 
 ROOT = Path(__file__).parents[2]
@@ -95,28 +94,27 @@ def epochs(command: list[str]) -> list[float]:
 def test_an_epoch(
     backend: str, kind: str, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of the script also its checkpoint and weights are written in that time."""
+    """Of ours also its checkpoint and weights are written in that time."""
     text = (ROOT / "specs" / "lenet5.yaml").read_text(encoding="utf-8")
     text = re.sub(r"^training:\n(?:  .*\n)*", "", text, flags=re.MULTILINE)
     spec = tmp_path / "lenet5.yaml"
     spec.write_text(text + RECIPE + AUGMENTATION * (kind == "augmented"), encoding="utf-8")
     network = load(str(spec), {})
     (tmp_path / "lenet5.py").write_text(network.emit("keras"), encoding="utf-8")
-    script = tmp_path / "lenet5_train.py"
-    script.write_text(training.emit(backend, network), encoding="utf-8")
     digits = str(data(tmp_path, count))
     theirs = [sys.executable, "-c", KERAS, str(tmp_path), digits, str(EPOCHS), str(BATCH), kind]
     found: tuple[list[float], list[float]] = ([], [])
     for turn in range(ROUNDS):
         out = str(tmp_path / f"run{turn}")
-        ours = [sys.executable, str(script), "fit", "--data", digits, "--out", out]
+        options = ["--backend", backend, "--data", digits, "-o", out]
+        ours = [sys.executable, "-m", "archc", "train", str(spec), *options]
         found[0].extend(epochs(ours))
         found[1].extend(epochs(theirs))
     ours, keras = map(median, found)
     shortest, their_shortest = map(min, found)
     with capsys.disabled():
         print(
-            f"\n{backend}, {kind}, {count:,} digits an epoch: archc's script {ours:.2f} s "
+            f"\n{backend}, {kind}, {count:,} digits an epoch: archc train {ours:.2f} s "
             f"({shortest:.2f}), Keras {keras:.2f} s ({their_shortest:.2f}): "
             f"{keras / ours:.2f} times as fast ({their_shortest / shortest:.2f})"
         )

@@ -17,7 +17,8 @@ import pytest
 from archc.api import load
 from archc.cli import main
 from archc.weights import transfer
-from tests.training.parts import SAMPLE
+from tests.training.runner import LIMIT
+from tests.training.samples import SAMPLE
 
 ROOT = Path(__file__).parents[2]
 SPEC = str(ROOT / "specs/lenet5.yaml")
@@ -32,15 +33,16 @@ def archc(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         cwd=ROOT,
+        timeout=LIMIT,
     )
 
 
 def await_epoch(folder: Path) -> None:
-    """Wait for the first epoch of a run to end: a minute, if need be."""
+    """Wait for the first epoch of a run to end."""
     metrics = folder / "metrics.jsonl"
-    for _ in range(600):
-        if metrics.exists() and metrics.read_text():
-            return
+    end = time.monotonic() + LIMIT
+    while not (metrics.exists() and metrics.read_text()):
+        assert time.monotonic() < end, "no epoch ends"
         time.sleep(0.1)
 
 
@@ -57,18 +59,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_is_whole(run: Path) -> None:
-    """Script and spec, record, metrics, weights, and what is drawn of them."""
+    """Network, plan and spec, record, metrics, weights, and what is drawn of them."""
     found = {path.name for path in run.iterdir()}
-    files = {"lenet5_train.py", "spec.yaml", "run.json", "metrics.jsonl", "validation.npz"}
-    assert files | {"best.safetensors", "last.safetensors", "report.html"} <= found
+    files = {"lenet5.py", "plan.json", "spec.yaml", "run.json", "metrics.jsonl"}
+    files |= {"validation.npz", "best.safetensors", "last.safetensors", "report.html"}
+    assert files <= found
     assert not [name for name in found if name.endswith((".part", ".tmp"))]
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [*range(1, EPOCHS + 1)]
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert rows[-1]["validation_accuracy"] > 0.3
-    assert (run / "lenet5_train.py").read_text() == (
-        ROOT / "generated/torch/lenet5_train.py"
-    ).read_text()
+    assert (run / "lenet5.py").read_text() == (ROOT / "generated/torch/lenet5.py").read_text()
 
 
 def test_its_weights_are_those_of_the_network(run: Path) -> None:
@@ -128,7 +129,7 @@ def test_faulty_data_ends_with_1(tmp_path: Path) -> None:
 
 
 def test_an_interruption_is_kept(tmp_path: Path) -> None:
-    """Ctrl-C goes to the script, which writes a checkpoint; the run goes on from it."""
+    """Ctrl-C goes to the worker, which writes a checkpoint; the run resumes from it."""
     folder = tmp_path / "run"
     given = ("--data", str(SAMPLE), "-o", str(folder), "--epochs", "500")
     command = [sys.executable, "-m", "archc", "train", SPEC, "--backend", "torch", *given]
@@ -137,7 +138,7 @@ def test_an_interruption_is_kept(tmp_path: Path) -> None:
     ) as process:
         await_epoch(folder)
         os.killpg(process.pid, signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, told
     assert "interrupted" in told
     assert "Traceback" not in told
@@ -145,8 +146,8 @@ def test_an_interruption_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_no_script_is_left_alone(number: signal.Signals, tmp_path: Path) -> None:
-    """A signal to archc alone ends the script too; SIGTERM lets it save."""
+def test_no_worker_is_left_alone(number: signal.Signals, tmp_path: Path) -> None:
+    """A signal to archc alone ends the worker too; SIGTERM lets it save."""
     folder = tmp_path / "run"
     given = ("--data", str(SAMPLE), "-o", str(folder), "--epochs", "500")
     command = [sys.executable, "-m", "archc", "train", SPEC, "--backend", "torch", *given]
@@ -158,7 +159,7 @@ def test_no_script_is_left_alone(number: signal.Signals, tmp_path: Path) -> None
         await_epoch(folder)
         process.send_signal(number)
         # Ends when the last process that has the stream has ended.
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=LIMIT)
     saved = number == signal.SIGTERM
     assert process.returncode == (130 if saved else 128 + number), told
     assert ("interrupted" in told) == saved
@@ -166,22 +167,61 @@ def test_no_script_is_left_alone(number: signal.Signals, tmp_path: Path) -> None
         os.killpg(process.pid, 0)
 
 
-def test_a_run_s_script_is_not_run(run: Path, tmp_path: Path) -> None:
+def test_no_code_of_a_run_is_executed(run: Path, tmp_path: Path) -> None:
     """A run may come from anywhere: its files are data."""
     foreign = tmp_path / "run"
     shutil.copytree(run, foreign)
-    (foreign / "lenet5_train.py").write_text("print('run')\n")
+    planted = tmp_path / "planted"
+    source = f"open({str(planted)!r}, 'w').close()\n"
+    for name in ("lenet5.py", "sitecustomize.py", "numpy.py", "torch.py", "archc.py"):
+        (foreign / name).write_text(source)
+    (foreign / "plan.json").write_text((foreign / "plan.json").read_text().replace("fit", "fat"))
     out = tmp_path / "out.csv"
     command = ("predict", str(foreign), "--data", str(SAMPLE), "-o", str(out))
     done = archc(*command)
-    assert (done.returncode, "run" in done.stdout) == (0, False), done.stderr
+    assert done.returncode == 0, done.stderr
     assert out.exists()
+    arguments = [sys.executable, "-m", "archc", *command[:-1], str(tmp_path / "again.csv")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
+    inside = subprocess.run(
+        arguments,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=foreign,
+        timeout=LIMIT,
+        env=environment,
+    )
+    assert inside.returncode == 0, inside.stderr
+    # Nor when it is resumed: it is another network.
+    resumed = ("train", SPEC, "--backend", "torch", "--data", str(SAMPLE), "-o", str(foreign))
+    done = archc(*resumed, "--resume", "--epochs", str(EPOCHS))
+    assert (done.returncode, "different spec or recipe" in done.stderr) == (2, True)
+    assert not planted.exists()
     record = json.loads((foreign / "run.json").read_text())
     for fault in ("[]", json.dumps({**record, "backend": "other"}), "{"):
         (foreign / "run.json").write_text(fault)
         done = archc(*command)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "is not a run" in done.stderr
+
+
+def test_a_plan_is_written_for_other_starters(tmp_path: Path) -> None:
+    """And nothing is started: `torchrun` does so, on several machines."""
+    folder = tmp_path / "run"
+    given = ("--data", str(SAMPLE), "-o", str(folder), "--epochs", "1")
+    done = archc("train", SPEC, "--backend", "torch", *given, "--plan")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert {path.name for path in folder.iterdir()} == {"lenet5.py", "plan.json", "spec.yaml"}
+    worker = [sys.executable, "-m", "archc.training.worker", str(folder / "plan.json")]
+    subprocess.run(worker, check=True, cwd=ROOT, timeout=LIMIT, stderr=subprocess.DEVNULL)
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 1
+
+
+def test_processes_are_for_a_backend_that_starts_them(capsys: Capture) -> None:
+    given = ["--data", str(SAMPLE), "-o", "none", "--processes", "2"]
+    assert main(["train", SPEC, "--backend", "keras", *given]) == 2
+    assert "one process of keras uses all devices" in capsys.readouterr().err
 
 
 def test_paths_may_begin_with_a_dash(run: Path, tmp_path: Path) -> None:
@@ -192,6 +232,7 @@ def test_paths_may_begin_with_a_dash(run: Path, tmp_path: Path) -> None:
         text=True,
         check=False,
         cwd=tmp_path,
+        timeout=LIMIT,
     )
     assert (done.returncode, (tmp_path / "-out.csv").exists()) == (0, True), done.stderr
 

@@ -15,16 +15,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.training.parts import SAMPLE, parts
+from archc.training.data import csv as csv_reader
+from archc.training.data import folder as folder_reader
+from archc.training.data import images as image_data
+from archc.training.data import npz as npz_reader
+from archc.training.data import read_data
+from archc.training.data.images import InputFormat, all_classes, check_memory, machine_memory
+from archc.training.data.splits import FitData, read_fit_data
+from archc.training.errors import DataError
+from archc.training.run.options import FitSettings
+from tests.training.samples import SAMPLE, takes
 
 PIXELS = 16
 HEADER = "label," + ",".join(f"pixel{index}" for index in range(PIXELS))
 BARE = HEADER.removeprefix("label,")
 
 
-def four(**constants: object):
-    """The parts for a network of 4 x 4 x 1."""
-    return parts(**{"INPUT_SHAPE": (4, 4, 1), "PAD": 0, **constants})
+FOUR = takes(4, 4, 1)
+"""A network of 4 x 4 x 1."""
 
 
 def values(label: object = 3, **others: object) -> list[str]:
@@ -42,10 +50,10 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
-def refusal(made, path: Path, *, labelled: bool = True, **known: object) -> str:
+def refusal(expected: InputFormat, path: Path, *, labelled: bool = True, **known: object) -> str:
     """Why a file is refused, with its row, as told after the folder that it is in."""
-    with pytest.raises(made.DataError) as refused:
-        made.read_data(path, labelled=labelled, **known)
+    with pytest.raises(DataError) as refused:
+        read_data(path, expected, labelled=labelled, **known)
     told = str(refused.value)
     assert told.startswith(str(path)) or path.is_dir() or "labels" in told
     return told.removeprefix(f"{path.parent}{os.sep}")
@@ -57,7 +65,7 @@ def refusal(made, path: Path, *, labelled: bool = True, **known: object) -> str:
 @pytest.mark.parametrize("name", ["train.csv", "train.csv.gz"])
 def test_csv_gives_images_and_labels(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name, csv(values(3), values(9, pixel0=255), values(0)))
-    data = four().read_data(path, labelled=True)
+    data = read_data(path, FOUR, labelled=True)
     expected = np.stack([np.arange(PIXELS).reshape(4, 4, 1)] * 3)
     expected[1, 0, 0] = 255
     assert data.images.dtype == np.uint8
@@ -71,10 +79,10 @@ def test_csv_gives_images_and_labels(tmp_path: Path, name: str) -> None:
 
 def test_csv_without_labels_is_there_to_predict(tmp_path: Path) -> None:
     path = write(tmp_path / "test.csv", csv(values(None), header=BARE))
-    data = four().read_data(path, labelled=False)
+    data = read_data(path, FOUR, labelled=False)
     assert data.images.shape == (1, 4, 4, 1)
     assert data.labels is None
-    assert refusal(four(), path) == "test.csv: there are no labels"
+    assert refusal(FOUR, path) == "test.csv: there are no labels"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -82,7 +90,7 @@ def test_csv_without_labels_is_there_to_predict(tmp_path: Path) -> None:
 def test_csv_may_end_its_lines_in_either_way(tmp_path: Path, end: str, last: bool) -> None:
     text = csv(values(3), values(4), end=end)
     path = write(tmp_path / "a.csv", text if last else text.removesuffix(end.encode()))
-    data = four().read_data(path, labelled=True)
+    data = read_data(path, FOUR, labelled=True)
     assert data.labels.tolist() == [3, 4]
     assert data.images.reshape(2, -1).tolist() == [list(range(PIXELS))] * 2
 
@@ -90,19 +98,20 @@ def test_csv_may_end_its_lines_in_either_way(tmp_path: Path, end: str, last: boo
 def test_csv_may_begin_with_a_byte_order_mark_and_quote_its_header(tmp_path: Path) -> None:
     header = ",".join(f'"{name}"' for name in HEADER.split(","))
     path = write(tmp_path / "a.csv", b"\xef\xbb\xbf" + csv(values(3), header=header))
-    assert four().read_data(path, labelled=True).labels.tolist() == [3]
+    assert read_data(path, FOUR, labelled=True).labels.tolist() == [3]
 
 
-def test_csv_is_the_same_wherever_blocks_end(tmp_path: Path) -> None:
+def test_csv_is_the_same_wherever_blocks_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (300, PIXELS))
     labels = rng.integers(0, 10, 300)
     rows = [[str(label), *map(str, row)] for label, row in zip(labels, pixels, strict=True)]
     path = write(tmp_path / "a.csv", csv(*rows))
     for block in (1, 7, 64, 1 << 20):
-        made = four()
-        made.CSV_BLOCK = block
-        data = made.read_data(path, labelled=True)
+        monkeypatch.setattr(csv_reader, "CSV_BLOCK", block)
+        data = read_data(path, FOUR, labelled=True)
         np.testing.assert_array_equal(data.images.reshape(300, PIXELS), pixels)
         np.testing.assert_array_equal(data.labels, labels)
 
@@ -143,28 +152,29 @@ FAULTY_ROWS: dict[str, tuple[list[str] | str, str]] = {
 @pytest.mark.parametrize("after", [0, 3])
 @pytest.mark.parametrize("before", [0, 5])
 @pytest.mark.parametrize("fault", FAULTY_ROWS)
-def test_a_faulty_row_is_refused(tmp_path: Path, fault: str, before: int, after: int) -> None:
+def test_a_faulty_row_is_refused(
+    tmp_path: Path, fault: str, before: int, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With its line in the file, wherever it stands."""
     row, told = FAULTY_ROWS[fault]
     content = csv(*[values(1)] * before, row, *[values(2)] * after)
-    made = four()
     if fault == "endless":
-        made.CSV_BLOCK = 1 << 11
+        monkeypatch.setattr(csv_reader, "CSV_BLOCK", 1 << 11)
     for name in ("train.csv", "train.csv.gz"):
         path = write(tmp_path / name, content)
-        assert refusal(made, path) == f"{name}:{before + 2}: {told}"
+        assert refusal(FOUR, path) == f"{name}:{before + 2}: {told}"
 
 
 @pytest.mark.parametrize("row", [[""], ["  "]])
 def test_an_empty_row_without_a_label_is_refused(tmp_path: Path, row: list[str]) -> None:
     """NumPy's reader would leave it out, and number all after it wrongly."""
     path = write(tmp_path / "test.csv", csv(values(None), row, values(None), header=BARE))
-    assert refusal(four(), path, labelled=False) == "test.csv:3: is empty"
+    assert refusal(FOUR, path, labelled=False) == "test.csv:3: is empty"
 
 
 def test_a_blank_pixel_is_refused_where_it_is_the_only_one(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", b"label,pixel0\n3,1\n4, \n5,1\n")
-    assert refusal(four(INPUT_SHAPE=(1, 1, 1)), path) == "a.csv:3: pixel0 is empty"
+    assert refusal(takes(1, 1, 1), path) == "a.csv:3: pixel0 is empty"
 
 
 FAULTY_FILES: dict[str, tuple[bytes, str]] = {
@@ -191,58 +201,58 @@ FAULTY_FILES: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("fault", FAULTY_FILES)
 def test_a_faulty_csv_file_is_refused(tmp_path: Path, fault: str) -> None:
     content, told = FAULTY_FILES[fault]
-    assert refusal(four(), write(tmp_path / "a.csv", content)).startswith(told)
+    assert refusal(FOUR, write(tmp_path / "a.csv", content)).startswith(told)
 
 
-def test_an_endless_header_is_refused(tmp_path: Path) -> None:
-    made = four()
-    made.LONGEST_HEADER = 64
+def test_an_endless_header_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_reader, "LONGEST_HEADER", 64)
     path = write(tmp_path / "a.csv", csv(values(1)))
-    assert refusal(made, path) == "a.csv:1: is far longer than a header can be"
+    assert refusal(FOUR, path) == "a.csv:1: is far longer than a header can be"
 
 
 def test_gzip_cut_off_or_damaged_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress(csv(*[values(1)] * 50))
     path = tmp_path / "train.csv.gz"
     path.write_bytes(whole[:-9])
-    assert refusal(four(), path) == "train.csv.gz: is cut off: its gzip stream has no end"
+    assert refusal(FOUR, path) == "train.csv.gz: is cut off: its gzip stream has no end"
     path.write_bytes(csv(values(1)))
-    assert "is no sound gzip file" in refusal(four(), path)
+    assert "is no sound gzip file" in refusal(FOUR, path)
     damaged = bytearray(whole)
     damaged[-6] ^= 1  # the checksum
     path.write_bytes(damaged)
-    assert "is no sound gzip file" in refusal(four(), path)
+    assert "is no sound gzip file" in refusal(FOUR, path)
 
 
-def test_what_unpacks_to_far_too_much_is_refused(tmp_path: Path) -> None:
-    made = four()
-    made.UNPACKED_BYTES = 1 << 12
-    made.CSV_BLOCK = 1 << 12
+def test_what_unpacks_to_far_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_data, "UNPACKED_BYTES", 1 << 12)
+    monkeypatch.setattr(csv_reader, "CSV_BLOCK", 1 << 12)
     path = write(tmp_path / "a.csv.gz", csv(*[values(1)] * 20_000))
-    assert re.fullmatch(r"a\.csv\.gz:\d+: unpacks to far more than images do", refusal(made, path))
+    assert re.fullmatch(r"a\.csv\.gz:\d+: unpacks to far more than images do", refusal(FOUR, path))
 
 
 @pytest.mark.parametrize(
-    ("constants", "pixels", "shape"),
+    ("expected", "pixels", "shape"),
     [
-        ({"INPUT_SHAPE": (32, 32, 1), "PAD": 2}, 784, (28, 28, 1)),
-        ({"INPUT_SHAPE": (6, 10, 1), "PAD": 1}, 32, (4, 8, 1)),
-        ({"INPUT_SHAPE": (6, 10, 1), "PAD": 1}, 36, (6, 6, 1)),
-        ({"INPUT_SHAPE": (3, 2, 3), "PAD": 0}, 18, (3, 2, 3)),
-        ({"INPUT_SHAPE": (2, 8, 1), "PAD": 0, "RESIZE": 8}, 16, (4, 4, 1)),
-        ({"INPUT_SHAPE": (3, 3, 3), "PAD": 0}, 48, (4, 4, 3)),
-        ({"INPUT_SHAPE": (7,), "PAD": 0}, 7, (7,)),
-        ({"INPUT_SHAPE": (2, 3, 4, 1), "PAD": 0}, 24, (2, 3, 4, 1)),
+        (takes(32, 32, 1, pad=2), 784, (28, 28, 1)),
+        (takes(6, 10, 1, pad=1), 32, (4, 8, 1)),
+        (takes(6, 10, 1, pad=1), 36, (6, 6, 1)),
+        (takes(3, 2, 3), 18, (3, 2, 3)),
+        (takes(2, 8, 1, resize=8), 16, (4, 4, 1)),
+        (takes(3, 3, 3), 48, (4, 4, 3)),
+        (takes(7), 7, (7,)),
+        (takes(2, 3, 4, 1), 24, (2, 3, 4, 1)),
     ],
 )
 def test_the_shape_of_a_row_follows_from_the_recipe(
-    tmp_path: Path, constants: dict[str, object], pixels: int, shape: tuple[int, ...]
+    tmp_path: Path, expected: InputFormat, pixels: int, shape: tuple[int, ...]
 ) -> None:
     """By the network's input where it fits; a square otherwise."""
     row = [str(index % 256) for index in range(pixels)]
     header = ",".join(f"p{index}" for index in range(pixels))
     path = write(tmp_path / "a.csv", csv(row, header=header))
-    images = parts(**constants).read_data(path, labelled=False).images
+    images = read_data(path, expected, labelled=False).images
     assert images.shape == (1, *shape)
     assert images.ravel().tolist() == list(map(int, row))
 
@@ -266,33 +276,33 @@ def test_idx_of_a_folder(tmp_path: Path, end: str, dot: str) -> None:
     for name, array in zip(IDX, (IMAGES, LABELS), strict=True):
         write(tmp_path / (name.replace("-idx", f"{dot}idx") + end), idx(array))
     for path in (tmp_path, tmp_path / (IDX[0].replace("-idx", f"{dot}idx") + end)):
-        data = four().read_data(path, labelled=True)
+        data = read_data(path, FOUR, labelled=True)
         np.testing.assert_array_equal(data.images[..., 0], IMAGES)
         assert data.labels.tolist() == LABELS.tolist()
 
 
 def test_the_sample_of_mnist() -> None:
     """Fitting reads the training digits, predicting the test digits."""
-    train = parts().read_data(SAMPLE, labelled=True)
-    test = parts().read_data(SAMPLE, labelled=False)
+    train = read_data(SAMPLE, takes(), labelled=True)
+    test = read_data(SAMPLE, takes(), labelled=False)
     assert train.images.shape == (1500, 28, 28, 1)
     assert test.images.shape == (500, 28, 28, 1)
     assert train.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
     assert test.labels[:8].tolist() == [7, 2, 1, 0, 4, 1, 4, 9]
     assert round(float(train.images.mean()), 2) == 33.38
-    named = parts().read_data(SAMPLE / "t10k-images-idx3-ubyte.gz", labelled=True)
+    named = read_data(SAMPLE / "t10k-images-idx3-ubyte.gz", takes(), labelled=True)
     np.testing.assert_array_equal(named.images, test.images)
 
 
 def test_idx_images_without_labels_are_there_to_predict(tmp_path: Path) -> None:
     path = write(tmp_path / "some-images-idx3-ubyte", idx(IMAGES))
-    assert four().read_data(path, labelled=False).labels is None
-    assert refusal(four(), path).endswith(": there are no labels")
+    assert read_data(path, FOUR, labelled=False).labels is None
+    assert refusal(FOUR, path).endswith(": there are no labels")
 
 
 def test_idx_for_a_network_of_features(tmp_path: Path) -> None:
     path = write(tmp_path / IDX[0], idx(IMAGES))
-    images = four(INPUT_SHAPE=(16,)).read_data(path, labelled=False).images
+    images = read_data(path, takes(16), labelled=False).images
     np.testing.assert_array_equal(images, IMAGES.reshape(5, 16))
 
 
@@ -323,20 +333,21 @@ def test_a_faulty_idx_file_is_refused(tmp_path: Path, fault: str, end: str) -> N
     content, plain, packed = FAULTY_IDX[fault]
     path = write(tmp_path / (IDX[0] + end), content)
     write(tmp_path / IDX[1], idx(LABELS if fault != "none" else LABELS[:0]))
-    assert refusal(four(), path) == f"{path.name}: {packed if end else plain}"
+    assert refusal(FOUR, path) == f"{path.name}: {packed if end else plain}"
 
 
 def test_idx_cut_off_in_its_gzip_stream_is_refused(tmp_path: Path) -> None:
     path = tmp_path / f"{IDX[0]}.gz"
     path.write_bytes(gzip.compress(idx(IMAGES))[:-12])
-    assert "is cut off" in refusal(four(), path)
+    assert "is cut off" in refusal(FOUR, path)
 
 
-def test_a_packed_idx_file_that_is_made_to_fill_the_memory_is_refused(tmp_path: Path) -> None:
-    made = four()
-    made.UNPACKED_BYTES = 1 << 12
+def test_a_packed_idx_file_that_is_made_to_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_data, "UNPACKED_BYTES", 1 << 12)
     path = write(tmp_path / f"{IDX[0]}.gz", idx(np.zeros((5000, 40, 40))))
-    assert "cannot hold so much: its sizes tell of 5000 x 40 x 40" in refusal(made, path)
+    assert "cannot hold so much: its sizes tell of 5000 x 40 x 40" in refusal(FOUR, path)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +360,7 @@ def test_a_packed_idx_file_that_is_made_to_fill_the_memory_is_refused(tmp_path: 
 def test_faulty_idx_labels_are_refused(tmp_path: Path, labels: list[int], told: str) -> None:
     path = write(tmp_path / IDX[0], idx(IMAGES))
     write(tmp_path / IDX[1], idx(np.array(labels)))
-    assert told.replace("IDX", IDX[1]) in refusal(four(), path)
+    assert told.replace("IDX", IDX[1]) in refusal(FOUR, path)
 
 
 # .npz
@@ -365,7 +376,7 @@ def npz(path: Path, packed: bool = False, **arrays: object) -> Path:
 @pytest.mark.parametrize("axes", [(5, 4, 4), (5, 4, 4, 1)])
 def test_npz(tmp_path: Path, packed: bool, names: tuple[str, str], axes: tuple[int, ...]) -> None:
     arrays = dict(zip(names, (IMAGES.astype(np.uint8).reshape(axes), LABELS), strict=True))
-    data = four().read_data(npz(tmp_path / "a.npz", packed, **arrays), labelled=True)
+    data = read_data(npz(tmp_path / "a.npz", packed, **arrays), FOUR, labelled=True)
     assert data.images.dtype == np.uint8
     np.testing.assert_array_equal(data.images[..., 0], IMAGES)
     assert data.labels.tolist() == LABELS.tolist()
@@ -380,15 +391,15 @@ def test_npz_of_two_splits(tmp_path: Path) -> None:
         x_test=IMAGES[:2],
         y_test=LABELS[:2],
     )
-    assert four().read_data(path, labelled=True).labels.tolist() == LABELS.tolist()
-    assert len(four().read_data(path, labelled=False).images) == 2
+    assert read_data(path, FOUR, labelled=True).labels.tolist() == LABELS.tolist()
+    assert len(read_data(path, FOUR, labelled=False).images) == 2
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_npz_of_fractions(tmp_path: Path, dtype: type) -> None:
     images = np.linspace(-1, 1, 5 * 7).reshape(5, 7).astype(dtype)
     path = npz(tmp_path / "a.npz", images=images)
-    data = four(INPUT_SHAPE=(7,)).read_data(path, labelled=False)
+    data = read_data(path, takes(7), labelled=False)
     assert data.images.dtype == np.float32
     np.testing.assert_array_equal(data.images, images.astype(np.float32))
 
@@ -437,7 +448,7 @@ FAULTY_NPZ: dict[str, tuple[dict[str, object], str]] = {
 def test_a_faulty_npz_file_is_refused(tmp_path: Path, fault: str) -> None:
     arrays, told = FAULTY_NPZ[fault]
     path = npz(tmp_path / "a.npz", **arrays)
-    assert told in refusal(four(), path)
+    assert told in refusal(FOUR, path)
 
 
 def test_objects_are_never_built(tmp_path: Path) -> None:
@@ -448,7 +459,7 @@ def test_objects_are_never_built(tmp_path: Path) -> None:
             return Path.touch, (tmp_path / "harm",)  # type: ignore[return-value]
 
     path = npz(tmp_path / "a.npz", images=np.array([Harm()] * 5))
-    assert "holds objects" in refusal(four(), path)
+    assert "holds objects" in refusal(FOUR, path)
     assert not (tmp_path / "harm").exists()
 
 
@@ -480,21 +491,22 @@ def array_file(shape: str, content: bytes) -> bytes:
     ],
 )
 def test_an_array_whose_head_is_wrong_is_refused(tmp_path: Path, member: bytes, told: str) -> None:
-    assert told in refusal(four(), archive(tmp_path / "a.npz", member), labelled=False)
+    assert told in refusal(FOUR, archive(tmp_path / "a.npz", member), labelled=False)
 
 
-def test_an_archive_that_is_made_to_fill_the_memory_is_refused(tmp_path: Path) -> None:
-    made = four()
-    made.UNPACKED_BYTES = 1 << 12
+def test_an_archive_that_is_made_to_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(npz_reader, "UNPACKED_BYTES", 1 << 12)
     path = npz(tmp_path / "a.npz", packed=True, images=np.zeros((9999, 4, 4), np.uint8))
-    assert "images.npy unpacks to far more than images do" in refusal(made, path)
+    assert "images.npy unpacks to far more than images do" in refusal(FOUR, path)
 
 
 @pytest.mark.parametrize("cut", [1, 40, 300])
 def test_an_archive_that_is_cut_off_is_refused(tmp_path: Path, cut: int) -> None:
     path = npz(tmp_path / "a.npz", images=IMAGES, labels=LABELS)
     path.write_bytes(path.read_bytes()[:-cut])
-    assert "is no sound .npz file" in refusal(four(), path)
+    assert "is no sound .npz file" in refusal(FOUR, path)
 
 
 def test_an_archive_with_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
@@ -502,7 +514,7 @@ def test_an_archive_with_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     content = path.read_bytes()
     place = content.index(IMAGES.tobytes()) + 8
     path.write_bytes(content[:place] + b"\7" + content[place + 1 :])
-    assert "is no sound .npz file" in refusal(four(), path)
+    assert "is no sound .npz file" in refusal(FOUR, path)
 
 
 # Folders of images
@@ -526,7 +538,7 @@ def animals(tmp_path: Path) -> Path:
 
 
 def test_a_folder_of_images_by_class(animals: Path) -> None:
-    data = four().read_data(animals, labelled=True)
+    data = read_data(animals, FOUR, labelled=True)
     assert data.classes == ("cat", "dog")
     assert data.names == ("cat/a.png", "cat/b.bmp", "dog/1.png")
     assert data.labels.tolist() == [0, 0, 1]
@@ -535,16 +547,15 @@ def test_a_folder_of_images_by_class(animals: Path) -> None:
 
 
 def test_classes_that_are_known_number_the_folders(animals: Path) -> None:
-    made = four()
     known = ("ant", "dog", "cat", *map(str, range(3, 10)))
-    data = made.read_data(animals, labelled=True, classes=known)
+    data = read_data(animals, FOUR, labelled=True, classes=known)
     assert data.labels.tolist() == [2, 2, 1]
     assert data.classes == known
-    unknown = made.all_classes(("ant", "cat"))
-    assert refusal(made, animals, classes=unknown) == (
+    unknown = all_classes(("ant", "cat"), 10)
+    assert refusal(FOUR, animals, classes=unknown) == (
         f"animals{os.sep}dog: is none of the classes that are known: ant, cat, 2, 3, 4, ..."
     )
-    told = refusal(made, animals, classes=made.all_classes(None))
+    told = refusal(FOUR, animals, classes=all_classes(None, 10))
     assert told == (
         f"animals{os.sep}cat: is none of the classes that are known: 0, 1, 2, 3, 4, ..."
     )
@@ -554,40 +565,43 @@ def test_classes_that_are_known_number_the_folders(animals: Path) -> None:
 def test_a_folder_called_like_another_class_is_refused(animals: Path, name: str) -> None:
     """Classes without a folder are called by their numbers."""
     picture(animals / name / "1.png")
-    assert four(CLASSES=3).read_data(animals, labelled=True).classes == (name, "cat", "dog")
-    assert refusal(four(), animals) == (
+    assert read_data(animals, takes(4, 4, 1, classes=3), labelled=True).classes == (
+        name,
+        "cat",
+        "dog",
+    )
+    assert refusal(FOUR, animals) == (
         f"animals{os.sep}{name}: is called like a class that has no folder, by its number"
     )
 
 
-def validated(made, data: Path, validation: Path):
+def validated(data: Path, validation: Path) -> FitData:
     """Training data, with what they are validated with."""
-    none = dict.fromkeys(made.FitOptions._fields)
-    given = {**none, "data": data, "validation": validation, "seed": 0}
-    return made.read_fit_data(made.FitOptions(**given))
+    none = dict.fromkeys(FitSettings._fields)
+    settings = FitSettings(**{**none, "data": data, "validation": validation, "seed": 0})
+    return read_fit_data(settings, FOUR, 0.1)
 
 
-def validation_refusal(made, data: Path, validation: Path) -> str:
-    with pytest.raises(made.DataError) as refused:
-        validated(made, data, validation)
+def validation_refusal(data: Path, validation: Path) -> str:
+    with pytest.raises(DataError) as refused:
+        validated(data, validation)
     return str(refused.value).removeprefix(f"{validation.parent}{os.sep}")
 
 
 def test_validation_data_have_the_classes_trained_with(animals: Path, tmp_path: Path) -> None:
-    made = four()
     numbers = write(tmp_path / "a.csv", csv(values(0), values(1)))
     others = write(tmp_path / "b.csv", csv(*[values(label) for label in range(9)]))
     digits = tmp_path / "digits"
     picture(digits / "1" / "1.png")
-    assert validated(made, numbers, digits).validation.labels.tolist() == [1]
-    assert validated(made, animals, numbers).validation.labels.tolist() == [0, 1]
-    assert validation_refusal(made, numbers, animals) == (
+    assert validated(numbers, digits).validation.labels.tolist() == [1]
+    assert validated(animals, numbers).validation.labels.tolist() == [0, 1]
+    assert validation_refusal(numbers, animals) == (
         f"animals{os.sep}cat: is none of the classes that are known: 0, 1, 2, 3, 4, ..."
     )
     few = "b.csv: has classes that no training image is of: 2, 3, 4, 5, 6, ..."
-    assert validation_refusal(made, animals, others) == few
-    assert validation_refusal(made, numbers, others) == few
-    assert validation_refusal(made, others, write(tmp_path / "c.csv", csv(values(9)))) == (
+    assert validation_refusal(animals, others) == few
+    assert validation_refusal(numbers, others) == few
+    assert validation_refusal(others, write(tmp_path / "c.csv", csv(values(9)))) == (
         "c.csv: has classes that no training image is of: 9"
     )
 
@@ -595,22 +609,22 @@ def test_validation_data_have_the_classes_trained_with(animals: Path, tmp_path: 
 def test_folders_that_are_numbers_are_these_classes(tmp_path: Path) -> None:
     for name in ("2", "10", "0"):
         picture(tmp_path / "digits" / name / "1.png", int(name))
-    data = four(CLASSES=11).read_data(tmp_path / "digits", labelled=True)
+    data = read_data(tmp_path / "digits", takes(4, 4, 1, classes=11), labelled=True)
     assert data.classes is None
     assert sorted(data.labels.tolist()) == [0, 2, 10]
     assert data.images[:, 0, 0, 0].tolist() == data.labels.tolist()
-    assert "10: is none of the classes that are known" in refusal(four(), tmp_path / "digits")
+    assert "10: is none of the classes that are known" in refusal(FOUR, tmp_path / "digits")
 
 
 def test_a_folder_of_images_alone_is_there_to_predict(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     for name, level in (("b.png", 2), ("a.png", 1)):
         picture(folder / name, level)
-    data = four().read_data(folder, labelled=False)
+    data = read_data(folder, FOUR, labelled=False)
     assert data.names == ("a.png", "b.png")
     assert data.labels is None
     assert data.images[:, 0, 0, 0].tolist() == [1, 2]
-    assert "holds no folders of images" in refusal(four(), folder)
+    assert "holds no folders of images" in refusal(FOUR, folder)
 
 
 @pytest.mark.parametrize(("channels", "shade"), [(1, [76]), (3, [255, 0, 0])])
@@ -621,7 +635,7 @@ def test_images_come_with_the_channels_of_the_network(
     path = tmp_path / "new" / "a.png"
     path.parent.mkdir()
     Image.new("RGB", (4, 4), (255, 0, 0)).convert(mode).save(path)
-    images = four(INPUT_SHAPE=(4, 4, channels)).read_data(path.parent, labelled=False).images
+    images = read_data(path.parent, takes(4, 4, channels), labelled=False).images
     assert images[0, 0, 0].tolist() == shade
 
 
@@ -632,28 +646,27 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     image.save(tmp_path / "new" / "a.png", exif=exif)
-    images = four().read_data(tmp_path / "new", labelled=False).images
+    images = read_data(tmp_path / "new", FOUR, labelled=False).images
     assert images.shape == (1, 4, 8, 1)
     assert np.argwhere(images[0, :, :, 0]).tolist() == [[0, 7]]
 
 
 def test_images_of_many_sizes_take_a_recipe_that_resizes(animals: Path) -> None:
     picture(animals / "dog" / "2.png", 90, (9, 5))
-    assert refusal(four(), animals) == (
+    assert refusal(FOUR, animals) == (
         f"animals{os.sep}dog{os.sep}2.png: is 5 x 9 x 1, and a.png is 4 x 4 x 1: "
         "resize them in the recipe"
     )
-    images = four(RESIZE=6).read_data(animals, labelled=True).images
+    images = read_data(animals, takes(4, 4, 1, resize=6), labelled=True).images
     assert images.shape == (4, 6, 6, 1)
     assert (images == np.array([20, 21, 10, 90]).reshape(4, 1, 1, 1)).all()
 
 
-def test_many_images_come_in_order(tmp_path: Path) -> None:
-    made = four()
-    made.FILES_AT_ONCE = 7
+def test_many_images_come_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_reader, "FILES_AT_ONCE", 7)
     for index in range(40):
         picture(tmp_path / "new" / f"{index:02}.png", index)
-    images = made.read_data(tmp_path / "new", labelled=False).images
+    images = read_data(tmp_path / "new", FOUR, labelled=False).images
     assert images[:, 0, 0, 0].tolist() == list(range(40))
 
 
@@ -748,43 +761,44 @@ def test_a_faulty_folder_is_refused(
     animals: Path, spoil: Callable[[Path], None], told: str
 ) -> None:
     spoil(animals)
-    assert refusal(four(), animals).replace(os.sep, "/").startswith(f"animals/{told}")
+    assert refusal(FOUR, animals).replace(os.sep, "/").startswith(f"animals/{told}")
 
 
 def test_more_classes_than_the_network_knows_are_refused(animals: Path) -> None:
-    told = refusal(four(CLASSES=1), animals)
+    told = refusal(takes(4, 4, 1, classes=1), animals)
     assert told == "animals: holds 2 classes, and the network knows 1"
 
 
 def test_a_link_within_the_folder_is_followed(animals: Path) -> None:
     (animals / "dog" / "2.png").symlink_to(animals / "cat" / "a.png")
-    assert four().read_data(animals, labelled=True).labels.tolist() == [0, 0, 1, 1]
+    assert read_data(animals, FOUR, labelled=True).labels.tolist() == [0, 0, 1, 1]
 
 
 def test_image_files_are_no_input_for_a_network_of_features(animals: Path) -> None:
-    told = refusal(four(INPUT_SHAPE=(16,)), animals)
+    told = refusal(takes(16), animals)
     assert told.endswith("a.png: is an image, and the network takes 16")
 
 
 # Memory
 
 
-def test_images_that_the_memory_cannot_hold_are_refused(animals: Path, tmp_path: Path) -> None:
+def test_images_that_the_memory_cannot_hold_are_refused(
+    animals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before they are read, with what they need and what there is."""
-    made = four()
     files = [animals, npz(tmp_path / "a.npz", images=IMAGES.astype(np.uint8), labels=LABELS)]
     files += [write(tmp_path / IDX[0], idx(IMAGES)), write(tmp_path / "b-idx3.gz", idx(IMAGES))]
-    made.machine_memory = lambda: 80
+    monkeypatch.setattr(image_data, "machine_memory", lambda: 80)
     for path in files:
-        made.read_data(path, labelled=False)
-    made.machine_memory = lambda: 40
+        read_data(path, FOUR, labelled=False)
+    monkeypatch.setattr(image_data, "machine_memory", lambda: 40)
     for path in files:
-        told = refusal(made, path, labelled=False)
+        told = refusal(FOUR, path, labelled=False)
         assert told.startswith(f"{path.name}: the images need 0.0 GiB of memory")
-    made.check_memory(tmp_path, 40)
-    made.machine_memory = lambda: 23 << 30
-    with pytest.raises(made.DataError) as refused:
-        made.check_memory(tmp_path, 220 << 30)
+    check_memory(tmp_path, 40)
+    monkeypatch.setattr(image_data, "machine_memory", lambda: 23 << 30)
+    with pytest.raises(DataError) as refused:
+        check_memory(tmp_path, 220 << 30)
     assert str(refused.value) == (
         f"{tmp_path}: the images need 220.0 GiB of memory, and this machine has 23.0 GiB: "
         "take fewer of them, or smaller ones"
@@ -802,10 +816,9 @@ def test_the_memory_is_that_of_the_container(
 
     monkeypatch.setattr(Path, "read_text", read_text)
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    made = parts()
-    assert made.machine_memory() == (1234567 if limit == "1234567" else machine)
+    assert machine_memory() == (1234567 if limit == "1234567" else machine)
     monkeypatch.delattr(os, "sysconf")
-    assert made.machine_memory() == (1234567 if limit == "1234567" else float("inf"))
+    assert machine_memory() == (1234567 if limit == "1234567" else float("inf"))
 
 
 # Which file it is
@@ -814,26 +827,26 @@ def test_the_memory_is_that_of_the_container(
 def test_a_folder_with_csv_files_has_one_to_train_and_one_to_predict_with(tmp_path: Path) -> None:
     write(tmp_path / "train.csv", csv(values(3)))
     write(tmp_path / "test.csv.gz", csv(values(None), values(None), header=BARE))
-    assert len(four().read_data(tmp_path, labelled=True).images) == 1
-    assert len(four().read_data(tmp_path, labelled=False).images) == 2
+    assert len(read_data(tmp_path, FOUR, labelled=True).images) == 1
+    assert len(read_data(tmp_path, FOUR, labelled=False).images) == 2
 
 
 def test_a_folder_with_the_same_twice_is_refused(tmp_path: Path) -> None:
     for name in ("train.csv", "train.csv.gz"):
         write(tmp_path / name, csv(values(3)))
-    assert "holds both train.csv and train.csv.gz: name the one" in refusal(four(), tmp_path)
+    assert "holds both train.csv and train.csv.gz: name the one" in refusal(FOUR, tmp_path)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", b"1")
-    assert refusal(four(), path).startswith("a.txt: is neither .csv, .npz nor an idx file")
+    assert refusal(FOUR, path).startswith("a.txt: is neither .csv, .npz nor an idx file")
     os.mkfifo(tmp_path / "b.csv")
-    assert refusal(four(), tmp_path / "b.csv") == "b.csv: is no file"
+    assert refusal(FOUR, tmp_path / "b.csv") == "b.csv: is no file"
 
 
 def test_a_missing_file_is_the_system_s_fault(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as missing:
-        four().read_data(tmp_path / "none.csv", labelled=True)
+        read_data(tmp_path / "none.csv", FOUR, labelled=True)
     assert missing.value.filename == str(tmp_path / "none.csv")
 
 
@@ -859,13 +872,12 @@ def sound_files(folder: Path) -> list[Path]:
 @pytest.mark.filterwarnings("error")
 def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
     """Bytes changed, lost and put in: nothing but images and DataError comes out."""
-    made = four()
     rng = np.random.default_rng(0)
     refused = 0
     for path in sound_files(tmp_path):
         sound = path.read_bytes()
         read = path.parents[1] if path.parent.name == "class" else path
-        assert made.read_data(read, labelled=False).images.shape[1:] == (4, 4, 1)
+        assert read_data(read, FOUR, labelled=False).images.shape[1:] == (4, 4, 1)
         for _ in range(80):
             content = bytearray(sound)
             for _ in range(rng.integers(1, 6)):
@@ -874,8 +886,8 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
                 content[place : place + lost] = rng.bytes(rng.integers(3))
             path.write_bytes(content)
             try:
-                assert made.read_data(read, labelled=False).images.ndim == 4
-            except made.DataError:
+                assert read_data(read, FOUR, labelled=False).images.ndim == 4
+            except DataError:
                 refused += 1
         path.unlink()
     assert refused > 500

@@ -152,7 +152,11 @@ BACKEND = Backend(
     refused=REFUSED,
     runner=Runner(module="archc.backends.keras.runner", runtimes=RUNTIMES, lacks=lacks),
     weights=WEIGHTS,
-    trainer=Trainer("archc.training.script.keras", ("keras", "numpy", "safetensors")),
+    trainer=Trainer(
+        loop="archc.training.keras.loop",
+        script="archc.training.script.keras",
+        requires=("keras", "numpy", "safetensors"),
+    ),
 )
 
 

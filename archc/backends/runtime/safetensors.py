@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 STORABLE = {
     "bool": "BOOL",
@@ -24,6 +24,14 @@ their names by others that do not depend on the names of layers."""
 
 
 def write_safetensors(path: str, arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
+    """Write arrays to a file. Raises OSError."""
+    with open(path, "wb") as stream:
+        dump_safetensors(stream, arrays, metadata)
+
+
+def dump_safetensors(
+    stream: BinaryIO, arrays: Mapping[str, Any], metadata: Mapping[str, str]
+) -> None:
     """Write arrays one after the other, so that no second copy of them all is in memory: the widest
     numbers first, which keeps each aligned, then in the order of their names. The same arrays give
     the same bytes (the library has metadata in another order each time). Raises OSError.
@@ -43,10 +51,9 @@ def write_safetensors(path: str, arrays: Mapping[str, Any], metadata: Mapping[st
         }
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % 8)
-    with open(path, "wb") as stream:
-        stream.write(len(text).to_bytes(8, "little"))
-        stream.write(text)
-        for name in names:
-            array = numpy.asarray(arrays[name])  # one of HDF5 is read here
-            array = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
-            stream.write(array.tobytes() if array.ndim == 0 else array.data)
+    stream.write(len(text).to_bytes(8, "little"))
+    stream.write(text)
+    for name in names:
+        array = numpy.asarray(arrays[name])  # one of HDF5 is read here
+        array = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+        stream.write(array.tobytes() if array.ndim == 0 else array.data)

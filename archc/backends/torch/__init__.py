@@ -86,6 +86,11 @@ def compile_network(network: Network) -> Emitted:
     )
 
 
+def _processes(count: int) -> tuple[str, ...]:
+    """The arguments of a Python that starts processes of this machine."""
+    return ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}")
+
+
 BACKEND = Backend(
     name="torch",
     title="PyTorch",
@@ -100,7 +105,13 @@ BACKEND = Backend(
         unbiased=True,
     ),
     weights=WEIGHTS,
-    trainer=Trainer("archc.training.script.torch", ("torch", "numpy", "safetensors")),
+    trainer=Trainer(
+        loop="archc.training.torch.loop",
+        script="archc.training.script.torch",
+        requires=("torch", "numpy", "safetensors"),
+        replaces_softmax=True,
+        processes=_processes,
+    ),
 )
 
 

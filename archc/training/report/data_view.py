@@ -1,6 +1,6 @@
 """Views of data before training: its size, some images, its labels.
 
-The data is read by the same code as in training scripts.
+The data is read by the same code as in training.
 """
 
 from __future__ import annotations
@@ -10,15 +10,21 @@ import math
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from archc.training.data import load
+from archc.language.recipe import Inputs
+from archc.training.data import find_file, read_data
+from archc.training.data.csv import LONGEST_HEADER
+from archc.training.data.folder import ImageFiles, decode_image, list_images
+from archc.training.data.images import ImageData, InputFormat, unpacking
+from archc.training.data.npz import NPZ_FAULTS
+from archc.training.errors import DataError, RunError
 from archc.training.report.files import display_name
 from archc.training.report.pictures import picture
 from archc.training.report.sheet import COLUMNS, Cell
+from archc.training.run.results import as_bytes
 
 MOST_CLASSES = 100_000
 """The limit of labels; the number of classes is only known with a network."""
@@ -26,8 +32,8 @@ MOST_ROWS = 16
 """The largest number of classes with a row each on a sheet."""
 VALUES_AT_ONCE = 1 << 22
 COLOURED = 3
-IMAGES = (1, 1, COLOURED)
-VECTORS = (1,)
+IMAGES = InputFormat((1, 1, COLOURED), MOST_CLASSES, Inputs())
+VECTORS = InputFormat((1,), MOST_CLASSES, Inputs())
 """Stand-ins for all shapes of this rank: readers check only the rank of files with images."""
 TIMES = " \u00d7 "
 
@@ -57,30 +63,30 @@ def view(path: Path, count: int | None, seed: int) -> DataView:
     order; all images if there are fewer. With None, a row for each class, or 64 images if those
     are too many rows.
 
-    In a folder of images only these are decoded. Raises DataFault, NotReadable, OSError.
+    In a folder of images only these are decoded. Raises InvalidDataError, UnreadableDataError,
+    OSError.
     """
-    reading = load(CLASSES=MOST_CLASSES, INPUT_SHAPE=IMAGES, RESIZE=None, PAD=0)
     try:
         file: Path | None = path
         if path.is_dir():
-            splits = (reading.find_file(path, labelled=labelled) for labelled in (True, False))
+            splits = (find_file(path, labelled=labelled) for labelled in (True, False))
             file = next(filter(None, splits), None)
         if file is None:
-            return _view_folder(reading, path, count, seed)
-        return _view_file(reading, file, count, seed)
-    except reading.DataError as error:
+            return _view_folder(path, count, seed)
+        return _view_file(file, count, seed)
+    except DataError as error:
         raise InvalidDataError(str(error)) from None
-    except reading.RunError as error:
+    except RunError as error:
         raise UnreadableDataError(str(error)) from None
 
 
-def _view_folder(reading: ModuleType, path: Path, count: int | None, seed: int) -> DataView:
+def _view_folder(path: Path, count: int | None, seed: int) -> DataView:
     """Lists all files, but decodes only the sampled ones: there may be millions."""
-    listing = reading.list_images(path, None)
+    listing = list_images(path, MOST_CLASSES, None)
     if not listing.files:
-        raise reading.DataError(path, "there are no images")
+        raise DataError(path, "there are no images")
     chosen = sample(listing.labels, len(listing.files), count, seed)
-    images = [reading.decode_image(listing.files[index]) for index in chosen]
+    images = [decode_image(listing.files[index], IMAGES) for index in chosen]
     if all((one == one[:, :, :1]).all() for one in images):
         images = [one[:, :, :1] for one in images]
     shapes = sorted({one.shape for one in images})
@@ -97,17 +103,20 @@ def _view_folder(reading: ModuleType, path: Path, count: int | None, seed: int) 
     )
 
 
-def _view_file(reading: ModuleType, file: Path, count: int | None, seed: int) -> DataView:
+def _view_file(file: Path, count: int | None, seed: int) -> DataView:
     if file.exists() and not file.is_file():  # opening a pipe would block
-        raise reading.DataError(file, "is not a file")
+        raise DataError(file, "is not a file")
     name = file.name.removesuffix(".gz")
-    if name.endswith(".csv"):
-        _expect(reading, _row_shape(reading, file))
-    data = _read_npz(reading, file) if name.endswith(".npz") else _read(reading, file)
+    if name.endswith(".npz"):
+        data = _read_npz(file)
+    else:
+        is_csv = name.endswith(".csv")
+        expected = IMAGES._replace(shape=_row_shape(file)) if is_csv else IMAGES
+        data = read_data(file, expected, labelled=False)
     chosen = sample(data.labels, len(data.images), count, seed)
-    images = list(reading.as_bytes(data.images[chosen]))
+    images = list(as_bytes(data.images[chosen]))
     sizes = TIMES.join(map(str, data.images.shape[1:]))
-    sizes += " values" * (data.images.ndim == len(VECTORS) + 1)
+    sizes += " values" * (data.images.ndim == len(VECTORS.shape) + 1)
     return DataView(
         _cells(images, chosen, data),
         (f"{len(data.images):,} images, {sizes}, {data.images.dtype}", _facts(data.images)),
@@ -115,23 +124,14 @@ def _view_file(reading: ModuleType, file: Path, count: int | None, seed: int) ->
     )
 
 
-def _expect(reading: ModuleType, shape: tuple[int, ...]) -> None:
-    """Set the shape of images for the reader, a constant in a network's script."""
-    vars(reading)["INPUT_SHAPE"] = shape
-
-
-def _read(reading: ModuleType, file: Path, *, labelled: bool = False) -> Any:
-    return reading.read_data(file, labelled=labelled)
-
-
-def _row_shape(reading: ModuleType, file: Path) -> tuple[int, ...]:
+def _row_shape(file: Path) -> tuple[int, ...]:
     """The shape of a CSV file's rows: a square of one or three channels, else a vector. The reader
     reports errors in the header."""
     with (
-        reading.unpacking(file),
+        unpacking(file),
         gzip.open(file, "rb") if file.name.endswith(".gz") else file.open("rb") as stream,
     ):
-        header = stream.readline(reading.LONGEST_HEADER)
+        header = stream.readline(LONGEST_HEADER)
     names = header.decode("utf-8-sig", "replace").split(",")
     features = len(names) - (names[0].strip().strip('"') == "label")
     for channels in (1, COLOURED):
@@ -141,18 +141,16 @@ def _row_shape(reading: ModuleType, file: Path) -> tuple[int, ...]:
     return (features,)
 
 
-def _read_npz(reading: ModuleType, file: Path) -> Any:
+def _read_npz(file: Path) -> ImageData:
     """Images, or else vectors; of two splits the one for training."""
     labelled = False
-    with suppress(*reading.NPZ_FAULTS, OSError), zipfile.ZipFile(file) as archive:
+    with suppress(*NPZ_FAULTS, OSError), zipfile.ZipFile(file) as archive:
         labelled = "x_train.npy" in archive.namelist()
     try:
-        return _read(reading, file, labelled=labelled)
-    except reading.DataError:
-        _expect(reading, VECTORS)
-        with suppress(reading.DataError):
-            return _read(reading, file, labelled=labelled)
-        _expect(reading, IMAGES)
+        return read_data(file, IMAGES, labelled=labelled)
+    except DataError:
+        with suppress(DataError):
+            return read_data(file, VECTORS, labelled=labelled)
         raise
 
 
@@ -174,7 +172,9 @@ def sample(labels: np.ndarray | None, total: int, count: int | None, seed: int) 
     return chosen
 
 
-def _cells(images: list[np.ndarray], chosen: list[int], data: Any) -> tuple[Cell, ...]:
+def _cells(
+    images: list[np.ndarray], chosen: list[int], data: ImageData | ImageFiles
+) -> tuple[Cell, ...]:
     """Each image with its label and its number (from 1) or file."""
     cells = []
     for image, index in zip(images, chosen, strict=True):
@@ -187,11 +187,11 @@ def _cells(images: list[np.ndarray], chosen: list[int], data: Any) -> tuple[Cell
     return tuple(cells)
 
 
-def _class_name(data: Any, label: int) -> str:
+def _class_name(data: ImageData | ImageFiles, label: int) -> str:
     return str(label) if data.classes is None else display_name(data.classes[label])
 
 
-def _classes(data: Any) -> tuple[tuple[str, int], ...] | None:
+def _classes(data: ImageData | ImageFiles) -> tuple[tuple[str, int], ...] | None:
     """Each class with its number of images."""
     if data.labels is None:
         return None

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable, visible
-from archc.training.data import load
+from archc.training.data.npz import NPZ_FAULTS, read_array
+from archc.training.errors import DataError
 from archc.training.launch import RECORD, SPEC
 
 METRICS = "metrics.jsonl"
@@ -198,19 +199,16 @@ def _validation(path: Path) -> Validation | None:
     if status.st_size > LARGEST_ARRAYS:
         reject(path, f"it is larger than {LARGEST_ARRAYS >> 30} GiB")
     # Sizes in headers are checked against the file before allocation, and nothing is unpickled.
-    reading = load()
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             missing = [name for name in Validation._fields if name not in members]
             if missing:
                 reject(path, f"it has no array `{missing[0]}`")
-            arrays = [
-                reading.read_array(path, archive, members[name]) for name in Validation._fields
-            ]
-    except reading.DataError as error:
+            arrays = [read_array(path, archive, members[name]) for name in Validation._fields]
+    except DataError as error:
         reject(path, str(error).removeprefix(f"{path}: "))
-    except (*reading.NPZ_FAULTS, OSError) as error:
+    except (*NPZ_FAULTS, OSError) as error:
         reject(path, f"it is not a valid .npz file ({error})")
     validation = Validation(*arrays)
     reason = _inconsistency(validation)

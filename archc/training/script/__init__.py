@@ -17,12 +17,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
+from archc.api import Network
 from archc.backends.base import Emitted, Trainer
 from archc.codegen.printer import imports, render
 from archc.codegen.tree import Import, ImportFrom, Module, Value
 from archc.diagnostics import Diagnostic, SpecError
 from archc.ir.costs import Costs
 from archc.spec import Spec
+from archc.training.plan import recipe_of, trainer_of
+from archc.training.script import constants
 from archc.training.script.constants import statements, weights_table
 
 PARTS = os.path.join(os.path.dirname(__file__), "parts")
@@ -53,11 +56,24 @@ class Text(NamedTuple):
     chunks: tuple[Chunk, ...]
 
 
+def emit(backend: str, network: Network) -> str:
+    """The source of `NAME_train.py`, which trains the network on a backend and predicts with it.
+
+    Raises SpecError for a spec without a recipe (ARC704), for a name that the script uses itself
+    (ARC703), for a final softmax that is not a layer of its own (ARC701) and for a step that the
+    backend does not support (ARC601). The backend must have a trainer.
+    """
+    recipe_of(network)
+    emitted = network.compiled(backend)
+    values = constants.values(backend, emitted, network.spec, network.costs)
+    return script(backend, trainer_of(backend), emitted, values, network.spec, network.costs)
+
+
 def script(
     backend: str,
     trainer: Trainer,
     emitted: Emitted,
-    constants: Mapping[str, Value],
+    values: Mapping[str, Value],
     spec: Spec,
     costs: Costs,
 ) -> str:
@@ -67,10 +83,10 @@ def script(
     network = network._replace(
         chunks=tuple(one for one in network.chunks if one.names and one.names[0] not in LEFT_OUT)
     )
-    functions = apart(import_module(trainer.module).functions(recipe, constants))
+    functions = apart(import_module(trainer.script).functions(recipe, values))
     parts = [_headed(apart(text)) for text in _parts(backend)]
     texts = [network, functions, *parts]
-    _check_names(network, [functions, *parts], constants, spec)
+    _check_names(network, [functions, *parts], values, spec)
     kept = _reached([chunk for text in texts for chunk in text.chunks])
     used = frozenset().union(*(chunk.used for chunk in kept))
     wanted = [
@@ -86,7 +102,7 @@ def script(
             *imports(*wanted),
             *(
                 statement
-                for name, value in constants.items()
+                for name, value in values.items()
                 if name in used
                 for statement in statements(name, value)
             ),

@@ -24,7 +24,7 @@ from archc.diagnostics import visible
 from archc.training.report import terminal
 from archc.training.report.data_view import InvalidDataError, sample, view
 from archc.training.report.sheet import Cell, contact_sheet
-from tests.training.parts import SAMPLE
+from tests.training.samples import SAMPLE
 
 Capture = pytest.CaptureFixture[str]
 

@@ -17,18 +17,16 @@ import shutil
 import struct
 import zipfile
 from collections.abc import Callable
-from functools import cache
 from html.parser import HTMLParser
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import example as with_example
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -36,7 +34,7 @@ from archc.diagnostics import SpecError
 from archc.training.report import confusion, curves, draw
 from archc.training.report.files import Epoch, Run, Validation, read_run
 from archc.training.report.pictures import fit, picture, png, shrink
-from tests.training.parts import parts
+from archc.training.run.metrics import BestEpoch, EpochRecord, Scores
 
 SVG = "{http://www.w3.org/2000/svg}"
 DRAWN = {"curves.svg", "confusion.svg", "mistakes.png", "report.html"}
@@ -51,7 +49,7 @@ HOSTILE = (
 
 
 class Example:
-    """A run's folder with files like those of a training script."""
+    """A run's folder with files like those of a run."""
 
     def __init__(self, folder: Path, classes: int = 3, names: list[str] | None = None) -> None:
         self.folder = folder
@@ -208,12 +206,6 @@ def test_thinned_keeps_the_last(count: int, most: int) -> None:
     assert len({b - a for a, b in itertools.pairwise(kept)}) <= 1
 
 
-@cache
-def reading_by(metric: str) -> ModuleType:
-    return parts(METRIC=metric)
-
-
-@settings(deadline=None)  # the parts are loaded first
 @given(
     st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=8),
     st.sampled_from(["accuracy", "loss", "top_5_accuracy"]),
@@ -222,18 +214,17 @@ def reading_by(metric: str) -> ModuleType:
 def test_the_best_epoch_is_that_of_training(
     values: list[float | None], metric: str, validated: bool
 ) -> None:
-    """By the rule of the scripts."""
-    reading = reading_by(metric)
-    best = reading.BestEpoch()
+    """By the rule of training."""
+    best = BestEpoch()
     epochs = []
     for number, value in enumerate(values, 1):
         figure = math.nan if value is None else value
-        scores = reading.Scores(figure, figure, figure)
-        other = reading.Scores(0.0, 0.0, 0.0)
-        record = reading.EpochRecord(
+        scores = Scores(figure, figure, figure)
+        other = Scores(0.0, 0.0, 0.0)
+        record = EpochRecord(
             number, number, other if validated else scores, scores if validated else None, 0, 1, 1
         )
-        best = best.after(record)
+        best = best.after(number, record.metric(metric))
         row = {name: one for name, one in record.as_row().items() if one == one}
         epochs.append(Epoch(number, row))
     run = Run("tiny", {"recipe": {"metric": metric}}, (), tuple(epochs), None, None)

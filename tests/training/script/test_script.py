@@ -12,7 +12,7 @@ import pytest
 from archc import training
 from archc.api import Network, load
 from archc.diagnostics import SpecError
-from archc.training.script import apart
+from archc.training.script import apart, emit
 from tests.training.test_recipe import HEAD, WHOLE
 
 RULES = (
@@ -31,7 +31,7 @@ def network(folder: Path, text: str) -> Network:
 
 def script(backend: str, folder: Path, text: str) -> str:
     made = network(folder, text)
-    return training.emit(backend, made)
+    return emit(backend, made)
 
 
 def names(source: str) -> list[str]:

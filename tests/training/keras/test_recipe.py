@@ -1,21 +1,17 @@
-"""What of a Keras script depends on the recipe, against PyTorch's optimizers and against the
-functions of the PyTorch script of the same recipe."""
+"""A recipe in Keras, against the same recipe in PyTorch."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from archc.codegen.tree import Value
 from archc.language.recipe import (
     Adam,
     AdamW,
     Augment,
     Constant,
     Cosine,
-    Inputs,
     Optimizer,
     Plateau,
     RmsProp,
@@ -24,21 +20,24 @@ from archc.language.recipe import (
     Step,
     Training,
 )
-from archc.training.script import keras as keras_recipe
-from tests.training.parts import recipe_parts
 
 np = pytest.importorskip("numpy")
 torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 pytestmark = [pytest.mark.keras, pytest.mark.torch]
 
+from archc.training.keras import augment as keras_augment  # noqa: E402
+from archc.training.keras import recipe as keras_recipe  # noqa: E402
+from archc.training.keras.batches import filled_rows  # noqa: E402
+from archc.training.keras.images import ImageSet as KerasImages  # noqa: E402
+from archc.training.keras.state import RunState  # noqa: E402
+from archc.training.torch import augment as torch_augment  # noqa: E402
+from archc.training.torch import recipe as torch_recipe  # noqa: E402
+from archc.training.torch.batches import BatchDraws  # noqa: E402
+from archc.training.torch.batches import ImageSet as TorchImages  # noqa: E402
+
 CLASSES = 7
-
-
-def recipe_module(backend: str, recipe: Training, **constants: object) -> Any:
-    """The functions of a recipe, for a network of seven classes."""
-    known = {"OUTPUT": "logits", "INPUT_SHAPE": (8, 8, 3), "CLASSES": CLASSES}
-    return recipe_parts(backend, recipe, **{**known, "RunState": SimpleNamespace, **constants})
+INPUT = (8, 8, 3)
 
 
 # Some so small that where epsilon is added shows.
@@ -72,14 +71,13 @@ def test_optimizers_step_as_those_of_pytorch(optimizer: Optimizer, schedule: Sch
     recipe = Training(optimizer=optimizer, schedule=schedule)
     module = torch.nn.Module()
     module.weight = torch.nn.Parameter(torch.tensor(WEIGHTS))
-    theirs = recipe_module("torch", recipe)
-    torch_optimizer = theirs.make_optimizer(module)
-    ours = recipe_module("keras", recipe)
-    keras_optimizer = ours.make_optimizer(ours.make_rate(1, len(GRADIENTS)))
+    torch_optimizer = torch_recipe.make_optimizer(optimizer, module)
+    rate = keras_recipe.make_rate(recipe, 1, len(GRADIENTS))
+    keras_optimizer = keras_recipe.make_optimizer(recipe, rate)
     variable = keras.Variable(WEIGHTS)
     for step, gradient in enumerate(GRADIENTS):
-        moment = SimpleNamespace(step=step, epoch_steps=1, steps=len(GRADIENTS), history=[])
-        torch_optimizer.param_groups[0]["lr"] = theirs.learning_rate(moment)
+        moment = torch_recipe.TrainingMoment(step, 1, len(GRADIENTS), [])
+        torch_optimizer.param_groups[0]["lr"] = torch_recipe.learning_rate(recipe, moment)
         module.weight.grad = torch.tensor(gradient)
         torch_optimizer.step()
         keras_optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
@@ -89,8 +87,8 @@ def test_optimizers_step_as_those_of_pytorch(optimizer: Optimizer, schedule: Sch
 
 
 def test_keras_own_optimizers_are_taken_where_they_are_the_same() -> None:
-    made = recipe_module("keras", Training(optimizer=Sgd(momentum=0.9)))
-    assert type(made.make_optimizer(0.1)) is keras.optimizers.SGD
+    recipe = Training(optimizer=Sgd(momentum=0.9))
+    assert type(keras_recipe.make_optimizer(recipe, 0.1)) is keras.optimizers.SGD
 
 
 HISTORY = (0.1, 0.2, 0.3, 0.3, 0.2, 0.3, 0.1, 0.3, 0.2, 0.1)
@@ -109,14 +107,13 @@ HISTORY = (0.1, 0.2, 0.3, 0.3, 0.2, 0.3, 0.1, 0.3, 0.2, 0.1)
     ],
     ids=repr,
 )
-def test_learning_rates_are_those_of_the_pytorch_script(schedule: Schedule, warmup: float) -> None:
+def test_learning_rates_are_those_of_pytorch(schedule: Schedule, warmup: float) -> None:
     """At each of 100 steps, ten an epoch."""
     recipe = Training(schedule=schedule, warmup=warmup)
-    theirs, ours = recipe_module("torch", recipe), recipe_module("keras", recipe)
-    rate = ours.make_rate(10, 100)
-    optimizer = ours.make_optimizer(rate)
-    state = SimpleNamespace(history=[])
-    callbacks = ours.schedule_callbacks(optimizer, rate, state)
+    rate = keras_recipe.make_rate(recipe, 10, 100)
+    optimizer = keras_recipe.make_optimizer(recipe, rate)
+    state = RunState()
+    callbacks = keras_recipe.schedule_callbacks(recipe, optimizer, rate, state)
     optimizer.build([keras.Variable(WEIGHTS)])
     for step in range(100):
         state.history = list(HISTORY[: step // 10])
@@ -124,8 +121,8 @@ def test_learning_rates_are_those_of_the_pytorch_script(schedule: Schedule, warm
             for callback in callbacks:
                 callback.on_epoch_begin(step // 10)
         optimizer.iterations.assign(step)
-        moment = SimpleNamespace(step=step, epoch_steps=10, steps=100, history=state.history)
-        expected = theirs.learning_rate(moment)
+        moment = torch_recipe.TrainingMoment(step, 10, 100, state.history)
+        expected = torch_recipe.learning_rate(recipe, moment)
         assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 
@@ -135,7 +132,7 @@ def test_learning_rates_are_those_of_the_pytorch_script(schedule: Schedule, warm
     ids=["cross entropy", "smoothed", "squared"],
 )
 @pytest.mark.parametrize("output", ["logits", "log_probabilities", "probabilities"])
-def test_losses_are_those_of_the_pytorch_script(output: str, recipe: Training) -> None:
+def test_losses_are_those_of_pytorch(output: str, recipe: Training) -> None:
     """Images that fill up a batch do not count. PyTorch takes probabilities by their logarithms."""
     logits = 3 * torch.randn(64, CLASSES, generator=torch.Generator().manual_seed(3))
     turned = {"probabilities": torch.softmax, "log_probabilities": torch.log_softmax}
@@ -144,12 +141,11 @@ def test_losses_are_those_of_the_pytorch_script(output: str, recipe: Training) -
     kind, taken = (
         ("log_probabilities", given.log()) if output == "probabilities" else (output, given)
     )
-    losses = recipe_module("torch", recipe, OUTPUT=kind).sample_losses(taken, labels)
-    ours = recipe_module("keras", recipe, OUTPUT=output)
-    loss = ours.make_loss()
+    losses = torch_recipe.sample_losses(recipe, kind, taken, labels)
+    loss = keras_recipe.make_loss(recipe, output)
     found = float(loss(labels.numpy(), given.numpy()))
     assert found == pytest.approx(losses.mean().item(), rel=1e-5)
-    chosen, weights = ours.filled_rows(61, 4)
+    chosen, weights = filled_rows(61, 4)
     found = float(loss(labels.numpy()[chosen], given.numpy()[chosen], weights))
     assert found == pytest.approx(losses[:61].mean().item(), rel=1e-5)
 
@@ -162,25 +158,26 @@ def pictures(sides: tuple[int, int], count: int = 16) -> Any:
     return random.integers(0, 256, (count, *sides, 3)).astype(np.uint8)
 
 
-def changed(recipe: Training, images: Any) -> tuple[Any, Any]:
-    """Images as both scripts change them in step 3 of epoch 2, channels last."""
+def augmented(augment: Augment, images: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """Images as both change them in step 3 of epoch 2, channels last."""
     seeds, every = (9, 2, 3), np.arange(len(images))
-    theirs = recipe_module("torch", recipe)
-    ours = recipe_module("keras", recipe)
-    whole = theirs.ImageSet(torch.from_numpy(images), torch.zeros(len(images)), every)
-    data = ours.ImageSet(images, every, every)
-    if recipe.augment.lighting:
-        components = ours.colour_components(data)
+    whole = TorchImages(torch.from_numpy(images), torch.zeros(len(images)), every)
+    data = KerasImages(images, every, every)
+    if augment.lighting:
+        components = keras_augment.colour_components(data)
         # An eigenvector may point either way: PyTorch's are turned as NumPy's are.
-        expected = theirs.colour_components(whole).numpy()
+        expected = torch_augment.colour_components(whole).numpy()
         np.testing.assert_allclose(np.abs(components), np.abs(expected), rtol=1e-3, atol=1e-4)
-        theirs.colour_components = lambda _data: torch.from_numpy(components)
-    given = whole.images.movedim(-1, 1).float()
-    draws = theirs.BatchDraws(whole, seeds, len(images), every)
-    expected = theirs.augment_images(given, draws).movedim(1, -1).numpy()
-    inputs = ours.training_inputs(data, every, np.random.default_rng(seeds))
+        turned = torch.from_numpy(components)
+        monkeypatch.setattr(torch_augment, "colour_components", lambda _data: turned)
+    batch = whole.images.movedim(-1, 1).float()
+    draws = BatchDraws(whole, seeds, len(images), every)
+    expected = torch_augment.augment_images(batch, draws, augment, INPUT).movedim(1, -1).numpy()
+    random = np.random.default_rng(seeds)
+    inputs = keras_augment.training_inputs(data, every, random, augment, INPUT)
     keep = keras.layers.Identity()
-    return np.asarray(ours.make_trainer(keep, keep, images.shape[1:])(inputs)), expected
+    trainer = keras_recipe.make_trainer(augment, keep, keep, images.shape[1:], INPUT)
+    return np.asarray(trainer(inputs)), expected
 
 
 @pytest.mark.parametrize(
@@ -196,33 +193,24 @@ def changed(recipe: Training, images: Any) -> tuple[Any, Any]:
     ],
     ids=repr,
 )
-def test_images_are_changed_as_by_the_pytorch_script(
-    augment: Augment, sides: tuple[int, int]
+def test_images_are_changed_as_by_pytorch(
+    augment: Augment, sides: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the same seeds the very same images: moved, mirrored, cut and lit."""
     images = pictures(sides)
-    found, expected = changed(Training(augment=augment), images)
+    found, expected = augmented(augment, images, monkeypatch)
     assert found.shape == (len(images), 8, 8, 3)
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.02)
     is_same = augment == Augment() and sides == (8, 8)
     assert (np.abs(found - images[:, :8, :8]).max() < 0.02) == is_same
 
 
-def test_images_are_cut_only_where_they_may_be_larger() -> None:
-    constants: dict[str, Value] = {"OUTPUT": "logits", "INPUT_SHAPE": (8, 8, 3)}
-    plain = Training(inputs=Inputs(resize=6, pad=1))
-    assert "crop_images" not in keras_recipe.functions(plain, constants)
-    for inputs in (Inputs(), Inputs(resize=8, pad=1)):
-        assert "crop_images" in keras_recipe.functions(Training(inputs=inputs), constants)
-
-
 def test_the_batch_is_filled_for_several_devices() -> None:
     """With rows that weigh nothing, and the mean weight is 1."""
-    made = recipe_module("keras", Training())
     for count, replicas, expected in (
         (3, 4, ([0, 1, 2, 0], [4 / 3] * 3 + [0])),
         (1, 3, ([0, 0, 0], [3, 0, 0])),
         (4, 2, ([0, 1, 2, 3], [1] * 4)),
     ):
-        rows, weights = made.filled_rows(count, replicas)
+        rows, weights = filled_rows(count, replicas)
         assert (rows.tolist(), weights.tolist()) == (expected[0], pytest.approx(expected[1]))

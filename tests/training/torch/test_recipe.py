@@ -1,4 +1,4 @@
-"""What of a PyTorch script depends on the recipe, and the changes to images, against their
+"""A recipe in PyTorch: losses, optimizers, learning rates and augmentation, against their
 definitions."""
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,7 +19,6 @@ from archc.language.recipe import (
     Augment,
     Constant,
     Cosine,
-    Inputs,
     Optimizer,
     Plateau,
     RmsProp,
@@ -29,20 +27,21 @@ from archc.language.recipe import (
     Step,
     Training,
 )
-from archc.training.script import torch as torch_recipe
-from tests.training.parts import recipe_parts
 
 np = pytest.importorskip("numpy")
 torch = pytest.importorskip("torch")
 
+from archc.training.torch import augment as augmentation  # noqa: E402
+from archc.training.torch.batches import BatchDraws, ImageSet, seed_step  # noqa: E402
+from archc.training.torch.recipe import (  # noqa: E402
+    TrainingMoment,
+    learning_rate,
+    make_optimizer,
+    sample_losses,
+)
+
 OUTPUTS = ("logits", "log_probabilities")
 IMAGE = (8, 8, 3)
-
-
-def recipe_module(recipe: Training, output: str = "logits", **constants: object) -> ModuleType:
-    """The functions of a recipe, for a network of seven classes."""
-    known = {"OUTPUT": output, "INPUT_SHAPE": IMAGE, "CLASSES": 7}
-    return recipe_parts("torch", recipe, **{**known, **constants})
 
 
 def samples() -> tuple[object, object]:
@@ -60,20 +59,24 @@ def given(output: str, logits: object) -> object:
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_cross_entropy_is_that_of_the_logits(output: str, smoothing: float) -> None:
     logits, labels = samples()
-    losses = recipe_module(Training(label_smoothing=smoothing), output).sample_losses
+    recipe = Training(label_smoothing=smoothing)
     expected = torch.nn.functional.cross_entropy(
         logits, labels, label_smoothing=smoothing, reduction="none"
     )
-    torch.testing.assert_close(losses(given(output, logits), labels), expected)
+    torch.testing.assert_close(
+        sample_losses(recipe, output, given(output, logits), labels), expected
+    )
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_mean_squared_error(output: str) -> None:
     logits, labels = samples()
-    losses = recipe_module(Training(loss="mean_squared_error"), output).sample_losses
+    recipe = Training(loss="mean_squared_error")
     values = torch.softmax(logits, 1) if output == "log_probabilities" else logits
     expected = ((values - torch.eye(7)[labels]) ** 2).mean(1)
-    torch.testing.assert_close(losses(given(output, logits), labels), expected)
+    torch.testing.assert_close(
+        sample_losses(recipe, output, given(output, logits), labels), expected
+    )
 
 
 KERAS_LOSSES = """
@@ -109,8 +112,8 @@ def test_losses_are_those_of_keras() -> None:
         Training(loss="mean_squared_error"),
     )
     for recipe, expected in zip(recipes, ast.literal_eval(done.stdout), strict=True):
-        losses = recipe_module(recipe, "log_probabilities").sample_losses
-        found = losses(torch.log_softmax(logits, 1), labels)
+        output = torch.log_softmax(logits, 1)
+        found = sample_losses(recipe, "log_probabilities", output, labels)
         torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-5, atol=1e-6)
 
 
@@ -172,7 +175,7 @@ def test_optimizers_step_as_they_are_defined(optimizer: Optimizer) -> None:
     module = torch.nn.Linear(1, 1, bias=False).double()
     with torch.no_grad():
         module.weight.fill_(2.0)
-    made = recipe_module(Training(optimizer=optimizer)).make_optimizer(module)
+    made = make_optimizer(optimizer, module)
     for gradient in gradients:
         module.weight.grad = torch.full_like(module.weight, gradient)
         made.step()
@@ -182,12 +185,11 @@ def test_optimizers_step_as_they_are_defined(optimizer: Optimizer) -> None:
 
 def rates(schedule: Schedule, steps: Iterable[int], **recipe: float) -> list[float]:
     """Learning rates of a run of 100 steps, 10 an epoch; the metric rises in epochs 1 to 3."""
-    rate = recipe_module(Training(schedule=schedule, **recipe)).learning_rate
     found = []
     for step in steps:
         history = [0.1, 0.2, 0.3, 0.3, 0.2, 0.3, 0.1, 0.3, 0.2, 0.1][: step // 10]
-        moment = SimpleNamespace(step=step, epoch_steps=10, steps=100, history=history)
-        found.append(rate(moment))
+        moment = TrainingMoment(step, 10, 100, history)
+        found.append(learning_rate(Training(schedule=schedule, **recipe), moment))
     return found
 
 
@@ -215,26 +217,26 @@ def test_a_warm_up_rises_in_a_straight_line() -> None:
     )
 
 
-def module_for_images(augment: Augment, **inputs: object) -> ModuleType:
-    return recipe_module(Training(augment=augment, inputs=Inputs(**inputs)))
-
-
-def draws(made: ModuleType, count: int, seeds: tuple[int, ...] = (0, 1, 1), **given: object):
+def draws(count: int, seeds: tuple[int, ...] = (0, 1, 1), **changes: Any) -> BatchDraws:
     """The random numbers of a batch, or certain ones."""
     labels = torch.zeros(count, dtype=torch.int64)
-    data = made.ImageSet(given.pop("images", None), labels, np.arange(count))
-    rows = given.pop("rows", np.arange(count))
-    found = made.BatchDraws(data, seeds, count, rows)
-    vars(found).update(given)
-    return found
+    data = ImageSet(changes.pop("images", None), labels, np.arange(count))
+    rows = changes.pop("rows", np.arange(count))
+    drawn = BatchDraws(data, seeds, count, rows)
+    vars(drawn).update(changes)
+    return drawn
+
+
+def augmented(augment: Augment, images: Any, drawn: BatchDraws) -> Any:
+    """Images augmented for a network of 8 x 8 x 3."""
+    return augmentation.augment_images(images, drawn, augment, IMAGE)
 
 
 def moved(images: object, numbers: Iterable[float], **limits: object) -> object:
     """Images moved by certain draws: angle, slope's angle, scales of x and y, shifts."""
-    made = module_for_images(Augment(rotation=1.0))
     waiting = iter(numbers)
-    made_up = draws(made, 1, uniform=lambda low, high: torch.tensor([next(waiting)]))
-    return made.move_images(images, made_up, **limits)
+    drawn = draws(1, uniform=lambda low, high: torch.tensor([next(waiting)]))
+    return augmentation.move_images(images, drawn, **limits)
 
 
 def picture(height: int = 8, width: int = 8) -> object:
@@ -284,28 +286,26 @@ def test_a_shear_moves_rows_and_a_scale_sides() -> None:
 def test_changes_stay_within_the_recipe() -> None:
     """Over many draws: their bounds are reached, and not passed."""
     augment = Augment(rotation=30.0, shift=0.25, zoom=0.2, shear=15.0)
-    made = module_for_images(augment, resize=8)
     asked: list[tuple[float, float]] = []
     images = torch.rand(4, 3, 8, 8)
-    plain = draws(made, 4)
+    plain = draws(4)
 
     def uniform(low: float, high: float) -> object:
         asked.append((low, high))
         return type(plain).uniform(plain, low, high)
 
     plain.uniform = uniform
-    assert made.augment_images(images, plain).shape == images.shape
+    assert augmented(augment, images, plain).shape == images.shape
     assert asked == [(-30, 30), (-15, 15), (0.8, 1.2), (0.8, 1.2), (-0.5, 0.5), (-0.5, 0.5)]
-    drawn = draws(made, 10000).uniform(-3, 5)
+    drawn = draws(10000).uniform(-3, 5)
     assert (drawn.min().item(), drawn.max().item()) == pytest.approx((-3, 5), abs=0.01)
     assert drawn.mean().item() == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize(("flip", "axes"), [("horizontal", (-1,)), ("vertical", (-2,))])
 def test_half_of_the_images_are_mirrored(flip: str, axes: tuple[int, ...]) -> None:
-    made = module_for_images(Augment(flip=flip), resize=8)
     images = torch.rand(1000, 3, 8, 8)
-    changed = made.augment_images(images, draws(made, 1000))
+    changed = augmented(Augment(flip=flip), images, draws(1000))
     is_kept = (changed == images).flatten(1).all(1)
     is_mirrored = (changed == images.flip(axes)).flatten(1).all(1)
     assert (is_kept ^ is_mirrored).all()
@@ -313,9 +313,8 @@ def test_half_of_the_images_are_mirrored(flip: str, axes: tuple[int, ...]) -> No
 
 
 def test_larger_images_are_cropped_at_random() -> None:
-    made = module_for_images(Augment(), resize=[10, 9])
     images = torch.rand(300, 3, 10, 9)
-    cropped = made.augment_images(images, draws(made, 300))
+    cropped = augmented(Augment(), images, draws(300))
     assert cropped.shape == (300, 3, 8, 8)
     found = set()
     for image, part in zip(images, cropped, strict=True):
@@ -326,23 +325,21 @@ def test_larger_images_are_cropped_at_random() -> None:
             if torch.equal(image[:, top : top + 8, left : left + 8], part)
         }
     assert found == {(top, left) for top in range(3) for left in range(2)}
-    assert "crop_images" not in torch_recipe.functions(
-        Training(inputs=Inputs(resize=8)), {"OUTPUT": "logits", "INPUT_SHAPE": IMAGE}
-    )
+    exact = torch.rand(2, 3, 8, 8)
+    assert augmented(Augment(), exact, draws(2)) is exact
 
 
 def test_lighting_adds_along_the_colours_components() -> None:
     """Noise whose covariance is that of the definition: eigenvalues squared, times the square of
     the deviation."""
-    made = module_for_images(Augment(lighting=0.1), resize=8)
     generator = np.random.default_rng(0)
     mixed = generator.normal(size=(40, 8, 8, 3)) @ [[30, 20, 10], [0, 20, 5], [0, 0, 10]]
     pixels = (128 + mixed).clip(0, 255).astype(np.uint8)
     count = 4000
-    given = draws(made, count, images=torch.from_numpy(pixels))
-    given.data = made.ImageSet(torch.from_numpy(pixels), given.data.labels, np.arange(40))
+    given = draws(count, images=torch.from_numpy(pixels))
+    given.data = ImageSet(torch.from_numpy(pixels), given.data.labels, np.arange(40))
     images = torch.zeros(count, 3, 8, 8)
-    noise = made.augment_images(images, given)
+    noise = augmented(Augment(lighting=0.1), images, given)
     assert torch.equal(noise, noise[..., :1, :1].expand_as(noise))
     values, vectors = np.linalg.eigh(np.cov(pixels.reshape(-1, 3).T / 255))
     expected = vectors @ np.diag((0.1 * values * 255) ** 2) @ vectors.T
@@ -352,47 +349,17 @@ def test_lighting_adds_along_the_colours_components() -> None:
 
 def test_each_process_takes_its_rows_of_the_same_draws() -> None:
     augment = Augment(rotation=20.0, shift=0.1, flip="both", lighting=0.1)
-    made = module_for_images(augment)
     images = torch.rand(6, 3, 10, 10)
     kept = (images.movedim(1, -1) * 255).byte()
-    whole = made.augment_images(images, draws(made, 6, images=kept))
-    given = draws(made, 6, images=kept, rows=np.arange(4, 6))
-    torch.testing.assert_close(made.augment_images(images[4:], given), whole[4:])
-    other = made.augment_images(images, draws(made, 6, (0, 1, 2), images=kept))
+    whole = augmented(augment, images, draws(6, images=kept))
+    given = draws(6, images=kept, rows=np.arange(4, 6))
+    torch.testing.assert_close(augmented(augment, images[4:], given), whole[4:])
+    other = augmented(augment, images, draws(6, (0, 1, 2), images=kept))
     assert not torch.equal(other, whole)
-
-
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        Training(),
-        Training(
-            optimizer=Sgd(momentum=0.9, nesterov=True, weight_decay=0.0005),
-            augment=Augment(rotation=1.0, shift=0.1, zoom=0.1, shear=3.0, flip="both", fill="zero"),
-            schedule=Plateau(minimum=1e-6),
-            warmup=0.5,
-            label_smoothing=0.1,
-        ),
-        Training(optimizer=RmsProp(), schedule=Cosine(minimum=1e-5), warmup=3.0),
-        Training(optimizer=AdamW(), schedule=Step(every=100), loss="mean_squared_error"),
-        Training(optimizer=Adam(beta_1=0.5), schedule=Cosine()),
-    ],
-    ids=["least", "sgd", "rmsprop", "adamw", "adam"],
-)
-@pytest.mark.parametrize("output", OUTPUTS)
-def test_recipes_are_laid_out(recipe: Training, output: str, tmp_path: Path) -> None:
-    source = torch_recipe.functions(recipe, {"OUTPUT": output, "INPUT_SHAPE": IMAGE})
-    path = tmp_path / "recipe.py"
-    path.write_text(source, encoding="utf-8")
-    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", "--diff"]
-    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert max(map(len, source.splitlines())) <= 88
 
 
 def test_what_a_step_draws_follows_from_its_seeds() -> None:
     """The same in any process, another mask of dropout in any other step."""
-    seed_step = recipe_module(Training()).seed_step
     drawn = []
     for seeds in ((0, 1, 1), (0, 1, 2), (0, 2, 1), (0, 1, 1)):
         seed_step(*seeds)

@@ -1,5 +1,5 @@
-"""A Keras training script in processes of its own, on the sample of real digits: what it writes,
-that a run goes on to the same bits however it was ended, and that several devices train as one."""
+"""Training with Keras in processes of its own, on the sample of real digits: what a run writes,
+that it resumes to the same bits however it was ended, and that several devices train as one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import json
 import os
 import random
 import re
-import runpy
 import signal
 import socket
 import subprocess
@@ -22,9 +21,22 @@ from typing import Any
 
 import pytest
 
-from archc import training
-from archc.api import load
-from tests.training.parts import SAMPLE
+from archc.training.data import read_data
+from archc.training.data.statistics import read_statistics
+from archc.training.plan import read_plan
+from tests.training.runner import (
+    LIMIT,
+    NETWORK,
+    PLAIN,
+    RECIPE,
+    Experiment,
+    Finished,
+    Runner,
+    await_file,
+    environment,
+    rows,
+)
+from tests.training.samples import SAMPLE
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("keras")
@@ -32,28 +44,6 @@ pytest.importorskip("tensorflow")
 safetensors = pytest.importorskip("safetensors.numpy")
 pytestmark = pytest.mark.keras
 
-NETWORK = """\
-archc: 1
-name: digits
-input: {channels: 1, height: 28, width: 28}
-layers:
-  - conv: {filters: 4, kernel_size: 5, stride: 2}
-  - batch_norm
-  - relu
-  - max_pool: {kernel_size: 2}
-  - flatten
-  - dropout: {rate: 0.2}
-  - dense: {units: 10, activation: softmax}
-"""
-RECIPE = """\
-training:
-  inputs: {standardize: dataset}
-  augment: {rotation: 10, shift: 0.1, zoom: 0.1}
-  optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9, weight_decay: 0.0005}}
-  schedule: {plateau: {patience: 1, factor: 0.5}}
-  batch_size: 32
-  epochs: 4
-"""
 STEPS = """\
 training:
   inputs: {standardize: channel}
@@ -74,40 +64,12 @@ training:
   batch_size: 32
   epochs: 30
 """
-PLAIN = NETWORK.replace("  - batch_norm\n", "").replace("  - dropout: {rate: 0.2}\n", "")
-ENVIRONMENT = {
-    **os.environ,
-    "CUDA_VISIBLE_DEVICES": "",
-    "KERAS_BACKEND": "tensorflow",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}
-OFTEN = {"CHECKPOINT_SECONDS": "0", "CHECKPOINT_SHARE": "0", "STEPS_TOGETHER": "4"}
+LOOP, CALLBACKS = "archc.training.keras.loop", "archc.training.keras.callbacks"
+ENVIRONMENT = environment(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
+DENSE = {f"{CALLBACKS}.CHECKPOINT_SECONDS": 0, f"{CALLBACKS}.CHECKPOINT_SHARE": 0}
+OFTEN = {**DENSE, f"{LOOP}.STEPS_TOGETHER": 4}
 """Checkpoints after every call, which is a few steps: epochs end within one."""
 WRITTEN = ("best.safetensors", "last.safetensors", "validation.npz")
-
-
-def script(folder: Path, text: str, *, backend: str = "keras", **changes: str) -> Path:
-    """The training script of a spec, with constants changed as its owner may."""
-    spec = folder / "digits.yaml"
-    spec.write_text(text, encoding="utf-8")
-    network = load(str(spec), {})
-    source = training.emit(backend, network)
-    for name, value in changes.items():
-        source, count = re.subn(rf"^{name} = .*$", f"{name} = {value}", source, flags=re.MULTILINE)
-        assert count == 1, name
-    path = folder / f"digits_{backend}.py"
-    path.write_text(source, encoding="utf-8")
-    return path
-
-
-def rows(folder: Path) -> list[dict[str, float]]:
-    """The lines of a run's metrics, without what a clock says."""
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    found = [json.loads(line) for line in lines]
-    return [
-        {key: value for key, value in row.items() if not key.startswith(("seconds", "samples"))}
-        for row in found
-    ]
 
 
 def arrays(folder: Path) -> dict[str, Any]:
@@ -133,107 +95,27 @@ def assert_same(folder: Path, expected: Path, *, told: float = 0.0) -> None:
         assert ours[name].tobytes() == values.tobytes(), name
 
 
-class Runner:
-    """Starts scripts as forks of a process that has imported Keras already: a second each, where an
-    own process takes six."""
-
-    SOURCE = """
-import json, os, resource, runpy, sys
-import keras, numpy, safetensors.numpy, tensorflow
-for line in sys.stdin:
-    arguments, log, largest = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-        if largest:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-        sys.argv = arguments
-        code = 0
-        try:
-            runpy.run_path(arguments[0], run_name="__main__")
-        except SystemExit as end:
-            code = end.code or 0
-        sys.stdout.flush()
-        os._exit(code)
-    print("started", child, flush=True)
-    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-    def __init__(self, folder: Path) -> None:
-        self.log = folder / "log"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", self.SOURCE],
-            env=ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def start(self, *arguments: object, largest: int | None = None) -> int:
-        """Start a script; its process. `largest` bytes a file may have."""
-        line = json.dumps([[str(one) for one in arguments], str(self.log), largest])
-        print(line, file=self.process.stdin, flush=True)
-        return self._told("started")
-
-    def wait(self) -> int:
-        """Wait for the script's end; its exit code, or less than 0 for a signal."""
-        return self._told("ended")
-
-    def _told(self, event: str) -> int:
-        for line in self.process.stdout:
-            word, _, number = line.partition(" ")
-            if word == event:
-                return int(number)
-        raise EOFError
-
-    def run(self, *arguments: object, code: int = 0, largest: int | None = None) -> str:
-        """Run a script to its end; what it wrote to stderr."""
-        self.start(*arguments, largest=largest)
-        ended = self.wait()
-        told = self.told()
-        assert ended == code, told
-        assert "Traceback" not in told
-        return told
-
-    def told(self) -> str:
-        """What the script said, without the lines of TensorFlow's."""
-        lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
-        return "".join(line for line in lines if not re.match(r"WARNING: All log|[IWE]0000 ", line))
-
-    def stop(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
-
-
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    made = Runner(tmp_path_factory.mktemp("runner"))
-    yield made
-    made.stop()
+    started = Runner(tmp_path_factory.mktemp("runner"), [LOOP], ENVIRONMENT)
+    yield started
+    started.stop()
 
 
-class Finished:
-    """A script and a run of it that nothing has ended."""
-
-    def __init__(self, folder: Path, runner: Runner, recipe: str) -> None:
-        self.script = script(folder, NETWORK + recipe, **OFTEN)
-        self.fit = (self.script, "fit", "--data", SAMPLE, "--quiet", "--out")
-        self.folder = folder / "whole"
-        begin = time.perf_counter()
-        runner.run(*self.fit, self.folder)
-        self.seconds = time.perf_counter() - begin
+def completed(folder: Path, runner: Runner, recipe: str) -> Finished:
+    experiment = Experiment(folder, "keras", NETWORK + recipe)
+    return Finished(experiment, folder / "whole", runner, OFTEN)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, runner: Runner) -> Finished:
-    return Finished(tmp_path_factory.mktemp("finished"), runner, RECIPE)
+    return completed(tmp_path_factory.mktemp("finished"), runner, RECIPE)
 
 
 def left_in_the_middle(finished: Finished, runner: Runner, folder: Path) -> None:
     """A run that SIGTERM has ended after its first checkpoint."""
-    child = runner.start(*finished.fit, folder)
-    while not (folder / "checkpoint.safetensors").exists():
-        time.sleep(0.01)
+    child = runner.start(finished.fit(folder), OFTEN)
+    await_file(folder / "checkpoint.safetensors")
     os.kill(child, signal.SIGTERM)
     assert runner.wait() == 130
 
@@ -275,14 +157,7 @@ def test_predictions_are_written_and_scored(
 ) -> None:
     """`t10k` images are those to predict of MNIST's folder; their labels are in it."""
     out = tmp_path / "submission.csv"
-    command = (finished.script, "predict", "--run", finished.folder, "--data", SAMPLE)
-    done = subprocess.run(
-        [sys.executable, *map(str, command), "--out", str(out)],
-        capture_output=True,
-        check=True,
-        env=ENVIRONMENT,
-        text=True,
-    )
+    runner.run(finished.experiment.predict(finished.folder, out))
     with out.open(encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     packed = (SAMPLE / "t10k-labels-idx1-ubyte.gz").read_bytes()
@@ -290,23 +165,28 @@ def test_predictions_are_written_and_scored(
     assert [row["ImageId"] for row in table] == [str(one) for one in range(1, len(labels) + 1)]
     right = sum(int(row["Label"]) == label for row, label in zip(table, labels, strict=True))
     assert right > 0.75 * len(labels)
-    assert done.stdout == f"accuracy {right / len(labels):.2%} ({right} of {len(labels)})\n"
+    assert runner.output() == f"accuracy {right / len(labels):.2%} ({right} of {len(labels)})\n"
 
 
 @pytest.mark.torch
 def test_weights_go_on_in_pytorch(finished: Finished, tmp_path: Path) -> None:
-    """The network of the PyTorch script gives the same probabilities with them."""
+    """The network in PyTorch gives the same probabilities with them."""
     torch = pytest.importorskip("torch")
-    theirs = runpy.run_path(str(script(tmp_path, NETWORK + RECIPE, backend="torch")))
-    model = theirs["make_network"]()
-    theirs["load_weights"](model, finished.folder / "best.safetensors")
+    from archc.training.torch.batches import image_set, input_scaling
+    from archc.training.torch.loop import predict_all
+    from archc.training.torch.recipe import make_network
+    from archc.training.torch.weights import load_weights
+
+    plan = read_plan(Experiment(tmp_path, "torch", NETWORK + RECIPE).fit(tmp_path))
+    model = make_network(plan)
+    load_weights(model, plan, finished.folder / "best.safetensors")
     record = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))
     device = torch.device("cpu")
-    scaling = theirs["input_scaling"](*theirs["read_statistics"](finished.folder, record), device)
-    data = theirs["read_data"](SAMPLE, labelled=True)
+    mean, deviation = read_statistics(finished.folder, record, plan.task.shape)
+    data = read_data(SAMPLE, plan.format, labelled=True)
     with np.load(finished.folder / "validation.npz") as held:
-        images = theirs["image_set"](data.images, data.labels, held["indices"], device)
-        found = theirs["predict_all"](model, images, scaling)
+        images = image_set(data.images, data.known_labels, held["indices"], device)
+        found = predict_all(plan, model, images, input_scaling(1.0, mean, deviation, device))
         np.testing.assert_allclose(found, held["probabilities"], rtol=1e-4, atol=1e-6)
 
 
@@ -318,7 +198,7 @@ def test_kills_at_any_moment_change_nothing(
     recipe: str, kills: int, runner: Runner, tmp_path: Path
 ) -> None:
     """Killed and resumed, 20 times in all: weights, predictions and metrics to the last bit."""
-    finished = Finished(tmp_path, runner, recipe)
+    finished = completed(tmp_path, runner, recipe)
     found = rows(finished.folder)
     assert (found[-1]["step"] == 100) == (recipe == STEPS)
     assert (len(found) < 30) or recipe != EARLY
@@ -330,13 +210,13 @@ def test_kills_at_any_moment_change_nothing(
         attempt += 1
         code = None
         while code != 0:
-            child = runner.start(*finished.fit, folder, "--resume")
+            child = runner.start(finished.fit(folder, resume=True), OFTEN)
             if killed < kills or resumed <= kills // 2:
                 time.sleep(chosen.uniform(0.3, 1.0) * longest)
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
             code = runner.wait()
-            assert code in (0, -signal.SIGKILL), runner.told()
+            assert code in (0, -signal.SIGKILL), runner.errors()
             is_resumed = code != 0 and (folder / "checkpoint.safetensors").exists()
             killed += code != 0
             resumed += is_resumed
@@ -350,14 +230,13 @@ def test_an_interruption_saves_and_ends(
     number: signal.Signals, finished: Finished, runner: Runner, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    child = runner.start(*finished.fit, folder)
-    while not (folder / "checkpoint.safetensors").exists():
-        time.sleep(0.01)
+    child = runner.start(finished.fit(folder), OFTEN)
+    await_file(folder / "checkpoint.safetensors")
     os.kill(child, number)
     assert runner.wait() == 130
-    assert "interrupted" in runner.told()
+    assert "interrupted" in runner.errors()
     assert not (folder / "validation.npz").exists()
-    runner.run(*finished.fit, folder, "--resume")
+    runner.run(finished.fit(folder, resume=True), OFTEN)
     assert_same(folder, finished.folder)
 
 
@@ -368,11 +247,11 @@ def test_another_run_is_not_gone_on_with(
     left_in_the_middle(finished, runner, folder)
     before = (folder / "checkpoint.safetensors").read_bytes()
     for options, told in (
-        ((), "holds a run already: go on with it by --resume"),
-        (("--resume", "--seed", "5"), "recipe.seed = 0, not 5"),
-        (("--resume", "--epochs", "9"), "recipe.epochs = 4, not 9"),
+        ({}, "holds a run already: go on with it by --resume"),
+        ({"resume": True, "seed": 5}, "recipe.seed = 0, not 5"),
+        ({"resume": True, "epochs": 9}, "recipe.epochs = 4, not 9"),
     ):
-        assert told in runner.run(*finished.fit, folder, *options, code=2)
+        assert told in runner.run(finished.fit(folder, **options), OFTEN, code=2)
     assert (folder / "checkpoint.safetensors").read_bytes() == before
 
 
@@ -397,7 +276,7 @@ def test_a_damaged_checkpoint_is_told(finished: Finished, runner: Runner, tmp_pa
         fewer,
     ):
         path.write_bytes(damaged)
-        told = runner.run(*finished.fit, folder, "--resume", code=2)
+        told = runner.run(finished.fit(folder, resume=True), OFTEN, code=2)
         assert "checkpoint.safetensors: is no checkpoint" in told
         assert told.count("\n") == 1
 
@@ -408,12 +287,12 @@ def test_a_full_disk_loses_nothing(finished: Finished, runner: Runner, tmp_path:
     left_in_the_middle(finished, runner, folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     largest = len(before["checkpoint.safetensors"]) // 2
-    told = runner.run(*finished.fit, folder, "--resume", code=2, largest=largest)
+    told = runner.run(finished.fit(folder, resume=True), OFTEN, code=2, largest=largest)
     assert "File too large" in told
     assert told.count("\n") == 1
     assert (folder / "checkpoint.safetensors").read_bytes() == before["checkpoint.safetensors"]
     assert not any(path.name.startswith(".") for path in folder.iterdir())
-    runner.run(*finished.fit, folder, "--resume")
+    runner.run(finished.fit(folder, resume=True), OFTEN)
     assert_same(folder, finished.folder)
 
 
@@ -422,19 +301,16 @@ def test_a_loss_that_is_no_number_ends_the_run(
     seconds: int, finished: Finished, runner: Runner, tmp_path: Path
 ) -> None:
     """With what was written before it: from there a sounder rate goes on."""
-    sound = finished.script.read_text(encoding="utf-8")
-    faulty = tmp_path / "faulty.py"
     # The rate of the second epoch.
-    changed = sound.replace(
-        "        for value in history:\n",
-        "        rate *= 1e30**len(history)\n        for value in history:\n",
+    recipe = RECIPE.replace(
+        "plateau: {patience: 1, factor: 0.5}", "step: {every: 1, factor: 1.0e+30}"
     )
-    assert changed != sound
-    changed = changed.replace("CHECKPOINT_SECONDS = 0", f"CHECKPOINT_SECONDS = {seconds}")
-    faulty.write_text(changed, encoding="utf-8")
+    assert recipe != RECIPE
+    faulty = Experiment(tmp_path, "keras", NETWORK + recipe)
     folder = tmp_path / "run"
-    told = runner.run(faulty, *finished.fit[1:], folder, code=2)
-    assert re.fullmatch(r"faulty.py: the loss of epoch 2 is (nan|inf): .*\n", told)
+    changes = {**OFTEN, f"{CALLBACKS}.CHECKPOINT_SECONDS": seconds}
+    told = runner.run(faulty.fit(folder, quiet=True), changes, code=2)
+    assert re.fullmatch(r"archc: the loss of epoch 2 is (nan|inf): .*\n", told)
     assert rows(folder) == rows(finished.folder)[:1]
     for name in ("best", "last"):
         tensors = safetensors.load_file(folder / f"{name}.safetensors")
@@ -448,16 +324,16 @@ def test_images_that_do_not_fit_are_refused(
     for shape in ((8, 20, 20), (8, 28, 28, 3), (8, 784)):
         path = tmp_path / "data.npz"
         np.savez(path, images=np.zeros(shape, np.uint8), labels=np.arange(8))
-        command = (finished.script, "fit", "--data", path, "--out", tmp_path / "run")
-        told = runner.run(*command, code=1)
+        told = runner.run(finished.fit(tmp_path / "run", data=path), code=1)
         assert f"{path}" in told
         assert told.count("\n") == 1
         assert not (tmp_path / "run" / "run.json").exists()
 
 
 def test_a_scale_that_float32_has_no_room_for_is_refused(runner: Runner, tmp_path: Path) -> None:
-    made = script(tmp_path, NETWORK + RECIPE, SCALE="1e308")
-    told = runner.run(made, "fit", "--data", SAMPLE, "--out", tmp_path / "run", code=2)
+    recipe = RECIPE.replace("dataset}", "dataset, scale: 1.0e+308}")
+    plan = Experiment(tmp_path, "keras", NETWORK + recipe).fit(tmp_path / "run")
+    told = runner.run(plan, code=2)
     assert "the statistics of the images are no finite numbers" in told
     assert told.count("\n") == 1
     assert not (tmp_path / "run").exists()
@@ -467,25 +343,25 @@ def test_weights_of_another_network_are_refused(
     finished: Finished, runner: Runner, tmp_path: Path
 ) -> None:
     tensors = safetensors.load_file(finished.folder / "best.safetensors")
-    command = (finished.script, "predict", "--run", finished.folder, "--data", SAMPLE)
-    command = (*command, "--out", tmp_path / "out.csv", "--weights", tmp_path / "weights")
+    weights = str(tmp_path / "weights")
+    plan = finished.experiment.predict(finished.folder, tmp_path / "out.csv", weights=weights)
     for fault, told in (
         ({"conv_1.weight": tensors["conv_1.weight"][:2]}, "conv_1.weight has the shape"),
         ({"conv_1.weight": None}, "conv_1.weight is not there"),
     ):
         given = {name: one for name, one in {**tensors, **fault}.items() if one is not None}
         safetensors.save_file(given, tmp_path / "weights")
-        assert told in runner.run(*command, code=2)
+        assert told in runner.run(plan, code=2)
     (tmp_path / "weights").write_bytes(b"no weights")
-    assert "no file of weights" in runner.run(*command, code=2)
+    assert "no file of weights" in runner.run(plan, code=2)
     assert not (tmp_path / "out.csv").exists()
 
 
 def test_what_needs_a_gpu_tells_so(finished: Finished, runner: Runner, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    told = runner.run(*finished.fit, folder, "--precision", "float16", code=2)
+    told = runner.run(finished.fit(folder, precision="float16"), code=2)
     assert "float16 is for GPUs" in told
-    assert "no GPU" in runner.run(*finished.fit, folder, "--device", "cuda", code=2)
+    assert "no GPU" in runner.run(finished.fit(folder, device="cuda"), code=2)
     assert not folder.exists()
 
 
@@ -504,9 +380,9 @@ def test_lengths_of_runs(
     recipe: str, epochs: int, steps: int, runner: Runner, tmp_path: Path
 ) -> None:
     """The last batch of an epoch may have one image, and batch normalization goes on."""
-    path = script(tmp_path, f"{NETWORK}training:\n  {recipe}\n")
+    experiment = Experiment(tmp_path, "keras", f"{NETWORK}training:\n  {recipe}\n")
     folder = tmp_path / "run"
-    runner.run(path, "fit", "--data", SAMPLE, "--out", folder)
+    runner.run(experiment.fit(folder))
     found = rows(folder)
     assert (len(found), found[-1]["step"]) == (epochs, steps)
     assert ("validation_loss" in found[0]) == ("validation: 0\n" not in f"{recipe}\n")
@@ -524,12 +400,21 @@ def test_vectors_train_too(runner: Runner, tmp_path: Path) -> None:
         "archc: 1\nname: digits\ninput: {features: 6}\nlayers:\n  - dense: 3\n"
         "training: {epochs: 5, optimizer: {adam: {learning_rate: 0.05}}}\n"
     )
-    path = script(tmp_path, text)
-    runner.run(path, "fit", "--data", tmp_path / "data.npz", "--out", tmp_path / "run")
+    experiment = Experiment(tmp_path, "keras", text)
+    runner.run(experiment.fit(tmp_path / "run", data=tmp_path / "data.npz"))
     assert rows(tmp_path / "run")[-1]["validation_accuracy"] > 0.9
 
 
 # Several devices
+
+WORKER = ("-m", "archc.training.worker")
+OFTEN_WORKER = """
+import sys
+from archc.training.keras import callbacks
+from archc.training.worker import main
+callbacks.CHECKPOINT_SECONDS = callbacks.CHECKPOINT_SHARE = 0
+sys.exit(main(sys.argv[1:]))
+"""
 
 SHARED = RECIPE.replace("epochs: 4", "epochs: 2\n  metric: loss\n  precision: float32").replace(
     ": 32", ": 61"
@@ -559,6 +444,13 @@ def started(command: list[str], **environment: str) -> subprocess.Popen[str]:
     )
 
 
+def often_worker(folder: Path) -> Path:
+    """A program that is a worker with checkpoints as dense as can be."""
+    path = folder / "often.py"
+    path.write_text(OFTEN_WORKER, encoding="utf-8")
+    return path
+
+
 def two_workers(command: list[str]) -> list[subprocess.Popen[str]]:
     """Two processes of this machine that train together by TensorFlow."""
     with socket.socket() as first, socket.socket() as second:
@@ -575,7 +467,7 @@ def two_workers(command: list[str]) -> list[subprocess.Popen[str]]:
 
 def ends(processes: list[subprocess.Popen[str]], code: int) -> list[str]:
     """What processes told, all of which end with a code."""
-    told = [process.communicate(timeout=120)[1] for process in processes]
+    told = [process.communicate(timeout=LIMIT)[1] for process in processes]
     assert [process.returncode for process in processes] == [code] * len(processes), told
     assert not any("Traceback" in one for one in told)
     return told
@@ -583,10 +475,9 @@ def ends(processes: list[subprocess.Popen[str]], code: int) -> list[str]:
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(runner: Runner, tmp_path: Path) -> None:
-    path = script(tmp_path, PLAIN + SHARED)
-    command = [str(path), "fit", "--data", str(SAMPLE), "--out"]
-    runner.run(*command, tmp_path / "one")
-    told = ends(two_workers([*command, str(tmp_path / "two")]), 0)
+    experiment = Experiment(tmp_path, "keras", PLAIN + SHARED)
+    runner.run(experiment.fit(tmp_path / "one"))
+    told = ends(two_workers([*WORKER, str(experiment.fit(tmp_path / "two"))]), 0)
     assert ["epoch   1" in one for one in told] == [False, True]  # the first alone tells
     assert_close(tmp_path / "two", tmp_path / "one")
     record = json.loads((tmp_path / "two" / "run.json").read_text(encoding="utf-8"))
@@ -597,17 +488,16 @@ def test_two_processes_train_as_one(runner: Runner, tmp_path: Path) -> None:
 def test_two_processes_stop_and_go_on_as_one(runner: Runner, tmp_path: Path) -> None:
     """SIGTERM to one of them: both save at the same step, and end."""
     text = NETWORK.replace("  - dropout: {rate: 0.2}\n", "") + SHARED.replace("s: 2", "s: 4")
-    path = script(tmp_path, text, CHECKPOINT_SECONDS="0")
-    command = [str(path), "fit", "--data", str(SAMPLE), "--out", str(tmp_path / "run"), "--resume"]
+    experiment = Experiment(tmp_path, "keras", text)
+    folder = tmp_path / "run"
+    command = [str(often_worker(tmp_path)), str(experiment.fit(folder, resume=True))]
     processes = two_workers(command)
-    while not (tmp_path / "run" / "checkpoint.safetensors").exists():
-        assert all(process.poll() is None for process in processes)
-        time.sleep(0.02)
+    await_file(folder / "checkpoint.safetensors", processes[0])
     processes[0].send_signal(signal.SIGTERM)
     ends(processes, 130)
-    assert len(rows(tmp_path / "run")) < 4
+    assert len(rows(folder)) < 4
     ends(two_workers(command), 0)
-    ends(two_workers([*command[:-2], str(tmp_path / "whole")]), 0)
+    ends(two_workers([*WORKER, str(experiment.fit(tmp_path / "whole"))]), 0)
     # Each of them has a part of a mean's sum, and half of it once they go on.
     assert_same(tmp_path / "run", tmp_path / "whole", told=1e-6)
 
@@ -618,11 +508,10 @@ TWO_DEVICES = "--xla_force_host_platform_device_count=2"
 @pytest.mark.slow
 def test_jax_trains_too_on_one_device_and_on_two(tmp_path: Path) -> None:
     pytest.importorskip("jax")
-    path = script(tmp_path, PLAIN + SHARED)
-    command = [str(path), "fit", "--data", str(SAMPLE), "--out"]
-    ends([started([*command, str(tmp_path / "one")], KERAS_BACKEND="jax")], 0)
-    jax = {"KERAS_BACKEND": "jax", "XLA_FLAGS": TWO_DEVICES}
-    ends([started([*command, str(tmp_path / "two")], **jax)], 0)
+    experiment = Experiment(tmp_path, "keras", PLAIN + SHARED)
+    one, two = (str(experiment.fit(tmp_path / name)) for name in ("one", "two"))
+    ends([started([*WORKER, one], KERAS_BACKEND="jax")], 0)
+    ends([started([*WORKER, two], KERAS_BACKEND="jax", XLA_FLAGS=TWO_DEVICES)], 0)
     assert rows(tmp_path / "one")[-1]["validation_accuracy"] > 0.6
     assert_close(tmp_path / "two", tmp_path / "one")
     record = json.loads((tmp_path / "two" / "run.json").read_text(encoding="utf-8"))
@@ -634,15 +523,15 @@ def test_jax_trains_too_on_one_device_and_on_two(tmp_path: Path) -> None:
 def test_jax_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     """After a kill within an epoch."""
     pytest.importorskip("jax")
-    path = script(tmp_path, NETWORK + RECIPE, CHECKPOINT_SECONDS="0", CHECKPOINT_SHARE="0")
-    command = [str(path), "fit", "--data", str(SAMPLE), "--out"]
-    ends([started([*command, str(tmp_path / "whole")], KERAS_BACKEND="jax")], 0)
+    experiment = Experiment(tmp_path, "keras", NETWORK + RECIPE)
+    often = str(often_worker(tmp_path))
+    whole = str(experiment.fit(tmp_path / "whole"))
+    ends([started([often, whole], KERAS_BACKEND="jax")], 0)
     folder = tmp_path / "run"
-    process = started([*command, str(folder)], KERAS_BACKEND="jax")
-    while not (folder / "checkpoint.safetensors").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
+    process = started([often, str(experiment.fit(folder))], KERAS_BACKEND="jax")
+    await_file(folder / "checkpoint.safetensors", process)
     process.kill()
     ends([process], -signal.SIGKILL)
-    ends([started([*command, str(folder), "--resume"], KERAS_BACKEND="jax")], 0)
+    resumed = str(experiment.fit(folder, resume=True))
+    ends([started([often, resumed], KERAS_BACKEND="jax")], 0)
     assert_same(folder, tmp_path / "whole")

@@ -1,5 +1,5 @@
-"""A PyTorch training script in processes of its own, on the sample of real digits: what it writes,
-and that a run goes on to the same bits however it was ended."""
+"""Training with PyTorch in processes of its own, on the sample of real digits: what a run writes,
+and that it resumes to the same bits however it was ended."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import hashlib
 import json
 import os
 import random
-import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -20,78 +18,34 @@ from pathlib import Path
 
 import pytest
 
-from archc import training
-from archc.api import load
-from tests.training.parts import SAMPLE
+from archc.training.plan import read_plan
+from tests.training.runner import (
+    LIMIT,
+    NETWORK,
+    PLAIN,
+    RECIPE,
+    Experiment,
+    Finished,
+    Runner,
+    await_file,
+    environment,
+    rows,
+)
+from tests.training.samples import SAMPLE
 
 np = pytest.importorskip("numpy")
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.numpy")
 
-NETWORK = """\
-archc: 1
-name: digits
-input: {channels: 1, height: 28, width: 28}
-layers:
-  - conv: {filters: 4, kernel_size: 5, stride: 2}
-  - batch_norm
-  - relu
-  - max_pool: {kernel_size: 2}
-  - flatten
-  - dropout: {rate: 0.2}
-  - dense: {units: 10, activation: softmax}
-"""
-RECIPE = """\
-training:
-  inputs: {standardize: dataset}
-  augment: {rotation: 10, shift: 0.1, zoom: 0.1}
-  optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9, weight_decay: 0.0005}}
-  schedule: {plateau: {patience: 1, factor: 0.5}}
-  batch_size: 32
-  epochs: 4
-"""
-PLAIN = NETWORK.replace("  - batch_norm\n", "").replace("  - dropout: {rate: 0.2}\n", "")
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+from archc.training.torch.evaluate import class_probabilities  # noqa: E402
+from archc.training.torch.recipe import make_network, sample_losses  # noqa: E402
+
+ENVIRONMENT = environment(OMP_NUM_THREADS="1")
+MODULES = ["torch._dynamo", "torch.nn.parallel", "archc.training.torch.loop"]
+OFTEN = {"archc.training.torch.loop.CHECKPOINT_SECONDS": 0}
+"""Checkpoints after every step."""
 WRITTEN = ("best.safetensors", "last.safetensors", "validation.npz")
 KILLS = 20
-
-
-def script(folder: Path, text: str, **changes: str) -> Path:
-    """The training script of a spec, with constants changed as its owner may."""
-    spec = folder / "digits.yaml"
-    spec.write_text(text, encoding="utf-8")
-    network = load(str(spec), {})
-    source = training.emit("torch", network)
-    for name, value in changes.items():
-        source, count = re.subn(rf"^{name} = .*$", f"{name} = {value}", source, flags=re.MULTILINE)
-        assert count == 1, name
-    path = folder / "digits_train.py"
-    path.write_text(source, encoding="utf-8")
-    return path
-
-
-def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a script to its end."""
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        capture_output=True,
-        check=False,
-        env=ENVIRONMENT,
-        text=True,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def rows(folder: Path) -> list[dict[str, float]]:
-    """The lines of a run's metrics, without what a clock says."""
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    found = [json.loads(line) for line in lines]
-    return [
-        {key: value for key, value in row.items() if not key.startswith(("seconds", "samples"))}
-        for row in found
-    ]
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -102,100 +56,23 @@ def digests(folder: Path) -> dict[str, str]:
             with np.load(folder / name) as arrays:
                 content = b"".join(arrays[key].tobytes() for key in sorted(arrays))
         else:
-            # The library has the keys of the metadata in another order each time.
-            tensors = safetensors.load_file(folder / name)
-            content = b"".join(tensors[key].tobytes() for key in sorted(tensors))
+            content = (folder / name).read_bytes()
         found[name] = hashlib.sha256(content).hexdigest()
     return found
 
 
-class Runner:
-    """Starts scripts as forks of a process that has imported PyTorch already: a tenth of a second
-    each, where an own process takes two."""
-
-    SOURCE = """
-import json, os, resource, runpy, sys
-import numpy, safetensors.numpy, torch, torch._dynamo
-from torch.nn.parallel import DistributedDataParallel
-for line in sys.stdin:
-    arguments, log, largest = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-        if largest:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-        sys.argv = arguments
-        sys.stdin = open(os.devnull)
-        code = 0
-        try:
-            runpy.run_path(arguments[0], run_name="__main__")
-        except SystemExit as end:
-            code = end.code or 0
-        sys.stdout.flush()
-        os._exit(code)
-    print("started", child, flush=True)
-    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-    def __init__(self, folder: Path) -> None:
-        self.log = folder / "log"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", self.SOURCE],
-            env=ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def start(self, *arguments: object, largest: int | None = None) -> int:
-        """Start a script; its process. `largest` bytes a file may have."""
-        line = json.dumps([[str(one) for one in arguments], str(self.log), largest])
-        print(line, file=self.process.stdin, flush=True)
-        return self._told("started")
-
-    def wait(self) -> int:
-        """Wait for the script's end; its exit code, or less than 0 for a signal."""
-        return self._told("ended")
-
-    def _told(self, event: str) -> int:
-        for line in self.process.stdout:
-            word, _, number = line.partition(" ")
-            if word == event:
-                return int(number)
-        raise EOFError
-
-    def run(self, *arguments: object, largest: int | None = None) -> int:
-        self.start(*arguments, largest=largest)
-        return self.wait()
-
-    def stop(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
-
-
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    made = Runner(tmp_path_factory.mktemp("runner"))
-    yield made
-    made.stop()
-
-
-class Finished:
-    """A script and a run of it that nothing has ended."""
-
-    def __init__(self, folder: Path, runner: Runner) -> None:
-        # Checkpoints are as dense as can be: after every step.
-        self.script = script(folder, NETWORK + RECIPE, CHECKPOINT_SECONDS="0")
-        self.fit = (self.script, "fit", "--data", SAMPLE, "--quiet", "--out")
-        self.folder = folder / "whole"
-        begin = time.perf_counter()
-        assert runner.run(*self.fit, self.folder) == 0, runner.log.read_text()
-        self.seconds = time.perf_counter() - begin
+    started = Runner(tmp_path_factory.mktemp("runner"), MODULES, ENVIRONMENT)
+    yield started
+    started.stop()
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, runner: Runner) -> Finished:
-    return Finished(tmp_path_factory.mktemp("finished"), runner)
+    folder = tmp_path_factory.mktemp("finished")
+    experiment = Experiment(folder, "torch", NETWORK + RECIPE)
+    return Finished(experiment, folder / "whole", runner, OFTEN)
 
 
 def test_a_run_writes_what_it_came_to(finished: Finished) -> None:
@@ -245,13 +122,13 @@ def test_kills_at_any_moment_change_nothing(
         attempt += 1
         code = None
         while code != 0:
-            child = runner.start(*finished.fit, folder, "--resume")
+            child = runner.start(finished.fit(folder, resume=True), OFTEN)
             if killed < KILLS or resumed <= KILLS // 2:
                 time.sleep(chosen.uniform(0.02, 1.0) * longest)
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
             code = runner.wait()
-            assert code in (0, -signal.SIGKILL), runner.log.read_text()
+            assert code in (0, -signal.SIGKILL), runner.errors()
             is_resumed = code != 0 and (folder / "checkpoint.pt").exists()
             killed += code != 0
             resumed += is_resumed
@@ -266,14 +143,13 @@ def test_an_interruption_saves_and_ends(
     number: signal.Signals, finished: Finished, runner: Runner, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    child = runner.start(*finished.fit, folder)
-    while not (folder / "checkpoint.pt").exists():
-        time.sleep(0.01)
+    child = runner.start(finished.fit(folder), OFTEN)
+    await_file(folder / "checkpoint.pt")
     os.kill(child, number)
     assert runner.wait() == 130
-    assert "interrupted" in runner.log.read_text()
+    assert "interrupted" in runner.errors()
     assert not (folder / "validation.npz").exists()
-    assert runner.run(*finished.fit, folder, "--resume") == 0
+    runner.run(finished.fit(folder, resume=True), OFTEN)
     assert digests(folder) == digests(finished.folder)
     assert rows(folder) == rows(finished.folder)
 
@@ -281,47 +157,45 @@ def test_an_interruption_saves_and_ends(
 def test_a_full_disk_loses_nothing(finished: Finished, runner: Runner, tmp_path: Path) -> None:
     """A file may not grow to the length of the checkpoint: that which is there stays."""
     folder = tmp_path / "run"
-    child = runner.start(*finished.fit, folder)
-    while not (folder / "last.safetensors").exists():
-        time.sleep(0.01)
+    child = runner.start(finished.fit(folder), OFTEN)
+    await_file(folder / "last.safetensors")
     os.kill(child, signal.SIGTERM)
     assert runner.wait() == 130
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     largest = len(before["checkpoint.pt"]) // 2
-    assert runner.run(*finished.fit, folder, "--resume", largest=largest) == 2
-    told = runner.log.read_text()
+    told = runner.run(finished.fit(folder, resume=True), OFTEN, largest=largest, code=2)
     assert "File too large" in told
     assert told.count("\n") == 1
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert after.keys() == before.keys()
     for name in ("checkpoint.pt", "best.safetensors", "metrics.jsonl", "run.json"):
         assert after[name] == before[name], name
-    assert runner.run(*finished.fit, folder, "--resume") == 0
+    runner.run(finished.fit(folder, resume=True), OFTEN)
     assert digests(folder) == digests(finished.folder)
     assert rows(folder) == rows(finished.folder)
 
 
 def test_a_damaged_checkpoint_is_told(finished: Finished, runner: Runner, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    child = runner.start(*finished.fit, folder)
-    while not (folder / "checkpoint.pt").exists():
-        time.sleep(0.01)
+    child = runner.start(finished.fit(folder), OFTEN)
+    await_file(folder / "checkpoint.pt")
     os.kill(child, signal.SIGTERM)
     assert runner.wait() == 130
     whole = (folder / "checkpoint.pt").read_bytes()
     for damaged in (whole[: len(whole) // 2], b"", b"\x80\x04cos\nsystem\n(S'true'\ntR."):
         (folder / "checkpoint.pt").write_bytes(damaged)
-        assert runner.run(*finished.fit, folder, "--resume") == 2
-        assert "checkpoint.pt: is no checkpoint" in runner.log.read_text()
+        told = runner.run(finished.fit(folder, resume=True), OFTEN, code=2)
+        assert "checkpoint.pt: is no checkpoint" in told
 
 
-def test_predictions_are_written_and_scored(finished: Finished, tmp_path: Path) -> None:
+def test_predictions_are_written_and_scored(
+    finished: Finished, runner: Runner, tmp_path: Path
+) -> None:
     """`t10k` images are those to predict of MNIST's folder; their labels are in it."""
     for path in SAMPLE.glob("t10k-*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     out = tmp_path / "submission.csv"
-    command = (finished.script, "predict", "--run", finished.folder, "--data", tmp_path)
-    told = run(*command, "--out", out).stdout
+    runner.run(finished.experiment.predict(finished.folder, out, data=tmp_path))
     with out.open(encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     import gzip
@@ -331,65 +205,81 @@ def test_predictions_are_written_and_scored(finished: Finished, tmp_path: Path) 
     assert [row["ImageId"] for row in table] == [str(one) for one in range(1, len(labels) + 1)]
     right = sum(int(row["Label"]) == label for row, label in zip(table, labels, strict=True))
     assert right > 0.75 * len(labels)
-    assert told == f"accuracy {right / len(labels):.2%} ({right} of {len(labels)})\n"
+    assert runner.output() == f"accuracy {right / len(labels):.2%} ({right} of {len(labels)})\n"
 
 
-def test_weights_of_another_network_are_refused(finished: Finished, tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused(
+    finished: Finished, runner: Runner, tmp_path: Path
+) -> None:
     tensors = safetensors.load_file(finished.folder / "best.safetensors")
-    command = (finished.script, "predict", "--run", finished.folder, "--data", SAMPLE)
-    command = (*command, "--out", tmp_path / "out.csv", "--weights", tmp_path / "weights")
+    weights = str(tmp_path / "weights")
+    plan = finished.experiment.predict(finished.folder, tmp_path / "out.csv", weights=weights)
     for fault, told in (
         ({"conv_1.weight": tensors["conv_1.weight"][:2]}, "conv_1.weight has the shape"),
         ({"conv_1.weight": None}, "conv_1.weight is not there"),
     ):
         given = {name: one for name, one in {**tensors, **fault}.items() if one is not None}
         safetensors.save_file(given, tmp_path / "weights")
-        assert told in run(*command, code=2).stderr
+        assert told in runner.run(plan, code=2)
     (tmp_path / "weights").write_bytes(b"no weights")
-    assert "no file of weights" in run(*command, code=2).stderr
+    assert "no file of weights" in runner.run(plan, code=2)
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_images_that_do_not_fit_are_refused(finished: Finished, tmp_path: Path) -> None:
+def test_images_that_do_not_fit_are_refused(
+    finished: Finished, runner: Runner, tmp_path: Path
+) -> None:
     """Of other sizes, and of other channels: before training, with the file."""
     for shape in ((8, 20, 20), (8, 28, 28, 3), (8, 784)):
         path = tmp_path / "data.npz"
         np.savez(path, images=np.zeros(shape, np.uint8), labels=np.arange(8))
-        told = run(finished.script, "fit", "--data", path, "--out", tmp_path / "run", code=1)
-        assert f"{path}" in told.stderr
-        assert told.stderr.count("\n") == 1
+        told = runner.run(finished.fit(tmp_path / "run", data=path), code=1)
+        assert f"{path}" in told
+        assert told.count("\n") == 1
         assert not (tmp_path / "run" / "run.json").exists()
 
 
-@pytest.mark.parametrize("scale", ["1e37", "1e308", "1e-60"])
-def test_a_scale_that_float32_has_no_room_for_is_refused(scale: str, tmp_path: Path) -> None:
-    made = script(tmp_path, NETWORK + RECIPE, SCALE=scale)
-    told = run(made, "fit", "--data", SAMPLE, "--out", tmp_path / "run", code=2).stderr
+@pytest.mark.parametrize("scale", ["1.0e+37", "1.0e+308", "1.0e-60"])
+def test_a_scale_that_float32_has_no_room_for_is_refused(
+    scale: str, runner: Runner, tmp_path: Path
+) -> None:
+    recipe = RECIPE.replace("dataset}", f"dataset, scale: {scale}}}")
+    plan = Experiment(tmp_path, "torch", NETWORK + recipe).fit(tmp_path / "run")
+    told = runner.run(plan, code=2)
     assert "the statistics of the images are no finite numbers" in told
     assert told.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
-def test_float16_needs_a_gpu(finished: Finished, tmp_path: Path) -> None:
-    told = run(*finished.fit, tmp_path / "run", "--precision", "float16", code=2)
-    assert "float16 is for GPUs" in told.stderr
-    assert "no GPU" in run(*finished.fit, tmp_path / "run", "--device", "cuda", code=2).stderr
+def test_float16_needs_a_gpu(finished: Finished, runner: Runner, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    told = runner.run(finished.fit(folder, precision="float16"), code=2)
+    assert "float16 is for GPUs" in told
+    assert "no GPU" in runner.run(finished.fit(folder, device="cuda"), code=2)
 
 
+TORCHRUN = [sys.executable, *["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]]
 STEPS = RECIPE.replace("epochs: 4", "epochs: 2\n  precision: float32\n  metric: loss")
 SMALL = "learning_rate: 0.01"
 UNEVEN = STEPS.replace("batch_size: 32", "batch_size: 61")
 
 
 @pytest.mark.parametrize("recipe", [STEPS, UNEVEN], ids=["even", "uneven"])
-def test_two_processes_train_as_one(recipe: str, tmp_path: Path) -> None:
+def test_two_processes_train_as_one(recipe: str, runner: Runner, tmp_path: Path) -> None:
     """The same global batches, augmented alike, over both: the same curve and weights but for the
     order of float32 sums. Of 61 images one process takes 30, the other 31."""
-    path = script(tmp_path, PLAIN + recipe)
-    command = (path, "fit", "--data", SAMPLE, "--out")
-    run(*command, tmp_path / "one")
-    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    done = run(*launch, *command, tmp_path / "two")
+    experiment = Experiment(tmp_path, "torch", PLAIN + recipe)
+    runner.run(experiment.fit(tmp_path / "one"))
+    plan = experiment.fit(tmp_path / "two")
+    done = subprocess.run(
+        [*TORCHRUN, "-m", "archc.training.worker", str(plan)],
+        capture_output=True,
+        check=False,
+        env=ENVIRONMENT,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 0, done.stderr
     assert done.stderr.count("epoch   1") == 1  # one of both tells
     one, two = rows(tmp_path / "one"), rows(tmp_path / "two")
     assert len(one) == len(two) == 2
@@ -406,28 +296,41 @@ def test_two_processes_train_as_one(recipe: str, tmp_path: Path) -> None:
     assert record["computed"]["processes"] == 2
 
 
-def test_several_processes_stop_and_go_on_as_one(tmp_path: Path) -> None:
+OFTEN_WORKER = """
+import sys
+from archc.training.torch import loop
+from archc.training.worker import main
+loop.CHECKPOINT_SECONDS = 0
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_several_processes_stop_and_go_on_as_one(runner: Runner, tmp_path: Path) -> None:
     """SIGTERM to torchrun: all save at the same step; where none can write, all end."""
     # With steps as large as elsewhere a rounding grows to percents in six epochs.
     longer = STEPS.replace("epochs: 2", "epochs: 6").replace("learning_rate: 0.05", SMALL)
-    path = script(tmp_path, PLAIN + longer, CHECKPOINT_SECONDS="0")
-    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", path, "fit")
-    command = [sys.executable, *map(str, launch), "--data", str(SAMPLE), "--out"]
+    experiment = Experiment(tmp_path, "torch", PLAIN + longer)
     folder = tmp_path / "run"
+    often = tmp_path / "often.py"
+    often.write_text(OFTEN_WORKER, encoding="utf-8")
+    command = [*TORCHRUN, str(often)]
+    plan = experiment.fit(folder)
     with subprocess.Popen(
-        [*command, str(folder)], env=ENVIRONMENT, stderr=subprocess.DEVNULL
+        [*command, str(plan)], env=ENVIRONMENT, stderr=subprocess.DEVNULL
     ) as process:
-        while not (folder / "checkpoint.pt").exists():
-            assert process.poll() is None
-            time.sleep(0.02)
+        await_file(folder / "checkpoint.pt", process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) != 0
+        assert process.wait(LIMIT) != 0
     assert len(rows(folder)) < 6
     done = subprocess.run(
-        [*command, str(folder), "--resume"], env=ENVIRONMENT, capture_output=True, check=False
+        [*command, str(experiment.fit(folder, resume=True))],
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=False,
+        timeout=LIMIT,
     )
     assert done.returncode == 0, done.stderr
-    run(path, "fit", "--data", SAMPLE, "--out", tmp_path / "one")
+    runner.run(experiment.fit(tmp_path / "one"))
     for alone, shared in zip(rows(tmp_path / "one"), rows(folder), strict=True):
         assert shared == pytest.approx(alone, rel=1e-3)
 
@@ -449,10 +352,9 @@ def test_lengths_of_runs(
     recipe: str, epochs: int, steps: int, runner: Runner, tmp_path: Path
 ) -> None:
     """The last batch of an epoch may have one image, and batch normalization goes on."""
-    path = script(tmp_path, f"{NETWORK}training:\n  {recipe}\n")
+    experiment = Experiment(tmp_path, "torch", f"{NETWORK}training:\n  {recipe}\n")
     folder = tmp_path / "run"
-    code = runner.run(path, "fit", "--data", SAMPLE, "--out", folder)
-    assert code == 0, runner.log.read_text()
+    runner.run(experiment.fit(folder))
     found = rows(folder)
     assert (len(found), found[-1]["step"]) == (epochs, steps)
     assert ("validation_loss" in found[0]) == ("validation: 0\n" not in f"{recipe}\n")
@@ -470,10 +372,9 @@ def test_vectors_train_too(runner: Runner, tmp_path: Path) -> None:
         "archc: 1\nname: digits\ninput: {features: 6}\nlayers:\n  - dense: 3\n"
         "training: {epochs: 5, optimizer: {adam: {learning_rate: 0.05}}}\n"
     )
-    path = script(tmp_path, text)
+    experiment = Experiment(tmp_path, "torch", text)
     folder = tmp_path / "run"
-    code = runner.run(path, "fit", "--data", tmp_path / "data.npz", "--out", folder)
-    assert code == 0, runner.log.read_text()
+    runner.run(experiment.fit(folder, data=tmp_path / "data.npz"))
     assert rows(folder)[-1]["validation_accuracy"] > 0.9
 
 
@@ -486,31 +387,28 @@ def test_signals_and_volumes_train_too(
     images = np.random.default_rng(0).normal(size=(120, *shape, 1)).astype(np.float32)
     images += labels.reshape(-1, *[1] * (len(shape) + 1))
     np.savez(tmp_path / "data.npz", images=images, labels=labels)
-    spec = Path(__file__).parent / "specs" / f"{kind}.yaml"
-    path = script(tmp_path, spec.read_text(encoding="utf-8"))
+    spec = Path(__file__).parents[1] / "specs" / f"{kind}.yaml"
+    experiment = Experiment(tmp_path, "torch", spec.read_text(encoding="utf-8"))
     folder = tmp_path / "run"
-    code = runner.run(path, "fit", "--data", tmp_path / "data.npz", "--out", folder)
-    assert code == 0, runner.log.read_text()
+    runner.run(experiment.fit(folder, data=tmp_path / "data.npz"))
     assert rows(folder)[-1]["validation_accuracy"] > 0.7
-    told = runner.run(
-        path, "predict", "--run", folder, "--data", tmp_path / "data.npz", "--out", tmp_path / "out"
-    )
-    assert told == 0, runner.log.read_text()
+    runner.run(experiment.predict(folder, tmp_path / "out.csv", data=tmp_path / "data.npz"))
 
 
 def test_no_gradient_is_lost_in_a_softmax(tmp_path: Path) -> None:
     """As from logits, also where the network is quite sure of the wrong class."""
     text = "archc: 1\nname: digits\ninput: {features: 4}\nlayers:\n"
     text += "  - dense: {units: 4, activation: softmax}\n"
-    made = runpy.run_path(str(script(tmp_path, text + "training: {epochs: 1}\n")))
-    network, plain = made["make_network"](), made["build_model"]()
+    plan = read_plan(Experiment(tmp_path, "torch", text + "training: {epochs: 1}\n").fit(tmp_path))
+    network, plain = make_network(plan), plan.build_model()
     plain.load_state_dict(network.state_dict())
     x = torch.eye(4)
     torch.testing.assert_close(network(x).exp(), plain(x))
-    torch.testing.assert_close(made["class_probabilities"](network(x)), plain(x))
+    kind = plan.task.output
+    torch.testing.assert_close(class_probabilities(network(x), kind), plain(x))
     (weight,) = (one for one in network.parameters() if one.dim() == 2)
     with torch.no_grad():
         weight[0] += 200
     labels = torch.tensor([1, 1, 1, 1])
-    made["sample_losses"](network(x), labels).sum().backward()
+    sample_losses(plan.recipe, kind, network(x), labels).sum().backward()
     assert weight.grad[0].tolist() == pytest.approx([1.0] * 4)

@@ -1,0 +1,214 @@
+"""Preparing images: sizes, statistics, what is held out, the order of an epoch."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from archc.language.recipe import Training
+from archc.training.data.images import IMAGE_RANK, InputFormat, check_memory
+from archc.training.errors import DataError, RunError, describe_shape
+
+ROWS_AT_ONCE = 1024  # images that a thread resizes in one go
+VALUES_AT_ONCE = 1 << 22  # of images whose statistics are taken together
+Size: TypeAlias = "int | tuple[int, int]"
+
+
+def prepare_images(images: np.ndarray, path: Path, expected: InputFormat) -> np.ndarray:
+    """Resize and pad images by the recipe: (count, height, width, channels).
+
+    They come out at least as large as the network's input. Raises DataError, in the
+    name of `path`, where they cannot.
+    """
+    resize, pad = expected.inputs.resize, expected.inputs.pad
+    if resize is not None and images.shape[1:3] != resized_shape(images.shape[1:3], resize):
+        images = resize_images(images, path, resize)
+    if pad:
+        count, height, width, channels = images.shape
+        shape = (count, height + 2 * pad, width + 2 * pad, channels)
+        check_memory(path, math.prod(shape) * images.itemsize)
+        padded = np.zeros(shape, images.dtype)
+        padded[:, pad : pad + height, pad : pad + width] = images
+        images = padded
+    sizes = images.shape[1:]
+    fits = sizes == expected.shape
+    if expected.has_images and len(sizes) == len(expected.shape):
+        fits = sizes[-1] == expected.shape[-1] and all(map(int.__ge__, sizes, expected.shape))
+    if not fits:
+        size, taken = describe_shape(sizes), describe_shape(expected.shape)
+        zeros = f", {pad} zeros added at each side" * (pad > 0)
+        fault = f"the images are {size}{zeros}, and the network takes {taken}"
+        raise DataError(path, fault)
+    return images
+
+
+def resized_shape(shape: tuple[int, ...], resize: Size | None) -> tuple[int, int]:
+    """Height and width of an image after resizing."""
+    if resize is None:
+        return shape[0], shape[1]
+    return (resize, resize) if isinstance(resize, int) else resize
+
+
+def resize_images(images: np.ndarray, path: Path, resize: Size) -> np.ndarray:
+    """Images of one size resized by the recipe, by several threads."""
+    shape = (len(images), *resized_shape(images.shape[1:], resize), images.shape[-1])
+    check_memory(path, math.prod(shape) * images.itemsize)
+    resized: np.ndarray = np.empty(shape, images.dtype)
+
+    def resize_some(start: int) -> None:
+        for index in range(start, min(start + ROWS_AT_ONCE, len(images))):
+            resized[index] = resize_pixels(images[index], resize)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for _ in threads.map(resize_some, range(0, len(images), ROWS_AT_ONCE)):
+            pass
+    return resized
+
+
+def resize_pixels(pixels: np.ndarray, resize: Size | None) -> np.ndarray:
+    """One image, (height, width, channels), resized by the recipe, antialiased.
+
+    To one number: the shorter side, and then the square in the middle is kept.
+    """
+    target = resized_shape(pixels.shape, resize)
+    height, width, channels = pixels.shape
+    if resize is None or target == (height, width):
+        return pixels
+    try:
+        from PIL import Image  # resizing alone needs it
+    except ImportError:
+        message = "resizing images takes Pillow: pip install pillow"
+        raise RunError(message) from None
+    box = (0.0, 0.0, float(width), float(height))
+    if isinstance(resize, int):
+        side = min(height, width)
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side)
+    planes = [
+        np.asarray(
+            Image.fromarray(pixels[:, :, channel]).resize(
+                target[::-1],
+                Image.Resampling.BILINEAR,
+                box,
+            ),
+        )
+        for channel in range(channels)
+    ]
+    resized: np.ndarray = np.stack(planes, -1)
+    return resized
+
+
+def centre_crop(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The middle of images, as large as the network's input of `shape`: a view.
+
+    Takes (..., height, width, channels), at least as large.
+    """
+    if len(shape) != IMAGE_RANK:
+        return images
+    height, width, _ = shape
+    top = (images.shape[-3] - height) // 2
+    left = (images.shape[-2] - width) // 2
+    return images[..., top : top + height, left : left + width, :]
+
+
+# What overflows is for `check_statistics` to refuse.
+@np.errstate(over="ignore", invalid="ignore")
+def image_statistics(
+    images: np.ndarray,
+    indices: np.ndarray,
+    expected: InputFormat,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation by which the network's input is standardized.
+
+    Of the images of these indices, after scaling: float32 arrays that broadcast over
+    the axes of an input. An input is (pixels * scale - mean) / deviation.
+    """
+    standardize, scale = expected.inputs.standardize, expected.inputs.scale
+    ones: np.ndarray = np.ones((1,) * len(expected.shape), np.float32)
+    if standardize == "none":
+        return 0 * ones, ones
+    axes = tuple(range(images.ndim - (standardize != "dataset")))
+    if standardize == "pixel_mean":
+        axes = (0,)
+    shape = [1 if axis in axes else images.shape[axis] for axis in range(images.ndim)]
+    count = len(indices) * images[0].size / math.prod(shape)
+    mean = np.zeros(shape)
+    for chunk in float_chunks(images, indices, scale):
+        mean += chunk.sum(axes, keepdims=True) / count
+    if standardize in {"channel_mean", "pixel_mean"}:
+        mean = centre_crop(mean, expected.shape) if standardize == "pixel_mean" else mean
+        return mean[0].astype(np.float32), ones
+    variance = np.zeros(shape)
+    for chunk in float_chunks(images, indices, scale):
+        variance += np.square(chunk - mean).sum(axes, keepdims=True) / count
+    deviation = np.sqrt(variance)
+    deviation[deviation == 0] = 1  # what never changes becomes 0
+    return mean[0].astype(np.float32), deviation[0].astype(np.float32)
+
+
+def float_chunks(images: np.ndarray, indices: np.ndarray, scale: float) -> Iterator[np.ndarray]:
+    """Scaled images as float64, some at a time."""
+    size = max(1, VALUES_AT_ONCE // images[0].size)
+    for start in range(0, len(indices), size):
+        yield images[indices[start : start + size]] * np.float64(scale)
+
+
+def split_validation(
+    labels: np.ndarray,
+    share: float,
+    seed: int,
+    path: Path,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the images to train with, and of those held out, both rising.
+
+    Of each class the same `share` is held out, to one image, and never all; which,
+    follows from the seed. Raises DataError, in the name of `path`, where nothing would
+    be held out.
+    """
+    count = len(labels)
+    order = np.random.default_rng((seed, count)).permutation(count)
+    order = order[np.argsort(labels[order], kind="stable")]
+    # Along the classes one after another, whenever the share makes a whole image more.
+    shares = np.floor(np.arange(count + 1) * share + 1e-9)
+    held_out = np.diff(shares) > 0
+    _, starts = np.unique(labels[order], return_index=True)
+    emptied = np.logical_and.reduceat(held_out, starts)
+    held_out[starts[emptied]] = False
+    if share and not held_out.any():
+        raise DataError(path, f"{count} images are too few to hold {share} of them out")
+    return np.sort(order[~held_out]), np.sort(order[held_out])
+
+
+def epoch_batches(count: int, recipe: Training, seed: int, epoch: int) -> list[np.ndarray]:
+    """For each step of an epoch, which of `count` images it takes: all at random.
+
+    The last step of an epoch that goes once through the images may take fewer of them.
+    """
+    generator = np.random.default_rng((seed, epoch))
+    size = recipe.batch_size
+    if recipe.steps_per_epoch is None:
+        order = generator.permutation(count)
+    else:
+        length = recipe.steps_per_epoch * size
+        several = [generator.permutation(count) for _ in range(math.ceil(length / count))]
+        order = np.concatenate(several)[:length]
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def steps_per_epoch(count: int, recipe: Training) -> int:
+    """Steps that count as an epoch of `count` images."""
+    return recipe.steps_per_epoch or math.ceil(count / recipe.batch_size)
+
+
+def total_steps(count: int, recipe: Training, epochs: int | None) -> int:
+    """Steps of the whole training with `count` images: so many epochs, or the recipe's steps."""
+    if epochs is None:
+        assert recipe.steps is not None
+        return recipe.steps
+    return epochs * steps_per_epoch(count, recipe)

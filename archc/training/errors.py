@@ -1,0 +1,27 @@
+"""Errors of training: of the data, of the run, and an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class DataError(Exception):
+    """Data that cannot be trained with, or labelled: the file, and the row in it."""
+
+    def __init__(self, path: Path, fault: str, row: int | None = None) -> None:
+        place = f"{path}" if row is None else f"{path}:{row}"
+        super().__init__(f"{place}: {fault}")
+
+
+class RunError(Exception):
+    """A request that this run, or this machine, cannot fulfil."""
+
+
+class InterruptionError(Exception):
+    """Ctrl-C or SIGTERM: the checkpoint is written."""
+
+
+def describe_shape(shape: Sequence[int]) -> str:
+    """A shape in words: 28 x 28 x 1."""
+    return " x ".join(map(str, shape)) or "no axis"

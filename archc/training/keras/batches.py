@@ -1,0 +1,111 @@
+"""Batches: the images of each step, and what the network is given of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from archc.language.recipe import Training
+from archc.training.data.prepare import centre_crop, epoch_batches
+from archc.training.keras.augment import training_inputs
+from archc.training.keras.images import ImageSet
+
+# Images whose labels are told at once, at least.
+EVALUATED_IMAGES = 256
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """The batches of the steps `span` of an epoch.
+
+    What is random in one follows from the seed, the epoch and the step alone. Batches
+    are filled up to a multiple of `replicas` with images that do not count.
+    """
+
+    def __init__(
+        self,
+        data: ImageSet,
+        recipe: Training,
+        shape: tuple[int, ...],
+        seed: int,
+        replicas: int,
+    ) -> None:
+        """Take the images for a network with inputs of `shape`, the channels last."""
+        super().__init__()
+        self.data = data
+        self.recipe = recipe
+        self.shape = shape
+        self.seed = seed
+        self.replicas = replicas
+        self.span = range(0)
+        self.begin_epoch(1)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Draw the order of an epoch, the first of which is 1."""
+        self.epoch = epoch
+        self.order = epoch_batches(len(self.data.indices), self.recipe, self.seed, epoch)
+
+    def image_count(self, first: int, last: int) -> int:
+        """Count the images of some steps."""
+        return sum(map(len, self.order[first:last]))
+
+    @property
+    def num_batches(self) -> int:
+        """The steps that are taken."""
+        return len(self.span)
+
+    def __getitem__(self, index: int) -> tuple[object, ...]:
+        step = self.span[index]
+        random = np.random.default_rng((self.seed, self.epoch, step + 1))
+        chosen = self.data.indices[self.order[step]]
+        inputs = training_inputs(self.data, chosen, random, self.recipe.augment, self.shape)
+        assert self.data.labels is not None
+        labels = self.data.labels[chosen]
+        if self.replicas == 1:
+            return inputs, labels
+        rows, weights = filled_rows(len(chosen), self.replicas)
+        filled = keras.tree.map_structure(lambda one: one[rows], inputs)
+        return filled, labels[rows], weights
+
+
+class EvaluationBatches(keras.utils.PyDataset):
+    """Images in their order, and their labels where there are any.
+
+    Of images larger than the network's input the middle is taken.
+    """
+
+    def __init__(
+        self, data: ImageSet, batch_size: int, shape: tuple[int, ...], replicas: int = 1
+    ) -> None:
+        super().__init__()
+        self.data = replace(data, images=centre_crop(data.images, shape))
+        self.replicas = replicas
+        self.size = max(batch_size, EVALUATED_IMAGES)
+
+    @property
+    def num_batches(self) -> int:
+        """All batches."""
+        return -(-len(self.data.indices) // self.size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        chosen = self.data.indices[index * self.size : (index + 1) * self.size]
+        images, labels = self.data.images, self.data.labels
+        if labels is None:
+            return (images[chosen],)
+        if self.replicas == 1:
+            return images[chosen], labels[chosen]
+        rows, weights = filled_rows(len(chosen), self.replicas)
+        return images[chosen[rows]], labels[chosen[rows]], weights
+
+
+def filled_rows(count: int, replicas: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of a batch filled up to a multiple of `replicas`, and their weights.
+
+    What is added weighs nothing, the others the more: the mean over the devices, each
+    of which takes the same number of rows, is that over the batch.
+    """
+    filled = -(-count // replicas) * replicas
+    weights: np.ndarray = np.zeros(filled, np.float32)
+    weights[:count] = filled / count
+    return np.resize(np.arange(count), filled), weights

@@ -1,0 +1,310 @@
+"""Training and prediction: what a worker does with Keras."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import keras
+import numpy as np
+from keras import layers
+
+from archc.language.recipe import Training
+from archc.training.data import read_data
+from archc.training.data.prepare import (
+    image_statistics,
+    prepare_images,
+    steps_per_epoch,
+    total_steps,
+)
+from archc.training.data.splits import FitData, read_fit_data
+from archc.training.data.statistics import (
+    check_statistics,
+    read_statistics,
+    statistics_record,
+    write_statistics,
+)
+from archc.training.errors import RunError
+from archc.training.keras.batches import (
+    EvaluationBatches,
+    TrainingBatches,
+)
+from archc.training.keras.callbacks import (
+    Checkpoints,
+    EpochReport,
+    FitRun,
+    StepReport,
+)
+from archc.training.keras.distributed import (
+    WorkerPlace,
+    join_devices,
+    share_model,
+    sum_over_processes,
+)
+from archc.training.keras.images import ImageSet
+from archc.training.keras.losses import class_probabilities
+from archc.training.keras.precision import set_precision, widen_output
+from archc.training.keras.recipe import (
+    make_loss,
+    make_optimizer,
+    make_rate,
+    make_trainer,
+    schedule_callbacks,
+)
+from archc.training.keras.state import RunState
+from archc.training.keras.weights import load_weights
+from archc.training.plan import Plan
+from archc.training.run.metrics import MetricsLog
+from archc.training.run.options import FitSettings, PredictOptions
+from archc.training.run.progress import Progress, stop_request
+from archc.training.run.record import (
+    open_run,
+    read_record,
+    recorded_classes,
+    run_record,
+    start_run,
+)
+from archc.training.run.results import (
+    check_output,
+    tell_accuracy,
+    weights_path,
+    write_predictions,
+    write_validation,
+)
+
+TOP_RANKS = 5
+# Products of a step up to which several steps are one call: between two calls Python
+# would take longer than the network.
+FEW_PRODUCTS = 1e11
+STEPS_TOGETHER = 16
+
+
+def fit(plan: Plan, options: FitSettings) -> None:
+    """Train the network, into the folder of a run."""
+    worker = join_devices(options.device)
+    with open_run(options, plan.task.name) if worker.is_first else nullcontext():
+        fit_worker(plan, options, worker)
+
+
+def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
+    """Train the network, as one of the processes that do."""
+    found = read_fit_data(options, plan.format, plan.recipe.validation)
+    mean, deviation = image_statistics(found.data.images, found.training, plan.format)
+    check_statistics(options.data, mean, deviation)
+    set_precision(options.precision, options.device)
+    if worker.is_first:
+        classes = found.data.classes
+        record = run_record(options, plan.backend, plan.task, plan.recipe, found.record, classes)
+        record["statistics"] = statistics_record(mean, deviation)
+        record["computed"] = {
+            "keras": keras.__version__,
+            keras.backend.backend(): backend_version(),
+            "numpy": np.__version__,
+            "precision": keras.config.dtype_policy().compute_dtype,
+            "devices": worker.replicas,
+            "processes": worker.processes,
+        }
+        start_run(options, record)
+        write_statistics(options.out, mean, deviation)
+    run = make_run(plan, options, worker, found, mean, deviation)
+    with worker.scope():
+        run_epochs(run)
+    if worker.is_first and len(found.held_out):
+        keras.config.set_dtype_policy("float32")
+        network = plan.build_model()
+        load_weights(network, plan.variables, options.out / "best.safetensors")
+        evaluator = make_evaluator(plan, network, mean, deviation)
+        images = ImageSet(found.validation.images, None, found.held_out)
+        probabilities = predict_all(plan, evaluator, images)
+        write_validation(
+            options.out, found.validation, found.held_out, probabilities, plan.task.shape
+        )
+
+
+def backend_version() -> str:
+    """Tell the version of what Keras computes with."""
+    version: str = sys.modules[keras.backend.backend()].__version__
+    return version
+
+
+def make_network(plan: Plan) -> keras.Model:
+    """Build the network; its last layer computes in float32."""
+    network = plan.build_model()
+    widen_output(network)
+    return network
+
+
+def make_evaluator(
+    plan: Plan,
+    network: keras.Model,
+    mean: np.ndarray,
+    deviation: np.ndarray,
+) -> keras.Model:
+    """Make the network take images as they are, scaled and standardized within it."""
+    images = keras.Input(plan.task.shape)
+    scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation)
+    return keras.Model(images, network(scaling(images)))
+
+
+def input_scaling(scale: float, mean: np.ndarray, deviation: np.ndarray) -> layers.Layer:
+    """Make one product and sum of the scale and the training images' statistics."""
+    return layers.Rescaling(scale / deviation, -mean / deviation, dtype="float32")
+
+
+def make_run(
+    plan: Plan,
+    options: FitSettings,
+    worker: WorkerPlace,
+    found: FitData,
+    mean: np.ndarray,
+    deviation: np.ndarray,
+) -> FitRun:
+    """Build the network and what trains it."""
+    recipe, task = plan.recipe, plan.task
+    keras.utils.set_random_seed(options.seed)
+    images = found.data.images
+    data = ImageSet(images, found.data.labels, found.training)
+    held_out = ImageSet(found.validation.images, found.validation.labels, found.held_out)
+    validation = None
+    if len(found.held_out):
+        validation = EvaluationBatches(held_out, recipe.batch_size, task.shape, worker.replicas)
+    with worker.scope():
+        network = make_network(plan)
+    scaling = input_scaling(recipe.inputs.scale, mean, deviation)
+    trainer = make_trainer(recipe.augment, network, scaling, images.shape[1:], task.shape)
+    count = len(found.training)
+    steps = total_steps(count, recipe, options.epochs)
+    epoch_steps = steps_per_epoch(count, recipe)
+    return FitRun(
+        plan=plan,
+        options=options,
+        worker=worker,
+        batches=TrainingBatches(data, recipe, task.shape, options.seed, worker.replicas),
+        validation=validation,
+        network=network,
+        trainer=share_model(trainer, worker),
+        evaluator=share_model(make_evaluator(plan, network, mean, deviation), worker),
+        rate=make_rate(recipe, epoch_steps, steps),
+        epoch_steps=epoch_steps,
+        steps=steps,
+        state=RunState(),
+    )
+
+
+def run_epochs(run: FitRun) -> None:
+    """Train to the end, from the checkpoint where there is one."""
+    trainer, state, options = run.trainer, run.state, run.options
+    recipe, output = run.plan.recipe, run.plan.task.output
+    optimizer = make_optimizer(recipe, run.rate)
+    schedules = schedule_callbacks(recipe, optimizer, run.rate, state)
+    metrics = score_metrics(recipe)
+    trainer.compile(
+        optimizer,
+        make_loss(recipe, output),
+        weighted_metrics=metrics,
+        steps_per_execution=steps_together(run),
+    )
+    run.evaluator.compile(loss=make_loss(recipe, output), weighted_metrics=score_metrics(recipe))
+    trainer.optimizer.build(trainer.trainable_variables)
+    with stop_request() as request:
+        checkpoints = Checkpoints(run, request, metrics)
+        if options.resume and checkpoints.path.exists():
+            checkpoints.load()
+        done = state.epoch * run.epoch_steps + state.step
+        if sum_over_processes(done, run.worker) != done * run.worker.processes:
+            message = f"{options.out}: all processes go on from one folder"
+            raise RunError(message)
+        is_quiet = options.quiet or not run.worker.is_first
+        progress = Progress(run.steps, done, quiet=is_quiet)
+        log = MetricsLog(options.out, state.epoch) if run.worker.is_first else None
+        callbacks = [
+            *schedules,
+            StepReport(run, progress),
+            EpochReport(run, progress, log),
+            checkpoints,
+        ]
+        for epoch, last, span in stretches(done, run.epoch_steps, run.steps):
+            if state.best.stops(recipe.early_stopping):
+                break
+            run.batches.span = span
+            trainer.fit(
+                run.batches,
+                initial_epoch=epoch,
+                epochs=last,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
+
+
+def stretches(
+    done: int,
+    epoch_steps: int,
+    steps: int,
+) -> Iterator[tuple[int, int, range]]:
+    """Split what is left of `steps` into stretches of like epochs.
+
+    What is left of an epoch in whose middle the run was ended, whole epochs, and the
+    part of an epoch that comes last: the first epoch, the one after the last, and the
+    steps that are taken of each.
+    """
+    while done < steps:
+        epoch, first = divmod(done, epoch_steps)
+        last = steps // epoch_steps
+        if first or epoch == last:
+            last = epoch + 1
+        yield epoch, last, range(first, min(epoch_steps, steps - epoch * epoch_steps))
+        done = min(last * epoch_steps, steps)
+
+
+def steps_together(run: FitRun) -> int:
+    """Tell how many steps are one call: several where the network is small."""
+    if keras.backend.backend() == "jax" or run.worker.replicas > 1:
+        return 1
+    products = (
+        run.network.count_params() * math.prod(run.plan.task.shape) * run.plan.recipe.batch_size
+    )
+    return 1 if products > FEW_PRODUCTS else STEPS_TOGETHER
+
+
+def score_metrics(recipe: Training) -> list[keras.Metric]:
+    """Make what is counted beside the loss: the fields of `Scores`."""
+    metrics = [keras.metrics.SparseCategoricalAccuracy("accuracy")]
+    if recipe.metric == "top_5_accuracy":
+        ranks = keras.metrics.SparseTopKCategoricalAccuracy(TOP_RANKS, recipe.metric)
+        metrics.append(ranks)
+    return metrics
+
+
+def predict(plan: Plan, options: PredictOptions) -> None:
+    """Label images with the weights of a run."""
+    record = read_record(options.run, plan.task.name)
+    if record is None:
+        message = f"{options.run}: holds no run"
+        raise RunError(message)
+    check_output(options)
+    join_devices(options.device)
+    classes = recorded_classes(options.run, plan.task)
+    mean, deviation = read_statistics(options.run, record, plan.task.shape)
+    data = read_data(options.data, plan.format, labelled=False, classes=classes)
+    images = prepare_images(data.images, options.data, plan.format)
+    network = plan.build_model()
+    load_weights(network, plan.variables, weights_path(options))
+    evaluator = make_evaluator(plan, network, mean, deviation)
+    chosen = ImageSet(images, None, np.arange(len(images)))
+    predicted = predict_all(plan, evaluator, chosen).argmax(1)
+    write_predictions(options.out, data, predicted, classes)
+    if not options.quiet:
+        tell_accuracy(data, predicted)
+
+
+def predict_all(plan: Plan, evaluator: keras.Model, data: ImageSet) -> np.ndarray:
+    """Probabilities of the classes, in float32: (count, classes)."""
+    batches = EvaluationBatches(data, plan.recipe.batch_size, plan.task.shape)
+    outputs = evaluator.predict(batches, verbose=0)
+    probabilities: np.ndarray = np.asarray(
+        class_probabilities(outputs, plan.task.output), np.float32
+    )
+    return probabilities

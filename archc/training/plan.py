@@ -1,0 +1,130 @@
+"""The plan of a worker: a JSON file beside the emitted network that it trains.
+
+A plan and its network are written by the process that starts the worker; neither is ever taken from
+a run's folder that somebody else may have written.
+
+Code: ARC704 a spec without a recipe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from archc import backends
+from archc.api import Network
+from archc.backends.base import StoredVariable, Trainer
+from archc.backends.layouts import Layout
+from archc.backends.storage import every_variable
+from archc.diagnostics import Diagnostic, SpecError
+from archc.language.recipe import Training, as_spec, from_spec
+from archc.training.data.images import InputFormat
+from archc.training.run.options import FitOptions, Options, PredictOptions
+from archc.training.task import Task, task_of
+
+PLAN = "plan.json"
+REQUESTS: Mapping[str, Callable[..., Options]] = MappingProxyType(
+    {"fit": FitOptions, "predict": PredictOptions}
+)
+PATHS = ("data", "out", "validation", "run")
+"""The options that are paths."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A backend, the module of the emitted network, its task, the recipe, where the network keeps
+    each array (by its key), and the request."""
+
+    backend: str
+    network: Path
+    task: Task
+    recipe: Training
+    variables: Mapping[str, StoredVariable]
+    options: Options
+
+    @property
+    def format(self) -> InputFormat:
+        """The images that the network takes."""
+        return InputFormat(self.task.shape, self.task.classes, self.recipe.inputs)
+
+    def build_model(self) -> Any:
+        """The emitted network, newly built."""
+        spec = spec_from_file_location("archc_network", self.network)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        build: Callable[[], Any] = module.build_model
+        return build()
+
+
+def trainer_of(backend: str) -> Trainer:
+    """The trainer of a backend, which must have one."""
+    trainer = backends.backend(backend).trainer
+    assert trainer is not None
+    return trainer
+
+
+def plan_files(backend: str, network: Network, options: Options) -> dict[str, str]:
+    """The files of a plan by their names: the emitted network, and the plan.
+
+    Raises SpecError for a spec without a recipe (ARC704), for a final softmax that is not a layer
+    of its own (ARC701) and for a step that the backend does not support (ARC601).
+    """
+    recipe = recipe_of(network)
+    emitted = network.compiled(backend)
+    task = task_of(trainer_of(backend), emitted, network.spec, network.costs)
+    variables = every_variable(backend, network.costs, emitted)
+    module = f"{task.name}{backends.backend(backend).suffix}"
+    request = "fit" if isinstance(options, FitOptions) else "predict"
+    plan = {
+        "backend": backend,
+        "network": module,
+        "task": task._asdict(),
+        "recipe": as_spec(recipe),
+        "variables": variables,
+        request: {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in options._asdict().items()
+        },
+    }
+    return {module: emitted.source, PLAN: json.dumps(plan, indent=1) + "\n"}
+
+
+def recipe_of(network: Network) -> Training:
+    """The recipe of a network. Raises SpecError for a spec without one (ARC704)."""
+    recipe = network.costs.graph.about.training
+    if recipe is None:
+        hint = "`archc ops training` shows its fields"
+        document = network.spec.document
+        span = document.span if document.training is None else document.training.span
+        raise SpecError([Diagnostic("ARC704", "the spec has no `training`", span, hint)])
+    return recipe
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan as `plan_files` wrote it."""
+    fields: dict[str, Any] = json.loads(path.read_bytes())
+    request = next(name for name in REQUESTS if name in fields)
+    options = {
+        name: Path(value) if name in PATHS and value is not None else value
+        for name, value in fields[request].items()
+    }
+    task = {**fields["task"], "shape": tuple(fields["task"]["shape"])}
+    variables = {
+        key: StoredVariable(layer, name, Layout(*map(tuple, layout)))
+        for key, (layer, name, layout) in fields["variables"].items()
+    }
+    return Plan(
+        backend=fields["backend"],
+        network=path.parent / fields["network"],
+        task=Task(**task),
+        recipe=from_spec(Training, fields["recipe"]),
+        variables=variables,
+        options=REQUESTS[request](**options),
+    )

@@ -1,0 +1,132 @@
+"""The results of a run: predictions, and the evaluation of the held-out images."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from archc.training.data.images import ImageData
+from archc.training.data.prepare import centre_crop
+from archc.training.errors import RunError
+from archc.training.run.files import write_text, write_whole
+from archc.training.run.options import PredictOptions
+
+PREDICTIONS_HEAD = "ImageId,Label\n"
+WORST_MISTAKES = 64
+
+
+def weights_path(options: PredictOptions) -> Path:
+    """The file of weights: the run's `best` or `last`, or another."""
+    if options.weights in {"best", "last"}:
+        return options.run / f"{options.weights}.safetensors"
+    return Path(options.weights)
+
+
+def check_output(options: PredictOptions) -> None:
+    """Refuse a file of predictions that could not be written, or would be in the way.
+
+    That of the data, or of the run. Its folder is made. Raises RunError, OSError.
+    """
+    path, place = options.out, options.out.resolve()
+    data = options.data.resolve()
+    fault = None
+    if path.exists() and not path.is_file():
+        fault = "is no file that predictions can be written to"
+    elif place == data or (data in place.parents and is_other_file(path)):
+        fault = "is a file of the data, not one for predictions"
+    elif place == weights_path(options).resolve():
+        fault = "is the file of weights, not one for predictions"
+    elif place.parent == options.run.resolve() and path.suffix != ".csv":
+        fault = "is no .csv: in a run's folder predictions are"
+    if fault is not None:
+        message = f"{path}: {fault}"
+        raise RunError(message)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def is_other_file(path: Path) -> bool:
+    """Whether there is a file already that holds no predictions."""
+    with suppress(FileNotFoundError), path.open("rb") as stream:
+        head = PREDICTIONS_HEAD.encode()
+        return stream.read(len(head)) != head
+    return False
+
+
+def write_predictions(
+    path: Path,
+    data: ImageData,
+    predicted: np.ndarray,
+    classes: tuple[str, ...],
+) -> None:
+    """Write `ImageId,Label`: images by their files, or by their numbers from 1.
+
+    `classes`: a name for each, as `all_classes` and `recorded_classes` give them.
+    """
+    names = map(str, range(1, len(predicted) + 1)) if data.names is None else data.names
+    cells = [csv_cell(one) for one in classes]
+    labels = [cells[label] for label in predicted.tolist()]
+    rows = zip(map(csv_cell, names), labels, strict=True)
+    text = "".join(f"{name},{label}\n" for name, label in rows)
+    write_text(path, PREDICTIONS_HEAD + text)
+
+
+def csv_cell(text: str) -> str:
+    """A text as a cell, in quotes where it needs them."""
+    if re.search('[,"\r\n]', text):  # Python 3.11's own writer leaves \r bare
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def tell_accuracy(data: ImageData, predicted: np.ndarray) -> None:
+    """Print which share of labelled images is labelled right."""
+    if data.labels is not None:
+        right = int((predicted == data.labels).sum())
+        share = right / len(predicted)
+        sys.stdout.write(f"accuracy {share:.2%} ({right:,} of {len(predicted):,})\n")
+
+
+def write_validation(
+    run: Path,
+    data: ImageData,
+    indices: np.ndarray,
+    probabilities: np.ndarray,
+    shape: tuple[int, ...],
+) -> None:
+    """Write `validation.npz`: what the best weights make of the images held out.
+
+    `indices` are their places in `data`, `probabilities` (count, classes). With it go, cropped
+    to the `shape` of an input, the images of the worst mistakes: those with the least probability
+    of their label.
+    """
+    labels = data.known_labels[indices]
+    predicted = probabilities.argmax(1)
+    of_label = np.take_along_axis(probabilities, labels[:, np.newaxis], 1)[:, 0]
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(of_label[wrong], kind="stable")][:WORST_MISTAKES]
+    arrays = {
+        "indices": indices,
+        "labels": labels,
+        "predicted": predicted,
+        "probabilities": probabilities.astype(np.float32),
+        "worst": worst,
+        "images": as_bytes(centre_crop(data.images[indices[worst]], shape)),
+    }
+    write_whole(run / "validation.npz", lambda stream: np.savez(stream, **arrays))
+
+
+def as_bytes(images: np.ndarray) -> np.ndarray:
+    """Images as uint8: values of any range spread over that of bytes."""
+    if images.dtype == np.uint8 or not images.size:
+        return images.astype(np.uint8)
+    lowest, highest = images.min(), images.max()
+    spread = (images - lowest) * (255 / max(highest - lowest, 1e-12))
+    scaled: np.ndarray = spread.round().astype(np.uint8)
+    return scaled

@@ -1,0 +1,141 @@
+"""Random augmentation of a batch of training images, computed on the whole batch at once.
+
+Images are float32 in the units of the data: (batch, channels, height, width).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from archc.language.recipe import Augment
+from archc.training.data.images import IMAGE_RANK, WHITE
+from archc.training.torch.batches import BatchDraws, ImageSet
+
+# Images whose colours are gathered at once.
+COLOUR_IMAGES = 64
+
+
+FILLS = {"nearest": "border", "zero": "zeros"}
+"""What `grid_sample` calls the fill modes."""
+FLIPPED_AXES = {"none": (), "horizontal": (-1,), "vertical": (-2,), "both": (-1, -2)}
+
+
+def augment_images(
+    images: Tensor, draws: BatchDraws, augment: Augment, shape: tuple[int, ...]
+) -> Tensor:
+    """Change the training images of a batch at random, and crop them to the `shape` of an input
+    with the channels last: (batch, channels, height, width). Other inputs are left as they are."""
+    if augment.moves:
+        images = move_images(
+            images,
+            draws,
+            rotation=augment.rotation,
+            shift=augment.shift,
+            zoom=augment.zoom,
+            shear=augment.shear,
+            fill=FILLS[augment.fill],
+        )
+    for axis in FLIPPED_AXES[augment.flip]:
+        images = flip_images(images, draws, axis)
+    if len(shape) == IMAGE_RANK:
+        images = crop_images(images, draws, shape)
+    if augment.lighting:
+        images = light_images(images, draws, augment.lighting)
+    return images
+
+
+def move_images(
+    images: Tensor,
+    draws: BatchDraws,
+    *,
+    rotation: float = 0.0,
+    shift: float = 0.0,
+    zoom: float = 0.0,
+    shear: float = 0.0,
+    fill: str = "border",
+) -> Tensor:
+    """Rotate, shear, zoom and shift each image about its middle, in one resampling.
+
+    `rotation` and `shear` are the most degrees, `shift` the largest share of a side,
+    `zoom` the largest change of either side's scale. `fill` tells what comes in from
+    beyond an edge: "border" the nearest pixel, "zeros" zeros.
+    """
+    height, width = images.shape[-2:]
+    angle = torch.deg2rad(draws.uniform(-rotation, rotation))
+    slope = torch.deg2rad(draws.uniform(-shear, shear)).tan()
+    scale_x = draws.uniform(1 - zoom, 1 + zoom)
+    scale_y = draws.uniform(1 - zoom, 1 + zoom)
+    # Sides are 2 long in the units of the grid, whatever they count in pixels.
+    shift_x = draws.uniform(-2 * shift, 2 * shift)
+    shift_y = draws.uniform(-2 * shift, 2 * shift)
+    sine, cosine = angle.sin(), angle.cos()
+    rows = (
+        cosine * scale_x,
+        (cosine * slope - sine) * scale_y * (height / width),
+        shift_x,
+        sine * scale_x * (width / height),
+        (sine * slope + cosine) * scale_y,
+        shift_y,
+    )
+    matrices = torch.stack(rows, dim=1).view(-1, 2, 3)
+    grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode=fill, align_corners=False)
+
+
+def flip_images(images: Tensor, draws: BatchDraws, axis: int) -> Tensor:
+    """Mirror half of the images: along axis -1 left to right, along -2 upside down."""
+    mirrored = draws.positions(2).bool().view(-1, 1, 1, 1)
+    return torch.where(mirrored, images.flip(axis), images)
+
+
+def crop_images(images: Tensor, draws: BatchDraws, shape: tuple[int, ...]) -> Tensor:
+    """Take a part of each image at random, as large as an input of `shape`."""
+    height, width = images.shape[-2:]
+    if (height, width) == shape[:2]:
+        return images
+    tops = draws.positions(height - shape[0] + 1)
+    lefts = draws.positions(width - shape[1] + 1)
+    rows = tops[:, None] + torch.arange(shape[0], device=tops.device)
+    columns = lefts[:, None] + torch.arange(shape[1], device=tops.device)
+    batch = torch.arange(len(images), device=tops.device)[:, None, None]
+    cropped = images.movedim(1, -1)[batch, rows[:, :, None], columns[:, None, :]]
+    return cropped.movedim(-1, 1)
+
+
+def light_images(images: Tensor, draws: BatchDraws, deviation: float) -> Tensor:
+    """Add noise along the principal components of the training images' colours.
+
+    Krizhevsky, Sutskever, Hinton 2012, section 4.1, with colours from 0 to 1.
+    """
+    noise = draws.normal(deviation, images.shape[1]) @ colour_components(draws.data)
+    return images + noise[:, :, None, None]
+
+
+@cache
+def colour_components(data: ImageSet) -> Tensor:
+    """Eigenvectors of the colours' covariance, a row each, times their eigenvalues.
+
+    An eigenvalue is that of colours from 0 to 1, its vector in the units of the data.
+    """
+    channels = data.images.shape[-1]
+    total = torch.zeros(channels, dtype=torch.float64, device=data.images.device)
+    products = torch.zeros((channels, channels), dtype=torch.float64, device=data.images.device)
+    for start in range(0, len(data.indices), COLOUR_IMAGES):
+        chosen = torch.from_numpy(data.indices[start : start + COLOUR_IMAGES])
+        part = data.images.index_select(0, chosen.to(data.images.device))
+        pixels = part.reshape(-1, channels).double()
+        total += pixels.sum(dim=0)
+        products += pixels.T @ pixels
+    pixel_count = len(data.indices) * math.prod(data.images.shape[1:-1])
+    mean = total / pixel_count
+    covariance = (products / pixel_count - mean.outer(mean)).cpu().numpy()
+    values, vectors = np.linalg.eigh(covariance)
+    white = 1 if data.images.is_floating_point() else WHITE
+    components = (vectors * values / white).T.astype(np.float32)
+    return torch.from_numpy(components).to(data.labels.device)

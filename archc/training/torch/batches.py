@@ -1,0 +1,122 @@
+"""The data as one tensor, the scaling of batches, and the random numbers of a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from archc.training.data.images import IMAGE_RANK
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images as they are read, resized and padded, and those of them that are meant.
+
+    `images`: (count, height, width, channels) or (count, features), on the device
+    where they fit there; `labels`: (count,), int64, on the device; `indices`: of the
+    images to train or to validate with.
+    """
+
+    images: Tensor
+    labels: Tensor
+    indices: np.ndarray
+
+    def batch(self, positions: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Images, float32 with the channels first, and labels: some of `indices`."""
+        device = self.labels.device
+        chosen = torch.from_numpy(self.indices[positions])
+        images = self.images.index_select(0, chosen.to(self.images.device))
+        images = images.to(device, non_blocking=True).movedim(-1, 1).float()
+        return images, self.labels.index_select(0, chosen.to(device))
+
+
+def image_set(
+    images: np.ndarray,
+    labels: np.ndarray,
+    indices: np.ndarray,
+    device: torch.device,
+) -> ImageSet:
+    """Put the data onto the device: onto a GPU where they fill less than half of it."""
+    kept = torch.from_numpy(images)
+    if device.type == "cpu" or 2 * kept.nbytes < torch.cuda.mem_get_info(device)[0]:
+        kept = kept.to(device)
+    return ImageSet(kept, torch.from_numpy(labels).to(device), indices)
+
+
+class InputScaling(NamedTuple):
+    """What brings pixels to the network's input: pixel * factor + offset."""
+
+    factor: Tensor
+    offset: Tensor
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Scale and standardize (batch, channels, ...), channels last in memory."""
+        images = torch.addcmul(self.offset, images, self.factor)
+        if images.dim() != 1 + IMAGE_RANK:
+            return images
+        return images.contiguous(memory_format=torch.channels_last)
+
+
+def input_scaling(
+    scale: float,
+    mean: np.ndarray,
+    deviation: np.ndarray,
+    device: torch.device,
+) -> InputScaling:
+    """Make one product and sum of the scale and the training images' statistics."""
+
+    def placed(values: np.ndarray) -> Tensor:
+        channels_first: np.ndarray = np.moveaxis(values.astype(np.float32), -1, 0)
+        return torch.from_numpy(np.ascontiguousarray(channels_first)).to(device)
+
+    return InputScaling(placed(scale / deviation), placed(-mean / deviation))
+
+
+class BatchDraws:
+    """The random numbers of one step.
+
+    They follow from `seeds` alone and are drawn for the whole batch, of which each
+    process takes its rows: a batch is changed alike by one process and by many.
+    """
+
+    def __init__(
+        self,
+        data: ImageSet,
+        seeds: tuple[int, ...],
+        batch: int,
+        rows: np.ndarray,
+    ) -> None:
+        self.data = data
+        self.batch = batch
+        self.rows = rows
+        self.generator = np.random.default_rng(seeds)
+
+    def uniform(self, low: float, high: float) -> Tensor:
+        """One number from `low` to `high` for each image: (batch,)."""
+        return self._own(self.generator.uniform(low, high, self.batch))
+
+    def normal(self, deviation: float, columns: int) -> Tensor:
+        """Normal numbers of mean 0 for each image: (batch, columns)."""
+        return self._own(self.generator.normal(0, deviation, (self.batch, columns)))
+
+    def positions(self, count: int) -> Tensor:
+        """A whole number from 0 to `count` - 1 for each image: (batch,)."""
+        drawn = self.generator.integers(count, size=self.batch)
+        return torch.from_numpy(drawn[self.rows]).to(self.data.labels.device)
+
+    def _own(self, drawn: np.ndarray) -> Tensor:
+        own = torch.from_numpy(drawn[self.rows].astype(np.float32))
+        return own.to(self.data.labels.device)
+
+
+def seed_step(*seeds: int) -> None:
+    """Let what the network draws in a step, as dropout does, follow from `seeds`."""
+    state = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
+    # `torch.manual_seed` asks every kind of device: a tenth of a step of LeNet-5.
+    torch.default_generator.manual_seed(int(state[0]))
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed(int(state[0]))

@@ -1,0 +1,111 @@
+"""A recipe in PyTorch: the network, its optimizer, learning rate and loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from archc.language.recipe import (
+    Adam,
+    AdamW,
+    Cosine,
+    Optimizer,
+    Plateau,
+    RmsProp,
+    Sgd,
+    Step,
+    Training,
+)
+from archc.training.plan import Plan
+from archc.training.run.plateau import plateau_rate
+
+MEMORY_FORMATS = {3: torch.channels_last, 4: torch.channels_last_3d}
+"""By the axes of an input: height, width and channels, or depth before them."""
+
+
+class TrainingMoment(NamedTuple):
+    """The moment in training at which a learning rate is needed.
+
+    `step` counts from 0 those done of all `steps`, `epoch_steps` are those of an epoch; `history`
+    has the metric of each finished epoch, the larger the better.
+    """
+
+    step: int
+    epoch_steps: int
+    steps: int
+    history: Sequence[float]
+
+
+def make_network(plan: Plan) -> nn.Module:
+    """Build the network of a plan; with the logarithm in place of a final softmax."""
+    network: nn.Module = plan.build_model()
+    if plan.task.softmax is not None:
+        network.set_submodule(str(plan.task.softmax), nn.LogSoftmax(dim=1))
+    memory_format = MEMORY_FORMATS.get(len(plan.task.shape))
+    return network if memory_format is None else network.to(memory_format=memory_format)
+
+
+def make_optimizer(optimizer: Optimizer, model: nn.Module) -> torch.optim.Optimizer:
+    """The optimizer of a recipe. `fused` updates all weights in one pass; RMSprop has none."""
+    keywords: dict[str, Any] = {
+        "lr": optimizer.learning_rate,
+        "weight_decay": optimizer.weight_decay,
+    }
+    match optimizer:
+        case Sgd():
+            momentum, nesterov = optimizer.momentum, optimizer.nesterov and optimizer.momentum > 0
+            keywords |= {"momentum": momentum, "nesterov": nesterov, "fused": True}
+            return torch.optim.SGD(model.parameters(), **keywords)
+        case RmsProp():
+            keywords |= {"alpha": optimizer.rho, "eps": optimizer.epsilon}
+            return torch.optim.RMSprop(model.parameters(), momentum=optimizer.momentum, **keywords)
+        case Adam():
+            betas = (optimizer.beta_1, optimizer.beta_2)
+            keywords |= {"betas": betas, "eps": optimizer.epsilon, "fused": True}
+            kind = torch.optim.AdamW if isinstance(optimizer, AdamW) else torch.optim.Adam
+            return kind(model.parameters(), **keywords)
+    raise TypeError(f"no optimizer of PyTorch: {optimizer.name}")
+
+
+def learning_rate(recipe: Training, moment: TrainingMoment) -> float:
+    """The learning rate of a step: the schedule's, rising in a straight line during the warm-up."""
+    if not recipe.warmup:
+        return _scheduled_rate(recipe, moment, 0)
+    begin = max(1, round(recipe.warmup * moment.epoch_steps))
+    return min(1.0, (moment.step + 1) / begin) * _scheduled_rate(recipe, moment, begin)
+
+
+def _scheduled_rate(recipe: Training, moment: TrainingMoment, begin: int) -> float:
+    """The rate of the schedule; cosine decay begins after `begin` steps of warm-up."""
+    rate = float(recipe.optimizer.learning_rate)
+    match recipe.schedule:
+        case Step(every=every, factor=factor):
+            return rate * float(factor) ** (moment.step // (every * moment.epoch_steps))
+        case Cosine(minimum=minimum):
+            share = max(0, moment.step - begin) / max(1, moment.steps - begin)
+            return minimum + (rate - minimum) * 0.5 * (1 + math.cos(math.pi * share))
+        case Plateau() as plateau:
+            return plateau_rate(plateau, rate, moment.history)
+    return rate
+
+
+def sample_losses(recipe: Training, kind: str, output: Tensor, labels: Tensor) -> Tensor:
+    """The loss of each sample, (batch,), of an output of a kind: `logits`, or
+    `log_probabilities`."""
+    if recipe.loss == "mean_squared_error":
+        values = output.exp() if kind == "log_probabilities" else output
+        targets = functional.one_hot(labels, output.shape[1])
+        return (values - targets).square().mean(dim=1)
+    if kind == "logits":
+        output = output.log_softmax(dim=1)
+    losses = functional.nll_loss(output, labels, reduction="none")
+    if not recipe.label_smoothing:
+        return losses
+    # A share of each label stands for all classes alike.
+    smoothing = recipe.label_smoothing
+    return (1 - smoothing) * losses - smoothing * output.mean(dim=1)

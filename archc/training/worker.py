@@ -1,0 +1,53 @@
+"""The process that trains or predicts: `python -P -m archc.training.worker PLAN`, and over several
+processes `torchrun -m archc.training.worker PLAN`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from archc.training.errors import DataError, InterruptionError, RunError
+from archc.training.plan import Plan, read_plan, trainer_of
+from archc.training.run.options import FitOptions
+from archc.training.run.record import settled_options
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out a plan. Returns 0, 1 (data), 2 (anything else), or 130 (interrupted)."""
+    (path,) = arguments
+    try:
+        carry_out(read_plan(Path(path)))
+    except (DataError, RunError, OSError, MemoryError) as error:
+        sys.stderr.write(f"archc: {one_line(error)}\n")
+        return 1 if isinstance(error, DataError) else 2
+    except (InterruptionError, KeyboardInterrupt) as error:
+        message = f" {error}" if str(error) else ""
+        sys.stderr.write(f"archc: interrupted{message}\n")
+        return 128 + signal.SIGINT
+    return 0
+
+
+def carry_out(plan: Plan) -> None:
+    """Train or predict with the loop of the plan's backend."""
+    loop = import_module(trainer_of(plan.backend).loop)
+    if isinstance(plan.options, FitOptions):
+        loop.fit(plan, settled_options(plan.options, plan.task.name, plan.recipe))
+    else:
+        loop.predict(plan, plan.options)
+
+
+def one_line(error: Exception) -> str:
+    """An error on one line, without characters that a terminal would interpret."""
+    message = str(error)
+    if isinstance(error, OSError) and error.strerror is not None:
+        place = "" if error.filename is None else f"{error.filename}: "
+        message = f"{place}{error.strerror}"
+    if isinstance(error, MemoryError):
+        message = f"not enough memory {message}".rstrip()
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in message)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
