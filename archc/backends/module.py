@@ -26,6 +26,8 @@ from archc.codegen.tree import (
     Return,
     Starred,
     Statement,
+    With,
+    Yield,
     call,
 )
 from archc.ir.costs import Costs
@@ -117,6 +119,11 @@ def _expressions(statements: Iterable[Statement]) -> Iterator[Expr]:
             case For(target, iterable, body):
                 yield from (target, iterable)
                 yield from _expressions(body)
+            case With(context, body):
+                yield context
+                yield from _expressions(body)
+            case Yield(value):
+                yield value
             case FunctionDef(_, parameters, returns, _, body, decorators):
                 for parameter in parameters:
                     parts = (parameter.annotation, parameter.default)

@@ -1,4 +1,4 @@
-"""`archc data`: inspection of data before training."""
+"""`archc data`: inspection of data before training, and packing it into one file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_CLASSES = 40
 BAR = 30
 
 
-@click.group("data", help="Inspect data before training.")
+@click.group("data", help="Inspect data before training, or pack it into one file.")
 def command() -> None:
     """The command group."""
 
@@ -57,7 +57,7 @@ def view(path: str, count: int | None, seed: int, output: str | None, force: boo
     """
     colored = streams.colors(sys.stdout) and _has_all_colors() and _can_write("\u2580")
     width = streams.terminal_width() or WIDTH
-    error = None if output is None else _unwritable(output, force)
+    error = None if output is None else _unwritable(output, force, ".png")
     for module, is_needed in (("numpy", True), ("PIL", output is not None)):
         if is_needed and find_spec(module) is None:
             error = f"{module} is not installed: pip install {module.replace('PIL', 'pillow')}"
@@ -92,10 +92,49 @@ def view(path: str, count: int | None, seed: int, output: str | None, force: boo
     return 0
 
 
-def _unwritable(output: str, force: bool) -> str | None:
+@command.command("pack")
+@click.argument("path", metavar="PATH", type=click.Path())
+@click.option("-o", "output", required=True, metavar="FILE.npz", help="The file to write.")
+@click.option(
+    "--test", is_flag=True, help="Of a folder with two splits the test images, not the training's."
+)
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+def pack(path: str, output: str, test: bool, force: bool) -> int:
+    """Check the images in PATH, and write them to one .npz file.
+
+    PATH is as for `archc train`, with images of one size. The file has `images`, the channels last,
+    and `labels`, if there are any: what the scripts of `archc build --training` read. Of a folder
+    with a folder for each class it also has their names, `classes`, and the files', `names`.
+    """
+    error = _unwritable(output, force, ".npz")
+    if find_spec("numpy") is None:
+        error = "numpy is not installed: pip install numpy"
+    if error is not None:
+        streams.print_message(f"archc: {visible(error)}")
+        return 2
+    from archc.training.data.pack import pack as write_archive
+    from archc.training.errors import DataError, RunError
+
+    try:
+        count, shape = write_archive(Path(path), Path(output), labelled=not test)
+    except DataError as exception:
+        streams.print_message(f"archc: {visible(str(exception))}")
+        return 1
+    except RunError as exception:
+        streams.print_message(f"archc: {visible(str(exception))}")
+        return 2
+    except MemoryError:
+        streams.print_message(f"archc: {visible(path)}: not enough memory")
+        return 2
+    sizes = " \u00d7 ".join(map(str, shape))
+    streams.print_message(f"wrote {visible(output)}: {count:,} images, {sizes}")
+    return 0
+
+
+def _unwritable(output: str, force: bool, ending: str) -> str | None:
     """Why a file cannot be written."""
-    if not output.endswith(".png"):
-        return f"{output}: the file name must end in .png"
+    if not output.endswith(ending):
+        return f"{output}: the file name must end in {ending}"
     if os.path.lexists(output) and not force:
         return f"{output} exists already (--force overwrites it)"
     return None

@@ -19,8 +19,9 @@ from archc.files import OutputError, write_files
 from archc.language.recipe import LARGEST_SEED, PRECISIONS
 from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
-from archc.training.plan import PLAN, plan_files, trainer_of
+from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import DEVICES, FitOptions
+from archc.training.task import trainer_of
 
 
 @click.command("train", help="Train a network with the recipe in its spec.")

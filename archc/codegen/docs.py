@@ -19,6 +19,7 @@ from archc.codegen.tree import (
     Call,
     Commented,
     Conditional,
+    DictOf,
     Expr,
     Formatted,
     FString,
@@ -182,6 +183,13 @@ def _item(expr: Expr) -> Item:
     return Item(to_doc(expr))
 
 
+def _pair(key: Expr | None, value: Expr) -> Item:
+    """An item of a dictionary."""
+    if key is None:
+        return Item(concat(Text("**"), _operand(value, ATTRIBUTE)))
+    return Item(concat(to_doc(key), Text(": "), to_doc(value)))
+
+
 def _binding(expr: Expr) -> int:
     """How tightly the expression's own operator binds."""
     match expr:
@@ -211,6 +219,10 @@ def to_doc(expr: Expr) -> Doc:
             return Text(lit(value))
         case Ref(name):
             return Text(name)
+        case ListOf((Generator() as generator,)):
+            return bracket("[", [Item(_generator(generator))], "]", comma=0)
+        case DictOf(pairs):
+            return bracket("{", [_pair(key, value) for key, value in pairs], "}", comma=1)
         case ListOf(items):
             return bracket("[", [_item(item) for item in items], "]")
         case TupleOf(items):

@@ -26,6 +26,7 @@ from archc.codegen.rewrite import transform, walk
 from archc.codegen.tree import (
     Assign,
     BlankLine,
+    Break,
     ClassDef,
     Comment,
     Commented,
@@ -44,6 +45,8 @@ from archc.codegen.tree import (
     Slice,
     Statement,
     TupleOf,
+    With,
+    Yield,
 )
 
 Definition = FunctionDef | ClassDef | Raw
@@ -205,16 +208,18 @@ def _statement(statement: Statement, indent: int) -> list[str]:
             head = _target(target) + typed
             if isinstance(target, TupleOf) and indent + len(head) + len(" = (") > WIDTH:
                 return _below_split_target(target, value, comment, indent)
+            if isinstance(target, TupleOf) and isinstance(value, TupleOf) and not comment:
+                return _given(f"{head} = ", value, None, indent)
             eager = isinstance(target, TupleOf | Index)
             return _simple(f"{head} = ", value, comment, indent, eager=eager)
         case Return(None, comment):
             return with_comment([f"{margin}return"], "", comment, margin)
         case Return(value, comment) if value is not None:
-            if isinstance(value, TupleOf) and len(value.items) > 1:
-                flat = to_doc(value).flat
-                if flat is not None and indent + len("return ") + len(flat) - 2 <= WIDTH:
-                    return with_comment([f"{margin}return {flat[1:-1]}"], "", comment, margin)
-            return _simple("return ", value, comment, indent)
+            return _given("return ", value, comment, indent)
+        case Yield(value):
+            return _given("yield ", value, None, indent)
+        case Break():
+            return [f"{margin}break"]
         case ExpressionStatement(value, comment):
             return _simple("", value, comment, indent)
         case If():
@@ -223,6 +228,11 @@ def _statement(statement: Statement, indent: int) -> list[str]:
             words = f"{margin}for {_target(target)} in "
             return [
                 *_header(words, _statement_doc(iterable), indent),
+                *_suite(body, indent + INDENT),
+            ]
+        case With(context, body):
+            return [
+                *_header(f"{margin}with ", _statement_doc(context), indent),
                 *_suite(body, indent + INDENT),
             ]
         case FunctionDef():
@@ -252,6 +262,16 @@ def _statement(statement: Statement, indent: int) -> list[str]:
             return textwrap.indent(text.strip("\n"), margin).split("\n")
         case _:
             raise ValueError(f"{type(statement).__name__} is no statement")
+
+
+def _given(word: str, value: Expr, comment: str | None, indent: int) -> list[str]:
+    """A value behind `return`, `yield` or several targets, a tuple bare where it fits."""
+    if isinstance(value, TupleOf) and len(value.items) > 1:
+        flat = to_doc(value).flat
+        if flat is not None and indent + len(word) + len(flat) - 2 <= WIDTH:
+            margin = " " * indent
+            return with_comment([f"{margin}{word}{flat[1:-1]}"], "", comment, margin)
+    return _simple(word, value, comment, indent)
 
 
 def _simple(

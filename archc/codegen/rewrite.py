@@ -10,6 +10,7 @@ from archc.codegen.tree import (
     Call,
     Commented,
     Conditional,
+    DictOf,
     Expr,
     Formatted,
     FString,
@@ -36,6 +37,8 @@ def replaced(expr: Expr, function: Callable[[Expr], Expr]) -> Expr:
             return ListOf(tuple(map(function, items)))
         case TupleOf(items):
             return TupleOf(tuple(map(function, items)))
+        case DictOf(pairs):
+            return DictOf(tuple((key and function(key), function(value)) for key, value in pairs))
         case Call(callee, arguments, keywords):
             return Call(
                 function(callee),

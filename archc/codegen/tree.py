@@ -16,7 +16,7 @@ from typing import TypeAlias
 Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | EllipsisType | None"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FORMAT = re.compile(r"[0-9,.a-z]+")
+_FORMAT = re.compile(r"[0-9,.a-z%]+")
 
 
 def identifier(name: str) -> str:
@@ -79,6 +79,13 @@ class ListOf:
     """A list display, `[a, b]`."""
 
     items: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DictOf:
+    """A dictionary display, `{key: value, **other}`: an item without a key is unpacked."""
+
+    items: tuple[tuple[Expr | None, Expr], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +170,10 @@ class Unary:
             raise ValueError(f"not a unary operator: {self.operator!a}")
 
 
+COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "in", "not in", "is", "is not")
 # How tightly each binary operator binds; a higher number binds tighter.
-BINDING = {"or": 2, "and": 3} | dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), 5)
-BINDING |= {"|": 6, "+": 7, "-": 7, "*": 8, "/": 8, "//": 8, "%": 8, "**": 10}
+BINDING = {"or": 2, "and": 3} | dict.fromkeys(COMPARISONS, 5)
+BINDING |= {"|": 6, "+": 7, "-": 7, "*": 8, "/": 8, "//": 8, "%": 8, "@": 8, "**": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +200,16 @@ class Conditional:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """`(element for variable in iterable)`."""
+    """`(element for variable in iterable)`; the only item of a list, a list comprehension. Several
+    variables are separated by commas."""
 
     element: Expr
     variable: str
     iterable: Expr
 
     def __post_init__(self) -> None:
-        identifier(self.variable)
+        for name in self.variable.split(", "):
+            identifier(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +232,8 @@ class Formatted:
 
 
 Expr: TypeAlias = (
-    "Lit | Ref | ListOf | TupleOf | Call | Starred | Commented | Attribute | Slice | Index | Unary"
-    " | Binary | Conditional | Generator | FString | Formatted"
+    "Lit | Ref | ListOf | DictOf | TupleOf | Call | Starred | Commented | Attribute | Slice | Index"
+    " | Unary | Binary | Conditional | Generator | FString | Formatted"
 )
 
 
@@ -269,6 +279,26 @@ class For:
     target: Expr
     iterable: Expr
     body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class With:
+    """`with context: body`."""
+
+    context: Expr
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """`yield value`. A `TupleOf` prints bare where it fits: `yield a, b`."""
+
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """`break`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,8 +382,8 @@ class Raw:
 
 
 Statement: TypeAlias = (
-    "Assign | Return | ExpressionStatement | If | For | FunctionDef | ClassDef | Comment"
-    " | BlankLine | Import | ImportFrom | Raw"
+    "Assign | Return | Yield | Break | ExpressionStatement | If | For | With | FunctionDef"
+    " | ClassDef | Comment | BlankLine | Import | ImportFrom | Raw"
 )
 
 

@@ -350,9 +350,9 @@ CODES: dict[str, Explanation] = {
     ),
     "ARC703": Explanation(
         "a name that the training script uses itself",
-        "The script of `archc build --training` defines the network's classes and functions next\n"
-        "to its own, in one file. Rename the network's class, or the block.",
-        "class: Progress\nclass: ProgressNetwork",
+        "The script of `archc build --training` imports the network's class by its name, and has\n"
+        "another use for that name. Rename the class.",
+        "class: Tensor\nclass: TensorNetwork",
     ),
     "ARC704": Explanation(
         "a spec without a recipe",

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import FrameType
 
 from archc.training import trainable
-from archc.training.plan import trainer_of
+from archc.training.task import trainer_of
 
 SPEC = "spec.yaml"
 """The run's resolved network and recipe, from which scripts for other backends are emitted."""

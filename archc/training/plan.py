@@ -2,8 +2,6 @@
 
 A plan and its network are written by the process that starts the worker; neither is ever taken from
 a run's folder that somebody else may have written.
-
-Code: ARC704 a spec without a recipe.
 """
 
 from __future__ import annotations
@@ -14,18 +12,19 @@ from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archc import backends
 from archc.api import Network
-from archc.backends.base import StoredVariable, Trainer
+from archc.backends.base import StoredVariable
 from archc.backends.layouts import Layout
 from archc.backends.storage import every_variable
-from archc.diagnostics import Diagnostic, SpecError
 from archc.language.recipe import Training, as_spec, from_spec
-from archc.training.data.images import InputFormat
 from archc.training.run.options import FitOptions, Options, PredictOptions
-from archc.training.task import Task, task_of
+from archc.training.task import Task, recipe_of, task_of, trainer_of
+
+if TYPE_CHECKING:
+    from archc.training.data.images import InputFormat
 
 PLAN = "plan.json"
 REQUESTS: Mapping[str, Callable[..., Options]] = MappingProxyType(
@@ -50,6 +49,8 @@ class Plan:
     @property
     def format(self) -> InputFormat:
         """The images that the network takes."""
+        from archc.training.data.images import InputFormat  # imports NumPy
+
         return InputFormat(self.task.shape, self.task.classes, self.recipe.inputs)
 
     def build_model(self) -> Any:
@@ -61,13 +62,6 @@ class Plan:
         spec.loader.exec_module(module)
         build: Callable[[], Any] = module.build_model
         return build()
-
-
-def trainer_of(backend: str) -> Trainer:
-    """The trainer of a backend, which must have one."""
-    trainer = backends.backend(backend).trainer
-    assert trainer is not None
-    return trainer
 
 
 def plan_files(backend: str, network: Network, options: Options) -> dict[str, str]:
@@ -94,17 +88,6 @@ def plan_files(backend: str, network: Network, options: Options) -> dict[str, st
         },
     }
     return {module: emitted.source, PLAN: json.dumps(plan, indent=1) + "\n"}
-
-
-def recipe_of(network: Network) -> Training:
-    """The recipe of a network. Raises SpecError for a spec without one (ARC704)."""
-    recipe = network.costs.graph.about.training
-    if recipe is None:
-        hint = "`archc ops training` shows its fields"
-        document = network.spec.document
-        span = document.span if document.training is None else document.training.span
-        raise SpecError([Diagnostic("ARC704", "the spec has no `training`", span, hint)])
-    return recipe
 
 
 def read_plan(path: Path) -> Plan:

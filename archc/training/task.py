@@ -1,18 +1,24 @@
 """The task of a run: what training must know of a network besides its source.
 
-Code: ARC701 a softmax that training cannot replace by its logarithm.
+Codes: ARC701 a softmax that training cannot replace by its logarithm, ARC704 a spec without a
+recipe.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from archc import backends
+from archc.api import Network
 from archc.backends.base import Emitted, Trainer
 from archc.diagnostics import Diagnostic, SpecError
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph
 from archc.ir.trainability import output_kind, output_node
+from archc.language.recipe import Training
 from archc.spec import Spec
+
+IMAGE_RANK = 3  # height, width, channels
 
 
 class Task(NamedTuple):
@@ -66,3 +72,21 @@ def input_shape(graph: Graph) -> tuple[int, ...]:
     """The axes of the network's input with the channels last, as images are kept."""
     x = graph.nodes[graph.inputs[0]].output
     return (*x.spatial, x.width) if x.is_map else x.sizes
+
+
+def trainer_of(backend: str) -> Trainer:
+    """The trainer of a backend, which must have one."""
+    trainer = backends.backend(backend).trainer
+    assert trainer is not None
+    return trainer
+
+
+def recipe_of(network: Network) -> Training:
+    """The recipe of a network. Raises SpecError for a spec without one (ARC704)."""
+    recipe = network.costs.graph.about.training
+    if recipe is None:
+        hint = "`archc ops training` shows its fields"
+        document = network.spec.document
+        span = document.span if document.training is None else document.training.span
+        raise SpecError([Diagnostic("ARC704", "the spec has no `training`", span, hint)])
+    return recipe

@@ -9,9 +9,10 @@ from importlib import import_module
 from pathlib import Path
 
 from archc.training.errors import DataError, InterruptionError, RunError
-from archc.training.plan import Plan, read_plan, trainer_of
+from archc.training.plan import Plan, read_plan
 from archc.training.run.options import FitOptions
 from archc.training.run.record import settled_options
+from archc.training.task import trainer_of
 
 
 def main(arguments: list[str]) -> int:

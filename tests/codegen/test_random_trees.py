@@ -16,11 +16,13 @@ from archc.codegen.tree import (
     Attribute,
     Binary,
     BlankLine,
+    Break,
     Call,
     ClassDef,
     Comment,
     Commented,
     Conditional,
+    DictOf,
     Expr,
     ExpressionStatement,
     For,
@@ -42,6 +44,8 @@ from archc.codegen.tree import (
     TupleOf,
     Unary,
     Value,
+    With,
+    Yield,
     call,
 )
 from tests.codegen.printing import HOSTILE, A, X, printed, ruff
@@ -66,7 +70,7 @@ tuples = st.builds(lambda items: tuple(items), st.lists(names, max_size=3))
 
 
 def grown(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
-    generators = st.builds(Generator, inner, st.sampled_from(["_", "i"]), inner)
+    generators = st.builds(Generator, inner, st.sampled_from(["_", "i", "i, j"]), inner)
     item = st.one_of(
         inner,
         inner,
@@ -90,6 +94,8 @@ def grown(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
         st.builds(Unary, st.sampled_from(["-", "not"]), inner),
         st.builds(Conditional, inner, inner, inner),
         st.builds(ListOf, items),
+        st.builds(ListOf, st.tuples(generators)),
+        st.builds(DictOf, st.lists(st.tuples(st.none() | inner, inner), max_size=3).map(tuple)),
         st.builds(TupleOf, items),
         st.builds(Attribute, inner, names),
         st.builds(Index, inner, keys.map(lambda keys: tuple(keys[:2]))),
@@ -128,6 +134,7 @@ def nested(inner: st.SearchStrategy[Statement]) -> st.SearchStrategy[Statement]:
         st.builds(If, exprs, bodies, st.one_of(st.just(()), bodies)),
         st.builds(lambda a, b, c, d: If(a, b, (If(c, d),)), refs, bodies, refs, bodies),
         st.builds(For, names.map(Ref), exprs, bodies),
+        st.builds(With, exprs, bodies),
     )
 
 
@@ -138,6 +145,9 @@ simple: st.SearchStrategy[Statement] = st.one_of(
     st.builds(Return, st.none() | exprs, notes),
     st.builds(Return, st.tuples(exprs, exprs).map(TupleOf)),
     st.builds(lambda name, value: ExpressionStatement(call(name, value)), refs, exprs),
+    st.builds(Assign, st.tuples(refs, refs).map(TupleOf), st.tuples(exprs, exprs).map(TupleOf)),
+    st.builds(Yield, exprs | st.tuples(exprs, exprs).map(TupleOf)),
+    st.builds(For, names.map(Ref), refs, st.just((Break(),))),
     st.builds(Comment, texts),
     st.just(BlankLine()),
 )
@@ -177,6 +187,7 @@ OPERATORS: dict[str, type[ast.operator | ast.cmpop | ast.boolop]] = {
     "or": ast.Or, "and": ast.And, "==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE,
     ">": ast.Gt, ">=": ast.GtE, "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div,
     "//": ast.FloorDiv, "%": ast.Mod, "**": ast.Pow, "|": ast.BitOr,
+    "@": ast.MatMult, "in": ast.In, "not in": ast.NotIn, "is": ast.Is, "is not": ast.IsNot,
 }  # fmt: skip
 
 
@@ -195,6 +206,13 @@ def meant(expr: Expr) -> ast.expr:
             for part in rest:
                 read = ast.Attribute(read, part, ast.Load())
             return read
+        case ListOf((Generator() as generator,)):
+            comprehension = meant(generator)
+            assert isinstance(comprehension, ast.GeneratorExp)
+            return ast.ListComp(comprehension.elt, comprehension.generators)
+        case DictOf(pairs):
+            keys = [None if key is None else meant(key) for key, _ in pairs]
+            return ast.Dict(keys, [meant(value) for _, value in pairs])
         case ListOf(items):
             return ast.List([meant(item) for item in items], ast.Load())
         case TupleOf(items):
@@ -231,8 +249,9 @@ def meant(expr: Expr) -> ast.expr:
         case Conditional(condition, then, otherwise):
             return ast.IfExp(meant(condition), meant(then), meant(otherwise))
         case Generator(element, variable, iterable):
-            name_of = ast.Name(variable, ast.Store())
-            loop = ast.comprehension(name_of, meant(iterable), [], 0)
+            several = [ast.Name(name, ast.Store()) for name in variable.split(", ")]
+            target = several[0] if len(several) == 1 else ast.Tuple(several, ast.Store())
+            loop = ast.comprehension(target, meant(iterable), [], 0)
             return ast.GeneratorExp(meant(element), [loop])
         case FString(parts):
             return joined(parts)

@@ -15,13 +15,13 @@ import numpy as np
 
 from archc.language.recipe import Inputs
 from archc.training.errors import DataError, describe_shape
+from archc.training.task import IMAGE_RANK
 
 # A packed file may hold so many bytes, and so many for each of its own beyond that:
 # images pack ten times, what is made to fill the memory a thousand times.
 UNPACKED_BYTES = 1 << 26
 UNPACKED_SHARE = 100
 WHITE = 255
-IMAGE_RANK = 3  # height, width, channels
 SHOWN_NAMES = 5
 GIB = 1 << 30
 

@@ -12,8 +12,9 @@ from typing import TypeAlias
 import numpy as np
 
 from archc.language.recipe import Training
-from archc.training.data.images import IMAGE_RANK, InputFormat, check_memory
+from archc.training.data.images import InputFormat, check_memory
 from archc.training.errors import DataError, RunError, describe_shape
+from archc.training.task import IMAGE_RANK
 
 ROWS_AT_ONCE = 1024  # images that a thread resizes in one go
 VALUES_AT_ONCE = 1 << 22  # of images whose statistics are taken together

@@ -14,8 +14,9 @@ import numpy as np
 from keras import layers, ops
 
 from archc.language.recipe import Augment
-from archc.training.data.images import IMAGE_RANK, WHITE
+from archc.training.data.images import WHITE
 from archc.training.keras.images import ImageSet
+from archc.training.task import IMAGE_RANK
 
 # Axes of a batch along which images are mirrored left to right.
 WIDTH_AXIS = 2

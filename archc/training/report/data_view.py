@@ -5,36 +5,30 @@ The data is read by the same code as in training.
 
 from __future__ import annotations
 
-import gzip
-import math
-import zipfile
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from archc.language.recipe import Inputs
-from archc.training.data import find_file, read_data
-from archc.training.data.csv import LONGEST_HEADER
+from archc.training.data.detect import (
+    COLOURED,
+    IMAGES,
+    MOST_CLASSES,
+    VECTORS,
+    file_in,
+    read_file_of_any_shape,
+)
 from archc.training.data.folder import ImageFiles, decode_image, list_images
-from archc.training.data.images import ImageData, InputFormat, unpacking
-from archc.training.data.npz import NPZ_FAULTS
+from archc.training.data.images import ImageData
 from archc.training.errors import DataError, RunError
 from archc.training.report.files import display_name
 from archc.training.report.pictures import picture
 from archc.training.report.sheet import COLUMNS, Cell
 from archc.training.run.results import as_bytes
 
-MOST_CLASSES = 100_000
-"""The limit of labels; the number of classes is only known with a network."""
 MOST_ROWS = 16
 """The largest number of classes with a row each on a sheet."""
 VALUES_AT_ONCE = 1 << 22
-COLOURED = 3
-IMAGES = InputFormat((1, 1, COLOURED), MOST_CLASSES, Inputs())
-VECTORS = InputFormat((1,), MOST_CLASSES, Inputs())
-"""Stand-ins for all shapes of this rank: readers check only the rank of files with images."""
 TIMES = " \u00d7 "
 
 
@@ -67,10 +61,7 @@ def view(path: Path, count: int | None, seed: int) -> DataView:
     OSError.
     """
     try:
-        file: Path | None = path
-        if path.is_dir():
-            splits = (find_file(path, labelled=labelled) for labelled in (True, False))
-            file = next(filter(None, splits), None)
+        file = file_in(path, labelled=(True, False))
         if file is None:
             return _view_folder(path, count, seed)
         return _view_file(file, count, seed)
@@ -104,15 +95,7 @@ def _view_folder(path: Path, count: int | None, seed: int) -> DataView:
 
 
 def _view_file(file: Path, count: int | None, seed: int) -> DataView:
-    if file.exists() and not file.is_file():  # opening a pipe would block
-        raise DataError(file, "is not a file")
-    name = file.name.removesuffix(".gz")
-    if name.endswith(".npz"):
-        data = _read_npz(file)
-    else:
-        is_csv = name.endswith(".csv")
-        expected = IMAGES._replace(shape=_row_shape(file)) if is_csv else IMAGES
-        data = read_data(file, expected, labelled=False)
+    data = read_file_of_any_shape(file)
     chosen = sample(data.labels, len(data.images), count, seed)
     images = list(as_bytes(data.images[chosen]))
     sizes = TIMES.join(map(str, data.images.shape[1:]))
@@ -122,36 +105,6 @@ def _view_file(file: Path, count: int | None, seed: int) -> DataView:
         (f"{len(data.images):,} images, {sizes}, {data.images.dtype}", _facts(data.images)),
         _classes(data),
     )
-
-
-def _row_shape(file: Path) -> tuple[int, ...]:
-    """The shape of a CSV file's rows: a square of one or three channels, else a vector. The reader
-    reports errors in the header."""
-    with (
-        unpacking(file),
-        gzip.open(file, "rb") if file.name.endswith(".gz") else file.open("rb") as stream,
-    ):
-        header = stream.readline(LONGEST_HEADER)
-    names = header.decode("utf-8-sig", "replace").split(",")
-    features = len(names) - (names[0].strip().strip('"') == "label")
-    for channels in (1, COLOURED):
-        side = math.isqrt(features // channels)
-        if side * side * channels == features:
-            return side, side, channels
-    return (features,)
-
-
-def _read_npz(file: Path) -> ImageData:
-    """Images, or else vectors; of two splits the one for training."""
-    labelled = False
-    with suppress(*NPZ_FAULTS, OSError), zipfile.ZipFile(file) as archive:
-        labelled = "x_train.npy" in archive.namelist()
-    try:
-        return read_data(file, IMAGES, labelled=labelled)
-    except DataError:
-        with suppress(DataError):
-            return read_data(file, VECTORS, labelled=labelled)
-        raise
 
 
 def sample(labels: np.ndarray | None, total: int, count: int | None, seed: int) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 from archc.training.data.images import ImageData
 from archc.training.data.prepare import centre_crop
 from archc.training.errors import RunError
-from archc.training.run.files import write_text, write_whole
+from archc.training.run.files import write_arrays, write_text
 from archc.training.run.options import PredictOptions
 
 PREDICTIONS_HEAD = "ImageId,Label\n"
@@ -119,7 +119,7 @@ def write_validation(
         "worst": worst,
         "images": as_bytes(centre_crop(data.images[indices[worst]], shape)),
     }
-    write_whole(run / "validation.npz", lambda stream: np.savez(stream, **arrays))
+    write_arrays(run / "validation.npz", arrays)
 
 
 def as_bytes(images: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from archc.language.recipe import Augment
-from archc.training.data.images import IMAGE_RANK, WHITE
+from archc.training.data.images import WHITE
+from archc.training.task import IMAGE_RANK
 from archc.training.torch.batches import BatchDraws, ImageSet
 
 # Images whose colours are gathered at once.

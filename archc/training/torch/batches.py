@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archc.training.data.images import IMAGE_RANK
+from archc.training.task import IMAGE_RANK
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,151 +1,268 @@
-"""How a training script is put together from the network's module, the recipe and the parts."""
+"""Training scripts: what they hold for a recipe, how they read, and that they train as archc
+does."""
 
 from __future__ import annotations
 
 import ast
+import gzip
+import json
+import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from archc import training
 from archc.api import Network, load
 from archc.diagnostics import SpecError
-from archc.training.script import apart, emit
+from archc.training.script import emit
+from tests.training.runner import LIMIT, PLAIN, Experiment, environment, rows
+from tests.training.samples import SAMPLE
 from tests.training.test_recipe import HEAD, WHOLE
 
-RULES = (
-    "--select=ALL",
-    # What docstrings look like; a header longer than a line; imports of what may be missing, where
-    # they are needed, and of what annotations alone name; an exception that is no error.
-    "--ignore=D,CPY,COM812,E501,INP001,N818,PLC0415,PLR0913,S101,TC",
-)
+ROOT = Path(__file__).parents[3]
+IMAGES = HEAD + "training:\n  epochs: 2\n"
+RECIPES = {
+    "least": HEAD + "training: {epochs: 1}\n",
+    "whole": HEAD + WHOLE,
+    "sgd": IMAGES + "  optimizer: {sgd: {momentum: 0.9, nesterov: true, weight_decay: 0.0005}}\n"
+    "  schedule: {plateau: {patience: 3, minimum: 1.0e-6}}\n  warmup: 0.5\n  precision: float16\n",
+    "rmsprop": IMAGES + "  optimizer: {rmsprop: {momentum: 0.5, weight_decay: 0.1}}\n"
+    "  schedule: {cosine: {minimum: 1.0e-5}}\n  warmup: 1\n  metric: loss\n",
+    "adamw": IMAGES + "  optimizer: adamw\n  schedule: {step: {every: 30}}\n"
+    "  loss: mean_squared_error\n  metric: top_5_accuracy\n",
+    "adam": IMAGES + "  optimizer: {adam: {beta_1: 0.5, weight_decay: 0.1}}\n  warmup: 1\n"
+    "  schedule: {step: {every: 30, factor: 0.5}}\n  inputs: {standardize: pixel_mean}\n",
+    "steps": HEAD
+    + "training: {steps: 370000, inputs: {resize: 24, scale: 0.1}, schedule: cosine}\n",
+    "held out": IMAGES + "  validation: 0\n  early_stopping: 3\n  label_smoothing: 0.1\n"
+    "  inputs: {resize: [20, 24], pad: 1, standardize: channel}\n  augment: {flip: horizontal}\n",
+    "vectors": "archc: 1\nname: small\ninput: {features: 6}\nlayers:\n  - dense: 3\n"
+    "training: {epochs: 5, inputs: {standardize: channel}}\n",
+    "volumes": (ROOT / "tests/training/specs/volumes.yaml").read_text(encoding="utf-8"),
+}
 
 
 def network(folder: Path, text: str) -> Network:
+    folder.mkdir(exist_ok=True)
     path = folder / "small.yaml"
     path.write_text(text, encoding="utf-8")
     return load(str(path), {})
 
 
-def script(backend: str, folder: Path, text: str) -> str:
-    made = network(folder, text)
-    return emit(backend, made)
-
-
-def names(source: str) -> list[str]:
-    """What is defined at the top level, in order."""
-    return [name for chunk in apart(source).chunks for name in chunk.names]
-
-
-def test_a_file_is_taken_apart() -> None:
-    """Comments stay with what they stand above, and decorators with what they decorate."""
-    found = apart(
-        '"""What it is."""\n\nimport os\nimport numpy as np\nfrom a.b import c, d\n'
-        "from archc.training.script.parts import f\n\n# Rows at once.\nROWS: int = 4\n\n\n"
-        "# Why it is so.\n@c\ndef g(x):\n    return np.sum(x) + ROWS\n"
-    )
-    assert sorted(found.imports) == ["c", "d", "np", "os"]
-    first, second = found.chunks
-    assert (first.text, first.names) == ("# Rows at once.\nROWS: int = 4", ("ROWS",))
-    assert second.text.startswith("# Why it is so.\n@c\ndef g(x):")
-    assert {"c", "np", "ROWS"} <= second.used
+def names(source: str) -> set[str]:
+    """What is defined at the top level."""
+    return {
+        node.targets[0].id if isinstance(node, ast.Assign) else node.name  # type: ignore[attr-defined]
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign | ast.FunctionDef | ast.ClassDef)
+    }
 
 
 def test_a_spec_without_a_recipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as refused:
-        script("torch", tmp_path, HEAD)
+        emit("torch", network(tmp_path, HEAD))
     assert [one.code for one in refused.value.diagnostics] == ["ARC704"]
 
 
-@pytest.mark.parametrize("backend", training.trainable())
-def test_a_network_called_like_a_part_is_refused(backend: str, tmp_path: Path) -> None:
-    plain = script(backend, tmp_path, HEAD + "training: {epochs: 1}\n")
-    taken = next(name for name in names(plain) if name == "ImageData")
-    text = HEAD.replace(
-        "layers:\n",
-        "blocks:\n  image_data:\n    layers:\n      - conv: {filters: 3, kernel_size: 1}\n"
-        "      - batch_norm\nlayers:\n  - block: image_data\n",
-    )
-    if backend == "torch":
-        with pytest.raises(SpecError) as refused:
-            script(backend, tmp_path, text + "training: {epochs: 1}\n")
-        (fault,) = refused.value.diagnostics
-        assert fault.code == "ARC703"
-        assert taken in fault.message
-    else:  # Keras has functions for blocks
-        assert "image_data" in names(script(backend, tmp_path, text + "training: {epochs: 1}\n"))
+@pytest.mark.parametrize("name", ["Dataset", "Path", "ValueError"])
+def test_a_class_called_like_what_a_script_has_is_refused(name: str, tmp_path: Path) -> None:
+    text = RECIPES["steps"].replace("name: small\n", f"name: small\nclass: {name}\n")
+    with pytest.raises(SpecError) as refused:
+        emit("torch", network(tmp_path, text))
+    assert [one.code for one in refused.value.diagnostics] == ["ARC703"]
+    assert f"`{name}`" in refused.value.diagnostics[0].message
+    emit("keras", network(tmp_path, text))  # which has a function of another name
 
 
-@pytest.mark.parametrize("backend", training.trainable())
-def test_a_network_called_like_what_python_has_is_refused(backend: str, tmp_path: Path) -> None:
-    """A class `ValueError` would be what the script catches."""
-    named = HEAD.replace("name: small\n", "name: small\nclass: ValueError\n")
-    if backend == "torch":
-        with pytest.raises(SpecError) as refused:
-            script(backend, tmp_path, named + "training: {epochs: 1}\n")
-        (fault,) = refused.value.diagnostics
-        assert (fault.code, "`ValueError`" in fault.message) == ("ARC703", True)
-    else:  # Keras has no class for it
-        script(backend, tmp_path, named + "training: {epochs: 1}\n")
-
-
-@pytest.mark.parametrize("backend", training.trainable())
-def test_only_what_the_recipe_needs_is_there(backend: str, tmp_path: Path) -> None:
-    """Nothing is defined that nobody uses, and nothing used that is not defined."""
-    short = names(script(backend, tmp_path, HEAD + "training: {epochs: 1}\n"))
-    long = names(script(backend, tmp_path, HEAD + WHOLE))
-    assert len(long) > len(short)
-    for text in (HEAD + WHOLE, HEAD + "training: {epochs: 1}\n"):
-        source = script(backend, tmp_path, text)
-        made = apart(source)
-        used = {name for chunk in made.chunks for name in chunk.used}
-        assert {name for chunk in made.chunks for name in chunk.names} <= used
-        assert set(made.imports) <= used | {"annotations"}
-
-
-@pytest.mark.parametrize("backend", training.trainable())
-@pytest.mark.parametrize("text", [WHOLE, "training: {epochs: 1}\n"], ids=["whole", "short"])
-def test_scripts_are_clean(text: str, backend: str, tmp_path: Path) -> None:
-    """At ruff's defaults for the layout, under all its rules but those on docstrings' style."""
-    source = script(backend, tmp_path, HEAD + text)
-    assert source.isascii()
-    assert max(map(len, source.splitlines()[1:])) <= 88
-    assert "archc." not in source
-    assert not any(
-        isinstance(node, ast.Import | ast.ImportFrom) and "archc" in ast.unparse(node)
-        for node in ast.walk(ast.parse(source))
-    )
-    (tmp_path / "small_train.py").write_text(source, encoding="utf-8")
-    for command in (["check", *RULES], ["check"], ["format", "--diff"]):
+def test_scripts_are_clean(tmp_path: Path) -> None:
+    """For each recipe on each backend: laid out as ruff does, nothing unused or undefined, nothing
+    of archc in it, the network imported from the module beside it."""
+    for backend, (number, text) in product(training.trainable(), enumerate(RECIPES.values())):
+        made = network(tmp_path, text)
+        name = made.costs.graph.about.name
+        source = emit(backend, made)
+        folder = tmp_path / f"{backend}{number}"
+        folder.mkdir()
+        (folder / f"{name}_train.py").write_text(source, encoding="utf-8")
+        (folder / f"{name}.py").write_text(made.emit(backend), encoding="utf-8")
+        assert source.isascii()
+        assert max(map(len, source.splitlines()[1:])) <= 88
+        modules = {
+            node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+        assert name in modules
+        assert not any("archc" in str(one) for one in modules)
+        used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+        assert names(source) <= used
+        assert source == emit(backend, network(tmp_path, text))
+    # Modules are a user's own where they lie beside a script.
+    own = json.dumps([path.name for path in tmp_path.iterdir() if path.is_dir()])
+    options = ["--isolated", "--no-cache", "--quiet", "--config", f"src = {own}", "."]
+    for command in (["check", "--select=E4,E7,E9,F,I,UP,B,N"], ["format", "--diff"]):
         done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(tmp_path)],
+            [sys.executable, "-m", "ruff", *command, *options],
             capture_output=True,
             text=True,
             check=False,
+            cwd=tmp_path,
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("backend", training.trainable())
-def test_a_script_is_the_same_each_time(backend: str, tmp_path: Path) -> None:
-    first = script(backend, tmp_path, HEAD + WHOLE)
-    assert first == script(backend, tmp_path, HEAD + WHOLE)
-    assert first.startswith("# Generated by archc from small.yaml.\n")
+def test_a_script_is_short_and_has_only_what_the_recipe_asks_for(
+    backend: str, tmp_path: Path
+) -> None:
+    lenet = load(str(ROOT / "specs/lenet5.yaml"), {})
+    source = emit(backend, lenet)
+    assert 150 <= len(source.splitlines()) <= 250
+    plain = emit(backend, network(tmp_path, RECIPES["least"]))
+    for word in ("ROTATION", "SHIFT", "PAD", "Random", "def move", "flip", "PATIENCE", "resize"):
+        assert word not in plain, word
+    whole = emit(backend, network(tmp_path, RECIPES["whole"]))
+    assert len(whole) > len(plain)
+
+
+def archive(folder: Path) -> Path:
+    """The training digits of the sample as an .npz file."""
+    pixels, labels = (
+        np.frombuffer(gzip.decompress((SAMPLE / f"train-{kind}-ubyte.gz").read_bytes()), np.uint8)
+        for kind in ("images-idx3", "labels-idx1")
+    )
+    path = folder / "digits.npz"
+    np.savez(path, images=pixels[16:].reshape(-1, 28, 28), labels=labels[8:])
+    return path
+
+
+def run(folder: Path, *arguments: object) -> str:
+    """Run a script; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "digits_train.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        timeout=LIMIT,
+        env=environment(OMP_NUM_THREADS="1", KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3"),
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def written(folder: Path, backend: str, text: str) -> Experiment:
+    """A network with its script beside it."""
+    experiment = Experiment(folder, backend, text)
+    (folder / "digits.py").write_text(experiment.network.emit(backend), encoding="utf-8")
+    (folder / "digits_train.py").write_text(emit(backend, experiment.network), encoding="utf-8")
+    return experiment
+
+
+def losses(backend: str, folder: Path, out: Path, printed: str) -> list[float]:
+    """The loss of each epoch of a script."""
+    if backend == "torch":
+        return [float(one) for one in re.findall(r"^epoch \d+  loss (\S+)", printed, re.MULTILINE)]
+    lines = (folder / out / "log.csv").read_text(encoding="utf-8").splitlines()
+    column = lines[0].split(",").index("loss")
+    return [float(line.split(",")[column]) for line in lines[1:]]
+
+
+STEADY = """\
+training:
+  inputs: {standardize: dataset}
+  optimizer: {sgd: {learning_rate: 0.05, momentum: 0.9}}
+  batch_size: 32
+  epochs: 2
+  validation: 0
+  precision: float32
+"""
 
 
 @pytest.mark.parametrize("backend", training.trainable())
-def test_hostile_text_is_inert(backend: str, tmp_path: Path) -> None:
-    """A title is text of the docstring, whatever it holds."""
-    title = '"""\\nimport os\\nos.system("x")\\n""" {x} \\\\'
-    text = HEAD.replace(
-        "name: small\n",
-        f'name: small\ntitle: "{title}"\n'.replace('"""', '\\"\\"\\"').replace(
-            '("x")', '(\\"x\\")'
-        ),
+def test_a_script_trains_as_archc_does(backend: str, tmp_path: Path) -> None:
+    """One seed and no augmentation: the same losses, but for what is rounded. Interrupted after an
+    epoch and resumed, the script comes to the same; it predicts what it has learnt."""
+    experiment = written(tmp_path, backend, PLAIN + STEADY)
+    data = archive(tmp_path)
+    plan = experiment.fit(tmp_path / "archc", data=data, quiet=True)
+    worker = [sys.executable, "-m", "archc.training.worker", str(plan)]
+    env = environment(OMP_NUM_THREADS="1", KERAS_BACKEND="tensorflow")
+    subprocess.run(worker, check=True, env=env, timeout=LIMIT, stderr=subprocess.DEVNULL)
+    expected = [row["loss"] for row in rows(tmp_path / "archc")]
+    printed = run(tmp_path, data, "--out", "script", "--epochs", "1")
+    printed += run(tmp_path, data, "--out", "script", "--epochs", "2", "--resume")
+    found = losses(backend, tmp_path, Path("script"), printed)
+    # The script for PyTorch prints four digits.
+    assert found == pytest.approx(expected, rel=1e-5, abs=6e-5)
+    assert expected[1] < 0.7 * expected[0]
+    run(tmp_path, data, "--out", "script", "--predict", "labels.csv")
+    table = (tmp_path / "labels.csv").read_text(encoding="utf-8").splitlines()
+    assert table[0] == "ImageId,Label"
+    labels = np.load(data)["labels"]
+    predicted = [int(line.partition(",")[2]) for line in table[1:]]
+    assert (np.array(predicted) == labels).mean() > 0.8
+    assert [line.partition(",")[0] for line in table[1:]] == [
+        str(number) for number in range(1, len(labels) + 1)
+    ]
+
+
+PHOTOS = """\
+training:
+  inputs: {resize: 28, scale: 0.00392156862745098, standardize: channel}
+  augment: {flip: horizontal, rotation: 5}
+  batch_size: 16
+  epochs: 1
+"""
+
+
+@pytest.mark.parametrize("backend", training.trainable())
+def test_a_script_reads_folders_of_images(backend: str, tmp_path: Path) -> None:
+    """Of any sizes, where the recipe resizes."""
+    written(tmp_path, backend, PLAIN + PHOTOS)
+    random = np.random.default_rng(0)
+    for number in range(60):
+        folder = tmp_path / "data" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 256, (30 + number % 5, 40), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    run(tmp_path, "data", "--out", "run")
+    run(tmp_path, "data", "--out", "run", "--predict", "labels.csv")
+    assert len((tmp_path / "labels.csv").read_text(encoding="utf-8").splitlines()) == 61
+
+
+def test_torchrun_trains_in_two_processes(tmp_path: Path) -> None:
+    """To the losses of one, but for what is rounded: batches have an even number of images."""
+    text = PLAIN + STEADY.replace("batch_size: 32", "batch_size: 30")
+    written(tmp_path, "torch", text)
+    data = archive(tmp_path)
+    one = losses("torch", tmp_path, Path("one"), run(tmp_path, data, "--out", "one"))
+    command = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "digits_train.py",
+    ]
+    done = subprocess.run(
+        [sys.executable, *command, str(data), "--out", "two"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        timeout=LIMIT,
+        env=environment(OMP_NUM_THREADS="1"),
     )
-    source = script(backend, tmp_path, text + "training: {epochs: 1}\n")
-    assert "os.system" in source
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)]
-    assert not any(node.attr == "system" for node in calls)
+    two = losses("torch", tmp_path, Path("two"), done.stdout)
+    assert two == pytest.approx(one, rel=2e-3)
+    assert len(two) == 2
+
+
+def test_the_readme_shows_the_script_as_it_is() -> None:
+    script = (ROOT / "generated/torch/lenet5_train.py").read_text(encoding="utf-8")
+    assert f"```python\n{script}```" in (ROOT / "README.md").read_text(encoding="utf-8")

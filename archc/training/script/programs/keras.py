@@ -1,0 +1,405 @@
+"""The program of which training scripts for Keras are specializations: the constants of a recipe
+decide its conditions, and what they rule out is not written."""
+
+import argparse
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import callbacks, layers, ops
+from PIL import Image, ImageOps
+
+from archc.training.script.programs.stand_in import Network
+
+INPUT: tuple[int, ...] = (32, 32, 3)  # height, width, channels
+CLASSES: int = 10
+MODE: str = "RGB"
+RESIZES: bool = False
+RESIZE: tuple[int, int] = (32, 32)  # width, height
+PAD: int = 0  # zeros added on each side
+CROPS: bool = False
+SCALE: float = 1.0
+STANDARDIZE: str = "channel"
+ROTATION: float = 0.0  # largest angle, in degrees
+SHEAR: float = 0.0  # largest angle, in degrees
+SHIFT: float = 0.0  # largest share of a side
+ZOOM: float = 0.0  # largest change of a side's scale
+FILL: str = "nearest"
+FLIP: str = "none"
+LIGHTING: float = 0.0  # deviation of the noise along the principal colours
+BATCH_SIZE: int = 32  # images per step
+EPOCHS: int = 1
+STEPS: int = 0  # in all
+STEPS_PER_EPOCH: int = 0
+OPTIMIZER: str = "adam"
+LEARNING_RATE: float = 0.001
+WEIGHT_DECAY: float = 0.0  # times the weights, added to the gradient
+SCHEDULE: str = "constant"
+FACTOR: float = 0.1  # by which the learning rate falls
+EVERY: int = 10  # epochs after which it falls
+MINIMUM: float = 0.0  # learning rate
+WARMUP: float = 0.0  # epochs
+LOSS: str = "cross_entropy"
+LABEL_SMOOTHING: float = 0.0
+VALIDATION: float = 0.1  # share of the images that is held out
+METRIC: str = "accuracy"
+MONITOR: str = "val_accuracy"
+PATIENCE: int = 0  # epochs without improvement after which training stops
+PRECISION: str = "float32"
+OUTPUT: str = "probabilities"
+SEED: int = 0
+
+if not RESIZES:
+
+    def read_images(path: Path) -> tuple[Any, Any]:
+        """Images, the channels last, and labels of an .npz file or a folder."""
+        if len(INPUT) == 3 and path.is_dir():
+            files = sorted(path.glob("*/*"))
+            names = [file.parent.name for file in files]
+            images = np.stack([np.array(Image.open(file).convert(MODE)) for file in files])
+            labels = np.unique(names, return_inverse=True)[1]
+        else:
+            arrays = np.load(path)
+            images = arrays["images"]
+            labels = arrays["labels"] if "labels" in arrays else np.zeros(len(images))
+        if images.ndim == len(INPUT):
+            images = images[..., np.newaxis]
+        if PAD:
+            images = np.pad(images, ((0, 0), (PAD, PAD), (PAD, PAD), (0, 0)))
+        return images, labels.astype("int64")
+else:
+
+    class Photos:
+        """Images of a folder for each class, or of an .npz file, decoded when they are needed."""
+
+        def __init__(self, path: Path) -> None:
+            if path.is_dir():
+                self.images = sorted(path.glob("*/*"))
+                names = [file.parent.name for file in self.images]
+                self.labels = np.unique(names, return_inverse=True)[1]
+            else:
+                arrays = np.load(path)
+                self.images = arrays["images"]
+                self.labels = arrays["labels"] if "labels" in arrays else [0] * len(self.images)
+            self.shape = (len(self.images), RESIZE[1] + 2 * PAD, RESIZE[0] + 2 * PAD, INPUT[2])
+
+        def __len__(self) -> int:
+            return len(self.images)
+
+        def __getitem__(self, indices: Any) -> Any:
+            return np.stack([self.decode(self.images[index]) for index in indices])
+
+        def decode(self, source: Any) -> Any:
+            """One image, resized and padded: (height, width, channels)."""
+            image = Image.open(source) if isinstance(source, Path) else Image.fromarray(source)
+            image = ImageOps.fit(image.convert(MODE), RESIZE, Image.Resampling.BILINEAR)
+            pixels = np.array(image).reshape(RESIZE[1], RESIZE[0], -1)
+            if PAD:
+                return np.pad(pixels, ((PAD, PAD), (PAD, PAD), (0, 0)))
+            return pixels
+
+
+class Batches(keras.utils.PyDataset):
+    """Images in batches: at random, by the seed and the epoch, once an epoch has begun."""
+
+    def __init__(self, images: Any, labels: Any, indices: Any) -> None:
+        if not RESIZES:
+            super().__init__()
+        else:
+            super().__init__(workers=8)
+        self.images = images
+        self.labels = labels
+        self.indices = indices
+        self.order = indices
+
+    def begin(self, epoch: int, _logs: Any) -> None:
+        """Draw the order of an epoch, counted from 0."""
+        generator = np.random.default_rng((SEED, epoch + 1))
+        if STEPS_PER_EPOCH:
+            length = STEPS_PER_EPOCH * BATCH_SIZE
+            times = -(-length // len(self.indices))
+            orders = [generator.permutation(self.indices) for _ in range(times)]
+            self.order = np.concatenate(orders)[:length]
+        else:
+            self.order = generator.permutation(self.indices)
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // BATCH_SIZE)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        chosen = self.order[index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
+        if LABEL_SMOOTHING or LOSS == "mean_squared_error":
+            return self.images[chosen], np.eye(CLASSES, dtype="float32")[self.labels[chosen]]
+        return self.images[chosen], self.labels[chosen]
+
+
+if STANDARDIZE != "none":
+
+    def standardization(batches: Batches) -> tuple[Any, Any]:
+        """Mean and standard deviation of the training images."""
+        count, total = 0, np.zeros(1)
+        if STANDARDIZE == "dataset" or STANDARDIZE == "channel":
+            squares = np.zeros(1)
+        for index in range(len(batches)):
+            images = batches[index][0].astype("float64")
+            if SCALE != 1.0:
+                images = images * SCALE
+            count = count + len(images)
+            total = total + images.sum(axis=0)
+            if STANDARDIZE == "dataset" or STANDARDIZE == "channel":
+                squares = squares + np.square(images).sum(axis=0)
+        mean = total / count
+        if STANDARDIZE == "dataset":
+            return mean.mean(), np.sqrt((squares / count).mean() - np.square(mean.mean()))
+        if STANDARDIZE == "channel":
+            axes = tuple(range(mean.ndim - 1))
+            square = (squares / count).mean(axes)
+            return mean.mean(axes), np.sqrt(square - np.square(mean.mean(axes)))
+        if STANDARDIZE == "channel_mean":
+            axes = tuple(range(mean.ndim - 1))
+            return mean.mean(axes), np.ones(mean.shape[-1])
+        if CROPS:
+            top, left = (mean.shape[0] - INPUT[0]) // 2, (mean.shape[1] - INPUT[1]) // 2
+            mean = mean[top : top + INPUT[0], left : left + INPUT[1]]
+        return mean, np.ones_like(mean)
+
+
+if LIGHTING:
+
+    @keras.saving.register_keras_serializable()
+    class ColourNoise(layers.Layer):
+        """Noise along the principal components of a batch's colours, in training."""
+
+        def call(self, images: Any, training: bool) -> Any:
+            """The images, as they are in evaluation."""
+            if not training:
+                return images
+            pixels = ops.reshape(images, (-1, INPUT[2]))
+            pixels = pixels - ops.mean(pixels, axis=0)
+            covariance = ops.matmul(ops.transpose(pixels), pixels) / ops.shape(pixels)[0]
+            values, vectors = ops.eigh(covariance)
+            noise = LIGHTING * keras.random.normal((ops.shape(images)[0], INPUT[2]))
+            # Eigenvalues are those of colours from 0 to 1.
+            colours = ops.matmul(noise * values / 255, ops.transpose(vectors))
+            return images + colours[:, None, None, :]
+
+
+if WEIGHT_DECAY and OPTIMIZER == "sgd":
+
+    class DecayedSGD(keras.optimizers.SGD):
+        """Gradient descent with weight decay in the gradient."""
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            """Take a step of one variable."""
+            super().update_step(gradient + WEIGHT_DECAY * variable, variable, learning_rate)
+
+
+if WEIGHT_DECAY and OPTIMIZER == "adam":
+
+    class DecayedAdam(keras.optimizers.Adam):
+        """Adam with weight decay in the gradient."""
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            """Take a step of one variable."""
+            super().update_step(gradient + WEIGHT_DECAY * variable, variable, learning_rate)
+
+
+if WEIGHT_DECAY and OPTIMIZER == "rmsprop":
+
+    class DecayedRMSprop(keras.optimizers.RMSprop):
+        """RMSprop with weight decay in the gradient."""
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            """Take a step of one variable."""
+            super().update_step(gradient + WEIGHT_DECAY * variable, variable, learning_rate)
+
+
+if WARMUP and SCHEDULE != "cosine":
+
+    class WarmUp(callbacks.Callback):
+        """A learning rate that rises in a straight line over the first steps."""
+
+        def __init__(self, steps: int) -> None:
+            super().__init__()
+            self.steps = steps
+
+        def on_train_batch_begin(self, batch: int, logs: Any) -> None:
+            """Set the rate of a step."""
+            step = int(self.model.optimizer.iterations)
+            if step < self.steps:
+                self.model.optimizer.learning_rate = LEARNING_RATE * (step + 1) / self.steps
+
+
+if SCHEDULE == "step":
+
+    def step_rate(epoch: int) -> float:
+        """The learning rate of an epoch."""
+        return LEARNING_RATE * FACTOR ** (epoch // EVERY)
+
+
+def make_optimizer(*_values: Any) -> keras.Optimizer:
+    """The optimizer: the emitter writes the recipe's."""
+    raise NotImplementedError
+
+
+def make_loss() -> keras.losses.Loss:
+    """The mean loss of a batch."""
+    if LOSS == "mean_squared_error":
+        return keras.losses.MeanSquaredError()
+    if LABEL_SMOOTHING:
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=OUTPUT != "probabilities", label_smoothing=LABEL_SMOOTHING
+        )
+    if OUTPUT == "probabilities":
+        return keras.losses.SparseCategoricalCrossentropy()
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def make_model(batches: Batches) -> keras.Model:
+    """The network behind what is done to images: changes in training, then scaling."""
+    network: keras.Model = Network()
+    if PRECISION != "float32":
+        # The loss takes the logarithm of what comes out.
+        network.layers[-1].dtype_policy = "float32"
+    inputs = keras.Input(batches.images.shape[1:])
+    x = inputs
+    if ROTATION:
+        x = layers.RandomRotation(ROTATION / 360, fill_mode=FILL)(x)
+    if SHIFT:
+        x = layers.RandomTranslation(SHIFT, SHIFT, fill_mode=FILL)(x)
+    if ZOOM:
+        x = layers.RandomZoom((-ZOOM, ZOOM), (-ZOOM, ZOOM), fill_mode=FILL)(x)
+    if SHEAR:
+        x = layers.RandomShear(SHEAR / 90, data_format="channels_last")(x)
+    if FLIP == "horizontal":
+        x = layers.RandomFlip("horizontal")(x)
+    if FLIP == "vertical":
+        x = layers.RandomFlip("vertical")(x)
+    if FLIP == "both":
+        x = layers.RandomFlip()(x)
+    if CROPS:
+        x = layers.RandomCrop(INPUT[0], INPUT[1])(x)
+    if LIGHTING:
+        x = ColourNoise()(x)
+    if STANDARDIZE == "none":
+        if SCALE != 1.0:
+            x = layers.Rescaling(SCALE)(x)
+    else:
+        mean, deviation = standardization(batches)
+        if SCALE == 1.0:
+            x = layers.Rescaling(1 / deviation, -mean / deviation, dtype="float32")(x)
+        else:
+            x = layers.Rescaling(SCALE / deviation, -mean / deviation, dtype="float32")(x)
+    outputs = network(x)
+    if LOSS == "mean_squared_error" and OUTPUT == "log_probabilities":
+        outputs = ops.exp(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train, and save the last epoch and the best one."""
+    keras.utils.set_random_seed(SEED)
+    if PRECISION == "auto" and keras.distribution.list_devices("gpu"):
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    if PRECISION == "bfloat16":
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    if PRECISION == "float16":
+        keras.config.set_dtype_policy("mixed_float16")
+    if not RESIZES:
+        images, labels = read_images(arguments.data)
+    else:
+        images = Photos(arguments.data)
+        labels = np.asarray(images.labels)
+    order = np.random.default_rng(SEED).permutation(len(images))
+    if VALIDATION:
+        count = int(VALIDATION * len(order))
+        held_out = Batches(images, labels, order[:count])
+        batches = Batches(images, labels, np.sort(order[count:]))
+    else:
+        batches = Batches(images, labels, np.sort(order))
+    model = make_model(batches)
+    batches.begin(0, None)
+    if STEPS or WARMUP or SCHEDULE == "cosine":
+        epoch_steps = len(batches)
+    if STEPS:
+        epochs = -(-STEPS // epoch_steps)
+    else:
+        epochs = arguments.epochs
+    if SCHEDULE == "cosine" and STEPS:
+        steps = STEPS
+    if SCHEDULE == "cosine" and not STEPS:
+        steps = epochs * epoch_steps
+    if WARMUP:
+        begin = max(1, round(WARMUP * epoch_steps))
+    optimizer = make_optimizer(begin, steps)
+    if METRIC == "top_5_accuracy":
+        metric = keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy")
+        model.compile(optimizer, make_loss(), metrics=[metric])
+    else:
+        model.compile(optimizer, make_loss(), metrics=["accuracy"])
+    if arguments.out.exists() and not arguments.resume:
+        sys.exit(f"{arguments.out} exists already: --resume resumes its run")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    best, log = arguments.out / "best.keras", arguments.out / "log.csv"
+    used = [
+        callbacks.LambdaCallback(on_epoch_begin=batches.begin),
+        callbacks.BackupAndRestore(arguments.out / "last", delete_checkpoint=False),
+        callbacks.ModelCheckpoint(best, monitor=MONITOR, save_best_only=True),
+        callbacks.CSVLogger(log, append=arguments.resume),
+    ]
+    if find_spec("tensorboard") is not None and keras.backend.backend() == "tensorflow":
+        used.append(callbacks.TensorBoard(arguments.out))
+    if WARMUP and SCHEDULE != "cosine":
+        used.append(WarmUp(begin))
+    if SCHEDULE == "step":
+        used.append(callbacks.LearningRateScheduler(step_rate))
+    if SCHEDULE == "plateau":
+        plateau = callbacks.ReduceLROnPlateau(
+            monitor=MONITOR, factor=FACTOR, patience=EVERY, min_delta=0.0, min_lr=MINIMUM
+        )
+        used.append(plateau)
+    if PATIENCE:
+        used.append(callbacks.EarlyStopping(monitor=MONITOR, patience=PATIENCE))
+    if VALIDATION:
+        model.fit(batches, epochs=epochs, validation_data=held_out, callbacks=used, shuffle=False)
+    else:
+        model.fit(batches, epochs=epochs, callbacks=used, shuffle=False)
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """Write the number of each image's class, by the best model."""
+    model = keras.models.load_model(arguments.out / "best.keras", compile=False)
+    if not RESIZES:
+        images, labels = read_images(arguments.data)
+    else:
+        images = Photos(arguments.data)
+        labels = np.asarray(images.labels)
+    batches = Batches(images, labels, np.arange(len(images)))
+    rows = ["ImageId,Label"]
+    for label in model.predict(batches).argmax(axis=1).tolist():
+        rows.append(f"{len(rows)},{label}")
+    arguments.predict.write_text("\n".join(rows) + "\n")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
+    parser.add_argument("data", type=Path, help="an .npz file, or a folder of images")
+    parser.add_argument("--out", type=Path, required=True, help="the folder of the run")
+    parser.add_argument("--resume", action="store_true", help="resume the run")
+    if not STEPS:
+        parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--predict", type=Path, help="a CSV file of labels to write")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    options = parse_arguments()
+    if options.predict is None:
+        train(options)
+    else:
+        predict(options)

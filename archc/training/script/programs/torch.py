@@ -1,0 +1,502 @@
+"""The program of which training scripts for PyTorch are specializations: the constants of a recipe
+decide its conditions, and what they rule out is not written."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, distributed, nn
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader, Dataset
+
+from archc.training.script.programs.stand_in import Network
+
+INPUT: tuple[int, ...] = (3, 32, 32)  # channels, height, width
+CLASSES: int = 10
+MODE: str = "RGB"
+RESIZES: bool = False
+RESIZE: tuple[int, int] = (32, 32)  # width, height
+PAD: int = 0  # zeros added on each side
+CROPS: bool = False
+SCALE: float = 1.0
+STANDARDIZE: str = "channel"
+MOVES: bool = False
+ROTATION: float = 0.0  # largest angle, in degrees
+SHEAR: float = 0.0  # largest angle, in degrees
+SHIFT: float = 0.0  # largest share of a side
+ZOOM: float = 0.0  # largest change of a side's scale
+FILL: str = "border"
+FLIPS: tuple[int, ...] = ()
+LIGHTING: float = 0.0  # deviation of the noise along the principal colours
+BATCH_SIZE: int = 32  # images per step, over all processes
+EPOCHS: int = 1
+STEPS: int = 0  # in all
+STEPS_PER_EPOCH: int = 0
+LEARNING_RATE: float = 0.001
+SCHEDULE: str = "constant"
+WARMUP: float = 0.0  # epochs
+LOSS: str = "cross_entropy"
+LABEL_SMOOTHING: float = 0.0
+VALIDATION: float = 0.1  # share of the images that is held out
+METRIC: str = "accuracy"
+PATIENCE: int = 0  # epochs without improvement after which training stops
+PRECISION: str = "float32"
+SYNC_BATCH_NORM: bool = False
+OUTPUT: str = "logits"
+SOFTMAX: str = ""
+MEMORY_FORMAT: str = ""
+SEED: int = 0
+RANK = int(os.environ.get("RANK", "0"))  # set by torchrun, as is the next
+PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
+
+if not RESIZES:
+
+    def read_images(path: Path) -> tuple[Tensor, Tensor]:
+        """Images, the channels first, and labels of an .npz file or a folder."""
+        if len(INPUT) == 3 and path.is_dir():
+            files = sorted(path.glob("*/*"))
+            names = [file.parent.name for file in files]
+            images = np.stack([np.array(Image.open(file).convert(MODE)) for file in files])
+            labels = np.unique(names, return_inverse=True)[1]
+        else:
+            arrays = np.load(path)
+            images = arrays["images"]
+            labels = arrays["labels"] if "labels" in arrays else np.zeros(len(images))
+        if images.ndim == len(INPUT):
+            images = images[..., np.newaxis]
+        return torch.from_numpy(images).movedim(-1, 1), torch.from_numpy(labels).long()
+
+    def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process' share of each batch, on the device."""
+        for batch in batches:
+            images, labels = (one[batch[RANK::PROCESSES]].to(device) for one in data)
+            if PAD:
+                images = functional.pad(images, [PAD] * 4)
+            yield images.float(), labels
+else:
+
+    class Photos(Dataset[Any]):
+        """Images of a folder for each class, or of an .npz file, decoded when they are needed."""
+
+        def __init__(self, path: Path) -> None:
+            if path.is_dir():
+                self.images = sorted(path.glob("*/*"))
+                names = [file.parent.name for file in self.images]
+                self.labels = np.unique(names, return_inverse=True)[1]
+            else:
+                arrays = np.load(path)
+                self.images = arrays["images"]
+                self.labels = arrays["labels"] if "labels" in arrays else [0] * len(self.images)
+
+        def __len__(self) -> int:
+            return len(self.labels)
+
+        def __getitem__(self, index: int) -> tuple[Tensor, int]:
+            source: Any = self.images[index]
+            image = Image.open(source) if isinstance(source, Path) else Image.fromarray(source)
+            image = ImageOps.fit(image.convert(MODE), RESIZE, Image.Resampling.BILINEAR)
+            pixels = torch.from_numpy(np.array(image)).view(*RESIZE[::-1], -1)
+            return pixels.movedim(-1, 0), int(self.labels[index])
+
+    def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process' share of each batch, decoded by others, on the device."""
+        shares = [batch[RANK::PROCESSES].tolist() for batch in batches]
+        for images, labels in DataLoader(data, batch_sampler=shares, num_workers=8):
+            images = images.to(device)
+            if PAD:
+                images = functional.pad(images, [PAD] * 4)
+            yield images.float(), labels.to(device)
+
+
+def epoch_batches(indices: Any, epoch: int) -> list[Any]:
+    """Images in batches: at random, by the seed and the epoch; for epoch 0 in order."""
+    if epoch > 0:
+        generator = np.random.default_rng((SEED, epoch))
+        if STEPS_PER_EPOCH:
+            length = STEPS_PER_EPOCH * BATCH_SIZE
+            times = -(-length // len(indices))
+            orders = [generator.permutation(indices) for _ in range(times)]
+            indices = np.concatenate(orders)[:length]
+        else:
+            indices = generator.permutation(indices)
+    batches = np.split(indices, range(BATCH_SIZE, len(indices), BATCH_SIZE))
+    # A step needs two images a process: normalization does.
+    is_enough = epoch == 0 or len(batches[-1]) >= 2 * PROCESSES
+    return batches if is_enough else batches[:-1]
+
+
+def add_up(sums: Tensor) -> Tensor:
+    """Sums over all processes."""
+    if PROCESSES > 1:
+        distributed.all_reduce(sums)
+    return sums
+
+
+if STANDARDIZE != "none":
+
+    def standardization(data: Any, indices: Any, device: Any) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the training images, as float32."""
+        count, total, squares = torch.zeros(3, dtype=torch.float64, device=device)
+        for images, _ in load(data, epoch_batches(indices, 0), device):
+            if SCALE != 1.0:
+                images = images * SCALE
+            if CROPS and STANDARDIZE == "pixel_mean":
+                images = crop(images, at_random=False)
+            count = count + len(images)
+            total = total + images.sum(dim=0, dtype=torch.float64)
+            if STANDARDIZE == "dataset" or STANDARDIZE == "channel":
+                squares = squares + images.double().square().sum(dim=0)
+        if STANDARDIZE == "pixel_mean":
+            mean = add_up(total) / add_up(count)
+            return mean.float(), torch.ones_like(mean, dtype=torch.float32)
+        if STANDARDIZE == "channel_mean":
+            mean = (add_up(total) / add_up(count)).mean(tuple(range(1, total.dim())), keepdim=True)
+            return mean.float(), torch.ones_like(mean, dtype=torch.float32)
+        count, mean, square = add_up(count), add_up(total) / count, add_up(squares) / count
+        if STANDARDIZE == "dataset":
+            mean, square = mean.mean(), square.mean()
+        if STANDARDIZE == "channel":
+            axes = tuple(range(1, mean.dim()))
+            mean, square = mean.mean(axes, keepdim=True), square.mean(axes, keepdim=True)
+        return mean.float(), (square - mean.square()).sqrt().float()
+
+
+if MOVES and SHEAR:
+
+    def move(images: Tensor) -> Tensor:
+        """Rotate, shear, zoom and shift each image at random, in one resampling."""
+        count, _, height, width = images.shape
+        draws = torch.rand(6, count, device=images.device) * 2 - 1
+        angle = torch.deg2rad(draws[0] * ROTATION)
+        slope = torch.deg2rad(draws[1] * SHEAR).tan()
+        zoom_x, zoom_y = 1 + draws[2] * ZOOM, 1 + draws[3] * ZOOM
+        sine, cosine = angle.sin(), angle.cos()
+        # From a pixel to the place that it comes from, where both sides are 2 long.
+        x = [cosine * zoom_x, (cosine * slope - sine) * zoom_y * (height / width)]
+        y = [sine * zoom_x * (width / height), (sine * slope + cosine) * zoom_y]
+        rows = [*x, draws[4] * (2 * SHIFT), *y, draws[5] * (2 * SHIFT)]
+        matrices = torch.stack(rows, dim=1).view(count, 2, 3)
+        grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
+        return functional.grid_sample(images, grid, padding_mode=FILL, align_corners=False)
+
+
+if MOVES and not SHEAR:
+
+    def move(images: Tensor) -> Tensor:
+        """Rotate, zoom and shift each image at random, in one resampling."""
+        count, _, height, width = images.shape
+        draws = torch.rand(5, count, device=images.device) * 2 - 1
+        angle = torch.deg2rad(draws[0] * ROTATION)
+        zoom_x, zoom_y = 1 + draws[1] * ZOOM, 1 + draws[2] * ZOOM
+        # From a pixel to the place that it comes from, where both sides are 2 long.
+        x = [angle.cos() * zoom_x, -angle.sin() * zoom_y * (height / width)]
+        y = [angle.sin() * zoom_x * (width / height), angle.cos() * zoom_y]
+        rows = [*x, draws[3] * (2 * SHIFT), *y, draws[4] * (2 * SHIFT)]
+        matrices = torch.stack(rows, dim=1).view(count, 2, 3)
+        grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
+        return functional.grid_sample(images, grid, padding_mode=FILL, align_corners=False)
+
+
+if FLIPS:
+
+    def flip(images: Tensor, axis: int) -> Tensor:
+        """Mirror half of the images along an axis."""
+        chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+        return torch.where(chosen, images.flip(axis), images)
+
+
+if CROPS:
+
+    def crop(images: Tensor, *, at_random: bool) -> Tensor:
+        """A part of each image as large as the network's input: at random, or the middle."""
+        height, width = INPUT[1], INPUT[2]
+        tops = torch.full((len(images),), (images.shape[2] - height) // 2)
+        lefts = torch.full((len(images),), (images.shape[3] - width) // 2)
+        if at_random:
+            tops = torch.randint(images.shape[2] - height + 1, (len(images),))
+            lefts = torch.randint(images.shape[3] - width + 1, (len(images),))
+        corners = zip(images, tops.tolist(), lefts.tolist(), strict=True)
+        return torch.stack([x[:, i : i + height, j : j + width] for x, i, j in corners])
+
+
+if LIGHTING:
+
+    def light(images: Tensor) -> Tensor:
+        """Add noise along the principal components of the batch's colours."""
+        pixels = images.movedim(1, -1).reshape(-1, INPUT[0])
+        values, vectors = torch.linalg.eigh(torch.cov(pixels.T))
+        noise = torch.randn(len(images), INPUT[0], device=images.device) * LIGHTING
+        # Eigenvalues are those of colours from 0 to 1.
+        return images + (noise * values / 255 @ vectors.T)[:, :, None, None]
+
+
+def make_optimizer(*_values: Any) -> torch.optim.Optimizer:
+    """The optimizer: the emitter writes the recipe's."""
+    raise NotImplementedError
+
+
+if SCHEDULE not in ("constant", "plateau") or WARMUP:
+
+    def make_schedule(*_values: Any) -> lr_scheduler.LRScheduler:
+        """The schedule of the learning rate, over steps: the emitter writes the recipe's."""
+        raise NotImplementedError
+
+
+if SCHEDULE == "plateau":
+
+    def make_plateau(*_values: Any) -> lr_scheduler.ReduceLROnPlateau:
+        """The schedule of the learning rate, over epochs: the emitter writes the recipe's."""
+        raise NotImplementedError
+
+
+def build_model() -> nn.Module:
+    """The network, with weights that follow from the seed."""
+    torch.manual_seed(SEED)
+    model: nn.Module = Network()
+    if SOFTMAX:
+        # Of a probability near 0 the logarithm has no gradient.
+        model.set_submodule(SOFTMAX, nn.LogSoftmax(dim=1))
+    if MEMORY_FORMAT == "channels_last":
+        return model.to(memory_format=torch.channels_last)
+    if MEMORY_FORMAT == "channels_last_3d":
+        return model.to(memory_format=torch.channels_last_3d)
+    return model
+
+
+def scores(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean loss of a batch, and the sums of losses, right answers and images."""
+    if PRECISION == "float32":
+        output = model(images)
+    elif PRECISION == "auto":
+        is_faster = images.is_cuda and torch.cuda.is_bf16_supported()
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=is_faster):
+            output = model(images).float()
+    elif PRECISION == "bfloat16":
+        with torch.autocast(images.device.type, torch.bfloat16):
+            output = model(images).float()
+    else:
+        with torch.autocast(images.device.type, torch.float16):
+            output = model(images).float()
+    if LOSS == "mean_squared_error":
+        targets = functional.one_hot(labels, CLASSES)
+        if OUTPUT == "log_probabilities":
+            output = output.exp()
+        losses = (output - targets).square().mean(dim=1)
+    elif LABEL_SMOOTHING:
+        losses = functional.cross_entropy(
+            output, labels, reduction="none", label_smoothing=LABEL_SMOOTHING
+        )
+    elif OUTPUT == "log_probabilities":
+        losses = functional.nll_loss(output, labels, reduction="none")
+    else:
+        losses = functional.cross_entropy(output, labels, reduction="none")
+    if METRIC == "top_5_accuracy":
+        right = (output.topk(5).indices == labels[:, None]).any(dim=1)
+    else:
+        right = output.argmax(dim=1) == labels
+    columns = torch.stack([losses.detach(), right, torch.ones_like(losses)])
+    return losses.mean(), columns.sum(dim=1, dtype=torch.float64)
+
+
+def predict(arguments: argparse.Namespace, device: torch.device) -> None:
+    """Write the number of each image's class, by the best weights."""
+    state = torch.load(arguments.out / "best.pt", map_location=device)
+    model = build_model().to(device).eval().requires_grad_(False)
+    model.load_state_dict(state["model"])
+    if STANDARDIZE != "none":
+        mean, deviation = state["input"]
+    if not RESIZES:
+        data: Any = read_images(arguments.data)
+        count = len(data[0])
+    else:
+        data = Photos(arguments.data)
+        count = len(data)
+    rows = ["ImageId,Label"]
+    for images, _ in load(data, epoch_batches(np.arange(count), 0), device):
+        if SCALE != 1.0:
+            images = images * SCALE
+        if CROPS:
+            images = crop(images, at_random=False)
+        if STANDARDIZE != "none":
+            images = (images - mean) / deviation
+        for label in model(images).argmax(dim=1).tolist():
+            rows.append(f"{len(rows)},{label}")
+    arguments.predict.write_text("\n".join(rows) + "\n")
+
+
+def train(arguments: argparse.Namespace, device: torch.device) -> None:
+    """Train, and save the last epoch and the best one."""
+    if not RESIZES:
+        data: Any = read_images(arguments.data)
+        order = np.random.default_rng(SEED).permutation(len(data[0]))
+    else:
+        data = Photos(arguments.data)
+        order = np.random.default_rng(SEED).permutation(len(data))
+    if VALIDATION:
+        count = int(VALIDATION * len(order))
+        held_out, training = order[:count], np.sort(order[count:])
+    else:
+        training = np.sort(order)
+    model = build_model().to(device)
+    network = model
+    if PROCESSES > 1:
+        if SYNC_BATCH_NORM:
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        network = DistributedDataParallel(network)
+    if STANDARDIZE != "none":
+        mean, deviation = standardization(data, training, device)
+    if STEPS or WARMUP or SCHEDULE not in ("constant", "plateau"):
+        epoch_steps = len(epoch_batches(training, 1))
+    if STEPS:
+        epochs = -(-STEPS // epoch_steps)
+    else:
+        epochs = arguments.epochs
+    if SCHEDULE == "cosine" and STEPS:
+        steps = STEPS
+    if SCHEDULE == "cosine" and not STEPS:
+        steps = epochs * epoch_steps
+    optimizer = make_optimizer(model)
+    if WARMUP:
+        begin = max(1, round(WARMUP * epoch_steps))
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer}
+    if SCHEDULE not in ("constant", "plateau") or WARMUP:
+        schedule = make_schedule(optimizer, begin, steps)
+        parts["schedule"] = schedule
+    if SCHEDULE == "plateau":
+        plateau = make_plateau(optimizer)
+        parts["plateau"] = plateau
+    if PRECISION == "float16":
+        scaler = torch.amp.GradScaler(device.type)
+        parts["scaler"] = scaler
+    first, best = 1, -float("inf")
+    if PATIENCE:
+        waited = 0
+    if arguments.resume:
+        saved = torch.load(arguments.out / "last.pt", map_location=device)
+        for name, part in parts.items():
+            part.load_state_dict(saved[name])
+        first, best = saved["epoch"] + 1, saved["best"]
+        if PATIENCE:
+            waited = saved["waited"]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for epoch in range(first, epochs + 1):
+        start = time.perf_counter()
+        torch.manual_seed(SEED + epoch * PROCESSES + RANK)
+        batches = epoch_batches(training, epoch)
+        if STEPS:
+            batches = batches[: STEPS - (epoch - 1) * epoch_steps]
+        sums = torch.zeros(3, dtype=torch.float64, device=device)
+        network.train()
+        for images, labels in load(data, batches, device):
+            if MOVES:
+                images = move(images)
+            for axis in FLIPS:
+                images = flip(images, axis)
+            if CROPS:
+                images = crop(images, at_random=True)
+            if LIGHTING:
+                images = light(images)
+            if SCALE != 1.0:
+                images = images * SCALE
+            if STANDARDIZE != "none":
+                images = (images - mean) / deviation
+            loss, batch_sums = scores(network, images, labels)
+            optimizer.zero_grad()
+            if PRECISION == "float16":
+                scaler.scale(loss).backward()
+                scaler.step(optimizer)
+                scaler.update()
+            else:
+                loss.backward()
+                optimizer.step()
+            if SCHEDULE not in ("constant", "plateau") or WARMUP:
+                schedule.step()
+            sums = sums + batch_sums
+        mean_loss, accuracy = (add_up(sums)[:2] / sums[2]).tolist()
+        text = f"epoch {epoch}  loss {mean_loss:.4f}  accuracy {accuracy:.2%}"
+        if VALIDATION:
+            model.eval()
+            sums = torch.zeros(3, dtype=torch.float64, device=device)
+            for images, labels in load(data, epoch_batches(held_out, 0), device):
+                if CROPS:
+                    images = crop(images, at_random=False)
+                if SCALE != 1.0:
+                    images = images * SCALE
+                if STANDARDIZE != "none":
+                    images = (images - mean) / deviation
+                with torch.no_grad():
+                    sums = sums + scores(model, images, labels)[1]
+            mean_loss, accuracy = (add_up(sums)[:2] / sums[2]).tolist()
+            text = f"{text}  validation {mean_loss:.4f}  {accuracy:.2%}"
+        if METRIC == "loss":
+            metric = -mean_loss
+        else:
+            metric = accuracy
+        if SCHEDULE == "plateau":
+            plateau.step(metric)
+        if RANK == 0:
+            print(f"{text}  {time.perf_counter() - start:.1f} s", flush=True)
+        if PATIENCE:
+            waited = waited + 1 if metric <= best else 0
+        if metric > best:
+            best = metric
+            if STANDARDIZE == "none":
+                weights = {"model": model.state_dict()}
+            else:
+                weights = {"model": model.state_dict(), "input": (mean, deviation)}
+            save(arguments.out / "best.pt", weights)
+        saved = {"epoch": epoch, "best": best}
+        if PATIENCE:
+            saved["waited"] = waited
+        for name, part in parts.items():
+            saved[name] = part.state_dict()
+        save(arguments.out / "last.pt", saved)
+        if PATIENCE and waited == PATIENCE:
+            break
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Write a file whole or not at all."""
+    if RANK == 0:
+        torch.save(content, f"{path}.part")
+        os.replace(f"{path}.part", path)
+
+
+def main() -> None:
+    """Train or predict, in one process or in each of torchrun's."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
+    parser.add_argument("data", type=Path, help="an .npz file, or a folder of images")
+    parser.add_argument("--out", type=Path, required=True, help="the folder of the run")
+    parser.add_argument("--resume", action="store_true", help="resume the run")
+    if not STEPS:
+        parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--predict", type=Path, help="a CSV file of labels to write")
+    arguments = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if PROCESSES > 1:
+        distributed.init_process_group()
+        if device.type == "cuda":
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(device)
+    if arguments.predict is not None:
+        predict(arguments, device)
+    elif (arguments.out / "last.pt").exists() and not arguments.resume:
+        sys.exit(f"{arguments.out} has a run already: --resume resumes it")
+    else:
+        train(arguments, device)
+    if PROCESSES > 1:
+        distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
