@@ -97,7 +97,8 @@ def test_nothing_outside_a_backend_s_folder_names_it(module: str) -> None:
     folders = [folder.removeprefix("archc.") for folder in backends.BUILT_IN.values()]
     # Training is written for each backend by hand, in a room of its own; the registry has the
     # folders. Keras may run on another backend's framework.
-    training = ["training.script", *(f"training.{name}" for name in backends.BUILT_IN)]
+    rooms = ("training", "training.script", "training.script.programs")
+    training = [f"{room}.{name}" for room in rooms for name in backends.BUILT_IN]
     if module.startswith((*folders, *training)) or module == "backends":
         return
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 from importlib import import_module
-from importlib.resources import files
+from importlib.util import find_spec
 from textwrap import wrap
 
 from archc.api import Network
@@ -31,9 +31,8 @@ def emit(backend: str, network: Network) -> str:
     about = network.costs.graph.about
     task = task_of(trainer, network.compiled(backend), network.spec, network.costs)
     writer = import_module(trainer.script)
-    program = files("archc.training.script.programs").joinpath(f"{backend}.py")
     specialized = specialize(
-        program.read_text(encoding="utf-8"),
+        _source(writer.PROGRAM),
         writer.constants(task, recipe),
         writer.definitions(recipe),
         {"Network": writer.constructor(about)},
@@ -51,6 +50,15 @@ def emit(backend: str, network: Network) -> str:
         ),
     )
     return render(module)
+
+
+def _source(module: str) -> str:
+    """The source of a module, which is not imported: it needs a framework."""
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    with open(spec.origin, encoding="utf-8") as stream:
+        return stream.read()
 
 
 def _check_name(name: str, specialized: Specialized, span: Span) -> None:

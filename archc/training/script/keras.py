@@ -24,6 +24,7 @@ from archc.language.recipe import (
 from archc.training.script.images import MODES, crops, resized
 from archc.training.task import Task
 
+PROGRAM = "archc.training.script.programs.keras"
 FILLS = {"nearest": "nearest", "zero": "constant"}
 
 

@@ -28,6 +28,7 @@ from archc.language.recipe import (
 from archc.training.script.images import MODES, crops, resized
 from archc.training.task import Task
 
+PROGRAM = "archc.training.script.programs.torch"
 FILLS = {"nearest": "border", "zero": "zeros"}
 FLIPS = {"none": (), "horizontal": (-1,), "vertical": (-2,), "both": (-1, -2)}
 MEMORY_FORMATS = {3: "channels_last", 4: "channels_last_3d"}

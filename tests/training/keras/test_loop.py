@@ -255,6 +255,24 @@ def test_another_run_is_not_gone_on_with(
     assert (folder / "checkpoint.safetensors").read_bytes() == before
 
 
+def test_a_checkpoint_may_be_older_than_the_weights(
+    finished: Finished, runner: Runner, tmp_path: Path
+) -> None:
+    """It is written last: where that fails, an epoch's weights and line are there, and the run
+    resumes from before them."""
+    sizes = {path.name: path.stat().st_size for path in finished.folder.iterdir()}
+    largest = (sizes["last.safetensors"] + sizes["checkpoint.safetensors"]) // 2
+    folder = tmp_path / "run"
+    told = runner.run(finished.fit(folder), code=2, largest=largest)
+    assert "checkpoint.safetensors: File too large" in told
+    assert len(rows(folder)) == 1
+    assert (folder / "last.safetensors").exists()
+    assert (folder / "best.safetensors").exists()
+    assert not (folder / "checkpoint.safetensors").exists()
+    runner.run(finished.fit(folder, resume=True), OFTEN)
+    assert_same(folder, finished.folder)
+
+
 def test_a_damaged_checkpoint_is_told(finished: Finished, runner: Runner, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     left_in_the_middle(finished, runner, folder)

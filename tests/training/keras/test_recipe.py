@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.keras, pytest.mark.torch]
 
 from archc.training.keras import augment as keras_augment  # noqa: E402
 from archc.training.keras import recipe as keras_recipe  # noqa: E402
-from archc.training.keras.batches import filled_rows  # noqa: E402
+from archc.training.keras.batches import TrainingBatches, filled_rows  # noqa: E402
 from archc.training.keras.images import ImageSet as KerasImages  # noqa: E402
 from archc.training.keras.state import RunState  # noqa: E402
 from archc.training.torch import augment as torch_augment  # noqa: E402
@@ -214,3 +214,23 @@ def test_the_batch_is_filled_for_several_devices() -> None:
     ):
         rows, weights = filled_rows(count, replicas)
         assert (rows.tolist(), weights.tolist()) == (expected[0], pytest.approx(expected[1]))
+
+
+def test_every_step_draws_anew() -> None:
+    """Of the same image: moves and colours differ between all steps of all epochs, and are the same
+    in the same step again."""
+    images = np.repeat(pictures((8, 8), 1), 12, axis=0)
+    data = KerasImages(images, np.zeros(12, int), np.arange(12))
+    recipe = Training(augment=Augment(rotation=30, shift=0.2, lighting=0.1), batch_size=4)
+    batches = TrainingBatches(data, recipe, INPUT, 7, 1)
+    batches.span = range(3)
+    drawn: dict[str, list[bytes]] = {"moves": [], "colours": []}
+    for epoch in (1, 2, 1):
+        batches.begin_epoch(epoch)
+        for step in range(3):
+            inputs, _ = batches[step]
+            for name, values in drawn.items():
+                values.append(inputs[name].tobytes())  # type: ignore[call-overload, index]
+    for values in drawn.values():
+        assert len(set(values[:6])) == 6
+        assert values[6:] == values[:3]

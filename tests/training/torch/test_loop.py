@@ -175,6 +175,25 @@ def test_a_full_disk_loses_nothing(finished: Finished, runner: Runner, tmp_path:
     assert rows(folder) == rows(finished.folder)
 
 
+def test_a_checkpoint_may_be_older_than_the_weights(
+    finished: Finished, runner: Runner, tmp_path: Path
+) -> None:
+    """It is written last: where that fails, an epoch's weights and line are there, and the run
+    resumes from before them."""
+    sizes = {path.name: path.stat().st_size for path in finished.folder.iterdir()}
+    largest = (sizes["last.safetensors"] + sizes["checkpoint.pt"]) // 2
+    folder = tmp_path / "run"
+    told = runner.run(finished.fit(folder), code=2, largest=largest)
+    assert "checkpoint.pt: File too large" in told
+    assert len(rows(folder)) == 1
+    assert (folder / "last.safetensors").exists()
+    assert (folder / "best.safetensors").exists()
+    assert not (folder / "checkpoint.pt").exists()
+    runner.run(finished.fit(folder, resume=True), OFTEN)
+    assert digests(folder) == digests(finished.folder)
+    assert rows(folder) == rows(finished.folder)
+
+
 def test_a_damaged_checkpoint_is_told(finished: Finished, runner: Runner, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     child = runner.start(finished.fit(folder), OFTEN)
