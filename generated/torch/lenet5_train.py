@@ -102,7 +102,7 @@ def standardization(data: Any, indices: Any, device: Any) -> tuple[Tensor, Tenso
 def move(images: Tensor) -> Tensor:
     """Rotate, zoom and shift each image at random, in one resampling."""
     count, _, height, width = images.shape
-    draws = torch.rand(5, count, device=images.device) * 2 - 1
+    draws = torch.rand(6, count, device=images.device) * 2 - 1
     angle = torch.deg2rad(draws[0] * ROTATION)
     zoom_x, zoom_y = 1 + draws[1] * ZOOM, 1 + draws[2] * ZOOM
     # From a pixel to the place that it comes from, where both sides are 2 long.

@@ -170,36 +170,23 @@ if STANDARDIZE != "none":
         return mean.float(), (square - mean.square()).sqrt().float()
 
 
-if MOVES and SHEAR:
-
-    def move(images: Tensor) -> Tensor:
-        """Rotate, shear, zoom and shift each image at random, in one resampling."""
-        count, _, height, width = images.shape
-        draws = torch.rand(6, count, device=images.device) * 2 - 1
-        angle = torch.deg2rad(draws[0] * ROTATION)
-        slope = torch.deg2rad(draws[1] * SHEAR).tan()
-        zoom_x, zoom_y = 1 + draws[2] * ZOOM, 1 + draws[3] * ZOOM
-        sine, cosine = angle.sin(), angle.cos()
-        # From a pixel to the place that it comes from, where both sides are 2 long.
-        x = [cosine * zoom_x, (cosine * slope - sine) * zoom_y * (height / width)]
-        y = [sine * zoom_x * (width / height), (sine * slope + cosine) * zoom_y]
-        rows = [*x, draws[4] * (2 * SHIFT), *y, draws[5] * (2 * SHIFT)]
-        matrices = torch.stack(rows, dim=1).view(count, 2, 3)
-        grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
-        return functional.grid_sample(images, grid, padding_mode=FILL, align_corners=False)
-
-
-if MOVES and not SHEAR:
+if MOVES:
 
     def move(images: Tensor) -> Tensor:
         """Rotate, zoom and shift each image at random, in one resampling."""
         count, _, height, width = images.shape
-        draws = torch.rand(5, count, device=images.device) * 2 - 1
+        draws = torch.rand(6, count, device=images.device) * 2 - 1
         angle = torch.deg2rad(draws[0] * ROTATION)
         zoom_x, zoom_y = 1 + draws[1] * ZOOM, 1 + draws[2] * ZOOM
         # From a pixel to the place that it comes from, where both sides are 2 long.
-        x = [angle.cos() * zoom_x, -angle.sin() * zoom_y * (height / width)]
-        y = [angle.sin() * zoom_x * (width / height), angle.cos() * zoom_y]
+        if SHEAR:
+            slope = torch.deg2rad(draws[5] * SHEAR).tan()
+            sine, cosine = angle.sin(), angle.cos()
+            x = [cosine * zoom_x, (cosine * slope - sine) * zoom_y * (height / width)]
+            y = [sine * zoom_x * (width / height), (sine * slope + cosine) * zoom_y]
+        else:
+            x = [angle.cos() * zoom_x, -angle.sin() * zoom_y * (height / width)]
+            y = [angle.sin() * zoom_x * (width / height), angle.cos() * zoom_y]
         rows = [*x, draws[3] * (2 * SHIFT), *y, draws[4] * (2 * SHIFT)]
         matrices = torch.stack(rows, dim=1).view(count, 2, 3)
         grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
