@@ -202,7 +202,7 @@ class _Specializer:
                     yield If(self.expr(test), self.block(body), self.block(orelse))
                 else:
                     yield from self.block(body if value else orelse)
-            case ast.For(ast.Name(name), iterable, body):
+            case ast.For(ast.Name(name), iterable, body, []):
                 items = self.value(iterable)
                 if not isinstance(items, tuple):
                     yield For(Ref(name), self.expr(iterable), self.block(body))
@@ -211,10 +211,10 @@ class _Specializer:
                     self.constants[name] = item
                     yield from self.block(body)
                     del self.constants[name]
-            case ast.For(target, iterable, body):
+            case ast.For(target, iterable, body, []):
                 yield For(self.expr(target), self.expr(iterable), self.block(body))
-            case ast.With([item], body):
-                yield With(self.expr(item.context_expr), self.block(body))
+            case ast.With([ast.withitem(context, None)], body):
+                yield With(self.expr(context), self.block(body))
             case ast.Assign([target], value):
                 yield Assign(self.expr(target), self.expr(value), comment)
             case ast.AnnAssign(ast.Name(name), annotation, value) if value is not None:
@@ -235,7 +235,7 @@ class _Specializer:
             case ast.FunctionDef(name):
                 if name not in self.expressions:
                     yield self.function(node)
-            case ast.ClassDef(name, bases, _, body, decorators):
+            case ast.ClassDef(name, bases, [], body, decorators):
                 yield ClassDef(
                     name,
                     tuple(self.expr(base) for base in bases),
@@ -249,6 +249,8 @@ class _Specializer:
     def function(self, node: ast.FunctionDef) -> FunctionDef:
         """A function without what the constants rule out."""
         arguments = node.args
+        if arguments.defaults or arguments.vararg or arguments.kwarg or any(arguments.kw_defaults):
+            raise ValueError(f"line {node.lineno}: no statement of scripts: it has a default")
         docstring = ast.get_docstring(node)
         parameters = [self.parameter(one) for one in arguments.args]
         parameters += [self.parameter(one, keyword_only=True) for one in arguments.kwonlyargs]
@@ -366,6 +368,8 @@ class _Specializer:
 
     def generator(self, element: ast.expr, comprehension: ast.comprehension) -> Generator:
         """A comprehension over one iterable, without conditions."""
+        if comprehension.ifs:
+            raise ValueError(f"line {element.lineno}: no expression of scripts: it has a condition")
         return Generator(
             self.expr(element),
             ast.unparse(comprehension.target).strip("()"),
