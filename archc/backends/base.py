@@ -174,7 +174,7 @@ class WeightFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trainer:
-    """How networks are trained. `loop` is the module whose `fit` and `predict` carry out plans;
+    """How networks are trained. `loop` is the module whose `fit` and `predict` execute plans;
     `script` the module whose functions write training scripts; `requires` the modules that both
     import.
 

@@ -1,7 +1,7 @@
 """Training: runs of networks by their recipes, and the scripts that train them.
 
 `data` reads and prepares images, `run` keeps what a run writes, `torch` and `keras` train, `report`
-draws; `script` writes training scripts. A worker process carries out a plan (`archc.training.plan`)
+draws; `script` writes training scripts. A worker process executes a plan (`archc.training.plan`)
 that the command line has written.
 """
 

@@ -16,10 +16,10 @@ from archc.training.task import trainer_of
 
 
 def main(arguments: list[str]) -> int:
-    """Carry out a plan. Returns 0, 1 (data), 2 (anything else), or 130 (interrupted)."""
+    """Execute a plan. Returns 0, 1 (data), 2 (anything else), or 130 (interrupted)."""
     (path,) = arguments
     try:
-        carry_out(read_plan(Path(path)))
+        execute(read_plan(Path(path)))
     except (DataError, RunError, OSError, MemoryError) as error:
         sys.stderr.write(f"archc: {one_line(error)}\n")
         return 1 if isinstance(error, DataError) else 2
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def carry_out(plan: Plan) -> None:
+def execute(plan: Plan) -> None:
     """Train or predict with the loop of the plan's backend."""
     loop = import_module(trainer_of(plan.backend).loop)
     if isinstance(plan.options, FitOptions):

@@ -16,6 +16,7 @@ import pytest
 
 from archc.api import load
 from archc.cli import main
+from archc.training import launch
 from archc.weights import transfer
 from tests.training.runner import LIMIT
 from tests.training.samples import SAMPLE
@@ -216,6 +217,22 @@ def test_a_plan_is_written_for_other_starters(tmp_path: Path) -> None:
     worker = [sys.executable, "-m", "archc.training.worker", str(folder / "plan.json")]
     subprocess.run(worker, check=True, cwd=ROOT, timeout=LIMIT, stderr=subprocess.DEVNULL)
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 1
+
+
+def test_torchrun_starts_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[str, ...]] = []
+
+    def run_worker(plan: str, processes: tuple[str, ...]) -> int:
+        started.append((Path(plan).name, *processes))
+        return 3
+
+    monkeypatch.setattr(launch, "run_worker", run_worker)
+    for number, options in enumerate(([], ["--processes", "2"])):
+        given = ["--data", str(SAMPLE), "-o", str(tmp_path / f"run{number}"), *options]
+        assert main(["train", SPEC, "--backend", "torch", *given]) == 3
+        assert not (tmp_path / f"run{number}").exists()  # it has not begun
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    assert started == [("plan.json",), ("plan.json", *torchrun)]
 
 
 def test_processes_are_for_a_backend_that_starts_them(capsys: Capture) -> None:
