@@ -42,8 +42,7 @@ HEAVY = ("torch", "tensorflow", "keras", "jax", "numpy")
 
 def _modules() -> list[Path]:
     """Those of the package; what is text for emitted files imports as emitted files do."""
-    texts = {"helpers", "parts"}
-    return sorted(path for path in PACKAGE.rglob("*.py") if texts.isdisjoint(path.parts))
+    return sorted(path for path in PACKAGE.rglob("*.py") if "helpers" not in path.parts)
 
 
 def _name(path: Path) -> str:
