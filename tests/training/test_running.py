@@ -11,7 +11,7 @@ import os
 import signal
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ from archc.training.data.statistics import (
 from archc.training.errors import RunError
 from archc.training.run import progress as progress_module
 from archc.training.run import results
-from archc.training.run.files import write_whole
+from archc.training.run.files import open_unlinked, write_whole
 from archc.training.run.lock import locked_folder
 from archc.training.run.metrics import (
     BestEpoch,
@@ -818,3 +818,12 @@ def test_faults_are_told_on_one_line() -> None:
         (OSError("a\x1b[2J\nb"), "a\\x1b[2J\\nb"),
     ):
         assert one_line(fault) == message
+
+
+@pytest.mark.parametrize("mode", ["ab", "wb"])
+def test_a_link_in_a_run_is_not_written_through(tmp_path: Path, mode: Literal["ab", "wb"]) -> None:
+    (tmp_path / "secret").write_text("kept")
+    (tmp_path / "metrics.jsonl").symlink_to(tmp_path / "secret")
+    with pytest.raises(OSError, match="symbolic links"):
+        open_unlinked(tmp_path / "metrics.jsonl", mode)
+    assert (tmp_path / "secret").read_text() == "kept"

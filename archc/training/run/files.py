@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -44,6 +44,16 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
                 beside.unlink()
             raise
     sync_folder(path.parent)
+
+
+def open_unlinked(path: Path, mode: Literal["ab", "wb"]) -> BinaryIO:
+    """Open a file of a run for writing, which may come from anywhere: a link in its place is not
+    followed, to a file that it would overwrite. Raises OSError."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+    return open(path, mode, opener=opener)
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archc.training.errors import RunError
+from archc.training.run.files import open_unlinked
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def locked_folder(run: Path) -> Iterator[None]:
     is_new = not run.exists()
     run.mkdir(parents=True, exist_ok=True)
     path = run / ".lock"
-    with path.open("ab") as stream:
+    with open_unlinked(path, "ab") as stream:
         if not lock_file(stream):
             message = f"{run} is being trained by another process"
             raise RunError(message)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from archc.training.errors import RunError
-from archc.training.run.files import naming, write_text
+from archc.training.run.files import naming, open_unlinked, write_text
 
 
 class Scores(NamedTuple):
@@ -104,7 +104,7 @@ class MetricsLog:
 
     def append(self, record: EpochRecord) -> None:
         """Add an epoch's line, down to the disk."""
-        with naming(self.path), self.path.open("ab") as stream:
+        with naming(self.path), open_unlinked(self.path, "ab") as stream:
             stream.write(json_line(record.as_row()).encode())
             stream.flush()
             os.fsync(stream.fileno())
@@ -159,7 +159,7 @@ def event_writer(run: Path) -> Callable[[Mapping[str, object]], None] | None:
     except ImportError:
         return None
     path = run / "events.out.tfevents.0"
-    stream = path.open("wb")
+    stream = open_unlinked(path, "wb")
     records = RecordWriter(stream)
 
     def write(row: Mapping[str, object]) -> None:
