@@ -271,13 +271,20 @@ def _arguments(
     used = symbols_in(list(trees_in(items)))
     incoming = [context.incoming.name] if passes_width else []
     arguments = [
-        Argument(name, type_name(column), _default(context, name, column))
+        Argument(name, _type(column, default), default)
         for name in [*incoming, *names, *context.fresh]
         if name in used
         for column in [context.columns[Ref(name)]]
+        for default in [_default(context, name, column)]
     ]
     # Flags come last: they are passed by keyword alone.
     return tuple(sorted(arguments, key=lambda one: (one.type == "bool", one.default is not None)))
+
+
+def _type(column: Sequence[object], default: Expr | None) -> str:
+    """The annotation of a parameter: its default may be None where it is not used."""
+    name = type_name(column)
+    return f"{name} | None" if default == Lit(None) and None not in column else name
 
 
 def _default(context: UnifyContext, name: str, column: Sequence[object]) -> Expr | None:
