@@ -6,22 +6,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest import mock
 
 import numpy as np
-from tests.training.parts import parts
 
 from archc.api import Network, load
 from archc.diagnostics import SpecError
 from archc.ir.arrays import arrays
+from archc.training.data import read_data
+from archc.training.errors import DataError
 from archc.training.report.files import METRICS, RECORD, VALIDATION, read_run
 from archc.weights import files, transfer
 from tests.fuzzing.archives import NETWORK
 from tests.fuzzing.inputs import Input
 from tests.fuzzing.isolation import Readers
 from tests.fuzzing.spec_checks import check_diagnostics
+from tests.training.samples import takes
 
 RUNS = 5
 """Of so many `.npz` files, one is read as that of a run."""
@@ -31,11 +32,6 @@ SUFFIXES = {"hdf5": ".weights.h5", "pickle": ".pth", "safetensors": ".safetensor
 @cache
 def _network() -> Network:
     return load(str(NETWORK), {})
-
-
-@cache
-def _data_parts() -> ModuleType:
-    return parts(INPUT_SHAPE=(4, 4, 1), PAD=0, CLASSES=10)
 
 
 def check_file(made: Input, folder: Path, readers: Readers) -> str:
@@ -60,12 +56,11 @@ def _weights(made: Input, folder: Path, readers: Readers) -> str:
 
 def _data(name: str) -> Callable[[Input, Path, Readers], str]:
     def check(made: Input, folder: Path, readers: Readers) -> str:
-        module = _data_parts()
         path = folder / (f"{name}.gz" if made.data[:2] == b"\x1f\x8b" else name)
         path.write_bytes(made.data)
         try:
-            data = module.read_data(path, labelled=made.seed % 2 == 0)
-        except module.DataError:
+            data = read_data(path, takes(4, 4, 1), labelled=made.seed % 2 == 0)
+        except DataError:
             return "refused"
         assert data.images.dtype in (np.uint8, np.float32)
         assert len(data.images) > 0

@@ -202,5 +202,5 @@ def test_a_neutral_file_tells_whose_it_is(tmp_path: Path) -> None:
     lines = messages(path, other)
     assert lines.count("it has the weights of `chain`, not of `residual`") == 1
     # The same arrays are the same network, whatever it is called.
-    again = written(CHAIN.replace("name: chain", "name: string"), tmp_path)
+    again = written(CHAIN.replace("name: chain", "name: row"), tmp_path)
     assert transfer.load(str(path), again).keys() == weights.keys()
