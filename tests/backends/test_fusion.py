@@ -73,7 +73,7 @@ def test_a_chain_is_one_op(tmp_path: Path) -> None:
         ),
         # an op between, and one that may keep a backend's own order
         (
-            f"layers:\n{ROWS}{SWAP}  - relu\n{SWAP}{TOKENS}",
+            f"layers:\n{ROWS}{SWAP}  - relu\n{SWAP}  - reshape: {{channels: 12, length: 4}}\n",
             {"permute_1": ["reshape_1"], "reshape_2": ["permute_2"]},
         ),
         (f"layers:\n{MIRROR}  - flatten\n", {}),
