@@ -53,6 +53,12 @@ class Span(NamedTuple):
         column = self.column + offset
         return self._replace(column=column, end_column=column + max(length, 1))
 
+    def first_line(self) -> Span:
+        """The span itself where it is on one line; else its first character."""
+        if self.end_line == self.line:
+            return self
+        return self._replace(end_line=self.line, end_column=self.column + 1)
+
 
 class Note(NamedTuple):
     """A second span that explains a diagnostic ("first defined here")."""

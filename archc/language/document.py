@@ -224,11 +224,12 @@ class _Reader:
         keys = [key for key in fields if key in OPS or key in COMPOSITIONS]
         name, when = fields.get("name"), fields.get("when")
         named = name is None or self.check_step_name(name, known)
+        name = name if named else None
         if len(keys) != 1:
             # An unknown key is most likely a misspelt op: the schema reported it.
             if keys or fields.keys() <= STEP_KEYS:
                 self.not_one_op(value, keys)
-            return InvalidStep(_first_line(value.span), name, None, None, "")
+            return InvalidStep(value.span.first_line(), name, None, None, "")
         (key,) = keys
         self.check_keys_of_step(value, key)
         valid = value not in self.invalid and named
@@ -257,8 +258,9 @@ class _Reader:
             else:
                 step = self.composition(key, fields, common, known)
         if step is None or not valid:
-            name = target if key == "section" else name
+            name = target if key == "section" and target not in self.invalid else name
             kind = str(target.data) if key == "block" else key
+            kind = kind if named else ""
             return InvalidStep(span, name, None, sources or None, kind)
         return step
 
@@ -270,7 +272,7 @@ class _Reader:
             hint = "start a new step with `- `"
             self.error("ARC401", f"a step takes a single op, got {listed}", span, hint)
         else:
-            span = _first_line(value.span)
+            span = value.span.first_line()
             self.error("ARC401", "a step without an op", span, "`archc ops` lists all ops")
 
     def sources(
@@ -400,16 +402,17 @@ class _Reader:
             self.error("ARC205", f"the name `{value.data}` {error}", value.span, hint)
 
     def check_step_name(self, value: Value, known: frozenset[str]) -> bool:
-        """Check a step's name. Returns false if it is computed by a malformed expression: one that
-        is invalid otherwise is reported, and still the name of its step."""
-        if value not in self.invalid and expressions.has_expressions(value.data):
+        """Whether a step's name is text without a malformed expression. One that is invalid
+        otherwise is reported, and still the name of its step."""
+        if value in self.invalid:
+            return False
+        if expressions.has_expressions(value.data):
             return self.check_names(value, known)
         self.check_name(value, attribute_error)
         return True
 
     def check_names(self, value: Value, known: frozenset[str]) -> bool:
-        """Report malformed expressions and unknown names in names of steps, which may have several
-        expressions each. Returns whether there are none."""
+        """As `check_values`, for names of steps, which may have several expressions each."""
         return self.check_scalars(value, expressions.parse_text, known)
 
     def check_keys(self, entries: Mapping[str, Value], check: Callable[[str], str | None]) -> None:
@@ -492,9 +495,3 @@ def _variable_error(name: str) -> str | None:
     if name in REPETITION:
         return "is defined by every repetition"
     return name_error(name)
-
-
-def _first_line(span: Span) -> Span:
-    if span.end_line == span.line:
-        return span
-    return span._replace(end_line=span.line, end_column=span.column + 1)

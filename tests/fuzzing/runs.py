@@ -12,9 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NamedTuple, Self
-from unittest import mock
 
-from archc.ir import expand
 from tests.fuzzing.file_checks import check_file
 from tests.fuzzing.inputs import FILE_KINDS, Input, of_seed
 from tests.fuzzing.isolation import Readers
@@ -23,10 +21,6 @@ from tests.fuzzing.spec_checks import check_spec
 SECONDS = 20
 """CPU time that an input may take: some thousand times what it usually does. It does not depend on
 what else the machine does."""
-
-
-MOST_STEPS = 2000
-"""The limit of the steps of a spec: up to the usual one an input takes seconds."""
 
 
 class Fault(NamedTuple):
@@ -54,10 +48,8 @@ class Fuzzer:
         self.folder = Path(tempfile.mkdtemp(prefix="fuzzing-"))
         self.outcomes: Counter[str] = Counter()
         self.faults: list[Fault] = []
-        self.limit = mock.patch.object(expand, "MOST_STEPS", MOST_STEPS)
 
     def __enter__(self) -> Self:
-        self.limit.start()
         return self
 
     def __exit__(
@@ -66,7 +58,6 @@ class Fuzzer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.limit.stop()
         self.readers.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -30,8 +30,11 @@ from archc.reports import csv, html, json, latex, markdown, notebook, resolved, 
 from archc.reports import difference as difference_table
 from archc.reports.difference_markdown import comment
 from archc.spec import Spec, read_source
+from archc.training.script import emit
 from tests.fuzzing.inputs import CORPUS, SHIPPED, Input
 
+MOST_STEPS = 2000
+"""The limit of the steps of a spec: up to the usual one an input takes seconds."""
 FOLDER = "/specs"
 """Where the specs of an input lie, those of the corpus beside it; nothing is on the disk."""
 LARGE = 400
@@ -65,7 +68,8 @@ def check_spec(made: Input) -> str:
 
 
 def _read(data: bytes) -> Spec:
-    return read_source(decode(data, "fuzzed.yaml"), FOLDER, f"{FOLDER}/fuzzed.yaml", _FILES)
+    source = decode(data, "fuzzed.yaml")
+    return read_source(source, FOLDER, f"{FOLDER}/fuzzed.yaml", _FILES, MOST_STEPS)
 
 
 def _beside(path: str, display: str, root: str) -> SourceText:
@@ -218,7 +222,7 @@ def check_source(source: str) -> None:
 def _script(network: Network, made: Input, random: Random) -> None:
     name = random.choice(training.trainable())
     try:
-        script = training.emit(name, network)
+        script = emit(name, network)
     except SpecError as error:
         check_diagnostics(error.diagnostics)
         return
@@ -302,7 +306,7 @@ def _check_commands(data: bytes, random: Random) -> None:
         parts = [os.path.join(folder, "out") if part == "OUT" else part for part in arguments]
         output, errors = io.StringIO(), io.StringIO()
         with redirect_stdout(output), redirect_stderr(errors):
-            code = cli.main([*parts, "--", path])
+            code = cli.main([*parts, "--max-steps", f"{MOST_STEPS}", "--", path])
     assert code in (0, 1, 2), (code, errors.getvalue())
     assert "internal error" not in errors.getvalue(), errors.getvalue()
     assert code != 2 or "ARC" in errors.getvalue() + output.getvalue(), errors.getvalue()

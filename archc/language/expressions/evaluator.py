@@ -11,6 +11,7 @@ from archc.language.expressions.functions import FUNCTIONS, NUMBERS, ArgumentErr
 from archc.language.expressions.tree import (
     DEEPEST,
     INPUT,
+    INTEGER_LIMIT,
     MOST_CHARACTERS,
     MOST_ITEMS,
     Binary,
@@ -303,7 +304,7 @@ def _index(expression: Index, scope: _Scope) -> Any:
 
 def _whole(value: Any, expression: Expression, what: str) -> int:
     """A whole number, or a float without a fraction as one."""
-    if type(value) is float and value.is_integer():
+    if type(value) is float and value.is_integer() and abs(value) < INTEGER_LIMIT:
         return int(value)
     if type(value) is not int:
         hint = "`round(x)` or `//` gives one" if type(value) is float else None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any, NamedTuple
 
-from archc.language.expressions.tree import MOST_ITEMS, Data
+from archc.language.expressions.tree import INTEGER_LIMIT, MOST_ITEMS, Data
 
 
 class ArgumentError(Exception):
@@ -79,7 +79,7 @@ def _length(arguments: list[Any]) -> int:
 
 def _whole(arguments: list[Any], index: int) -> int:
     value = arguments[index]
-    if type(value) is float and value.is_integer():
+    if type(value) is float and value.is_integer() and abs(value) < INTEGER_LIMIT:
         return int(value)
     if type(value) is not int:
         raise ArgumentError(index, "a whole number")
