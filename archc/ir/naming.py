@@ -1,7 +1,7 @@
 """Names of steps: given, computed or counted, and what a name under `from` refers to.
 
-Codes: ARC205 an invalid computed name, ARC206 a value that is no name, ARC407 an unknown or
-duplicate name.
+Codes: ARC205 an invalid computed name, ARC206 a value that is no name, ARC402 a list of no names,
+ARC407 an unknown or duplicate name.
 """
 
 from __future__ import annotations
@@ -77,7 +77,12 @@ def find_nodes(
     except UnknownValueError:
         return [UNKNOWN]
     nodes: list[int] = []
-    for path in evaluated if isinstance(evaluated, list) else [evaluated]:
+    paths = evaluated if isinstance(evaluated, list) else [evaluated]
+    if not paths:
+        hint = "name one, or leave it out"
+        report(Diagnostic("ARC402", "the list of steps is empty", value.span, hint), None)
+        return [UNKNOWN]
+    for path in paths:
         if not isinstance(path, str):
             message = f"`from` takes names of steps, got {format_value(path)}"
             report(Diagnostic("ARC206", message, value.span), None)
