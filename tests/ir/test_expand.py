@@ -119,3 +119,29 @@ layers:
     assert inputs_of(exact, "total") == ["a", "a_1", "a_2"]
     latest = graph_of(tmp_path, spec % "relu")
     assert inputs_of(latest, "total") == ["a_2", "a_1", "a_2"]
+
+
+# Names of several steps
+
+
+def test_a_pattern_names_steps_in_their_order(tmp_path: Path) -> None:
+    """The order of the steps, not of the letters: the tenth comes after the ninth. What has no
+    number, and what belongs to the name of another, is not among them."""
+    graph = graph_of(
+        tmp_path,
+        "layers:\n  - relu:\n    name: skip_all\n  - relu:\n    name: skip\n"
+        "  - repeat: 11\n    layers:\n      - dense: 4\n        name: skip\n"
+        "  - relu:\n    name: skipped_1\n  - add:\n    from: [skipped_1, skip_*]\n    name: end\n",
+    )
+    assert inputs_of(graph, "end") == ["skipped_1", *(f"skip_{n}" for n in range(1, 12))]
+
+
+def test_what_came_into_a_block_is_its_input_in_every_section(tmp_path: Path) -> None:
+    graph = graph_of(
+        tmp_path,
+        "blocks:\n  unit:\n    layers:\n      - dense: 8\n      - section: inner\n        layers:\n"
+        "          - dense: $(input.features)\n"
+        "          - add:\n            from: [dense_1, input]\n"
+        "layers:\n  - relu\n  - block: unit\n    name: unit\n",
+    )
+    assert inputs_of(graph, "unit.inner.add_1") == ["unit.inner.dense_1", "relu_1"]
