@@ -22,7 +22,9 @@ from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
 from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import DEVICES, FitOptions
+from archc.training.start import INITIAL, read_initial, write_initial
 from archc.training.task import trainer_of
+from archc.weights import transfer
 
 
 @click.command("train", help="Train a network with the recipe in its spec.")
@@ -37,6 +39,23 @@ from archc.training.task import trainer_of
 @click.option("-o", "run", required=True, metavar="RUN", help="The folder of the run.")
 @click.option(
     "--validation", metavar="PATH", help="Validation images, instead of a fraction of the data."
+)
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="Start from these weights: any file that `archc weights` reads.",
+)
+@click.option(
+    "--skip",
+    multiple=True,
+    metavar="PART",
+    help="A step or section that does not get the weights of --weights: --skip fc.",
+)
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="PART",
+    help="A step or section that does not train; its batch normalization keeps its statistics.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run.")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Override the recipe's epochs.")
@@ -70,6 +89,9 @@ def command(
     data: str,
     run: str,
     validation: str | None,
+    weights: str | None,
+    skip: tuple[str, ...],
+    freeze: tuple[str, ...],
     resume: bool,
     epochs: int | None,
     seed: int | None,
@@ -84,8 +106,19 @@ def command(
     starter = trainer_of(backend).processes
     if processes > 1 and starter is None:
         raise click.UsageError(f"--processes: one process of {backend} uses all devices")
+    if skip and weights is None:
+        raise click.UsageError("--skip needs --weights")
     network = load(spec, read_settings(settings))
     warn_unchecked(network)
+    initial = None
+    if weights is not None or freeze:
+        try:
+            initial = read_initial(network, weights, skip, freeze)
+        except ImportError as missing:
+            streams.print_message(f"archc: {not_installed(missing.name, backend)}")
+            return 2
+        if initial.in_order and not quiet:
+            streams.print_message(transfer.ordering_note(str(weights)))
     options = FitOptions(
         data=Path(data),
         out=Path(run),
@@ -96,6 +129,7 @@ def command(
         device=device,
         precision=precision,
         quiet=quiet,
+        start=None if initial is None else initial.start,
     )
     files = plan_files(backend, network, options)
     module = launch.missing(backend)
@@ -104,6 +138,8 @@ def command(
         return 2
     before = _files_in(run)
     error = _prepare(network, files, run, resume=resume)
+    if error is None and initial is not None and not resume:
+        write_initial(Path(run), initial, network)
     if error is not None:
         streams.print_message(f"archc: {error}")
         return 2
@@ -113,7 +149,7 @@ def command(
     several = starter(processes) if starter is not None and processes > 1 else ()
     code = launch.run_worker(plan, several)
     if not resume and not os.path.exists(os.path.join(run, launch.RECORD)):
-        _clean_up(run, {*files, launch.SPEC}, before)
+        _clean_up(run, {*files, launch.SPEC, INITIAL}, before)
     if code == 0:
         from archc.training.report import draw
 

@@ -10,8 +10,9 @@ from archc.diagnostics import full as excerpt
 from archc.diagnostics.ansi import paint
 from archc.diagnostics.characters import inert_json
 
-USAGE = frozenset({"ARC001", "ARC411", "ARC414"})
-"""Codes of errors in the command line rather than a spec: no such file, parameter, revision."""
+USAGE = frozenset({"ARC001", "ARC411", "ARC414", "ARC605"})
+"""Codes of errors in the command line rather than a spec: no such file, parameter, revision or
+part."""
 
 
 def exit_code(diagnostics: Sequence[Diagnostic]) -> int:

@@ -20,7 +20,7 @@ from archc.backends.base import StoredVariable
 from archc.backends.layouts import Layout
 from archc.backends.storage import every_variable
 from archc.language.recipe import Training, as_spec, from_spec
-from archc.training.run.options import FitOptions, Options, PredictOptions
+from archc.training.run.options import FitOptions, Options, PredictOptions, Start
 from archc.training.task import Task, recipe_of, task_of, trainer_of
 
 if TYPE_CHECKING:
@@ -82,22 +82,27 @@ def plan_files(backend: str, network: Network, options: Options) -> dict[str, st
         "task": task._asdict(),
         "recipe": as_spec(recipe),
         "variables": variables,
-        request: {
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in options._asdict().items()
-        },
+        request: {name: _as_json(value) for name, value in options._asdict().items()},
     }
     return {module: emitted.source, PLAN: json.dumps(plan, indent=1) + "\n"}
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, Start):
+        return value._asdict()
+    return str(value) if isinstance(value, Path) else value
 
 
 def read_plan(path: Path) -> Plan:
     """Read a plan as `plan_files` wrote it."""
     fields: dict[str, Any] = json.loads(path.read_bytes())
     request = next(name for name in REQUESTS if name in fields)
-    options = {
+    options: dict[str, Any] = {
         name: Path(value) if name in PATHS and value is not None else value
         for name, value in fields[request].items()
     }
+    if options.get("start") is not None:
+        options["start"] = Start(**options["start"])
     task = {**fields["task"], "shape": tuple(fields["task"]["shape"])}
     variables = {
         key: StoredVariable(layer, name, Layout(*map(tuple, layout)))

@@ -39,6 +39,7 @@ from archc.training.keras.callbacks import (
 )
 from archc.training.keras.distributed import (
     WorkerPlace,
+    device_kind,
     join_devices,
     share_model,
     sum_over_processes,
@@ -54,12 +55,14 @@ from archc.training.keras.recipe import (
     schedule_callbacks,
 )
 from archc.training.keras.state import RunState
-from archc.training.keras.weights import load_weights
+from archc.training.keras.weights import freeze, load_weights
 from archc.training.plan import Plan
 from archc.training.run.metrics import MetricsLog
+from archc.training.run.opening import tell_start
 from archc.training.run.options import FitSettings, PredictOptions
 from archc.training.run.progress import Progress, stop_request
 from archc.training.run.record import (
+    computed_record,
     open_run,
     read_record,
     recorded_classes,
@@ -73,6 +76,7 @@ from archc.training.run.results import (
     write_predictions,
     write_validation,
 )
+from archc.training.start import check_initial, frozen_keys, loaded_keys
 
 TOP_RANKS = 5
 # Products of a step up to which several steps are one call: between two calls Python
@@ -98,15 +102,17 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         classes = found.data.classes
         record = run_record(options, plan.backend, plan.task, plan.recipe, found.record, classes)
         record["statistics"] = statistics_record(mean, deviation)
-        record["computed"] = {
-            "keras": keras.__version__,
-            keras.backend.backend(): backend_version(),
-            "numpy": np.__version__,
-            "precision": keras.config.dtype_policy().compute_dtype,
-            "devices": worker.replicas,
-            "processes": worker.processes,
-        }
+        record["images"] = {"training": len(found.training), "validation": len(found.held_out)}
+        record["computed"] = computed_record(
+            {"keras": keras.__version__, keras.backend.backend(): backend_version()},
+            device=device_kind(options.device),
+            precision=keras.config.dtype_policy().compute_dtype,
+            devices=worker.replicas,
+            processes=worker.processes,
+        )
         start_run(options, record)
+        if not options.quiet:
+            tell_start(record)
         write_statistics(options.out, mean, deviation)
     run = make_run(plan, options, worker, found, mean, deviation)
     with worker.scope():
@@ -134,6 +140,16 @@ def make_network(plan: Plan) -> keras.Model:
     network = plan.build_model()
     widen_output(network)
     return network
+
+
+def start_network(network: keras.Model, plan: Plan, options: FitSettings) -> None:
+    """Load what a run starts from, and freeze what does not train."""
+    start, variables = options.start, plan.variables
+    if start is not None and start.path is not None:
+        path = check_initial(options.out, start)
+        loaded = {key: variables[key] for key in loaded_keys(variables, start)}
+        load_weights(network, loaded, path)
+    freeze(network, (variables[key] for key in frozen_keys(variables, start)))
 
 
 def make_evaluator(
@@ -172,6 +188,7 @@ def make_run(
         validation = EvaluationBatches(held_out, recipe.batch_size, task.shape, worker.replicas)
     with worker.scope():
         network = make_network(plan)
+        start_network(network, plan, options)
     scaling = input_scaling(recipe.inputs.scale, mean, deviation)
     trainer = make_trainer(recipe.augment, network, scaling, images.shape[1:], task.shape)
     count = len(found.training)

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 DEVICES = ("auto", "cpu", "cuda")
 
 
+class Start(NamedTuple):
+    """What a run starts from: weights of the file at `path`, of which the run's folder has the
+    `loaded` arrays, in a file with the digest `sha256`. Without a file these are None and 0.
+
+    `skip` and `freeze` are the parts of the network that the file's weights do not go to, and those
+    that do not train, each with its number of arrays.
+    """
+
+    path: str | None = None
+    sha256: str | None = None
+    loaded: int = 0
+    skip: Mapping[str, int] = {}
+    freeze: Mapping[str, int] = {}
+
+
 class FitOptions(NamedTuple):
-    """A request to train. `epochs`, `seed` and `precision` are None where the recipe's hold."""
+    """A request to train. `epochs`, `seed` and `precision` are None where the recipe's hold,
+    `start` where all weights are new, or a run that resumes has them."""
 
     data: Path
     out: Path
@@ -20,6 +37,7 @@ class FitOptions(NamedTuple):
     device: str = "auto"
     precision: str | None = None
     quiet: bool = False
+    start: Start | None = None
 
 
 class FitSettings(NamedTuple):
@@ -34,6 +52,7 @@ class FitSettings(NamedTuple):
     device: str
     precision: str
     quiet: bool
+    start: Start | None = None
 
 
 class PredictOptions(NamedTuple):

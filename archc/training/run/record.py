@@ -16,8 +16,9 @@ from archc.training.data.images import ImageData, all_classes
 from archc.training.errors import RunError
 from archc.training.run.files import write_text
 from archc.training.run.lock import locked_folder
-from archc.training.run.options import FitOptions, FitSettings
+from archc.training.run.options import FitOptions, FitSettings, Start
 from archc.training.task import Task
+from archc.version import __version__
 
 HASHED_IMAGES = 4096  # at once
 OVERRIDES = ("epochs", "seed", "precision")
@@ -57,6 +58,7 @@ def run_record(
         "backend": backend,
         "classes": None if classes is None else list(classes),
         "data": dict(data),
+        "weights": None if options.start is None else options.start._asdict(),
         "recipe": {
             "epochs": options.epochs,
             "steps": recipe.steps if options.epochs is None else None,
@@ -79,6 +81,14 @@ def run_record(
             "label_smoothing": recipe.label_smoothing,
             "augment": as_spec(recipe.augment),
         },
+    }
+
+
+def computed_record(versions: Mapping[str, str], **settings: object) -> dict[str, object]:
+    """What a run is computed with: the versions of the frameworks, and where and how."""
+    return {
+        "versions": {"archc": __version__, **versions, "numpy": np.__version__},
+        **settings,
     }
 
 
@@ -130,6 +140,8 @@ def settled_options(options: FitOptions, name: str, recipe: Training) -> FitSett
             message = f"{options.out / 'run.json'}: is no record of a run"
             raise RunError(message)
         values = {field: kept[field] for field in OVERRIDES}
+        if options.start is None:
+            options = options._replace(start=recorded_start(options.out, record))
     unset = {field: values[field] for field in OVERRIDES if getattr(options, field) is None}
     return FitSettings(**{**options._asdict(), **unset})
 
@@ -142,6 +154,21 @@ def is_recipe(kept: Mapping[str, object], *, in_steps: bool) -> bool:
         and (type(seed) is int and 0 <= seed <= LARGEST_SEED)
         and kept.get("precision") in PRECISIONS
     )
+
+
+def recorded_start(run: Path, record: Mapping[str, object]) -> Start | None:
+    """What a run started from, None for new weights. Raises RunError for a faulty record."""
+    kept = record.get("weights")
+    if kept is None:
+        return None
+    if isinstance(kept, dict) and kept.keys() == set(Start._fields):
+        start = Start(**kept)
+        parts = (start.skip, start.freeze)
+        names = all(isinstance(one, str | None) for one in (start.path, start.sha256))
+        if names and all(isinstance(one, dict) for one in parts):
+            return start
+    message = f"{run / 'run.json'}: is no record of a run"
+    raise RunError(message)
 
 
 @contextmanager
@@ -169,7 +196,7 @@ def start_run(options: FitSettings, record: Mapping[str, object]) -> None:
         write_text(options.out / "run.json", f"{text}\n")
         return
     expected = json.loads(text)
-    for key in ("sha256", "backend", "classes", "data", "recipe"):
+    for key in ("sha256", "backend", "classes", "data", "recipe", "weights"):
         for place, before, now in differences(key, found.get(key), expected[key]):
             message = f"{options.out} was run with {place} = {before}, not {now}"
             raise RunError(message)

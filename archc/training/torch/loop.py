@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -36,9 +37,11 @@ from archc.training.run.metrics import (
     Scores,
     check_finite,
 )
+from archc.training.run.opening import tell_start
 from archc.training.run.options import FitSettings, PredictOptions
 from archc.training.run.progress import Progress, StopRequest, stop_request
 from archc.training.run.record import (
+    computed_record,
     open_run,
     read_record,
     recorded_classes,
@@ -52,6 +55,7 @@ from archc.training.run.results import (
     write_predictions,
     write_validation,
 )
+from archc.training.start import check_initial, frozen_keys, loaded_keys
 from archc.training.torch.augment import augment_images
 from archc.training.torch.batches import (
     BatchDraws,
@@ -101,7 +105,7 @@ from archc.training.torch.recipe import (
     make_optimizer,
     sample_losses,
 )
-from archc.training.torch.weights import load_weights, save_weights
+from archc.training.torch.weights import freeze, load_weights, save_weights
 
 # Seconds between two checkpoints within an epoch, and the steps after which several
 # processes ask one another whether to write one.
@@ -116,7 +120,8 @@ STOPS = 2
 class FitRun(NamedTuple):
     """A run: its data, its network and what else does not change in it.
 
-    `network` is the model as it trains: compiled, or shared by several processes.
+    `network` is the model as it trains: compiled, or shared by several processes; `frozen` are its
+    modules that stay in evaluation mode.
     """
 
     plan: Plan
@@ -130,6 +135,7 @@ class FitRun(NamedTuple):
     steps: int
     parts: TrainedParts
     network: nn.Module
+    frozen: Sequence[nn.Module]
 
 
 def fit(plan: Plan, options: FitSettings) -> None:
@@ -154,14 +160,16 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         classes = found.data.classes
         record = run_record(options, plan.backend, plan.task, plan.recipe, found.record, classes)
         record["statistics"] = statistics_record(mean, deviation)
-        record["computed"] = {
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "device": worker.device.type,
-            "precision": str(precision).removeprefix("torch."),
-            "processes": worker.processes,
-        }
+        record["images"] = {"training": len(found.training), "validation": len(found.held_out)}
+        record["computed"] = computed_record(
+            {"torch": torch.__version__},
+            device=worker.device.type,
+            precision=str(precision).removeprefix("torch."),
+            processes=worker.processes,
+        )
         start_run(options, record)
+        if not options.quiet:
+            tell_start(record)
         write_statistics(options.out, mean, deviation)
 
     let_first(worker, start)
@@ -198,6 +206,11 @@ def make_run(
     if plan.recipe.sync_batch_norm:
         model = share_normalization(model, worker)
     widen_output(model)
+    start = options.start
+    if start is not None and start.path is not None:
+        path = check_initial(options.out, start)
+        load_weights(model, plan, path, loaded_keys(plan.variables, start))
+    frozen = freeze(model, plan, frozen_keys(plan.variables, start))
     parts = TrainedParts(
         model,
         make_optimizer(plan.recipe.optimizer, model),
@@ -224,6 +237,7 @@ def make_run(
         steps=steps,
         parts=parts,
         network=network,
+        frozen=frozen,
     )
 
 
@@ -264,6 +278,8 @@ def run_epoch(
     written = time.perf_counter()
     began = written - state.seconds
     run.network.train()
+    for module in run.frozen:
+        module.eval()
     for step in range(state.step, len(batches)):
         done = before + step
         moment = TrainingMoment(done, run.epoch_steps, run.steps, state.history)
