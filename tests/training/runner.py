@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from archc.api import load
+from archc.training.launch import DEFAULTS
 from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import FitOptions, Options, PredictOptions
 from tests.training.samples import SAMPLE
@@ -209,5 +210,5 @@ def rows(folder: Path) -> list[dict[str, float]]:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of workers on a CPU."""
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": "", **changes}
+    """The environment of workers on a CPU, as they have it otherwise."""
+    return {**DEFAULTS, **os.environ, "CUDA_VISIBLE_DEVICES": "", **changes}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from archc.api import load
@@ -97,6 +100,72 @@ def test_both_frameworks_predict_the_same(run: Path, tmp_path: Path) -> None:
     assert len(set(labels[0])) > 5
 
 
+def test_evaluation_counts_as_prediction_does(run: Path, tmp_path: Path) -> None:
+    """In either framework; the confusion is that of the labels in the files."""
+    path = tmp_path / "labels.csv"
+    archc("predict", str(run), "--data", str(SAMPLE), "-o", str(path))
+    with path.open(newline="") as stream:
+        predicted = [int(row["Label"]) for row in csv.DictReader(stream)]
+    labels = gzip.decompress((SAMPLE / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:]
+    right = sum(map(int.__eq__, labels, predicted))
+    for backend in ("torch", "keras"):
+        given = ("evaluate", str(run), "--data", str(SAMPLE), "--backend", backend)
+        done = archc(*given, "--json")
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        scores = json.loads(done.stdout)
+        assert (scores["images"], scores["correct"]) == (500, right)
+        assert scores["accuracy"] == right / 500
+        confusion = [[0] * 10 for _ in range(10)]
+        for label, one in zip(labels, predicted, strict=True):
+            confusion[label][one] += 1
+        assert scores["confusion"] == confusion
+        assert [one["images"] for one in scores["classes"]] == [*map(sum, confusion)]
+        assert scores["accuracy"] <= scores["top_5_accuracy"] <= 1
+    told = archc("evaluate", str(run), "--data", str(SAMPLE)).stdout.splitlines()
+    assert told[0] == f"accuracy {right / 500:.2%} ({right} of 500)"
+    assert told[1].startswith("top-5 accuracy ")
+    assert told[4].split()[:11] == ["0", *(str(one) if one else "." for one in confusion[0])]
+    none = tmp_path / "none.npz"
+    np.savez(none, images=np.zeros((2, 28, 28), np.uint8))
+    unlabelled = archc("evaluate", str(run), "--data", str(none))
+    assert unlabelled.returncode == 1
+    assert f"{none}: there are no labels" in unlabelled.stderr
+
+
+def test_a_finished_run_does_nothing_more(run: Path) -> None:
+    given = ("train", SPEC, "--backend", "torch", "--data", str(SAMPLE), "-o", str(run))
+    before = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
+    done = archc(*given, "--resume")
+    assert (done.returncode, done.stderr) == (0, f"{run} is finished: {EPOCHS} epochs\n")
+    # With a cosine the first epochs of a longer run are others.
+    done = archc(*given, "--resume", "--epochs", "9")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"laid out for {EPOCHS} epochs: with 9 all its learning rates" in done.stderr
+    assert f"--weights {run / 'last.safetensors'}" in done.stderr
+    assert {path.name: path.stat().st_mtime_ns for path in run.iterdir()} == before
+
+
+def test_the_recipe_is_overridden(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    given = ("train", SPEC, "--backend", "torch", "--data", str(SAMPLE), "-o", str(folder))
+    settings = ("training.optimizer.learning_rate=0.5", "training.epochs=1")
+    options = [word for setting in settings for word in ("--set", setting)]
+    done = archc(*given, *options, "--freeze", "conv_1")
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.splitlines()
+    assert told[3:5] == [f"set: {', '.join(settings)}", "frozen: conv_1 (2 arrays)"]
+    record = json.loads((folder / "run.json").read_text())
+    assert record["settings"] == [*settings]
+    assert record["recipe"]["optimizer"] == {"adam": {"learning_rate": 0.5}}
+    assert record["recipe"]["epochs"] == 1
+    assert "learning_rate: 0.5" in (folder / "spec.yaml").read_text()
+    (row,) = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    assert row["learning_rate"] > 0.001
+    wrong = archc(*given, "--set", "training.optimizer.learnin_rate=1")
+    assert wrong.returncode == 2
+    assert 'did you mean "learning_rate"?' in wrong.stderr
+
+
 def test_a_run_is_not_begun_twice(run: Path, tmp_path: Path) -> None:
     given = ("--data", str(SAMPLE), "-o", str(run))
     done = archc("train", SPEC, "--backend", "torch", *given)
@@ -141,8 +210,10 @@ def test_an_interruption_is_kept(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         _, told = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, told
-    assert "interrupted" in told
+    assert "archc: interrupted\n" in told
     assert "Traceback" not in told
+    last = told.splitlines()[-1]
+    assert last == f"resume it with: archc {shlex.join(command[3:])} --resume"
     assert any(path.name.startswith("checkpoint") for path in folder.iterdir())
 
 

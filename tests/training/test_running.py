@@ -10,13 +10,14 @@ import math
 import os
 import signal
 import struct
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from archc.language.recipe import AdamW, Training
+from archc.language.recipe import AdamW, Cosine, Training
 from archc.training.data.images import ImageData, all_classes
 from archc.training.data.statistics import (
     read_statistics,
@@ -27,6 +28,7 @@ from archc.training.errors import RunError
 from archc.training.run import progress as progress_module
 from archc.training.run import results
 from archc.training.run.files import open_unlinked, write_whole
+from archc.training.run.length import finish_run, finished_message
 from archc.training.run.lock import locked_folder
 from archc.training.run.metrics import (
     BestEpoch,
@@ -53,6 +55,7 @@ from archc.training.run.results import (
     write_predictions,
     write_validation,
 )
+from archc.training.run.startup import quiet_startup
 from archc.training.task import Task
 from archc.training.worker import one_line
 from tests.training.samples import TASK
@@ -252,7 +255,6 @@ def test_the_same_data_may_lie_elsewhere(tmp_path: Path) -> None:
 
 CHANGES = {
     "seed": ({"seed": 8}, {}, "recipe.seed = 0, not 8"),
-    "epochs": ({"epochs": 9}, {}, "recipe.epochs = 3, not 9"),
     "precision": ({"precision": "float16"}, {}, "recipe.precision = auto, not float16"),
     "validation": (
         {},
@@ -284,6 +286,65 @@ def test_another_run_is_not_gone_on_with(tmp_path: Path, change: str) -> None:
     with pytest.raises(RunError) as refused:
         started(options(tmp_path, resume=True, **changes), **others)
     assert str(refused.value) == f"{tmp_path} was run with {message}"
+
+
+def test_a_run_goes_on_for_longer(tmp_path: Path) -> None:
+    """Where its schedule does not depend on the length."""
+    record = started(options(tmp_path))
+    finish_run(settled(options(tmp_path, resume=True)), "lenet5", 3)
+    asked = settled(options(tmp_path, resume=True))
+    told = finished_message(asked, "lenet5", RECIPE)
+    assert told == f"{tmp_path} is finished: 3 epochs; `--resume --epochs N` trains for longer"
+    longer = options(tmp_path, resume=True, epochs=9)
+    assert finished_message(settled(longer), "lenet5", RECIPE) is None
+    extended = started(longer)
+    assert extended == {
+        **record,
+        "recipe": {**record["recipe"], "epochs": 9},
+        "lengths": [3, 9],
+    }
+    assert started(options(tmp_path, resume=True)) == extended
+    assert settled(options(tmp_path, resume=True)).epochs == 9
+    MetricsLog(tmp_path, 0).append(EpochRecord(5, 5, Scores(1.0, 0.5), None, 0.1, 1.0, 1.0))
+    for recipe, epochs, message in (
+        (RECIPE, 4, f"{tmp_path} has trained for 5 epochs already, not 4"),
+        (
+            Training(epochs=9, schedule=Cosine()),
+            20,
+            f"the cosine schedule of {tmp_path} is laid out for 9 epochs: with 20 all its learning"
+            " rates would have been others; start another run from its weights: --weights"
+            f" {tmp_path / 'last.safetensors'}",
+        ),
+    ):
+        with pytest.raises(RunError) as refused:
+            finished_message(
+                settled(options(tmp_path, resume=True, epochs=epochs)), "lenet5", recipe
+            )
+        assert str(refused.value) == message
+
+
+def test_a_run_that_stopped_early_stays_so(tmp_path: Path) -> None:
+    recipe = Training(epochs=3, early_stopping=1)
+    started(options(tmp_path), recipe=recipe)
+    finish_run(settled(options(tmp_path, resume=True), recipe), "lenet5", 2)
+    asked = settled(options(tmp_path, resume=True), recipe)
+    told = finished_message(asked, "lenet5", recipe)
+    assert told == f"{tmp_path} is finished: 2 epochs of 3, where it stopped early"
+    with pytest.raises(RunError, match="has stopped early, after 2 epochs; start another run"):
+        finished_message(
+            settled(options(tmp_path, resume=True, epochs=9), recipe), "lenet5", recipe
+        )
+
+
+def test_a_run_in_steps_is_given_no_epochs(tmp_path: Path) -> None:
+    recipe = Training(steps=50)
+    started(options(tmp_path), recipe=recipe)
+    asked = settled(options(tmp_path, resume=True, epochs=2), recipe)
+    with pytest.raises(RunError, match="counts in steps: it cannot be given epochs"):
+        finished_message(asked, "lenet5", recipe)
+    finish_run(settled(options(tmp_path, resume=True), recipe), "lenet5", 2)
+    asked = settled(options(tmp_path, resume=True), recipe)
+    assert finished_message(asked, "lenet5", recipe) == f"{tmp_path} is finished: 2 epochs"
 
 
 def test_a_run_does_not_go_on_with_another_backend(tmp_path: Path) -> None:
@@ -803,6 +864,34 @@ def test_images_of_any_range_are_kept_as_bytes() -> None:
     kept = as_bytes(np.array([-1.0, 0.0, 1.0], np.float32).reshape(3, 1, 1, 1))
     assert kept.ravel().tolist() == [0, 128, 255]
     assert as_bytes(np.ones((2, 1), np.float32)).ravel().tolist() == [0, 0]
+
+
+# The start-up log
+
+
+def test_only_errors_of_a_framework_s_start_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """Lines as TensorFlow 2.20 writes them while it is imported."""
+    notices = (
+        b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
+        b"I0000 00:00:1795670971.977346    7104 port.cc:153] oneDNN custom operations are on.\n"
+        b"W0000 00:00:1795670971.977346    7104 gpu_device.cc:2342] Cannot dlopen some libraries.\n"
+    )
+    error = b"E0000 00:00:1795670971.977346    7104 cuda_dnn.cc:8310] Unable to register cuDNN\n"
+    with quiet_startup():
+        os.write(2, notices)
+        print("Illegal instruction", file=sys.stderr)
+        os.write(2, error + notices)
+    print("after", file=sys.stderr)
+    assert capfd.readouterr().err.encode() == b"Illegal instruction\n" + error + b"after\n"
+
+    def fail() -> None:
+        with quiet_startup():
+            os.write(2, error)
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert capfd.readouterr().err.encode() == error
 
 
 # Errors

@@ -152,6 +152,23 @@ def test_a_run_resumes_from_its_own_copy(backend: str, runner: Runner, tmp_path:
     assert "is not the file of weights that the run started from" in told
 
 
+def test_a_longer_run_is_the_same_as_one_of_that_length(
+    backend: str, runner: Runner, tmp_path: Path
+) -> None:
+    experiment = small(tmp_path / "spec", backend)
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    runner.run(experiment.fit(whole, epochs=3, quiet=True))
+    runner.run(experiment.fit(run, epochs=2, quiet=True))
+    told = runner.run(experiment.fit(run, resume=True)).splitlines()
+    assert told == [f"{run} is finished: 2 epochs; `--resume --epochs N` trains for longer"]
+    told = runner.run(experiment.fit(run, resume=True, epochs=3)).splitlines()
+    assert any(line.endswith("; 3 epochs in place of 2") for line in told)
+    assert "resumes after 2 epochs" in told
+    assert rows(run) == rows(whole)
+    for name in ("last.safetensors", "best.safetensors", "validation.npz"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
+
+
 def rejected(network: Network, file: str | None, skip: list[str], freeze: list[str]) -> list[Any]:
     with pytest.raises(SpecError) as error:
         read_initial(network, file, skip, freeze)

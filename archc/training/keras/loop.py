@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 
 import keras
 import numpy as np
@@ -57,10 +57,11 @@ from archc.training.keras.recipe import (
 from archc.training.keras.state import RunState
 from archc.training.keras.weights import freeze, load_weights
 from archc.training.plan import Plan
+from archc.training.run.length import finish_run
 from archc.training.run.metrics import MetricsLog
 from archc.training.run.opening import tell_start
-from archc.training.run.options import FitSettings, PredictOptions
-from archc.training.run.progress import Progress, stop_request
+from archc.training.run.options import EvaluateOptions, FitSettings, PredictOptions
+from archc.training.run.progress import Progress, resumption, stop_request
 from archc.training.run.record import (
     computed_record,
     open_run,
@@ -70,15 +71,14 @@ from archc.training.run.record import (
     start_run,
 )
 from archc.training.run.results import (
-    check_output,
-    tell_accuracy,
+    Inference,
+    check_labels_for,
     weights_path,
-    write_predictions,
     write_validation,
 )
+from archc.training.run.scores import RANKS
 from archc.training.start import check_initial, frozen_keys, loaded_keys
 
-TOP_RANKS = 5
 # Products of a step up to which several steps are one call: between two calls Python
 # would take longer than the network.
 FEW_PRODUCTS = 1e11
@@ -110,7 +110,7 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
             devices=worker.replicas,
             processes=worker.processes,
         )
-        start_run(options, record)
+        record = start_run(options, record)
         if not options.quiet:
             tell_start(record)
         write_statistics(options.out, mean, deviation)
@@ -127,6 +127,8 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         write_validation(
             options.out, found.validation, found.held_out, probabilities, plan.task.shape
         )
+    if worker.is_first:
+        finish_run(options, plan.task.name, run.state.epoch)
 
 
 def backend_version() -> str:
@@ -235,6 +237,8 @@ def run_epochs(run: FitRun) -> None:
             raise RunError(message)
         is_quiet = options.quiet or not run.worker.is_first
         progress = Progress(run.steps, done, quiet=is_quiet)
+        if done:
+            progress.say(resumption(state.epoch, state.step))
         log = MetricsLog(options.out, state.epoch) if run.worker.is_first else None
         callbacks = [
             *schedules,
@@ -242,18 +246,19 @@ def run_epochs(run: FitRun) -> None:
             EpochReport(run, progress, log),
             checkpoints,
         ]
-        for epoch, last, span in stretches(done, run.epoch_steps, run.steps):
-            if state.best.stops(recipe.early_stopping):
-                break
-            run.batches.span = span
-            trainer.fit(
-                run.batches,
-                initial_epoch=epoch,
-                epochs=last,
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=0,
-            )
+        with closing(progress):
+            for epoch, last, span in stretches(done, run.epoch_steps, run.steps):
+                if state.best.stops(recipe.early_stopping):
+                    break
+                run.batches.span = span
+                trainer.fit(
+                    run.batches,
+                    initial_epoch=epoch,
+                    epochs=last,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
 
 
 def stretches(
@@ -290,31 +295,29 @@ def score_metrics(recipe: Training) -> list[keras.Metric]:
     """Make what is counted beside the loss: the fields of `Scores`."""
     metrics = [keras.metrics.SparseCategoricalAccuracy("accuracy")]
     if recipe.metric == "top_5_accuracy":
-        ranks = keras.metrics.SparseTopKCategoricalAccuracy(TOP_RANKS, recipe.metric)
+        ranks = keras.metrics.SparseTopKCategoricalAccuracy(RANKS, recipe.metric)
         metrics.append(ranks)
     return metrics
 
 
-def predict(plan: Plan, options: PredictOptions) -> None:
-    """Label images with the weights of a run."""
+def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
+    """The probabilities of the classes of images, labelled ones to evaluate, by the weights of a
+    run."""
     record = read_record(options.run, plan.task.name)
     if record is None:
         message = f"{options.run}: holds no run"
         raise RunError(message)
-    check_output(options)
     join_devices(options.device)
     classes = recorded_classes(options.run, plan.task)
     mean, deviation = read_statistics(options.run, record, plan.task.shape)
     data = read_data(options.data, plan.format, labelled=False, classes=classes)
+    check_labels_for(options, data)
     images = prepare_images(data.images, options.data, plan.format)
     network = plan.build_model()
     load_weights(network, plan.variables, weights_path(options))
     evaluator = make_evaluator(plan, network, mean, deviation)
     chosen = ImageSet(images, None, np.arange(len(images)))
-    predicted = predict_all(plan, evaluator, chosen).argmax(1)
-    write_predictions(options.out, data, predicted, classes)
-    if not options.quiet:
-        tell_accuracy(data, predicted)
+    return Inference(data, predict_all(plan, evaluator, chosen), classes)
 
 
 def predict_all(plan: Plan, evaluator: keras.Model, data: ImageSet) -> np.ndarray:

@@ -24,6 +24,7 @@ from archc.training.report.pictures import fit, picture, png
 from archc.training.report.sheet import SIDE, chance
 from archc.training.report.style import page_style
 from archc.training.report.svg import Panel, number
+from archc.training.run.scores import Mistake
 
 MOST_ROWS = 1000
 LONGEST_VALUE = 200
@@ -212,7 +213,7 @@ def _evaluation(run: Run) -> str:
     )
 
 
-def _most_frequent(run: Run, pair: confusion.Pair | None) -> str:
+def _most_frequent(run: Run, pair: Mistake | None) -> str:
     return "" if pair is None else f"{run.class_name(pair.predicted)} ({pair.images:,})"
 
 

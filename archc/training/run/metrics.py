@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 from archc.training.errors import RunError
 from archc.training.run.files import naming, open_unlinked, write_text
 
+METRICS = "metrics.jsonl"
+"""The log in a run's folder: a line an epoch."""
+
 
 class Scores(NamedTuple):
     """Means over images: the loss, and the shares that are labelled right."""
@@ -95,7 +98,7 @@ class MetricsLog:
 
     def __init__(self, run: Path, epoch: int) -> None:
         """Open the log of a run that goes on after `epoch`, 0 for a new one."""
-        self.path = run / "metrics.jsonl"
+        self.path = run / METRICS
         kept = [row for row in read_metrics(self.path) if row["epoch"] <= epoch]
         write_text(self.path, "".join(map(json_line, kept)))
         self.events = event_writer(run)

@@ -23,12 +23,15 @@ def opening_lines(record: Mapping[str, Any]) -> list[str]:
     if recipe["epochs"] is None:
         length = f"{recipe['steps']:,} steps"
     held_out = f", {images['validation']:,} to validate with" * (images["validation"] > 0)
+    if record.get("lengths"):
+        length += f" in place of {record['lengths'][-2]}"
     lines = [
         f"{record['name']}: {versions}",
         f"on {computed['device']} in {computed['precision']}, seed {recipe['seed']}",
         f"{images['training']:,} images to train with{held_out}; {length}",
     ]
-    return [*lines, *start_lines(record["weights"])]
+    settings = [f"set: {', '.join(record['settings'])}"] if record["settings"] else []
+    return [*lines, *settings, *start_lines(record["weights"])]
 
 
 def start_lines(weights: Mapping[str, Any] | None) -> list[str]:

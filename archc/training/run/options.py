@@ -1,4 +1,4 @@
-"""Requests to train and to predict."""
+"""Requests to train, to predict and to evaluate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Start(NamedTuple):
 
 class FitOptions(NamedTuple):
     """A request to train. `epochs`, `seed` and `precision` are None where the recipe's hold,
-    `start` where all weights are new, or a run that resumes has them."""
+    `start` where all weights are new, or a run that resumes has them. `settings` are the values of
+    parameters and of the recipe that were set from outside, as `NAME=VALUE`."""
 
     data: Path
     out: Path
@@ -38,6 +39,7 @@ class FitOptions(NamedTuple):
     precision: str | None = None
     quiet: bool = False
     start: Start | None = None
+    settings: tuple[str, ...] = ()
 
 
 class FitSettings(NamedTuple):
@@ -53,6 +55,7 @@ class FitSettings(NamedTuple):
     precision: str
     quiet: bool
     start: Start | None = None
+    settings: tuple[str, ...] = ()
 
 
 class PredictOptions(NamedTuple):
@@ -66,4 +69,14 @@ class PredictOptions(NamedTuple):
     quiet: bool = False
 
 
-Options = FitOptions | PredictOptions
+class EvaluateOptions(NamedTuple):
+    """A request to score labelled images with the weights of a run."""
+
+    run: Path
+    data: Path
+    weights: str = "best"
+    device: str = "auto"
+    as_json: bool = False
+
+
+Options = FitOptions | PredictOptions | EvaluateOptions

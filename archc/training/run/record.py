@@ -58,6 +58,7 @@ def run_record(
         "backend": backend,
         "classes": None if classes is None else list(classes),
         "data": dict(data),
+        "settings": list(options.settings),
         "weights": None if options.start is None else options.start._asdict(),
         "recipe": {
             "epochs": options.epochs,
@@ -92,7 +93,7 @@ def computed_record(versions: Mapping[str, str], **settings: object) -> dict[str
     }
 
 
-def read_record(run: Path, name: str) -> dict[str, object] | None:
+def read_record(run: Path, name: str) -> dict[str, Any] | None:
     """A run's record, None where there is none. Raises RunError for a faulty one."""
     path = run / "run.json"
     try:
@@ -184,22 +185,41 @@ def open_run(options: FitSettings, name: str) -> Iterator[None]:
         yield
 
 
-def start_run(options: FitSettings, record: Mapping[str, object]) -> None:
-    """Write the run's record; where there is one already, hold this against it.
+def start_run(options: FitSettings, record: Mapping[str, object]) -> dict[str, Any]:
+    """Write the run's record; where there is one already, hold this against it, and note another
+    number of epochs. The record as it is written.
 
     `record`: a `run_record`, with what else is to be kept: statistics, versions.
     Raises RunError where the folder holds another run.
     """
-    found = read_record(options.out, str(record["name"]))
-    text = json.dumps(record, indent=1, allow_nan=False)
-    if found is None:
-        write_text(options.out / "run.json", f"{text}\n")
-        return
-    expected = json.loads(text)
+    kept = read_record(options.out, str(record["name"]))
+    now: dict[str, Any] = json.loads(json.dumps(record, allow_nan=False))
+    if kept is None:
+        write_record(options.out, now)
+        return now
+    epochs = recorded_epochs(kept)
+    if epochs != options.epochs:  # `check_length` has let it pass
+        kept["recipe"]["epochs"] = options.epochs
+        kept["lengths"] = [*kept.get("lengths", [epochs]), options.epochs]
+        kept.pop("finished", None)
     for key in ("sha256", "backend", "classes", "data", "recipe", "weights"):
-        for place, before, now in differences(key, found.get(key), expected[key]):
-            message = f"{options.out} was run with {place} = {before}, not {now}"
+        for place, one, other in differences(key, kept.get(key), now[key]):
+            message = f"{options.out} was run with {place} = {one}, not {other}"
             raise RunError(message)
+    if epochs != options.epochs:
+        write_record(options.out, kept)
+    return {**now, **{key: kept[key] for key in ("lengths",) if key in kept}}
+
+
+def write_record(run: Path, record: Mapping[str, object]) -> None:
+    """Write the record of a run."""
+    write_text(run / "run.json", f"{json.dumps(record, indent=1, allow_nan=False)}\n")
+
+
+def recorded_epochs(record: Mapping[str, Any]) -> object:
+    """The number of epochs in a run's record; None for one that counts in steps."""
+    recipe = record.get("recipe")
+    return recipe.get("epochs") if isinstance(recipe, dict) else None
 
 
 def differences(

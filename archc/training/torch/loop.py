@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -31,6 +31,7 @@ from archc.training.data.statistics import (
 )
 from archc.training.errors import InterruptionError, RunError
 from archc.training.plan import Plan
+from archc.training.run.length import finish_run
 from archc.training.run.metrics import (
     EpochRecord,
     MetricsLog,
@@ -38,8 +39,8 @@ from archc.training.run.metrics import (
     check_finite,
 )
 from archc.training.run.opening import tell_start
-from archc.training.run.options import FitSettings, PredictOptions
-from archc.training.run.progress import Progress, StopRequest, stop_request
+from archc.training.run.options import EvaluateOptions, FitSettings, PredictOptions
+from archc.training.run.progress import Progress, StopRequest, resumption, stop_request
 from archc.training.run.record import (
     computed_record,
     open_run,
@@ -49,10 +50,9 @@ from archc.training.run.record import (
     start_run,
 )
 from archc.training.run.results import (
-    check_output,
-    tell_accuracy,
+    Inference,
+    check_labels_for,
     weights_path,
-    write_predictions,
     write_validation,
 )
 from archc.training.start import check_initial, frozen_keys, loaded_keys
@@ -167,7 +167,7 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
             precision=str(precision).removeprefix("torch."),
             processes=worker.processes,
         )
-        start_run(options, record)
+        record = start_run(options, record)
         if not options.quiet:
             tell_start(record)
         write_statistics(options.out, mean, deviation)
@@ -175,7 +175,7 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
     let_first(worker, start)
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, worker.device)
     run = make_run(plan, options, worker, precision, found, scaling)
-    run_epochs(run)
+    epochs = run_epochs(run)
     if worker.is_first and len(found.held_out):
         model = run.parts.model
         load_weights(model, plan, options.out / "best.safetensors")
@@ -183,6 +183,8 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         write_validation(
             options.out, found.validation, found.held_out, probabilities, plan.task.shape
         )
+    if worker.is_first:
+        finish_run(options, plan.task.name, epochs)
 
 
 def make_run(
@@ -241,8 +243,8 @@ def make_run(
     )
 
 
-def run_epochs(run: FitRun) -> None:
-    """Train to the end, from the checkpoint where there is one."""
+def run_epochs(run: FitRun) -> int:
+    """Train to the end, from the checkpoint where there is one. The number of epochs."""
     checkpoint = run.options.out / "checkpoint.pt"
     recipe = run.plan.recipe
     state = RunState(no_sums(run.worker.device, ranked=is_ranked(recipe)))
@@ -253,8 +255,10 @@ def run_epochs(run: FitRun) -> None:
     is_quiet = run.options.quiet or not run.worker.is_first
     done = state.epoch * run.epoch_steps + state.step
     progress = Progress(run.steps, done, quiet=is_quiet)
+    if done:
+        progress.say(resumption(state.epoch, state.step))
     log = MetricsLog(run.options.out, state.epoch) if run.worker.is_first else None
-    with stop_request() as request:
+    with closing(progress), stop_request() as request:
         while state.epoch * run.epoch_steps < run.steps and not state.best.stops(
             recipe.early_stopping
         ):
@@ -262,6 +266,7 @@ def run_epochs(run: FitRun) -> None:
             end_epoch(run, state, progress, log)
             if largest_of_workers(int(request.made), run.worker):
                 raise InterruptionError
+    return state.epoch
 
 
 def run_epoch(
@@ -412,27 +417,25 @@ def validation_scores(run: FitRun) -> Scores | None:
     return mean_scores(sum_over_workers(sums, worker))
 
 
-def predict(plan: Plan, options: PredictOptions) -> None:
-    """Label images with the weights of a run."""
+def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
+    """The probabilities of the classes of images, labelled ones to evaluate, by the weights of a
+    run."""
     record = read_record(options.run, plan.task.name)
     if record is None:
         message = f"{options.run}: holds no run"
         raise RunError(message)
-    check_output(options)
     device = join_workers(options.device).device
     classes = recorded_classes(options.run, plan.task)
     mean, deviation = read_statistics(options.run, record, plan.task.shape)
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, device)
     data = read_data(options.data, plan.format, labelled=False, classes=classes)
+    check_labels_for(options, data)
     images = prepare_images(data.images, options.data, plan.format)
     model = make_network(plan).to(device)
     load_weights(model, plan, weights_path(options))
     every = np.arange(len(images))
     chosen = image_set(images, np.zeros_like(every), every, device)
-    predicted = predict_all(plan, model, chosen, scaling).argmax(axis=1)
-    write_predictions(options.out, data, predicted, classes)
-    if not options.quiet:
-        tell_accuracy(data, predicted)
+    return Inference(data, predict_all(plan, model, chosen, scaling), classes)
 
 
 def predict_all(plan: Plan, model: nn.Module, data: ImageSet, scaling: InputScaling) -> np.ndarray:
