@@ -145,7 +145,7 @@ def command(
     try:
         message = _finished(network, files, options)
         if message is not None:
-            streams.print_message(visible(message))
+            streams.print_message(visible(message) * (not quiet))
             return 0 if os.path.exists(os.path.join(run, REPORT)) else _draw(run, quiet)
         _prepare(network, files, run, resume=resume)
     except RunError as error:

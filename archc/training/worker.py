@@ -41,7 +41,7 @@ def execute(plan: Plan) -> None:
         settings = settled_options(options, plan.task.name, plan.recipe)
         message = finished_message(settings, plan.task.name, plan.recipe)
         if message is not None:
-            sys.stderr.write(f"{message}\n")
+            sys.stderr.write(f"{message}\n" * (not options.quiet))
             return
         _loop(plan).fit(plan, settings)
         return

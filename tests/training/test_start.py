@@ -169,6 +169,23 @@ def test_a_longer_run_is_the_same_as_one_of_that_length(
         assert (run / name).read_bytes() == (whole / name).read_bytes()
 
 
+def test_accuracy_is_that_of_the_predictions(backend: str, runner: Runner, tmp_path: Path) -> None:
+    """Whatever the precision of training: an epoch's figures are those of the weights it leaves, as
+    `archc predict` and `archc evaluate` compute them."""
+    run = tmp_path / "run"
+    experiment = small(tmp_path / "spec", backend)
+    runner.run(experiment.fit(run, epochs=2, precision="bfloat16", validation=SAMPLE, quiet=True))
+    assert json.loads((run / "run.json").read_text())["computed"]["precision"] == "bfloat16"
+    with np.load(run / "validation.npz") as kept:
+        labels, probabilities = kept["labels"], kept["probabilities"]
+    best = max(rows(run), key=lambda row: row["validation_accuracy"])
+    assert best["validation_accuracy"] == pytest.approx(
+        (probabilities.argmax(1) == labels).mean(), abs=1e-7
+    )
+    own = np.take_along_axis(probabilities, labels[:, None], 1)
+    assert best["validation_loss"] == pytest.approx(-np.log(own).mean(), rel=1e-5)
+
+
 def rejected(network: Network, file: str | None, skip: list[str], freeze: list[str]) -> list[Any]:
     with pytest.raises(SpecError) as error:
         read_initial(network, file, skip, freeze)

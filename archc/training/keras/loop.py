@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 
@@ -94,6 +95,7 @@ def fit(plan: Plan, options: FitSettings) -> None:
 
 def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
     """Train the network, as one of the processes that do."""
+    began = time.perf_counter()
     found = read_fit_data(options, plan.format, plan.recipe.validation)
     mean, deviation = image_statistics(found.data.images, found.training, plan.format)
     check_statistics(options.data, mean, deviation)
@@ -114,7 +116,7 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         if not options.quiet:
             tell_start(record)
         write_statistics(options.out, mean, deviation)
-    run = make_run(plan, options, worker, found, mean, deviation)
+    run = make_run(plan, options, worker, found, mean, deviation, began)
     with worker.scope():
         run_epochs(run)
     if worker.is_first and len(found.held_out):
@@ -154,6 +156,18 @@ def start_network(network: keras.Model, plan: Plan, options: FitSettings) -> Non
     freeze(network, (variables[key] for key in frozen_keys(variables, start)))
 
 
+def exact_copy(network: keras.Model, plan: Plan) -> keras.Model:
+    """The network in float32, in which it is evaluated: itself, where it trains so."""
+    policy = keras.config.dtype_policy()
+    if policy.compute_dtype == "float32":
+        return network
+    keras.config.set_dtype_policy("float32")
+    try:
+        return plan.build_model()
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
 def make_evaluator(
     plan: Plan,
     network: keras.Model,
@@ -178,6 +192,7 @@ def make_run(
     found: FitData,
     mean: np.ndarray,
     deviation: np.ndarray,
+    began: float,
 ) -> FitRun:
     """Build the network and what trains it."""
     recipe, task = plan.recipe, plan.task
@@ -191,6 +206,7 @@ def make_run(
     with worker.scope():
         network = make_network(plan)
         start_network(network, plan, options)
+        exact = exact_copy(network, plan)
     scaling = input_scaling(recipe.inputs.scale, mean, deviation)
     trainer = make_trainer(recipe.augment, network, scaling, images.shape[1:], task.shape)
     count = len(found.training)
@@ -203,8 +219,10 @@ def make_run(
         batches=TrainingBatches(data, recipe, task.shape, options.seed, worker.replicas),
         validation=validation,
         network=network,
+        exact=exact,
+        began=began,
         trainer=share_model(trainer, worker),
-        evaluator=share_model(make_evaluator(plan, network, mean, deviation), worker),
+        evaluator=share_model(make_evaluator(plan, exact, mean, deviation), worker),
         rate=make_rate(recipe, epoch_steps, steps),
         epoch_steps=epoch_steps,
         steps=steps,
@@ -239,7 +257,7 @@ def run_epochs(run: FitRun) -> None:
         progress = Progress(run.steps, done, quiet=is_quiet)
         if done:
             progress.say(resumption(state.epoch, state.step))
-        log = MetricsLog(options.out, state.epoch) if run.worker.is_first else None
+        log = MetricsLog(options.out, state.epoch, run.began) if run.worker.is_first else None
         callbacks = [
             *schedules,
             StepReport(run, progress),

@@ -136,6 +136,7 @@ class FitRun(NamedTuple):
     parts: TrainedParts
     network: nn.Module
     frozen: Sequence[nn.Module]
+    began: float
 
 
 def fit(plan: Plan, options: FitSettings) -> None:
@@ -151,6 +152,7 @@ def fit(plan: Plan, options: FitSettings) -> None:
 
 def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
     """Train the network, as one of the processes that do."""
+    began = time.perf_counter()
     found = read_fit_data(options, plan.format, plan.recipe.validation)
     mean, deviation = image_statistics(found.data.images, found.training, plan.format)
     check_statistics(options.data, mean, deviation)
@@ -174,7 +176,7 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
 
     let_first(worker, start)
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, worker.device)
-    run = make_run(plan, options, worker, precision, found, scaling)
+    run = make_run(plan, options, worker, precision, found, scaling, began)
     epochs = run_epochs(run)
     if worker.is_first and len(found.held_out):
         model = run.parts.model
@@ -194,6 +196,7 @@ def make_run(
     precision: torch.dtype,
     found: FitData,
     scaling: InputScaling,
+    began: float,
 ) -> FitRun:
     """Build the network and what trains it, on the device and with its data there."""
     device = worker.device
@@ -240,6 +243,7 @@ def make_run(
         parts=parts,
         network=network,
         frozen=frozen,
+        began=began,
     )
 
 
@@ -257,7 +261,7 @@ def run_epochs(run: FitRun) -> int:
     progress = Progress(run.steps, done, quiet=is_quiet)
     if done:
         progress.say(resumption(state.epoch, state.step))
-    log = MetricsLog(run.options.out, state.epoch) if run.worker.is_first else None
+    log = MetricsLog(run.options.out, state.epoch, run.began) if run.worker.is_first else None
     with closing(progress), stop_request() as request:
         while state.epoch * run.epoch_steps < run.steps and not state.best.stops(
             recipe.early_stopping
@@ -399,7 +403,8 @@ def is_ranked(recipe: Training) -> bool:
 
 
 def validation_scores(run: FitRun) -> Scores | None:
-    """Loss and accuracy of the images held out, None where there are none."""
+    """Loss and accuracy of the images held out, None where there are none: in float32 whatever the
+    precision of training, as predictions are."""
     count = len(run.validation.indices)
     if not count:
         return None
@@ -410,7 +415,7 @@ def validation_scores(run: FitRun) -> Scores | None:
     own = np.arange(worker.rank, count, worker.processes)
     sums = no_sums(worker.device, ranked=ranked)
     data = middle_parts(run.validation, task.shape)
-    outputs = network_outputs(model, data, own, run.scaling, run.precision)
+    outputs = network_outputs(model, data, own, run.scaling, torch.float32)
     for output, labels in outputs:
         losses = sample_losses(recipe, task.output, output, labels)
         sums += score_sums(losses, output, labels, ranked=ranked)
