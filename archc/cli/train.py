@@ -28,6 +28,7 @@ from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import DEVICES, FitOptions
 from archc.training.start import INITIAL, read_initial, write_initial
 from archc.training.task import recipe_of, trainer_of
+from archc.training.threads import MOST_THREADS, WAITING, choose_threads
 from archc.weights import transfer
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -82,6 +83,20 @@ REPORT = "report.html"
     help="Processes that share each batch, for PyTorch: one for each GPU.",
 )
 @click.option(
+    "--threads",
+    type=click.IntRange(1, MOST_THREADS),
+    metavar="N",
+    help="Threads of each process, by default one for each core, shared by the processes; a run "
+    "that resumes has as many as before.",
+)
+@click.option(
+    "--wait",
+    "waiting",
+    type=click.Choice(WAITING),
+    help="How threads of OpenMP, which PyTorch has, wait: passively, which is the default and lets "
+    "others work, or actively, on a machine without other work.",
+)
+@click.option(
     "--plan",
     "is_planned",
     is_flag=True,
@@ -105,6 +120,8 @@ def command(
     device: str,
     precision: str | None,
     processes: int,
+    threads: int | None,
+    waiting: str | None,
     is_planned: bool,
     quiet: bool,
     settings: tuple[str, ...],
@@ -157,7 +174,10 @@ def command(
         return 0
     plan = os.path.join(run, PLAN)
     several = starter(processes) if starter is not None and processes > 1 else ()
-    code = launch.run_worker(plan, several)
+    if resume and threads is None:
+        threads = launch.recorded_count(run)
+    chosen = choose_threads(threads, waiting, processes, os.environ)
+    code = launch.run_worker(plan, several, chosen)
     has_begun = os.path.exists(os.path.join(run, launch.RECORD))
     if not resume and not has_begun:
         _clean_up(run, {*files, launch.SPEC, INITIAL}, before)

@@ -17,6 +17,7 @@ from archc.api import load
 from archc.training.launch import DEFAULTS
 from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import FitOptions, Options, PredictOptions
+from archc.training.threads import choose_threads
 from tests.training.samples import SAMPLE
 
 LIMIT = 300.0
@@ -211,4 +212,5 @@ def rows(folder: Path) -> list[dict[str, float]]:
 
 def environment(**changes: str) -> dict[str, str]:
     """The environment of workers on a CPU, as they have it otherwise."""
-    return {**DEFAULTS, **os.environ, "CUDA_VISIBLE_DEVICES": "", **changes}
+    threads = choose_threads(None, None, 1, os.environ)
+    return {**DEFAULTS, **os.environ, **threads.variables(), "CUDA_VISIBLE_DEVICES": "", **changes}

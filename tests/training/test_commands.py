@@ -20,6 +20,7 @@ import pytest
 from archc.api import load
 from archc.cli import main
 from archc.training import launch
+from archc.training.threads import Threads
 from archc.weights import transfer
 from tests.training.runner import LIMIT
 from tests.training.samples import SAMPLE
@@ -150,14 +151,17 @@ def test_the_recipe_is_overridden(tmp_path: Path) -> None:
     given = ("train", SPEC, "--backend", "torch", "--data", str(SAMPLE), "-o", str(folder))
     settings = ("training.optimizer.learning_rate=0.5", "training.epochs=1")
     options = [word for setting in settings for word in ("--set", setting)]
-    done = archc(*given, *options, "--freeze", "conv_1")
+    done = archc(*given, *options, "--freeze", "conv_1", "--threads", "1", "--wait", "active")
     assert done.returncode == 0, done.stderr
     told = done.stderr.splitlines()
+    assert told[1].endswith(", 1 thread (active waiting), seed 0")
     assert told[3:5] == [f"set: {', '.join(settings)}", "frozen: conv_1 (2 arrays)"]
     record = json.loads((folder / "run.json").read_text())
     assert record["settings"] == [*settings]
     assert record["recipe"]["optimizer"] == {"adam": {"learning_rate": 0.5}}
     assert record["recipe"]["epochs"] == 1
+    assert (record["computed"]["threads"], record["computed"]["waiting"]) == (1, "active")
+    assert launch.recorded_count(str(folder)) == 1
     assert "learning_rate: 0.5" in (folder / "spec.yaml").read_text()
     (row,) = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
     assert row["learning_rate"] > 0.001
@@ -293,17 +297,23 @@ def test_a_plan_is_written_for_other_starters(tmp_path: Path) -> None:
 def test_torchrun_starts_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[str, ...]] = []
 
-    def run_worker(plan: str, processes: tuple[str, ...]) -> int:
+    threads: list[int] = []
+
+    def run_worker(plan: str, processes: tuple[str, ...], chosen: Threads) -> int:
         started.append((Path(plan).name, *processes))
+        threads.append(chosen.number)
         return 3
 
     monkeypatch.setattr(launch, "run_worker", run_worker)
+    monkeypatch.setattr("archc.training.threads.available_cores", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for number, options in enumerate(([], ["--processes", "2"])):
         given = ["--data", str(SAMPLE), "-o", str(tmp_path / f"run{number}"), *options]
         assert main(["train", SPEC, "--backend", "torch", *given]) == 3
         assert not (tmp_path / f"run{number}").exists()  # it has not begun
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     assert started == [("plan.json",), ("plan.json", *torchrun)]
+    assert threads == [6, 3]
 
 
 def test_processes_are_for_a_backend_that_starts_them(capsys: Capture) -> None:

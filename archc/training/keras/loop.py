@@ -79,6 +79,7 @@ from archc.training.run.results import (
 )
 from archc.training.run.scores import RANKS
 from archc.training.start import check_initial, frozen_keys, loaded_keys
+from archc.training.threads import thread_count
 
 # Products of a step up to which several steps are one call: between two calls Python
 # would take longer than the network.
@@ -111,6 +112,7 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
             precision=keras.config.dtype_policy().compute_dtype,
             devices=worker.replicas,
             processes=worker.processes,
+            threads=thread_count() if keras.backend.backend() == "tensorflow" else None,
         )
         record = start_run(options, record)
         if not options.quiet:

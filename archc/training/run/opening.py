@@ -27,11 +27,23 @@ def opening_lines(record: Mapping[str, Any]) -> list[str]:
         length += f" in place of {record['lengths'][-2]}"
     lines = [
         f"{record['name']}: {versions}",
-        f"on {computed['device']} in {computed['precision']}, seed {recipe['seed']}",
+        f"on {computed['device']} in {computed['precision']}{_threads(computed)}, "
+        f"seed {recipe['seed']}",
         f"{images['training']:,} images to train with{held_out}; {length}",
     ]
     settings = [f"set: {', '.join(record['settings'])}"] if record["settings"] else []
     return [*lines, *settings, *start_lines(record["weights"])]
+
+
+def _threads(computed: Mapping[str, Any]) -> str:
+    """How many threads there are in each process, and how they wait, as far as it is known."""
+    count, waiting = computed.get("threads"), computed.get("waiting")
+    if count is None:
+        return ""
+    text = f", {count} {'thread' if count == 1 else 'threads'}"
+    if computed["processes"] > 1:
+        text += f" in each of {computed['processes']} processes"
+    return f"{text} ({waiting} waiting)" if waiting else text
 
 
 def start_lines(weights: Mapping[str, Any] | None) -> list[str]:

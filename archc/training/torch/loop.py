@@ -56,6 +56,7 @@ from archc.training.run.results import (
     write_validation,
 )
 from archc.training.start import check_initial, frozen_keys, loaded_keys
+from archc.training.threads import waiting_policy
 from archc.training.torch.augment import augment_images
 from archc.training.torch.batches import (
     BatchDraws,
@@ -168,6 +169,8 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
             device=worker.device.type,
             precision=str(precision).removeprefix("torch."),
             processes=worker.processes,
+            threads=torch.get_num_threads(),
+            waiting=waiting_policy(),
         )
         record = start_run(options, record)
         if not options.quiet:
