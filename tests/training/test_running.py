@@ -11,8 +11,10 @@ import os
 import signal
 import struct
 import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from threading import Event, Thread
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import pytest
@@ -25,8 +27,8 @@ from archc.training.data.statistics import (
     write_statistics,
 )
 from archc.training.errors import RunError
+from archc.training.run import lock, results
 from archc.training.run import progress as progress_module
-from archc.training.run import results
 from archc.training.run.files import open_unlinked, write_whole
 from archc.training.run.length import finish_run, finished_message
 from archc.training.run.lock import locked_folder
@@ -72,19 +74,38 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.bin"]
 
 
-def test_two_may_write_a_file_at_once(tmp_path: Path) -> None:
-    """Neither spoils what the other has written so far."""
+def test_two_write_a_file_one_after_the_other(tmp_path: Path) -> None:
+    """The second waits for the first: neither spoils what the other has written so far."""
     path = tmp_path / "a.bin"
+    waiting = Event()
 
-    def write(stream: io.BufferedWriter) -> None:
+    def write_second() -> None:
+        waiting.set()
+        write_whole(path, lambda stream: stream.write(b"two"))
+
+    def write_first(stream: BinaryIO) -> None:
         stream.write(b"on")
-        write_whole(path, lambda other: other.write(b"two"))
-        assert path.read_bytes() == b"two"
+        second.start()
+        waiting.wait()
+        assert not path.exists()
         stream.write(b"e")
 
-    write_whole(path, write)
-    assert path.read_bytes() == b"one"
+    second = Thread(target=write_second)
+    write_whole(path, write_first)
+    second.join()
+    assert path.read_bytes() == b"two"
     assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_link_or_a_folder_in_the_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("kept")
+    (tmp_path / "link").symlink_to("other")
+    (tmp_path / "folder").mkdir()
+    for name, reason in (("link", "is a symbolic link"), ("folder", "is not a regular file")):
+        with pytest.raises(RunError, match=f"{name} {reason}"):
+            write_whole(tmp_path / name, lambda stream: stream.write(b"new"))
+    assert (tmp_path / "other").read_text() == "kept"
+    assert sorted(os.listdir(tmp_path)) == ["folder", "link", "other"]
 
 
 def test_a_folder_is_trained_in_by_one_process(tmp_path: Path) -> None:
@@ -117,9 +138,42 @@ def test_a_killed_process_leaves_its_folder(tmp_path: Path) -> None:
         pytest.fail("it is the child's")
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    assert len(os.listdir(tmp_path)) == 2
+    assert sorted(os.listdir(tmp_path)) == [".archc-a.bin", ".lock"]
     with locked_folder(tmp_path):
+        write_whole(tmp_path / "b.bin", lambda stream: stream.write(b"b"))
+        assert sorted(os.listdir(tmp_path)) == [".lock", "b.bin"]
+
+
+def test_a_lock_that_was_removed_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the process that had it, between the opening of the file and its locking here."""
+    real, removed = lock.try_lock, []
+
+    def lock_too_late(descriptor: int) -> bool:
+        if not removed:
+            removed.append((tmp_path / ".lock").unlink())
+        return real(descriptor)
+
+    monkeypatch.setattr(lock, "try_lock", lock_too_late)
+    with locked_folder(tmp_path):
+        assert removed
+        with pytest.raises(RunError), locked_folder(tmp_path):
+            pytest.fail("it is another one's")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_that_was_removed_while_it_was_held_is_noticed(tmp_path: Path) -> None:
+    """Whoever holds it then does not remove the next one's, which would let in a third."""
+    with locked_folder(tmp_path):
+        (tmp_path / ".lock").unlink()
+        second = ExitStack()
+        second.enter_context(locked_folder(tmp_path))
+    with second:
         assert os.listdir(tmp_path) == [".lock"]
+        with pytest.raises(RunError), locked_folder(tmp_path):
+            pytest.fail("it is the second one's")
+    assert os.listdir(tmp_path) == []
 
 
 def test_without_locks_a_folder_is_trained_in_all_the_same(
@@ -165,7 +219,7 @@ def test_what_was_there_stays_when_writing_fails(tmp_path: Path, fault) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
 def test_a_full_disk_is_told_with_the_file() -> None:
     log = MetricsLog.__new__(MetricsLog)
-    log.path, log.events = Path("/dev/full"), None
+    log.path, log.events, log.last = Path("/dev/full"), None, 0.0
     with pytest.raises(OSError, match="No space left") as failed:
         log.append(record(1))
     assert failed.value.filename == str(log.path)
@@ -494,9 +548,12 @@ def rows(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_metrics_are_a_line_an_epoch(tmp_path: Path) -> None:
-    log = MetricsLog(tmp_path, 0)
+def test_metrics_are_a_line_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("archc.training.run.metrics.time.perf_counter", lambda: now[0])
+    log = MetricsLog(tmp_path, 0, began=97.5)
     log.append(record(1, 0.25))
+    now[0] = 103.25
     log.append(record(2, validation=None, loss=math.nan))
     first, second = rows(tmp_path)
     assert first == {
@@ -509,7 +566,9 @@ def test_metrics_are_a_line_an_epoch(tmp_path: Path) -> None:
         "learning_rate": 0.1,
         "seconds": 2.0,
         "samples_per_second": 1234.0,
+        "seconds_wall": 2.5,
     }
+    assert second["seconds_wall"] == 3.25
     assert second["loss"] is None
     assert "validation_loss" not in second
 
