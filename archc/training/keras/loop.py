@@ -54,6 +54,7 @@ from archc.training.keras.recipe import (
     make_rate,
     make_trainer,
     schedule_callbacks,
+    scored_network,
 )
 from archc.training.keras.state import RunState
 from archc.training.keras.weights import freeze, load_weights
@@ -179,7 +180,7 @@ def make_evaluator(
     """Make the network take images as they are, scaled and standardized within it."""
     images = keras.Input(plan.task.shape)
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation)
-    return keras.Model(images, network(scaling(images)))
+    return keras.Model(images, scored_network(network, plan.task)(scaling(images)))
 
 
 def input_scaling(scale: float, mean: np.ndarray, deviation: np.ndarray) -> layers.Layer:
@@ -209,8 +210,9 @@ def make_run(
         network = make_network(plan)
         start_network(network, plan, options)
         exact = exact_copy(network, plan)
+        scored = scored_network(network, task)
     scaling = input_scaling(recipe.inputs.scale, mean, deviation)
-    trainer = make_trainer(recipe.augment, network, scaling, images.shape[1:], task.shape)
+    trainer = make_trainer(recipe.augment, scored, scaling, images.shape[1:], task.shape)
     count = len(found.training)
     steps = total_steps(count, recipe, options.epochs)
     epoch_steps = steps_per_epoch(count, recipe)

@@ -41,6 +41,10 @@ RECIPES = {
     + "training: {steps: 370000, inputs: {resize: 24, scale: 0.1}, schedule: cosine}\n",
     "held out": IMAGES + "  validation: 0\n  early_stopping: 3\n  label_smoothing: 0.1\n"
     "  inputs: {resize: [20, 24], pad: 1, standardize: channel}\n  augment: {flip: horizontal}\n",
+    "distances": "archc: 1\nname: small\ninput: {features: 2}\nlayers:\n  - dense: 2\n"
+    "  - rbf: [[1, -1], [-1, 1]]\ntraining:\n  loss: maximum_a_posteriori\n  epochs: 9\n"
+    "  schedule: {piecewise: {epochs: [2, 5], factors: [0.4, 0.02]}}\n  warmup: 1\n",
+    "pieces": IMAGES + "  schedule: {piecewise: {epochs: [2, 5], factors: [0.4, 0.16]}}\n",
     "vectors": "archc: 1\nname: small\ninput: {features: 6}\nlayers:\n  - dense: 3\n"
     "training: {epochs: 5, inputs: {standardize: channel}}\n",
     "volumes": (ROOT / "tests/training/specs/volumes.yaml").read_text(encoding="utf-8"),

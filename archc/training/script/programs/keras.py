@@ -40,10 +40,13 @@ WEIGHT_DECAY: float = 0.0  # times the weights, added to the gradient
 SCHEDULE: str = "constant"
 FACTOR: float = 0.1  # by which the learning rate falls
 EVERY: int = 10  # epochs after which it falls
+CHANGES: tuple[int, ...] = ()  # epochs after which its factor changes
+FACTORS: tuple[float, ...] = ()
 MINIMUM: float = 0.0  # learning rate
 WARMUP: float = 0.0  # epochs
 LOSS: str = "cross_entropy"
 LABEL_SMOOTHING: float = 0.0
+REJECTION: float = 1.0  # distance from which classes are pushed away less
 VALIDATION: float = 0.1  # share of the images that is held out
 METRIC: str = "accuracy"
 MONITOR: str = "val_accuracy"
@@ -240,13 +243,35 @@ if SCHEDULE == "step":
         return LEARNING_RATE * FACTOR ** (epoch // EVERY)
 
 
+if SCHEDULE == "piecewise":
+
+    def piecewise_rate(epoch: int) -> float:
+        """The learning rate of an epoch."""
+        return LEARNING_RATE * FACTORS[sum(epoch >= change for change in CHANGES)]
+
+
 def make_optimizer(*_values: Any) -> keras.Optimizer:
     """The optimizer: the emitter writes the recipe's."""
     raise NotImplementedError
 
 
+if LOSS == "maximum_a_posteriori":
+
+    class MaximumAPosteriori(keras.losses.Loss):
+        """y_D + log(e^-j + sum of e^-y_i) of distances y (LeCun et al. 1998, equation 9)."""
+
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            """The loss of each image, of negative distances."""
+            rejects = ops.full_like(y_pred[:, :1], -REJECTION)
+            total = ops.logsumexp(ops.concatenate([y_pred, rejects], axis=1), axis=1)
+            labels = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), CLASSES)
+            return total - ops.sum(labels * y_pred, axis=1)
+
+
 def make_loss() -> keras.losses.Loss:
     """The mean loss of a batch."""
+    if LOSS == "maximum_a_posteriori":
+        return MaximumAPosteriori()
     if LOSS == "mean_squared_error":
         return keras.losses.MeanSquaredError()
     if LABEL_SMOOTHING:
@@ -296,6 +321,9 @@ def make_model(batches: Batches) -> keras.Model:
     outputs = network(x)
     if LOSS == "mean_squared_error" and OUTPUT == "log_probabilities":
         outputs = ops.exp(outputs)
+    if OUTPUT == "distances":
+        # The nearest class is the answer.
+        outputs = ops.negative(outputs)
     return keras.Model(inputs, outputs)
 
 
@@ -356,6 +384,8 @@ def train(arguments: argparse.Namespace) -> None:
         used.append(WarmUp(begin))
     if SCHEDULE == "step":
         used.append(callbacks.LearningRateScheduler(step_rate))
+    if SCHEDULE == "piecewise":
+        used.append(callbacks.LearningRateScheduler(piecewise_rate))
     if SCHEDULE == "plateau":
         plateau = callbacks.ReduceLROnPlateau(
             monitor=MONITOR, factor=FACTOR, patience=EVERY, min_delta=0.0, min_lr=MINIMUM

@@ -46,6 +46,7 @@ SCHEDULE: str = "constant"
 WARMUP: float = 0.0  # epochs
 LOSS: str = "cross_entropy"
 LABEL_SMOOTHING: float = 0.0
+REJECTION: float = 1.0  # distance from which classes are pushed away less
 VALIDATION: float = 0.1  # share of the images that is held out
 METRIC: str = "accuracy"
 PATIENCE: int = 0  # epochs without improvement after which training stops
@@ -273,7 +274,15 @@ def scores(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Te
     else:
         with torch.autocast(images.device.type, torch.float16):
             output = model(images).float()
-    if LOSS == "mean_squared_error":
+    if OUTPUT == "distances":
+        # The nearest class is the answer.
+        output = -output
+    if LOSS == "maximum_a_posteriori":
+        # y_D + log(e^-j + sum of e^-y_i) of distances y (LeCun et al. 1998, equation 9).
+        rejects = torch.full_like(output[:, :1], -REJECTION)
+        total = torch.cat([output, rejects], dim=1).logsumexp(dim=1)
+        losses = total - output.gather(1, labels[:, None])[:, 0]
+    elif LOSS == "mean_squared_error":
         targets = functional.one_hot(labels, CLASSES)
         if OUTPUT == "log_probabilities":
             output = output.exp()
@@ -315,8 +324,12 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
             images = crop(images, at_random=False)
         if STANDARDIZE != "none":
             images = (images - mean) / deviation
-        for label in model(images).argmax(dim=1).tolist():
-            rows.append(f"{len(rows)},{label}")
+        if OUTPUT == "distances":
+            for label in model(images).argmin(dim=1).tolist():
+                rows.append(f"{len(rows)},{label}")
+        else:
+            for label in model(images).argmax(dim=1).tolist():
+                rows.append(f"{len(rows)},{label}")
     arguments.predict.write_text("\n".join(rows) + "\n")
 
 
