@@ -40,6 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
         tree = Path(folder) / "tree"
         copy_tree(tree)
         mutants = sample(tree, arguments.count)
+        record["drawn"] = len(mutants)
         # In an order of their own, so that a run that is ended has some of every room.
         random.Random(0).shuffle(mutants)
         clean: set[str] = set()
@@ -117,7 +118,7 @@ def told(record: dict[str, Any]) -> int:
     rows = record["mutants"]
     alive = {key: row for key, row in rows.items() if row["noticed by"] is None}
     unexplained = [key for key in alive if key not in explanations()]
-    print(f"{len(rows)} mutants, {len(rows) - len(alive)} noticed, {len(alive)} not:")
+    print(f"{len(rows)} of {record['drawn']} mutants tried, {len(alive)} not noticed")
     for key in alive:
         print(f"  {key} {alive[key]['where']}: {explanations().get(key, 'not explained')}")
     return 1 if unexplained else 0
@@ -134,7 +135,7 @@ def read(path: Path) -> dict[str, Any]:
     if path.exists():
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
-    return {"mutants": {}, "unreliable": []}
+    return {"drawn": 0, "mutants": {}, "unreliable": []}
 
 
 def write(path: Path, record: dict[str, Any]) -> None:

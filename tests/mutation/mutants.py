@@ -54,7 +54,7 @@ def sample(root: Path, count: int) -> list[Mutant]:
     """So many mutants of a tree, over all rooms by their lines: in each room those with the lowest
     digests, so that a tree that changes a little gives a sample that changes a little.
 
-    Of a line one mutant at most is taken: a call with six arguments does not weigh as six lines.
+    Of a line one mutant at most is taken; the more of it can be changed, the likelier that is.
     """
     rooms: dict[str, list[_Candidate]] = defaultdict(list)
     for file in sorted(root.glob("archc/**/*.py")):

@@ -15,7 +15,8 @@ NEAR = {
     "archc": "test_records.py files reports/test_reports.py cli/test_list.py test_specs.py"
     " test_plugins.py cli",
     "backends": "backends/test_generated.py backends/test_docstrings.py backends/test_movement.py"
-    " backends/test_fusion.py backends/test_shared_padding.py backends/test_proof.py"
+    " backends/ops/test_ops.py backends/test_fusion.py backends/test_shared_padding.py"
+    " backends/test_proof.py"
     " backends/test_source_quality.py backends/test_torch.py backends/test_keras.py"
     " backends/test_structure.py codegen/test_printer.py weights/test_layout.py"
     " weights/test_names.py backends/ops/test_emitted.py backends/ops/test_helpers.py"
