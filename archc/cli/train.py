@@ -21,8 +21,10 @@ from archc.language.recipe import LARGEST_SEED, PRECISIONS
 from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
 from archc.training.plan import PLAN, plan_files
-from archc.training.run.options import DEVICES, FitOptions
+from archc.training.run.options import DEVICES, IN_MEMORY, FitOptions
 from archc.training.task import trainer_of
+
+GIB = 1 << 30
 
 
 @click.command("train", help="Train a network with the recipe in its spec.")
@@ -56,6 +58,20 @@ from archc.training.task import trainer_of
     help="Processes that share each batch, for PyTorch: one for each GPU.",
 )
 @click.option(
+    "--in-memory",
+    type=click.FloatRange(0),
+    default=IN_MEMORY / GIB,
+    show_default=True,
+    metavar="GIB",
+    help="A folder whose decoded images need more memory is read anew in each epoch.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes that decode such images, by default one for each core.",
+)
+@click.option(
     "--plan",
     "is_planned",
     is_flag=True,
@@ -76,6 +92,8 @@ def command(
     device: str,
     precision: str | None,
     processes: int,
+    in_memory: float,
+    workers: int | None,
     is_planned: bool,
     quiet: bool,
     settings: tuple[str, ...],
@@ -96,6 +114,8 @@ def command(
         device=device,
         precision=precision,
         quiet=quiet,
+        in_memory=int(in_memory * GIB),
+        workers=workers,
     )
     files = plan_files(backend, network, options)
     module = launch.missing(backend)

@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from archc.training.data.stream import ending_decoders
 from archc.training.errors import DataError, InterruptionError, RunError
 from archc.training.plan import Plan, read_plan
 from archc.training.run.options import FitOptions
@@ -33,10 +34,11 @@ def main(arguments: list[str]) -> int:
 def execute(plan: Plan) -> None:
     """Train or predict with the loop of the plan's backend."""
     loop = import_module(trainer_of(plan.backend).loop)
-    if isinstance(plan.options, FitOptions):
-        loop.fit(plan, settled_options(plan.options, plan.task.name, plan.recipe))
-    else:
-        loop.predict(plan, plan.options)
+    with ending_decoders():
+        if isinstance(plan.options, FitOptions):
+            loop.fit(plan, settled_options(plan.options, plan.task.name, plan.recipe))
+        else:
+            loop.predict(plan, plan.options)
 
 
 def one_line(error: Exception) -> str:

@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 DEVICES = ("auto", "cpu", "cuda")
+IN_MEMORY = 1 << 30
+"""Bytes of decoded images up to which a folder is held in memory."""
 
 
 class FitOptions(NamedTuple):
-    """A request to train. `epochs`, `seed` and `precision` are None where the recipe's hold."""
+    """A request to train. `epochs`, `seed` and `precision` are None where the recipe's hold.
+
+    Folders whose decoded images fill more than `in_memory` bytes are streamed: decoded anew in each
+    epoch by so many `workers`, one for each core if None.
+    """
 
     data: Path
     out: Path
@@ -20,6 +26,8 @@ class FitOptions(NamedTuple):
     device: str = "auto"
     precision: str | None = None
     quiet: bool = False
+    in_memory: int = IN_MEMORY
+    workers: int | None = None
 
 
 class FitSettings(NamedTuple):
@@ -34,6 +42,8 @@ class FitSettings(NamedTuple):
     device: str
     precision: str
     quiet: bool
+    in_memory: int
+    workers: int | None
 
 
 class PredictOptions(NamedTuple):
@@ -45,6 +55,8 @@ class PredictOptions(NamedTuple):
     weights: str = "best"
     device: str = "auto"
     quiet: bool = False
+    in_memory: int = IN_MEMORY
+    workers: int | None = None
 
 
 Options = FitOptions | PredictOptions
