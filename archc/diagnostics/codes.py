@@ -379,6 +379,14 @@ CODES: dict[str, Explanation] = {
         "archc weights import specs/vgg16.yaml resnet50.pth -o out.safetensors\n"
         "archc weights import specs/vgg16.yaml vgg16.pth -o out.safetensors",
     ),
+    "ARC605": Explanation(
+        "a part of the network that cannot be skipped or frozen",
+        "`archc train --skip` and `--freeze` name a step, a section or a block's instance by its\n"
+        "path, and mean all weights under it: `archc report` shows the paths. What is skipped\n"
+        "cannot be frozen, and something must be left to train.",
+        "archc train specs/resnet18.yaml --weights resnet18.pth --skip fx ...\n"
+        "archc train specs/resnet18.yaml --weights resnet18.pth --skip fc ...",
+    ),
     "ARC701": Explanation(
         "a recipe that does not fit the network",
         "`training` is for networks with one input of images or vectors, and one output with a\n"

@@ -37,14 +37,18 @@ def load(path: str, network: Network, table: Sequence[Rule] = ()) -> dict[str, A
     return read(path, network, table).weights
 
 
-def read(path: str, network: Network, table: Sequence[Rule] = ()) -> CanonicalWeights:
-    """As `load`, with how the arrays were matched."""
+def read(
+    path: str, network: Network, table: Sequence[Rule] = (), skip: Sequence[str] = ()
+) -> CanonicalWeights:
+    """As `load`, with how the arrays were matched; without the arrays in the parts `skip`, which
+    the file need not have. Raises SpecError also for a part that is none (ARC605)."""
     with open_weights(path) as file:
         expected = _expected(file, network)
-        match = match_entries(file, expected, network.costs, table)
+        match = match_entries(file, expected, network.costs, table, skip)
         weights = {
             one.array.key: to_canonical(_array(file, match.entries[one.array.key].read), one.layout)
             for one in expected
+            if one.array.key in match.entries
         }
         return CanonicalWeights(weights, match.in_order)
 
@@ -91,13 +95,17 @@ def save(path: str, weights: Mapping[str, Any], network: Network, backend: str |
 
 def save_neutral(path: str, weights: Mapping[str, Any], costs: Costs) -> None:
     """Write arrays in canonical layout, with the network's name and the digest of its spec."""
+    with staging(path) as temporary:
+        write_safetensors(temporary, weights, neutral_metadata(costs))
+
+
+def neutral_metadata(costs: Costs) -> dict[str, str]:
+    """What a file in the neutral format says of its network."""
     about = costs.graph.about
-    metadata = {
+    return {
         "format": FORMAT,
         "version": VERSION,
         "name": about.name,
         "spec": about.source,
         "sha256": about.digest,
     }
-    with staging(path) as temporary:
-        write_safetensors(temporary, weights, metadata)
