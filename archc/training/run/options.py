@@ -89,6 +89,8 @@ class EvaluateOptions(NamedTuple):
     weights: str = "best"
     device: str = "auto"
     as_json: bool = False
+    in_memory: int = IN_MEMORY
+    workers: int | None = None
 
 
 Options = FitOptions | PredictOptions | EvaluateOptions
