@@ -68,6 +68,7 @@ class Spec(NamedTuple):
             title=document.title,
             description=document.description,
             references=document.references,
+            catalog=document.catalog,
             source=self.source,
             texts=self.texts,
             params=MappingProxyType(params),
