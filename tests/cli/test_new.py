@@ -145,7 +145,7 @@ def test_nothing_is_overwritten(project: Path, capsys: pytest.CaptureFixture[str
         (["class"], "is a Python keyword"),
         (["../out"], "must be a lower-case letter"),
         (["mine", "--like", "resnet81"], 'did you mean "resnet18"'),
-        (["mine", "--like", "what"], "known: "),
+        (["mine", "--like", "what"], "archc list --installed"),
         (["mine", "--extend"], "--extend needs --like"),
     ],
 )
