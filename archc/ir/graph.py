@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from archc.diagnostics import Span, visible
+from archc.language.catalog import Catalog
 from archc.language.expressions import Expression
 from archc.language.recipe import Training
 from archc.language.values import Value
@@ -125,6 +126,7 @@ class About:
     title: str
     description: str
     references: tuple[str, ...]
+    catalog: Catalog
     source: str
     texts: tuple[str, ...]
     params: Mapping[str, object]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Set
 from archc.diagnostics import Diagnostic, Span, names_hint
 from archc.diagnostics.collector import Collector, Unknown
 from archc.language import expressions
+from archc.language.catalog import catalog_of
 from archc.language.cycles import cycles_in
 from archc.language.module_names import network_error
 from archc.language.names import (
@@ -133,6 +134,7 @@ class _Reader:
             title=text(fields.get("title")),
             description=text(fields.get("description")),
             references=texts(fields.get("reference")),
+            catalog=catalog_of(fields),
             inputs=inputs,
             params=params,
             blocks=blocks,
@@ -258,7 +260,8 @@ class _Reader:
             else:
                 step = self.composition(key, fields, common, known)
         if step is None or not valid:
-            name = target if key == "section" and target not in self.invalid else name
+            is_name = key == "section" and target.data is not None and target not in self.invalid
+            name = target if is_name else name
             kind = str(target.data) if key == "block" else key
             kind = kind if named else ""
             return InvalidStep(span, name, None, sources or None, kind)
@@ -315,9 +318,10 @@ class _Reader:
         target, layers = fields[key], fields.get("layers")
         valid = layers is not None and layers not in self.invalid
         if key == "section":
-            valid &= self.check_step_name(target, known)
+            name = None if target.data is None else target
+            valid &= name is None or self.check_step_name(name, known)
             body = self.steps(layers, known)
-            return SectionStep(span, target, when, sources, body) if valid else None
+            return SectionStep(span, name, when, sources, body) if valid else None
         valid &= self.check_values(target, known)
         if key == "repeat":
             body = self.steps(layers, known | REPETITION)
@@ -404,10 +408,8 @@ class _Reader:
     def check_step_name(self, value: Value, known: frozenset[str]) -> bool:
         """Whether a step's name is text without a malformed expression. One that is invalid
         otherwise is reported, and still the name of its step."""
-        if value in self.invalid:
-            return False
-        if expressions.has_expressions(value.data):
-            return self.check_names(value, known)
+        if value in self.invalid or expressions.has_expressions(value.data):
+            return value not in self.invalid and self.check_names(value, known)
         self.check_name(value, attribute_error)
         return True
 

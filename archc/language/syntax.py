@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from archc.diagnostics import Span
+from archc.language.catalog import Catalog
 from archc.language.values import Value
 from archc.ops.base import Op
 from archc.records import entity
@@ -42,7 +43,7 @@ class MergeStep(Step):
 
 @entity
 class SectionStep(Step):
-    """A named sub-network."""
+    """A sub-network, named or counted."""
 
     body: tuple[Step, ...]
 
@@ -109,6 +110,7 @@ class Document:
     title: str
     description: str
     references: tuple[str, ...]
+    catalog: Catalog
     inputs: Mapping[str, Value]
     params: Mapping[str, Value]
     blocks: Mapping[str, Block]

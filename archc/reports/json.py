@@ -33,6 +33,7 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
     fields: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
     if graph.about.title:
         fields["title"] = graph.about.title
+    fields |= graph.about.catalog
     fields["source"] = graph.about.source
     if graph.about.overrides:
         fields["set"] = dict(graph.about.overrides)

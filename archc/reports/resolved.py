@@ -111,6 +111,7 @@ class _Writer:
         if about.references:
             alone = len(about.references) == 1
             fields["reference"] = about.references[0] if alone else list(about.references)
+        fields |= about.catalog
         nodes = [self.graph.nodes[index] for index in self.graph.inputs]
         if [node.name for node in nodes] == ["input"]:
             fields["input"] = _axes(nodes[0].output)
@@ -143,7 +144,8 @@ class _Writer:
     def region(self, region: Region, current: int, scope: Scope) -> object:
         if region.names_input:
             return self.instance(region, current, scope)
-        fields: dict[str, object] = {"section": _checked_name(region)}
+        counted = region.kind == "section" and _is_counted(region, "section", scope)
+        fields: dict[str, object] = {"section": None if counted else _checked_name(region)}
         if region.input != current:
             fields["from"] = self.reference(region.input, scope)
         scope.add(region.name, region.origin.span)
