@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from archc.ir.graph import Graph, Node
 from archc.ir.receptive_fields import Extents, Field, extents, input_fields, output_fields
+from archc.ir.sharing import own_variables
 from archc.ops.axes import Axes
 from archc.ops.base import Variable
 
@@ -15,7 +16,8 @@ BYTES = 4
 
 
 class Layer(NamedTuple):
-    """One row of a report. `receptive_field` is None where the input has no space."""
+    """One row of a report. `variables` are those that the op keeps itself, not another step's;
+    `receptive_field` is None where the input has no space."""
 
     node: Node
     inputs: tuple[Axes, ...]
@@ -66,7 +68,7 @@ def infer(graph: Graph) -> Costs:
             continue
         incoming = [fields[index] for index in node.inputs]
         fields.append(output_fields(inputs, node.output, incoming, node.op.receptive_field(inputs)))
-        variables = node.op.variables(inputs)
+        variables = own_variables(node, inputs, graph.nodes)
         layers.append(
             Layer(
                 node=node,

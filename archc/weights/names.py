@@ -34,16 +34,31 @@ class ExpectedArray(NamedTuple):
     name: str
 
 
+class AliasInFile(NamedTuple):
+    """A further place where a file may have an array, by the array's key. `path` is that of the op
+    that uses it there, empty where several do."""
+
+    key: str
+    path: str
+    name: str
+
+
 class Match(NamedTuple):
     """The entry of every array of a network, by the array's key; `in_order` says that arrays
-    were matched by their order in the file."""
+    were matched by their order in the file. `copies` are the further entries that must hold the
+    values of an array, by their names, with its key."""
 
     entries: Mapping[str, Entry]
     in_order: bool
+    copies: Mapping[str, tuple[str, Entry]]
 
 
 def match_entries(
-    file: WeightFile, expected: Sequence[ExpectedArray], costs: Costs, table: Sequence[Rule]
+    file: WeightFile,
+    expected: Sequence[ExpectedArray],
+    costs: Costs,
+    table: Sequence[Rule],
+    aliases: Sequence[AliasInFile] = (),
 ) -> Match:
     """Match the entries of a file to arrays. Raises SpecError (ARC604) with everything that is
     missing, unexpected, or of another shape or type, and every rule of the table that is wrong."""
@@ -51,8 +66,12 @@ def match_entries(
     entries = dict(file.entries)
     if form is not None and form.ignored is not None:
         entries = {name: one for name, one in entries.items() if not name.endswith(form.ignored)}
-    layers, wrong_rules = layers_of((one.array.node.path for one in expected), table, costs.graph)
-    names = {one.array.key: _name_in_file(one, layers) for one in expected}
+    paths = [*(one.array.node.path for one in expected), *(one.path for one in aliases)]
+    layers, wrong_rules = layers_of(filter(None, paths), table, costs.graph)
+    names = {
+        one.array.key: _name_in_file(one.name, one.array.node.path, layers) for one in expected
+    }
+    others = {_name_in_file(one.name, one.path, layers): one.key for one in aliases}
     if form is not None and entries.keys().isdisjoint(names.values()):
         entries = _strip_wrappers(entries, form.wrappers)
     ordered: dict[str, str] = {}
@@ -62,6 +81,14 @@ def match_entries(
         else:
             ordered = _by_order(file, entries, expected, costs)
             names = ordered or names
+    for name, key in others.items():
+        if name in entries and names[key] not in entries:
+            names[key] = name  # an array that is used twice may stand at either place
+    copies = {
+        name: (key, entries.pop(name))
+        for name, key in others.items()
+        if name in entries and name != names[key]
+    }
     diagnostics: list[Diagnostic] = []
     unmatched = {name: entries[name] for name in entries.keys() - set(names.values())}
     owners: dict[str, str] = {}
@@ -87,13 +114,13 @@ def match_entries(
     ]
     if diagnostics or wrong_rules:
         raise SpecError([*wrong_rules, *_wrong_network(file, costs), *_truncate(diagnostics, file)])
-    return Match({key: entries[name] for key, name in names.items()}, bool(ordered))
+    return Match({key: entries[name] for key, name in names.items()}, bool(ordered), copies)
 
 
-def _name_in_file(one: ExpectedArray, layers: Mapping[str, str]) -> str:
+def _name_in_file(name: str, path: str, layers: Mapping[str, str]) -> str:
     """The name of an array in the file: in the layer of its op, where the table has one."""
-    layer = layers.get(one.array.node.path)
-    return one.name if layer is None else layer + one.name[len(layer_of(one.name)) :]
+    layer = layers.get(path)
+    return name if layer is None else layer + name[len(layer_of(name)) :]
 
 
 def _candidates(one: ExpectedArray, unmatched: Mapping[str, Entry]) -> list[str]:

@@ -63,6 +63,7 @@ from archc.backends.module import (
     run_main,
 )
 from archc.backends.shared_padding import share_padding, with_paddings
+from archc.backends.sharing import with_shared
 from archc.backends.storage import stored_variables
 from archc.codegen.printer import render
 from archc.codegen.tree import (
@@ -111,7 +112,8 @@ def compile_network(network: Network) -> Emitted:
     style = Style(passes_width=False, hands_in_classes=False, identity=IDENTITY)
     outlined = outline(graph, lowered, general(graph, lowered), arguments, style)
     separator = _separator(outlined)
-    placements = with_paddings(_placements(outlined, uses, separator), takers)
+    own = _placements(outlined, uses, separator)
+    placements = with_paddings(with_shared(graph, own), takers)
     renamed = _function_names(graph, outlined)
     taken = frozenset({*helper_names("keras", HELPERS), *renamed.values()})
     blocks = [
@@ -260,6 +262,8 @@ def _as_sequence(network: ModuleOutline, uses: Uses) -> list[tuple[LoweredOp, st
         ):
             return None
     items = [part for part, _ in parts if part is not None]
+    if any(part.node.weights >= 0 for part in items):
+        return None
     if len(graph.inputs) > 1 or len(graph.outputs) > 1 or not items:
         return None
     if not uses.is_chain(items, graph.inputs[0]):

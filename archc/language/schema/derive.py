@@ -140,6 +140,12 @@ def _step() -> Schema:
             "the step is skipped if this is false",
             "true, false, or an expression",
         ),
+        "weights": describe(
+            {"type": "string"},
+            "use the variables of this step above: the same op or block with the same fields; a "
+            "`dense` may use the table of an `embedding`",
+            "a step name",
+        ),
         "section": _computed_name("a named sub-network; its steps are under `layers`"),
         "repeat": describe(
             admit({"type": "integer", "minimum": 0}),
