@@ -28,7 +28,7 @@ INCOMING = "in"
 class LoweringContext(NamedTuple):
     """An op with the axes that come in and go out (without the batch). `nonnegative` says that no
     value that comes in is below zero, `tied` that some of its variables are those of an op of
-    another kind, `ties` that such an op uses its own."""
+    another kind, `ties` that such an op uses its own, and `trainable` that they are trained."""
 
     op: Op
     inputs: tuple[Axes, ...]
@@ -36,6 +36,7 @@ class LoweringContext(NamedTuple):
     nonnegative: bool = False
     tied: bool = False
     ties: bool = False
+    trainable: bool = True
 
     @property
     def x(self) -> Axes:

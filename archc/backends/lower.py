@@ -36,7 +36,13 @@ def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer,
             continue
         axes = graph.input_axes(node)
         context = LoweringContext(
-            node.op, axes, node.output, incoming, node.index in tied, node.index in ties
+            node.op,
+            axes,
+            node.output,
+            incoming,
+            node.index in tied,
+            node.index in ties,
+            node.trainable,
         )
         try:
             if context not in known:

@@ -198,6 +198,8 @@ def _pair(one: Layer, two: Layer, wiring: _Wiring, effects: tuple[Effect, ...]) 
     }
     if wiring.differs(one, two):
         changes["from"] = wiring.sources(one, two)
+    if one.node.trainable != two.node.trainable:
+        changes["trainable"] = one.node.trainable, two.node.trainable
     owners = wiring.owners(one, two)
     if owners is not None:
         changes["weights"] = owners

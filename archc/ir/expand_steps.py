@@ -29,7 +29,7 @@ from archc.ir.graph import NOTHING, Branches, Node, Origin, Region
 from archc.ir.limits import Limits
 from archc.ir.naming import Evaluate, add_name, block_outputs, find_nodes, find_owner
 from archc.ir.scope import UNKNOWN, Scope
-from archc.ir.sharing import SharedInstance, check_instance, owner_of, shared_instance
+from archc.ir.sharing import SharedInstance, check_instance, owner_of, shared_instance, with_owner
 from archc.language import expressions
 from archc.language.evaluate import (
     INVALID,
@@ -282,6 +282,13 @@ class Expansion:
             branches=branches,
             bypass=UNKNOWN if step.when is None else current,
         )
+        if step.trainable is not None or not scope.trainable:
+            try:
+                node = self.with_training(step, node, axes, scope, names)
+            except EvaluationError as error:
+                self.report(error.diagnostic)
+            except UnknownValueError:
+                return UNKNOWN
         if owner is not None or scope.sharing is not None:
             weights = UNKNOWN
             try:
@@ -289,10 +296,30 @@ class Expansion:
             except EvaluationError as error:
                 self.report(error.diagnostic)
                 return UNKNOWN
-            node = replace(node, weights=weights)
+            node = with_owner(node, weights, self.nodes)
         self.nodes.append(node)
         scope.append(node, node.index)
         return node.index
+
+    def with_training(
+        self, step: Step, node: Node, axes: tuple[Axes, ...], scope: Scope, names: Environment
+    ) -> Node:
+        """A node that knows whether it is trained. Raises EvaluationError (ARC402) where its op has
+        nothing to train, and UnknownValueError."""
+        frozen = self.is_frozen(step, axes[0], names)
+        has_variables = bool(node.op.variables(axes))
+        is_op = isinstance(step, OpStep)
+        if step.trainable is not None and is_op and not has_variables:
+            span = step.trainable.key_span or step.trainable.span
+            message = f"`{node.op.name}` has nothing to train"
+            raise EvaluationError(Diagnostic("ARC402", message, span, "remove `trainable`"))
+        trainable = scope.trainable and not frozen
+        return replace(node, trainable=trainable or not has_variables, frozen=frozen)
+
+    def is_frozen(self, step: Step, x: Axes | None, names: Environment) -> bool:
+        """Whether a step says that it is not trained. Raises EvaluationError, UnknownValueError."""
+        value = step.trainable
+        return value is not None and not self.evaluation.condition(value, x, names, "trainable")
 
     def origin(self, step: Step, scope: Scope) -> Origin:
         return Origin(step.span, step.span.origin, scope.iteration, condition_of(step))
@@ -300,12 +327,15 @@ class Expansion:
     # Regions and repetitions
 
     def section(self, step: SectionStep, current: int, scope: Scope, names: Environment) -> int:
+        frozen = self.is_frozen(step, self.axes(current), names)
         name = add_name(step, "section", scope, self.text(current, names), self.report)
         inner = Scope(scope.join(name), scope)
+        inner.trainable = scope.trainable and not frozen
         inner.sharing = self.sharing_inside(step, name, scope)
         scope.inner[name] = inner
         output = self.body(step, step.body, current, inner, names)
-        return self.close(step, "section", name, inner, scope, (current, output))
+        ends = current, output
+        return self.close(step, "section", name, inner, scope, ends, frozen=frozen)
 
     def close(
         self,
@@ -319,6 +349,8 @@ class Expansion:
         written: Mapping[str, expressions.Expression] = NOTHING,
         defaults: Mapping[str, object] = NOTHING,
         outputs: Mapping[str, int] = NOTHING,
+        *,
+        frozen: bool,
     ) -> int:
         """Append the region of the scope `inner`. Returns its output."""
         if inner.sharing is not None and ends[1] != UNKNOWN:
@@ -340,6 +372,7 @@ class Expansion:
             names_input=inner.names_input,
             outputs=outputs,
             weights=inner.sharing.path if inner.sharing is not None else "",
+            frozen=frozen,
         )
         scope.append(region, ends[1])
         return ends[1]
@@ -408,9 +441,11 @@ class Expansion:
                 raise UnknownValueError
             region = check_instance(step, arguments, owner)
             sharing = shared_instance(region, step.weights.span, {region.input: current})
+        frozen = self.is_frozen(step, x, names)
         self.limits.enter_block(step)
         name = add_name(step, title, scope, self.text(current, names), self.report)
         inner = Scope(scope.join(name), None)
+        inner.trainable = scope.trainable and not frozen
         inner.sharing = sharing or self.sharing_inside(step, name, scope)
         inner.add(expressions.INPUT, step.span, current)
         names_inside = extended(self.params, {**entry, **arguments})
@@ -436,6 +471,7 @@ class Expansion:
             written_arguments(step, block),
             self.defaults[block],
             outputs,
+            frozen=frozen,
         )
 
     # Names

@@ -41,6 +41,7 @@ class Scope:
         # The step of each name: whose variables later ones may use.
         self.steps: dict[str, Node | Region] = {}
         self.sharing: SharedInstance | None = None
+        self.trainable = True
 
     def join(self, name: str) -> str:
         """The path of a step in this scope."""

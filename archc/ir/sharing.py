@@ -16,6 +16,7 @@ from archc.language.syntax import BlockStep, OpStep, Step
 from archc.ops.axes import Axes
 from archc.ops.base import Op, Variable
 from archc.ops.fields import fields_of
+from archc.records import replace
 
 
 class SharedInstance(NamedTuple):
@@ -124,6 +125,15 @@ def owner_of(
             sharing.reject(f"`{node.path}` takes another width than there", node.origin.span)
         owner = own if variables else None
     return root_of(owner, nodes) if isinstance(owner, Node) else -1
+
+
+def with_owner(node: Node, weights: int, nodes: Sequence[Node]) -> Node:
+    """A node that uses the variables of another one, and trains a layer as that does."""
+    if weights < 0:
+        return node
+    again = type(nodes[weights].op) is type(node.op)
+    trainable = nodes[weights].trainable if again else node.trainable
+    return replace(node, weights=weights, trainable=trainable)
 
 
 def check_node(

@@ -214,7 +214,9 @@ class _Reader(Checker):
         span = target.key_span or value.span
         weights = fields.get("weights")
         valid &= weights is None or (self.is_valid(weights) and self.check_names(weights, known))
-        common = Common(span, name, when, sources, weights)
+        trainable = fields.get("trainable")
+        valid &= trainable is None or self.check_values(trainable, known)
+        common = Common(span, name, when, sources, weights, trainable)
         step: Step | None
         if key in MERGES:
             step = self.merge(key, target, common, known)
@@ -315,8 +317,15 @@ class _Reader(Checker):
             allowed.add("name")
         if key == "block":
             allowed.add("with")
+        if key in ("section", "block") or (key in OPS and key not in MERGES):
+            allowed.add("trainable")
         if key == "block" or (key in OPS and key not in MERGES):
             allowed.add("weights")
+        if "weights" in allowed and "weights" in fields and "trainable" in fields:
+            span = fields["trainable"].key_span or fields["trainable"].span
+            hint = "whether variables are trained is said where they are"
+            message = "`trainable` is not allowed with `weights`"
+            self.error("ARC402", message, span, hint)
         for other, value in fields.items():
             if other not in allowed and other in STEP_KEYS:
                 others = ", ".join(f"`{word}`" for word in sorted(allowed - {key}))

@@ -19,6 +19,7 @@ class Common(NamedTuple):
     when: Value | None = None
     sources: tuple[Value, ...] | None = None
     weights: Value | None = None
+    trainable: Value | None = None
 
 
 @entity
@@ -30,6 +31,7 @@ class Step:
     when: Value | None
     sources: tuple[Value, ...] | None
     weights: Value | None
+    trainable: Value | None
 
 
 @entity

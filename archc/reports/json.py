@@ -61,7 +61,7 @@ def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, objec
         "inputs": [graph.nodes[index].path for index in node.inputs],
         "output": node.output.as_dict(),
         "params": layer.params,
-        "trainable_params": layer.params,
+        "trainable_params": layer.trainable_params,
         "state": layer.state,
         **owner,
         "macs": layer.macs,

@@ -50,7 +50,10 @@ def resolved(costs: Costs) -> str:
 
 def signature(graph: Graph) -> tuple[object, ...]:
     """A key that is equal for graphs of the same network with the same names."""
-    nodes = [(one.path, one.op, one.inputs, one.output, one.weights) for one in graph.nodes]
+    nodes = [
+        (one.path, one.op, one.inputs, one.output, one.weights, one.trainable)
+        for one in graph.nodes
+    ]
     regions = [(region.path, region.input, region.output) for region in _regions(graph.root)]
     return nodes, regions, graph.inputs, graph.outputs, graph.about.name, graph.about.class_name
 
@@ -215,6 +218,8 @@ class _Writer:
                 step["from"] = self.reference(node.inputs[0], scope)
         if not _is_counted(node, node.op.name, scope):
             step["name"] = _checked_name(node)
+        if not node.trainable and node.weights < 0:
+            step["trainable"] = False
         if node.weights >= 0:
             step["weights"] = self.owner(self.graph.nodes[node.weights].path, scope)
         scope.add(node.name, node.origin.span)

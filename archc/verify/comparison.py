@@ -161,7 +161,7 @@ class Comparison:
         self.computed = computed(fuse_movements(costs.graph))
         self.complete = True
         computed_layers = [one.index for one in costs.graph.layers if one.index in self.computed]
-        learned = [n for n, array in enumerate(self.arrays) if array.variable.learned]
+        learned = [n for n, array in enumerate(self.arrays) if is_trained(array)]
         self.sizes = {mode: self._sizes(mode, computed_layers) for mode in MODES}
         self.sizes["gradient"] = self._sizes("gradient", learned)
         self.largest = {kind: largest_of(sizes.values()) for kind, sizes in self.sizes.items()}
@@ -194,10 +194,10 @@ class Comparison:
         sizes = []
         for number, array in by_node.get(index, []):
             name = array.variable.name
-            if array.variable.learned:
+            if is_trained(array):
                 gradients[name] = self._differences("gradient", number)
                 sizes.append(self.sizes["gradient"].get(number, 0.0))
-            else:
+            elif not array.variable.learned:
                 statistics[name] = self._statistics(number, array)
         return Row(
             node,
@@ -269,10 +269,12 @@ class Comparison:
             failures += self._dropping_failures(backend)
             for key, expected in (
                 ("params", totals.params),
+                ("trainable", totals.trainable_params),
                 ("counted", totals.params + totals.state),
             ):
                 if summary.get(key, expected) != expected:
-                    message = f"has {summary[key]:,} parameters, expected {expected:,}"
+                    kind = "trainable parameters" if key == "trainable" else "parameters"
+                    message = f"has {summary[key]:,} {kind}, expected {expected:,}"
                     failures.append(Failure(backend, None, message))
         return failures
 
@@ -302,6 +304,11 @@ class Comparison:
             message = dropping_error(values, rate, node.op.drop_unit)
             if message is not None:
                 yield Failure(backend, node.path, message)
+
+
+def is_trained(array: Array) -> bool:
+    """Whether an array is changed by its gradient."""
+    return array.variable.learned and array.node.trainable
 
 
 def with_rounding(verification: Verification, perturbed: Verification) -> Verification:

@@ -68,6 +68,7 @@ def plan(
                 "variable": variables[array.key].name,
                 "layout": variables[array.key].layout,
                 "learned": array.variable.learned,
+                "trainable": array.variable.learned and array.node.trainable,
                 "initial": array.variable.initial is not None,
                 "distribution": distribution_of(array, graph, users),
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from random import Random
 
 from archc.ir.costs import Costs
@@ -38,7 +39,8 @@ def used_again(made: Step, name: str) -> list[Step]:
     if kind is None or "$" in str(made.get("name", "")):
         return []
     first = {"name": name, **made}
-    second = {key: value for key, value in made.items() if key not in ("name", "from")}
+    kept = made.keys() - {"name", "from", "trainable"}
+    second = {key: deepcopy(value) for key, value in made.items() if key in kept}
     return [first, {**second, "weights": str(first["name"])}]
 
 

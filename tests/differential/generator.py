@@ -309,6 +309,9 @@ class _Generator:
         if self.chance(0.04) and "from" not in made:
             width = "channels" if x.is_map else "features"
             made["when"] = self.random.choice([True, False, f"$(in.{width} > 2)"])
+        if self.chance(0.05) and (op_of(made) or "section" in made or "block" in made):
+            width = "channels" if x.is_map else "features"
+            made["trainable"] = self.random.choice([True, False, False, f"$(in.{width} > 2)"])
         return made
 
     def named(self, made: Step) -> Step:

@@ -70,6 +70,8 @@ def rewired_node(
         branches,
         bypass,
         weights,
+        node.trainable,
+        node.frozen,
     )
 
 
@@ -98,6 +100,7 @@ def rewired_region(
         region.names_input,
         outputs,
         weights,
+        region.frozen,
     )
 
 

@@ -176,8 +176,8 @@ class Unifier:
         self, context: UnifyContext, row: Row, whole: Sequence[int], flows: Sequence[Flow]
     ) -> Item:
         lacking = _lacking(row, whole)
-        if lacking and is_sharing(row.first):
-            raise MismatchError  # what shares a layer is not written under a condition
+        if lacking and is_fixed(row.first):
+            raise MismatchError  # what its class refers to later stands under no condition
         condition = None
         if lacking and is_activation_step(row.first):
             try:
@@ -278,7 +278,7 @@ class Unifier:
     ) -> LoweredOp:
         nodes = {i: item for i, item in enumerate(row.items) if isinstance(item, Node)}
         first, present = nodes[row.present[0]], row.present
-        names = {(node.named, node.name if node.named else "") for node in nodes.values()}
+        names = {(n.named, n.name if n.named else "", n.frozen) for n in nodes.values()}
         if len(names) > 1 or len({len(node.inputs) for node in nodes.values()}) > 1:
             raise MismatchError
         inputs = tuple(
@@ -343,7 +343,7 @@ class Unifier:
         first = regions[row.present[0]]
         source = joined_value(flows, {i: region.input for i, region in regions.items()})
         owners = {context.joined.get(one.weights, one.weights) for one in regions.values()}
-        if len(owners) > 1:
+        if len(owners) > 1 or len({one.frozen for one in regions.values()}) > 1:
             raise MismatchError
         if first.kind == "block":
             region = moved(first, source, owners.pop())
@@ -401,9 +401,12 @@ def is_activation_step(item: Node | Region) -> bool:
     return isinstance(item, Node) and isinstance(item.op, Activation) and bool(item.expressions)
 
 
-def is_sharing(item: Node | Region) -> bool:
-    """Whether an item uses another one's variables."""
-    return item.weights >= 0 if isinstance(item, Node) else bool(item.weights)
+def is_fixed(item: Node | Region) -> bool:
+    """Whether an item uses another one's variables, or something in it is not trained."""
+    if isinstance(item, Node):
+        return item.weights >= 0 or item.frozen
+    inside = item.kind == "section" and any(map(is_fixed, item.items))
+    return bool(item.weights) or item.frozen or inside
 
 
 def is_named_merge(item: Node | Region) -> bool:

@@ -106,8 +106,9 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     except Exception as error:
         raise framework_error("cannot be built", error) from None
     layers = _layers(folder, model)
-    variables = _variables(folder, layers)
-    folder.summary["params"] = sum(prod(one.shape) for one in model.trainable_variables)
+    trained = {id(one) for one in model.trainable_variables}
+    variables = _variables(folder, layers, trained)
+    folder.summary["trainable"] = sum(prod(one.shape) for one in model.trainable_variables)
     folder.summary["counted"] = model.count_params()
     _check_rates(folder, layers)
     if any(node["again"] for node in folder.plan["nodes"]):
@@ -177,7 +178,9 @@ def _layer_keys(node: dict[str, Any]) -> list[str | int]:
     return [lowered["layer"] for lowered in node["lowered"] if "layer" in lowered]
 
 
-def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[tuple[Any, int | None]]:
+def _variables(
+    folder: Folder, layers: dict[int, list[Any]], trained: set[int]
+) -> list[tuple[Any, int | None]]:
     """The variables that hold the arrays of the plan, filled with their values, and which row of
     its variable an array is, if it is not all of it. The model may hold nothing else but the states
     of random generators."""
@@ -199,8 +202,8 @@ def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[tuple[Any, 
         if actual != shape:
             message = f"`{name}` of `{layer.name}` has the shape {actual}, expected {shape}"
             raise NetworkError(message, path)
-        if array["learned"] != variable.trainable:
-            wrong = "not" if array["learned"] else "wrongly"
+        if array["trainable"] != (id(variable) in trained):
+            wrong = "not" if array["trainable"] else "wrongly"
             raise NetworkError(f"`{name}` is {wrong} trainable", path)
         own = keras.ops.convert_to_numpy(variable)
         folder.write_initial(number, own if row is None else own[row])
@@ -356,12 +359,12 @@ def _train(
     _write(folder, TRAINING, order, results.outputs)
     pairs = zip(folder.plan["arrays"], variables, strict=True)
     for number, (array, (variable, row)) in enumerate(pairs):
-        if array["learned"]:
+        if array["trainable"]:
             gradient = results.gradients[id(variable)]
             value = numpy.zeros(variable.shape, variable.dtype) if gradient is None else gradient
             value = numpy.asarray(value)
             folder.write_array("gradient", number, value if row is None else value[row])
-        else:
+        elif not array["learned"]:
             folder.write_array("state", number, numpy.asarray(results.states[id(variable)]))
 
 

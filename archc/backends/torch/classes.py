@@ -34,6 +34,7 @@ from archc.backends.torch.repeats import Entry, repeated
 from archc.backends.torch.sharing import Key, Owners, at
 from archc.codegen.tree import (
     Assign,
+    Attribute,
     Call,
     ClassDef,
     Expr,
@@ -85,6 +86,8 @@ class Classes:
         if whole:
             owners = Owners(uses.graph, items)
             self.replaced[name] = [*owners.replaced(self.keys, self.called)]
+            frozen = (Attribute(at(path), "requires_grad_") for path in owners.frozen(self.keys))
+            more = [*more, *(ExpressionStatement(call(one, False)) for one in frozen)]
             shared = [*self.replaced[name], *owners.tied(self.keys)]
             more = [*more, *(Assign(at(own), at(owner)) for own, owner in shared)]
         init, *methods = definition.body

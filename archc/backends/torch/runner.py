@@ -55,7 +55,9 @@ def _run(folder: Folder) -> None:
         model = folder.emitted().build_model()
     except Exception as error:
         raise framework_error("cannot be built", error) from None
-    folder.summary["params"] = sum(one.numel() for one in model.parameters())
+    parameters = list(model.parameters())
+    folder.summary["params"] = sum(one.numel() for one in parameters)
+    folder.summary["trainable"] = sum(one.numel() for one in parameters if one.requires_grad)
     state = _state(folder, model)
     trace = _Trace(folder, model)
     _check_rates(folder, trace)
@@ -85,8 +87,8 @@ def _state(folder: Folder, model: Any) -> list[Any]:
         actual = tuple(state[key].shape)
         if actual != shape:
             raise NetworkError(f"`{key}` has the shape {actual}, expected {shape}", path)
-        if array["learned"] != state[key].requires_grad:
-            wrong = "not" if array["learned"] else "wrongly"
+        if array["trainable"] != state[key].requires_grad:
+            wrong = "not" if array["trainable"] else "wrongly"
             raise NetworkError(f"`{key}` is {wrong} trainable", path)
         folder.write_initial(number, state[key].detach().numpy())
         with torch.no_grad():
@@ -176,6 +178,8 @@ def _train(folder: Folder, trace: _Trace, state: Sequence[Any]) -> None:
     except Exception as error:
         raise framework_error("has no gradients", error) from None
     for number, (array, tensor) in enumerate(zip(folder.plan["arrays"], state, strict=True)):
+        if array["learned"] and not array["trainable"]:
+            continue
         if not array["learned"]:
             folder.write_array("state", number, tensor.detach().numpy())
             continue
@@ -397,8 +401,10 @@ def _softplus(x: Any) -> Any:
 def _with_biased_variance(layer: Any, x: Any) -> Any:
     """What a normalisation makes of a batch, whose biased variance it then tracks, as the plan has
     it: PyTorch tracks the unbiased one, larger by n / (n - 1) for n values a channel."""
-    before = (1 - layer.momentum) * layer.running_var
+    before, batches = (1 - layer.momentum) * layer.running_var, int(layer.num_batches_tracked)
     result = layer(x)
+    if batches == int(layer.num_batches_tracked):
+        return result  # it tracks nothing
     count = x.numel() // x.shape[1]
     layer.running_var.data.copy_(before + (layer.running_var - before) * (count - 1) / count)
     return result

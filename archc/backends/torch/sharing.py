@@ -61,6 +61,18 @@ class Owners:
             if owner is not None:
                 yield from zip(self.modules(key, keys), self.modules(owner, keys), strict=True)
 
+    def frozen(self, keys: ModuleKeys) -> Iterator[str]:
+        """The paths of the modules of the class that are not trained, the outermost."""
+        inside: set[str] = set()
+        for key, (item, sections) in self.places.items():
+            part = item.node if isinstance(item, LoweredOp) else item.region
+            if inside.intersection(sections):
+                continue
+            if part.frozen:
+                yield from self.modules(key, keys)
+                if isinstance(item, LoweredScope):
+                    inside.add(item.region.path)
+
     def tied(self, keys: ModuleKeys) -> Iterator[tuple[str, str]]:
         """The paths of the parameters of the class that are another one, and of that."""
         for key, (item, _) in self.places.items():

@@ -140,6 +140,12 @@ def _step() -> Schema:
             "the step is skipped if this is false",
             "true, false, or an expression",
         ),
+        "trainable": describe(
+            {"anyOf": [{"type": "boolean"}, EXPRESSION_SCHEMA]},
+            "false: the variables of the step, or of all steps in it, are not trained; a "
+            "`batch_norm` then uses its running statistics in training, too",
+            "true, false, or an expression",
+        ),
         "weights": describe(
             {"type": "string"},
             "use the variables of this step above: the same op or block with the same fields; a "
