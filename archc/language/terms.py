@@ -22,6 +22,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "training": ("recipe", "train", "fit", "hyper"),
     "name": ("id", "label"),
     "from": ("source", "bottom"),
+    "trainable": ("frozen", "freeze", "requires_grad", "fixed"),
+    "weights": ("shared_weights", "share", "tie", "tied_to", "share_weights", "reuse"),
     "when": ("if", "condition", "only_if"),
     "with": ("args", "arguments", "kwargs"),
     "section": ("sequential", "stage", "group", "module"),

@@ -62,6 +62,9 @@ HELPERS = {
     "ClassToken": "class_token.py",
     "DropPath": "drop_path.py",
     "FeaturePReLU": "feature_prelu.py",
+    "FrozenBatchNorm1d": "frozen_batch_norm_1d.py",
+    "FrozenBatchNorm2d": "frozen_batch_norm_2d.py",
+    "FrozenBatchNorm3d": "frozen_batch_norm_3d.py",
     "GRULayer": "gru_layer.py",
     "GeneralAttention": "general_attention.py",
     "LSTMLayer": "lstm_layer.py",
@@ -112,8 +115,9 @@ def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """PyTorch's momentum is the share of the batch, not of the running value."""
     op = context.op
     assert isinstance(op, normalization.BatchNorm)
+    kind = "nn.BatchNorm" if context.trainable else "FrozenBatchNorm"
     constructor = layer(
-        f"nn.BatchNorm{context.rank or 1}d",
+        f"{kind}{context.rank or 1}d",
         incoming(context.x),
         keywords=[
             option("eps", op.epsilon, 1e-5, "epsilon"),

@@ -84,7 +84,7 @@ _COUNTS = {"groups": "groups", "size": "over", "multiplier": TIMES, "rate": ""}
 
 def op_label(node: Node) -> str:
     """An op with its main fields: `conv 3 x 3, stride 2 + relu`. Fields that follow from the shapes
-    (filters, units) and defaults are omitted."""
+    (filters, units) and defaults are omitted. One that uses another's variables is `shared`."""
     op = node.op
     fields, defaults = vars(op), fields_with_defaults(type(op))
     rank = max(len(node.output.spatial), 1)
@@ -110,7 +110,7 @@ def op_label(node: Node) -> str:
     activation = fields.get("activation")
     if isinstance(activation, Op):
         label += f" + {activation.name}"
-    return label
+    return f"{label}, shared" if node.weights >= 0 else label
 
 
 def _window(value: object, rank: int) -> str:
