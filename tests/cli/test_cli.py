@@ -685,6 +685,8 @@ def test_explain(capsys: Capture) -> None:
     ran = Ran(capsys, "explain", "arc104")
     assert ran.code == 0
     assert ran.out.startswith(f"ARC104: {CODES['ARC104'].title}\n\n")
+    example = ("- max_pool: {kernel_size: 2}", "- flatten", "- dense: 10")
+    assert ran.out.splitlines()[-4:] == ["", *(f"    {line}" for line in example)]
     assert Ran(capsys, "explain").out.split("\n")[0] == f"ARC001  {CODES['ARC001'].title}"
 
 

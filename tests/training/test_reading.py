@@ -500,6 +500,8 @@ def test_an_archive_that_is_made_to_fill_the_memory_is_refused(
     monkeypatch.setattr(npz_reader, "UNPACKED_BYTES", 1 << 12)
     path = npz(tmp_path / "a.npz", packed=True, images=np.zeros((9999, 4, 4), np.uint8))
     assert "images.npy unpacks to far more than images do" in refusal(FOUR, path)
+    noise = np.random.default_rng(0).integers(0, 256, (9999, 4, 4), np.uint8)
+    assert len(read_data(npz(path, packed=True, images=noise), FOUR, labelled=False).images) == 9999
 
 
 @pytest.mark.parametrize("cut", [1, 40, 300])

@@ -278,6 +278,10 @@ def test_the_matrix_has_true_classes_down_and_predicted_ones_across(example: Exa
     assert float(wrong.attrib["x"]) - float(right.attrib["x"]) == 2 * confusion.CELL
     assert "wrong" in wrong.attrib["class"]
     assert "right" in right.attrib["class"]
+    # The name of a row stands in its middle, left of its cells.
+    name = next(one for one in tree.iter(f"{SVG}text") if one.text == "0")
+    assert float(name.attrib["x"]) < float(right.attrib["x"])
+    assert 0 < float(name.attrib["y"]) - float(right.attrib["y"]) < confusion.CELL
     texts = [one.text for one in tree.iter(f"{SVG}text")]
     assert {"13", "7", "65.0%", "\u2013"} <= set(texts)  # recall of 0, and of what is not there
 
