@@ -36,6 +36,7 @@ from archc.training.report import confusion, curves, draw
 from archc.training.report.files import Epoch, Run, Validation, read_run
 from archc.training.report.pictures import fit, picture, png, shrink
 from archc.training.run.metrics import BestEpoch, EpochRecord, Scores
+from tests.reports.contrast import ENOUGH, contrast, fills
 
 SVG = "{http://www.w3.org/2000/svg}"
 DRAWN = {"curves.svg", "confusion.svg", "mistakes.png", "report.html"}
@@ -384,6 +385,21 @@ def test_pictures_have_words_for_who_cannot_see_them(example: Example) -> None:
         root = ElementTree.parse(path).getroot()
         assert root.findtext(f"{SVG}title")
         assert root.findtext(f"{SVG}desc")
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_text_can_be_read_on_what_is_behind_it(example: Example, mode: int) -> None:
+    run = example.write()
+    draw(run)
+    style = next(ElementTree.parse(run / "confusion.svg").iter(f"{SVG}style")).text or ""
+    fill = {name.removeprefix(".chart "): colour for name, colour in fills(style)[mode].items()}
+    for text, behind in (
+        ("text", ".ground"),
+        (".quiet", ".ground"),
+        (".over", ".right"),
+        (".over", ".wrong"),
+    ):
+        assert contrast(fill[text], fill[behind]) >= ENOUGH, (text, behind)
 
 
 @pytest.mark.parametrize("classes", [len(HOSTILE), 40])
