@@ -647,6 +647,9 @@ def test_ops_lists_every_op(capsys: Capture) -> None:
     output = Ran(capsys, "ops").out
     for name in OPS:
         assert re.search(rf"^  {name} ", output, re.MULTILINE)
+    headings = {"conv": "convolution", "batch_norm": "normalisation", "dropout": "regularisation"}
+    for name, heading in headings.items():
+        assert re.search(rf"^{heading}\n(?:  .*\n)*?  {name} ", output, re.MULTILINE), name
     assert max(map(len, output.split("\n"))) <= 80
 
 
