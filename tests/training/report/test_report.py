@@ -297,6 +297,10 @@ def test_many_classes_are_reported_by_their_worst(tmp_path: Path) -> None:
     texts = [one.text for one in tree.iter(f"{SVG}text")]
     assert texts[3] == "species 17 predicted as species 18"
     assert len(texts) < 200
+    # Five of six images of a class, then the only one of another.
+    bars = [rect for rect in tree.iter(f"{SVG}rect") if rect.get("class") == "wrong"]
+    first, second, *_ = (float(bar.attrib["width"]) for bar in bars)
+    assert first / second == pytest.approx(5 / 6, abs=0.01)
     page = page_of(run)
     assert "species 999" in page.texts  # in the table
 
