@@ -20,9 +20,11 @@ pytestmark = pytest.mark.keras
 
 
 def script(folder: Path, recipe: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the script of a recipe defines; its network is not needed."""
+    """What the script of a recipe defines, beside a network that gives what it is given."""
     beside = ModuleType("small")
-    beside.build_model = lambda: None  # type: ignore[attr-defined]
+    beside.build_model = lambda: keras.Sequential(  # type: ignore[attr-defined]
+        [keras.Input((16, 16, 3)), keras.layers.Flatten()]
+    )
     monkeypatch.setitem(sys.modules, "small", beside)
     defined: dict[str, Any] = {"__name__": "small_train"}
     exec(emit("keras", network(folder, IMAGES + recipe)), defined)
@@ -45,6 +47,19 @@ def test_a_shear_turns_columns_by_the_angle_about_the_middle(
     assert 19.5 < angles.max() < 20.01
     assert -20.01 < angles.min() < -19.5
     assert angles.std() == pytest.approx(20 / 3**0.5, rel=0.1)  # all angles are as likely
+
+
+def test_images_are_changed_in_training_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = "  inputs: {standardize: none}\n  augment: {CHANGE}\n"
+    images = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype(np.float32)
+    for change in ("rotation: 20", "shift: 0.2", "zoom: 0.2", "shear: 20", "lighting: 0.5"):
+        defined = script(tmp_path, recipe.replace("CHANGE", change), monkeypatch)
+        model = defined["make_model"](SimpleNamespace(images=images))
+        same, changed = (np.asarray(model(images, training=on)) for on in (False, True))
+        assert np.array_equal(same, images.reshape(8, -1)), change
+        assert np.abs(changed - same).mean() > 1, change
 
 
 def test_a_warm_up_rises_in_a_straight_line(

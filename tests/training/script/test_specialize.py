@@ -78,7 +78,7 @@ def test_what_nobody_uses_is_left_out() -> None:
         return SIZE + math.tau
 
 
-    def used() -> str:
+    def used(*, name: str = "a") -> str:
         # Why it is so.
         return os.sep  # a separator
 
@@ -93,7 +93,7 @@ def test_what_nobody_uses_is_left_out() -> None:
         import os
 
 
-        def used() -> str:
+        def used(*, name: str = "a") -> str:
             # Why it is so.
             return os.sep  # a separator
 

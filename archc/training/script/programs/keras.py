@@ -177,7 +177,7 @@ if SHEAR:
             """It has no variables."""
             self.supports_jit = False  # XLA resamples no images
 
-        def call(self, images: Any, training: bool) -> Any:
+        def call(self, images: Any, *, training: bool = False) -> Any:
             """The images, as they are in evaluation."""
             if not training:
                 return images
@@ -198,7 +198,7 @@ if LIGHTING:
     class ColourNoise(layers.Layer):
         """Noise along the principal components of a batch's colours, in training."""
 
-        def call(self, images: Any, training: bool) -> Any:
+        def call(self, images: Any, *, training: bool = False) -> Any:
             """The images, as they are in evaluation."""
             if not training:
                 return images
