@@ -131,5 +131,5 @@ def _whole_expression(scalar: str) -> tuple[expressions.Expression, ...]:
 
 def _known_names(known: Set[str]) -> str | None:
     if not known:
-        return "no names are defined here: a block can use its own `params` and the spec's"
+        return "no names are defined here: define them under `params` of the spec or of the block"
     return names_hint("known here:", sorted(known))

@@ -285,14 +285,23 @@ def test_a_transposed_map_sees_along_the_other_axis(tmp_path: Path) -> None:
     assert field_of(network_of(tmp_path, (16, 16), steps)).sizes == (3, 5)
 
 
-def test_long_periods_give_an_upper_bound(tmp_path: Path) -> None:
-    steps = [
-        Step("adaptive_avg_pool", {"output_size": 997}),
-        Step("upsample", {"scale": 3, "mode": "linear"}),
-        conv(3),
-    ]
-    field = field_of(network_of(tmp_path, (1000,), steps))
-    value = own_positions(1000)
+@pytest.mark.parametrize(
+    ("size", "steps"),
+    [
+        (
+            1000,
+            [
+                Step("adaptive_avg_pool", {"output_size": 997}),
+                Step("upsample", {"scale": 3, "mode": "linear"}),
+                conv(3),
+            ],
+        ),
+        (5, [Step("upsample", {"scale": 1025, "mode": "linear"}), conv(3)]),
+    ],
+)
+def test_long_periods_give_an_upper_bound(tmp_path: Path, size: int, steps: list[Step]) -> None:
+    field = field_of(network_of(tmp_path, (size,), steps))
+    value = own_positions(size)
     for step in steps:
         value = carried(step, value, 0)
     largest = max(map(extent, value))

@@ -58,7 +58,6 @@ KNOWN: dict[str, Import | ImportFrom] = {
     "OrderedDict": ImportFrom("collections", ("OrderedDict",)),
     "Tensor": ImportFrom("torch", ("Tensor",)),
     "functional": ImportFrom("torch.nn", ("functional",)),
-    "math": Import("math"),
     "nn": ImportFrom("torch", ("nn",)),
     "torch": Import("torch"),
 }
