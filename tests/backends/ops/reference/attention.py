@@ -16,6 +16,7 @@ def attention(
     key_heads: int | None = None,
     head_size: int | None = None,
     bias: bool = True,
+    output_bias: bool | None = None,
     causal: bool = False,
     window: int | None = None,
     dropout: float = 0.0,
@@ -28,6 +29,7 @@ def attention(
     keys_from = x.array if memory is None else memory.array
     size = head_size or x.array.shape[-1] // heads
     key_heads = key_heads or heads
+    has_output_bias = bias if output_bias is None else output_bias
 
     def projected(part: str, source: Array, count: int) -> Array:
         y = source @ arrays[f"{part}_weight"].T
@@ -70,7 +72,7 @@ def attention(
             weights /= weights.sum(axis=-1, keepdims=True)
             out[:, token, head] = np.einsum("bk,bks->bs", weights, v[:, seen, shared])
     y = out.reshape(*out.shape[:2], -1) @ arrays["output_weight"].T
-    return x.with_array(y + arrays["output_bias"] if bias else y)
+    return x.with_array(y + arrays["output_bias"] if has_output_bias else y)
 
 
 MEANINGS = {"attention": attention}
