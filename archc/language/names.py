@@ -71,8 +71,8 @@ FUNCTIONS = frozenset({"gelu_tanh", "scaled_tanh"})
 
 _CLASSES = """
 ChannelLayerNorm ChannelRMSNorm ChannelScale ClassToken DropPath FeaturePReLU GRULayer
-GeneralAttention LSTMLayer MultiHeadAttention OrderedDict PaddedAvgPool PositionEmbedding
-RadialBasis ScaledTanh SelfAttention SinusoidalPositions Tensor
+GeneralAttention GeneralWindowAttention LSTMLayer MultiHeadAttention OrderedDict PaddedAvgPool
+PositionEmbedding RadialBasis ScaledTanh SelfAttention SinusoidalPositions Tensor WindowAttention
 """
 CLASSES = frozenset(_CLASSES.split())
 """Classes that emitted source imports or defines itself."""
