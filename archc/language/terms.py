@@ -81,7 +81,6 @@ _WITHOUT_OP: Mapping[str, tuple[str, ...]] = {
 """What a spec says without an op of its own, by how it says it."""
 
 _ABSENT: Mapping[str, tuple[str, ...]] = {
-    "window_attention": ("shifted_window_attention",),
     "embedding_bag": (),
     "celu": (),
     "glu": ("gated_linear_unit",),

@@ -43,6 +43,7 @@ from archc.backends.keras.shapes import (
     lower_split,
     lower_upsample,
 )
+from archc.backends.keras.window_attention import lower_window_attention
 from archc.backends.layouts import unchanged
 from archc.codegen.tree import Call, Keyword, Lit
 from archc.ops import (
@@ -57,6 +58,7 @@ from archc.ops import (
     recurrence,
     regularization,
     shape,
+    window_attention,
 )
 from archc.ops.base import Op
 
@@ -80,6 +82,7 @@ HELPERS = {
     "Select": "select.py",
     "SelectTokens": "select_tokens.py",
     "SinusoidalPositions": "sinusoidal_positions.py",
+    "WindowAttention": "window_attention.py",
     "gelu_tanh": "gelu_tanh.py",
     "scaled_tanh": "scaled_tanh.py",
 }
@@ -303,6 +306,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     arrangement.SpaceToDepth: lower_reshape,
     arrangement.DepthToSpace: lower_reshape,
     attention.Attention: lower_attention,
+    window_attention.WindowAttention: lower_window_attention,
     recurrence.Lstm: lower_recurrence,
     recurrence.Gru: lower_recurrence,
     shape.Pad: lower_pad,
