@@ -28,6 +28,7 @@ from archc.ir.expectations import check_expectations
 from archc.ir.graph import About
 from archc.ir.limits import MOST_STEPS
 from archc.ir.trainability import check_training
+from archc.language import library
 from archc.language.document import read_document
 from archc.language.evaluate import evaluate_params
 from archc.language.extends import ON_DISK, ROOT, Files, follow, merge, root_of
@@ -81,6 +82,7 @@ class Spec(NamedTuple):
             title=document.title,
             description=document.description,
             references=document.references,
+            catalog=document.catalog,
             source=self.source,
             texts=self.texts,
             params=MappingProxyType(params),
@@ -136,14 +138,33 @@ def _evaluated(
 
 
 def read_spec(path: str, most_steps: int = MOST_STEPS) -> Spec:
-    """Read a spec and all that it extends. Raises SpecError."""
+    """Read a spec, by its path or the name of an installed one, and all that it extends. Raises
+    SpecError."""
     if path == "-":
         here = os.path.realpath(".")
         real = os.path.join(here, "-")
         return read_source(_standard_input(), here, real, most_steps=most_steps)
-    source = read_spec_text(path)
-    real = os.path.realpath(path)
-    return read_source(source, root_of(real), real, most_steps=most_steps)
+    found = library.find(path)
+    files = ON_DISK
+    if found != path:
+        source, files = library.read(found)
+    else:
+        source = _typed(path)
+    real = os.path.realpath(found)
+    return read_source(source, root_of(real), real, files, most_steps)
+
+
+def _typed(path: str) -> SourceText:
+    """The text at a path. Raises SpecError."""
+    hint = None if os.path.lexists(path) else library.unknown_hint(path)
+    try:
+        return read_spec_text(path)
+    except SpecError as error:
+        if hint is None:
+            raise
+        (missing,) = error.diagnostics
+        diagnostic = Diagnostic(missing.code, missing.message, missing.span, hint)
+        raise SpecError([diagnostic]) from None
 
 
 def _standard_input() -> SourceText:

@@ -138,6 +138,7 @@ def test_tests_stand_where_what_they_test_stands() -> None:
         "hostile",
         "mutation",
         "regressions",
+        "zoo",
     }
     folders = {
         path.relative_to(TESTS).parts[0]

@@ -25,7 +25,7 @@ from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
 from archc.training.errors import RunError
 from archc.training.plan import PLAN, plan_files
-from archc.training.run.options import DEVICES, FitOptions
+from archc.training.run.options import DEVICES, IN_MEMORY, FitOptions
 from archc.training.start import INITIAL, read_initial, write_initial
 from archc.training.task import recipe_of, trainer_of
 from archc.training.threads import MOST_THREADS, WAITING, choose_threads
@@ -33,6 +33,8 @@ from archc.weights import transfer
 
 INTERRUPTED = 128 + signal.SIGINT
 REPORT = "report.html"
+
+GIB = 1 << 30
 
 
 @click.command("train", help="Train a network with the recipe in its spec.")
@@ -83,6 +85,20 @@ REPORT = "report.html"
     help="Processes that share each batch, for PyTorch: one for each GPU.",
 )
 @click.option(
+    "--in-memory",
+    type=click.FloatRange(0),
+    default=IN_MEMORY / GIB,
+    show_default=True,
+    metavar="GIB",
+    help="A folder whose decoded images need more memory is read anew in each epoch.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes that decode such images, by default one for each core.",
+)
+@click.option(
     "--threads",
     type=click.IntRange(1, MOST_THREADS),
     metavar="N",
@@ -120,6 +136,8 @@ def command(
     device: str,
     precision: str | None,
     processes: int,
+    in_memory: float,
+    workers: int | None,
     threads: int | None,
     waiting: str | None,
     is_planned: bool,
@@ -154,6 +172,8 @@ def command(
         device=device,
         precision=precision,
         quiet=quiet,
+        in_memory=int(in_memory * GIB),
+        workers=workers,
         start=None if initial is None else initial.start,
         settings=settings,
     )

@@ -50,8 +50,10 @@ class Plan:
     def format(self) -> InputFormat:
         """The images that the network takes."""
         from archc.training.data.images import InputFormat  # imports NumPy
+        from archc.training.data.stream import Streaming, worker_count
 
-        return InputFormat(self.task.shape, self.task.classes, self.recipe.inputs)
+        streaming = Streaming(self.options.in_memory, self.options.workers or worker_count())
+        return InputFormat(self.task.shape, self.task.classes, self.recipe.inputs, streaming)
 
     def build_model(self) -> Any:
         """The emitted network, newly built."""

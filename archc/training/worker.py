@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from archc.training.data.stream import ending_decoders
 from archc.training.errors import DataError, InterruptionError, RunError
 from archc.training.plan import Plan, read_plan
 from archc.training.run.length import finished_message
@@ -43,11 +44,13 @@ def execute(plan: Plan) -> None:
         if message is not None:
             sys.stderr.write(f"{message}\n" * (not options.quiet))
             return
-        _loop(plan).fit(plan, settings)
+        with ending_decoders():
+            _loop(plan).fit(plan, settings)
         return
     if isinstance(options, PredictOptions):
         check_output(options)
-    inference = _loop(plan).infer(plan, options)
+    with ending_decoders():
+        inference = _loop(plan).infer(plan, options)
     if isinstance(options, PredictOptions):
         tell_predictions(options, inference)
     else:

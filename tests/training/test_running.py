@@ -21,6 +21,7 @@ import pytest
 
 from archc.language.recipe import AdamW, Cosine, Training
 from archc.training.data.images import ImageData, all_classes
+from archc.training.data.pixels import PixelStatistics
 from archc.training.data.statistics import (
     read_statistics,
     statistics_record,
@@ -485,12 +486,15 @@ def test_classes_are_recorded_by_their_names(tmp_path: Path) -> None:
 def test_statistics_are_kept(tmp_path: Path, shape: tuple[int, ...]) -> None:
     """In the record, or in a file of their own where they are many."""
     mean = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-    write_statistics(tmp_path, mean, mean + 1)
-    kept = json.loads(json.dumps({"statistics": statistics_record(mean, mean + 1)}))
-    for expected, found in zip(
-        (mean, mean + 1), read_statistics(tmp_path, kept, (40, 40, 3)), strict=True
-    ):
-        np.testing.assert_array_equal(found, np.broadcast_to(expected, (40, 40, 3)))
+    colours = np.eye(3, dtype=np.float32)
+    for statistics in (PixelStatistics(mean, mean + 1, colours), PixelStatistics(mean, mean + 1)):
+        write_statistics(tmp_path, statistics)
+        kept = json.loads(json.dumps({"statistics": statistics_record(statistics)}))
+        found = read_statistics(tmp_path, kept, (40, 40, 3))
+        for array, values in zip(found[:2], statistics[:2], strict=True):
+            np.testing.assert_array_equal(array, np.broadcast_to(values, (40, 40, 3)))
+        assert (found.colours is None) == (statistics.colours is None)
+    assert found.colours is None
 
 
 NO_STATISTICS = "has no statistics of this network's images"

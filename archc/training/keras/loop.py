@@ -14,8 +14,8 @@ from keras import layers
 
 from archc.language.recipe import Training
 from archc.training.data import read_data
+from archc.training.data.pixels import PixelStatistics, pixel_statistics
 from archc.training.data.prepare import (
-    image_statistics,
     prepare_images,
     steps_per_epoch,
     total_steps,
@@ -23,6 +23,7 @@ from archc.training.data.prepare import (
 from archc.training.data.splits import FitData, read_fit_data
 from archc.training.data.statistics import (
     check_statistics,
+    kept_statistics,
     read_statistics,
     statistics_record,
     write_statistics,
@@ -99,13 +100,17 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
     """Train the network, as one of the processes that do."""
     began = time.perf_counter()
     found = read_fit_data(options, plan.format, plan.recipe.validation)
-    mean, deviation = image_statistics(found.data.images, found.training, plan.format)
-    check_statistics(options.data, mean, deviation)
+    statistics = kept_statistics(options, plan, found.data)
+    if statistics is None:
+        lighting = plan.recipe.augment.lighting > 0
+        images = found.data.images
+        statistics = pixel_statistics(images, found.training, plan.format, lighting=lighting)
+    check_statistics(options.data, statistics)
     set_precision(options.precision, options.device)
     if worker.is_first:
         classes = found.data.classes
         record = run_record(options, plan.backend, plan.task, plan.recipe, found.record, classes)
-        record["statistics"] = statistics_record(mean, deviation)
+        record["statistics"] = statistics_record(statistics)
         record["images"] = {"training": len(found.training), "validation": len(found.held_out)}
         record["computed"] = computed_record(
             {"keras": keras.__version__, keras.backend.backend(): backend_version()},
@@ -118,17 +123,17 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         record = start_run(options, record)
         if not options.quiet:
             tell_start(record)
-        write_statistics(options.out, mean, deviation)
-    run = make_run(plan, options, worker, found, mean, deviation, began)
+        write_statistics(options.out, statistics)
+    run = make_run(plan, options, worker, found, statistics, began)
     with worker.scope():
         run_epochs(run)
     if worker.is_first and len(found.held_out):
         keras.config.set_dtype_policy("float32")
         network = plan.build_model()
         load_weights(network, plan.variables, options.out / "best.safetensors")
-        evaluator = make_evaluator(plan, network, mean, deviation)
-        images = ImageSet(found.validation.images, None, found.held_out)
-        probabilities = predict_all(plan, evaluator, images)
+        evaluator = make_evaluator(plan, network, statistics)
+        held_out = ImageSet(found.validation.images, None, found.held_out)
+        probabilities = predict_all(plan, evaluator, held_out)
         write_validation(
             options.out, found.validation, found.held_out, probabilities, plan.task.shape
         )
@@ -174,17 +179,17 @@ def exact_copy(network: keras.Model, plan: Plan) -> keras.Model:
 def make_evaluator(
     plan: Plan,
     network: keras.Model,
-    mean: np.ndarray,
-    deviation: np.ndarray,
+    statistics: PixelStatistics,
 ) -> keras.Model:
     """Make the network take images as they are, scaled and standardized within it."""
     images = keras.Input(plan.task.shape)
-    scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation)
+    scaling = input_scaling(plan.recipe.inputs.scale, statistics)
     return keras.Model(images, scored_network(network, plan.task)(scaling(images)))
 
 
-def input_scaling(scale: float, mean: np.ndarray, deviation: np.ndarray) -> layers.Layer:
+def input_scaling(scale: float, statistics: PixelStatistics) -> layers.Layer:
     """Make one product and sum of the scale and the training images' statistics."""
+    mean, deviation, _ = statistics
     return layers.Rescaling(scale / deviation, -mean / deviation, dtype="float32")
 
 
@@ -193,15 +198,14 @@ def make_run(
     options: FitSettings,
     worker: WorkerPlace,
     found: FitData,
-    mean: np.ndarray,
-    deviation: np.ndarray,
+    statistics: PixelStatistics,
     began: float,
 ) -> FitRun:
     """Build the network and what trains it."""
     recipe, task = plan.recipe, plan.task
     keras.utils.set_random_seed(options.seed)
     images = found.data.images
-    data = ImageSet(images, found.data.labels, found.training)
+    data = ImageSet(images, found.data.labels, found.training, statistics.colours)
     held_out = ImageSet(found.validation.images, found.validation.labels, found.held_out)
     validation = None
     if len(found.held_out):
@@ -211,7 +215,7 @@ def make_run(
         start_network(network, plan, options)
         exact = exact_copy(network, plan)
         scored = scored_network(network, task)
-    scaling = input_scaling(recipe.inputs.scale, mean, deviation)
+    scaling = input_scaling(recipe.inputs.scale, statistics)
     trainer = make_trainer(recipe.augment, scored, scaling, images.shape[1:], task.shape)
     count = len(found.training)
     steps = total_steps(count, recipe, options.epochs)
@@ -226,7 +230,7 @@ def make_run(
         exact=exact,
         began=began,
         trainer=share_model(trainer, worker),
-        evaluator=share_model(make_evaluator(plan, exact, mean, deviation), worker),
+        evaluator=share_model(make_evaluator(plan, exact, statistics), worker),
         rate=make_rate(recipe, epoch_steps, steps),
         epoch_steps=epoch_steps,
         steps=steps,
@@ -272,7 +276,7 @@ def run_epochs(run: FitRun) -> None:
             for epoch, last, span in stretches(done, run.epoch_steps, run.steps):
                 if state.best.stops(recipe.early_stopping):
                     break
-                run.batches.span = span
+                run.batches.begin_stretch(span)
                 trainer.fit(
                     run.batches,
                     initial_epoch=epoch,
@@ -331,13 +335,13 @@ def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
         raise RunError(message)
     join_devices(options.device)
     classes = recorded_classes(options.run, plan.task)
-    mean, deviation = read_statistics(options.run, record, plan.task.shape)
+    statistics = read_statistics(options.run, record, plan.task.shape)
     data = read_data(options.data, plan.format, labelled=False, classes=classes)
     check_labels_for(options, data)
     images = prepare_images(data.images, options.data, plan.format)
     network = plan.build_model()
     load_weights(network, plan.variables, weights_path(options))
-    evaluator = make_evaluator(plan, network, mean, deviation)
+    evaluator = make_evaluator(plan, network, statistics)
     chosen = ImageSet(images, None, np.arange(len(images)))
     return Inference(data, predict_all(plan, evaluator, chosen), classes)
 

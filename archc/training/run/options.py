@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 DEVICES = ("auto", "cpu", "cuda")
+IN_MEMORY = 1 << 30
+"""Bytes of decoded images up to which a folder is held in memory."""
 
 
 class Start(NamedTuple):
@@ -27,7 +29,11 @@ class Start(NamedTuple):
 class FitOptions(NamedTuple):
     """A request to train. `epochs`, `seed` and `precision` are None where the recipe's hold,
     `start` where all weights are new, or a run that resumes has them. `settings` are the values of
-    parameters and of the recipe that were set from outside, as `NAME=VALUE`."""
+    parameters and of the recipe that were set from outside, as `NAME=VALUE`.
+
+    Folders whose decoded images fill more than `in_memory` bytes are streamed: decoded anew in each
+    epoch by so many `workers`, one for each core if None.
+    """
 
     data: Path
     out: Path
@@ -38,6 +44,8 @@ class FitOptions(NamedTuple):
     device: str = "auto"
     precision: str | None = None
     quiet: bool = False
+    in_memory: int = IN_MEMORY
+    workers: int | None = None
     start: Start | None = None
     settings: tuple[str, ...] = ()
 
@@ -54,6 +62,8 @@ class FitSettings(NamedTuple):
     device: str
     precision: str
     quiet: bool
+    in_memory: int
+    workers: int | None
     start: Start | None = None
     settings: tuple[str, ...] = ()
 
@@ -67,6 +77,8 @@ class PredictOptions(NamedTuple):
     weights: str = "best"
     device: str = "auto"
     quiet: bool = False
+    in_memory: int = IN_MEMORY
+    workers: int | None = None
 
 
 class EvaluateOptions(NamedTuple):
@@ -77,6 +89,8 @@ class EvaluateOptions(NamedTuple):
     weights: str = "best"
     device: str = "auto"
     as_json: bool = False
+    in_memory: int = IN_MEMORY
+    workers: int | None = None
 
 
 Options = FitOptions | PredictOptions | EvaluateOptions

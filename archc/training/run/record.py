@@ -13,6 +13,7 @@ import numpy as np
 
 from archc.language.recipe import LARGEST_SEED, PRECISIONS, Training, as_spec
 from archc.training.data.images import ImageData, all_classes
+from archc.training.data.stream import StreamedImages
 from archc.training.errors import RunError
 from archc.training.run.files import write_text
 from archc.training.run.lock import locked_folder
@@ -26,17 +27,22 @@ OVERRIDES = ("epochs", "seed", "precision")
 
 
 def data_record(path: Path, data: ImageData) -> dict[str, object]:
-    """What is kept of the data: where they lay, how many there are, their digest."""
+    """What is kept of the data: where they lay, how many there are, their digest; of streamed
+    images, that of the files' names and sizes."""
     digest = hashlib.sha256(np.ascontiguousarray(data.labels))
+    if isinstance(data.images, StreamedImages):
+        for name, file in zip(data.names or (), data.images.files, strict=True):
+            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+        return {**_described(path, data), "files_sha256": digest.hexdigest()}
     for start in range(0, len(data.images), HASHED_IMAGES):
         some = data.images[start : start + HASHED_IMAGES]
         digest.update(np.ascontiguousarray(some))
-    return {
-        "path": str(path),
-        "images": len(data.images),
-        "shape": list(data.images.shape[1:]),
-        "sha256": digest.hexdigest(),
-    }
+    return {**_described(path, data), "sha256": digest.hexdigest()}
+
+
+def _described(path: Path, data: ImageData) -> dict[str, object]:
+    shape = list(data.images.shape[1:])
+    return {"path": str(path), "images": len(data.images), "shape": shape}
 
 
 def run_record(

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from archc.language.recipe import Training
 from archc.training.data import read_data
+from archc.training.data.pixels import PixelStatistics, PixelSums, pixel_statistics
 from archc.training.data.prepare import (
     epoch_batches,
-    image_statistics,
     prepare_images,
     steps_per_epoch,
     total_steps,
@@ -25,6 +25,7 @@ from archc.training.data.prepare import (
 from archc.training.data.splits import FitData, read_fit_data
 from archc.training.data.statistics import (
     check_statistics,
+    kept_statistics,
     read_statistics,
     statistics_record,
     write_statistics,
@@ -155,14 +156,16 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
     """Train the network, as one of the processes that do."""
     began = time.perf_counter()
     found = read_fit_data(options, plan.format, plan.recipe.validation)
-    mean, deviation = image_statistics(found.data.images, found.training, plan.format)
-    check_statistics(options.data, mean, deviation)
+    statistics = kept_statistics(options, plan, found.data)
+    if statistics is None:
+        statistics = training_statistics(plan, found, worker)
+    check_statistics(options.data, statistics)
     precision = choose_precision(options.precision, worker.device)
 
     def start() -> None:
         classes = found.data.classes
         record = run_record(options, plan.backend, plan.task, plan.recipe, found.record, classes)
-        record["statistics"] = statistics_record(mean, deviation)
+        record["statistics"] = statistics_record(statistics)
         record["images"] = {"training": len(found.training), "validation": len(found.held_out)}
         record["computed"] = computed_record(
             {"torch": torch.__version__},
@@ -175,21 +178,36 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         record = start_run(options, record)
         if not options.quiet:
             tell_start(record)
-        write_statistics(options.out, mean, deviation)
+        write_statistics(options.out, statistics)
 
     let_first(worker, start)
-    scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, worker.device)
-    run = make_run(plan, options, worker, precision, found, scaling, began)
+    run = make_run(plan, options, worker, precision, found, statistics, began)
     epochs = run_epochs(run)
     if worker.is_first and len(found.held_out):
         model = run.parts.model
         load_weights(model, plan, options.out / "best.safetensors")
-        probabilities = predict_all(plan, model, run.validation, scaling)
+        probabilities = predict_all(plan, model, run.validation, run.scaling)
         write_validation(
             options.out, found.validation, found.held_out, probabilities, plan.task.shape
         )
     if worker.is_first:
         finish_run(options, plan.task.name, epochs)
+
+
+def training_statistics(plan: Plan, found: FitData, worker: WorkerPlace) -> PixelStatistics:
+    """The statistics of the images to train with; each process reads its share of streamed ones."""
+
+    def total(sums: PixelSums) -> PixelSums:
+        return PixelSums(*(sum_over_workers(torch.from_numpy(one), worker).numpy() for one in sums))
+
+    return pixel_statistics(
+        found.data.images,
+        found.training,
+        plan.format,
+        lighting=plan.recipe.augment.lighting > 0,
+        share=slice(worker.rank, None, worker.processes),
+        total=total,
+    )
 
 
 def make_run(
@@ -198,13 +216,16 @@ def make_run(
     worker: WorkerPlace,
     precision: torch.dtype,
     found: FitData,
-    scaling: InputScaling,
+    statistics: PixelStatistics,
     began: float,
 ) -> FitRun:
     """Build the network and what trains it, on the device and with its data there."""
     device = worker.device
     make_repeatable(device)
-    training = image_set(found.data.images, found.data.known_labels, found.training, device)
+    mean, deviation, colours = statistics
+    scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, device)
+    images, labels = found.data.images, found.data.known_labels
+    training = image_set(images, labels, found.training, device, colours)
     validation = replace(training, indices=found.held_out)
     if found.validation is not found.data:
         images, labels = found.validation.images, found.validation.known_labels
@@ -228,10 +249,9 @@ def make_run(
     steps = total_steps(count, plan.recipe, options.epochs)
     network = model
     if is_worth_compiling(device, steps):
-        images, _ = middle_parts(training, plan.task.shape).batch(
-            np.arange(min(plan.recipe.batch_size, count))
-        )
-        network = compile_model(model, scaling(images), precision)
+        some = np.arange(min(plan.recipe.batch_size, count))
+        ((batch, _),) = middle_parts(training, plan.task.shape).batches([some])
+        network = compile_model(model, scaling(batch), precision)
     network = share_model(network, worker)
     return FitRun(
         plan=plan,
@@ -292,11 +312,13 @@ def run_epoch(
     run.network.train()
     for module in run.frozen:
         module.eval()
+    shares = [batch[run.worker.share(len(batch))[0]] for batch in batches[state.step :]]
+    own = run.training.batches(shares)
     for step in range(state.step, len(batches)):
         done = before + step
         moment = TrainingMoment(done, run.epoch_steps, run.steps, state.history)
         set_learning_rate(run.parts.optimizer, learning_rate(run.plan.recipe, moment))
-        state.sums += train_step(run, batches[step], (seed, epoch, step + 1))
+        state.sums += train_step(run, next(own), len(batches[step]), (seed, epoch, step + 1))
         state.step = step + 1
         now = time.perf_counter()
         state.seconds = now - began
@@ -313,12 +335,15 @@ def run_epoch(
                 raise InterruptionError
 
 
-def train_step(run: FitRun, batch: np.ndarray, seeds: tuple[int, ...]) -> Tensor:
-    """Take a step with this process' share of a batch; give the sums of its scores."""
+def train_step(
+    run: FitRun, share: tuple[Tensor, Tensor], count: int, seeds: tuple[int, ...]
+) -> Tensor:
+    """Take a step with this process' share of the images and labels of a batch of `count`; give the
+    sums of its scores."""
     recipe, task = run.plan.recipe, run.plan.task
-    rows, weight = run.worker.share(len(batch))
-    images, labels = run.training.batch(batch[rows])
-    draws = BatchDraws(run.training, seeds, len(batch), rows)
+    rows, weight = run.worker.share(count)
+    images, labels = share
+    draws = BatchDraws(run.training, seeds, count, rows)
     seed_step(*seeds, run.worker.rank + 1)
     images = run.scaling(augment_images(images, draws, recipe.augment, task.shape))
     with mixed_precision(run.precision, run.worker.device):
@@ -326,7 +351,7 @@ def train_step(run: FitRun, batch: np.ndarray, seeds: tuple[int, ...]) -> Tensor
     output = output.float()
     losses = sample_losses(recipe, task.output, output, labels)
     # The mean of the processes' gradients is that of the batch's mean.
-    loss = losses.sum() * (weight * run.worker.processes / len(batch))
+    loss = losses.sum() * (weight * run.worker.processes / count)
     _, optimizer, scaler = run.parts
     optimizer.zero_grad()
     scaler.scale(loss).backward()
@@ -434,7 +459,7 @@ def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
         raise RunError(message)
     device = join_workers(options.device).device
     classes = recorded_classes(options.run, plan.task)
-    mean, deviation = read_statistics(options.run, record, plan.task.shape)
+    mean, deviation, _ = read_statistics(options.run, record, plan.task.shape)
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, device)
     data = read_data(options.data, plan.format, labelled=False, classes=classes)
     check_labels_for(options, data)

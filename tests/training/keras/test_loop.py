@@ -182,7 +182,7 @@ def test_weights_go_on_in_pytorch(finished: Finished, tmp_path: Path) -> None:
     load_weights(model, plan, finished.folder / "best.safetensors")
     record = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))
     device = torch.device("cpu")
-    mean, deviation = read_statistics(finished.folder, record, plan.task.shape)
+    mean, deviation, _ = read_statistics(finished.folder, record, plan.task.shape)
     data = read_data(SAMPLE, plan.format, labelled=True)
     with np.load(finished.folder / "validation.npz") as held:
         images = image_set(data.images, data.known_labels, held["indices"], device)

@@ -275,13 +275,11 @@ def scores(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Te
         with torch.autocast(images.device.type, torch.float16):
             output = model(images).float()
     if OUTPUT == "distances":
-        # The nearest class is the answer.
         output = -output
     if LOSS == "maximum_a_posteriori":
         # y_D + log(e^-j + sum of e^-y_i) of distances y (LeCun et al. 1998, equation 9).
-        rejects = torch.full_like(output[:, :1], -REJECTION)
-        total = torch.cat([output, rejects], dim=1).logsumexp(dim=1)
-        losses = total - output.gather(1, labels[:, None])[:, 0]
+        total = torch.cat([output, torch.full_like(output[:, :1], -REJECTION)], dim=1)
+        losses = total.logsumexp(dim=1) - output.gather(1, labels[:, None])[:, 0]
     elif LOSS == "mean_squared_error":
         targets = functional.one_hot(labels, CLASSES)
         if OUTPUT == "log_probabilities":
