@@ -13,13 +13,20 @@ import click
 from archc import training
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import not_installed, read_settings, set_option, warn_unchecked
+from archc.cli.options import (
+    file_format_options,
+    not_installed,
+    read_settings,
+    set_option,
+    warn_unchecked,
+)
 from archc.diagnostics import visible
 from archc.files import OutputError, write_files
 from archc.files.reading import read_below
 from archc.language.recipe import LARGEST_SEED, PRECISIONS
 from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
+from archc.training.file_format import FileFormat
 from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import DEVICES, FitOptions
 from archc.training.task import trainer_of
@@ -63,6 +70,7 @@ from archc.training.task import trainer_of
     "trains on several machines.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only print errors.")
+@file_format_options
 @set_option
 def command(
     spec: str,
@@ -78,6 +86,9 @@ def command(
     processes: int,
     is_planned: bool,
     quiet: bool,
+    label: str | None,
+    separator: str | None,
+    channels: str | None,
     settings: tuple[str, ...],
 ) -> int:
     """The emitted network is written to the run's folder, for whoever uses the weights."""
@@ -96,6 +107,7 @@ def command(
         device=device,
         precision=precision,
         quiet=quiet,
+        file_format=FileFormat(label, separator, channels),
     )
     files = plan_files(backend, network, options)
     module = launch.missing(backend)

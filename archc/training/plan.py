@@ -20,6 +20,7 @@ from archc.backends.base import StoredVariable
 from archc.backends.layouts import Layout
 from archc.backends.storage import every_variable
 from archc.language.recipe import Training, as_spec, from_spec
+from archc.training.file_format import FileFormat
 from archc.training.run.options import FitOptions, Options, PredictOptions
 from archc.training.task import Task, recipe_of, task_of, trainer_of
 
@@ -94,10 +95,11 @@ def read_plan(path: Path) -> Plan:
     """Read a plan as `plan_files` wrote it."""
     fields: dict[str, Any] = json.loads(path.read_bytes())
     request = next(name for name in REQUESTS if name in fields)
-    options = {
+    options: dict[str, Any] = {
         name: Path(value) if name in PATHS and value is not None else value
         for name, value in fields[request].items()
     }
+    options["file_format"] = FileFormat(*options["file_format"])
     task = {**fields["task"], "shape": tuple(fields["task"]["shape"])}
     variables = {
         key: StoredVariable(layer, name, Layout(*map(tuple, layout)))

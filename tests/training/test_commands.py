@@ -88,6 +88,7 @@ def test_both_frameworks_predict_the_same(run: Path, tmp_path: Path) -> None:
         done = archc("predict", str(run), "--data", str(SAMPLE), "-o", str(path), *backend)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("accuracy ")
+        assert done.stderr.endswith(f"wrote {path}: 500 labels\n")
         with path.open(newline="") as stream:
             head, *rows = csv.reader(stream)
         assert head == ["ImageId", "Label"]
@@ -95,6 +96,11 @@ def test_both_frameworks_predict_the_same(run: Path, tmp_path: Path) -> None:
         labels.append([int(row[1]) for row in rows])
     assert labels[0] == labels[1] == labels[2]
     assert len(set(labels[0])) > 5
+    before = path.read_bytes()
+    again = archc("predict", str(run), "--data", str(SAMPLE / "none"), "-o", str(path))
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr.endswith(f"archc: {path}: exists already (--force overwrites it)\n")
+    assert path.read_bytes() == before
 
 
 def test_a_run_is_not_begun_twice(run: Path, tmp_path: Path) -> None:

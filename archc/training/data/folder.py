@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import os
-import re
-import stat
 import struct
 import warnings
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archc.training.data.images import (
-    ImageData,
-    InputFormat,
-    all_classes,
-    check_memory,
-    some_names,
-)
+from archc.language.recipe import Inputs
+from archc.training.data.images import MOST_CLASSES, ImageData, InputFormat, check_memory
+from archc.training.data.listing import list_images
 from archc.training.data.prepare import resize_pixels
+from archc.training.data.regular import open_regular
 from archc.training.errors import DataError, RunError, describe_shape
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 FILES_AT_ONCE = 1024  # that wait for a thread
 LARGEST_IMAGE = 1 << 26  # pixels
+LARGE_IMAGE = 1 << 22  # pixels, of ten bytes each while they are decoded
+"""Larger images are decoded by one thread, one after the other: each thread would keep the memory
+of the largest one."""
 MODES = {1: "L", 3: "RGB"}  # by channels
+ANY_IMAGE = InputFormat((1, 1, 3), MOST_CLASSES, Inputs())
+"""Images of any size in colour, without a network: only the number of channels is read of it."""
 # What Pillow raises at damaged files.
 IMAGE_FAULTS = (
     ArithmeticError,
@@ -42,15 +45,6 @@ IMAGE_FAULTS = (
     struct.error,
     zlib.error,
 )
-
-
-class ImageFiles(NamedTuple):
-    """The image files of a folder, with what they are called and their classes'."""
-
-    files: list[Path]
-    names: tuple[str, ...]
-    labels: np.ndarray | None = None
-    classes: tuple[str, ...] | None = None
 
 
 def read_image_folder(
@@ -70,87 +64,8 @@ def read_image_folder(
         found.labels,
         found.classes,
         found.names,
+        found.notes,
     )
-
-
-def list_images(folder: Path, count: int, classes: tuple[str, ...] | None) -> ImageFiles:
-    """Find the images of a folder, in the order of their names, of at most `count` classes."""
-    root = folder.resolve()
-    entries = visible_entries(folder)
-    folders = [one for one in entries if one.is_dir()]
-    if not folders:
-        files = [check_file(one, root) for one in entries]
-        return ImageFiles(files, tuple(one.name for one in files))
-    for one in entries:
-        if one not in folders:
-            raise DataError(one, "lies beside the classes' folders")
-    names = tuple(one.name for one in folders)
-    numbers, classes = class_numbers(folder, names, count, classes)
-    files = []
-    labels = []
-    for number, one in zip(numbers, folders, strict=True):
-        inside = visible_entries(one)
-        if not inside:
-            raise DataError(one, "holds no images")
-        files += [check_file(file, root) for file in inside]
-        labels += [number] * len(inside)
-    told = tuple(file.relative_to(folder).as_posix() for file in files)
-    return ImageFiles(files, told, np.array(labels, np.int64), classes)
-
-
-def visible_entries(folder: Path) -> list[Path]:
-    """What is in a folder, by name; systems put hidden files of their own there."""
-    entries = [one for one in folder.iterdir() if not one.name.startswith(".")]
-    return sorted(map(check_name, entries), key=lambda one: one.name)
-
-
-def check_name(path: Path) -> Path:
-    """Refuse a name that could not be written down."""
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:
-        raise DataError(path, "has a name that is no text in UTF-8") from None
-    return path
-
-
-def class_numbers(
-    folder: Path,
-    names: tuple[str, ...],
-    count: int,
-    classes: tuple[str, ...] | None,
-) -> tuple[list[int], tuple[str, ...] | None]:
-    """The number of each folder's class, and the classes' names.
-
-    Folders called 0, 1, 2 ... are the classes of these numbers, and have no names.
-    """
-    if classes is None and all(re.fullmatch(r"0|[1-9]\d{0,8}", one) for one in names):
-        classes = all_classes(None, count)
-        named = None
-    else:
-        classes = names if classes is None else classes
-        named = classes
-    if len(classes) > count:
-        fault = f"holds {len(classes)} classes, and the network knows {count}"
-        raise DataError(folder, fault)
-    numbers = {name: number for number, name in enumerate(classes)}
-    unnamed = set(all_classes(classes, count)[len(classes) :])
-    for name in names:
-        if name not in numbers:
-            fault = f"is none of the classes that are known: {some_names(classes)}"
-            raise DataError(folder / name, fault)
-        if name in unnamed:
-            fault = "is called like a class that has no folder, by its number"
-            raise DataError(folder / name, fault)
-    return [numbers[name] for name in names], named
-
-
-def check_file(path: Path, root: Path) -> Path:
-    """Refuse what is no file, and what a link leads to outside of the folder."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise DataError(path, "is no file")
-    if not path.resolve().is_relative_to(root):
-        raise DataError(path, "is a link that leads out of the folder")
-    return path
 
 
 def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) -> np.ndarray:
@@ -160,14 +75,18 @@ def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) ->
     if not expected.has_images or expected.shape[-1] not in MODES:
         fault = f"is an image, and the network takes {describe_shape(expected.shape)}"
         raise DataError(files[0], fault)
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as threads:
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(1) as one_thread,
+        ThreadPoolExecutor(os.cpu_count()) as threads,
+    ):
         warnings.simplefilter("ignore")  # Pillow's, of what is refused here
-        first = decode_image(files[0], expected)
+        first = decode_image(files[0], expected, one_thread)
         check_memory(folder, len(files) * first.nbytes)
         images: np.ndarray = np.empty((len(files), *first.shape), np.uint8)
 
         def place(index: int) -> None:
-            image = decode_image(files[index], expected)
+            image = decode_image(files[index], expected, one_thread)
             if image.shape != first.shape:
                 size, other = map(describe_shape, (image.shape, first.shape))
                 fault = f"is {size}, and {files[0].name} is {other}"
@@ -181,26 +100,41 @@ def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) ->
     return images
 
 
-def decode_image(path: Path, expected: InputFormat) -> np.ndarray:
-    """An image as uint8 (height, width, channels), upright, resized by the recipe."""
+def decode_image(
+    path: Path, expected: InputFormat, one_thread: Executor | None = None
+) -> np.ndarray:
+    """An image as uint8 (height, width, channels), upright, resized by the recipe; a large one is
+    decoded by the one thread, where several decode images."""
     try:
-        from PIL import Image, ImageOps  # images alone need it
+        from PIL import Image, UnidentifiedImageError  # images alone need it
     except ImportError:
         message = "reading images takes Pillow: pip install pillow"
         raise RunError(message) from None
-    channels = expected.shape[-1]
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
+        with open_regular(path) as stream, Image.open(stream, formats=IMAGE_FORMATS) as image:
             if image.width * image.height > LARGEST_IMAGE:
                 raise DataError(path, f"{image.width} x {image.height} are too large")
             if image.mode[0] in "IF":
                 raise DataError(path, f"has pixels of more than 8 bits ({image.mode})")
-            upright = ImageOps.exif_transpose(image)
-            pixels = np.asarray(upright.convert(MODES[channels]))
+            if one_thread is None or image.width * image.height <= LARGE_IMAGE:
+                return upright_pixels(image, expected)
+            return one_thread.submit(upright_pixels, image, expected).result()
     except IMAGE_FAULTS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DataError(path, f"is no image that can be read ({error})") from None
+        # Of a file that is none at all Pillow has no more to tell.
+        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
+        raise DataError(path, f"is no image that can be read{reason}") from None
     except Image.DecompressionBombError as error:
         raise DataError(path, f"is too large ({error})") from None
-    return resize_pixels(pixels.reshape(*pixels.shape[:2], channels), expected.inputs.resize)
+
+
+def upright_pixels(image: Image.Image, expected: InputFormat) -> np.ndarray:
+    """The pixels of an opened image, turned as its Exif tells, and resized."""
+    from PIL import ImageOps
+
+    ImageOps.exif_transpose(image, in_place=True)
+    mode = MODES[expected.shape[-1]]
+    pixels: np.ndarray = np.asarray(image if image.mode == mode else image.convert(mode))
+    pixels = pixels.reshape(*pixels.shape[:2], expected.shape[-1])
+    return resize_pixels(pixels, expected.inputs.resize)

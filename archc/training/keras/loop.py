@@ -68,7 +68,9 @@ from archc.training.run.record import (
 )
 from archc.training.run.results import (
     check_output,
-    tell_accuracy,
+    tell_fit_notes,
+    tell_notes,
+    tell_predictions,
     weights_path,
     write_predictions,
     write_validation,
@@ -108,6 +110,8 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         }
         start_run(options, record)
         write_statistics(options.out, mean, deviation)
+        if not options.quiet:
+            tell_fit_notes(options, found)
     run = make_run(plan, options, worker, found, mean, deviation)
     with worker.scope():
         run_epochs(run)
@@ -288,7 +292,15 @@ def predict(plan: Plan, options: PredictOptions) -> None:
     join_devices(options.device)
     classes = recorded_classes(options.run, plan.task)
     mean, deviation = read_statistics(options.run, record, plan.task.shape)
-    data = read_data(options.data, plan.format, labelled=False, classes=classes)
+    data = read_data(
+        options.data,
+        plan.format,
+        labelled=False,
+        classes=classes,
+        file_format=options.file_format,
+    )
+    if not options.quiet:
+        tell_notes(options.data, data)
     images = prepare_images(data.images, options.data, plan.format)
     network = plan.build_model()
     load_weights(network, plan.variables, weights_path(options))
@@ -297,7 +309,7 @@ def predict(plan: Plan, options: PredictOptions) -> None:
     predicted = predict_all(plan, evaluator, chosen).argmax(1)
     write_predictions(options.out, data, predicted, classes)
     if not options.quiet:
-        tell_accuracy(data, predicted)
+        tell_predictions(options.out, data, predicted)
 
 
 def predict_all(plan: Plan, evaluator: keras.Model, data: ImageSet) -> np.ndarray:

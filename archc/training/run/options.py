@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from archc.training.file_format import DEFAULT_FORMAT, FileFormat
+
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -20,6 +22,7 @@ class FitOptions(NamedTuple):
     device: str = "auto"
     precision: str | None = None
     quiet: bool = False
+    file_format: FileFormat = DEFAULT_FORMAT
 
 
 class FitSettings(NamedTuple):
@@ -34,10 +37,12 @@ class FitSettings(NamedTuple):
     device: str
     precision: str
     quiet: bool
+    file_format: FileFormat
 
 
 class PredictOptions(NamedTuple):
-    """A request to label images with the weights of a run: `best`, `last`, or those of a file."""
+    """A request to label images with the weights of a run: `best`, `last`, or those of a file.
+    `force`: whether a file that exists is overwritten."""
 
     run: Path
     data: Path
@@ -45,6 +50,8 @@ class PredictOptions(NamedTuple):
     weights: str = "best"
     device: str = "auto"
     quiet: bool = False
+    force: bool = False
+    file_format: FileFormat = DEFAULT_FORMAT
 
 
 Options = FitOptions | PredictOptions

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from archc.diagnostics import visible
+from archc.reports.csv import cell
 from archc.training.data.images import ImageData
 from archc.training.data.prepare import centre_crop
+from archc.training.data.splits import FitData
 from archc.training.errors import RunError
 from archc.training.run.files import write_arrays, write_text
-from archc.training.run.options import PredictOptions
+from archc.training.run.options import FitSettings, PredictOptions
 
 PREDICTIONS_HEAD = "ImageId,Label\n"
 WORST_MISTAKES = 64
@@ -44,6 +46,8 @@ def check_output(options: PredictOptions) -> None:
         fault = "is the file of weights, not one for predictions"
     elif place.parent == options.run.resolve() and path.suffix != ".csv":
         fault = "is no .csv: in a run's folder predictions are"
+    elif path.exists() and not options.force:
+        fault = "exists already (--force overwrites it)"
     if fault is not None:
         message = f"{path}: {fault}"
         raise RunError(message)
@@ -71,22 +75,29 @@ def write_predictions(
     `classes`: a name for each, as `all_classes` and `recorded_classes` give them.
     """
     names = map(str, range(1, len(predicted) + 1)) if data.names is None else data.names
-    cells = [csv_cell(one) for one in classes]
+    cells = [cell(one) for one in classes]
     labels = [cells[label] for label in predicted.tolist()]
-    rows = zip(map(csv_cell, names), labels, strict=True)
+    rows = zip(map(cell, names), labels, strict=True)
     text = "".join(f"{name},{label}\n" for name, label in rows)
     write_text(path, PREDICTIONS_HEAD + text)
 
 
-def csv_cell(text: str) -> str:
-    """A text as a cell, in quotes where it needs them."""
-    if re.search('[,"\r\n]', text):  # Python 3.11's own writer leaves \r bare
-        return '"' + text.replace('"', '""') + '"'
-    return text
+def tell_notes(path: Path, data: ImageData) -> None:
+    """Print how data were read, where that is to be told."""
+    for note in data.notes:
+        sys.stderr.write(f"{visible(f'{path}: {note}')}\n")
 
 
-def tell_accuracy(data: ImageData, predicted: np.ndarray) -> None:
-    """Print which share of labelled images is labelled right."""
+def tell_fit_notes(options: FitSettings, found: FitData) -> None:
+    """Print how the data of a run were read, where that is to be told."""
+    tell_notes(options.data, found.data)
+    if options.validation is not None:
+        tell_notes(options.validation, found.validation)
+
+
+def tell_predictions(path: Path, data: ImageData, predicted: np.ndarray) -> None:
+    """Print what was written, and which share of labelled images is labelled right."""
+    sys.stderr.write(f"wrote {visible(str(path))}: {len(predicted):,} labels\n")
     if data.labels is not None:
         right = int((predicted == data.labels).sum())
         share = right / len(predicted)

@@ -47,7 +47,9 @@ from archc.training.run.record import (
 )
 from archc.training.run.results import (
     check_output,
-    tell_accuracy,
+    tell_fit_notes,
+    tell_notes,
+    tell_predictions,
     weights_path,
     write_predictions,
     write_validation,
@@ -165,6 +167,8 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         write_statistics(options.out, mean, deviation)
 
     let_first(worker, start)
+    if worker.is_first and not options.quiet:
+        tell_fit_notes(options, found)
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, worker.device)
     run = make_run(plan, options, worker, precision, found, scaling)
     run_epochs(run)
@@ -407,7 +411,15 @@ def predict(plan: Plan, options: PredictOptions) -> None:
     classes = recorded_classes(options.run, plan.task)
     mean, deviation = read_statistics(options.run, record, plan.task.shape)
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, device)
-    data = read_data(options.data, plan.format, labelled=False, classes=classes)
+    data = read_data(
+        options.data,
+        plan.format,
+        labelled=False,
+        classes=classes,
+        file_format=options.file_format,
+    )
+    if not options.quiet:
+        tell_notes(options.data, data)
     images = prepare_images(data.images, options.data, plan.format)
     model = make_network(plan).to(device)
     load_weights(model, plan, weights_path(options))
@@ -416,7 +428,7 @@ def predict(plan: Plan, options: PredictOptions) -> None:
     predicted = predict_all(plan, model, chosen, scaling).argmax(axis=1)
     write_predictions(options.out, data, predicted, classes)
     if not options.quiet:
-        tell_accuracy(data, predicted)
+        tell_predictions(options.out, data, predicted)
 
 
 def predict_all(plan: Plan, model: nn.Module, data: ImageSet, scaling: InputScaling) -> np.ndarray:
