@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+LONGEST_FAULT = 200
+"""Characters of what is told of data, which may be anybody's."""
+LONGEST_EXCERPT = 40
+
 
 class DataError(Exception):
     """Data that cannot be trained with, or labelled: the file, and the row in it."""
 
     def __init__(self, path: Path, fault: str, row: int | None = None) -> None:
-        super().__init__(path, fault, row)  # by which it is sent from one process to another
+        super().__init__(
+            path, shortened(fault, LONGEST_FAULT), row
+        )  # by which it is sent from one process to another
 
     def __str__(self) -> str:
         path, fault, row = self.args
@@ -29,3 +35,8 @@ class InterruptionError(Exception):
 def describe_shape(shape: Sequence[int]) -> str:
     """A shape in words: 28 x 28 x 1."""
     return " x ".join(map(str, shape)) or "no axis"
+
+
+def shortened(text: str, longest: int = LONGEST_EXCERPT) -> str:
+    """A text for a message, cut off where it is long."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -18,6 +18,7 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
+
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
     """A change of one line, or of what begins there, of one module."""
