@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint verify search differential fuzz faults mutants benchmarks generated setup \
-  browser clean
+.PHONY: demo test lint verify search differential fuzz faults mutants benchmarks accuracy \
+  generated setup browser clean
 
 demo: $(VENV)/torch
 	$(BIN)/archc build specs/lenet5.yaml --backend torch
@@ -53,6 +53,10 @@ mutants: $(VENV)/dev
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s
+
+# The scripts of `build --training` against `archc train`, with augmentation: ten minutes.
+accuracy: $(VENV)/dev
+	$(BIN)/python -m tests.training.script.accuracy
 
 generated: $(VENV)/dev
 	$(BIN)/python -m archc.language.schema

@@ -141,6 +141,7 @@ FAULTY_ROWS: dict[str, tuple[list[str] | str, str]] = {
     "quoted_within": (values(3, pixel5='"1"2'), "pixel5: '\"1\"2' is no whole number"),
     "quoted_in_text": (values(3, pixel5='1"2"'), "pixel5: '1\"2\"' is no whole number"),
     "quoted_together": (values(3, pixel5='"1,2"')[:-1], "pixel5: '\"1' is no whole number"),
+    "quoted_as_one": (['"3', *values(None)[:-1], '15"'], "label '\"3' is no whole number"),
     "comment": (values(3, pixel5="1 # one"), "pixel5: '1 # one' is no whole number"),
     "too_large": (values(3, pixel5="256"), "pixel5: 256 is not one of 0 to 255"),
     "negative": (values(3, pixel5="-1"), "pixel5: -1 is not one of 0 to 255"),
