@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from archc.language.recipe import Inputs
+from archc.training.data.stream import StreamedImages, Streaming
 from archc.training.errors import DataError, describe_shape, shortened
 from archc.training.task import IMAGE_RANK
 
@@ -31,11 +32,13 @@ GIB = 1 << 30
 
 class InputFormat(NamedTuple):
     """The images that a network takes: the axes of its input with the channels last, the number of
-    classes, and how each image is preprocessed."""
+    classes, how each image is preprocessed, and which folders of them are streamed: by default
+    none."""
 
     shape: tuple[int, ...]
     classes: int
     inputs: Inputs
+    streaming: Streaming | None = None
 
     @property
     def has_images(self) -> bool:
@@ -47,16 +50,23 @@ class ImageData(NamedTuple):
     """Images with what is known of them.
 
     `images`: uint8 or float32, (count, height, width, channels) or the axes of the
-    network's input. `labels`: int64 (count,). `classes`: what a folder calls them.
-    `names`: the images' files. What the data do not tell is None. `notes`: how they
-    were read, where that is to be told.
+    network's input; or the files of streamed ones, resized and padded already.
+    `labels`: int64 (count,). `classes`: what a folder calls them. `names`: the images'
+    files. What the data do not tell is None. `notes`: how they were read, where that
+    is to be told.
     """
 
-    images: np.ndarray
+    images: np.ndarray | StreamedImages
     labels: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def array(self) -> np.ndarray:
+        """The images of data that is not streamed."""
+        assert not isinstance(self.images, StreamedImages)
+        return self.images
 
     @property
     def known_labels(self) -> np.ndarray:

@@ -22,7 +22,7 @@ def pack(
     Raises DataError where the data are faulty or have no images of one size; RunError, OSError.
     """
     data = _read(path, labelled=labelled, file_format=file_format)
-    arrays = {"images": data.images}
+    arrays = {"images": data.array}
     if data.labels is not None:
         arrays["labels"] = data.labels
     if data.classes is not None:
@@ -41,6 +41,6 @@ def _read(path: Path, *, labelled: bool, file_format: FileFormat) -> ImageData:
         return read_file(file, None, splits, file_format)
     data = read_image_folder(path, ANY_IMAGE, labelled=False, classes=None)
     check_images(path, data)
-    if all((image == image[..., :1]).all() for image in data.images):
-        data = data._replace(images=data.images[..., :1])
+    if all((image == image[..., :1]).all() for image in data.array):
+        data = data._replace(images=data.array[..., :1])
     return data

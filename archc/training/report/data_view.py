@@ -105,18 +105,18 @@ def _view_folder(path: Path, count: int | None, seed: int) -> DataView:
 
 
 def _view_data(data: ImageData, count: int | None, seed: int) -> DataView:
-    chosen = sample(data.labels, len(data.images), count, seed)
-    images = list(as_bytes(data.images[chosen]))
-    sizes = TIMES.join(map(str, data.images.shape[1:]))
-    channels = data.images.shape[-1]
-    if data.images.ndim == VECTORS:
+    chosen = sample(data.labels, len(data.array), count, seed)
+    images = list(as_bytes(data.array[chosen]))
+    sizes = TIMES.join(map(str, data.array.shape[1:]))
+    channels = data.array.shape[-1]
+    if data.array.ndim == VECTORS:
         sizes += " values"
         channels = channels if channels <= COLOURED else 1
-    figures = _figures(data.images.reshape(-1, channels))
+    figures = _figures(data.array.reshape(-1, channels))
     return DataView(
         _cells(images, chosen, data),
         (
-            f"{len(data.images):,} images, {sizes}, {data.images.dtype}",
+            f"{len(data.array):,} images, {sizes}, {data.array.dtype}",
             _facts(figures, channels),
             *data.notes,
         ),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,15 +17,25 @@ from archc.reports.csv import cell
 from archc.training.data.images import ImageData
 from archc.training.data.prepare import centre_crop
 from archc.training.data.splits import FitData
-from archc.training.errors import RunError
+from archc.training.errors import DataError, RunError
 from archc.training.run.files import write_arrays, write_text
-from archc.training.run.options import FitSettings, PredictOptions
+from archc.training.run.options import EvaluateOptions, FitSettings, PredictOptions
+from archc.training.run.scores import correct, evaluation, evaluation_text
 
 PREDICTIONS_HEAD = "ImageId,Label\n"
 WORST_MISTAKES = 64
 
 
-def weights_path(options: PredictOptions) -> Path:
+class Inference(NamedTuple):
+    """What a network makes of images: the probabilities of the classes, (count, classes), and the
+    classes' names."""
+
+    data: ImageData
+    probabilities: np.ndarray
+    classes: tuple[str, ...]
+
+
+def weights_path(options: PredictOptions | EvaluateOptions) -> Path:
     """The file of weights: the run's `best` or `last`, or another."""
     if options.weights in {"best", "last"}:
         return options.run / f"{options.weights}.safetensors"
@@ -54,6 +66,12 @@ def check_output(options: PredictOptions) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def check_labels_for(options: PredictOptions | EvaluateOptions, data: ImageData) -> None:
+    """Refuse to evaluate images without labels. Raises DataError."""
+    if isinstance(options, EvaluateOptions) and data.labels is None:
+        raise DataError(options.data, "there are no labels to score the predictions by")
 
 
 def is_other_file(path: Path) -> bool:
@@ -95,13 +113,35 @@ def tell_fit_notes(options: FitSettings, found: FitData) -> None:
         tell_notes(options.validation, found.validation)
 
 
-def tell_predictions(path: Path, data: ImageData, predicted: np.ndarray) -> None:
+def tell_written(path: Path, data: ImageData, predicted: np.ndarray) -> None:
     """Print what was written, and which share of labelled images is labelled right."""
     sys.stderr.write(f"wrote {visible(str(path))}: {len(predicted):,} labels\n")
     if data.labels is not None:
-        right = int((predicted == data.labels).sum())
+        right = correct(data.labels, predicted)
         share = right / len(predicted)
         sys.stdout.write(f"accuracy {share:.2%} ({right:,} of {len(predicted):,})\n")
+
+
+def tell_predictions(options: PredictOptions, inference: Inference) -> None:
+    """Write predictions, and print how many and which share of labelled images is labelled
+    right."""
+    data, probabilities, classes = inference
+    predicted = probabilities.argmax(axis=1)
+    write_predictions(options.out, data, predicted, classes)
+    if not options.quiet:
+        tell_notes(options.data, data)
+        tell_written(options.out, data, predicted)
+
+
+def tell_scores(options: EvaluateOptions, inference: Inference) -> None:
+    """Print the scores of labelled images."""
+    data, probabilities, classes = inference
+    tell_notes(options.data, data)
+    scores = evaluation(data.known_labels, probabilities, classes)
+    if options.as_json:
+        sys.stdout.write(json.dumps({"archc": 1, **scores}, indent=1) + "\n")
+    else:
+        sys.stdout.write(evaluation_text(scores))
 
 
 def write_validation(
