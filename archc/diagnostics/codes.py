@@ -338,6 +338,16 @@ CODES: dict[str, Explanation] = {
         "archc diff HAED:specs/vgg16.yaml specs/vgg16.yaml\n"
         "archc diff HEAD:specs/vgg16.yaml specs/vgg16.yaml",
     ),
+    "ARC415": Explanation(
+        "variables that a step cannot use",
+        "`weights` names a step above it, in the same block or network, of the same op with the\n"
+        "same fields, or an instance of the same block with the same parameters: one layer, used\n"
+        "again. A `dense` may use the table of an `embedding`, with a unit for each id.",
+        "- conv: {filters: 8, kernel_size: 3}\n  name: a\n"
+        "- conv: {filters: 4, kernel_size: 3}\n  weights: a\n\n"
+        "- conv: {filters: 8, kernel_size: 3}\n  name: a\n"
+        "- conv: {filters: 8, kernel_size: 3}\n  weights: a",
+    ),
     "ARC501": Explanation(
         "an expectation that does not hold",
         "A value under `expect` differs from the network's. Either the network or the expectation\n"

@@ -36,12 +36,23 @@ class ExpectedArray(NamedTuple):
     name: str
 
 
+class AliasInFile(NamedTuple):
+    """A further place where a file may have an array, by the array's key. `path` is that of the op
+    that uses it there, empty where several do."""
+
+    key: str
+    path: str
+    name: str
+
+
 class Match(NamedTuple):
     """The entry of every array of a network that is not skipped, by the array's key; `in_order`
-    says that arrays were matched by their order in the file."""
+    says that arrays were matched by their order in the file. `copies` are the further entries that
+    must hold the values of an array, by their names, with its key."""
 
     entries: Mapping[str, Entry]
     in_order: bool
+    copies: Mapping[str, tuple[str, Entry]]
 
 
 def match_entries(
@@ -50,6 +61,7 @@ def match_entries(
     costs: Costs,
     table: Sequence[Rule],
     skip: Sequence[str] = (),
+    aliases: Sequence[AliasInFile] = (),
 ) -> Match:
     """Match the entries of a file to arrays; those in the parts `skip`, of the network or of the
     file, are left out. Raises SpecError (ARC604) with everything that is missing, unexpected, or of
@@ -61,8 +73,12 @@ def match_entries(
     entries = dict(file.entries)
     if form is not None and form.ignored is not None:
         entries = {name: one for name, one in entries.items() if not name.endswith(form.ignored)}
-    layers, wrong_rules = layers_of((one.array.node.path for one in expected), table, costs.graph)
-    names = {one.array.key: _name_in_file(one, layers) for one in expected}
+    paths = [*(one.array.node.path for one in expected), *(one.path for one in aliases)]
+    layers, wrong_rules = layers_of(filter(None, paths), table, costs.graph)
+    names = {
+        one.array.key: _name_in_file(one.name, one.array.node.path, layers) for one in expected
+    }
+    others = {_name_in_file(one.name, one.path, layers): one.key for one in aliases}
     if form is not None and entries.keys().isdisjoint(names.values()):
         entries = _strip_wrappers(entries, form.wrappers)
     ordered: dict[str, str] = {}
@@ -73,6 +89,15 @@ def match_entries(
         else:
             ordered = _by_order(file, entries, expected, costs, skipped)
             names |= ordered
+    for name, key in others.items():
+        if name in entries and names[key] not in entries:
+            names[key] = name  # an array that is used twice may stand at either place
+    copies = {
+        name: (key, entries.pop(name))
+        for name, key in others.items()
+        if name in entries and name != names[key]
+    }
+    copies = {name: one for name, one in copies.items() if one[0] not in skipped}
     diagnostics = [
         unknown_part("--skip", part, [*names, *entries])
         for part in skip
@@ -105,13 +130,13 @@ def match_entries(
     if diagnostics or wrong_rules:
         raise SpecError([*wrong_rules, *_wrong_network(file, costs), *_truncate(diagnostics, file)])
     matched = {key: entries[name] for key, name in names.items() if key not in skipped}
-    return Match(matched, bool(ordered))
+    return Match(matched, bool(ordered), copies)
 
 
-def _name_in_file(one: ExpectedArray, layers: Mapping[str, str]) -> str:
+def _name_in_file(name: str, path: str, layers: Mapping[str, str]) -> str:
     """The name of an array in the file: in the layer of its op, where the table has one."""
-    layer = layers.get(one.array.node.path)
-    return one.name if layer is None else layer + one.name[len(layer_of(one.name)) :]
+    layer = layers.get(path)
+    return name if layer is None else layer + name[len(layer_of(name)) :]
 
 
 def _candidates(one: ExpectedArray, unmatched: Mapping[str, Entry]) -> list[str]:

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -141,6 +142,7 @@ FAULTY_ROWS: dict[str, tuple[list[str] | str, str]] = {
     "quoted_within": (values(3, pixel5='"1"2'), "pixel5: '\"1\"2' is no whole number"),
     "quoted_in_text": (values(3, pixel5='1"2"'), "pixel5: '1\"2\"' is no whole number"),
     "quoted_together": (values(3, pixel5='"1,2"')[:-1], "pixel5: '\"1' is no whole number"),
+    "quoted_as_one": (['"3', *values(None)[:-1], '15"'], "label '\"3' is no whole number"),
     "comment": (values(3, pixel5="1 # one"), "pixel5: '1 # one' is no whole number"),
     "too_large": (values(3, pixel5="256"), "pixel5: 256 is not one of 0 to 255"),
     "negative": (values(3, pixel5="-1"), "pixel5: -1 is not one of 0 to 255"),
@@ -231,6 +233,21 @@ def test_an_endless_header_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(csv_reader, "LONGEST_HEADER", 64)
     path = write(tmp_path / "a.csv", csv(values(1)))
     assert refusal(FOUR, path) == "a.csv:1: is far longer than a header can be"
+
+
+def test_a_header_is_not_read_beyond_what_one_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A megabyte of it takes no megabyte of memory."""
+    monkeypatch.setattr(csv_reader, "LONGEST_HEADER", 64)
+    path = write(tmp_path / "a.csv", b"1," * (1 << 19))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="far longer than a header can be"):
+            csv_reader.read_csv(path, None)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_gzip_cut_off_or_damaged_is_refused(tmp_path: Path) -> None:
@@ -523,6 +540,8 @@ def test_an_archive_that_is_made_to_fill_the_memory_is_refused(
     monkeypatch.setattr(npz_reader, "UNPACKED_BYTES", 1 << 12)
     path = npz(tmp_path / "a.npz", packed=True, images=np.zeros((9999, 4, 4), np.uint8))
     assert "images.npy unpacks to far more than images do" in refusal(FOUR, path)
+    noise = np.random.default_rng(0).integers(0, 256, (9999, 4, 4), np.uint8)
+    assert len(read_data(npz(path, packed=True, images=noise), FOUR, labelled=False).images) == 9999
 
 
 @pytest.mark.parametrize("cut", [1, 40, 300])

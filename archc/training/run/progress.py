@@ -93,7 +93,7 @@ def resumption(epochs: int, steps: int) -> str:
 
 def terminal_columns(stream: TextIO) -> int:
     """How wide a terminal is."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError):
         return os.get_terminal_size(stream.fileno()).columns or 80
     return 80
 

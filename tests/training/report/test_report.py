@@ -36,6 +36,7 @@ from archc.training.report import confusion, curves, draw, summary
 from archc.training.report.files import Epoch, Run, Validation, read_run
 from archc.training.report.pictures import fit, picture, png, shrink
 from archc.training.run.metrics import BestEpoch, EpochRecord, Scores
+from tests.reports.contrast import ENOUGH, contrast, fills
 
 SVG = "{http://www.w3.org/2000/svg}"
 DRAWN = {"curves.svg", "confusion.svg", "mistakes.png", "report.html"}
@@ -305,6 +306,10 @@ def test_the_matrix_has_true_classes_down_and_predicted_ones_across(example: Exa
     assert float(wrong.attrib["x"]) - float(right.attrib["x"]) == 2 * confusion.CELL
     assert "wrong" in wrong.attrib["class"]
     assert "right" in right.attrib["class"]
+    # The name of a row stands in its middle, left of its cells.
+    name = next(one for one in tree.iter(f"{SVG}text") if one.text == "0")
+    assert float(name.attrib["x"]) < float(right.attrib["x"])
+    assert 0 < float(name.attrib["y"]) - float(right.attrib["y"]) < confusion.CELL
     texts = [one.text for one in tree.iter(f"{SVG}text")]
     assert {"13", "7", "65.0%", "\u2013"} <= set(texts)  # recall of 0, and of what is not there
 
@@ -319,6 +324,10 @@ def test_many_classes_are_reported_by_their_worst(tmp_path: Path) -> None:
     texts = [one.text for one in tree.iter(f"{SVG}text")]
     assert texts[3] == "species 17 predicted as species 18"
     assert len(texts) < 200
+    # Five of six images of a class, then the only one of another.
+    bars = [rect for rect in tree.iter(f"{SVG}rect") if rect.get("class") == "wrong"]
+    first, second, *_ = (float(bar.attrib["width"]) for bar in bars)
+    assert first / second == pytest.approx(5 / 6, abs=0.01)
     page = page_of(run)
     assert "species 999" in page.texts  # in the table
 
@@ -441,6 +450,21 @@ def test_pictures_have_words_for_who_cannot_see_them(example: Example) -> None:
         root = ElementTree.parse(path).getroot()
         assert root.findtext(f"{SVG}title")
         assert root.findtext(f"{SVG}desc")
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_text_can_be_read_on_what_is_behind_it(example: Example, mode: int) -> None:
+    run = example.write()
+    draw(run)
+    style = next(ElementTree.parse(run / "confusion.svg").iter(f"{SVG}style")).text or ""
+    fill = {name.removeprefix(".chart "): colour for name, colour in fills(style)[mode].items()}
+    for text, behind in (
+        ("text", ".ground"),
+        (".quiet", ".ground"),
+        (".over", ".right"),
+        (".over", ".wrong"),
+    ):
+        assert contrast(fill[text], fill[behind]) >= ENOUGH, (text, behind)
 
 
 @pytest.mark.parametrize("classes", [len(HOSTILE), 40])

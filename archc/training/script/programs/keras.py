@@ -102,6 +102,16 @@ else:
             return pixels
 
 
+if VALIDATION:
+
+    def split(classes: Any) -> tuple[Any, Any]:
+        """The same share of each class to hold out, at random, and the others."""
+        order = np.random.default_rng((SEED, len(classes))).permutation(len(classes))
+        order = order[np.argsort(classes[order], kind="stable")]
+        chosen = np.diff(np.floor(np.arange(len(order) + 1) * VALIDATION + 1e-9)) > 0
+        return np.sort(order[chosen]), np.setdiff1d(order, order[chosen])
+
+
 class Batches(keras.utils.PyDataset):
     """Images in batches: at random, by the seed and the epoch, once an epoch has begun."""
 
@@ -167,13 +177,38 @@ if STANDARDIZE != "none":
         return mean, np.ones_like(mean)
 
 
+if SHEAR:
+
+    @keras.saving.register_keras_serializable()
+    class RandomSlope(layers.Layer):
+        """A shear of each image about its middle, in training: its rows move along the width."""
+
+        def build(self, input_shape: Any) -> None:
+            """It has no variables."""
+            self.supports_jit = False  # XLA resamples no images
+
+        def call(self, images: Any, *, training: bool = False) -> Any:
+            """The images, as they are in evaluation."""
+            if not training:
+                return images
+            angle = keras.random.uniform((ops.shape(images)[0],), -SHEAR, SHEAR)
+            slope = ops.tan(np.pi / 180 * angle)
+            zero, one = ops.zeros_like(slope), ops.ones_like(slope)
+            middle = (images.shape[1] - 1) / 2
+            # From a pixel to the place that it comes from.
+            rows = [one, slope, -middle * slope, zero, one, zero, zero, zero]
+            return ops.image.affine_transform(
+                images, ops.stack(rows, axis=1), fill_mode=FILL, data_format="channels_last"
+            )
+
+
 if LIGHTING:
 
     @keras.saving.register_keras_serializable()
     class ColourNoise(layers.Layer):
         """Noise along the principal components of a batch's colours, in training."""
 
-        def call(self, images: Any, training: bool) -> Any:
+        def call(self, images: Any, *, training: bool = False) -> Any:
             """The images, as they are in evaluation."""
             if not training:
                 return images
@@ -273,7 +308,7 @@ def make_model(batches: Batches) -> keras.Model:
     if ZOOM:
         x = layers.RandomZoom((-ZOOM, ZOOM), (-ZOOM, ZOOM), fill_mode=FILL)(x)
     if SHEAR:
-        x = layers.RandomShear(SHEAR / 90, data_format="channels_last")(x)
+        x = RandomSlope(dtype="float32")(x)
     if FLIP == "horizontal":
         x = layers.RandomFlip("horizontal")(x)
     if FLIP == "vertical":
@@ -313,13 +348,10 @@ def train(arguments: argparse.Namespace) -> None:
     else:
         images = Photos(arguments.data)
         labels = np.asarray(images.labels)
-    order = np.random.default_rng(SEED).permutation(len(images))
     if VALIDATION:
-        count = int(VALIDATION * len(order))
-        held_out = Batches(images, labels, order[:count])
-        batches = Batches(images, labels, np.sort(order[count:]))
+        held_out, batches = (Batches(images, labels, part) for part in split(labels))
     else:
-        batches = Batches(images, labels, np.sort(order))
+        batches = Batches(images, labels, np.arange(len(images)))
     model = make_model(batches)
     batches.begin(0, None)
     if STEPS or WARMUP or SCHEDULE == "cosine":
