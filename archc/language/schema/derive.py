@@ -263,7 +263,27 @@ def derive() -> Schema:
             "a mapping of names to blocks",
         ),
         "layers": _steps("the network's steps"),
-        "outputs": _names("the names of the steps that are outputs; by default the last step"),
+        "outputs": describe(
+            {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "x-expected": "a step name, or `{NAME: training}`",
+                    "anyOf": [
+                        {"type": "string"},
+                        {
+                            "type": "object",
+                            "minProperties": 1,
+                            "maxProperties": 1,
+                            "additionalProperties": {"const": "training"},
+                        },
+                    ],
+                },
+            },
+            "the names of the steps that are outputs, by default the last step; `{NAME: training}` "
+            "is one in training alone",
+            "a list of step names",
+        ),
         "expect": describe(
             _object(
                 {
