@@ -72,6 +72,7 @@ class _NetworkExpansion(Expansion):
             inputs=inputs,
             outputs=outputs,
             expect=self.document.expect,
+            checkpoints=self.document.checkpoints,
             training_outputs=in_training,
         )
         for diagnostic in mixed_in_training(graph):
@@ -105,7 +106,7 @@ class _NetworkExpansion(Expansion):
         outputs = self.named_outputs(self.document.outputs, scope) or (last,)
         in_training = self.named_outputs(self.document.training_outputs, scope)
         for index, value in zip(in_training, self.document.training_outputs, strict=False):
-            if index in outputs and index != UNKNOWN:
+            if self.document.outputs and index in outputs and index != UNKNOWN:
                 message = f"`{value.data}` is an output already"
                 self.error("ARC402", message, value.span, "list it once")
         return inputs, outputs, in_training

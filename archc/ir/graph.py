@@ -160,7 +160,7 @@ class About:
 @entity
 class Graph:
     """A network with all axes inferred. `nodes` begins with the inputs; `training_outputs` are
-    outputs in training alone."""
+    outputs in training alone, `checkpoints` the spec's tables of names in files of weights."""
 
     about: About
     nodes: tuple[Node, ...]
@@ -169,6 +169,7 @@ class Graph:
     outputs: tuple[int, ...]
     expect: Value | None
     training_outputs: tuple[int, ...] = ()
+    checkpoints: Value | None = None
 
     @property
     def all_outputs(self) -> tuple[int, ...]:

@@ -120,6 +120,7 @@ class _Reader(Checker):
             training_outputs=tuple(map(_named_by_key, training_outputs)),
             expect=expect,
             training=training,
+            checkpoints=fields.get("checkpoints"),
             span=name.span,
             invalid_names=invalid_names,
             invalid=frozenset(self.invalid),

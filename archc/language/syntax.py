@@ -129,6 +129,7 @@ class Document:
     training_outputs: tuple[Value, ...]
     expect: Value | None
     training: Value | None
+    checkpoints: Value | None
     span: Span
     invalid_names: frozenset[str]
     invalid: frozenset[Value]

@@ -95,6 +95,8 @@ class _Writer:
             fields["outputs"] = outputs
         if graph.expect is not None and not graph.about.overrides:
             fields["expect"] = graph.expect.plain()
+        if graph.checkpoints is not None and not graph.about.overrides:
+            fields["checkpoints"] = graph.checkpoints.plain()
         if graph.about.training is not None:
             fields["training"] = _short(as_spec(graph.about.training))
         return f"{self.comment()}{document(fields)}"

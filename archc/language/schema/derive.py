@@ -300,6 +300,19 @@ def derive() -> Schema:
             "expectations, checked on every build",
             "a mapping",
         ),
+        "checkpoints": _mapping_of(
+            _mapping_of(
+                describe(
+                    {"type": ["string", "integer"]},
+                    "the layer's name in a file, with the numbers of the path: `features.{2*n-1}`",
+                    "the name of a layer",
+                ),
+                "what a file calls the layers, by the paths of ops: `features.conv_{n}`",
+                "a mapping of paths to names of layers",
+            ),
+            "known files of weights, each with a table of names, for `archc weights import`",
+            "a mapping of names to tables",
+        ),
         "training": describe(group_schema(Training), doc_of(Training), "a mapping"),
     }
     return {
