@@ -33,7 +33,7 @@ from archc.backends.fusion import fuse_movements
 from archc.backends.keras.activations import IDENTITY
 from archc.backends.keras.definitions import block_function, function_name, parameters
 from archc.backends.keras.frozen import with_training
-from archc.backends.keras.functions import Body, layer_name, paths_in, with_name
+from archc.backends.keras.functions import NOT_FROZEN, Body, layer_name, paths_in, with_name
 from archc.backends.keras.general import general
 from archc.backends.keras.layout import (
     map_shape,
@@ -262,7 +262,10 @@ def _as_sequence(network: ModuleOutline, uses: Uses) -> list[tuple[LoweredOp, st
     graph = uses.graph
     for part, _ in parts:
         if part is None or any(
-            layer.layer is None or layer.application is not None for layer in part.layers
+            layer.layer is None
+            or layer.application is not None
+            or layer.initialize not in (None, NOT_FROZEN)
+            for layer in part.layers
         ):
             return None
     items = [part for part, _ in parts if part is not None]

@@ -22,6 +22,12 @@ def flat_layers(model: Any) -> Iterator[Any]:
             yield layer
 
 
+def creation(operation: Any) -> int:
+    """Keras numbers the operations of a class, from the second on: `get_item`, `get_item_1`."""
+    number = operation.name.rpartition("_")[2]
+    return int(number) if number.isdecimal() else 0
+
+
 class _Call:
     """A call of a layer or operation: what identifies its operands, and its result."""
 
@@ -81,8 +87,10 @@ class Calls:
         )
 
     def take_operation(self, kind: str, operands: list[Any], path: str) -> Any:
-        """The result of an operation that is no layer, by its class in lower case."""
+        """The result of an operation that is no layer, by its class in lower case: of several with
+        the same operands, the first that was made."""
         named = [one for one in self.all if type(one.operation).__name__.lower() == kind]
+        named.sort(key=lambda one: creation(one.operation))
         return self._take(named, operands, f"lacks the operation `{kind}`", path)
 
     def _take(self, calls: list[_Call], operands: list[Any], error: str, path: str) -> Any:

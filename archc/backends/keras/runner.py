@@ -16,7 +16,7 @@ from importlib import import_module
 from math import prod
 from typing import Any, NamedTuple
 
-from archc.backends.keras.models import Calls, flat_layers
+from archc.backends.keras.models import Calls, creation, flat_layers
 from archc.backends.keras.runtimes import RUNTIMES
 from archc.backends.runtime.exchange import (
     TRAINING,
@@ -256,7 +256,7 @@ def _values(folder: Folder, model: Any, layers: dict[int, list[Any]]) -> dict[in
     # A `keras.Sequential` has layers alone.
     operations = [] if isinstance(model, keras.Sequential) else model.operations
     others = [one for one in operations if not isinstance(one, keras.layers.Layer)]
-    remaining = sorted(others, key=_creation)
+    remaining = sorted(others, key=creation)
     for index, node in enumerate(folder.nodes):
         if layers[index]:
             values[index] = layers[index][-1].output
@@ -298,12 +298,6 @@ def _values_of_calls(
     if rest:
         raise NetworkError(f"also computes `{rest[0]}`, which belongs to no op")
     return values
-
-
-def _creation(operation: Any) -> int:
-    """Keras numbers the operations of a class, from the second on: `get_item`, `get_item_1`."""
-    number = operation.name.rpartition("_")[2]
-    return int(number) if number.isdecimal() else 0
 
 
 def _computes(operation: Any, name: str, source: Any) -> bool:
