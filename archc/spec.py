@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ from archc.language import library
 from archc.language.document import read_document
 from archc.language.evaluate import evaluate_params
 from archc.language.extends import ON_DISK, ROOT, Files, follow, merge, root_of
+from archc.language.overrides import Setting, override
 from archc.language.reader import MAX_BYTES, decode_spec, parse, read_spec_text
 from archc.language.recipe import Training
 from archc.language.schema.validate import Findings, validate
@@ -53,6 +54,18 @@ class Spec(NamedTuple):
     texts: tuple[str, ...]
     merged: Value
     most_steps: int = MOST_STEPS
+
+    def with_recipe(self, settings: Sequence[Setting]) -> Spec:
+        """The spec with fields of its training recipe set from outside, checked as if it had them.
+        Raises SpecError."""
+        if not settings:
+            return self
+        merged = override(self.merged, settings)
+        findings = validate(merged)
+        document, further = read_document(merged, findings)
+        if document is None or findings.diagnostics or further:
+            raise SpecError([*findings.diagnostics, *further])
+        return self._replace(document=document, merged=merged)
 
     def build(self, overrides: Mapping[str, object] = NO_OVERRIDES) -> Costs:
         """The graph with its costs, with some parameters overridden. Raises SpecError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from archc.diagnostics import Span
 from archc.language.catalog import Catalog
@@ -10,8 +11,16 @@ from archc.language.values import Value
 from archc.ops.base import Op
 from archc.records import entity
 
-Common = tuple[Span, Value | None, Value | None, tuple[Value, ...] | None]
-"""The fields of every step: its span, `name`, `when` and `from`."""
+
+class Common(NamedTuple):
+    """The fields of every step: its span, and the values of its step keys (`sources` is `from`)."""
+
+    span: Span
+    name: Value | None = None
+    when: Value | None = None
+    sources: tuple[Value, ...] | None = None
+    weights: Value | None = None
+    trainable: Value | None = None
 
 
 @entity
@@ -22,6 +31,8 @@ class Step:
     name: Value | None
     when: Value | None
     sources: tuple[Value, ...] | None
+    weights: Value | None
+    trainable: Value | None
 
 
 @entity

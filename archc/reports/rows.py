@@ -100,6 +100,8 @@ def totals(costs: Costs, memory: Memory | None = None) -> list[tuple[str, str]]:
     """The totals with their names and units."""
     sums = costs.totals
     rows = [("parameters", human(sums.params))]
+    if sums.trainable_params < sums.params:
+        rows.append(("trainable parameters", human(sums.trainable_params)))
     if sums.state:
         rows.append(("running statistics", human(sums.state)))
     rows += [

@@ -10,8 +10,12 @@ class DataError(Exception):
     """Data that cannot be trained with, or labelled: the file, and the row in it."""
 
     def __init__(self, path: Path, fault: str, row: int | None = None) -> None:
+        super().__init__(path, fault, row)  # by which it is sent from one process to another
+
+    def __str__(self) -> str:
+        path, fault, row = self.args
         place = f"{path}" if row is None else f"{path}:{row}"
-        super().__init__(f"{place}: {fault}")
+        return f"{place}: {fault}"
 
 
 class RunError(Exception):

@@ -40,6 +40,18 @@ def test_the_starter_builds_and_says_what_is_what(project: Path) -> None:
     assert network.report()["outputs"] == {"dense_1": {"features": 7}}
 
 
+def test_the_starter_has_a_recipe(project: Path) -> None:
+    """For images of any size; whoever trains with it finds the fields explained."""
+    assert cli.main(["new", "mine"]) == 0
+    assert "archc ops training" in (project / "specs/mine.yaml").read_text()
+    recipe = load("specs/mine.yaml", {}).costs.graph.about.training
+    assert recipe is not None
+    assert (recipe.epochs, recipe.inputs.resize, recipe.inputs.standardize) == (30, 32, "channel")
+    assert recipe.optimizer.learning_rate == 0.1
+    assert cli.main(["build", "specs/mine.yaml", "--backend", "all", "--training"]) == 0
+    assert "EPOCHS = 30" in (project / "generated/torch/mine_train.py").read_text()
+
+
 @pytest.mark.torch
 def test_the_starter_runs(project: Path) -> None:
     assert cli.main(["new", "mine"]) == 0

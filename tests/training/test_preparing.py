@@ -11,12 +11,12 @@ from PIL import Image
 
 from archc.language.recipe import Training
 from archc.training.data import images as image_data
-from archc.training.data import prepare, read_data
+from archc.training.data import pixels, prepare, read_data
 from archc.training.data.images import InputFormat
+from archc.training.data.pixels import pixel_statistics
 from archc.training.data.prepare import (
     centre_crop,
     epoch_batches,
-    image_statistics,
     prepare_images,
     split_validation,
     steps_per_epoch,
@@ -140,8 +140,8 @@ def test_statistics_are_those_of_the_training_images(
 ) -> None:
     axes, divides = KINDS[kind]
     scaled = takes(6, 9, 3, scale=1 / 255, standardize=kind)
-    monkeypatch.setattr(prepare, "VALUES_AT_ONCE", at_once)
-    mean, deviation = image_statistics(images, np.array([0, 1, 2, 4]), scaled)
+    monkeypatch.setattr(pixels, "VALUES_AT_ONCE", at_once)
+    mean, deviation, _ = pixel_statistics(images, np.array([0, 1, 2, 4]), scaled)
     training = images[[0, 1, 2, 4]].astype(np.float64) / 255
     np.testing.assert_allclose(mean, training.mean(axes, keepdims=True)[0], rtol=1e-6)
     expected = training.std(axes, keepdims=True)[0] if divides else np.ones((1, 1, 1))
@@ -151,14 +151,14 @@ def test_statistics_are_those_of_the_training_images(
 
 
 def test_without_standardizing_nothing_is_changed() -> None:
-    mean, deviation = image_statistics(COLOUR, np.arange(5), takes(6, 9, 3))
+    mean, deviation, _ = pixel_statistics(COLOUR, np.arange(5), takes(6, 9, 3))
     assert mean.ravel().tolist() == [0]
     assert deviation.ravel().tolist() == [1]
 
 
 def test_the_mean_of_each_pixel_is_that_of_the_middle() -> None:
     expected = takes(4, 4, 3, standardize="pixel_mean")
-    mean, _ = image_statistics(COLOUR, np.arange(5), expected)
+    mean, _, _ = pixel_statistics(COLOUR, np.arange(5), expected)
     np.testing.assert_allclose(mean, COLOUR[:, 1:5, 2:6].mean(0), rtol=1e-6)
 
 
@@ -166,7 +166,7 @@ def test_what_never_changes_is_not_divided_by_zero() -> None:
     images = COLOUR.copy()
     images[..., 1] = 40
     expected = takes(6, 9, 3, standardize="channel")
-    mean, deviation = image_statistics(images, np.arange(5), expected)
+    mean, deviation, _ = pixel_statistics(images, np.arange(5), expected)
     assert mean[0, 0, 1] == 40
     assert deviation[0, 0, 1] == 1
     assert deviation[0, 0, 0] > 50
@@ -176,7 +176,7 @@ def test_statistics_of_features() -> None:
     features = RNG.normal(3, 2, (50, 7)).astype(np.float32)
     for kind, axes in (("dataset", (0, 1)), ("channel", (0,))):
         expected = takes(7, standardize=kind)
-        mean, deviation = image_statistics(features, np.arange(50), expected)
+        mean, deviation, _ = pixel_statistics(features, np.arange(50), expected)
         np.testing.assert_allclose(mean, features.mean(axes, keepdims=True)[0], rtol=1e-5)
         np.testing.assert_allclose(deviation, features.std(axes, keepdims=True)[0], rtol=1e-5)
 
@@ -185,7 +185,7 @@ def test_statistics_are_as_exact_as_float64() -> None:
     """A large offset would cost float32 all of the deviation."""
     images = np.float32(1e6) + np.tile([0, 1], 20_000).astype(np.float32).reshape(-1, 2, 2, 1)
     expected = takes(2, 2, 1, standardize="dataset")
-    mean, deviation = image_statistics(images, np.arange(len(images)), expected)
+    mean, deviation, _ = pixel_statistics(images, np.arange(len(images)), expected)
     assert float(mean.item()) == 1e6 + 0.5
     assert float(deviation.item()) == pytest.approx(0.5, abs=1e-6)
 

@@ -148,6 +148,18 @@ def _step() -> Schema:
             "has its position as its key in PyTorch where all beside it have none",
             f"{_NAME_EXPECTED}, or no value",
         ),
+        "trainable": describe(
+            {"anyOf": [{"type": "boolean"}, EXPRESSION_SCHEMA]},
+            "false: the variables of the step, or of all steps in it, are not trained; a "
+            "`batch_norm` then uses its running statistics in training, too",
+            "true, false, or an expression",
+        ),
+        "weights": describe(
+            {"type": "string"},
+            "use the variables of this step above: the same op or block with the same fields; a "
+            "`dense` may use the table of an `embedding`",
+            "a step name",
+        ),
         "repeat": describe(
             admit({"type": "integer", "minimum": 0}),
             "repeat `layers` this many times in a row; `$index` counts from 0",

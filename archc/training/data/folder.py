@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,12 +25,24 @@ from archc.training.data.images import (
     check_memory,
     some_names,
 )
-from archc.training.data.prepare import resize_pixels
+from archc.training.data.prepare import Images, pad_images, padded_shape
+from archc.training.data.stream import StreamedImages, map_files
+from archc.training.data.views import View, evaluation_view
 from archc.training.errors import DataError, RunError, describe_shape
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IMAGE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 FILES_AT_ONCE = 1024  # that wait for a thread
+HEADERS_AT_ONCE = 256  # that a process reads in one go
 LARGEST_IMAGE = 1 << 26  # pixels
+SHARPNESS = 2
+"""A JPEG is decoded at a lower resolution, but at this many times the size that it is resized to:
+closer to one that is decoded as a whole than the eye can tell."""
+ORIENTATION = 0x0112
+TURNED = (5, 6, 7, 8)
+"""The tag of the orientation in Exif, and its values for images that lie on their side."""
 MODES = {1: "L", 3: "RGB"}  # by channels
 # What Pillow raises at damaged files.
 IMAGE_FAULTS = (
@@ -153,8 +168,9 @@ def check_file(path: Path, root: Path) -> Path:
     return path
 
 
-def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) -> np.ndarray:
-    """Images of files as uint8 (count, height, width, channels), by several threads."""
+def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) -> Images:
+    """Images of files as uint8 (count, height, width, channels), by several threads; streamed where
+    there are too many for the memory."""
     if not files:
         return np.empty((0, *expected.shape), np.uint8)
     if not expected.has_images or expected.shape[-1] not in MODES:
@@ -163,6 +179,9 @@ def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) ->
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as threads:
         warnings.simplefilter("ignore")  # Pillow's, of what is refused here
         first = decode_image(files[0], expected)
+        streaming = expected.streaming
+        if streaming is not None and len(files) * first.nbytes > streaming.in_memory:
+            return stream_images(files, expected, first.shape, streaming.workers)
         check_memory(folder, len(files) * first.nbytes)
         images: np.ndarray = np.empty((len(files), *first.shape), np.uint8)
 
@@ -181,26 +200,118 @@ def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) ->
     return images
 
 
+def stream_images(
+    files: Sequence[Path], expected: InputFormat, shape: tuple[int, ...], workers: int
+) -> StreamedImages:
+    """Images that are decoded when they are needed, each of a `shape` before it is padded. All
+    headers are read now. Raises DataError for the first file that is no image, or of another size.
+    """
+    check = partial(header_error, expected=expected, shape=shape)
+    for error in map_files(check, files, workers, HEADERS_AT_ONCE):
+        if error is not None:
+            raise error
+    decode = partial(decode_files, expected=expected, shape=shape)
+    padded = padded_shape((len(files), *shape), expected.inputs.pad)
+    return StreamedImages(files, padded, decode, workers)
+
+
+def header_error(
+    files: Sequence[Path], *, expected: InputFormat, shape: tuple[int, ...]
+) -> DataError | OSError | None:
+    """What the headers of some files tell that they cannot be read as images of a shape."""
+    for path in files:
+        try:
+            with open_image(path) as image:
+                view = evaluation_view(*upright_size(image), expected.inputs.resize)
+            check_shape(path, (*view.size, shape[-1]), shape)
+        except (DataError, OSError) as error:
+            return error
+    return None
+
+
+def check_shape(path: Path, shape: tuple[int, ...], first: tuple[int, ...]) -> None:
+    """Refuse an image of another shape than the first one's."""
+    if shape != first:
+        size, other = map(describe_shape, (shape, first))
+        raise DataError(
+            path, f"is {size}, and the first image is {other}: resize them in the recipe"
+        )
+
+
+def decode_files(
+    files: Sequence[Path],
+    draws: np.ndarray | None,
+    *,
+    expected: InputFormat,
+    shape: tuple[int, ...],
+) -> np.ndarray:
+    """Images of some files, resized to a `shape` and padded."""
+    images: np.ndarray = np.empty((len(files), *shape), np.uint8)
+    for index, path in enumerate(files):
+        image = decode_image(path, expected)
+        check_shape(path, image.shape, shape)
+        images[index] = image
+    return pad_images(images, expected.inputs.pad)
+
+
 def decode_image(path: Path, expected: InputFormat) -> np.ndarray:
     """An image as uint8 (height, width, channels), upright, resized by the recipe."""
+    channels = expected.shape[-1]
+    with open_image(path) as image:
+        from PIL import Image, ImageOps
+
+        if image.format == "PNG":
+            image.load()  # its Exif may be behind the pixels
+        view = evaluation_view(*upright_size(image), expected.inputs.resize)
+        reduction = reduce_resolution(image, view)
+        upright = ImageOps.exif_transpose(image).convert(MODES[channels])
+        left, top, right, bottom = (side / reduction for side in view.box)
+        box = left, top, min(right, upright.width), min(bottom, upright.height)
+        resized = upright.resize(view.size[::-1], Image.Resampling.BILINEAR, box)
+        pixels: np.ndarray = np.asarray(resized)
+    return pixels.reshape(*view.size, channels)
+
+
+def reduce_resolution(image: Image.Image, view: View) -> int:
+    """Have a JPEG decoded at a half, a quarter or an eighth of its resolution, where the view of it
+    is small enough. Returns by how many times its sides become shorter."""
+    left, top, right, bottom = view.box
+    height, width = view.size
+    times = min((right - left) / width, (bottom - top) / height) / SHARPNESS
+    if image.format != "JPEG" or times < 2:
+        return 1
+    full = image.width
+    image.draft(None, (math.ceil(full / times), math.ceil(image.height / times)))
+    return round(full / image.width)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Height and width of an opened image, turned as its Exif tells it."""
+    # Pillow decodes a whole PNG to look for Exif in it.
+    has_exif = image.format != "PNG" or "exif" in image.info
+    is_turned = has_exif and image.getexif().get(ORIENTATION) in TURNED
+    return (image.width, image.height) if is_turned else (image.height, image.width)
+
+
+@contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """An image of which the header is read. What Pillow finds wrong with it then, and while its
+    pixels are decoded, is a DataError."""
     try:
-        from PIL import Image, ImageOps  # images alone need it
+        from PIL import Image  # images alone need it
     except ImportError:
         message = "reading images takes Pillow: pip install pillow"
         raise RunError(message) from None
-    channels = expected.shape[-1]
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as image:
             if image.width * image.height > LARGEST_IMAGE:
                 raise DataError(path, f"{image.width} x {image.height} are too large")
             if image.mode[0] in "IF":
                 raise DataError(path, f"has pixels of more than 8 bits ({image.mode})")
-            upright = ImageOps.exif_transpose(image)
-            pixels = np.asarray(upright.convert(MODES[channels]))
+            yield image
     except IMAGE_FAULTS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(path, f"is no image that can be read ({error})") from None
     except Image.DecompressionBombError as error:
         raise DataError(path, f"is too large ({error})") from None
-    return resize_pixels(pixels.reshape(*pixels.shape[:2], channels), expected.inputs.resize)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from archc.language.recipe import Inputs
+from archc.training.data.stream import StreamedImages, Streaming
 from archc.training.errors import DataError, describe_shape
 from archc.training.task import IMAGE_RANK
 
@@ -28,11 +29,13 @@ GIB = 1 << 30
 
 class InputFormat(NamedTuple):
     """The images that a network takes: the axes of its input with the channels last, the number of
-    classes, and how each image is preprocessed."""
+    classes, how each image is preprocessed, and which folders of them are streamed: by default
+    none."""
 
     shape: tuple[int, ...]
     classes: int
     inputs: Inputs
+    streaming: Streaming | None = None
 
     @property
     def has_images(self) -> bool:
@@ -44,14 +47,21 @@ class ImageData(NamedTuple):
     """Images with what is known of them.
 
     `images`: uint8 or float32, (count, height, width, channels) or the axes of the
-    network's input. `labels`: int64 (count,). `classes`: what a folder calls them.
-    `names`: the images' files. What the data do not tell is None.
+    network's input; or the files of streamed ones, resized and padded already.
+    `labels`: int64 (count,). `classes`: what a folder calls them. `names`: the images'
+    files. What the data do not tell is None.
     """
 
-    images: np.ndarray
+    images: np.ndarray | StreamedImages
     labels: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     names: tuple[str, ...] | None = None
+
+    @property
+    def array(self) -> np.ndarray:
+        """The images of data that is not streamed."""
+        assert not isinstance(self.images, StreamedImages)
+        return self.images
 
     @property
     def known_labels(self) -> np.ndarray:

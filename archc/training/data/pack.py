@@ -20,7 +20,7 @@ def pack(path: Path, output: Path, *, labelled: bool) -> tuple[int, tuple[int, .
     Raises DataError where the data are faulty or have no images of one size; RunError, OSError.
     """
     data = _read(path, labelled=labelled)
-    arrays = {"images": data.images}
+    arrays = {"images": data.array}
     if data.labels is not None:
         arrays["labels"] = data.labels
     if data.classes is not None:
@@ -38,8 +38,8 @@ def _read(path: Path, *, labelled: bool) -> ImageData:
         data = read_file_of_any_shape(file, labelled=labelled)
     else:
         data = read_data(path, IMAGES, labelled=False)
-        if all((image == image[..., :1]).all() for image in data.images):
-            data = data._replace(images=data.images[..., :1])
+        if all((image == image[..., :1]).all() for image in data.array):
+            data = data._replace(images=data.array[..., :1])
     if not len(data.images):
         raise DataError(path, "there are no images")
     return data

@@ -1,42 +1,38 @@
-"""Preparing images: sizes, statistics, what is held out, the order of an epoch."""
+"""Preparing images: sizes, what is held out, the order of an epoch."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 
 from archc.language.recipe import Training
 from archc.training.data.images import InputFormat, check_memory
+from archc.training.data.stream import StreamedImages
+from archc.training.data.views import Size, View, evaluation_view
 from archc.training.errors import DataError, RunError, describe_shape
 from archc.training.task import IMAGE_RANK
 
 ROWS_AT_ONCE = 1024  # images that a thread resizes in one go
-VALUES_AT_ONCE = 1 << 22  # of images whose statistics are taken together
-Size: TypeAlias = "int | tuple[int, int]"
+Images = np.ndarray | StreamedImages
 
 
-def prepare_images(images: np.ndarray, path: Path, expected: InputFormat) -> np.ndarray:
+def prepare_images(images: Images, path: Path, expected: InputFormat) -> Images:
     """Resize and pad images by the recipe: (count, height, width, channels).
 
-    They come out at least as large as the network's input. Raises DataError, in the
-    name of `path`, where they cannot.
+    Streamed ones are prepared when they are decoded. They come out at least as large as the
+    network's input. Raises DataError, in the name of `path`, where they cannot.
     """
     resize, pad = expected.inputs.resize, expected.inputs.pad
-    if resize is not None and images.shape[1:3] != resized_shape(images.shape[1:3], resize):
-        images = resize_images(images, path, resize)
-    if pad:
-        count, height, width, channels = images.shape
-        shape = (count, height + 2 * pad, width + 2 * pad, channels)
-        check_memory(path, math.prod(shape) * images.itemsize)
-        padded = np.zeros(shape, images.dtype)
-        padded[:, pad : pad + height, pad : pad + width] = images
-        images = padded
+    if not isinstance(images, StreamedImages):
+        if resize is not None and images.shape[1:3] != resized_shape(images.shape[1:3], resize):
+            images = resize_images(images, path, resize)
+        if pad:
+            check_memory(path, math.prod(padded_shape(images.shape, pad)) * images.itemsize)
+            images = pad_images(images, pad)
     sizes = images.shape[1:]
     fits = sizes == expected.shape
     if expected.has_images and len(sizes) == len(expected.shape):
@@ -47,6 +43,20 @@ def prepare_images(images: np.ndarray, path: Path, expected: InputFormat) -> np.
         fault = f"the images are {size}{zeros}, and the network takes {taken}"
         raise DataError(path, fault)
     return images
+
+
+def padded_shape(shape: tuple[int, ...], pad: int) -> tuple[int, ...]:
+    """The shape of images, (count, height, width, channels), with zeros on each side."""
+    count, height, width, channels = shape
+    return count, height + 2 * pad, width + 2 * pad, channels
+
+
+def pad_images(images: np.ndarray, pad: int) -> np.ndarray:
+    """Images with zeros on each side: (count, height, width, channels)."""
+    height, width = images.shape[1:3]
+    padded: np.ndarray = np.zeros(padded_shape(images.shape, pad), images.dtype)
+    padded[:, pad : pad + height, pad : pad + width] = images
+    return padded
 
 
 def resized_shape(shape: tuple[int, ...], resize: Size | None) -> tuple[int, int]:
@@ -61,10 +71,12 @@ def resize_images(images: np.ndarray, path: Path, resize: Size) -> np.ndarray:
     shape = (len(images), *resized_shape(images.shape[1:], resize), images.shape[-1])
     check_memory(path, math.prod(shape) * images.itemsize)
     resized: np.ndarray = np.empty(shape, images.dtype)
+    height, width = images.shape[1:3]
+    view = evaluation_view(height, width, resize)
 
     def resize_some(start: int) -> None:
         for index in range(start, min(start + ROWS_AT_ONCE, len(images))):
-            resized[index] = resize_pixels(images[index], resize)
+            resized[index] = resize_pixels(images[index], view)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for _ in threads.map(resize_some, range(0, len(images), ROWS_AT_ONCE)):
@@ -72,34 +84,20 @@ def resize_images(images: np.ndarray, path: Path, resize: Size) -> np.ndarray:
     return resized
 
 
-def resize_pixels(pixels: np.ndarray, resize: Size | None) -> np.ndarray:
-    """One image, (height, width, channels), resized by the recipe, antialiased.
-
-    To one number: the shorter side, and then the square in the middle is kept.
-    """
-    target = resized_shape(pixels.shape, resize)
-    height, width, channels = pixels.shape
-    if resize is None or target == (height, width):
-        return pixels
+def resize_pixels(pixels: np.ndarray, view: View) -> np.ndarray:
+    """A view of one image, (height, width, channels), antialiased."""
     try:
         from PIL import Image  # resizing alone needs it
     except ImportError:
         message = "resizing images takes Pillow: pip install pillow"
         raise RunError(message) from None
-    box = (0.0, 0.0, float(width), float(height))
-    if isinstance(resize, int):
-        side = min(height, width)
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
     planes = [
         np.asarray(
             Image.fromarray(pixels[:, :, channel]).resize(
-                target[::-1],
-                Image.Resampling.BILINEAR,
-                box,
+                view.size[::-1], Image.Resampling.BILINEAR, view.box
             ),
         )
-        for channel in range(channels)
+        for channel in range(pixels.shape[-1])
     ]
     resized: np.ndarray = np.stack(planes, -1)
     return resized
@@ -116,48 +114,6 @@ def centre_crop(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     top = (images.shape[-3] - height) // 2
     left = (images.shape[-2] - width) // 2
     return images[..., top : top + height, left : left + width, :]
-
-
-# What overflows is for `check_statistics` to refuse.
-@np.errstate(over="ignore", invalid="ignore")
-def image_statistics(
-    images: np.ndarray,
-    indices: np.ndarray,
-    expected: InputFormat,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation by which the network's input is standardized.
-
-    Of the images of these indices, after scaling: float32 arrays that broadcast over
-    the axes of an input. An input is (pixels * scale - mean) / deviation.
-    """
-    standardize, scale = expected.inputs.standardize, expected.inputs.scale
-    ones: np.ndarray = np.ones((1,) * len(expected.shape), np.float32)
-    if standardize == "none":
-        return 0 * ones, ones
-    axes = tuple(range(images.ndim - (standardize != "dataset")))
-    if standardize == "pixel_mean":
-        axes = (0,)
-    shape = [1 if axis in axes else images.shape[axis] for axis in range(images.ndim)]
-    count = len(indices) * images[0].size / math.prod(shape)
-    mean = np.zeros(shape)
-    for chunk in float_chunks(images, indices, scale):
-        mean += chunk.sum(axes, keepdims=True) / count
-    if standardize in {"channel_mean", "pixel_mean"}:
-        mean = centre_crop(mean, expected.shape) if standardize == "pixel_mean" else mean
-        return mean[0].astype(np.float32), ones
-    variance = np.zeros(shape)
-    for chunk in float_chunks(images, indices, scale):
-        variance += np.square(chunk - mean).sum(axes, keepdims=True) / count
-    deviation = np.sqrt(variance)
-    deviation[deviation == 0] = 1  # what never changes becomes 0
-    return mean[0].astype(np.float32), deviation[0].astype(np.float32)
-
-
-def float_chunks(images: np.ndarray, indices: np.ndarray, scale: float) -> Iterator[np.ndarray]:
-    """Scaled images as float64, some at a time."""
-    size = max(1, VALUES_AT_ONCE // images[0].size)
-    for start in range(0, len(indices), size):
-        yield images[indices[start : start + size]] * np.float64(scale)
 
 
 def split_validation(

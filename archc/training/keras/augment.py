@@ -6,21 +6,15 @@ where it lies, or moved within the network's graph, in one resampling.
 
 from __future__ import annotations
 
-import math
-from functools import cache
-
 import keras
 import numpy as np
 from keras import layers, ops
 
 from archc.language.recipe import Augment
-from archc.training.data.images import WHITE
-from archc.training.keras.images import ImageSet
 from archc.training.task import IMAGE_RANK
 
 # Axes of a batch along which images are mirrored left to right.
 WIDTH_AXIS = 2
-COLOUR_IMAGES = 64  # whose colours are gathered at once
 
 
 FLIPPED_AXES = {"none": (), "horizontal": (2,), "vertical": (1,), "both": (2, 1)}
@@ -29,14 +23,14 @@ FILLS = {"nearest": "nearest", "zero": "constant"}
 
 
 def training_inputs(
-    data: ImageSet,
-    chosen: np.ndarray,
+    images: np.ndarray,
+    colours: np.ndarray | None,
     random: np.random.Generator,
     augment: Augment,
     shape: tuple[int, ...],
 ) -> np.ndarray | dict[str, np.ndarray]:
-    """The images of a batch, and the random numbers by which the trainer changes them."""
-    images = data.images[chosen]
+    """The images of a batch, and the random numbers by which the trainer changes them; `colours`
+    are the principal components."""
     inputs = {"images": images}
     axes = FLIPPED_AXES[augment.flip]
     if augment.moves:
@@ -55,7 +49,8 @@ def training_inputs(
             images = flip_images(images, random, axis)
         inputs["images"] = crop_images(images, random, shape)
     if augment.lighting:
-        inputs["colours"] = draw_colours(random, len(images), data, augment.lighting)
+        assert colours is not None
+        inputs["colours"] = draw_colours(random, len(images), colours, augment.lighting)
     return inputs if len(inputs) > 1 else inputs["images"]
 
 
@@ -188,7 +183,7 @@ def draw_corners(
 def draw_colours(
     random: np.random.Generator,
     count: int,
-    data: ImageSet,
+    components: np.ndarray,
     deviation: float,
 ) -> np.ndarray:
     """Draw noise along the principal components of the training images' colours.
@@ -196,30 +191,6 @@ def draw_colours(
     Krizhevsky, Sutskever, Hinton 2012, section 4.1, with colours from 0 to 1:
     (count, 3), float32.
     """
-    components = colour_components(data)
     drawn = random.normal(0, deviation, (count, len(components)))
     colours: np.ndarray = (drawn @ components).astype(np.float32)
     return colours
-
-
-@cache
-def colour_components(data: ImageSet) -> np.ndarray:
-    """Eigenvectors of the colours' covariance, a row each, times their eigenvalues.
-
-    An eigenvalue is that of colours from 0 to 1, its vector in the units of the data:
-    (3, 3).
-    """
-    channels = data.images.shape[-1]
-    total = np.zeros(channels)
-    products = np.zeros((channels, channels))
-    for start in range(0, len(data.indices), COLOUR_IMAGES):
-        chosen = data.indices[start : start + COLOUR_IMAGES]
-        pixels = data.images[chosen].reshape(-1, channels).astype(np.float64)
-        total += pixels.sum(0)
-        products += pixels.T @ pixels
-    count = len(data.indices) * math.prod(data.images.shape[1:-1])
-    mean = total / count
-    values, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
-    white = WHITE if data.images.dtype == np.uint8 else 1
-    components: np.ndarray = (vectors * values / white).T.astype(np.float32)
-    return components

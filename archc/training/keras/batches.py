@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 
 from archc.language.recipe import Training
-from archc.training.data.prepare import centre_crop, epoch_batches
+from archc.training.data.prepare import Images, centre_crop, epoch_batches
+from archc.training.data.stream import Request, StreamedImages
 from archc.training.keras.augment import training_inputs
 from archc.training.keras.images import ImageSet
 
 # Images whose labels are told at once, at least.
 EVALUATED_IMAGES = 256
+
+
+class BatchReader:
+    """The images of batches, by the batches' numbers; streamed ones are decoded ahead for as long
+    as the numbers follow one another."""
+
+    def __init__(self, images: Images, request: Callable[[int], Request], count: int) -> None:
+        """Take what a batch asks for, of `count` batches."""
+        self.images = images
+        self.request = request
+        self.count = count
+        self.next = -1
+        self.stream: Iterator[np.ndarray] = iter(())
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not isinstance(self.images, StreamedImages):
+            images: np.ndarray = self.images[self.request(index).indices]
+            return images
+        if index != self.next:
+            self.stream = self.images.batches(map(self.request, range(index, self.count)))
+        self.next = index + 1
+        return next(self.stream)
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -38,13 +61,25 @@ class TrainingBatches(keras.utils.PyDataset):
         self.shape = shape
         self.seed = seed
         self.replicas = replicas
-        self.span = range(0)
+        self.begin_stretch(range(0))
         self.begin_epoch(1)
+
+    def begin_stretch(self, span: range) -> None:
+        """Take other steps of each epoch."""
+        self.span = span
+        self.reader = self._reader()
 
     def begin_epoch(self, epoch: int) -> None:
         """Draw the order of an epoch, the first of which is 1."""
         self.epoch = epoch
         self.order = epoch_batches(len(self.data.indices), self.recipe, self.seed, epoch)
+        self.reader = self._reader()
+
+    def _reader(self) -> BatchReader:
+        return BatchReader(self.data.images, self._request, len(self.span))
+
+    def _request(self, index: int) -> Request:
+        return Request(self.data.indices[self.order[self.span[index]]])
 
     def image_count(self, first: int, last: int) -> int:
         """Count the images of some steps."""
@@ -59,7 +94,8 @@ class TrainingBatches(keras.utils.PyDataset):
         step = self.span[index]
         random = np.random.default_rng((self.seed, self.epoch, step + 1))
         chosen = self.data.indices[self.order[step]]
-        inputs = training_inputs(self.data, chosen, random, self.recipe.augment, self.shape)
+        augment, colours = self.recipe.augment, self.data.colours
+        inputs = training_inputs(self.reader[index], colours, random, augment, self.shape)
         assert self.data.labels is not None
         labels = self.data.labels[chosen]
         if self.replicas == 1:
@@ -79,9 +115,14 @@ class EvaluationBatches(keras.utils.PyDataset):
         self, data: ImageSet, batch_size: int, shape: tuple[int, ...], replicas: int = 1
     ) -> None:
         super().__init__()
-        self.data = replace(data, images=centre_crop(data.images, shape))
+        self.data = data
+        self.shape = shape
         self.replicas = replicas
         self.size = max(batch_size, EVALUATED_IMAGES)
+        self.reader = BatchReader(data.images, self._request, self.num_batches)
+
+    def _request(self, index: int) -> Request:
+        return Request(self.data.indices[index * self.size : (index + 1) * self.size])
 
     @property
     def num_batches(self) -> int:
@@ -89,14 +130,15 @@ class EvaluationBatches(keras.utils.PyDataset):
         return -(-len(self.data.indices) // self.size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        chosen = self.data.indices[index * self.size : (index + 1) * self.size]
-        images, labels = self.data.images, self.data.labels
-        if labels is None:
-            return (images[chosen],)
+        chosen = self._request(index).indices
+        images = centre_crop(self.reader[index], self.shape)
+        if self.data.labels is None:
+            return (images,)
+        labels = self.data.labels[chosen]
         if self.replicas == 1:
-            return images[chosen], labels[chosen]
+            return images, labels
         rows, weights = filled_rows(len(chosen), self.replicas)
-        return images[chosen[rows]], labels[chosen[rows]], weights
+        return images[rows], labels[rows], weights
 
 
 def filled_rows(count: int, replicas: int) -> tuple[np.ndarray, np.ndarray]:

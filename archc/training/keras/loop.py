@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 
 import keras
 import numpy as np
@@ -13,8 +14,8 @@ from keras import layers
 
 from archc.language.recipe import Training
 from archc.training.data import read_data
+from archc.training.data.pixels import PixelStatistics, pixel_statistics
 from archc.training.data.prepare import (
-    image_statistics,
     prepare_images,
     steps_per_epoch,
     total_steps,
@@ -22,6 +23,7 @@ from archc.training.data.prepare import (
 from archc.training.data.splits import FitData, read_fit_data
 from archc.training.data.statistics import (
     check_statistics,
+    kept_statistics,
     read_statistics,
     statistics_record,
     write_statistics,
@@ -39,6 +41,7 @@ from archc.training.keras.callbacks import (
 )
 from archc.training.keras.distributed import (
     WorkerPlace,
+    device_kind,
     join_devices,
     share_model,
     sum_over_processes,
@@ -54,12 +57,15 @@ from archc.training.keras.recipe import (
     schedule_callbacks,
 )
 from archc.training.keras.state import RunState
-from archc.training.keras.weights import load_weights
+from archc.training.keras.weights import freeze, load_weights
 from archc.training.plan import Plan
+from archc.training.run.length import finish_run
 from archc.training.run.metrics import MetricsLog
-from archc.training.run.options import FitSettings, PredictOptions
-from archc.training.run.progress import Progress, stop_request
+from archc.training.run.opening import tell_start
+from archc.training.run.options import EvaluateOptions, FitSettings, PredictOptions
+from archc.training.run.progress import Progress, resumption, stop_request
 from archc.training.run.record import (
+    computed_record,
     open_run,
     read_record,
     recorded_classes,
@@ -67,14 +73,15 @@ from archc.training.run.record import (
     start_run,
 )
 from archc.training.run.results import (
-    check_output,
-    tell_accuracy,
+    Inference,
+    check_labels_for,
     weights_path,
-    write_predictions,
     write_validation,
 )
+from archc.training.run.scores import RANKS
+from archc.training.start import check_initial, frozen_keys, loaded_keys
+from archc.training.threads import thread_count
 
-TOP_RANKS = 5
 # Products of a step up to which several steps are one call: between two calls Python
 # would take longer than the network.
 FEW_PRODUCTS = 1e11
@@ -90,37 +97,47 @@ def fit(plan: Plan, options: FitSettings) -> None:
 
 def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
     """Train the network, as one of the processes that do."""
+    began = time.perf_counter()
     found = read_fit_data(options, plan.format, plan.recipe.validation)
-    mean, deviation = image_statistics(found.data.images, found.training, plan.format)
-    check_statistics(options.data, mean, deviation)
+    statistics = kept_statistics(options, plan, found.data)
+    if statistics is None:
+        lighting = plan.recipe.augment.lighting > 0
+        images = found.data.images
+        statistics = pixel_statistics(images, found.training, plan.format, lighting=lighting)
+    check_statistics(options.data, statistics)
     set_precision(options.precision, options.device)
     if worker.is_first:
         classes = found.data.classes
         record = run_record(options, plan.backend, plan.task, plan.recipe, found.record, classes)
-        record["statistics"] = statistics_record(mean, deviation)
-        record["computed"] = {
-            "keras": keras.__version__,
-            keras.backend.backend(): backend_version(),
-            "numpy": np.__version__,
-            "precision": keras.config.dtype_policy().compute_dtype,
-            "devices": worker.replicas,
-            "processes": worker.processes,
-        }
-        start_run(options, record)
-        write_statistics(options.out, mean, deviation)
-    run = make_run(plan, options, worker, found, mean, deviation)
+        record["statistics"] = statistics_record(statistics)
+        record["images"] = {"training": len(found.training), "validation": len(found.held_out)}
+        record["computed"] = computed_record(
+            {"keras": keras.__version__, keras.backend.backend(): backend_version()},
+            device=device_kind(options.device),
+            precision=keras.config.dtype_policy().compute_dtype,
+            devices=worker.replicas,
+            processes=worker.processes,
+            threads=thread_count() if keras.backend.backend() == "tensorflow" else None,
+        )
+        record = start_run(options, record)
+        if not options.quiet:
+            tell_start(record)
+        write_statistics(options.out, statistics)
+    run = make_run(plan, options, worker, found, statistics, began)
     with worker.scope():
         run_epochs(run)
     if worker.is_first and len(found.held_out):
         keras.config.set_dtype_policy("float32")
         network = plan.build_model()
         load_weights(network, plan.variables, options.out / "best.safetensors")
-        evaluator = make_evaluator(plan, network, mean, deviation)
-        images = ImageSet(found.validation.images, None, found.held_out)
-        probabilities = predict_all(plan, evaluator, images)
+        evaluator = make_evaluator(plan, network, statistics)
+        held_out = ImageSet(found.validation.images, None, found.held_out)
+        probabilities = predict_all(plan, evaluator, held_out)
         write_validation(
             options.out, found.validation, found.held_out, probabilities, plan.task.shape
         )
+    if worker.is_first:
+        finish_run(options, plan.task.name, run.state.epoch)
 
 
 def backend_version() -> str:
@@ -136,20 +153,42 @@ def make_network(plan: Plan) -> keras.Model:
     return network
 
 
+def start_network(network: keras.Model, plan: Plan, options: FitSettings) -> None:
+    """Load what a run starts from, and freeze what does not train."""
+    start, variables = options.start, plan.variables
+    if start is not None and start.path is not None:
+        path = check_initial(options.out, start)
+        loaded = {key: variables[key] for key in loaded_keys(variables, start)}
+        load_weights(network, loaded, path)
+    freeze(network, (variables[key] for key in frozen_keys(variables, start)))
+
+
+def exact_copy(network: keras.Model, plan: Plan) -> keras.Model:
+    """The network in float32, in which it is evaluated: itself, where it trains so."""
+    policy = keras.config.dtype_policy()
+    if policy.compute_dtype == "float32":
+        return network
+    keras.config.set_dtype_policy("float32")
+    try:
+        return plan.build_model()
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
 def make_evaluator(
     plan: Plan,
     network: keras.Model,
-    mean: np.ndarray,
-    deviation: np.ndarray,
+    statistics: PixelStatistics,
 ) -> keras.Model:
     """Make the network take images as they are, scaled and standardized within it."""
     images = keras.Input(plan.task.shape)
-    scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation)
+    scaling = input_scaling(plan.recipe.inputs.scale, statistics)
     return keras.Model(images, network(scaling(images)))
 
 
-def input_scaling(scale: float, mean: np.ndarray, deviation: np.ndarray) -> layers.Layer:
+def input_scaling(scale: float, statistics: PixelStatistics) -> layers.Layer:
     """Make one product and sum of the scale and the training images' statistics."""
+    mean, deviation, _ = statistics
     return layers.Rescaling(scale / deviation, -mean / deviation, dtype="float32")
 
 
@@ -158,21 +197,23 @@ def make_run(
     options: FitSettings,
     worker: WorkerPlace,
     found: FitData,
-    mean: np.ndarray,
-    deviation: np.ndarray,
+    statistics: PixelStatistics,
+    began: float,
 ) -> FitRun:
     """Build the network and what trains it."""
     recipe, task = plan.recipe, plan.task
     keras.utils.set_random_seed(options.seed)
     images = found.data.images
-    data = ImageSet(images, found.data.labels, found.training)
+    data = ImageSet(images, found.data.labels, found.training, statistics.colours)
     held_out = ImageSet(found.validation.images, found.validation.labels, found.held_out)
     validation = None
     if len(found.held_out):
         validation = EvaluationBatches(held_out, recipe.batch_size, task.shape, worker.replicas)
     with worker.scope():
         network = make_network(plan)
-    scaling = input_scaling(recipe.inputs.scale, mean, deviation)
+        start_network(network, plan, options)
+        exact = exact_copy(network, plan)
+    scaling = input_scaling(recipe.inputs.scale, statistics)
     trainer = make_trainer(recipe.augment, network, scaling, images.shape[1:], task.shape)
     count = len(found.training)
     steps = total_steps(count, recipe, options.epochs)
@@ -184,8 +225,10 @@ def make_run(
         batches=TrainingBatches(data, recipe, task.shape, options.seed, worker.replicas),
         validation=validation,
         network=network,
+        exact=exact,
+        began=began,
         trainer=share_model(trainer, worker),
-        evaluator=share_model(make_evaluator(plan, network, mean, deviation), worker),
+        evaluator=share_model(make_evaluator(plan, exact, statistics), worker),
         rate=make_rate(recipe, epoch_steps, steps),
         epoch_steps=epoch_steps,
         steps=steps,
@@ -218,25 +261,28 @@ def run_epochs(run: FitRun) -> None:
             raise RunError(message)
         is_quiet = options.quiet or not run.worker.is_first
         progress = Progress(run.steps, done, quiet=is_quiet)
-        log = MetricsLog(options.out, state.epoch) if run.worker.is_first else None
+        if done:
+            progress.say(resumption(state.epoch, state.step))
+        log = MetricsLog(options.out, state.epoch, run.began) if run.worker.is_first else None
         callbacks = [
             *schedules,
             StepReport(run, progress),
             EpochReport(run, progress, log),
             checkpoints,
         ]
-        for epoch, last, span in stretches(done, run.epoch_steps, run.steps):
-            if state.best.stops(recipe.early_stopping):
-                break
-            run.batches.span = span
-            trainer.fit(
-                run.batches,
-                initial_epoch=epoch,
-                epochs=last,
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=0,
-            )
+        with closing(progress):
+            for epoch, last, span in stretches(done, run.epoch_steps, run.steps):
+                if state.best.stops(recipe.early_stopping):
+                    break
+                run.batches.begin_stretch(span)
+                trainer.fit(
+                    run.batches,
+                    initial_epoch=epoch,
+                    epochs=last,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
 
 
 def stretches(
@@ -273,31 +319,29 @@ def score_metrics(recipe: Training) -> list[keras.Metric]:
     """Make what is counted beside the loss: the fields of `Scores`."""
     metrics = [keras.metrics.SparseCategoricalAccuracy("accuracy")]
     if recipe.metric == "top_5_accuracy":
-        ranks = keras.metrics.SparseTopKCategoricalAccuracy(TOP_RANKS, recipe.metric)
+        ranks = keras.metrics.SparseTopKCategoricalAccuracy(RANKS, recipe.metric)
         metrics.append(ranks)
     return metrics
 
 
-def predict(plan: Plan, options: PredictOptions) -> None:
-    """Label images with the weights of a run."""
+def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
+    """The probabilities of the classes of images, labelled ones to evaluate, by the weights of a
+    run."""
     record = read_record(options.run, plan.task.name)
     if record is None:
         message = f"{options.run}: holds no run"
         raise RunError(message)
-    check_output(options)
     join_devices(options.device)
     classes = recorded_classes(options.run, plan.task)
-    mean, deviation = read_statistics(options.run, record, plan.task.shape)
+    statistics = read_statistics(options.run, record, plan.task.shape)
     data = read_data(options.data, plan.format, labelled=False, classes=classes)
+    check_labels_for(options, data)
     images = prepare_images(data.images, options.data, plan.format)
     network = plan.build_model()
     load_weights(network, plan.variables, weights_path(options))
-    evaluator = make_evaluator(plan, network, mean, deviation)
+    evaluator = make_evaluator(plan, network, statistics)
     chosen = ImageSet(images, None, np.arange(len(images)))
-    predicted = predict_all(plan, evaluator, chosen).argmax(1)
-    write_predictions(options.out, data, predicted, classes)
-    if not options.quiet:
-        tell_accuracy(data, predicted)
+    return Inference(data, predict_all(plan, evaluator, chosen), classes)
 
 
 def predict_all(plan: Plan, evaluator: keras.Model, data: ImageSet) -> np.ndarray:

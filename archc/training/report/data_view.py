@@ -96,13 +96,13 @@ def _view_folder(path: Path, count: int | None, seed: int) -> DataView:
 
 def _view_file(file: Path, count: int | None, seed: int) -> DataView:
     data = read_file_of_any_shape(file)
-    chosen = sample(data.labels, len(data.images), count, seed)
-    images = list(as_bytes(data.images[chosen]))
-    sizes = TIMES.join(map(str, data.images.shape[1:]))
-    sizes += " values" * (data.images.ndim == len(VECTORS.shape) + 1)
+    chosen = sample(data.labels, len(data.array), count, seed)
+    images = list(as_bytes(data.array[chosen]))
+    sizes = TIMES.join(map(str, data.array.shape[1:]))
+    sizes += " values" * (data.array.ndim == len(VECTORS.shape) + 1)
     return DataView(
         _cells(images, chosen, data),
-        (f"{len(data.images):,} images, {sizes}, {data.images.dtype}", _facts(data.images)),
+        (f"{len(data.array):,} images, {sizes}, {data.array.dtype}", _facts(data.array)),
         _classes(data),
     )
 

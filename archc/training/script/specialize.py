@@ -11,6 +11,7 @@ import ast
 import io
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from archc.backends.module import names_in
@@ -249,11 +250,18 @@ class _Specializer:
     def function(self, node: ast.FunctionDef) -> FunctionDef:
         """A function without what the constants rule out."""
         arguments = node.args
-        if arguments.defaults or arguments.vararg or arguments.kwarg or any(arguments.kw_defaults):
+        if arguments.defaults or arguments.vararg or arguments.kwarg:
             raise ValueError(f"line {node.lineno}: no statement of scripts: it has a default")
         docstring = ast.get_docstring(node)
         parameters = [self.parameter(one) for one in arguments.args]
-        parameters += [self.parameter(one, keyword_only=True) for one in arguments.kwonlyargs]
+        parameters += [
+            replace(
+                self.parameter(one),
+                keyword_only=True,
+                default=None if default is None else self.expr(default),
+            )
+            for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        ]
         return FunctionDef(
             node.name,
             tuple(parameters),
@@ -263,10 +271,9 @@ class _Specializer:
             tuple(map(self.expr, node.decorator_list)),
         )
 
-    def parameter(self, node: ast.arg, *, keyword_only: bool = False) -> Parameter:
-        """A parameter; none has a default."""
-        annotation = None if node.annotation is None else self.expr(node.annotation)
-        return Parameter(node.arg, annotation, None, keyword_only)
+    def parameter(self, node: ast.arg) -> Parameter:
+        """A parameter; those that are given by keyword alone may have a default."""
+        return Parameter(node.arg, None if node.annotation is None else self.expr(node.annotation))
 
     def value(self, node: ast.expr) -> object:
         """The value of an expression, or `UNKNOWN`."""

@@ -5,22 +5,13 @@ Images are float32 in the units of the data: (batch, channels, height, width).
 
 from __future__ import annotations
 
-import math
-from functools import cache
-
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from archc.language.recipe import Augment
-from archc.training.data.images import WHITE
 from archc.training.task import IMAGE_RANK
-from archc.training.torch.batches import BatchDraws, ImageSet
-
-# Images whose colours are gathered at once.
-COLOUR_IMAGES = 64
-
+from archc.training.torch.batches import BatchDraws
 
 FILLS = {"nearest": "border", "zero": "zeros"}
 """What `grid_sample` calls the fill modes."""
@@ -114,29 +105,6 @@ def light_images(images: Tensor, draws: BatchDraws, deviation: float) -> Tensor:
 
     Krizhevsky, Sutskever, Hinton 2012, section 4.1, with colours from 0 to 1.
     """
-    noise = draws.normal(deviation, images.shape[1]) @ colour_components(draws.data)
+    assert draws.data.colours is not None
+    noise = draws.normal(deviation, images.shape[1]) @ draws.data.colours
     return images + noise[:, :, None, None]
-
-
-@cache
-def colour_components(data: ImageSet) -> Tensor:
-    """Eigenvectors of the colours' covariance, a row each, times their eigenvalues.
-
-    An eigenvalue is that of colours from 0 to 1, its vector in the units of the data.
-    """
-    channels = data.images.shape[-1]
-    total = torch.zeros(channels, dtype=torch.float64, device=data.images.device)
-    products = torch.zeros((channels, channels), dtype=torch.float64, device=data.images.device)
-    for start in range(0, len(data.indices), COLOUR_IMAGES):
-        chosen = torch.from_numpy(data.indices[start : start + COLOUR_IMAGES])
-        part = data.images.index_select(0, chosen.to(data.images.device))
-        pixels = part.reshape(-1, channels).double()
-        total += pixels.sum(dim=0)
-        products += pixels.T @ pixels
-    pixel_count = len(data.indices) * math.prod(data.images.shape[1:-1])
-    mean = total / pixel_count
-    covariance = (products / pixel_count - mean.outer(mean)).cpu().numpy()
-    values, vectors = np.linalg.eigh(covariance)
-    white = 1 if data.images.is_floating_point() else WHITE
-    components = (vectors * values / white).T.astype(np.float32)
-    return torch.from_numpy(components).to(data.labels.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from archc.training.data.prepare import Images, centre_crop
+from archc.training.data.stream import Request, StreamedImages
 from archc.training.task import IMAGE_RANK
 
 
@@ -17,34 +20,52 @@ class ImageSet:
     """Images as they are read, resized and padded, and those of them that are meant.
 
     `images`: (count, height, width, channels) or (count, features), on the device
-    where they fit there; `labels`: (count,), int64, on the device; `indices`: of the
-    images to train or to validate with.
+    where they fit there; or streamed ones. `labels`: (count,), int64, on the device;
+    `indices`: of the images to train or to validate with; `colours`: the principal
+    components of their colours, a row each. Of images in evaluation the middle is taken,
+    as large as an input of the shape `cropped`.
     """
 
-    images: Tensor
+    images: Tensor | StreamedImages
     labels: Tensor
     indices: np.ndarray
+    colours: Tensor | None = None
+    cropped: tuple[int, ...] = ()
 
-    def batch(self, positions: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Images, float32 with the channels first, and labels: some of `indices`."""
+    def batches(self, positions: Sequence[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images, float32 with the channels first, and labels: of each batch some of `indices`."""
+        batches = [self.indices[one] for one in positions]
+        if not isinstance(self.images, StreamedImages):
+            for chosen in batches:
+                indices = torch.from_numpy(chosen).to(self.images.device)
+                yield self._placed(self.images.index_select(0, indices), chosen)
+            return
+        streamed = self.images.batches(map(Request, batches))
+        for images, chosen in zip(streamed, batches, strict=True):
+            yield self._placed(torch.from_numpy(images), chosen)
+
+    def _placed(self, images: Tensor, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
         device = self.labels.device
-        chosen = torch.from_numpy(self.indices[positions])
-        images = self.images.index_select(0, chosen.to(self.images.device))
+        images = centre_crop(images, self.cropped) if self.cropped else images
         images = images.to(device, non_blocking=True).movedim(-1, 1).float()
-        return images, self.labels.index_select(0, chosen.to(device))
+        return images, self.labels.index_select(0, torch.from_numpy(chosen).to(device))
 
 
 def image_set(
-    images: np.ndarray,
+    images: Images,
     labels: np.ndarray,
     indices: np.ndarray,
     device: torch.device,
+    colours: np.ndarray | None = None,
 ) -> ImageSet:
     """Put the data onto the device: onto a GPU where they fill less than half of it."""
+    components = None if colours is None else torch.from_numpy(colours).to(device)
+    if isinstance(images, StreamedImages):
+        return ImageSet(images, torch.from_numpy(labels).to(device), indices, components)
     kept = torch.from_numpy(images)
     if device.type == "cpu" or 2 * kept.nbytes < torch.cuda.mem_get_info(device)[0]:
         kept = kept.to(device)
-    return ImageSet(kept, torch.from_numpy(labels).to(device), indices)
+    return ImageSet(kept, torch.from_numpy(labels).to(device), indices, components)
 
 
 class InputScaling(NamedTuple):

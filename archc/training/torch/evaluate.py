@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,15 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archc.training.data.prepare import centre_crop
 from archc.training.run.metrics import Scores
+from archc.training.run.scores import RANKS
 from archc.training.torch.batches import ImageSet, InputScaling
 from archc.training.torch.precision import mixed_precision
 
 # Values of the images that are evaluated at once, and the most images.
 EVALUATED_VALUES = 1 << 22
 EVALUATED_IMAGES = 2048
-TOP_RANKS = 5
 
 
 def network_outputs(
@@ -31,11 +31,12 @@ def network_outputs(
     large as the network's input."""
     device = data.labels.device
     model.eval()
-    size = max(1, min(EVALUATED_IMAGES, EVALUATED_VALUES // data.images[0].numel()))
-    for start in range(0, len(positions), size):
+    values = math.prod(data.cropped or data.images.shape[1:])
+    size = max(1, min(EVALUATED_IMAGES, EVALUATED_VALUES // values))
+    batches = [positions[start : start + size] for start in range(0, len(positions), size)]
+    for images, labels in data.batches(batches):
         # Not around the loop: whoever iterates would be in this mode too.
         with torch.inference_mode():
-            images, labels = data.batch(positions[start : start + size])
             with mixed_precision(precision, device):
                 output = model(scaling(images))
             output = output.float()
@@ -44,7 +45,7 @@ def network_outputs(
 
 def middle_parts(data: ImageSet, shape: tuple[int, ...]) -> ImageSet:
     """The same images, each cropped at its middle to an input of `shape`."""
-    return replace(data, images=centre_crop(data.images, shape))
+    return replace(data, cropped=shape)
 
 
 def no_sums(device: torch.device, *, ranked: bool) -> Tensor:
@@ -57,7 +58,7 @@ def score_sums(losses: Tensor, output: Tensor, labels: Tensor, *, ranked: bool) 
     the number of images."""
     correct = [output.argmax(dim=1) == labels]
     if ranked:
-        ranks = output.topk(TOP_RANKS, dim=1).indices
+        ranks = output.topk(RANKS, dim=1).indices
         correct.append((ranks == labels[:, None]).any(dim=1))
     columns = [losses.detach(), *correct, torch.ones_like(losses)]
     return torch.stack([one.sum(dtype=torch.float64) for one in columns])

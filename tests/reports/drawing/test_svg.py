@@ -11,8 +11,11 @@ from xml.etree import ElementTree
 import pytest
 
 from archc import cli
+from archc.ops import OPS
 from archc.reports import svg
+from archc.reports.drawing.labels import family
 from tests.backends.networks import SHIPPED, SPECS, shipped
+from tests.reports.contrast import ENOUGH, contrast, fills
 from tests.reports.drawing.networks import CROSSED, INCEPTION, U_NET, costs, text_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -62,6 +65,15 @@ def test_nothing_comes_from_elsewhere(text: str) -> None:
     assert "url(" not in style
     assert "@import" not in style
     assert "prefers-color-scheme:dark" in style
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_text_can_be_read_on_every_box(mode: int) -> None:
+    (style,) = texts(parsed(svg.report(costs(INCEPTION))), "style")
+    fill = fills(style)[mode]
+    families = {family(op.__new__(op)) for op in OPS.values()} | {"input"}
+    for name in sorted(families):
+        assert contrast(fill["text"], fill[f".{name}"]) >= ENOUGH, name
 
 
 def titled(title: str) -> str:

@@ -27,10 +27,12 @@ from archc.language.recipe import (
     Step,
     Training,
 )
+from tests.training.samples import takes
 
 np = pytest.importorskip("numpy")
 torch = pytest.importorskip("torch")
 
+from archc.training.data.pixels import pixel_statistics  # noqa: E402
 from archc.training.torch import augment as augmentation  # noqa: E402
 from archc.training.torch.batches import BatchDraws, ImageSet, seed_step  # noqa: E402
 from archc.training.torch.recipe import (  # noqa: E402
@@ -220,7 +222,7 @@ def test_a_warm_up_rises_in_a_straight_line() -> None:
 def draws(count: int, seeds: tuple[int, ...] = (0, 1, 1), **changes: Any) -> BatchDraws:
     """The random numbers of a batch, or certain ones."""
     labels = torch.zeros(count, dtype=torch.int64)
-    data = ImageSet(changes.pop("images", None), labels, np.arange(count))
+    data = ImageSet(None, labels, np.arange(count), changes.pop("colours", None))
     rows = changes.pop("rows", np.arange(count))
     drawn = BatchDraws(data, seeds, count, rows)
     vars(drawn).update(changes)
@@ -336,8 +338,8 @@ def test_lighting_adds_along_the_colours_components() -> None:
     mixed = generator.normal(size=(40, 8, 8, 3)) @ [[30, 20, 10], [0, 20, 5], [0, 0, 10]]
     pixels = (128 + mixed).clip(0, 255).astype(np.uint8)
     count = 4000
-    given = draws(count, images=torch.from_numpy(pixels))
-    given.data = ImageSet(torch.from_numpy(pixels), given.data.labels, np.arange(40))
+    _, _, colours = pixel_statistics(pixels, np.arange(40), takes(8, 8, 3), lighting=True)
+    given = draws(count, colours=torch.from_numpy(colours))
     images = torch.zeros(count, 3, 8, 8)
     noise = augmented(Augment(lighting=0.1), images, given)
     assert torch.equal(noise, noise[..., :1, :1].expand_as(noise))
@@ -350,11 +352,11 @@ def test_lighting_adds_along_the_colours_components() -> None:
 def test_each_process_takes_its_rows_of_the_same_draws() -> None:
     augment = Augment(rotation=20.0, shift=0.1, flip="both", lighting=0.1)
     images = torch.rand(6, 3, 10, 10)
-    kept = (images.movedim(1, -1) * 255).byte()
-    whole = augmented(augment, images, draws(6, images=kept))
-    given = draws(6, images=kept, rows=np.arange(4, 6))
+    colours = torch.rand(3, 3)
+    whole = augmented(augment, images, draws(6, colours=colours))
+    given = draws(6, colours=colours, rows=np.arange(4, 6))
     torch.testing.assert_close(augmented(augment, images[4:], given), whole[4:])
-    other = augmented(augment, images, draws(6, (0, 1, 2), images=kept))
+    other = augmented(augment, images, draws(6, (0, 1, 2), colours=colours))
     assert not torch.equal(other, whole)
 
 
