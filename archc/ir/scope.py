@@ -12,6 +12,9 @@ from archc.language.expressions import INPUT
 
 _INDICES = re.compile("[0-9]+(?:_[0-9]+)*$")
 
+SECTION = "section"
+"""What sections without a name are counted as."""
+
 UNKNOWN = -1
 """In place of a node's index: its step has an error."""
 
@@ -52,8 +55,11 @@ class Scope:
         return "_".join([name, *(str(index + 1) for index in self.iteration)])
 
     def next_name(self, kind: str) -> str:
-        """The next free name of an unnamed step: `conv_1`, `conv_2` ..."""
+        """The next free name of an unnamed step: `conv_1`, `conv_2`; of a section `0`, `1`."""
         count = self.counts.get(kind, 0) + 1
+        if kind == SECTION:
+            self.counts[kind] = count
+            return str(count - 1)
         while f"{kind}_{count}" in self.outputs:
             count += 1
         self.counts[kind] = count
@@ -77,7 +83,7 @@ class Scope:
 
     def add(self, name: str, span: Span, output: int = UNKNOWN) -> None:
         """Add a name; its output can be set later."""
-        if name not in self.outputs:
+        if name not in self.outputs and not name.isdecimal():
             for stem in _stems(name):
                 self.numbered.setdefault(stem, []).append(name)
         self.outputs[name] = output

@@ -91,6 +91,7 @@ class _Reader(Checker):
         self.blocks_known = not self.is_unknown(value, "blocks")
         self.check_keys(self.blocks, name_error)
         blocks = {key: self.block(block) for key, block in self.blocks.items()}
+        self.check_classes(class_name)
         layers = self.steps(fields.get("layers"), self.params)
         outputs = fields.get("outputs")
         if outputs is not None and not (
@@ -163,7 +164,23 @@ class _Reader(Checker):
         self.own_params = _NO_NAMES
         outputs = fields.get("outputs")
         valid = outputs is None or (self.is_valid(outputs) and self.check_names(outputs, known))
-        return Block(params, invalid_names, body, tuple(sequence(outputs)) if valid else None)
+        if "class" in fields:
+            self.check_name(fields["class"], class_error)
+        class_name = str(fields["class"].data) if "class" in fields else None
+        exposed = tuple(sequence(outputs)) if valid else None
+        return Block(params, invalid_names, body, exposed, class_name)
+
+    def check_classes(self, network: str) -> None:
+        """Report classes of blocks that are another block's, or the network's."""
+        first: dict[str, str] = {network: "of the network"}
+        for title, block in self.blocks.items():
+            value = mapping(block).get("class")
+            if value is None or value in self.invalid:
+                continue
+            owner = first.setdefault(str(value.data), f"of block `{title}`")
+            if owner != f"of block `{title}`":
+                message = f"the class `{value.data}` is that {owner}"
+                self.error("ARC205", message, value.span, "choose another name")
 
     def check_params(
         self, params: Mapping[str, Value], known: frozenset[str], hint: str
@@ -243,7 +260,8 @@ class _Reader(Checker):
             else:
                 step = self.composition(key, fields, common, known)
         if step is None or not valid:
-            name = target if key == "section" and target not in self.invalid else name
+            if key == "section" and target not in self.invalid and target.data is not None:
+                name = target
             kind = str(target.data) if key == "block" else key
             kind = kind if named else ""
             return InvalidStep(*Common(span, name, sources=sources or None), kind)
@@ -299,9 +317,10 @@ class _Reader(Checker):
         target, layers = fields[key], fields.get("layers")
         valid = layers is not None and layers not in self.invalid
         if key == "section":
-            valid &= self.check_step_name(target, known)
+            named = target if target.data is not None else None
+            valid &= named is None or self.check_step_name(target, known)
             body = self.steps(layers, known)
-            return SectionStep(*common._replace(name=target), body) if valid else None
+            return SectionStep(*common._replace(name=named), body) if valid else None
         valid &= self.check_values(target, known)
         if key == "repeat":
             body = self.steps(layers, known | REPETITION)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from archc.diagnostics import SpecError, visible
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node, Region
-from archc.ir.scope import Scope
+from archc.ir.scope import SECTION, Scope
 from archc.language.expressions import INPUT
 from archc.language.field_values import as_written
-from archc.language.names import CLASSES, attribute_error, camel_case
+from archc.language.names import CLASSES, camel_case, step_error
 from archc.language.reader import decode
 from archc.language.recipe import as_spec
 from archc.language.writer import WIDTH, Commented, document, inline
@@ -136,6 +136,7 @@ class _Writer:
         for position in reversed(list(_outermost(items, start, stop))):
             item = items[position]
             if isinstance(item, Region):
+                steps += self.skipped(item, scope)
                 step: object = self.region(item, current, scope)
                 current = item.output
             else:
@@ -150,10 +151,19 @@ class _Writer:
             steps.append({"repeat": 0, "from": self.reference(end, scope), "layers": ["relu"]})
         return steps
 
+    def skipped(self, region: Region, scope: Scope) -> list[object]:
+        """The sections before a counted one that are left out, and counted all the same."""
+        steps: list[object] = []
+        if is_counted(region) and not region.names_input:
+            while scope.next_name(SECTION) != region.name:
+                steps.append({"section": None, "when": False, "layers": ["relu"]})
+        return steps
+
     def region(self, region: Region, current: int, scope: Scope) -> object:
         if region.names_input:
             return self.instance(region, current, scope)
-        fields: dict[str, object] = {"section": _checked_name(region)}
+        counted = is_counted(region)
+        fields: dict[str, object] = {"section": None if counted else _checked_name(region)}
         if region.input != current:
             fields["from"] = self.reference(region.input, scope)
         scope.add(region.name, region.origin.span)
@@ -196,7 +206,8 @@ class _Writer:
                 count += 1
                 title = f"{region.block}_{count}"
             self.block_names[text] = title
-            self.blocks[title] = {"layers": body}
+            own = {} if count > 1 or region.class_name is None else {"class": region.class_name}
+            self.blocks[title] = {**own, "layers": body}
         return self.block_names[text]
 
     def node(
@@ -261,6 +272,11 @@ class _Writer:
         raise UnwritableError(f"no name refers to `{path}` in `{scope.path}`")
 
 
+def is_counted(region: Region) -> bool:
+    """Whether a region is a section without a name."""
+    return region.kind == SECTION and not region.named
+
+
 def _outermost(items: tuple[Node | Region, ...], start: int, stop: int) -> Iterator[int]:
     """The positions of items outside the branches of the range's merges, last to first."""
     position = stop
@@ -282,7 +298,7 @@ def _is_counted(item: Node | Region, kind: str, scope: Scope) -> bool:
 
 
 def _checked_name(item: Node | Region) -> str:
-    error = attribute_error(item.name)
+    error = step_error(item.name)
     if error is not None:
         raise UnwritableError(f"the name `{item.path}` {error}")
     return item.name
