@@ -98,7 +98,9 @@ class _Reader(Checker):
             self.is_valid(outputs) and self.check_names(outputs, self.params)
         ):
             outputs = None
-        training_outputs = [entry for one in sequence(outputs) for entry in mapping(one).items()]
+        entries = [entry for one in sequence(outputs) for entry in mapping(one).items()]
+        training_outputs = [*map(_named_by_key, entries)]
+        checked = [self.check_names(one, self.params) for one in training_outputs]
         if outputs is not None and len(training_outputs) == len(sequence(outputs)):
             hint = "list the output of an evaluation, too"
             message = "all outputs are in training alone"
@@ -118,7 +120,7 @@ class _Reader(Checker):
             blocks=blocks,
             layers=layers,
             outputs=tuple(one for one in sequence(outputs) if not isinstance(one.data, dict)),
-            training_outputs=tuple(map(_named_by_key, training_outputs)),
+            training_outputs=tuple(training_outputs) if all(checked) else (),
             expect=expect,
             training=training,
             checkpoints=fields.get("checkpoints"),
