@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from archc.backends.blocks.dataflow import is_empty
 from archc.backends.blocks.items import Item, LoweredOp, LoweredOptional, LoweredScope
 from archc.ir.graph import Node, Region
-from archc.language.names import attribute_error
+from archc.language.names import step_error
 
 
 def step_names(items: Sequence[Item]) -> dict[int | str, str]:
@@ -25,7 +25,7 @@ def step_names(items: Sequence[Item]) -> dict[int | str, str]:
         kind = kind_of(part)
         numbers[kind] += not part.named
         names[key] = part.name if part.named else _counted(kind, numbers[kind], counts[kind])
-        if not part.named and (names[key] in explicit or attribute_error(names[key])):
+        if not part.named and (names[key] in explicit or step_error(names[key])):
             names[key] = part.name
     for item in steps_in(items):
         if isinstance(item, LoweredScope):
