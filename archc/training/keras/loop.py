@@ -13,7 +13,6 @@ import numpy as np
 from keras import layers
 
 from archc.language.recipe import Training
-from archc.training.data import read_data
 from archc.training.data.pixels import PixelStatistics, pixel_statistics
 from archc.training.data.prepare import (
     prepare_images,
@@ -55,6 +54,7 @@ from archc.training.keras.recipe import (
     make_rate,
     make_trainer,
     schedule_callbacks,
+    scored_network,
 )
 from archc.training.keras.state import RunState
 from archc.training.keras.weights import freeze, load_weights
@@ -74,7 +74,8 @@ from archc.training.run.record import (
 )
 from archc.training.run.results import (
     Inference,
-    check_labels_for,
+    read_images,
+    tell_fit_notes,
     weights_path,
     write_validation,
 )
@@ -122,6 +123,7 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         record = start_run(options, record)
         if not options.quiet:
             tell_start(record)
+            tell_fit_notes(options, found)
         write_statistics(options.out, statistics)
     run = make_run(plan, options, worker, found, statistics, began)
     with worker.scope():
@@ -183,7 +185,7 @@ def make_evaluator(
     """Make the network take images as they are, scaled and standardized within it."""
     images = keras.Input(plan.task.shape)
     scaling = input_scaling(plan.recipe.inputs.scale, statistics)
-    return keras.Model(images, network(scaling(images)))
+    return keras.Model(images, scored_network(network, plan.task)(scaling(images)))
 
 
 def input_scaling(scale: float, statistics: PixelStatistics) -> layers.Layer:
@@ -213,8 +215,9 @@ def make_run(
         network = make_network(plan)
         start_network(network, plan, options)
         exact = exact_copy(network, plan)
+        scored = scored_network(network, task)
     scaling = input_scaling(recipe.inputs.scale, statistics)
-    trainer = make_trainer(recipe.augment, network, scaling, images.shape[1:], task.shape)
+    trainer = make_trainer(recipe.augment, scored, scaling, images.shape[1:], task.shape)
     count = len(found.training)
     steps = total_steps(count, recipe, options.epochs)
     epoch_steps = steps_per_epoch(count, recipe)
@@ -334,8 +337,7 @@ def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
     join_devices(options.device)
     classes = recorded_classes(options.run, plan.task)
     statistics = read_statistics(options.run, record, plan.task.shape)
-    data = read_data(options.data, plan.format, labelled=False, classes=classes)
-    check_labels_for(options, data)
+    data = read_images(options, plan.format, classes)
     images = prepare_images(data.images, options.data, plan.format)
     network = plan.build_model()
     load_weights(network, plan.variables, weights_path(options))
