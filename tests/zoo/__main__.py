@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
     left = [
         name
         for name in arguments.names or sorted(ALL_SPECS, key=macs)
-        if shipped(name).costs.totals.params <= MOST_PARAMS
+        if shipped(name).costs.totals.params <= MOST_PARAMS and not is_recurrent(name)
         if record.get(name, {}).get("digest") != digest(name) or "error" in record[name]
     ]
     errors = 0
@@ -45,6 +45,11 @@ def main(arguments: argparse.Namespace) -> int:
             print(f"{name}: {shown}; {len(left)} left", flush=True)
     write(record)
     return 1 if errors else 0
+
+
+def is_recurrent(name: str) -> bool:
+    """Whether a network has recurrent layers, whose weights the tests of the ops compare."""
+    return any(layer.node.op.name in ("lstm", "gru") for layer in shipped(name).costs.layers)
 
 
 def macs(name: str) -> int:
