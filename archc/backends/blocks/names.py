@@ -16,6 +16,7 @@ def step_names(items: Sequence[Item]) -> dict[int | str, str]:
     """The own name of each step of some items and of the sections in them, by the index of its
     node or the path of its region. They differ within a section."""
     names: dict[int | str, str] = {}
+    spec_names: dict[int | str, str] = {}
     parts = [part_of(item) for item in steps_in(items)]
     explicit = {part.name for part in parts if part.named}
     counts = Counter(kind_of(part) for part in parts if not part.named)
@@ -27,6 +28,10 @@ def step_names(items: Sequence[Item]) -> dict[int | str, str]:
         names[key] = part.name if part.named else _counted(kind, numbers[kind], counts[kind])
         if not part.named and (names[key] in explicit or step_error(names[key])):
             names[key] = part.name
+        spec_names[key] = part.name
+    # The second `unit` is called as a single `unit2`: each of them has its name in the spec then.
+    while several := {name for name, count in Counter(names.values()).items() if count > 1}:
+        names |= {key: spec_names[key] for key, name in names.items() if name in several}
     for item in steps_in(items):
         if isinstance(item, LoweredScope):
             names |= step_names(item.items)
