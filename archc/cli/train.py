@@ -16,11 +16,12 @@ from click.core import ParameterSource
 from archc import training
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import not_installed, read_overrides, set_option, warn_unchecked
+from archc.cli.options import not_installed, read_overrides, set_recipe_option, warn_unchecked
 from archc.diagnostics import visible
 from archc.files import OutputError, write_files
 from archc.files.reading import read_below
-from archc.language.recipe import LARGEST_SEED, PRECISIONS
+from archc.language.recipe import LARGEST_SEED, PRECISIONS, Training
+from archc.ops.fields import fields_of
 from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
 from archc.training.errors import RunError
@@ -120,7 +121,7 @@ GIB = 1 << 30
     "trains on several machines.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only print errors.")
-@set_option
+@set_recipe_option
 def command(
     spec: str,
     backend: str,
@@ -297,8 +298,9 @@ def _mismatch(files: Mapping[str, str], run: str) -> str | None:
             existing = ""
         if not existing:
             return f"{run} contains no run of this network"
-        if _without_request(existing) != _without_request(text):
-            return f"{path} is for a different spec or recipe"
+        before, now = _without_request(existing), _without_request(text)
+        if before != now:
+            return f"{path} is for a different spec or recipe{_changed_fields(before, now)}"
     return None
 
 
@@ -309,3 +311,13 @@ def _without_request(text: str) -> object:
     except (ValueError, RecursionError):
         return text
     return {**plan, "fit": None} if isinstance(plan, dict) else plan
+
+
+def _changed_fields(before: object, now: object) -> str:
+    """The fields of the recipe in which two plans differ, in brackets."""
+    recipes = [plan.get("recipe") if isinstance(plan, dict) else None for plan in (before, now)]
+    one, other = (recipe if isinstance(recipe, dict) else {} for recipe in recipes)
+    fields = [name for name in sorted(other) if one.get(name) != other[name]]
+    fields += sorted(one.keys() - other.keys())
+    known = [name for name in fields if name in {field.name for field in fields_of(Training)}]
+    return f" ({', '.join(f'training.{name}' for name in known)})" if known else ""

@@ -179,7 +179,7 @@ def test_a_run_is_not_begun_twice(run: Path, tmp_path: Path) -> None:
     (tmp_path / "lenet5.yaml").write_text(text)
     other = archc("train", str(tmp_path / "lenet5.yaml"), "--backend", "torch", *given, "--resume")
     assert other.returncode == 2
-    assert "for a different spec or recipe" in other.stderr
+    assert "for a different spec or recipe (training.batch_size)" in other.stderr
     nowhere = ("--data", str(SAMPLE), "-o", str(tmp_path / "none"), "--resume")
     none = archc("train", SPEC, "--backend", "torch", *nowhere)
     assert none.returncode == 2
