@@ -9,8 +9,8 @@ KEPT := alexnet alexnet_torchvision alexnet_ungrouped convnext_tiny densenet121 
   squeezenet1_1 vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vgg_c
 KEPT_SPECS := $(KEPT:%=specs/%.yaml)
 
-.PHONY: demo test lint verify search differential fuzz faults mutants benchmarks generated setup \
-  browser clean
+.PHONY: demo test lint verify search differential fuzz faults mutants benchmarks accuracy \
+  generated setup browser clean
 
 demo: $(VENV)/torch
 	$(BIN)/archc build specs/lenet5.yaml --backend torch
@@ -59,6 +59,10 @@ mutants: $(VENV)/dev
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s
+
+# The scripts of `build --training` against `archc train`, with augmentation: ten minutes.
+accuracy: $(VENV)/dev
+	$(BIN)/python -m tests.training.script.accuracy
 
 generated: $(VENV)/dev
 	$(BIN)/python -m archc.language.schema

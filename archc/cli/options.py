@@ -20,6 +20,7 @@ from archc.ir.limits import MOST_STEPS
 from archc.language.overrides import PREFIX, Key, Setting
 from archc.language.reader import decode, parse
 from archc.language.values import Value
+from archc.training.file_format import CHANNELS, LABELS
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -32,13 +33,46 @@ def set_option(function: Function) -> Function:
 def set_recipe_option(function: Function) -> Function:
     """The option `--set`, also for fields of the recipe."""
     return _set_option(
-        "Override a parameter, or a field of the recipe: --set training.optimizer.learning_rate=0.1. "
-        "The value is YAML."
+        "Override a parameter, or a field of the recipe; the value is YAML: "
+        "--set training.optimizer.learning_rate=0.1."
     )(function)
 
 
 def _set_option(text: str) -> Callable[[Function], Function]:
     return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=text)
+
+
+def file_format_options(function: Function) -> Function:
+    """The options that say what files of images do not tell of themselves."""
+    for option in (
+        click.option(
+            "--channels",
+            type=click.Choice(CHANNELS),
+            help="Which axis of an image has the channels, where its shape does not tell.",
+        ),
+        click.option(
+            "--separator",
+            metavar="CHAR",
+            callback=_separator,
+            help="What separates the values of a CSV file, by default a comma; `tab` is a tab.",
+        ),
+        click.option(
+            "--label",
+            metavar="NAME",
+            help="The column of a CSV file with the labels: its name, or without a header its "
+            f"number from 1. By default one called {', '.join(LABELS[:-1])} or {LABELS[-1]}.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _separator(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """One character that no number has."""
+    value = "\t" if value in ("tab", "\\t") else value
+    if value is not None and (len(value) != 1 or value.isalnum() or value in "+-.\"'\r\n\0"):
+        raise click.BadParameter("is no single character that separates numbers, nor `tab`")
+    return value
 
 
 def max_steps_option(function: Function) -> Function:

@@ -13,7 +13,6 @@ import numpy as np
 from keras import layers
 
 from archc.language.recipe import Training
-from archc.training.data import read_data
 from archc.training.data.pixels import PixelStatistics, pixel_statistics
 from archc.training.data.prepare import (
     prepare_images,
@@ -75,7 +74,8 @@ from archc.training.run.record import (
 )
 from archc.training.run.results import (
     Inference,
-    check_labels_for,
+    read_images,
+    tell_fit_notes,
     weights_path,
     write_validation,
 )
@@ -123,6 +123,7 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         record = start_run(options, record)
         if not options.quiet:
             tell_start(record)
+            tell_fit_notes(options, found)
         write_statistics(options.out, statistics)
     run = make_run(plan, options, worker, found, statistics, began)
     with worker.scope():
@@ -336,8 +337,7 @@ def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
     join_devices(options.device)
     classes = recorded_classes(options.run, plan.task)
     statistics = read_statistics(options.run, record, plan.task.shape)
-    data = read_data(options.data, plan.format, labelled=False, classes=classes)
-    check_labels_for(options, data)
+    data = read_images(options, plan.format, classes)
     images = prepare_images(data.images, options.data, plan.format)
     network = plan.build_model()
     load_weights(network, plan.variables, weights_path(options))

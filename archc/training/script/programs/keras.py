@@ -105,6 +105,16 @@ else:
             return pixels
 
 
+if VALIDATION:
+
+    def split(classes: Any) -> tuple[Any, Any]:
+        """The same share of each class to hold out, at random, and the others."""
+        order = np.random.default_rng((SEED, len(classes))).permutation(len(classes))
+        order = order[np.argsort(classes[order], kind="stable")]
+        chosen = np.diff(np.floor(np.arange(len(order) + 1) * VALIDATION + 1e-9)) > 0
+        return np.sort(order[chosen]), np.setdiff1d(order, order[chosen])
+
+
 class Batches(keras.utils.PyDataset):
     """Images in batches: at random, by the seed and the epoch, once an epoch has begun."""
 
@@ -366,13 +376,10 @@ def train(arguments: argparse.Namespace) -> None:
     else:
         images = Photos(arguments.data)
         labels = np.asarray(images.labels)
-    order = np.random.default_rng(SEED).permutation(len(images))
     if VALIDATION:
-        count = int(VALIDATION * len(order))
-        held_out = Batches(images, labels, order[:count])
-        batches = Batches(images, labels, np.sort(order[count:]))
+        held_out, batches = (Batches(images, labels, part) for part in split(labels))
     else:
-        batches = Batches(images, labels, np.sort(order))
+        batches = Batches(images, labels, np.arange(len(images)))
     model = make_model(batches)
     batches.begin(0, None)
     if STEPS or WARMUP or SCHEDULE == "cosine":
