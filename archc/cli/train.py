@@ -198,11 +198,15 @@ def command(
             streams.print_message(visible(message) * (not quiet))
             return 0 if os.path.exists(os.path.join(run, REPORT)) else _draw(run, quiet)
         _prepare(network, files, run, resume=resume)
-    except RunError as error:
+        if initial is not None and not resume:
+            write_initial(Path(run), initial, network)
+    except (RunError, OSError) as error:
+        if before is None or launch.RECORD not in before:
+            _clean_up(run, {*files, launch.SPEC}, before)
+        if isinstance(error, OSError):
+            raise
         streams.print_message(f"archc: {visible(str(error))}")
         return 2
-    if initial is not None and not resume:
-        write_initial(Path(run), initial, network)
     if is_planned:
         return 0
     plan = os.path.join(run, PLAN)
