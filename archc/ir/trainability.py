@@ -40,10 +40,10 @@ def _network_errors(costs: Costs, recipe: Training, section: Value) -> Iterator[
     graph = costs.graph
     span = section.key_span or section.span
     x = graph.nodes[graph.inputs[0]].output
-    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
+    if len(graph.inputs) > 1 or len(graph.all_outputs) > 1:
         message = (
             f"a recipe needs one input and one output, the network has {len(graph.inputs)} "
-            f"and {len(graph.outputs)}"
+            f"and {len(graph.all_outputs)}"
         )
         yield Diagnostic("ARC701", message, span, "write the training by hand")
         return

@@ -205,6 +205,27 @@ if SHEAR:
             )
 
 
+if CROPS:
+
+    @keras.saving.register_keras_serializable()
+    class Crop(layers.Layer):
+        """A part of each image as large as the network's input: in training at random, or else the
+        middle."""
+
+        def call(self, images: Any, *, training: bool = False) -> Any:
+            """The parts."""
+            height, width = INPUT[0], INPUT[1]
+            rows, columns = images.shape[1] - height, images.shape[2] - width
+            if not training:
+                top, left = rows // 2, columns // 2
+                return images[:, top : top + height, left : left + width]
+            count = ops.shape(images)[0]
+            tops = keras.random.randint((count, 1), 0, rows + 1) + ops.arange(height)
+            lefts = keras.random.randint((count, 1), 0, columns + 1) + ops.arange(width)
+            images = ops.take_along_axis(images, tops[:, :, None, None], axis=1)
+            return ops.take_along_axis(images, lefts[:, None, :, None], axis=2)
+
+
 if LIGHTING:
 
     @keras.saving.register_keras_serializable()
@@ -217,7 +238,8 @@ if LIGHTING:
                 return images
             pixels = ops.reshape(images, (-1, INPUT[2]))
             pixels = pixels - ops.mean(pixels, axis=0)
-            covariance = ops.matmul(ops.transpose(pixels), pixels) / ops.shape(pixels)[0]
+            count = ops.cast(ops.shape(pixels)[0], "float32")
+            covariance = ops.matmul(ops.transpose(pixels), pixels) / count
             values, vectors = ops.eigh(covariance)
             noise = LIGHTING * keras.random.normal((ops.shape(images)[0], INPUT[2]))
             # Eigenvalues are those of colours from 0 to 1.
@@ -341,9 +363,9 @@ def make_model(batches: Batches) -> keras.Model:
     if FLIP == "both":
         x = layers.RandomFlip()(x)
     if CROPS:
-        x = layers.RandomCrop(INPUT[0], INPUT[1])(x)
+        x = Crop()(x)
     if LIGHTING:
-        x = ColourNoise()(x)
+        x = ColourNoise(dtype="float32")(x)
     if STANDARDIZE == "none":
         if SCALE != 1.0:
             x = layers.Rescaling(SCALE)(x)
@@ -396,7 +418,10 @@ def train(arguments: argparse.Namespace) -> None:
         begin = max(1, round(WARMUP * epoch_steps))
     optimizer = make_optimizer(begin, steps)
     if METRIC == "top_5_accuracy":
-        metric = keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy")
+        if LABEL_SMOOTHING or LOSS == "mean_squared_error":  # labels are vectors
+            metric = keras.metrics.TopKCategoricalAccuracy(5, name="top_5_accuracy")
+        else:
+            metric = keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy")
         model.compile(optimizer, make_loss(), metrics=[metric])
     else:
         model.compile(optimizer, make_loss(), metrics=["accuracy"])
