@@ -362,6 +362,9 @@ def test_a_run_goes_on_for_longer(tmp_path: Path) -> None:
     }
     assert started(options(tmp_path, resume=True)) == extended
     assert settled(options(tmp_path, resume=True)).epochs == 9
+    (tmp_path / "run.json").write_text(json.dumps({**extended, "lengths": 7}))
+    assert started(options(tmp_path, resume=True, epochs=10))["lengths"] == [9, 10]
+    (tmp_path / "run.json").write_text(json.dumps(extended))
     MetricsLog(tmp_path, 0).append(EpochRecord(5, 5, Scores(1.0, 0.5), None, 0.1, 1.0, 1.0))
     for recipe, epochs, message in (
         (RECIPE, 4, f"{tmp_path} has trained for 5 epochs already, not 4"),
