@@ -17,7 +17,7 @@ from archc.cli.options import (
     Overrides,
     max_steps_option,
     read_overrides,
-    set_option,
+    set_recipe_option,
     warn_unchecked,
 )
 from archc.diagnostics import Diagnostic, SpecError, formats, visible
@@ -42,7 +42,7 @@ from archc.reports.orphans import Orphan
     show_default=True,
     help="Output folder: BACKEND/NAME.py, reports/NAME.json, .md and .svg.",
 )
-@set_option
+@set_recipe_option
 @max_steps_option
 @click.option("--training", is_flag=True, help="Also write NAME_train.py, with the spec's recipe.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if files differ.")

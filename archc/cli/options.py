@@ -27,13 +27,19 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 def set_option(function: Function) -> Function:
     """The repeatable option `--set NAME=VALUE`."""
-    return click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Override a parameter; the value is YAML: --set depths='[1, 1]'.",
+    return _set_option("Override a parameter; the value is YAML: --set depths='[1, 1]'.")(function)
+
+
+def set_recipe_option(function: Function) -> Function:
+    """The option `--set`, also for fields of the recipe."""
+    return _set_option(
+        "Override a parameter, or a field of the recipe; the value is YAML: "
+        "--set training.optimizer.learning_rate=0.1."
     )(function)
+
+
+def _set_option(text: str) -> Callable[[Function], Function]:
+    return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=text)
 
 
 def file_format_options(function: Function) -> Function:

@@ -20,13 +20,14 @@ from archc.cli.options import (
     file_format_options,
     not_installed,
     read_overrides,
-    set_option,
+    set_recipe_option,
     warn_unchecked,
 )
 from archc.diagnostics import visible
 from archc.files import OutputError, write_files
 from archc.files.reading import read_below
-from archc.language.recipe import LARGEST_SEED, PRECISIONS
+from archc.language.recipe import LARGEST_SEED, PRECISIONS, Training
+from archc.ops.fields import fields_of
 from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
 from archc.training.errors import RunError
@@ -128,7 +129,7 @@ GIB = 1 << 30
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only print errors.")
 @file_format_options
-@set_option
+@set_recipe_option
 def command(
     spec: str,
     backend: str,
@@ -197,11 +198,15 @@ def command(
             streams.print_message(visible(message) * (not quiet))
             return 0 if os.path.exists(os.path.join(run, REPORT)) else _draw(run, quiet)
         _prepare(network, files, run, resume=resume)
-    except RunError as error:
+        if initial is not None and not resume:
+            write_initial(Path(run), initial, network)
+    except (RunError, OSError) as error:
+        if before is None or launch.RECORD not in before:
+            _clean_up(run, {*files, launch.SPEC}, before)
+        if isinstance(error, OSError):
+            raise
         streams.print_message(f"archc: {visible(str(error))}")
         return 2
-    if initial is not None and not resume:
-        write_initial(Path(run), initial, network)
     if is_planned:
         return 0
     plan = os.path.join(run, PLAN)
@@ -309,8 +314,9 @@ def _mismatch(files: Mapping[str, str], run: str) -> str | None:
             existing = ""
         if not existing:
             return f"{run} contains no run of this network"
-        if _without_request(existing) != _without_request(text):
-            return f"{path} is for a different spec or recipe"
+        before, now = _without_request(existing), _without_request(text)
+        if before != now:
+            return f"{path} is for a different spec or recipe{_changed_fields(before, now)}"
     return None
 
 
@@ -321,3 +327,13 @@ def _without_request(text: str) -> object:
     except (ValueError, RecursionError):
         return text
     return {**plan, "fit": None} if isinstance(plan, dict) else plan
+
+
+def _changed_fields(before: object, now: object) -> str:
+    """The fields of the recipe in which two plans differ, in brackets."""
+    recipes = [plan.get("recipe") if isinstance(plan, dict) else None for plan in (before, now)]
+    one, other = (recipe if isinstance(recipe, dict) else {} for recipe in recipes)
+    fields = [name for name in sorted(other) if one.get(name) != other[name]]
+    fields += sorted(one.keys() - other.keys())
+    known = [name for name in fields if name in {field.name for field in fields_of(Training)}]
+    return f" ({', '.join(f'training.{name}' for name in known)})" if known else ""

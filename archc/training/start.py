@@ -89,9 +89,15 @@ def _digest(network: Network, weights: Mapping[str, Any]) -> str:
 
 
 def write_initial(run: Path, initial: InitialWeights, network: Network) -> None:
-    """Write the arrays to the run's folder. Raises OutputError, OSError."""
-    if initial.start.path is not None:
-        transfer.save_neutral(str(run / INITIAL), initial.arrays, network.costs)
+    """Write the arrays to the folder of a new run. Raises RunError where there is such a file, and
+    OSError."""
+    path = run / INITIAL
+    if initial.start.path is None:
+        return
+    if path.exists() or path.is_symlink():
+        message = f"{path} was not written by this run: choose another folder"
+        raise RunError(message)
+    transfer.save_neutral(str(path), initial.arrays, network.costs)
 
 
 def check_initial(run: Path, start: Start) -> Path:

@@ -27,7 +27,7 @@ from archc.training.data.statistics import (
     statistics_record,
     write_statistics,
 )
-from archc.training.errors import RunError
+from archc.training.errors import DataError, RunError
 from archc.training.run import lock, results
 from archc.training.run import progress as progress_module
 from archc.training.run.files import open_unlinked, write_whole
@@ -41,7 +41,7 @@ from archc.training.run.metrics import (
     check_finite,
     check_progress,
 )
-from archc.training.run.options import FitOptions, FitSettings, PredictOptions
+from archc.training.run.options import EvaluateOptions, FitOptions, FitSettings, PredictOptions
 from archc.training.run.progress import Progress, clock, stop_request
 from archc.training.run.record import (
     data_record,
@@ -55,15 +55,17 @@ from archc.training.run.results import (
     Inference,
     as_bytes,
     check_output,
+    read_images,
     tell_notes,
     tell_predictions,
     write_predictions,
     write_validation,
 )
+from archc.training.run.scores import evaluation, evaluation_text
 from archc.training.run.startup import quiet_startup
 from archc.training.task import Task
 from archc.training.worker import one_line
-from tests.training.samples import TASK
+from tests.training.samples import TASK, takes
 
 # Files
 
@@ -362,6 +364,9 @@ def test_a_run_goes_on_for_longer(tmp_path: Path) -> None:
     }
     assert started(options(tmp_path, resume=True)) == extended
     assert settled(options(tmp_path, resume=True)).epochs == 9
+    (tmp_path / "run.json").write_text(json.dumps({**extended, "lengths": 7}))
+    assert started(options(tmp_path, resume=True, epochs=10))["lengths"] == [9, 10]
+    (tmp_path / "run.json").write_text(json.dumps(extended))
     MetricsLog(tmp_path, 0).append(EpochRecord(5, 5, Scores(1.0, 0.5), None, 0.1, 1.0, 1.0))
     for recipe, epochs, message in (
         (RECIPE, 4, f"{tmp_path} has trained for 5 epochs already, not 4"),
@@ -943,6 +948,50 @@ def test_what_was_written_is_told_and_accuracy_where_labels_are(
     assert (captured.out, captured.err) == ("", "")
     tell_notes(Path("a\x1b.csv"), ImageData(images, notes=("left out \x1b",)))
     assert capsys.readouterr().err == "a\\x1b.csv: left out \\x1b\n"
+
+
+def test_images_without_labels_are_not_evaluated(tmp_path: Path) -> None:
+    place, expected = tmp_path / "images.npz", takes(4, 4, 1, classes=3)
+    np.savez(place, images=np.zeros((2, 4, 4, 1), np.uint8))
+    found = read_images(
+        PredictOptions(tmp_path, place, tmp_path / "a.csv"), expected, ("a", "b", "c")
+    )
+    assert len(found.images) == 2
+    with pytest.raises(DataError) as refused:
+        read_images(EvaluateOptions(tmp_path, place), expected, ("a", "b", "c"))
+    assert str(refused.value) == f"{place}: there are no labels to score the predictions by"
+
+
+def test_scores_are_counted() -> None:
+    """Of six classes, by hand: the first is right, the second is in the first five, the third is
+    the least probable."""
+    probabilities = np.array(
+        [
+            [0.5, 0.1, 0.1, 0.1, 0.1, 0.1],
+            [0.3, 0.2, 0.2, 0.2, 0.1, 0.0],
+            [0.3, 0.2, 0.2, 0.2, 0.1, 0.0],
+        ]
+    )
+    names = ("a", "b", "c", "d", "e", "f\x1b")
+    scores = evaluation(np.array([0, 4, 5]), probabilities, names)
+    assert (scores["images"], scores["correct"], scores["accuracy"]) == (3, 1, 1 / 3)
+    assert scores["top_5_accuracy"] == 2 / 3
+    assert scores["confusion"] == [[1] + [0] * 5, *[[0] * 6] * 3, [1] + [0] * 5, [1] + [0] * 5]
+    assert scores["classes"][0] == {
+        **{"name": "a", "images": 1, "predicted": 3, "correct": 1},
+        **{"recall": 1.0, "precision": 1 / 3},
+    }
+    assert (scores["classes"][1]["recall"], scores["classes"][1]["precision"]) == (None, None)
+    assert scores["mistakes"] == [
+        {"class": "e", "predicted": "a", "images": 1},
+        {"class": "f\x1b", "predicted": "a", "images": 1},
+    ]
+    told = evaluation_text(scores)
+    assert told.startswith("accuracy 33.33% (1 of 3)\ntop-5 accuracy 66.67%\n\ntrue \\ predicted")
+    assert "\x1b" not in told
+    many = evaluation(np.array([1]), np.eye(1001)[:1], [f"class {one}" for one in range(1001)])
+    assert "confusion" not in many
+    assert "       1  class 1 predicted as class 0\n" in evaluation_text(many)
 
 
 def test_the_worst_mistakes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 from archc.api import Network, load
 from archc.cli import main
 from archc.diagnostics import SpecError
+from archc.ir.arrays import arrays
 from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import FitOptions, Start
 from archc.training.start import INITIAL, read_initial, write_initial
@@ -301,3 +302,23 @@ def test_options_that_name_nothing_end_with_2(
     assert main([*common, "--weights", str(tmp_path / "none.pth")]) == 2
     assert "ARC001" in capsys.readouterr().err
     assert not run.exists()
+
+
+def test_a_file_in_the_way_of_the_weights_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = load(str(ROOT / "specs/lenet5.yaml"), {})
+    safetensors = pytest.importorskip("safetensors.numpy")
+    keys = [(one.key, one.variable.shape) for one in arrays(network.costs)]
+    weights = tmp_path / "weights.safetensors"
+    emitted = network.compiled("torch").variables
+    named = {f"{emitted[key].layer}.{emitted[key].name}": np.zeros(s, "f4") for key, s in keys}
+    safetensors.save_file(named, weights)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / INITIAL).write_text("mine")
+    given = ["train", str(ROOT / "specs/lenet5.yaml"), "--backend", "torch", "-o", str(run)]
+    assert main([*given, "--data", str(SAMPLE), "--weights", str(weights)]) == 2
+    assert f"{INITIAL} was not written by this run" in capsys.readouterr().err
+    assert [path.name for path in run.iterdir()] == [INITIAL]
+    assert (run / INITIAL).read_text() == "mine"

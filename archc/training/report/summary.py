@@ -117,7 +117,9 @@ def _loss(recipe: Mapping[str, Any]) -> str:
     loss, smoothing = recipe.get("loss"), recipe.get("label_smoothing")
     if not isinstance(loss, str):
         return ""
-    return f"{_title(loss)}, label smoothing {smoothing}" if smoothing else _title(loss)
+    if not isinstance(smoothing, int | float) or not smoothing:
+        return _title(loss)
+    return f"{_title(loss)}, label smoothing {smoothing}"
 
 
 def _epochs(run: Run, planned: object) -> str:

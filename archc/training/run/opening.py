@@ -23,8 +23,9 @@ def opening_lines(record: Mapping[str, Any]) -> list[str]:
     if recipe["epochs"] is None:
         length = f"{recipe['steps']:,} steps"
     held_out = f", {images['validation']:,} to validate with" * (images["validation"] > 0)
-    if record.get("lengths"):
-        length += f" in place of {record['lengths'][-2]}"
+    lengths = record.get("lengths")  # of the run's folder, which may come from anywhere
+    if isinstance(lengths, list) and len(lengths) > 1:
+        length += f" in place of {lengths[-2]}"
     lines = [
         f"{record['name']}: {versions}",
         f"on {computed['device']} in {computed['precision']}{_threads(computed)}, "

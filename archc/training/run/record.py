@@ -86,6 +86,7 @@ def run_record(
             "warmup": recipe.warmup,
             "loss": recipe.loss,
             "label_smoothing": recipe.label_smoothing,
+            "rejection": recipe.rejection,
             "augment": as_spec(recipe.augment),
         },
     }
@@ -204,9 +205,10 @@ def start_run(options: FitSettings, record: Mapping[str, object]) -> dict[str, A
         write_record(options.out, now)
         return now
     epochs = recorded_epochs(kept)
-    if epochs != options.epochs:  # `check_length` has let it pass
+    if epochs != options.epochs:  # `finished_message` has let it pass
+        lengths = kept.get("lengths")
         kept["recipe"]["epochs"] = options.epochs
-        kept["lengths"] = [*kept.get("lengths", [epochs]), options.epochs]
+        kept["lengths"] = [*(lengths if isinstance(lengths, list) else [epochs]), options.epochs]
         kept.pop("finished", None)
     for key in ("sha256", "backend", "classes", "data", "recipe", "weights"):
         for place, one, other in differences(key, kept.get(key), now[key]):

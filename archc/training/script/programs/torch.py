@@ -360,7 +360,7 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
     network = DistributedDataParallel(model) if PROCESSES > 1 else model
     if STANDARDIZE != "none":
         mean, deviation = standardization(data, training, device)
-    if STEPS or WARMUP or SCHEDULE == "step":
+    if STEPS or WARMUP or SCHEDULE in ("step", "piecewise"):
         epoch_steps = len(epoch_batches(training, 1))
     if STEPS:
         epochs = -(-STEPS // epoch_steps)
