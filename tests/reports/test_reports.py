@@ -300,6 +300,13 @@ def test_table_fits_a_terminal(tmp_path: Path, width: int) -> None:
         assert "\u2026" in body[2]
 
 
+def test_a_table_that_just_fits_is_as_it_is_anywhere(tiny: Network) -> None:
+    whole = table.report(tiny.costs)
+    columns = max(map(len, whole.split("\n")[3:-6]))
+    assert table.report(tiny.costs, width=columns) == whole
+    assert table.report(tiny.costs, width=columns - 1) != whole
+
+
 def test_columns_go_by_rank(tiny: Network) -> None:
     def titles(width: int | None) -> list[str]:
         return [column.title for column in table.layout(tiny.costs, width)[0]]
