@@ -137,7 +137,9 @@ class LayerUnifier:
     ) -> LoweredOp:
         """Each structure that an op has, under its condition; the last suits what is left."""
         groups: dict[object, list[int]] = {}
-        mains = {i: next(one for one in column if one.main) for i, column in columns.items()}
+        mains = {i: one for i, column in columns.items() for one in column if one.main}
+        if len(mains) < len(columns):
+            raise MismatchError  # a padding that several layers share has no other structure
         for index, main in mains.items():
             groups.setdefault(main.layer and main.layer.function, []).append(index)
         if not 1 < len(groups) <= MOST_ALTERNATIVES:
