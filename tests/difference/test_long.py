@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import pairwise
 
 import pytest
@@ -60,3 +61,21 @@ def test_a_branch_of_a_wide_merge_is_compared_in_linear_time(
     result = difference(read(head + wide(500)), read(head + wide(499)))
     assert [pair.status for pair in result.pairs].count("removed") == 1
     assert looked_up <= 20 * 500
+
+
+def test_where_scores_take_too_long_layers_of_one_op_are_paired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sequences, "MOST_CELLS", 0)
+    monkeypatch.setattr(import_module("archc.difference.align"), "MOST_ALIGNED", 0)
+    head = "archc: 1\nname: long\ninput: {features: 3}\nlayers: "
+    a = read(head + "[dense: 4, relu, dense: 5, tanh, dense: 6]\n")
+    b = read(head + "[dense: 7, dense: 8, tanh, dense: 9]\n")
+    statuses = [(pair.status, (pair.a or pair.b).node.op.name) for pair in difference(a, b).pairs]
+    assert statuses == [
+        ("changed", "dense"),
+        ("removed", "relu"),
+        ("changed", "dense"),
+        ("changed", "tanh"),
+        ("changed", "dense"),
+    ]
