@@ -162,7 +162,7 @@ class Expansion:
         if kind or step.name is not None:
             name = add_name(step, kind, scope, self.text(UNKNOWN, NOTHING), self.report)
             if kind == "section":
-                scope.inner[name] = Scope(scope.join(name), scope)
+                scope.inner[name] = Scope(scope.join(name), None)
                 scope.inner[name].incomplete = True
 
     def execute(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
