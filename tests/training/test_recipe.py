@@ -250,7 +250,7 @@ def test_the_reference_names_every_field(capsys: pytest.CaptureFixture[str]) -> 
             if isinstance(field.kind, Variants):
                 waiting += field.kind.declarations.values()
                 assert all(f" {name}: " in told for name in field.kind.declarations)
-    assert len(waiting) == 11
+    assert len(waiting) == 14
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import stat
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -27,7 +27,7 @@ from archc.training.data.images import (
 )
 from archc.training.data.prepare import Images, pad_images, padded_shape
 from archc.training.data.stream import StreamedImages, map_files
-from archc.training.data.views import View, evaluation_view
+from archc.training.data.views import View, crop_view, evaluation_view, take_parts
 from archc.training.errors import DataError, RunError, describe_shape
 
 if TYPE_CHECKING:
@@ -180,7 +180,8 @@ def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) ->
         warnings.simplefilter("ignore")  # Pillow's, of what is refused here
         first = decode_image(files[0], expected)
         streaming = expected.streaming
-        if streaming is not None and len(files) * first.nbytes > streaming.in_memory:
+        is_large = streaming is not None and len(files) * first.nbytes > streaming.in_memory
+        if streaming is not None and (is_large or expected.augment.crop.resizes):
             return stream_images(files, expected, first.shape, streaming.workers)
         check_memory(folder, len(files) * first.nbytes)
         images: np.ndarray = np.empty((len(files), *first.shape), np.uint8)
@@ -245,24 +246,46 @@ def decode_files(
     expected: InputFormat,
     shape: tuple[int, ...],
 ) -> np.ndarray:
-    """Images of some files, resized to a `shape` and padded."""
+    """Images of some files, resized to a `shape` and padded; or the parts of them that `draws`
+    choose, as large as the network's input."""
+    if draws is not None and expected.augment.crop.resizes:
+        return decode_parts(files, draws, expected)
     images: np.ndarray = np.empty((len(files), *shape), np.uint8)
     for index, path in enumerate(files):
         image = decode_image(path, expected)
         check_shape(path, image.shape, shape)
         images[index] = image
-    return pad_images(images, expected.inputs.pad)
+    images = pad_images(images, expected.inputs.pad)
+    if draws is None:
+        return images
+    return take_parts(images, draws, expected.augment, expected.shape)
 
 
-def decode_image(path: Path, expected: InputFormat) -> np.ndarray:
-    """An image as uint8 (height, width, channels), upright, resized by the recipe."""
+def decode_parts(files: Sequence[Path], draws: np.ndarray, expected: InputFormat) -> np.ndarray:
+    """Parts of some files' images, of random size, resized to the network's input, half of them
+    mirrored."""
+    height, width, _ = expected.shape
+    images: np.ndarray = np.empty((len(files), *expected.shape), np.uint8)
+    for index, (path, numbers) in enumerate(zip(files, draws, strict=True)):
+        crop = expected.augment.crop
+        choose = partial(crop_view, crop=crop, draws=numbers, size=(height, width))
+        images[index] = decode_image(path, expected, choose)
+    return take_parts(images, draws, expected.augment, expected.shape)
+
+
+def decode_image(
+    path: Path, expected: InputFormat, choose: Callable[[int, int], View] | None = None
+) -> np.ndarray:
+    """An image as uint8 (height, width, channels), upright, resized by the recipe; or the view of
+    it that is chosen by its height and width."""
+    choose = choose or partial(evaluation_view, resize=expected.inputs.resize)
     channels = expected.shape[-1]
     with open_image(path) as image:
         from PIL import Image, ImageOps
 
         if image.format == "PNG":
             image.load()  # its Exif may be behind the pixels
-        view = evaluation_view(*upright_size(image), expected.inputs.resize)
+        view = choose(*upright_size(image))
         reduction = reduce_resolution(image, view)
         upright = ImageOps.exif_transpose(image).convert(MODES[channels])
         left, top, right, bottom = (side / reduction for side in view.box)

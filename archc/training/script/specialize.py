@@ -1,8 +1,8 @@
 """A program specialized to a recipe: its tree without what the recipe's constants rule out.
 
-A program is a module of archc, typed and tested as any other, with the constants of a recipe at its
-top. Its source is turned into a tree of `archc.codegen`; conditions that the constants decide are
-decided, loops over constant tuples written out, and what nobody uses then is left out.
+A program is some modules of archc, typed and tested as any other, with the constants of a recipe
+in the first. Their source is turned into a tree of `archc.codegen`; conditions that the constants
+decide are decided, loops over constant tuples written out, and what nobody uses then is left out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ast
 import io
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple, cast
 
 from archc.backends.module import names_in
@@ -87,21 +88,23 @@ class Specialized(NamedTuple):
 
 
 def specialize(
-    source: str,
+    sources: Sequence[str],
     constants: Mapping[str, Value],
     expressions: Mapping[str, Expr],
     names: Mapping[str, str],
 ) -> Specialized:
-    """The body of a program under the values of its constants. `expressions` take the place of the
-    calls of functions without arguments, by their names; `names` that of names."""
-    specializer = _Specializer(source, constants, names, expressions)
+    """The body of a program, of one module after another, under the values of its constants.
+    `expressions` take the place of the calls of functions without arguments, by their names;
+    `names` that of names."""
     statements: list[Statement] = []
     known: dict[str, Import | ImportFrom] = {}
-    for node in ast.parse(source).body[1:]:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            known |= _imported(node)
-            continue
-        statements += specializer.statement(node)
+    for source in sources:
+        specializer = _Specializer(source, constants, names, expressions)
+        for node in ast.parse(source).body[1:]:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                known |= _imported(node)
+            else:
+                statements += specializer.statement(node)
     body = _reached(statements, constants)
     used = names_in(body)
     return Specialized(imports(*(known[name] for name in known if name in used)), tuple(body))
@@ -249,10 +252,12 @@ class _Specializer:
     def function(self, node: ast.FunctionDef) -> FunctionDef:
         """A function without what the constants rule out."""
         arguments = node.args
-        if arguments.defaults or arguments.vararg or arguments.kwarg or any(arguments.kw_defaults):
-            raise ValueError(f"line {node.lineno}: no statement of scripts: it has a default")
+        if arguments.vararg or arguments.kwarg or any(arguments.kw_defaults):
+            raise ValueError(f"line {node.lineno}: no statement of scripts: its parameters")
+        bare = len(arguments.args) - len(arguments.defaults)
+        defaults = [*repeat(None, bare), *map(self.expr, arguments.defaults)]
         docstring = ast.get_docstring(node)
-        parameters = [self.parameter(one) for one in arguments.args]
+        parameters = list(map(self.parameter, arguments.args, defaults))
         parameters += [self.parameter(one, keyword_only=True) for one in arguments.kwonlyargs]
         return FunctionDef(
             node.name,
@@ -263,10 +268,12 @@ class _Specializer:
             tuple(map(self.expr, node.decorator_list)),
         )
 
-    def parameter(self, node: ast.arg, *, keyword_only: bool = False) -> Parameter:
-        """A parameter; none has a default."""
+    def parameter(
+        self, node: ast.arg, default: Expr | None = None, *, keyword_only: bool = False
+    ) -> Parameter:
+        """A parameter."""
         annotation = None if node.annotation is None else self.expr(node.annotation)
-        return Parameter(node.arg, annotation, None, keyword_only)
+        return Parameter(node.arg, annotation, default, keyword_only)
 
     def value(self, node: ast.expr) -> object:
         """The value of an expression, or `UNKNOWN`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -29,6 +30,7 @@ from archc.training.data.statistics import (
     statistics_record,
     write_statistics,
 )
+from archc.training.data.views import draw_views
 from archc.training.errors import InterruptionError, RunError
 from archc.training.plan import Plan
 from archc.training.run.metrics import (
@@ -81,6 +83,7 @@ from archc.training.torch.distributed import (
 )
 from archc.training.torch.evaluate import (
     class_probabilities,
+    evaluated_parts,
     mean_scores,
     middle_parts,
     network_outputs,
@@ -208,9 +211,14 @@ def make_run(
     make_repeatable(device)
     mean, deviation, colours = statistics
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, device)
-    images, labels = found.data.images, found.data.known_labels
-    training = image_set(images, labels, found.training, device, colours)
-    validation = replace(training, indices=found.held_out)
+    labels = found.data.known_labels
+    prepared = image_set(found.data.images, labels, found.training, device)
+    training = prepared
+    if found.source is not found.data.images:
+        training = image_set(found.source, labels, found.training, device)
+    if colours is not None:
+        training = replace(training, colours=torch.from_numpy(colours).to(device))
+    validation = replace(prepared, indices=found.held_out)
     if found.validation is not found.data:
         images, labels = found.validation.images, found.validation.known_labels
         validation = image_set(images, labels, found.held_out, device)
@@ -229,7 +237,7 @@ def make_run(
     network = model
     if is_worth_compiling(device, steps):
         some = np.arange(min(plan.recipe.batch_size, count))
-        ((batch, _),) = middle_parts(training, plan.task.shape).batches([some])
+        ((batch, _),) = middle_parts(prepared, plan.task.shape).batches([some])
         network = compile_model(model, scaling(batch), precision)
     network = share_model(network, worker)
     return FitRun(
@@ -284,8 +292,7 @@ def run_epoch(
     written = time.perf_counter()
     began = written - state.seconds
     run.network.train()
-    shares = [batch[run.worker.share(len(batch))[0]] for batch in batches[state.step :]]
-    own = run.training.batches(shares)
+    own = own_batches(run, batches, (seed, epoch), state.step)
     for step in range(state.step, len(batches)):
         done = before + step
         moment = TrainingMoment(done, run.epoch_steps, run.steps, state.history)
@@ -305,6 +312,21 @@ def run_epoch(
                 written = time.perf_counter()
             if wish == STOPS:
                 raise InterruptionError
+
+
+def own_batches(
+    run: FitRun, batches: Sequence[np.ndarray], seeds: tuple[int, int], done: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """This process' share of the images and labels of an epoch's batches, but for those `done`."""
+    rows = [run.worker.share(len(batch))[0] for batch in batches]
+    shares = [batch[own] for batch, own in zip(batches, rows, strict=True)]
+    if not run.training.gives_parts(run.plan.recipe.augment):
+        return run.training.batches(shares[done:])
+    draws = (
+        draw_views((*seeds, step + 1), len(batches[step]))[rows[step]]
+        for step in range(done, len(batches))
+    )
+    return run.training.batches(shares[done:], draws)
 
 
 def train_step(
@@ -413,7 +435,7 @@ def validation_scores(run: FitRun) -> Scores | None:
     share_buffers(model, worker)
     own = np.arange(worker.rank, count, worker.processes)
     sums = no_sums(worker.device, ranked=ranked)
-    data = middle_parts(run.validation, task.shape)
+    data = evaluated_parts(run.validation, run.plan)
     outputs = network_outputs(model, data, own, run.scaling, run.precision)
     for output, labels in outputs:
         losses = sample_losses(recipe, task.output, output, labels)
@@ -447,7 +469,7 @@ def predict(plan: Plan, options: PredictOptions) -> None:
 def predict_all(plan: Plan, model: nn.Module, data: ImageSet, scaling: InputScaling) -> np.ndarray:
     """Probabilities of the classes, in float32: (count, classes)."""
     every = np.arange(len(data.indices))
-    data = middle_parts(data, plan.task.shape)
+    data = evaluated_parts(data, plan)
     outputs = network_outputs(model, data, every, scaling, torch.float32)
     found = [class_probabilities(output, plan.task.output).cpu() for output, _ in outputs]
     probabilities: np.ndarray = torch.cat(found).numpy()

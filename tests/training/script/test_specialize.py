@@ -15,7 +15,7 @@ def residue(program: str, **constants: Value) -> str:
     """What is left of a program, below its docstring and the call of `main`."""
     text = f'"""A program."""\n\n{textwrap.dedent(program).strip()}\n\n\nmain()\n'
     expressions = {"hook": call("hooked", 1)}
-    made = specialize(text, constants, expressions, {"Network": "LeNet5"})
+    made = specialize([text], constants, expressions, {"Network": "LeNet5"})
     return render(Module(body=(*made.imports, *made.body))).removesuffix("\n\n\nmain()\n")
 
 
@@ -101,7 +101,7 @@ def test_what_nobody_uses_is_left_out() -> None:
 
 def test_what_is_no_statement_of_scripts_is_refused() -> None:
     statements = ("while True: pass", "x += 1", "del x", "x = lambda: 1", "global x")
-    statements += ("x = [y for y in z if y]", "with a as b: print()", "def f(x=1): return x")
+    statements += ("x = [y for y in z if y]", "with a as b: print()", "def f(*x): return x")
     for statement in statements:
         with pytest.raises(ValueError, match=r"line \d+: no (statement|expression) of scripts"):
             residue(f"def main() -> None:\n    {statement}")
