@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archc.diagnostics import SpecError
+from archc.version import __version__
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from archc.api import Network
     from archc.difference import Difference
-
-__version__ = "0.1.0"
 
 __all__ = ["SpecError", "__version__", "diff", "load"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archc import backends
@@ -15,6 +15,7 @@ from archc.diagnostics import Diagnostic, SourceText, Span, SpecError
 from archc.ir import network
 from archc.ir.costs import Costs, memory
 from archc.ir.limits import MOST_STEPS
+from archc.language.overrides import Setting
 from archc.ops.fields import LARGEST
 from archc.spec import Spec, read_spec
 
@@ -70,13 +71,16 @@ class Network(network.Network):
 
 
 def load(
-    path: str | os.PathLike[str], params: Mapping[str, object], most_steps: int = MOST_STEPS
+    path: str | os.PathLike[str],
+    params: Mapping[str, object],
+    most_steps: int = MOST_STEPS,
+    recipe: Sequence[Setting] = (),
 ) -> Network:
-    """Read a spec file, check it, and infer the costs of its network. Raises SpecError, also for
-    one that expands to more than so many steps (at most MOST_STEPS), and TypeError for what is no
-    path."""
+    """Read a spec file, set fields of its `recipe`, check it, and infer the costs of its network.
+    Raises SpecError, also for one that expands to more than so many steps (at most MOST_STEPS), and
+    TypeError for what is no path."""
     overrides = {name: parameter(name, value) for name, value in params.items()}
-    spec = read_spec(os.fsdecode(path), min(most_steps, MOST_STEPS))
+    spec = read_spec(os.fsdecode(path), min(most_steps, MOST_STEPS)).with_recipe(recipe)
     return Network(spec, spec.checked(overrides))
 
 

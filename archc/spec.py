@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -28,9 +28,11 @@ from archc.ir.expectations import check_expectations
 from archc.ir.graph import About
 from archc.ir.limits import MOST_STEPS
 from archc.ir.trainability import check_training
+from archc.language import library
 from archc.language.document import read_document
 from archc.language.evaluate import evaluate_params
 from archc.language.extends import ON_DISK, ROOT, Files, follow, merge, root_of
+from archc.language.overrides import Setting, override
 from archc.language.reader import MAX_BYTES, decode_spec, parse, read_spec_text
 from archc.language.recipe import Training
 from archc.language.schema.validate import Findings, validate
@@ -53,6 +55,18 @@ class Spec(NamedTuple):
     merged: Value
     most_steps: int = MOST_STEPS
 
+    def with_recipe(self, settings: Sequence[Setting]) -> Spec:
+        """The spec with fields of its training recipe set from outside, checked as if it had them.
+        Raises SpecError."""
+        if not settings:
+            return self
+        merged = override(self.merged, settings)
+        findings = validate(merged)
+        document, further = read_document(merged, findings)
+        if document is None or findings.diagnostics or further:
+            raise SpecError([*findings.diagnostics, *further])
+        return self._replace(document=document, merged=merged)
+
     def build(self, overrides: Mapping[str, object] = NO_OVERRIDES) -> Costs:
         """The graph with its costs, with some parameters overridden. Raises SpecError."""
         unknown = [name for name in overrides if name not in self.document.params]
@@ -68,6 +82,7 @@ class Spec(NamedTuple):
             title=document.title,
             description=document.description,
             references=document.references,
+            catalog=document.catalog,
             source=self.source,
             texts=self.texts,
             params=MappingProxyType(params),
@@ -123,14 +138,33 @@ def _evaluated(
 
 
 def read_spec(path: str, most_steps: int = MOST_STEPS) -> Spec:
-    """Read a spec and all that it extends. Raises SpecError."""
+    """Read a spec, by its path or the name of an installed one, and all that it extends. Raises
+    SpecError."""
     if path == "-":
         here = os.path.realpath(".")
         real = os.path.join(here, "-")
         return read_source(_standard_input(), here, real, most_steps=most_steps)
-    source = read_spec_text(path)
-    real = os.path.realpath(path)
-    return read_source(source, root_of(real), real, most_steps=most_steps)
+    found = library.find(path)
+    files = ON_DISK
+    if found != path:
+        source, files = library.read(found)
+    else:
+        source = _typed(path)
+    real = os.path.realpath(found)
+    return read_source(source, root_of(real), real, files, most_steps)
+
+
+def _typed(path: str) -> SourceText:
+    """The text at a path. Raises SpecError."""
+    hint = None if os.path.lexists(path) else library.unknown_hint(path)
+    try:
+        return read_spec_text(path)
+    except SpecError as error:
+        if hint is None:
+            raise
+        (missing,) = error.diagnostics
+        diagnostic = Diagnostic(missing.code, missing.message, missing.span, hint)
+        raise SpecError([diagnostic]) from None
 
 
 def _standard_input() -> SourceText:

@@ -32,7 +32,7 @@ ir
 codegen language
 ops
 files
-diagnostics plugins records
+diagnostics plugins records version
 """
 """The rooms of the package, from the top floor down: imports run downwards alone, and on one floor
 within a room alone. A room is a folder, or a module, at the root of the package."""
@@ -138,6 +138,7 @@ def test_tests_stand_where_what_they_test_stands() -> None:
         "hostile",
         "mutation",
         "regressions",
+        "zoo",
     }
     folders = {
         path.relative_to(TESTS).parts[0]

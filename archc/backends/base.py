@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from archc.backends.layouts import Layout
 from archc.codegen.rewrite import transform
-from archc.codegen.tree import Call, Expr, Ref
+from archc.codegen.tree import Call, Expr, Ref, call
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph
 from archc.ir.network import Network
@@ -27,12 +27,16 @@ INCOMING = "in"
 
 class LoweringContext(NamedTuple):
     """An op with the axes that come in and go out (without the batch). `nonnegative` says that no
-    value that comes in is below zero."""
+    value that comes in is below zero, `tied` that some of its variables are those of an op of
+    another kind, `ties` that such an op uses its own, and `trainable` that they are trained."""
 
     op: Op
     inputs: tuple[Axes, ...]
     output: Axes
     nonnegative: bool = False
+    tied: bool = False
+    ties: bool = False
+    trainable: bool = True
 
     @property
     def x(self) -> Axes:
@@ -59,7 +63,8 @@ class LoweredLayer:
     call that sets the initial values of the layer in `placeholder(0)`.
 
     `application` is how the layer, in place of `APPLIED`, is applied to the values that come in,
-    where that is no plain call. `condition`, over literals of the op's fields, holds where the op
+    where that is no plain call. The `layer` of a tied op may be `OWNER`, that of the op whose
+    variables it uses. `condition`, over literals of the op's fields, holds where the op
     has the layer: a layer that is left out is lowered with a condition that does not hold, and is
     not written. `presumes` names the fields for other values of which the layer would compute
     something else than the op.
@@ -112,16 +117,27 @@ class StoredVariable(NamedTuple):
     layout: Layout
 
 
+class Alias(NamedTuple):
+    """A further place where an emitted network has an array, by the array's key. `path` is that of
+    the op that uses it there, empty where several do."""
+
+    key: str
+    path: str
+    stored: StoredVariable
+
+
 @dataclass(frozen=True, slots=True)
 class Emitted:
     """What a backend makes of a network: its source, and for each node by its index the lowered
     layers where they stand and the layout of its value, less the batch; for each array by its key
-    where it is kept. A backend that runs nothing has the source alone."""
+    where it is kept, and where else the framework finds it. A backend that runs nothing has the
+    source alone."""
 
     source: str
     placements: Mapping[int, tuple[Placement, ...]] = field(default_factory=dict)
     variables: Mapping[str, StoredVariable] = field(default_factory=dict)
     values: tuple[Layout, ...] = ()
+    aliases: tuple[Alias, ...] = ()
 
 
 class Runtime(NamedTuple):
@@ -145,14 +161,13 @@ class Runner:
     network is taken.
 
     `lacks` gives the paths of the ops of a graph that a runtime cannot compute in a type of
-    numbers, each with the reason. `unbiased` says that running variances are kept of the unbiased
-    variance of a batch.
+    numbers, each with the reason. Running variances are written as those of the biased variances of
+    batches.
     """
 
     module: str
     runtimes: tuple[Runtime, ...]
     lacks: Callable[[str, Graph, str], Iterator[tuple[str, str]]] = lacks_nothing
-    unbiased: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +238,10 @@ class Backend:
 
 APPLIED = Ref("_layer")
 """The name that stands for a layer in the call that applies it."""
+
+
+OWNER = call("_owner")
+"""Stands for the layer that constructs nothing: that of the op whose variables a tied op uses."""
 
 
 class RefusalError(Exception):

@@ -10,11 +10,13 @@ from archc.backends.base import Backend, LoweredLayer, LoweringContext, RefusalE
 from archc.backends.blocks.items import LoweredLayers
 from archc.backends.extensions import extension
 from archc.backends.fusion import computed, fuse_movements
+from archc.backends.sharing import unshareable
 from archc.codegen.rewrite import unify
 from archc.codegen.tree import Expr, Lit, Ref
 from archc.diagnostics import Diagnostic, SpecError
 from archc.ir.graph import Graph, Input, Node
 from archc.ir.network import Network, Variation
+from archc.ir.sharing import reuses_layer
 
 
 def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer, ...]]:
@@ -25,12 +27,23 @@ def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer,
     known: dict[LoweringContext, tuple[LoweredLayer, ...]] = {}
     nonnegative: list[bool] = []
     alive = computed(graph)
+    tied = {node.index: node.weights for node in graph.nodes if _is_tied(graph, node)}
+    ties = frozenset(tied.values())
     for node in graph.nodes:
         incoming = all(nonnegative[index] for index in node.inputs)
         nonnegative.append(_is_nonnegative(node, incoming))
         if isinstance(node.op, Input) or node.index not in alive:
             continue
-        context = LoweringContext(node.op, graph.input_axes(node), node.output, incoming)
+        axes = graph.input_axes(node)
+        context = LoweringContext(
+            node.op,
+            axes,
+            node.output,
+            incoming,
+            node.index in tied,
+            node.index in ties,
+            node.trainable,
+        )
         try:
             if context not in known:
                 known[context] = _lower(context, backend)
@@ -38,9 +51,16 @@ def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer,
         except RefusalError as refusal:
             message = f"the {backend.name} backend cannot compute `{node.path}`: {refusal.reason}"
             refusals.append(Diagnostic("ARC601", message, node.origin.span))
+    if not refusals:
+        refusals = list(unshareable(graph, layers, backend.name))
     if refusals:
         raise SpecError(refusals)
     return layers
+
+
+def _is_tied(graph: Graph, node: Node) -> bool:
+    """Whether a node uses the variables of an op of another kind."""
+    return node.weights >= 0 and not reuses_layer(graph, node)
 
 
 def _lower(context: LoweringContext, backend: Backend) -> tuple[LoweredLayer, ...]:

@@ -35,6 +35,7 @@ VERBS = {
     "weights": "Convert weights between file formats and frameworks.",
     "verify": "Run the emitted networks and compare every layer.",
     "train": "Train a network with the recipe in its spec.",
+    "evaluate": "Score the network of a run on labelled images.",
     "predict": "Label images with the network of a run.",
     "data": "Inspect data before training.",
     "show": "Print a spec merged with its parents, or fully expanded.",

@@ -13,7 +13,13 @@ import click
 from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import max_steps_option, read_settings, set_option, warn_unchecked
+from archc.cli.options import (
+    Overrides,
+    max_steps_option,
+    read_overrides,
+    set_option,
+    warn_unchecked,
+)
 from archc.diagnostics import Diagnostic, SpecError, formats, visible
 from archc.files import OutputError, differences, digest, foreign_files, is_up_to_date, locked
 from archc.files.reading import read_below
@@ -68,7 +74,7 @@ def command(
     names = list(backends.names()) if backend == "all" else [backend]
     if training and not _is_trainable(names):
         raise click.UsageError(f"the {backend} backend trains no networks")
-    request = Request(names, read_settings(settings), training, most_steps)
+    request = Request(names, read_overrides(settings), training, most_steps)
     if watch:
         from archc.cli.watching import watch as whenever_changed
 
@@ -92,7 +98,7 @@ class Request(NamedTuple):
     """The backends, parameters, extra files and step limit of a build."""
 
     backends: list[str]
-    overrides: Mapping[str, object]
+    overrides: Overrides
     training: bool
     most_steps: int
 
@@ -121,7 +127,8 @@ def _outputs(specs: Sequence[str], request: Request) -> list[Output] | int:
     diagnostics: list[Diagnostic] = []
     for spec in specs:
         try:
-            network = load(spec, request.overrides, request.most_steps)
+            params, recipe = request.overrides
+            network = load(spec, params, request.most_steps, recipe)
             output = _output(network, request)
         except SpecError as error:
             diagnostics += error.diagnostics

@@ -12,11 +12,13 @@ VARIABLE = "_ARCHC_COMPLETE"
 
 def specs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The specs and folders that match the incomplete path; for an empty one also those of the
-    folder `specs`."""
+    folder `specs`, and for the begin of a name also the names of specs."""
+    from archc.language.library import known
+
     paths = _below(incomplete)
     if not incomplete and os.path.isdir("specs"):
-        paths = [path for path in _below("specs/") if not path.endswith("/")] + paths
-    return paths
+        return [path for path in _below("specs/") if not path.endswith("/")] + paths
+    return paths + [name for name in sorted(known()) if incomplete and name.startswith(incomplete)]
 
 
 def _below(incomplete: str) -> list[str]:

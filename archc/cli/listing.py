@@ -1,73 +1,90 @@
-"""`archc list`: specs with their parameters, MACs and layers."""
+"""`archc list`: networks with their family, year, task, parameters, MACs and input."""
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
 import click
 
 from archc.api import load
 from archc.cli import completing, streams
 from archc.cli.options import max_steps_option
-from archc.diagnostics import SpecError, count, visible
+from archc.diagnostics import SpecError, count, did_you_mean, visible
 from archc.files.reading import files_below
-from archc.reports.rows import human
-from archc.reports.table import shorten
+from archc.language import library
+from archc.language.catalog import KEYS
+from archc.language.extends import ROOT
+from archc.reports import catalog
+from archc.reports.catalog import Entry
 
-DEFAULT = "specs"
-_SHORTEST_TITLE = 16
-_LONGEST_TITLE = 100
+WIDTH = 80
+"""Columns of a table that is not for a terminal."""
 
-
-class Entry(NamedTuple):
-    """A spec and its figures per sample; for an invalid one only the number of its errors."""
-
-    path: str
-    name: str = ""
-    title: str = ""
-    params: int = 0
-    macs: int = 0
-    layers: int = 0
-    outputs: tuple[tuple[int, ...], ...] = ()
-    errors: int = 0
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
-@click.command("list", help="List specs with their parameters, MACs and layers.")
+def _filters(function: Function) -> Function:
+    """An option for each key by which networks are filtered."""
+    for key, one in [*KEYS.items()][::-1]:
+        option = click.option(f"--{key}", metavar="TEXT", help=f"Only those with it: {one.doc}.")
+        function = option(function)
+    return function
+
+
+@click.command("list")
 @click.argument("patterns", nargs=-1, metavar="[GLOB]...", shell_complete=completing.specs)
+@_filters
 @click.option(
     "--sort",
     "key",
-    type=click.Choice(["name", "params", "macs"]),
+    type=click.Choice(["name", *KEYS, "params", "macs"]),
     default="name",
     show_default=True,
-    help="By name, or largest first.",
+    help="By a text, or largest first.",
 )
+@click.option("--installed", is_flag=True, help="Only the specs that come with archc.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
 @max_steps_option
-def command(patterns: tuple[str, ...], key: str, form: str, most_steps: int) -> int:
-    """The specs on standard output; exits with 1 if one of them is invalid."""
-    entries = [_entry(path, most_steps) for path in _paths(patterns or (DEFAULT,))]
-    if key == "name":
-        entries.sort(key=lambda spec: (spec.errors > 0, spec.name or spec.path, spec.path))
-    else:
-        entries.sort(key=lambda spec: (spec.errors > 0, -getattr(spec, key), spec.name, spec.path))
+def command(
+    patterns: tuple[str, ...],
+    key: str,
+    installed: bool,
+    form: str,
+    most_steps: int,
+    **filters: str | None,
+) -> int:
+    """List networks with their parameters and MACs.
+
+    By default those in the folder `specs`, and without one those that come with archc. A GLOB is of
+    files, or of the names of these.
+    """
+    if installed and patterns:
+        raise click.UsageError("--installed takes no GLOB")
+    default = library.folder() if installed or not os.path.isdir(ROOT) else ROOT
+    entries = [_entry(path, most_steps) for path in _paths(patterns or (default,))]
+    for name, text in filters.items():
+        if text is not None:
+            entries = _having(entries, name, text)
+    entries.sort(key=lambda one: _order(one, key))
     if form == "json":
         from archc.reports import json
 
-        streams.write(json.text({"archc": 1, "specs": [_data(spec) for spec in entries]}))
+        streams.write(json.text({"archc": 1, "specs": [catalog.data(one) for one in entries]}))
     else:
-        streams.write(_table(entries, streams.terminal_width()))
-    return 1 if any(spec.errors for spec in entries) else 0
+        streams.write(catalog.tables(entries, streams.terminal_width() or WIDTH))
+    return 1 if any(one.errors for one in entries) else 0
 
 
 def _paths(patterns: Sequence[str]) -> list[str]:
-    """The files that match the patterns, without duplicates; a folder means all specs in it."""
+    """The files that the patterns match, without duplicates; a folder means all specs in it."""
     paths: dict[str, None] = {}
     for pattern in patterns:
         if os.path.isdir(pattern):
@@ -76,8 +93,11 @@ def _paths(patterns: Sequence[str]) -> list[str]:
         else:
             message = f"{pattern or repr(pattern)}: no such file"
             matching = [path for path in _matching(pattern) if not os.path.isdir(path)]
-        if not matching and pattern == DEFAULT and not os.path.isdir(DEFAULT):
-            raise click.UsageError(f"there is no folder {DEFAULT} here: name the specs")
+            if not matching and os.path.basename(pattern) == pattern:
+                known = library.known()
+                matching = [known[name] for name in fnmatch.filter(known, pattern)]
+                hint = did_you_mean(pattern, known)
+                message += f", and no spec of this name{f'; {hint}' if hint else ''}"
         if not matching:
             raise click.UsageError(visible(message))
         paths |= dict.fromkeys(os.path.normpath(path) for path in sorted(matching))
@@ -98,50 +118,48 @@ def _matching(pattern: str) -> list[str]:
 
 
 def _entry(path: str, most_steps: int) -> Entry:
+    name = os.path.basename(path).removesuffix(".yaml")
+    spec = name if os.path.normpath(library.find(name)) == path else path
     try:
-        costs = load(path, {}, most_steps).costs
+        costs = load(spec, {}, most_steps).costs
     except SpecError as error:
-        return Entry(path, errors=count(error.diagnostics))
+        return Entry(spec, path, errors=count(error.diagnostics))
     graph, sums = costs.graph, costs.totals
-    outputs = tuple(graph.nodes[index].output.sizes for index in graph.outputs)
+    inputs, outputs = (
+        tuple(graph.nodes[index].output.sizes for index in indices)
+        for indices in (graph.inputs, graph.outputs)
+    )
     about = graph.about
-    layers = len(costs.layers)
-    return Entry(path, about.name, about.title, sums.params, sums.macs, layers, outputs)
+    return Entry(
+        spec,
+        path,
+        about.name,
+        about.title,
+        about.catalog,
+        sums.params,
+        sums.macs,
+        len(costs.layers),
+        inputs,
+        outputs,
+    )
 
 
-def _data(spec: Entry) -> dict[str, object]:
-    if spec.errors:
-        return {"path": spec.path, "errors": spec.errors}
-    return {**spec._asdict(), "outputs": [list(sizes) for sizes in spec.outputs]}
+def _having(entries: Sequence[Entry], key: str, text: str) -> list[Entry]:
+    """The entries with a value under a key, in any case. Raises click.UsageError without any."""
+    known = [str(one.catalog[key]) for one in entries if key in one.catalog]
+    values = {value.lower(): value for value in known}
+    if text.lower() not in values:
+        hint = did_you_mean(text.lower(), values) or f"known: {', '.join(sorted(set(known)))}"
+        raise click.UsageError(visible(f"no spec has the {key} {text}; {hint}"))
+    return [one for one in entries if str(one.catalog.get(key, "")).lower() == text.lower()]
 
 
-def _table(specs: Sequence[Entry], width: int | None) -> str:
-    """Aligned text, at most `width` columns wide: titles are shortened."""
-    lines: list[tuple[str, ...]] = [("spec", "title", "parameters", "MACs", "layers", "output")]
-    lines += [
-        (
-            visible(spec.path),
-            shorten(visible(" ".join(spec.title.split())), _LONGEST_TITLE),
-            human(spec.params),
-            human(spec.macs),
-            human(spec.layers),
-            ", ".join(map(human, spec.outputs)),
-        )
-        for spec in specs
-        if not spec.errors
-    ]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    if width is not None:
-        over = sum(widths) + 2 * (len(widths) - 1) - width
-        widths[1] = max(widths[1] - max(over, 0), min(widths[1], _SHORTEST_TITLE))
-    lines.insert(1, tuple("-" * size for size in widths))
-    rows = []
-    for path, title, *numbers, output in lines:
-        cells = [f"{path:<{widths[0]}}", f"{shorten(title, widths[1]):<{widths[1]}}"]
-        cells += [f"{cell:>{size}}" for cell, size in zip(numbers, widths[2:5], strict=True)]
-        rows.append("  ".join([*cells, output]).rstrip())
-    for spec in specs:
-        if spec.errors:
-            errors = "1 error" if spec.errors == 1 else f"{spec.errors:,} errors"
-            rows.append(f"{visible(spec.path)}: {errors}, see `archc validate`")
-    return "\n".join(rows) + "\n"
+def _order(one: Entry, key: str) -> tuple[object, ...]:
+    """The place of an entry among the others: invalid ones last, and those without a value."""
+    # resnet18 comes before resnet101.
+    parts = re.split("([0-9]+)", one.name or one.path)
+    name = ([int(part) if index % 2 else part for index, part in enumerate(parts)], one.path)
+    if key in ("params", "macs"):
+        return (one.errors > 0, -getattr(one, key), *name)
+    value = one.catalog.get(key, "")
+    return (one.errors > 0, key in KEYS and value == "", value or 0, *name)

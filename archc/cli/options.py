@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import click
 
@@ -17,7 +17,9 @@ from archc.cli import streams
 from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable
 from archc.diagnostics.formats import full
 from archc.ir.limits import MOST_STEPS
+from archc.language.overrides import PREFIX, Key, Setting
 from archc.language.reader import decode, parse
+from archc.language.values import Value
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -46,32 +48,70 @@ def max_steps_option(function: Function) -> Function:
     )(function)
 
 
+class Overrides(NamedTuple):
+    """What `--set` sets: parameters of a spec, and fields of its recipe."""
+
+    params: dict[str, object]
+    recipe: tuple[Setting, ...]
+
+
+def read_overrides(settings: Iterable[str]) -> Overrides:
+    """The parameters and the fields of the recipe of `--set`. Prints errors and exits with 2."""
+    settings = list(settings)
+    recipe = [one for one in settings if one.startswith(PREFIX)]
+    params = read_settings(one for one in settings if not one.startswith(PREFIX))
+    try:
+        return Overrides(params, tuple(map(_recipe_setting, recipe)))
+    except SpecError as error:
+        _exit_with(error)
+
+
+def _exit_with(error: SpecError) -> NoReturn:
+    """Print the errors of options and exit with 2."""
+    streams.print_message(full(error.diagnostics, streams.colors(sys.stderr)))
+    raise click.exceptions.Exit(2) from None
+
+
+def _recipe_setting(setting: str) -> Setting:
+    name, value = _parsed(setting)
+    path, column = [], 1
+    for part in name.split("."):
+        end = column + len(part)
+        path.append(Key(part, Span(value.span.source, 1, column, 1, end)))
+        column = end + 1
+    return Setting(tuple(path[1:]), Value(value.data, value.span, path[-1].span, value.quoted))
+
+
 def read_settings(settings: Iterable[str]) -> dict[str, object]:
     """The parameters of `--set`. Prints errors and exits with 2."""
     try:
         return _read(settings)
     except SpecError as error:
-        streams.print_message(full(error.diagnostics, streams.colors(sys.stderr)))
-        raise click.exceptions.Exit(2) from None
+        _exit_with(error)
 
 
 def _read(settings: Iterable[str]) -> dict[str, object]:
     values: dict[str, object] = {}
     for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals or not name:
-            raise _error(setting, "is not of the form NAME=VALUE", "for example --set classes=100")
+        name, value = _parsed(setting)
         if name in values:
             raise _error(setting, f"sets `{name}` twice")
-        source = decode(
-            f"{name}: {text}".encode("utf-8", "surrogateescape"), encodable(f"--set {name}")
-        )
-        read = parse(source).data
-        if not isinstance(read, dict) or list(read) != [name]:
-            raise _error(setting, "is not a single value", "quote text with line breaks")
-        value = read[name]
         values[name] = parameter(name, value.plain(), value.span)
     return values
+
+
+def _parsed(setting: str) -> tuple[str, Value]:
+    """The name and the value of a setting. Raises SpecError."""
+    name, equals, text = setting.partition("=")
+    if not equals or not name:
+        raise _error(setting, "is not of the form NAME=VALUE", "for example --set classes=100")
+    source = decode(
+        f"{name}: {text}".encode("utf-8", "surrogateescape"), encodable(f"--set {name}")
+    )
+    read = parse(source).data
+    if not isinstance(read, dict) or list(read) != [name]:
+        raise _error(setting, "is not a single value", "quote text with line breaks")
+    return name, read[name]
 
 
 def _error(setting: str, message: str, hint: str | None = None) -> SpecError:

@@ -15,7 +15,7 @@ from archc.cli.options import not_installed
 from archc.diagnostics import visible
 from archc.training import launch
 from archc.training.plan import PLAN, plan_files
-from archc.training.run.options import DEVICES, PredictOptions
+from archc.training.run.options import DEVICES, EvaluateOptions, PredictOptions
 
 
 @click.command("predict", help="Label images with the network of a run.")
@@ -45,6 +45,13 @@ def command(
     device: str,
 ) -> int:
     """A different backend than the run's gives the same labels."""
+    return execute(PredictOptions(Path(run), Path(data), Path(file), weights, device), backend)
+
+
+def execute(options: PredictOptions | EvaluateOptions, backend: str | None) -> int:
+    """Have a worker predict or evaluate with the network of a run, on its own backend where none is
+    chosen. The exit code."""
+    run = str(options.run)
     trained = launch.recorded_backend(run)
     if trained is None:
         streams.print_message(f"archc: {visible(run)} is not a run of `archc train`")
@@ -55,13 +62,6 @@ def command(
         streams.print_message(f"archc: {not_installed(module, backend)}")
         return 2
     network = load(os.path.join(run, launch.SPEC), {})
-    options = PredictOptions(
-        Path(run),
-        Path(data),
-        Path(file),
-        weights,
-        device,
-    )
     # Never the network in the run's folder: a run may come from anybody.
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         for name, text in plan_files(backend, network, options).items():

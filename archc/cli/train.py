@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from archc import training
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import not_installed, read_settings, set_option, warn_unchecked
+from archc.cli.options import not_installed, read_overrides, set_option, warn_unchecked
 from archc.diagnostics import visible
 from archc.files import OutputError, write_files
 from archc.files.reading import read_below
 from archc.language.recipe import LARGEST_SEED, PRECISIONS
 from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
+from archc.training.errors import RunError
 from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import DEVICES, IN_MEMORY, FitOptions
-from archc.training.task import trainer_of
+from archc.training.start import INITIAL, read_initial, write_initial
+from archc.training.task import recipe_of, trainer_of
+from archc.training.threads import MOST_THREADS, WAITING, choose_threads
+from archc.weights import transfer
+
+INTERRUPTED = 128 + signal.SIGINT
+REPORT = "report.html"
 
 GIB = 1 << 30
 
@@ -39,6 +49,23 @@ GIB = 1 << 30
 @click.option("-o", "run", required=True, metavar="RUN", help="The folder of the run.")
 @click.option(
     "--validation", metavar="PATH", help="Validation images, instead of a fraction of the data."
+)
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="Start from these weights: any file that `archc weights` reads.",
+)
+@click.option(
+    "--skip",
+    multiple=True,
+    metavar="PART",
+    help="A step or section that does not get the weights of --weights: --skip fc.",
+)
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="PART",
+    help="A step or section that does not train; its batch normalization keeps its statistics.",
 )
 @click.option("--resume", is_flag=True, help="Resume the run.")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Override the recipe's epochs.")
@@ -72,6 +99,20 @@ GIB = 1 << 30
     help="Processes that decode such images, by default one for each core.",
 )
 @click.option(
+    "--threads",
+    type=click.IntRange(1, MOST_THREADS),
+    metavar="N",
+    help="Threads of each process, by default one for each core, shared by the processes; a run "
+    "that resumes has as many as before.",
+)
+@click.option(
+    "--wait",
+    "waiting",
+    type=click.Choice(WAITING),
+    help="How threads of OpenMP, which PyTorch has, wait: passively, which is the default and lets "
+    "others work, or actively, on a machine without other work.",
+)
+@click.option(
     "--plan",
     "is_planned",
     is_flag=True,
@@ -86,6 +127,9 @@ def command(
     data: str,
     run: str,
     validation: str | None,
+    weights: str | None,
+    skip: tuple[str, ...],
+    freeze: tuple[str, ...],
     resume: bool,
     epochs: int | None,
     seed: int | None,
@@ -94,6 +138,8 @@ def command(
     processes: int,
     in_memory: float,
     workers: int | None,
+    threads: int | None,
+    waiting: str | None,
     is_planned: bool,
     quiet: bool,
     settings: tuple[str, ...],
@@ -102,8 +148,20 @@ def command(
     starter = trainer_of(backend).processes
     if processes > 1 and starter is None:
         raise click.UsageError(f"--processes: one process of {backend} uses all devices")
-    network = load(spec, read_settings(settings))
+    if skip and weights is None:
+        raise click.UsageError("--skip needs --weights")
+    params, changes = read_overrides(settings)
+    network = load(spec, params, recipe=changes)
     warn_unchecked(network)
+    module = launch.missing(backend)
+    if module is not None:
+        streams.print_message(f"archc: {not_installed(module, backend)}")
+        return 2
+    initial = None
+    if weights is not None or freeze:
+        initial = read_initial(network, weights, skip, freeze)
+        if initial.in_order and not quiet:
+            streams.print_message(transfer.ordering_note(str(weights)))
     options = FitOptions(
         data=Path(data),
         out=Path(run),
@@ -116,31 +174,79 @@ def command(
         quiet=quiet,
         in_memory=int(in_memory * GIB),
         workers=workers,
+        start=None if initial is None else initial.start,
+        settings=settings,
     )
     files = plan_files(backend, network, options)
-    module = launch.missing(backend)
-    if module is not None:
-        streams.print_message(f"archc: {not_installed(module, backend)}")
-        return 2
     before = _files_in(run)
-    error = _prepare(network, files, run, resume=resume)
-    if error is not None:
-        streams.print_message(f"archc: {error}")
+    try:
+        message = _finished(network, files, options)
+        if message is not None:
+            streams.print_message(visible(message) * (not quiet))
+            return 0 if os.path.exists(os.path.join(run, REPORT)) else _draw(run, quiet)
+        _prepare(network, files, run, resume=resume)
+    except RunError as error:
+        streams.print_message(f"archc: {visible(str(error))}")
         return 2
+    if initial is not None and not resume:
+        write_initial(Path(run), initial, network)
     if is_planned:
         return 0
     plan = os.path.join(run, PLAN)
     several = starter(processes) if starter is not None and processes > 1 else ()
-    code = launch.run_worker(plan, several)
-    if not resume and not os.path.exists(os.path.join(run, launch.RECORD)):
-        _clean_up(run, {*files, launch.SPEC}, before)
-    if code == 0:
-        from archc.training.report import draw
+    if resume and threads is None:
+        threads = launch.recorded_count(run)
+    chosen = choose_threads(threads, waiting, processes, os.environ)
+    code = launch.run_worker(plan, several, chosen)
+    has_begun = os.path.exists(os.path.join(run, launch.RECORD))
+    if not resume and not has_begun:
+        _clean_up(run, {*files, launch.SPEC, INITIAL}, before)
+    if code == INTERRUPTED and has_begun:
+        command_line = _resuming(click.get_current_context())
+        streams.print_message(f"resume it with: {visible(command_line)}")
+    return _draw(run, quiet) if code == 0 else code
 
-        for drawn in draw(run):
-            if not quiet:
-                streams.print_message(f"wrote {visible(str(drawn))}")
-    return code
+
+def _draw(run: str, quiet: bool) -> int:
+    from archc.training.report import draw
+
+    for drawn in draw(run):
+        if not quiet:
+            streams.print_message(f"wrote {visible(str(drawn))}")
+    return 0
+
+
+def _resuming(context: click.Context) -> str:
+    """The command line that resumes the run: as it was called, and `--resume`."""
+    words = ["archc", "train"]
+    for param in context.command.params:
+        name = str(param.name)
+        if context.get_parameter_source(name) != ParameterSource.COMMANDLINE or name == "resume":
+            continue
+        value = context.params[name]
+        if isinstance(param, click.Argument):
+            words.append(value)
+        elif value is True:
+            words.append(param.opts[-1])
+        else:
+            several = value if isinstance(value, tuple) else (value,)
+            words += [word for one in several for word in (param.opts[-1], str(one))]
+    return shlex.join([*words, "--resume"])
+
+
+def _finished(network: Network, files: Mapping[str, str], options: FitOptions) -> str | None:
+    """What there is to say of a run that is finished. Raises RunError for one of another network or
+    recipe, and one that cannot have the length that it is to have."""
+    if not options.resume:
+        return None
+    error = _mismatch(files, str(options.out))
+    if error is not None:
+        raise RunError(error)
+    from archc.training.run.length import finished_message
+    from archc.training.run.record import settled_options
+
+    recipe, name = recipe_of(network), network.costs.graph.about.name
+    return finished_message(settled_options(options, name, recipe), name, recipe)
 
 
 def _files_in(folder: str) -> list[str] | None:
@@ -160,24 +266,24 @@ def _clean_up(run: str, names: set[str], before: list[str] | None) -> None:
             os.rmdir(run)
 
 
-def _prepare(network: Network, files: Mapping[str, str], run: str, *, resume: bool) -> str | None:
-    """Write the plan, the network and its spec to the run's folder. Returns an error message."""
+def _prepare(network: Network, files: Mapping[str, str], run: str, *, resume: bool) -> None:
+    """Write the plan, the network and its spec to the run's folder. Raises RunError."""
     about = network.costs.graph.about
     if resume:
-        error = _mismatch(files, run)
-        if error is None:
-            write_files({PLAN: files[PLAN]}, run, force=True)
-        return error
+        write_files({PLAN: files[PLAN]}, run, force=True)
+        return
     if os.path.exists(os.path.join(run, launch.RECORD)):
-        return f"{run} contains a run already: use --resume, or another folder"
+        message = f"{run} contains a run already: use --resume, or another folder"
+        raise RunError(message)
     try:
         spec = f"# {about.header}\n{resolved(network.costs)}"
         write_files({**files, launch.SPEC: spec}, run)
     except UnwritableError as error:
-        return f"{about.source}: {error}"
+        message = f"{about.source}: {error}"
+        raise RunError(message) from None
     except OutputError as error:
-        return f"{error.message}: choose another folder"
-    return None
+        message = f"{error.message}: choose another folder"
+        raise RunError(message) from None
 
 
 def _mismatch(files: Mapping[str, str], run: str) -> str | None:

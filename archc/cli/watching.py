@@ -12,6 +12,7 @@ import click
 from archc.cli import streams
 from archc.diagnostics import SpecError, visible
 from archc.files import OutputError
+from archc.language import library
 from archc.language.extends import LONGEST_CHAIN, root_of
 from archc.language.reader import parse, read_text
 from archc.language.values import mapping
@@ -46,8 +47,8 @@ def watch(specs: Sequence[str], run: Callable[[], int]) -> NoReturn:
 
 def chain(spec: str) -> list[str]:
     """A spec and its chain of parents, as far as they can be read."""
-    paths = [os.path.normpath(spec)]
-    root = root_of(os.path.realpath(spec))
+    paths = [os.path.normpath(library.find(spec))]
+    root = root_of(os.path.realpath(paths[0]))
     while len(paths) <= LONGEST_CHAIN:
         try:
             text = read_text(paths[-1], root=root if len(paths) > 1 else None)

@@ -232,11 +232,12 @@ def _statement(statement: Statement, indent: int) -> list[str]:
         case If():
             return _if(statement, "if", indent)
         case For(target, iterable, body):
-            words = f"{margin}for {_target(target)} in "
-            return [
-                *_header(words, _statement_doc(iterable), indent),
-                *_suite(body, indent + INDENT),
-            ]
+            doc = _statement_doc(iterable)
+            header = _header(f"{margin}for {_target(target)} in ", doc, indent)
+            crowded = len(header[0]) > WIDTH or header[0].endswith(" in (")
+            if isinstance(target, TupleOf) and crowded:
+                header = _split_header(target, doc, indent)
+            return [*header, *_suite(body, indent + INDENT)]
         case With(context, body):
             return [
                 *_header(f"{margin}with ", _statement_doc(context), indent),
@@ -320,6 +321,17 @@ def _comment_above(expr: Expr) -> Expr:
     if isinstance(expr, Commented) and expr.comment:
         return Commented(expr.value, None, ", ".join(filter(None, (expr.above, expr.comment))))
     return expr
+
+
+def _split_header(target: TupleOf, doc: Doc, indent: int) -> list[str]:
+    """The header of a loop over names that do not fit on its first line, each on a line of its own:
+    all of them, or those of a tuple at their end."""
+    *others, last = target.items
+    inner = last if others and isinstance(last, TupleOf) else target
+    words = "".join(f"{_target(each)}, " for each in others if inner is last)
+    names = bracket("(", [Item(to_doc(each)) for each in inner.items], ")", comma=1)
+    lines = after(f"{' ' * indent}for {words}", one_per_line(names, indent))
+    return [*lines[:-1], *_header(f"{lines[-1]} in ", doc, indent)]
 
 
 def _header(head: str, doc: Doc, indent: int) -> list[str]:

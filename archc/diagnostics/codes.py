@@ -338,6 +338,16 @@ CODES: dict[str, Explanation] = {
         "archc diff HAED:specs/vgg16.yaml specs/vgg16.yaml\n"
         "archc diff HEAD:specs/vgg16.yaml specs/vgg16.yaml",
     ),
+    "ARC415": Explanation(
+        "variables that a step cannot use",
+        "`weights` names a step above it, in the same block or network, of the same op with the\n"
+        "same fields, or an instance of the same block with the same parameters: one layer, used\n"
+        "again. A `dense` may use the table of an `embedding`, with a unit for each id.",
+        "- conv: {filters: 8, kernel_size: 3}\n  name: a\n"
+        "- conv: {filters: 4, kernel_size: 3}\n  weights: a\n\n"
+        "- conv: {filters: 8, kernel_size: 3}\n  name: a\n"
+        "- conv: {filters: 8, kernel_size: 3}\n  weights: a",
+    ),
     "ARC501": Explanation(
         "an expectation that does not hold",
         "A value under `expect` differs from the network's. Either the network or the expectation\n"
@@ -378,6 +388,14 @@ CODES: dict[str, Explanation] = {
         "which every rule matches an op that has arrays, and no two rules the same op.",
         "archc weights import specs/vgg16.yaml resnet50.pth -o out.safetensors\n"
         "archc weights import specs/vgg16.yaml vgg16.pth -o out.safetensors",
+    ),
+    "ARC605": Explanation(
+        "a part of the network that cannot be skipped or frozen",
+        "`archc train --skip` and `--freeze` name a step, a section or a block's instance by its\n"
+        "path, and mean all weights under it: `archc report` shows the paths. What is skipped\n"
+        "cannot be frozen, and something must be left to train.",
+        "archc train specs/resnet18.yaml --weights resnet18.pth --skip fx ...\n"
+        "archc train specs/resnet18.yaml --weights resnet18.pth --skip fc ...",
     ),
     "ARC701": Explanation(
         "a recipe that does not fit the network",

@@ -10,13 +10,17 @@ from archc.diagnostics import full as excerpt
 from archc.diagnostics.ansi import paint
 from archc.diagnostics.characters import inert_json
 
-USAGE = frozenset({"ARC001", "ARC411", "ARC414"})
-"""Codes of errors in the command line rather than a spec: no such file, parameter, revision."""
+USAGE = frozenset({"ARC001", "ARC411", "ARC414", "ARC605"})
+"""Codes of errors in the command line rather than a spec: no such file, parameter, revision or
+part."""
+
+OPTION = "--set "
+"""How the name of a value's source begins that was set by an option."""
 
 
 def exit_code(diagnostics: Sequence[Diagnostic]) -> int:
     """2 where a file cannot be read or an option is invalid, 1 for other errors, 0 for none."""
-    if any(diagnostic.code in USAGE for diagnostic in diagnostics):
+    if any(one.code in USAGE or one.span.source.name.startswith(OPTION) for one in diagnostics):
         return 2
     return 1 if diagnostics else 0
 

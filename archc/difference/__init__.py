@@ -171,6 +171,17 @@ class _Wiring:
         sources = list(two.node.inputs)
         return images != sources and None not in images and self.images.issuperset(sources)
 
+    def owners(self, one: Layer, two: Layer) -> tuple[str | None, str | None] | None:
+        """The paths of the steps whose variables two layers use, None for their own; None where
+        both are the same."""
+        a, b = one.node.weights, two.node.weights
+        if self.counterpart.get(a, -1) == b and (a < 0) == (b < 0):
+            return None
+        return (
+            self.a.graph.nodes[a].path if a >= 0 else None,
+            self.b.graph.nodes[b].path if b >= 0 else None,
+        )
+
     def sources(self, one: Layer, two: Layer) -> tuple[list[str], list[str]]:
         """The paths of the inputs of two layers."""
         nodes = self.a.graph.nodes, self.b.graph.nodes
@@ -187,6 +198,11 @@ def _pair(one: Layer, two: Layer, wiring: _Wiring, effects: tuple[Effect, ...]) 
     }
     if wiring.differs(one, two):
         changes["from"] = wiring.sources(one, two)
+    if one.node.trainable != two.node.trainable:
+        changes["trainable"] = one.node.trainable, two.node.trainable
+    owners = wiring.owners(one, two)
+    if owners is not None:
+        changes["weights"] = owners
     costs = [(*cost_of(side), side.state, side.node.output) for side in (one, two)]
     same = not changes and costs[0] == costs[1]
     return Pair("same" if same else "changed", one, two, changes, effects)

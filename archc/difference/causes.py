@@ -130,13 +130,15 @@ def _merge(one: Cause | None, two: Cause | None) -> Cause | None:
 
 class _Step(NamedTuple):
     """One step of a layer's transformation: the width of its inputs, their other axes, its inputs
-    altogether, or the field of this name."""
+    altogether, whose variables it uses, or the field of this name."""
 
     name: str
     cause: Cause
     downstream: bool = True
 
 
+WEIGHTS = "weights"
+"""The kind of a cause, and the name of a step: a layer uses another one's variables, or its own."""
 _OF_INPUTS = _WIDTH, _REST, _INPUTS = "width of inputs", "rest of inputs", "inputs"
 
 
@@ -174,6 +176,8 @@ class _Tracing:
             _Step(field.name, Cause(field.name, path), downstream=False)
             for field in changed_fields(one.node.op, two.node.op)
         ]
+        if _shared(one) != _shared(two):
+            steps.append(_Step(WEIGHTS, Cause(WEIGHTS, path), downstream=False))
         if not steps:
             self.changes[one.node.index] = _Change(None, None)
             return ()
@@ -297,9 +301,17 @@ def _combine(steps: Sequence[_Step]) -> _Step:
     return _Step(kinds, Cause(kinds, steps[0].cause.layer), downstream=False)
 
 
-def _after(done: Collection[str], one: Layer, two: Layer) -> tuple[Axes, Cost] | None:
+def _shared(layer: Layer) -> frozenset[str]:
+    """The names of the variables that a layer's op has of another one."""
+    kept = {variable.name for variable in layer.variables}
+    variables = layer.node.op.variables(layer.inputs)
+    return frozenset(variable.name for variable in variables if variable.name not in kept)
+
+
+def _after(done: frozenset[str], one: Layer, two: Layer) -> tuple[Axes, Cost] | None:
     """The output's axes and the cost after some steps; None if that layer is invalid."""
-    fields = {name: getattr(two.node.op, name) for name in done if name not in _OF_INPUTS}
+    changed = done - {WEIGHTS, *_OF_INPUTS}
+    fields = {name: getattr(two.node.op, name) for name in changed}
     op = replace(one.node.op, **fields)
     inputs = two.inputs if _INPUTS in done else one.inputs
     if _WIDTH in done or _REST in done:
@@ -313,6 +325,11 @@ def _after(done: Collection[str], one: Layer, two: Layer) -> tuple[Axes, Cost] |
         output = op.infer(inputs)
     except ShapeError:
         return None
-    params = sum(one.elements for one in op.variables(inputs) if one.learned)
+    shared = _shared(two if WEIGHTS in done else one)
+    params = sum(
+        variable.elements
+        for variable in op.variables(inputs)
+        if variable.learned and variable.name not in shared
+    )
     activations = 0 if op.view else output.elements
     return output, Cost(params, op.macs(inputs, output), activations)

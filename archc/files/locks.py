@@ -28,6 +28,15 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
+def is_at(descriptor: int, path: str) -> bool:
+    """Whether an open file is still the one at a path. A lock on another one keeps nobody away: the
+    process that had it, or somebody else, has removed it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
 def _system() -> Any:
     """The system's module of locks: `fcntl`, or `msvcrt` on Windows."""
     for name in ("fcntl", "msvcrt"):

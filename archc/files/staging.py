@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from archc.files.locks import try_lock
+from archc.files.locks import is_at, try_lock
 from archc.files.reading import OutputError, check_path, is_inside, read_below, read_regular
 from archc.files.signals import interruptible, uninterrupted
 
@@ -290,7 +290,7 @@ def _try_open(path: str) -> int | None:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OutputError(f"{lock} is not a regular file", "remove it")
         # The process that had it may have removed it since it was opened here.
-        if _has_lock(descriptor, path) and _is_same(descriptor, lock):
+        if _has_lock(descriptor, path) and is_at(descriptor, lock):
             return descriptor
     except BaseException:
         os.close(descriptor)
@@ -305,13 +305,6 @@ def _has_lock(descriptor: int, path: str) -> bool:
     except OSError as error:
         message = f"{os.path.dirname(path)} cannot be locked: {(error.strerror or '').lower()}"
         raise OutputError(message, "choose a folder on a file system with locks") from None
-
-
-def _is_same(descriptor: int, path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
-    except FileNotFoundError:
-        return False
 
 
 def _sweep(folder: str, own: Workspace) -> None:

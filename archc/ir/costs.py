@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from archc.ir.graph import Graph, Node
 from archc.ir.receptive_fields import Extents, Field, extents, input_fields, output_fields
+from archc.ir.sharing import own_variables
 from archc.ops.axes import Axes
 from archc.ops.base import Variable
 
@@ -15,12 +16,14 @@ BYTES = 4
 
 
 class Layer(NamedTuple):
-    """One row of a report. `receptive_field` is None where the input has no space."""
+    """One row of a report. `variables` are those that the op keeps itself, not another step's;
+    `receptive_field` is None where the input has no space."""
 
     node: Node
     inputs: tuple[Axes, ...]
     variables: tuple[Variable, ...]
     params: int
+    trainable_params: int
     state: int
     macs: int
     activations: int
@@ -66,13 +69,15 @@ def infer(graph: Graph) -> Costs:
             continue
         incoming = [fields[index] for index in node.inputs]
         fields.append(output_fields(inputs, node.output, incoming, node.op.receptive_field(inputs)))
-        variables = node.op.variables(inputs)
+        variables = own_variables(node, inputs, graph.nodes)
+        params = sum(one.elements for one in variables if one.learned)
         layers.append(
             Layer(
                 node=node,
                 inputs=inputs,
                 variables=variables,
-                params=sum(one.elements for one in variables if one.learned),
+                params=params,
+                trainable_params=params if node.trainable else 0,
                 state=sum(one.elements for one in variables if not one.learned),
                 macs=node.op.macs(inputs, node.output),
                 activations=0 if node.op.view else node.output.elements,
@@ -83,13 +88,14 @@ def infer(graph: Graph) -> Costs:
 
 
 def _totals(layers: Iterable[Layer]) -> Totals:
-    params = state = macs = activations = 0
+    params = trainable = state = macs = activations = 0
     for layer in layers:
         params += layer.params
+        trainable += layer.trainable_params
         state += layer.state
         macs += layer.macs
         activations += layer.activations
-    return Totals(params, params, state, macs, activations, BYTES * (params + state))
+    return Totals(params, trainable, state, macs, activations, BYTES * (params + state))
 
 
 def memory(costs: Costs, batch: int) -> Memory:
@@ -120,5 +126,5 @@ def memory(costs: Costs, batch: int) -> Memory:
     return Memory(
         batch=batch,
         inference=weights + BYTES * batch * peak,
-        training=weights + BYTES * costs.totals.params + BYTES * batch * kept,
+        training=weights + BYTES * costs.totals.trainable_params + BYTES * batch * kept,
     )

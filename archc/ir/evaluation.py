@@ -49,11 +49,13 @@ class Evaluation:
         """A name with expressions in it. Raises EvaluationError and UnknownValueError."""
         return self._evaluated(evaluate_text, value, axes, names)
 
-    def condition(self, value: Value, axes: Axes | None, names: Environment) -> bool:
-        """A condition. Raises EvaluationError and UnknownValueError."""
+    def condition(
+        self, value: Value, axes: Axes | None, names: Environment, key: str = "when"
+    ) -> bool:
+        """The condition under a key of a step. Raises EvaluationError and UnknownValueError."""
         result = self.value(value, axes, names)
         if not isinstance(result, bool):
-            message = f"`when` must be true or false, got {format_value(result)}"
+            message = f"`{key}` must be true or false, got {format_value(result)}"
             raise EvaluationError(Diagnostic("ARC206", message, value.span))
         return result
 

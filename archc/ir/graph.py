@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from archc.diagnostics import Span, visible
+from archc.language.catalog import Catalog
 from archc.language.expressions import Expression
 from archc.language.recipe import Training
 from archc.language.values import Value
@@ -52,6 +53,10 @@ class Branches:
 class Node:
     """One op of the network, with the axes of its output (without the batch).
 
+    `weights` is the node whose variables this one uses (-1 without one): all of them where it is
+    the same op, else those that its op `ties`. A node whose own variables keep their values in
+    training is not `trainable`; it is `frozen` where its own step says so.
+
     `inputs` are indices of `Graph.nodes`. `expressions` holds the fields that are expressions in
     the spec. `named` is true for a name in the spec, false for a counted one. `branches` are those
     of a merge, None with `from` only. `bypass` is the node whose output goes on where the condition
@@ -69,6 +74,9 @@ class Node:
     expressions: Mapping[str, Expression] = NOTHING
     branches: Branches | None = None
     bypass: int = -1
+    weights: int = -1
+    trainable: bool = True
+    frozen: bool = False
 
 
 @entity
@@ -79,7 +87,9 @@ class Region:
     the identity). `arguments` are a block instance's parameters, `expressions` those that are
     expressions in the spec, `defaults` the plain defaults of the block, and `names_input` says
     whether a step of it names the block's input. `outputs` are the nodes that the steps around a
-    block instance may use besides its output, by name.
+    block instance may use besides its output, by name. `weights` is the path of the instance whose
+    variables this one uses, empty without one; it is `frozen` where its step says that nothing in
+    it is trained.
     """
 
     kind: Literal["network", "section", "block"]
@@ -96,6 +106,8 @@ class Region:
     defaults: Mapping[str, object] = NOTHING
     names_input: bool = False
     outputs: Mapping[str, int] = NOTHING
+    weights: str = ""
+    frozen: bool = False
 
     def nodes(self) -> Iterator[Node]:
         """All nodes in the region, in order."""
@@ -125,6 +137,7 @@ class About:
     title: str
     description: str
     references: tuple[str, ...]
+    catalog: Catalog
     source: str
     texts: tuple[str, ...]
     params: Mapping[str, object]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from archc.diagnostics import Diagnostic, Note
 from archc.diagnostics.collector import Unknown
+from archc.ir.graph import Node, Region
 from archc.ir.scope import UNKNOWN, Scope
 from archc.language.evaluate import EvaluationError, UnknownValueError
 from archc.language.expressions import INPUT, has_expressions
@@ -24,6 +25,7 @@ Evaluate = Callable[[Value], object]
 Report = Callable[[Diagnostic, Unknown | None], None]
 
 NAME_HINT = "a step can use the steps above it"
+WEIGHTS_HINT = "a step can use the variables of steps above it, in the same block or network"
 OUTPUT_HINT = "an output of a block is the name of one of its own steps"
 
 
@@ -92,6 +94,28 @@ def find_nodes(
             _report_unknown(path, value, scope, report, hint)
         nodes += found or [UNKNOWN]
     return nodes
+
+
+def find_owner(
+    value: Value, scope: Scope, evaluate: Evaluate, report: Report
+) -> Node | Region | None:
+    """The step that `weights` names. None where an error is reported: there is no such step above,
+    or it stands in another block. Raises EvaluationError and UnknownValueError."""
+    path = evaluate(value)
+    if not isinstance(path, str):
+        message = f"`weights` takes the name of a step, got {format_value(path)}"
+        raise EvaluationError(Diagnostic("ARC206", message, value.span))
+    owner = scope.find_step(path)
+    if owner is not None:
+        return owner
+    if scope.hidden_in(path) is not None or scope.find(path) is not None:
+        message = f"`{path[:64]}` is no step whose variables another one can use here"
+        hint = "name a step of the same block, or a whole instance of a block"
+        if scope.find(path) != UNKNOWN:
+            report(Diagnostic("ARC415", message, value.span, hint), None)
+        return None
+    _report_unknown(path, value, scope, report, WEIGHTS_HINT)
+    return None
 
 
 def block_outputs(

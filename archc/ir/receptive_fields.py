@@ -174,13 +174,12 @@ def _seen_through(field: Field, step: ReceptiveField, size: int) -> Field:
 def _inside_through(inside: range, step: ReceptiveField, size: int) -> range:
     """The output positions, of `size`, all of whose input positions lie inside: from the one after
     the last that does not at the begin, to the first that does not at the end."""
+    if step.shift == 0:
+        (taps,) = step.taps  # the whole axis, for each position
+        return range(size if taps[0] in inside and taps[-1] in inside else 0)
     first, stop = 0, size
     for phase, taps in _phases(step):
         if not taps:
-            continue
-        if step.shift == 0:
-            if taps[0] not in inside or taps[-1] not in inside:
-                return range(0)
             continue
         lowest = -((taps[0] - inside.start) // step.shift)
         highest = (inside.stop - 1 - taps[-1]) // step.shift

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from archc.diagnostics import Span
 from archc.ir.graph import Node, Region
+from archc.ir.sharing import SharedInstance
 from archc.language.expressions import INPUT
 
 _INDICES = re.compile("[0-9]+(?:_[0-9]+)*$")
@@ -37,6 +38,10 @@ class Scope:
         self.block: str | None = None
         self.hidden: Collection[str] = ()
         self.items: list[Node | Region] = []
+        # The step of each name: whose variables later ones may use.
+        self.steps: dict[str, Node | Region] = {}
+        self.sharing: SharedInstance | None = None
+        self.trainable = True
 
     def join(self, name: str) -> str:
         """The path of a step in this scope."""
@@ -85,10 +90,27 @@ class Scope:
             if path == INPUT and INPUT in scope.outputs:
                 scope.names_input = True
             name = first if first in scope.outputs else scope.latest.get(first, first)
-            output = _follow(scope, name, rest)
-            if output is not None:
-                return output
+            holder, last = _follow(scope, name, rest)
+            if holder is not None and last in holder.outputs:
+                return holder.outputs[last]
         return None
+
+    def find_step(self, path: str) -> Node | Region | None:
+        """The step that a dotted path refers to, as `find` does; None where it is no step, or one
+        of another block's."""
+        first, _, rest = path.partition(".")
+        for scope in self.around():
+            name = first if first in scope.outputs else scope.latest.get(first, first)
+            holder, last = _follow(scope, name, rest)
+            if holder is not None and last in holder.outputs:
+                return holder.steps.get(last)
+        return None
+
+    def append(self, item: Node | Region, output: int) -> None:
+        """Append a step that gives `output`."""
+        self.items.append(item)
+        self.steps[item.name] = item
+        self.outputs[item.name] = output
 
     def find_all(self, path: str) -> list[int]:
         """The outputs that a dotted path refers to; several if it ends in `*`, which stands for the
@@ -158,10 +180,11 @@ def _stems(name: str) -> Iterator[str]:
             start += len(index) + 1
 
 
-def _follow(scope: Scope, first: str, rest: str) -> int | None:
+def _follow(scope: Scope, first: str, rest: str) -> tuple[Scope | None, str]:
+    """The scope at the end of a path, and the last name of it."""
     while rest:
         if first not in scope.inner:
-            return None
+            return None, first
         scope = scope.inner[first]
         first, _, rest = rest.partition(".")
-    return scope.outputs.get(first)
+    return scope, first

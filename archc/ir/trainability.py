@@ -46,6 +46,9 @@ def _network_errors(costs: Costs, recipe: Training, section: Value) -> Iterator[
         )
         yield Diagnostic("ARC701", message, span, "write the training by hand")
         return
+    if costs.totals.params and not costs.totals.trainable_params:
+        message = "no parameter of the network is trainable"
+        yield Diagnostic("ARC701", message, span, "remove `trainable: false` from some step")
     if x.dtype != "float32" or x.names[:1] == ("tokens",):
         message = f"a recipe needs images or vectors, the network takes {x}"
         yield Diagnostic("ARC701", message, span, "write the training by hand")

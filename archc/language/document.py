@@ -10,11 +10,12 @@ ARC403 an unknown block or a block that contains itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping
 
 from archc.diagnostics import Diagnostic, Span, names_hint
-from archc.diagnostics.collector import Collector, Unknown
-from archc.language import expressions
+from archc.diagnostics.collector import Unknown
+from archc.language.catalog import catalog_of
+from archc.language.checks import ANY, Checker
 from archc.language.cycles import cycles_in
 from archc.language.module_names import network_error
 from archc.language.names import (
@@ -25,7 +26,6 @@ from archc.language.names import (
     class_error,
     name_error,
     param_error,
-    suggested_name,
 )
 from archc.language.schema.validate import STEP_KEYS, Findings
 from archc.language.syntax import (
@@ -43,13 +43,11 @@ from archc.language.syntax import (
     Step,
     block_steps,
 )
-from archc.language.values import Value, at, mapping, parts, scalars, sequence, text, texts
+from archc.language.values import Value, mapping, sequence, text, texts
 from archc.ops import MERGES, OPS
 from archc.ops.base import Op
 
 COMPOSITIONS = ("section", "repeat", "for", "block", "activation")
-ANY = "*"
-"""Among known names: there may be others, since their definitions have errors."""
 _LONGEST_CYCLE = 16
 """Blocks of a cycle that a message shows."""
 _NO_NAMES: frozenset[str] = frozenset()
@@ -61,38 +59,15 @@ def read_document(value: Value, findings: Findings) -> tuple[Document | None, li
     return _Reader(findings).document(value)
 
 
-class _Reader:
+class _Reader(Checker):
     """Converts values into steps and collects diagnostics."""
 
     def __init__(self, findings: Findings) -> None:
-        self.diagnostics = Collector()
-        self.invalid = set(findings.invalid)
-        self.misspelt = findings.misspelt
+        super().__init__(findings)
         self.blocks: Mapping[str, Value] = {}
         self.blocks_known = True
         self.params: frozenset[str] = _NO_NAMES
         self.own_params: frozenset[str] = _NO_NAMES  # of the block whose steps are read
-
-    def error(
-        self,
-        code: str,
-        message: str,
-        span: Span,
-        hint: str | None = None,
-        unknown: Unknown | None = None,
-    ) -> None:
-        self.diagnostics.report(Diagnostic(code, message, span, hint), unknown=unknown)
-
-    def is_valid(self, value: Value) -> bool:
-        """Whether a value has no errors."""
-        return not self.invalid or not any(part in self.invalid for part in parts(value))
-
-    def is_unknown(self, value: Value, key: str) -> bool:
-        """Whether the value of `key` is unknown because it is invalid or its key is misspelt."""
-        fields = mapping(value)
-        if key in fields:
-            return fields[key] in self.invalid
-        return key in self.misspelt.get(value, ())
 
     def document(self, value: Value) -> tuple[Document | None, list[Diagnostic]]:
         fields = mapping(value)
@@ -133,6 +108,7 @@ class _Reader:
             title=text(fields.get("title")),
             description=text(fields.get("description")),
             references=texts(fields.get("reference")),
+            catalog=catalog_of(fields),
             inputs=inputs,
             params=params,
             blocks=blocks,
@@ -218,9 +194,9 @@ class _Reader:
     def step(self, value: Value, known: frozenset[str]) -> Step:
         fields = mapping(value)
         if isinstance(value.data, str) and value not in self.invalid:
-            return OpStep(value.span, None, None, None, OPS[value.data], {}, invalid=False)
+            return OpStep(*Common(value.span), OPS[value.data], {}, invalid=False)
         if not isinstance(value.data, dict):
-            return InvalidStep(value.span, None, None, None, "")
+            return InvalidStep(*Common(value.span), "")
         keys = [key for key in fields if key in OPS or key in COMPOSITIONS]
         name, when = fields.get("name"), fields.get("when")
         named = name is None or self.check_step_name(name, known)
@@ -229,7 +205,7 @@ class _Reader:
             # An unknown key is most likely a misspelt op: the schema reported it.
             if keys or fields.keys() <= STEP_KEYS:
                 self.not_one_op(value, keys)
-            return InvalidStep(value.span.first_line(), name, None, None, "")
+            return InvalidStep(*Common(value.span.first_line(), name), "")
         (key,) = keys
         self.check_keys_of_step(value, key)
         valid = value not in self.invalid and named
@@ -238,7 +214,11 @@ class _Reader:
         valid &= sources is None or bool(sources)
         target = fields[key]
         span = target.key_span or value.span
-        common = (span, name, when, sources)
+        weights = fields.get("weights")
+        valid &= weights is None or (self.is_valid(weights) and self.check_names(weights, known))
+        trainable = fields.get("trainable")
+        valid &= trainable is None or self.check_values(trainable, known)
+        common = Common(span, name, when, sources, weights, trainable)
         step: Step | None
         if key in MERGES:
             step = self.merge(key, target, common, known)
@@ -258,10 +238,11 @@ class _Reader:
             else:
                 step = self.composition(key, fields, common, known)
         if step is None or not valid:
-            name = target if key == "section" and target not in self.invalid else name
+            is_name = key == "section" and target.data is not None and target not in self.invalid
+            name = target if is_name else name
             kind = str(target.data) if key == "block" else key
             kind = kind if named else ""
-            return InvalidStep(span, name, None, sources or None, kind)
+            return InvalidStep(*Common(span, name, sources=sources or None), kind)
         return step
 
     def not_one_op(self, value: Value, keys: list[str]) -> None:
@@ -293,7 +274,7 @@ class _Reader:
     def merge(
         self, key: str, target: Value, common: Common, known: frozenset[str]
     ) -> MergeStep | None:
-        span, name, when, sources = common
+        span, sources = common.span, common.sources
         branches = tuple(self.steps(branch, known) for branch in sequence(target))
         if target in self.invalid or any(branch in self.invalid for branch in sequence(target)):
             return None
@@ -306,27 +287,27 @@ class _Reader:
         elif branches and len(sources or ()) > 1:
             hint = "use branches, or several steps under `from`"
             self.error("ARC402", f"the branches of `{key}` take a single input", span, hint)
-        return MergeStep(span, name, when, sources, OPS[key], branches)
+        return MergeStep(*common, OPS[key], branches)
 
     def composition(
         self, key: str, fields: Mapping[str, Value], common: Common, known: frozenset[str]
     ) -> Step | None:
-        span, _, when, sources = common
         target, layers = fields[key], fields.get("layers")
         valid = layers is not None and layers not in self.invalid
         if key == "section":
-            valid &= self.check_step_name(target, known)
+            name = None if target.data is None else target
+            valid &= name is None or self.check_step_name(name, known)
             body = self.steps(layers, known)
-            return SectionStep(span, target, when, sources, body) if valid else None
+            return SectionStep(*common._replace(name=name), body) if valid else None
         valid &= self.check_values(target, known)
         if key == "repeat":
             body = self.steps(layers, known | REPETITION)
-            return RepeatStep(span, None, when, sources, target, body) if valid else None
+            return RepeatStep(*common, target, body) if valid else None
         lists = mapping(target)
         self.check_keys(lists, _variable_error)
         variables = lists.keys() if target not in self.invalid else {ANY}
         body = self.steps(layers, known | REPETITION | variables)
-        return ForStep(span, None, when, sources, lists, body) if valid else None
+        return ForStep(*common, lists, body) if valid else None
 
     def check_keys_of_step(self, step: Value, key: str) -> None:
         fields = mapping(step)
@@ -340,6 +321,15 @@ class _Reader:
             allowed.add("name")
         if key == "block":
             allowed.add("with")
+        if key in ("section", "block") or (key in OPS and key not in MERGES):
+            allowed.add("trainable")
+        if key == "block" or (key in OPS and key not in MERGES):
+            allowed.add("weights")
+        if "weights" in allowed and "weights" in fields and "trainable" in fields:
+            span = fields["trainable"].key_span or fields["trainable"].span
+            hint = "whether variables are trained is said where they are"
+            message = "`trainable` is not allowed with `weights`"
+            self.error("ARC402", message, span, hint)
         for other, value in fields.items():
             if other not in allowed and other in STEP_KEYS:
                 others = ", ".join(f"`{word}`" for word in sorted(allowed - {key}))
@@ -395,96 +385,11 @@ class _Reader:
         invalid = target in self.invalid or len(fields) < len(entries)
         return OpStep(*common, op, fields, invalid)
 
-    def check_name(self, value: Value, check: Callable[[str], str | None]) -> None:
-        error = None if value in self.invalid else check(str(value.data))
-        if error is not None:
-            hint = suggested_name(str(value.data), check)
-            self.error("ARC205", f"the name `{value.data}` {error}", value.span, hint)
-
-    def check_step_name(self, value: Value, known: frozenset[str]) -> bool:
-        """Whether a step's name is text without a malformed expression. One that is invalid
-        otherwise is reported, and still the name of its step."""
-        if value in self.invalid:
-            return False
-        if expressions.has_expressions(value.data):
-            return self.check_names(value, known)
-        self.check_name(value, attribute_error)
-        return True
-
-    def check_names(self, value: Value, known: frozenset[str]) -> bool:
-        """As `check_values`, for names of steps, which may have several expressions each."""
-        return self.check_scalars(value, expressions.parse_text, known)
-
-    def check_keys(self, entries: Mapping[str, Value], check: Callable[[str], str | None]) -> None:
-        for key, value in entries.items():
-            error = check(key)
-            if error is not None:
-                span = value.key_span or value.span
-                hint = suggested_name(key, check)
-                self.error("ARC205", f"the name `{key}` {error}", span, hint)
-
-    def check_values(self, value: Value, known: Set[str], hint: str | None = None) -> bool:
-        """Report malformed expressions and unknown names in `value`. Returns whether it has no
-        errors, including those of the schema."""
-        return self.check_scalars(value, _whole_expression, known, hint)
-
-    def check_scalars(
-        self,
-        value: Value,
-        parse: Callable[[str], tuple[str | expressions.Expression, ...]],
-        known: Set[str],
-        hint: str | None = None,
-    ) -> bool:
-        before = len(self.diagnostics)
-        for scalar in scalars(value):
-            if scalar not in self.invalid and isinstance(scalar.data, str) and "$" in scalar.data:
-                try:
-                    parts = parse(scalar.data)
-                except expressions.ExpressionError as error:
-                    span = at(scalar, error.offset, error.length)
-                    self.error("ARC301", error.message, span, error.hint)
-                    self.invalid.add(scalar)
-                else:
-                    for part in parts:
-                        if not isinstance(part, str):
-                            self.check_references(scalar, part, known, hint)
-        return len(self.diagnostics) == before and self.is_valid(value)
-
-    def check_references(
-        self,
-        scalar: Value,
-        expression: expressions.Expression,
-        known: Set[str],
-        hint: str | None,
-    ) -> None:
-        if ANY in known:
-            return
-        for name, offset, length in expressions.references(expression):
-            if name not in known:
-                self.invalid.add(scalar)
-                message, span = f"unknown name `{name}`", at(scalar, offset, length)
-                own = "write an axis of it, for example input.channels"
-                if name == expressions.INPUT:
-                    self.error("ARC302", message, span, own)
-                    continue
-                unknown = Unknown(name, lambda: known, lambda: hint or _known_names(known))
-                self.error("ARC302", message, span, unknown=unknown)
-
 
 def _names_several(sources: tuple[Value, ...] | None) -> bool:
     """Whether `from` names several steps, or may do so once it is evaluated."""
     names = [str(source.data) for source in sources or ()]
     return len(names) > 1 or any("$" in name or name.endswith("*") for name in names)
-
-
-def _whole_expression(scalar: str) -> tuple[expressions.Expression, ...]:
-    return (expressions.parse(scalar),) if expressions.is_expression(scalar) else ()
-
-
-def _known_names(known: Set[str]) -> str | None:
-    if not known:
-        return "no names are defined here: a block can use its own `params` and the spec's"
-    return names_hint("known here:", sorted(known))
 
 
 def _input_error(name: str) -> str | None:

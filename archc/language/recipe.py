@@ -416,6 +416,13 @@ def as_spec(value: object) -> object:
     return fields
 
 
+def field_from_spec(name: str, value: object) -> object:
+    """The value of a field of `Training` that `as_spec` wrote. Raises ValueError for other values,
+    and what Python raises for those of other types."""
+    kinds = {field.name: field.kind for field in fields_of(Training)}
+    return _from_spec(kinds[name], value)
+
+
 def from_spec(declaration: type, fields: Mapping[str, object]) -> Any:
     """The record whose fields `as_spec` wrote. Raises ValueError for other values."""
     kinds = {field.name: field.kind for field in fields_of(declaration)}

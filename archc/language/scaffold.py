@@ -37,6 +37,15 @@ layers:
   - global_avg_pool
   - dropout: 0.2
   - dense: $classes
+# What `archc train` follows; `archc ops training` lists all fields.
+training:
+  inputs: {{resize: 32, standardize: channel}}
+  augment: {{shift: 0.1}}  # and `flip: horizontal`, where a mirrored image has the same label
+  optimizer: {{sgd: {{learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0005}}}}
+  schedule: cosine
+  warmup: 1
+  batch_size: 128
+  epochs: 30
 # Checked on every build: a network with another output is an error.
 expect: {{output: {{features: 10}}}}
 """

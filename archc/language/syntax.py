@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from archc.diagnostics import Span
+from archc.language.catalog import Catalog
 from archc.language.values import Value
 from archc.ops.base import Op
 from archc.records import entity
 
-Common = tuple[Span, Value | None, Value | None, tuple[Value, ...] | None]
-"""The fields of every step: its span, `name`, `when` and `from`."""
+
+class Common(NamedTuple):
+    """The fields of every step: its span, and the values of its step keys (`sources` is `from`)."""
+
+    span: Span
+    name: Value | None = None
+    when: Value | None = None
+    sources: tuple[Value, ...] | None = None
+    weights: Value | None = None
+    trainable: Value | None = None
 
 
 @entity
@@ -21,6 +31,8 @@ class Step:
     name: Value | None
     when: Value | None
     sources: tuple[Value, ...] | None
+    weights: Value | None
+    trainable: Value | None
 
 
 @entity
@@ -42,7 +54,7 @@ class MergeStep(Step):
 
 @entity
 class SectionStep(Step):
-    """A named sub-network."""
+    """A sub-network, named or counted."""
 
     body: tuple[Step, ...]
 
@@ -109,6 +121,7 @@ class Document:
     title: str
     description: str
     references: tuple[str, ...]
+    catalog: Catalog
     inputs: Mapping[str, Value]
     params: Mapping[str, Value]
     blocks: Mapping[str, Block]

@@ -22,6 +22,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "training": ("recipe", "train", "fit", "hyper"),
     "name": ("id", "label"),
     "from": ("source", "bottom"),
+    "trainable": ("frozen", "freeze", "requires_grad", "fixed"),
+    "weights": ("shared_weights", "share", "tie", "tied_to", "share_weights", "reuse"),
     "when": ("if", "condition", "only_if"),
     "with": ("args", "arguments", "kwargs"),
     "section": ("sequential", "stage", "group", "module"),
@@ -79,7 +81,6 @@ _WITHOUT_OP: Mapping[str, tuple[str, ...]] = {
 """What a spec says without an op of its own, by how it says it."""
 
 _ABSENT: Mapping[str, tuple[str, ...]] = {
-    "window_attention": ("shifted_window_attention",),
     "embedding_bag": (),
     "celu": (),
     "glu": ("gated_linear_unit",),

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes
 from archc.ops.base import Op, ReceptiveField, ShapeError, Unit, Variable
-from archc.ops.fields import COUNT, Count, Doc, Flag, Rate, real
+from archc.ops.fields import BOOLEAN, COUNT, Count, Doc, Flag, Rate, real
 from archc.ops.initializer import constant
 from archc.records import record
 
@@ -50,6 +50,9 @@ class Attention(Op):
         int | None, COUNT, Doc("features of a head; default features of the input / heads")
     ] = None
     bias: Annotated[Flag, Doc("whether each of the four projections adds a learned value")] = True
+    output_bias: Annotated[
+        bool | None, BOOLEAN, Doc("whether the last projection does; default as `bias`")
+    ] = None
     causal: Annotated[Flag, Doc("whether a token sees no token after it")] = False
     window: Annotated[
         int | None, COUNT, Doc("a token sees those less than so many positions away; default all")
@@ -70,6 +73,11 @@ class Attention(Op):
     @property
     def drop_rate(self) -> float | None:
         return self.dropout or None
+
+    def adds_bias(self, part: str) -> bool:
+        """Whether a projection (query, key, value or output) adds a learned value."""
+        own = self.output_bias if part == "output" else None
+        return self.bias if own is None else own
 
     def size_of_head(self, x: Axes) -> int:
         """The features of a head."""
@@ -135,7 +143,7 @@ class Attention(Op):
         variables: list[Variable] = []
         for part, shape in shapes.items():
             variables.append(Variable(f"{part}_weight", "kernel", shape, float(shape[1])))
-            if self.bias:
+            if self.adds_bias(part):
                 variables.append(Variable(f"{part}_bias", "bias", shape[:1]))
         if self.qk_norm:
             variables += [

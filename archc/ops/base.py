@@ -149,6 +149,10 @@ class Op:
         """The arrays that the op keeps."""
         return ()
 
+    def ties(self, owner: Op) -> tuple[str, ...]:
+        """The variables that may be those of the same names of an op of another kind."""
+        return ()
+
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         """Multiply-accumulates of one sample, without bias."""
         return 0

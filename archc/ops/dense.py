@@ -50,6 +50,9 @@ class Dense(Op):
             initializer=self.initializer,
         )
 
+    def ties(self, owner: Op) -> tuple[str, ...]:
+        return ("weight",) if isinstance(owner, Embedding) else ()
+
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         return inputs[0].width * output.elements
 

@@ -16,6 +16,7 @@ from archc import backends
 from archc.diagnostics import visible
 from archc.ir.costs import BYTES, Costs, Layer, Memory
 from archc.reports import json
+from archc.reports.drawing.labels import FILLS
 from archc.reports.html_code import listing
 from archc.reports.html_graph import graph
 from archc.reports.rows import axes_line, human, totals
@@ -25,7 +26,7 @@ def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = Non
     """The page: the totals, the graph beside the table of layers, the spec with its parents, and
     the emitted modules (`sources`) by backend."""
     about = costs.graph.about
-    style, script = _part("page.css"), _part("page.js")
+    style, script = _part("page.css") + _fills(), _part("page.js")
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
         f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
@@ -81,6 +82,13 @@ def _specs(costs: Costs) -> str:
 def text(content: str) -> str:
     """Text as the content of an element or an attribute."""
     return escape(visible(content))
+
+
+def _fills() -> str:
+    return "".join(
+        f".{family} {{ background: light-dark({light}, {dark}); }}\n"
+        for family, (light, dark) in FILLS.items()
+    )
 
 
 def _part(name: str) -> str:

@@ -87,13 +87,13 @@ class _Writer:
             key = _key(item)
             label = _text(output_label(self._costs, item.node))
             yield (
-                f'<div class="box" role="none"><div class="op ending" role="treeitem" '
+                f'<div class="box" role="none"><div class="op input" role="treeitem" '
                 f'aria-level="{level}" id="{key}" tabindex="-1"{self._skip_attribute(key)}>'
                 f'<span class="label">{label}</span></div></div>\n'
             )
         elif isinstance(item, Gap):
             yield (
-                f'<div class="box" role="none"><div class="op ending" role="treeitem" '
+                f'<div class="box" role="none"><div class="op input" role="treeitem" '
                 f'aria-level="{level}" tabindex="-1"><span class="label">'
                 f"{_text(gap_label(item))}</span></div></div>\n"
             )

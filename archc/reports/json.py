@@ -26,13 +26,15 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
     multiply-accumulates, `activations` elements written, `receptive_field` and `jump` elements of
     each spatial axis of the input (null where there is none; `receptive_field_kind` is `exact`,
     `at most` or `all`, where each position sees the whole input), `weight_bytes` of float32, and
-    with `memory` the bytes of a batch. Axes are mappings in canonical order; files are named as in
+    with `memory` the bytes of a batch. A layer that uses another one's variables, which are counted
+    there, has its path as `weights`. Axes are mappings in canonical order; files are named as in
     emitted headers.
     """
     graph = costs.graph
     fields: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
     if graph.about.title:
         fields["title"] = graph.about.title
+    fields |= graph.about.catalog
     fields["source"] = graph.about.source
     if graph.about.overrides:
         fields["set"] = dict(graph.about.overrides)
@@ -52,6 +54,7 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
 
 def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, object]:
     node, field = layer.node, layer.receptive_field
+    owner = {"weights": graph.nodes[node.weights].path} if node.weights >= 0 else {}
     return {
         "name": node.name,
         "path": node.path,
@@ -59,8 +62,9 @@ def _layer(layer: Layer, graph: Graph, files: dict[str, str]) -> dict[str, objec
         "inputs": [graph.nodes[index].path for index in node.inputs],
         "output": node.output.as_dict(),
         "params": layer.params,
-        "trainable_params": layer.params,
+        "trainable_params": layer.trainable_params,
         "state": layer.state,
+        **owner,
         "macs": layer.macs,
         "activations": layer.activations,
         "receptive_field": None if field is None else list(field.sizes),

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from archc.files import OutputError, digest
 from archc.files.reading import is_inside, read_below
+from archc.language import library
 from archc.language.extends import ROOT, root_of
 from archc.reports import json
 from archc.reports.json import Record
@@ -35,8 +36,10 @@ class Orphan(NamedTuple):
 
 
 def bases(specs: Iterable[str]) -> set[str]:
-    """The folders that the names of specs in headers are relative to."""
-    roots = {root_of(os.path.realpath(spec)) for spec in specs}
+    """The folders that the names of specs in headers are relative to, that of the installed specs
+    among them."""
+    paths = [*map(library.find, specs), os.path.join(library.folder(), "-")]
+    roots = {root_of(os.path.realpath(path)) for path in paths}
     return {os.path.dirname(root) if os.path.basename(root) == ROOT else root for root in roots}
 
 

@@ -50,7 +50,10 @@ def resolved(costs: Costs) -> str:
 
 def signature(graph: Graph) -> tuple[object, ...]:
     """A key that is equal for graphs of the same network with the same names."""
-    nodes = [(node.path, node.op, node.inputs, node.output) for node in graph.nodes]
+    nodes = [
+        (one.path, one.op, one.inputs, one.output, one.weights, one.trainable)
+        for one in graph.nodes
+    ]
     regions = [(region.path, region.input, region.output) for region in _regions(graph.root)]
     return nodes, regions, graph.inputs, graph.outputs, graph.about.name, graph.about.class_name
 
@@ -70,6 +73,7 @@ class _Writer:
         self.paths: dict[int, list[str]] = {}  # the absolute paths of each output
         self.blocks: dict[str, object] = {}
         self.block_names: dict[str, str] = {}  # by the text of a block's steps
+        self.titles: dict[str, str] = {}  # the block of each instance, by its path
 
     def text(self) -> str:
         graph = self.graph
@@ -111,6 +115,7 @@ class _Writer:
         if about.references:
             alone = len(about.references) == 1
             fields["reference"] = about.references[0] if alone else list(about.references)
+        fields |= about.catalog
         nodes = [self.graph.nodes[index] for index in self.graph.inputs]
         if [node.name for node in nodes] == ["input"]:
             fields["input"] = _axes(nodes[0].output)
@@ -143,7 +148,8 @@ class _Writer:
     def region(self, region: Region, current: int, scope: Scope) -> object:
         if region.names_input:
             return self.instance(region, current, scope)
-        fields: dict[str, object] = {"section": _checked_name(region)}
+        counted = region.kind == "section" and _is_counted(region, "section", scope)
+        fields: dict[str, object] = {"section": None if counted else _checked_name(region)}
         if region.input != current:
             fields["from"] = self.reference(region.input, scope)
         scope.add(region.name, region.origin.span)
@@ -157,6 +163,21 @@ class _Writer:
     def instance(self, region: Region, current: int, scope: Scope) -> object:
         """A block's instance that names its input, which only a block can: it is written as a
         block without parameters, the same for all instances of the same steps."""
+        title = self.titles[region.weights] if region.weights else self.block(region)
+        self.titles[region.path] = title
+        fields: dict[str, object] = {"block": title}
+        if region.input != current:
+            fields["from"] = self.reference(region.input, scope)
+        if not _is_counted(region, title, scope):
+            fields["name"] = _checked_name(region)
+        if region.weights:
+            fields["weights"] = self.owner(region.weights, scope)
+        scope.add(region.name, region.origin.span)
+        self.enter(region, region.output, scope)
+        return Commented(fields, _instance(region))
+
+    def block(self, region: Region) -> str:
+        """The name of the block with the steps of an instance."""
         inner = Scope(region.path, None)
         inner.add(INPUT, region.origin.span, region.input)
         items, paths = region.items, self.paths.get(region.input, [])
@@ -172,15 +193,7 @@ class _Writer:
                 title = f"{region.block}_{count}"
             self.block_names[text] = title
             self.blocks[title] = {"layers": body}
-        title = self.block_names[text]
-        fields: dict[str, object] = {"block": title}
-        if region.input != current:
-            fields["from"] = self.reference(region.input, scope)
-        if not _is_counted(region, title, scope):
-            fields["name"] = _checked_name(region)
-        scope.add(region.name, region.origin.span)
-        self.enter(region, region.output, scope)
-        return Commented(fields, _instance(region))
+        return self.block_names[text]
 
     def node(
         self, items: tuple[Node | Region, ...], position: int, current: int, scope: Scope
@@ -207,6 +220,10 @@ class _Writer:
                 step["from"] = self.reference(node.inputs[0], scope)
         if not _is_counted(node, node.op.name, scope):
             step["name"] = _checked_name(node)
+        if not node.trainable and node.weights < 0:
+            step["trainable"] = False
+        if node.weights >= 0:
+            step["weights"] = self.owner(self.graph.nodes[node.weights].path, scope)
         scope.add(node.name, node.origin.span)
         self.enter(node, node.index, scope)
         bare = step[node.op.name] == {} and len(step) == 1 and is_bare(type(node.op))
@@ -214,6 +231,7 @@ class _Writer:
 
     def enter(self, item: Node | Region, output: int, scope: Scope) -> None:
         scope.outputs[item.name] = output
+        scope.steps[item.name] = item
         self.paths.setdefault(output, []).append(item.path)
 
     def reference(self, index: int, scope: Scope) -> str:
@@ -227,6 +245,16 @@ class _Writer:
         raise UnwritableError(
             f"no name refers to `{self.graph.nodes[index].path}` in `{scope.path}`"
         )
+
+    def owner(self, path: str, scope: Scope) -> str:
+        """The shortest path in a scope of the step whose variables another one uses."""
+        for holder in scope.around():
+            inside = f"{holder.path}." if holder.path else ""
+            short = path.removeprefix(inside)
+            step = scope.find_step(short)
+            if path.startswith(inside) and step is not None and step.path == path:
+                return short
+        raise UnwritableError(f"no name refers to `{path}` in `{scope.path}`")
 
 
 def _outermost(items: tuple[Node | Region, ...], start: int, stop: int) -> Iterator[int]:

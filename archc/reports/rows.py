@@ -60,6 +60,19 @@ def human(cell: Cell) -> str:
     return cell or ""
 
 
+def approximate(number: int) -> str:
+    """A count in three digits, with its unit of 10^3, 10^6 ... from a thousand on."""
+    size, unit = float(number), ""
+    for larger in ("k", "M", "G", "T", "P"):
+        if size < 999.5:
+            break
+        size, unit = size / 1000, larger
+    if not unit:
+        return str(number)
+    decimals = 2 if size < 9.995 else 1 if size < 99.95 else 0
+    return f"{size:.{decimals}f} {unit}"
+
+
 def machine(cell: Cell) -> str:
     """A cell for programs: plain digits, shapes with x, empty for None."""
     if isinstance(cell, Extents):
@@ -87,6 +100,8 @@ def totals(costs: Costs, memory: Memory | None = None) -> list[tuple[str, str]]:
     """The totals with their names and units."""
     sums = costs.totals
     rows = [("parameters", human(sums.params))]
+    if sums.trainable_params < sums.params:
+        rows.append(("trainable parameters", human(sums.trainable_params)))
     if sums.state:
         rows.append(("running statistics", human(sums.state)))
     rows += [

@@ -9,7 +9,7 @@ from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.reports.drawing.contents import Row
 from archc.reports.drawing.fold import fold, left_out
-from archc.reports.drawing.labels import BOLD, FONT, SMALL, family, wrap_text
+from archc.reports.drawing.labels import BOLD, FILLS, FONT, SMALL, family, wrap_text
 from archc.reports.drawing.layout import Border, Box, Ending, Layout, layout
 from archc.reports.drawing.pieces import HEADER, PAD, ROW, SHADOW, Edge, Point
 from archc.reports.drawing.tree import drawing
@@ -24,20 +24,6 @@ LONGEST_TITLE = 3
 ARROW = 7
 CLOSE = 4
 """The offset of a box's text below the middle of its row."""
-
-_FAMILIES = {
-    "input": ("#eceff1", "#37474f"),
-    "convolution": ("#d6e6fb", "#1d3a5f"),
-    "dense": ("#e4dbf7", "#3d2c66"),
-    "pooling": ("#d5f0dc", "#1f4a2e"),
-    "normalization": ("#fdf0cd", "#57461a"),
-    "activation": ("#fde0d2", "#5e3020"),
-    "regularization": ("#ececec", "#44484c"),
-    "shape": ("#e2ebec", "#34494d"),
-    "parameter": ("#f3e3ee", "#54304a"),
-    "merge": ("#f9d9e3", "#5c2438"),
-}
-"""The fill of each family of ops, on a light and on a dark background."""
 
 
 def document(costs: Costs) -> str:
@@ -115,8 +101,8 @@ def _description(costs: Costs) -> str:
 
 
 def _style() -> str:
-    light = "".join(f".{name}{{fill:{fill}}}" for name, (fill, _) in _FAMILIES.items())
-    dark = "".join(f".{name}{{fill:{fill}}}" for name, (_, fill) in _FAMILIES.items())
+    light = "".join(f".{name}{{fill:{fill}}}" for name, (fill, _) in FILLS.items())
+    dark = "".join(f".{name}{{fill:{fill}}}" for name, (_, fill) in FILLS.items())
     return (
         f"text{{font-family:Helvetica,Arial,sans-serif;font-size:{FONT}px;fill:#1c2024}}"
         f".title{{font-size:{TITLE}px;font-weight:bold}}"

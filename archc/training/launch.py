@@ -15,6 +15,7 @@ from types import FrameType
 from archc.files.reading import read_regular
 from archc.training import trainable
 from archc.training.task import trainer_of
+from archc.training.threads import Threads, choose_threads, recorded_threads
 
 SPEC = "spec.yaml"
 """The run's resolved network and recipe, from which scripts for other backends are emitted."""
@@ -24,10 +25,8 @@ LARGEST_RECORD = 1 << 26
 FORWARDED = tuple(one for one in signal.Signals if one.name in ("SIGTERM", "SIGHUP"))
 """Signals that are forwarded to a worker. Windows has only the first one."""
 WORKER = "archc.training.worker"
-DEFAULTS = {"OMP_WAIT_POLICY": "passive", "TF_CPP_MIN_LOG_LEVEL": "2"}
-"""The environment of workers, where the user sets nothing else. OpenMP's threads sleep while they
-wait: spinning they take the time of a busy neighbour, who takes theirs, and a step many times as
-long. TensorFlow does not log the processor."""
+DEFAULTS = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+"""The environment of workers, where the user sets nothing else: TensorFlow logs errors alone."""
 
 
 def missing(backend: str) -> str | None:
@@ -36,15 +35,17 @@ def missing(backend: str) -> str | None:
     return next((name for name in requires if find_spec(name) is None), None)
 
 
-def run_worker(plan: str, processes: Sequence[str] = ()) -> int:
+def run_worker(plan: str, processes: Sequence[str] = (), threads: Threads | None = None) -> int:
     """Run the worker of a plan with this process' streams; `processes` are the arguments of a
-    Python that starts several. Returns its exit code.
+    Python that starts several, `threads` by default as many as there are cores. Returns its exit
+    code.
 
     Signals to terminate are forwarded to the worker, which saves a checkpoint and exits; a terminal
     sends Ctrl-C to both.
     """
     # What lies in the working directory is not imported, by processes started in turn either.
-    environment = {**DEFAULTS, **os.environ, "PYTHONSAFEPATH": "1"}
+    threads = threads or choose_threads(None, None, 1, os.environ)
+    environment = {**DEFAULTS, **os.environ, **threads.variables(), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-P", *processes, "-m", WORKER, plan]
     received: list[int] = []
     running: list[subprocess.Popen[bytes]] = []
@@ -89,11 +90,23 @@ def _signal_handler(
 def recorded_backend(run: str) -> str | None:
     """The backend of a run of `archc train`; None for other folders. A run may come from anywhere:
     its files are read as data, and none of them is run."""
-    files = [os.path.join(run, name) for name in (RECORD, SPEC)]
     try:
-        record, _ = (read_regular(file, LARGEST_RECORD, root=run) for file in files)
-        record = json.loads(record)
-    except (OSError, ValueError, RecursionError):
+        read_regular(os.path.join(run, SPEC), LARGEST_RECORD, root=run)
+    except (OSError, ValueError):
         return None
-    backend = record.get("backend") if isinstance(record, dict) else None
+    backend = _record(run).get("backend")
     return backend if isinstance(backend, str) and backend in trainable() else None
+
+
+def recorded_count(run: str) -> int | None:
+    """The number of threads of a run; None where its record has none."""
+    return recorded_threads(_record(run).get("computed"))
+
+
+def _record(run: str) -> dict[str, object]:
+    """The record of a run, empty where it is none."""
+    try:
+        record = json.loads(read_regular(os.path.join(run, RECORD), LARGEST_RECORD, root=run))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}

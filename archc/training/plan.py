@@ -20,7 +20,14 @@ from archc.backends.base import StoredVariable
 from archc.backends.layouts import Layout
 from archc.backends.storage import every_variable
 from archc.language.recipe import Augment, Training, as_spec, from_spec
-from archc.training.run.options import FitOptions, FitSettings, Options, PredictOptions
+from archc.training.run.options import (
+    EvaluateOptions,
+    FitOptions,
+    FitSettings,
+    Options,
+    PredictOptions,
+    Start,
+)
 from archc.training.task import Task, recipe_of, task_of, trainer_of
 
 if TYPE_CHECKING:
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
 PLAN = "plan.json"
 REQUESTS: Mapping[str, Callable[..., Options]] = MappingProxyType(
-    {"fit": FitOptions, "predict": PredictOptions}
+    {"fit": FitOptions, "predict": PredictOptions, "evaluate": EvaluateOptions}
 )
 PATHS = ("data", "out", "validation", "run")
 """The options that are paths."""
@@ -84,29 +91,39 @@ def plan_files(backend: str, network: Network, options: Options) -> dict[str, st
     task = task_of(trainer_of(backend), emitted, network.spec, network.costs)
     variables = every_variable(backend, network.costs, emitted)
     module = f"{task.name}{backends.backend(backend).suffix}"
-    request = "fit" if isinstance(options, FitOptions) else "predict"
+    request = next(name for name, kind in REQUESTS.items() if kind is type(options))
     plan = {
         "backend": backend,
         "network": module,
         "task": task._asdict(),
         "recipe": as_spec(recipe),
         "variables": variables,
-        request: {
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in options._asdict().items()
-        },
+        request: {name: _as_json(value) for name, value in options._asdict().items()},
     }
     return {module: emitted.source, PLAN: json.dumps(plan, indent=1) + "\n"}
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, Start):
+        return value._asdict()
+    return str(value) if isinstance(value, Path) else value
+
+
+def _from_json(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name == "start":
+        return Start(**value)
+    if name in PATHS:
+        return Path(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def read_plan(path: Path) -> Plan:
     """Read a plan as `plan_files` wrote it."""
     fields: dict[str, Any] = json.loads(path.read_bytes())
     request = next(name for name in REQUESTS if name in fields)
-    options = {
-        name: Path(value) if name in PATHS and value is not None else value
-        for name, value in fields[request].items()
-    }
+    options = {name: _from_json(name, value) for name, value in fields[request].items()}
     task = {**fields["task"], "shape": tuple(fields["task"]["shape"])}
     variables = {
         key: StoredVariable(layer, name, Layout(*map(tuple, layout)))

@@ -7,12 +7,16 @@ import signal
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from archc.training.data.stream import ending_decoders
 from archc.training.errors import DataError, InterruptionError, RunError
 from archc.training.plan import Plan, read_plan
-from archc.training.run.options import FitOptions
+from archc.training.run.length import finished_message
+from archc.training.run.options import FitOptions, PredictOptions
 from archc.training.run.record import settled_options
+from archc.training.run.results import check_output, tell_predictions, tell_scores
+from archc.training.run.startup import quiet_startup
 from archc.training.task import trainer_of
 
 
@@ -32,13 +36,30 @@ def main(arguments: list[str]) -> int:
 
 
 def execute(plan: Plan) -> None:
-    """Train or predict with the loop of the plan's backend."""
-    loop = import_module(trainer_of(plan.backend).loop)
+    """Train, predict or evaluate with the loop of the plan's backend."""
+    options = plan.options
+    if isinstance(options, FitOptions):
+        settings = settled_options(options, plan.task.name, plan.recipe)
+        message = finished_message(settings, plan.task.name, plan.recipe)
+        if message is not None:
+            sys.stderr.write(f"{message}\n" * (not options.quiet))
+            return
+        with ending_decoders():
+            _loop(plan).fit(plan, settings)
+        return
+    if isinstance(options, PredictOptions):
+        check_output(options)
     with ending_decoders():
-        if isinstance(plan.options, FitOptions):
-            loop.fit(plan, settled_options(plan.options, plan.task.name, plan.recipe))
-        else:
-            loop.predict(plan, plan.options)
+        inference = _loop(plan).infer(plan, options)
+    if isinstance(options, PredictOptions):
+        tell_predictions(options, inference)
+    else:
+        tell_scores(options, inference)
+
+
+def _loop(plan: Plan) -> ModuleType:
+    with quiet_startup():
+        return import_module(trainer_of(plan.backend).loop)
 
 
 def one_line(error: Exception) -> str:

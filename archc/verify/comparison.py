@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 
 from archc.backends.fusion import computed, fuse_movements
 from archc.backends.runtime.exchange import DROPPED, EVALUATION, SINGLE, TRAINING
-from archc.backends.runtime.random_values import random_array
 from archc.ir.arrays import Array, arrays
 from archc.ir.costs import Costs
 from archc.ir.graph import Node
@@ -23,8 +22,6 @@ from archc.verify.compare import (
 )
 from archc.verify.dropping import dropping_error
 from archc.verify.initial_values import initial_error, is_too_small
-from archc.verify.random_values import distribution_of
-from archc.verify.runtimes import runner_of
 from archc.verify.settings import FixedTensors, Settings
 
 
@@ -164,7 +161,7 @@ class Comparison:
         self.computed = computed(fuse_movements(costs.graph))
         self.complete = True
         computed_layers = [one.index for one in costs.graph.layers if one.index in self.computed]
-        learned = [n for n, array in enumerate(self.arrays) if array.variable.learned]
+        learned = [n for n, array in enumerate(self.arrays) if is_trained(array)]
         self.sizes = {mode: self._sizes(mode, computed_layers) for mode in MODES}
         self.sizes["gradient"] = self._sizes("gradient", learned)
         self.largest = {kind: largest_of(sizes.values()) for kind, sizes in self.sizes.items()}
@@ -197,10 +194,10 @@ class Comparison:
         sizes = []
         for number, array in by_node.get(index, []):
             name = array.variable.name
-            if array.variable.learned:
+            if is_trained(array):
                 gradients[name] = self._differences("gradient", number)
                 sizes.append(self.sizes["gradient"].get(number, 0.0))
-            else:
+            elif not array.variable.learned:
                 statistics[name] = self._statistics(number, array)
         return Row(
             node,
@@ -242,27 +239,10 @@ class Comparison:
         return worst(difference(one, reference, tolerance, size, largest_size) for one in others)
 
     def _statistics(self, number: int, array: Array) -> Difference | None:
-        """The difference of running statistics, unbiased variances converted to biased ones."""
-        values = []
-        for backend in self.settings.backends:
-            value = self._load(backend, f"state_{number}")
-            runner = runner_of(backend.removesuffix(PERTURBED))
-            unbiased = runner.unbiased and array.variable.role == "variance"
-            values.append(self._biased(value, array) if unbiased and value is not None else value)
+        """The difference of running statistics."""
+        values = [self._load(backend, f"state_{number}") for backend in self.settings.backends]
         size = None if values[0] is None else root_mean_square(values[0])
         return self._compare(values, size, self.largest[TRAINING])
-
-    def _biased(self, running: Any, array: Array) -> Any:
-        """A running variance as if it were updated with the biased variance of the batch."""
-        (x,) = self.costs.graph.input_axes(array.node)
-        count = self.settings.batch * (x.elements // x.width)
-        before = self.fixed.weights.get(array.key)
-        if before is None:
-            distribution = distribution_of(array, self.costs.graph, [])
-            shape = array.variable.shape
-            before = random_array(self.settings.seed, array.key, shape, distribution)
-        decayed = array.variable.momentum * before.astype(self.settings.dtype)
-        return decayed + (running - decayed) * (count - 1) / count
 
     def _loss(self) -> Difference | None:
         """The difference of the losses, each a sum of as many terms as there are outputs."""
@@ -289,10 +269,12 @@ class Comparison:
             failures += self._dropping_failures(backend)
             for key, expected in (
                 ("params", totals.params),
+                ("trainable", totals.trainable_params),
                 ("counted", totals.params + totals.state),
             ):
                 if summary.get(key, expected) != expected:
-                    message = f"has {summary[key]:,} parameters, expected {expected:,}"
+                    kind = "trainable parameters" if key == "trainable" else "parameters"
+                    message = f"has {summary[key]:,} {kind}, expected {expected:,}"
                     failures.append(Failure(backend, None, message))
         return failures
 
@@ -322,6 +304,11 @@ class Comparison:
             message = dropping_error(values, rate, node.op.drop_unit)
             if message is not None:
                 yield Failure(backend, node.path, message)
+
+
+def is_trained(array: Array) -> bool:
+    """Whether an array is changed by its gradient."""
+    return array.variable.learned and array.node.trainable
 
 
 def with_rounding(verification: Verification, perturbed: Verification) -> Verification:

@@ -12,6 +12,7 @@ from typing import Any
 from archc.backends.base import Emitted, Placement, placeholder
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.fusion import fuse_movements
+from archc.backends.sharing import counterparts
 from archc.backends.storage import every_variable
 from archc.codegen.rewrite import children
 from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
@@ -35,6 +36,7 @@ def plan(
     variables = every_variable(backend, costs, emitted)
     fused = fuse_movements(graph)
     ids = known_ids(graph)
+    again = counterparts(graph)
     return {
         "dtype": settings.dtype,
         "seed": settings.seed,
@@ -53,6 +55,7 @@ def plan(
                 "drops": node.op.drop_rate is not None and node.op.drop_unit != "inner",
                 "rate": node.op.drop_rate if node.op.drop_unit == "inner" else None,
                 "ids": ids.get(node.index),
+                "again": node.weights >= 0 or node.index in again,
             }
             for node in fused.nodes
         ],
@@ -65,10 +68,15 @@ def plan(
                 "variable": variables[array.key].name,
                 "layout": variables[array.key].layout,
                 "learned": array.variable.learned,
+                "trainable": array.variable.learned and array.node.trainable,
                 "initial": array.variable.initial is not None,
                 "distribution": distribution_of(array, graph, users),
             }
             for array in arrays(costs)
+        ],
+        "aliases": [
+            {"key": one.key, "layer": one.stored.layer, "variable": one.stored.name}
+            for one in emitted.aliases
         ],
     }
 

@@ -4,12 +4,13 @@ table of names, or, in a network that is a straight chain, by their order.
 Order alone never decides in a network with branches: a shortcut's convolution may have the shape of
 its neighbour, and nothing would distinguish them.
 
-Code: ARC604 an array that is missing, unexpected, or of another shape or type.
+Codes: ARC604 an array that is missing, unexpected, or of another shape or type; ARC605 a part to
+skip that has no arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from archc.backends.blocks.dataflow import Uses
@@ -19,6 +20,7 @@ from archc.diagnostics import Diagnostic, SpecError, did_you_mean
 from archc.ir.arrays import Array
 from archc.ir.costs import Costs
 from archc.weights.files import DTYPES, Entry, WeightFile, span_of
+from archc.weights.parts import is_in_part, keys_of, unknown_part
 from archc.weights.table import Rule, layers_of
 
 MOST_REPORTED = 20
@@ -34,40 +36,80 @@ class ExpectedArray(NamedTuple):
     name: str
 
 
+class AliasInFile(NamedTuple):
+    """A further place where a file may have an array, by the array's key. `path` is that of the op
+    that uses it there, empty where several do."""
+
+    key: str
+    path: str
+    name: str
+
+
 class Match(NamedTuple):
-    """The entry of every array of a network, by the array's key; `in_order` says that arrays
-    were matched by their order in the file."""
+    """The entry of every array of a network that is not skipped, by the array's key; `in_order`
+    says that arrays were matched by their order in the file. `copies` are the further entries that
+    must hold the values of an array, by their names, with its key."""
 
     entries: Mapping[str, Entry]
     in_order: bool
+    copies: Mapping[str, tuple[str, Entry]]
 
 
 def match_entries(
-    file: WeightFile, expected: Sequence[ExpectedArray], costs: Costs, table: Sequence[Rule]
+    file: WeightFile,
+    expected: Sequence[ExpectedArray],
+    costs: Costs,
+    table: Sequence[Rule],
+    skip: Sequence[str] = (),
+    aliases: Sequence[AliasInFile] = (),
 ) -> Match:
-    """Match the entries of a file to arrays. Raises SpecError (ARC604) with everything that is
-    missing, unexpected, or of another shape or type, and every rule of the table that is wrong."""
+    """Match the entries of a file to arrays; those in the parts `skip`, of the network or of the
+    file, are left out. Raises SpecError (ARC604) with everything that is missing, unexpected, or of
+    another shape or type, every rule of the table that is wrong, and every part that is in neither
+    (ARC605)."""
+    keys = [one.array.key for one in expected]
+    skipped = frozenset[str]().union(*(keys_of(part, keys) for part in skip))
     form = file.format
     entries = dict(file.entries)
     if form is not None and form.ignored is not None:
         entries = {name: one for name, one in entries.items() if not name.endswith(form.ignored)}
-    layers, wrong_rules = layers_of((one.array.node.path for one in expected), table, costs.graph)
-    names = {one.array.key: _name_in_file(one, layers) for one in expected}
+    paths = [*(one.array.node.path for one in expected), *(one.path for one in aliases)]
+    layers, wrong_rules = layers_of(filter(None, paths), table, costs.graph)
+    names = {
+        one.array.key: _name_in_file(one.name, one.array.node.path, layers) for one in expected
+    }
+    others = {_name_in_file(one.name, one.path, layers): one.key for one in aliases}
     if form is not None and entries.keys().isdisjoint(names.values()):
         entries = _strip_wrappers(entries, form.wrappers)
     ordered: dict[str, str] = {}
-    if not table and not entries.keys() >= set(names.values()):
-        if file.groups.keys() >= set(names.values()):
-            names = {key: file.groups[name] for key, name in names.items()}
+    required = {name for key, name in names.items() if key not in skipped}
+    if not table and not entries.keys() >= required:
+        if file.groups.keys() >= required:
+            names = {key: file.groups.get(name, name) for key, name in names.items()}
         else:
-            ordered = _by_order(file, entries, expected, costs)
-            names = ordered or names
-    diagnostics: list[Diagnostic] = []
+            ordered = _by_order(file, entries, expected, costs, skipped)
+            names |= ordered
+    for name, key in others.items():
+        if name in entries and names[key] not in entries:
+            names[key] = name  # an array that is used twice may stand at either place
+    copies = {
+        name: (key, entries.pop(name))
+        for name, key in others.items()
+        if name in entries and name != names[key]
+    }
+    copies = {name: one for name, one in copies.items() if one[0] not in skipped}
+    diagnostics = [
+        unknown_part("--skip", part, [*names, *entries])
+        for part in skip
+        if not any(is_in_part(key, part) for key in (*names, *entries))
+    ]
     unmatched = {name: entries[name] for name in entries.keys() - set(names.values())}
     owners: dict[str, str] = {}
     for one in expected:
         name = names[one.array.key]
         first = owners.setdefault(name, one.array.key)
+        if one.array.key in skipped:
+            continue
         if first != one.array.key:
             message = f"`{first}` and `{one.array.key}` are both mapped to `{name}`"
             diagnostics.append(Diagnostic("ARC604", message, one.array.node.origin.span))
@@ -83,17 +125,18 @@ def match_entries(
     diagnostics += [
         Diagnostic("ARC604", f"`{name}` belongs to no array of the network", span_of(file.path))
         for name in entries
-        if name not in owners
+        if name not in owners and not any(is_in_part(name, part) for part in skip)
     ]
     if diagnostics or wrong_rules:
         raise SpecError([*wrong_rules, *_wrong_network(file, costs), *_truncate(diagnostics, file)])
-    return Match({key: entries[name] for key, name in names.items()}, bool(ordered))
+    matched = {key: entries[name] for key, name in names.items() if key not in skipped}
+    return Match(matched, bool(ordered), copies)
 
 
-def _name_in_file(one: ExpectedArray, layers: Mapping[str, str]) -> str:
+def _name_in_file(name: str, path: str, layers: Mapping[str, str]) -> str:
     """The name of an array in the file: in the layer of its op, where the table has one."""
-    layer = layers.get(one.array.node.path)
-    return one.name if layer is None else layer + one.name[len(layer_of(one.name)) :]
+    layer = layers.get(path)
+    return name if layer is None else layer + name[len(layer_of(name)) :]
 
 
 def _candidates(one: ExpectedArray, unmatched: Mapping[str, Entry]) -> list[str]:
@@ -153,10 +196,29 @@ def layer_of(name: str) -> str:
 
 
 def _by_order(
-    file: WeightFile, entries: Mapping[str, Entry], expected: Sequence[ExpectedArray], costs: Costs
+    file: WeightFile,
+    entries: Mapping[str, Entry],
+    expected: Sequence[ExpectedArray],
+    costs: Costs,
+    skipped: Set[str],
 ) -> dict[str, str]:
     """The names in the order of the file, where the network is a straight chain, the file has an
-    order, and all shapes agree; nothing otherwise."""
+    order, and all shapes but those of `skipped` arrays agree; nothing otherwise. A file may also
+    have none of the skipped arrays."""
+    names = _in_order(file, entries, expected, costs, skipped)
+    if skipped and not names:
+        others = [one for one in expected if one.array.key not in skipped]
+        names = _in_order(file, entries, others, costs, skipped)
+    return names
+
+
+def _in_order(
+    file: WeightFile,
+    entries: Mapping[str, Entry],
+    expected: Sequence[ExpectedArray],
+    costs: Costs,
+    skipped: Set[str],
+) -> dict[str, str]:
     form = file.format
     if not _is_chain(costs) or (form is not None and ORDER not in file.metadata):
         return {}
@@ -175,7 +237,9 @@ def _by_order(
         suffixes = {name[len(layer_of(name)) :]: name for name in own_names}
         for one in members:
             name = suffixes.get(one.name[len(layer_of(one.name)) :])
-            if name is None or entries[name].shape != one.layout.kept:
+            if name is None:
+                return {}
+            if entries[name].shape != one.layout.kept and one.array.key not in skipped:
                 return {}
             names[one.array.key] = name
     return names if len(names) == len(expected) == len(entries) else {}

@@ -13,12 +13,22 @@ from archc import backends
 from archc.backends.layouts import to_canonical, unchanged
 from archc.backends.runtime.safetensors import write_safetensors
 from archc.backends.storage import every_variable
+from archc.diagnostics import Diagnostic, SpecError
 from archc.files import OutputError, staging
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
 from archc.ir.network import Network
-from archc.weights.files import FORMAT, VERSION, WeightFile, formats, open_weights, reject
-from archc.weights.names import ExpectedArray, match_entries
+from archc.weights.files import (
+    FORMAT,
+    VERSION,
+    Entry,
+    WeightFile,
+    formats,
+    open_weights,
+    reject,
+    span_of,
+)
+from archc.weights.names import AliasInFile, ExpectedArray, match_entries
 from archc.weights.table import Rule
 
 
@@ -37,14 +47,20 @@ def load(path: str, network: Network, table: Sequence[Rule] = ()) -> dict[str, A
     return read(path, network, table).weights
 
 
-def read(path: str, network: Network, table: Sequence[Rule] = ()) -> CanonicalWeights:
-    """As `load`, with how the arrays were matched."""
+def read(
+    path: str, network: Network, table: Sequence[Rule] = (), skip: Sequence[str] = ()
+) -> CanonicalWeights:
+    """As `load`, with how the arrays were matched; without the arrays in the parts `skip`, which
+    the file need not have. Raises SpecError also for a part that is none (ARC605)."""
     with open_weights(path) as file:
-        expected = _expected(file, network)
-        match = match_entries(file, expected, network.costs, table)
+        expected, aliases = _expected(file, network)
+        match = match_entries(file, expected, network.costs, table, skip, aliases)
+        for name, (key, entry) in match.copies.items():
+            _require_equal(file, name, key, entry, match.entries[key])
         weights = {
             one.array.key: to_canonical(_array(file, match.entries[one.array.key].read), one.layout)
             for one in expected
+            if one.array.key in match.entries
         }
         return CanonicalWeights(weights, match.in_order)
 
@@ -61,15 +77,32 @@ def _array(file: WeightFile, read: Any) -> Any:
         reject(file.path, f"it is damaged ({' '.join(str(error).split())[:200]})")
 
 
-def _expected(file: WeightFile, network: Network) -> list[ExpectedArray]:
-    """The arrays of a network in the format of a file."""
+def _require_equal(file: WeightFile, name: str, key: str, copy: Entry, entry: Entry) -> None:
+    """Refuse (SpecError, ARC604) a file in which what a network shares has two values."""
+    import numpy
+
+    one, other = _array(file, copy.read), _array(file, entry.read)
+    if one.shape != other.shape or not numpy.array_equal(one, other, equal_nan=True):
+        message = f"`{name}` is not equal to `{key}`, whose values the network uses there"
+        hint = "a network without `weights` has both"
+        raise SpecError([Diagnostic("ARC604", message, span_of(file.path), hint)])
+
+
+def _expected(file: WeightFile, network: Network) -> tuple[list[ExpectedArray], list[AliasInFile]]:
+    """The arrays of a network in the format of a file, and where else it may have them."""
     costs = network.costs
     if file.backend is None or file.format is None:
-        return [ExpectedArray(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
+        own = [ExpectedArray(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
+        return own, []
     emitted = backends.compile_network(file.backend, network)
     variables = every_variable(file.backend, costs, emitted)
     names = file.format.names(costs, emitted)
-    return [ExpectedArray(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
+    own = [ExpectedArray(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
+    aliases = [
+        AliasInFile(one.key, one.path, f"{one.stored.layer}.{one.stored.name}")
+        for one in emitted.aliases
+    ]
+    return own, aliases
 
 
 def save(path: str, weights: Mapping[str, Any], network: Network, backend: str | None) -> None:
@@ -91,13 +124,17 @@ def save(path: str, weights: Mapping[str, Any], network: Network, backend: str |
 
 def save_neutral(path: str, weights: Mapping[str, Any], costs: Costs) -> None:
     """Write arrays in canonical layout, with the network's name and the digest of its spec."""
+    with staging(path) as temporary:
+        write_safetensors(temporary, weights, neutral_metadata(costs))
+
+
+def neutral_metadata(costs: Costs) -> dict[str, str]:
+    """What a file in the neutral format says of its network."""
     about = costs.graph.about
-    metadata = {
+    return {
         "format": FORMAT,
         "version": VERSION,
         "name": about.name,
         "spec": about.source,
         "sha256": about.digest,
     }
-    with staging(path) as temporary:
-        write_safetensors(temporary, weights, metadata)

@@ -10,8 +10,18 @@ from typing import Any
 from archc import backends
 from archc.api import Network, load
 
+
+def kept(makefile: str) -> list[str]:
+    """The names that a Makefile lists as KEPT."""
+    listed = makefile.replace("\\\n", " ").partition("\nKEPT := ")[2].partition("\n")[0]
+    return sorted(listed.split())
+
+
 SPECS = Path(__file__).parents[2] / "specs"
-SHIPPED = sorted(path.stem for path in SPECS.glob("*.yaml"))
+ALL_SPECS = sorted(path.stem for path in SPECS.glob("*.yaml"))
+"""All specs that come with archc."""
+SHIPPED = kept((SPECS.parent / "Makefile").read_text(encoding="utf-8"))
+"""Those whose emitted files are kept in `generated`."""
 BACKENDS = backends.names()
 STRUCTURES = {
     path.stem: path.read_text(encoding="utf-8")

@@ -7,9 +7,18 @@ from pathlib import Path
 import pytest
 
 from archc import cli
-from tests.backends.networks import SHIPPED
+from tests.backends.networks import ALL_SPECS, BACKENDS, SHIPPED
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_the_files_are_those_of_the_listed_specs() -> None:
+    assert set(SHIPPED) <= set(ALL_SPECS)
+    reports = {path.stem for path in (ROOT / "generated" / "reports").iterdir()}
+    assert reports == set(SHIPPED)
+    for backend in BACKENDS:
+        sources = {path.stem for path in (ROOT / "generated" / backend).glob("*.py")}
+        assert {name.removesuffix("_train") for name in sources} == set(SHIPPED)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -52,7 +52,7 @@ def test_is_as_ruff_formats_it(package: Path) -> None:
 
 
 def test_passes_the_rules_that_it_is_held_to(package: Path) -> None:
-    rules = ("--select", "E,F,W,I,UP,B,N")
+    rules = ("--select", "E,F,W,I,UP,B,N,FBT002")  # the last: flags are given by keyword
     result = ruff("check", "--isolated", "--no-cache", *rules, str(package))
     assert result.returncode == 0, result.stdout + result.stderr
 

@@ -14,7 +14,9 @@ import os
 import re
 import subprocess
 import sys
-from itertools import pairwise
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from itertools import pairwise, product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -89,16 +91,58 @@ def epochs(command: list[str]) -> list[float]:
     return [end - begin for begin, end in pairwise(times)]
 
 
+def recipe_in(folder: Path, *, augmented: bool) -> Path:
+    """LeNet-5 with the benchmarks' recipe."""
+    text = (ROOT / "specs" / "lenet5.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"^training:\n(?:  .*\n)*", "", text, flags=re.MULTILINE)
+    spec = folder / "lenet5.yaml"
+    spec.write_text(text + RECIPE + AUGMENTATION * augmented, encoding="utf-8")
+    return spec
+
+
+@contextmanager
+def busy_neighbour() -> Iterator[None]:
+    """Another process that takes all the time it gets of one core."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_an_epoch_beside_a_busy_process(
+    backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of as many cores as there are one is taken: threads that wait actively lose more than that.
+    Which is which takes turns."""
+    spec = recipe_in(tmp_path, augmented=False)
+    digits = str(data(tmp_path, 30_000))
+    found: dict[tuple[str, bool], list[float]] = {}
+    for turn in range(2):
+        for waiting, beside in product(("passive", "active"), (False, True)):
+            out = str(tmp_path / f"{waiting}{beside}{turn}")
+            options = ["--backend", backend, "--data", digits, "-o", out, "--wait", waiting]
+            command = [sys.executable, "-m", "archc", "train", str(spec), *options]
+            with busy_neighbour() if beside else nullcontext():
+                found.setdefault((waiting, beside), []).extend(epochs(command))
+    rates = {case: 30_000 / median(times) for case, times in found.items()}
+    with capsys.disabled():
+        for waiting in ("passive", "active"):
+            alone, beside = rates[waiting, False], rates[waiting, True]
+            print(
+                f"\n{backend}, threads that wait {waiting}ly: {alone:,.0f} images/s alone, "
+                f"{beside:,.0f} beside a busy process: {beside / alone:.2f} of it"
+            )
+
+
 @pytest.mark.parametrize(("kind", "count"), [("plain", 60_000), ("augmented", 12_800)])
 @pytest.mark.parametrize("backend", ["torch", "keras"])
 def test_an_epoch(
     backend: str, kind: str, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of ours also its checkpoint and weights are written in that time."""
-    text = (ROOT / "specs" / "lenet5.yaml").read_text(encoding="utf-8")
-    text = re.sub(r"^training:\n(?:  .*\n)*", "", text, flags=re.MULTILINE)
-    spec = tmp_path / "lenet5.yaml"
-    spec.write_text(text + RECIPE + AUGMENTATION * (kind == "augmented"), encoding="utf-8")
+    spec = recipe_in(tmp_path, augmented=kind == "augmented")
     network = load(str(spec), {})
     (tmp_path / "lenet5.py").write_text(network.emit("keras"), encoding="utf-8")
     digits = str(data(tmp_path, count))

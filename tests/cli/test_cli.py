@@ -647,6 +647,9 @@ def test_ops_lists_every_op(capsys: Capture) -> None:
     output = Ran(capsys, "ops").out
     for name in OPS:
         assert re.search(rf"^  {name} ", output, re.MULTILINE)
+    headings = {"conv": "convolution", "batch_norm": "normalisation", "dropout": "regularisation"}
+    for name, heading in headings.items():
+        assert re.search(rf"^{heading}\n(?:  .*\n)*?  {name} ", output, re.MULTILINE), name
     assert max(map(len, output.split("\n"))) <= 80
 
 
@@ -685,6 +688,8 @@ def test_explain(capsys: Capture) -> None:
     ran = Ran(capsys, "explain", "arc104")
     assert ran.code == 0
     assert ran.out.startswith(f"ARC104: {CODES['ARC104'].title}\n\n")
+    example = ("- max_pool: {kernel_size: 2}", "- flatten", "- dense: 10")
+    assert ran.out.splitlines()[-4:] == ["", *(f"    {line}" for line in example)]
     assert Ran(capsys, "explain").out.split("\n")[0] == f"ARC001  {CODES['ARC001'].title}"
 
 

@@ -45,13 +45,90 @@ def test_all_specs_below_the_folder(folder: Path, capsys: pytest.CaptureFixture[
     assert (
         capsys.readouterr().out
         == """\
-spec               title           parameters  MACs  layers  output
------------------  --------------  ----------  ----  ------  ------
-specs/a.yaml       The large one          150   120       1  30
-specs/more/c.yaml  The medium one          50    40       1  10
-specs/b.yaml       The small one           10     8       1  2
+spec               params  MACs  input  title
+-----------------  ------  ----  -----  --------------
+a                     150   120  4      The large one
+specs/more/c.yaml      50    40  4      The medium one
+b                      10     8  4      The small one
 """
     )
+
+
+def catalogued(name: str, family: str, year: int, task: str) -> str:
+    text = small(name, f"The {name}", 2)
+    return f"{text}family: {family}\nyear: {year}\ntask: {task}\n"
+
+
+@pytest.fixture
+def catalog(folder: Path) -> Path:
+    for path in folder.glob("specs/*.yaml"):
+        path.unlink()
+    (folder / "specs/more/c.yaml").unlink()
+    for number, family, year, task in (
+        (10, "VGG", 2015, "image classification"),
+        (9, "ResNet", 2016, "image classification"),
+        (8, "VGG", 2014, "segmentation"),
+    ):
+        text = catalogued(f"net{number}", family, year, task)
+        (folder / f"specs/net{number}.yaml").write_text(text)
+    return folder
+
+
+def test_a_table_for_each_task(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list"]) == 0
+    assert (
+        capsys.readouterr().out
+        == """\
+image classification
+spec   family  year  params  MACs  input  title
+-----  ------  ----  ------  ----  -----  ---------
+net9   ResNet  2016      10     8  4      The net9
+net10  VGG     2015      10     8  4      The net10
+
+segmentation
+spec   family  year  params  MACs  input  title
+-----  ------  ----  ------  ----  -----  ---------
+net8   VGG     2014      10     8  4      The net8
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--family", "vgg"], ["net8", "net10"]),
+        (["--family", "VGG", "--task", "Segmentation"], ["net8"]),
+        (["--year", "2016"], ["net9"]),
+        (["--sort", "year"], ["net8", "net10", "net9"]),
+        (["--sort", "family"], ["net9", "net8", "net10"]),
+        (["net?"], ["net8", "net9"]),
+    ],
+)
+def test_filters_and_orders(
+    catalog: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], names: list[str]
+) -> None:
+    specs = listed(capsys, *arguments)
+    assert [spec["name"] for spec in specs] == names
+    assert specs[0].keys() >= {"family", "year", "task", "inputs"}
+
+
+def test_a_filter_without_a_match_is_an_error(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["list", "--family", "resnot"]) == 2
+    assert 'did you mean "resnet"?' in capsys.readouterr().err
+    assert cli.main(["list", "--year", "1066"]) == 2
+    assert "known: 2014, 2015, 2016" in capsys.readouterr().err
+
+
+def test_the_installed_specs_fit_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["list", "*net50*", "lraspp*", "r?d_18"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("resnet50 ") and " 25.6 M  4.09 G" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -84,17 +161,23 @@ def test_globs_folders_and_files(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_figures_are_those_of_the_report(capsys: pytest.CaptureFixture[str]) -> None:
-    specs = listed(capsys, str(SPECS))
-    assert len(specs) == len(list(SPECS.glob("*.yaml")))
+    paths = [str(SPECS / f"{name}.yaml") for name in ("alexnet", "resnet18", "vgg11_bn")]
+    specs = listed(capsys, *paths)
+    assert [spec["path"] for spec in specs] == paths
     for spec in specs:
         report = load(spec["path"], {}).report()
         assert spec == {
+            "spec": spec["spec"],
             "path": spec["path"],
             "name": report["name"],
             "title": report["title"],
+            "family": report["family"],
+            "year": report["year"],
+            "task": report["task"],
             "params": report["totals"]["params"],
             "macs": report["totals"]["macs"],
             "layers": len(report["layers"]),
+            "inputs": [list(axes.values()) for axes in report["inputs"].values()],
             "outputs": [list(axes.values()) for axes in report["outputs"].values()],
             "errors": 0,
         }
@@ -119,10 +202,11 @@ def test_no_folder_and_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["list"]) == 2
-    assert "no folder specs here" in capsys.readouterr().err
     assert cli.main(["list", "nothing*.yaml"]) == 2
     assert "nothing*.yaml: no such file" in capsys.readouterr().err
+    assert cli.main(["list", "resnet5"]) == 2
+    assert 'did you mean "resnet' in capsys.readouterr().err
+    assert cli.main(["list", "--installed", "resnet50"]) == 2
     (tmp_path / "empty [1]").mkdir()
     assert cli.main(["list", "empty [1]"]) == 2
     assert "there are no specs in empty [1]" in capsys.readouterr().err

@@ -11,9 +11,7 @@ import pytest
 from archc import cli
 from archc.api import load
 from archc.language.names import camel_case
-
-SPECS = Path(__file__).parents[2] / "specs"
-SHIPPED = sorted(path.stem for path in SPECS.glob("*.yaml"))
+from tests.backends.networks import ALL_SPECS, SHIPPED, SPECS
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +19,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the shipped specs, and the schema where they name it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "specs").mkdir()
-    for name in SHIPPED:
+    for name in ALL_SPECS:
         (tmp_path / "specs" / f"{name}.yaml").write_text((SPECS / f"{name}.yaml").read_text())
     (tmp_path / "archc" / "language" / "schema").mkdir(parents=True)
     (tmp_path / "archc" / "language" / "schema" / "archc-1.json").write_text("{}")
@@ -40,6 +38,18 @@ def test_the_starter_builds_and_says_what_is_what(project: Path) -> None:
     assert "def build_model(" in (project / "generated/keras/mine.py").read_text()
     network = load("specs/mine.yaml", {"classes": 7, "widths": [8, 8]})
     assert network.report()["outputs"] == {"dense_1": {"features": 7}}
+
+
+def test_the_starter_has_a_recipe(project: Path) -> None:
+    """For images of any size; whoever trains with it finds the fields explained."""
+    assert cli.main(["new", "mine"]) == 0
+    assert "archc ops training" in (project / "specs/mine.yaml").read_text()
+    recipe = load("specs/mine.yaml", {}).costs.graph.about.training
+    assert recipe is not None
+    assert (recipe.epochs, recipe.inputs.resize, recipe.inputs.standardize) == (30, 32, "channel")
+    assert recipe.optimizer.learning_rate == 0.1
+    assert cli.main(["build", "specs/mine.yaml", "--backend", "all", "--training"]) == 0
+    assert "EPOCHS = 30" in (project / "generated/torch/mine_train.py").read_text()
 
 
 @pytest.mark.torch
@@ -78,11 +88,11 @@ def test_a_variant_extends(name: str, project: Path) -> None:
     assert cli.main(["new", "variant", "--like", name, "--extend"]) == 0
     text = (project / "specs/variant.yaml").read_text()
     assert f"\nextends: {name}.yaml\n" in text
-    assert len(text.splitlines()) < 16
+    assert len(text.splitlines()) < 40
     old, new = load(f"specs/{name}.yaml", {}), load("specs/variant.yaml", {})
     assert new.costs.totals == old.costs.totals
     params = old.spec.document.params
-    assert all(f"#   {param}: " in text or f"{param}: " in text for param in params)
+    assert all(f"#   {param}:" in text or f"{param}: " in text for param in params)
     # The commented parameters are valid.
     example = text.partition("figures of its own:\n")[2].replace("# ", "")
     (project / "specs/variant.yaml").write_text(text + example)
@@ -147,7 +157,7 @@ def test_nothing_is_overwritten(project: Path, capsys: pytest.CaptureFixture[str
         (["class"], "is a Python keyword"),
         (["../out"], "must be a lower-case letter"),
         (["mine", "--like", "resnet81"], 'did you mean "resnet18"'),
-        (["mine", "--like", "what"], "known: "),
+        (["mine", "--like", "what"], "archc list --installed"),
         (["mine", "--extend"], "--extend needs --like"),
     ],
 )

@@ -21,6 +21,7 @@ from archc.codegen.tree import (
     Conditional,
     Expr,
     ExpressionStatement,
+    For,
     FString,
     FunctionDef,
     If,
@@ -152,7 +153,10 @@ parameters = st.lists(names, min_size=1, max_size=4, unique=True).map(
     lambda each: tuple(Parameter(name, Ref("int")) for name in each)
 )
 comments = st.sampled_from([None, None, "64 x 112 x 112"])
+targets = st.lists(refs, min_size=2, max_size=4).map(lambda each: TupleOf(tuple(each)))
+targets |= st.tuples(refs, targets).map(TupleOf)
 statements: st.SearchStrategy[Statement] = st.one_of(
+    st.builds(lambda target, value: For(target, value, (Return(),)), targets, calls(flat)),
     st.builds(Assign, refs, wide, comments),
     st.builds(Assign, st.tuples(refs, refs).map(TupleOf), flat, comments),
     st.builds(Return, wide),

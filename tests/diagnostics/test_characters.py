@@ -87,6 +87,12 @@ def test_elsewhere_it_is_not(text: str, index: int, kind: str) -> None:
     assert list(unprintable(visible(text))) == []
 
 
+@pytest.mark.parametrize("mark", ["\u200d", "\ufe0e", "\ufe0f"], ids=ascii)
+def test_no_ascii_is_an_emoji(mark: str) -> None:
+    for code in range(0x20, 0x7F):
+        assert [one.offset for one in unprintable(chr(code) + mark)] == [1], chr(code)
+
+
 @pytest.mark.parametrize(
     ("text", "inert"),
     [

@@ -127,6 +127,24 @@ def test_other_wiring() -> None:
     assert causes(result, "conv_1") == [("wiring", None, 20)]
 
 
+def test_one_input_more_or_less() -> None:
+    steps = """\
+  - conv: {filters: 4, kernel_size: 1}
+    name: one
+  - conv: {filters: 6, kernel_size: 1}
+    name: two
+  - concat:
+    from: [one, two]
+  - conv: {filters: 10, kernel_size: 1}
+"""
+    more = steps.replace("[one", "[input, one")
+    # 10 times the input's 3 channels.
+    assert causes(compared(steps, more), "conv_1") == [("wiring", None, 30)]
+    # The cheaper network is where a comparison starts.
+    dear = f"{steps}  - conv: {{filters: 50, kernel_size: 3}}\n"
+    assert causes(compared(more, dear), "conv_1") == [("wiring", None, -30)]
+
+
 def test_steps_that_are_no_layer_alone_wait_or_go_together() -> None:
     steps = """\
   - conv: {filters: 12, kernel_size: 1}

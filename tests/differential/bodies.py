@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from random import Random
 
+from archc.ir.costs import Costs
 from archc.ops import OPS
 from archc.ops.activation import Activation
 from archc.ops.axes import Axes
+from archc.ops.dense import Embedding
 from archc.ops.fields import Schema, fields_of
 from tests.differential.lifting import Parameter, Step, op_of
 
@@ -28,6 +31,28 @@ def residual(random: Random, steps: list[Step], x: Axes, end: Axes) -> list[Step
     if random.random() < 0.3:
         join["when"] = random.choice([f"$(input.{width} > 2)", f"$(in.{width} == input.{width})"])
     return [*before, last, join]
+
+
+def used_again(made: Step, name: str) -> list[Step]:
+    """A step under a name, and one that uses its variables again; none where it has none to use."""
+    kind = op_of(made) or ("block" if "block" in made else None)
+    if kind is None or "$" in str(made.get("name", "")):
+        return []
+    first = {"name": name, **made}
+    kept = made.keys() - {"name", "from", "trainable"}
+    second = {key: deepcopy(value) for key, value in made.items() if key in kept}
+    return [first, {**second, "weights": str(first["name"])}]
+
+
+def tied(costs: Costs, x: Axes) -> Step | None:
+    """A dense step that uses the table of the network's embedding, where that fits."""
+    for node in costs.graph.layers:
+        if not isinstance(node.op, Embedding) or "." in node.path:
+            continue
+        if x.names == ("tokens", "features") and node.op.features == x.width:
+            units = node.op.vocabulary
+            return {"dense": {"units": units, "bias": units % 2 == 0}, "weights": node.name}
+    return None
 
 
 def activated(random: Random, steps: list[Step], params: dict[str, Parameter]) -> list[Step]:

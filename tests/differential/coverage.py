@@ -27,6 +27,7 @@ REFUSED = (
     "lstm: layers=left out, dropout=number",
     "gru: layers=left out, dropout=number",
     "scale: bias=True, learned=False",
+    "window_attention: shift=number, grid=True",
 )
 """What Keras has not, or what means nothing, so that archc refuses it, alone or with any other
 option."""

@@ -26,7 +26,7 @@ from archc.ir.graph import Node
 from archc.ops import MERGES, OPS
 from archc.ops.axes import Axes, axes_of
 from tests.differential.accepting import MOST_NODES, accepted
-from tests.differential.bodies import activated, given_out, residual
+from tests.differential.bodies import activated, given_out, residual, tied, used_again
 from tests.differential.coverage import pair_step
 from tests.differential.lifting import (
     FLAG,
@@ -196,6 +196,10 @@ class _Generator:
                 continue
             costs = found
             layers, outputs = [*layers, made], trial
+            again = [] if trial or self.chance(0.88) else used_again(made, self.new_name())
+            found = self.accepted(inputs, [*layers[:-1], *again]) if again else None
+            if found is not None:
+                costs, layers = found, [*layers[:-1], *again]
         assert costs is not None or layers == []
         if costs is None:
             layers = [{"relu": {}}]
@@ -234,6 +238,9 @@ class _Generator:
     def network_candidate(self, x: Axes, costs: Costs | None) -> tuple[Step, list[str]]:
         """A step of the network itself, and the names of the steps that it leaves without a use."""
         kind = self.random.random()
+        dense = None if costs is None else tied(costs, x)
+        if dense is not None and self.chance(0.3):
+            return self.named(dense), []
         given = [] if costs is None else [one for one in _known(costs) if "." in one[0]]
         if given and self.chance(0.5):
             kind *= 0.16  # what a block gives out is used by those around it
@@ -285,6 +292,11 @@ class _Generator:
                 self.blocks, self.block_params = kept
                 continue
             steps, x, nodes = trial, _end(costs)[1], len(costs.layers)
+            if self.chance(0.15):
+                again = used_again(steps[-1], self.new_name())
+                shared = self.accepted({"input": sizes}, [*steps[:-1], *again]) if again else None
+                if shared is not None and _end(shared)[1] == x:
+                    steps, nodes = [*steps[:-1], *again], len(shared.layers)
         return steps, x
 
     def candidate(self, x: Axes, depth: int, *, keep: bool) -> Step:
@@ -297,6 +309,9 @@ class _Generator:
         if self.chance(0.04) and "from" not in made:
             width = "channels" if x.is_map else "features"
             made["when"] = self.random.choice([True, False, f"$(in.{width} > 2)"])
+        if self.chance(0.05) and (op_of(made) or "section" in made or "block" in made):
+            width = "channels" if x.is_map else "features"
+            made["trainable"] = self.random.choice([True, False, False, f"$(in.{width} > 2)"])
         return made
 
     def named(self, made: Step) -> Step:

@@ -252,6 +252,16 @@ def _attention(random: Random, x: Axes) -> dict[str, Any]:
     return fields
 
 
+def _window_attention(random: Random, x: Axes) -> dict[str, Any]:
+    """Of windows with more positions than one, if the map has them."""
+    common = gcd(*x.spatial)
+    window = random.choice([n for n in range(1, common + 1) if common % n == 0])
+    fields: dict[str, Any] = {"heads": divisor(random, x.width), "window": window}
+    if window > 1 and random.random() < 0.5:
+        fields["shift"] = random.randrange(1, window)
+    return fields
+
+
 FITTING: dict[str, Callable[[Random, Axes], dict[str, Any]]] = {
     "conv": _conv,
     "conv_transpose": _conv_transpose,
@@ -261,6 +271,7 @@ FITTING: dict[str, Callable[[Random, Axes], dict[str, Any]]] = {
     "space_to_depth": _space_to_depth,
     "split": _split,
     "attention": _attention,
+    "window_attention": _window_attention,
     "depth_to_space": _depth_to_space,
     "select": _select,
     "rbf": _codes,

@@ -49,6 +49,13 @@ def test_repeat_takes_nothing_else(tmp_path: Path, count: str, written: str, cod
     assert codes_of(tmp_path, spec) == [code]
 
 
+def test_a_step_with_steps_in_it_is_left_out_as_a_whole(tmp_path: Path) -> None:
+    for step in ("repeat: 2", "for: {width: [4, 4]}", "section: part"):
+        written = f"layers:\n  - {step}\n    when: SHOWN\n    layers: [relu]\n  - dense: 1\n"
+        assert len(graph_of(tmp_path, written.replace("SHOWN", "$(1 < 2)")).nodes) > 2, step
+        assert len(graph_of(tmp_path, written.replace("SHOWN", "$(2 < 1)")).nodes) == 2, step
+
+
 # Limits
 
 

@@ -11,7 +11,7 @@ import archc
 from archc.cli import verbs
 from archc.diagnostics import SpecError
 from archc.ir import limits
-from archc.ir.expand import _Expansion
+from archc.ir.expand_steps import Expansion
 from archc.language.reader import decode
 from archc.spec import read_source
 
@@ -63,14 +63,14 @@ def test_a_large_spec_is_rejected_before_it_is_expanded(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = 0
-    execute = _Expansion.execute
+    execute = Expansion.execute
 
-    def counting(self: _Expansion, *arguments: object) -> int:
+    def counting(self: Expansion, *arguments: object) -> int:
         nonlocal steps
         steps += 1
         return execute(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_Expansion, "execute", counting)
+    monkeypatch.setattr(Expansion, "execute", counting)
     assert rejected(TOO_LARGE[kind]) == "the spec expands to more than 100,000 steps"
     assert steps <= 1_002
 

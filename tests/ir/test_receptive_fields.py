@@ -276,6 +276,44 @@ def test_blocks_of_positions_see_as_a_strided_window_does(tmp_path: Path) -> Non
     assert field_of(network).sizes == (4, 4)
 
 
+def windows(**fields: Any) -> Step:
+    return Step("window_attention", {"heads": 1, **fields})
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([windows(window=4)], (4, 4)),
+        ([windows(window=4), windows(window=4, shift=1)], (8, 8)),
+        ([windows(window=2, shift=1), conv(3, padding=1), windows(window=6)], (8, 8)),
+        ([windows(window=3, grid=True)], (9, 13)),
+        ([windows(window=12, shift=5)], (12, 12)),
+    ],
+)
+def test_windows_see_what_gradients_reach(
+    tmp_path: Path, steps: list[Step], expected: tuple[int, ...]
+) -> None:
+    """By hand, and by the emitted network. Of windows that begin 5 positions later, in a map that
+    has one along its height and two along its width, the widest is whole."""
+    torch = pytest.importorskip("torch")
+    sizes = {3: (12, 18), 6: (18, 18)}.get(steps[-1].fields["window"], (12, 24))
+    network = network_of(tmp_path, sizes, steps)
+    assert field_of(network).sizes == expected
+    scope: dict[str, Any] = {"__name__": "emitted"}
+    exec(network.emit("torch"), scope)
+    torch.manual_seed(0)
+    model = scope["build_model"]().double().eval()
+    x = torch.randn((1, 1, *sizes), dtype=torch.float64, requires_grad=True)
+    y = model(x)[0].sum(0)
+    largest = [0, 0]
+    for position in range(y.numel()):
+        (gradient,) = torch.autograd.grad(y.flatten()[position], x, retain_graph=True)
+        for axis, places in enumerate(gradient[0, 0].nonzero().T):
+            largest[axis] = max(largest[axis], int(places.max() - places.min()) + 1)
+    assert tuple(largest) == expected
+
+
 def test_a_transposed_map_sees_along_the_other_axis(tmp_path: Path) -> None:
     steps = [
         conv([3, 1]),
@@ -285,14 +323,23 @@ def test_a_transposed_map_sees_along_the_other_axis(tmp_path: Path) -> None:
     assert field_of(network_of(tmp_path, (16, 16), steps)).sizes == (3, 5)
 
 
-def test_long_periods_give_an_upper_bound(tmp_path: Path) -> None:
-    steps = [
-        Step("adaptive_avg_pool", {"output_size": 997}),
-        Step("upsample", {"scale": 3, "mode": "linear"}),
-        conv(3),
-    ]
-    field = field_of(network_of(tmp_path, (1000,), steps))
-    value = own_positions(1000)
+@pytest.mark.parametrize(
+    ("size", "steps"),
+    [
+        (
+            1000,
+            [
+                Step("adaptive_avg_pool", {"output_size": 997}),
+                Step("upsample", {"scale": 3, "mode": "linear"}),
+                conv(3),
+            ],
+        ),
+        (5, [Step("upsample", {"scale": 1025, "mode": "linear"}), conv(3)]),
+    ],
+)
+def test_long_periods_give_an_upper_bound(tmp_path: Path, size: int, steps: list[Step]) -> None:
+    field = field_of(network_of(tmp_path, (size,), steps))
+    value = own_positions(size)
     for step in steps:
         value = carried(step, value, 0)
     largest = max(map(extent, value))

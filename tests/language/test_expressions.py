@@ -255,6 +255,7 @@ FAULTY = [
     ("$(1:2)", ":", 3, "expected an operator or `)`, got `:`", "a[start:stop]"),
     ("$({1: 2})", "{", 2, "expected a value, got `{`", "no mappings"),
     ("$(1 if first)", ")", 12, "expected `else`, got `)`", None),
+    ("$(1 else 2)", "else", 4, "expected an operator or `)`, got `else`", "if condition else"),
     ("$(2 in depths)", "in", 4, "expected an operator or `)`, got `in`", "`==` and `or`"),
     ("$(2 not in depths)", "not", 4, "expected an operator or `)`, got `not`", "`==` and `or`"),
     ("$(1 + not first)", "not", 6, "expected a value, got `not`", "parentheses"),

@@ -130,6 +130,15 @@ def test_fields_have_other_names_too(key: str, op: str, field: str) -> None:
     assert key_hint(key, known) == f'did you mean "{field}"?'
 
 
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [("hyper", "training"), ("fit", "training"), ("modules", "blocks"), ("parent", "extends")],
+)
+def test_the_keys_of_a_spec_have_other_names_too(key: str, known: str) -> None:
+    keys = ["archc", "name", "extends", "params", "blocks", "input", "layers", "expect", "training"]
+    assert key_hint(key, keys) == f'did you mean "{known}"?'
+
+
 def test_an_activation_is_not_answered_with_another_op() -> None:
     activations = [op.name for op in ACTIVATIONS]
     assert op_hint("swish", activations) == "archc calls it `silu`"

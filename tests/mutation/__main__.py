@@ -1,7 +1,9 @@
 """`python -m tests.mutation COUNT`: put a sample of mutants into a copy of archc, one at a time.
 
 What came of each is added to the record at once, and a mutant that the record has is passed over:
-a run that was ended goes on where it was. `--again` tries those anew that nothing had noticed.
+a run that was ended goes on where it was. `--again` tries those anew that nothing had noticed,
+`--only KEY --tests TEST ...` a single one with tests that are expected to notice it: most of the
+record was made so, by reading each mutant and naming a few files.
 """
 
 from __future__ import annotations
@@ -40,17 +42,25 @@ def main(arguments: argparse.Namespace) -> int:
         tree = Path(folder) / "tree"
         copy_tree(tree)
         mutants = sample(tree, arguments.count)
+        record["drawn"] = len(mutants)
         # In an order of their own, so that a run that is ended has some of every room.
         random.Random(0).shuffle(mutants)
         clean: set[str] = set()
         for mutant in mutants[: arguments.stop]:
-            row = record["mutants"].get(mutant.key)
-            if row is None or (arguments.again and row["noticed by"] is None):
-                row = _row(mutant, _outcome(tree, mutant, arguments, record["unreliable"], clean))
-                record["mutants"][mutant.key] = row
+            if not _is_due(mutant, record["mutants"].get(mutant.key), arguments):
+                continue
+            outcome = _outcome(tree, mutant, arguments, record["unreliable"], clean)
+            print(mutant.key, mutant.path, outcome.failed or "NOT NOTICED", flush=True)
+            if outcome.failed is not None or not arguments.tests:
+                record["mutants"][mutant.key] = _row(mutant, outcome)
                 write(arguments.record, record)
-                print(mutant.key, row["where"], row["noticed by"] or "NOT NOTICED", flush=True)
     return told(record)
+
+
+def _is_due(mutant: Mutant, row: dict[str, Any] | None, arguments: argparse.Namespace) -> bool:
+    if arguments.only is not None:
+        return bool(mutant.key == arguments.only)
+    return row is None or (arguments.again and row["noticed by"] is None)
 
 
 def _outcome(
@@ -61,6 +71,8 @@ def _outcome(
     clean: set[str],
 ) -> Outcome:
     """Run the tests of the mutant's room, then the others, until one notices it."""
+    if limits.tests:
+        return _tried(tree, mutant, limits.tests, limits.near, unreliable, clean)
     outcome = Outcome(None, finished=True)
     tests = near(mutant.path, tree / "tests")
     for names, limit in (
@@ -92,7 +104,7 @@ def _tried(
         with applied(tree, mutant):
             outcome = run(tree, names, unreliable, limit)
         test = outcome.failed
-        if test is None or test.startswith("exit ") or test in clean:
+        if test is None or not test.startswith("tests/") or test in clean:
             return outcome
         if run(tree, [test], [], limit).failed is None:
             clean.add(test)
@@ -117,7 +129,7 @@ def told(record: dict[str, Any]) -> int:
     rows = record["mutants"]
     alive = {key: row for key, row in rows.items() if row["noticed by"] is None}
     unexplained = [key for key in alive if key not in explanations()]
-    print(f"{len(rows)} mutants, {len(rows) - len(alive)} noticed, {len(alive)} not:")
+    print(f"{len(rows)} of {record['drawn']} mutants tried, {len(alive)} not noticed")
     for key in alive:
         print(f"  {key} {alive[key]['where']}: {explanations().get(key, 'not explained')}")
     return 1 if unexplained else 0
@@ -134,7 +146,7 @@ def read(path: Path) -> dict[str, Any]:
     if path.exists():
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
-    return {"mutants": {}, "unreliable": []}
+    return {"drawn": 0, "mutants": {}, "unreliable": []}
 
 
 def write(path: Path, record: dict[str, Any]) -> None:
@@ -149,6 +161,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("count", type=int, metavar="COUNT", help="how many mutants are drawn")
     parser.add_argument("--stop", type=int, help="try so many of them alone")
     parser.add_argument("--again", action="store_true", help="try again what nothing noticed")
+    parser.add_argument("--only", metavar="KEY", help="try this one alone")
+    parser.add_argument("--tests", nargs="+", metavar="TEST", help="run these tests alone")
     parser.add_argument("--record", type=Path, default=RECORD, help="where to add what came of it")
     parser.add_argument("--near", type=float, default=900, help="seconds for tests of its room")
     parser.add_argument("--far", type=float, default=1800, help="seconds for all others; 0: none")

@@ -18,9 +18,6 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
-EXCLUDED = ("archc/training/",)
-"""What is not mutated yet: the training room is about to be built anew."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
@@ -54,13 +51,12 @@ def sample(root: Path, count: int) -> list[Mutant]:
     """So many mutants of a tree, over all rooms by their lines: in each room those with the lowest
     digests, so that a tree that changes a little gives a sample that changes a little.
 
-    Of a line one mutant at most is taken: a call with six arguments does not weigh as six lines.
+    Of a line one mutant at most is taken; the more of it can be changed, the likelier that is.
     """
     rooms: dict[str, list[_Candidate]] = defaultdict(list)
     for file in sorted(root.glob("archc/**/*.py")):
         path = file.relative_to(root).as_posix()
-        if not path.startswith(EXCLUDED):
-            rooms[room_of(path)] += _candidates(path, file.read_text(encoding="utf-8"))
+        rooms[room_of(path)] += _candidates(path, file.read_text(encoding="utf-8"))
     shares = _shares({room: len(candidates) for room, candidates in rooms.items()}, count)
     return [one for room in sorted(rooms) for one in _lowest(rooms[room], shares[room])]
 

@@ -27,6 +27,10 @@ MEMORY = 12 << 30
 """Bytes that one process may write to: a mutant may fill a list for ever."""
 
 
+IMPORT = "the import of archc by tests/conftest.py"
+"""What notices a module that cannot be imported, before any test does."""
+
+
 class Outcome(NamedTuple):
     """What came of some tests: the test that failed first, if any, and whether all were run that
     the limit was for."""
@@ -84,6 +88,8 @@ def run(tree: Path, tests: Sequence[str], without: Sequence[str], limit: float) 
     if status == 0:
         return Outcome(None, finished=True)
     text = output.read_text(encoding="utf-8", errors="replace")
+    if "ImportError while loading conftest" in text:
+        return Outcome(IMPORT, finished=True)
     failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", text, re.MULTILINE)
     if failed:
         return Outcome(failed.group(1), finished=True)

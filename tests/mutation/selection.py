@@ -15,7 +15,8 @@ NEAR = {
     "archc": "test_records.py files reports/test_reports.py cli/test_list.py test_specs.py"
     " test_plugins.py cli",
     "backends": "backends/test_generated.py backends/test_docstrings.py backends/test_movement.py"
-    " backends/test_fusion.py backends/test_shared_padding.py backends/test_proof.py"
+    " backends/ops/test_ops.py backends/test_fusion.py backends/test_shared_padding.py"
+    " backends/test_proof.py"
     " backends/test_source_quality.py backends/test_torch.py backends/test_keras.py"
     " backends/test_structure.py codegen/test_printer.py weights/test_layout.py"
     " weights/test_names.py backends/ops/test_emitted.py backends/ops/test_helpers.py"
@@ -44,6 +45,10 @@ NEAR = {
     "reports": "reports/test_reports.py backends/test_generated.py reports/test_latex.py"
     " reports/test_notebook.py reports/drawing reports/pages/test_page.py"
     " difference/test_outputs.py reports difference cli/test_show.py cli",
+    "training": "training/test_recipe.py training/test_reading.py training/test_preparing.py"
+    " training/test_pack.py training/torch/test_recipe.py training/report"
+    " training/script/test_specialize.py training/torch/test_checkpoint.py"
+    " training/torch training/keras training",
     "verify": "verify/test_compare.py verify/test_networks.py verify cli/test_cli.py",
     "weights": "weights/test_names.py weights/test_layout.py weights/test_hostile.py weights"
     " cli/test_cli.py",
@@ -55,10 +60,10 @@ FAR = (
     " codegen cli reports difference regressions backends/test_structure.py"
     " backends/test_docstrings.py backends/test_source_quality.py backends/test_torch.py"
     " backends/test_keras.py backends/test_torchvision.py backends/test_keras_applications.py"
-    " backends/test_zoo.py backends/ops weights verify differential"
+    " backends/test_zoo.py backends/ops weights verify differential training"
 )
 """What a mutant that its own tests have not noticed meets as well: the whole suite, but for
-training, benchmarks, and what the tests of its own room have already run."""
+benchmarks and what the tests of its own room have already run."""
 
 
 def near(path: str, tests: Path) -> list[str]:

@@ -8,10 +8,10 @@ from itertools import product
 
 import pytest
 
-from archc.ops.axes import feature_map
+from archc.ops.axes import feature_map, vector
 from archc.ops.base import ShapeError
 from archc.ops.convolution import Conv
-from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
+from archc.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 
 SIZES, KERNELS, STRIDES, PADS = range(1, 7), range(1, 5), range(1, 6), range(4)
 
@@ -127,3 +127,10 @@ def test_an_output_of_millions_costs_no_time() -> None:
     (field,) = AdaptiveAvgPool(output_size=5).receptive_field((feature_map(1, (7,)),))
     assert field.exact
     assert field.taps == (range(0, 2), range(1, 3), range(2, 5), range(4, 6), range(5, 7))
+
+
+@pytest.mark.parametrize("pool", [GlobalAvgPool(), GlobalMaxPool(keep_dims=True)])
+def test_a_vector_has_no_space_to_pool(pool: GlobalAvgPool | GlobalMaxPool) -> None:
+    with pytest.raises(ShapeError) as refused:
+        pool.infer((vector(3),))
+    assert refused.value.code == "ARC102"

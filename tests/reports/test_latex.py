@@ -58,8 +58,8 @@ def test_every_table_is_sound(spec: Path) -> None:
     text = latex.report(network.costs)
     plain = text.replace(r"\{", "").replace(r"\}", "")
     assert plain.count("{") == plain.count("}")
-    begun = re.findall(r"\\begin\{(\w+)\}", text)
-    assert begun == re.findall(r"\\end\{(\w+)\}", text)[::-1]
+    begun = re.findall(r"^ *\\begin\{(\w+)\}", text, re.MULTILINE)
+    assert begun == re.findall(r"^ *\\end\{(\w+)\}$", text, re.MULTILINE)[::-1]
     rows = [line for line in text.splitlines() if r" & \texttt{" in line]
     assert all(columns(line) == 5 and line.endswith(r" \\") for line in rows)
     figures = [re.findall(r"& ([\d,]+) & ([\d,]+) \\\\$", line) for line in rows]

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from archc.api import load
+from archc.training.launch import DEFAULTS
 from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import FitOptions, Options, PredictOptions
+from archc.training.threads import choose_threads
 from tests.training.samples import SAMPLE
 
 LIMIT = 300.0
@@ -209,5 +211,6 @@ def rows(folder: Path) -> list[dict[str, float]]:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of workers on a CPU."""
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": "", **changes}
+    """The environment of workers on a CPU, as they have it otherwise."""
+    threads = choose_threads(None, None, 1, os.environ)
+    return {**DEFAULTS, **os.environ, **threads.variables(), "CUDA_VISIBLE_DEVICES": "", **changes}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,11 +14,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from archc.api import load
 from archc.cli import main
 from archc.training import launch
+from archc.training.threads import Threads
 from archc.weights import transfer
 from tests.training.runner import LIMIT
 from tests.training.samples import SAMPLE
@@ -97,6 +101,75 @@ def test_both_frameworks_predict_the_same(run: Path, tmp_path: Path) -> None:
     assert len(set(labels[0])) > 5
 
 
+def test_evaluation_counts_as_prediction_does(run: Path, tmp_path: Path) -> None:
+    """In either framework; the confusion is that of the labels in the files."""
+    path = tmp_path / "labels.csv"
+    archc("predict", str(run), "--data", str(SAMPLE), "-o", str(path))
+    with path.open(newline="") as stream:
+        predicted = [int(row["Label"]) for row in csv.DictReader(stream)]
+    labels = gzip.decompress((SAMPLE / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:]
+    right = sum(map(int.__eq__, labels, predicted))
+    for backend in ("torch", "keras"):
+        given = ("evaluate", str(run), "--data", str(SAMPLE), "--backend", backend)
+        done = archc(*given, "--json")
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        scores = json.loads(done.stdout)
+        assert (scores["images"], scores["correct"]) == (500, right)
+        assert scores["accuracy"] == right / 500
+        confusion = [[0] * 10 for _ in range(10)]
+        for label, one in zip(labels, predicted, strict=True):
+            confusion[label][one] += 1
+        assert scores["confusion"] == confusion
+        assert [one["images"] for one in scores["classes"]] == [*map(sum, confusion)]
+        assert scores["accuracy"] <= scores["top_5_accuracy"] <= 1
+    told = archc("evaluate", str(run), "--data", str(SAMPLE)).stdout.splitlines()
+    assert told[0] == f"accuracy {right / 500:.2%} ({right} of 500)"
+    assert told[1].startswith("top-5 accuracy ")
+    assert told[4].split()[:11] == ["0", *(str(one) if one else "." for one in confusion[0])]
+    none = tmp_path / "none.npz"
+    np.savez(none, images=np.zeros((2, 28, 28), np.uint8))
+    unlabelled = archc("evaluate", str(run), "--data", str(none))
+    assert unlabelled.returncode == 1
+    assert f"{none}: there are no labels" in unlabelled.stderr
+
+
+def test_a_finished_run_does_nothing_more(run: Path) -> None:
+    given = ("train", SPEC, "--backend", "torch", "--data", str(SAMPLE), "-o", str(run))
+    before = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
+    done = archc(*given, "--resume")
+    assert (done.returncode, done.stderr) == (0, f"{run} is finished: {EPOCHS} epochs\n")
+    # With a cosine the first epochs of a longer run are others.
+    done = archc(*given, "--resume", "--epochs", "9")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"laid out for {EPOCHS} epochs: with 9 all its learning rates" in done.stderr
+    assert f"--weights {run / 'last.safetensors'}" in done.stderr
+    assert {path.name: path.stat().st_mtime_ns for path in run.iterdir()} == before
+
+
+def test_the_recipe_is_overridden(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    given = ("train", SPEC, "--backend", "torch", "--data", str(SAMPLE), "-o", str(folder))
+    settings = ("training.optimizer.learning_rate=0.5", "training.epochs=1")
+    options = [word for setting in settings for word in ("--set", setting)]
+    done = archc(*given, *options, "--freeze", "conv_1", "--threads", "1", "--wait", "active")
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.splitlines()
+    assert told[1].endswith(", 1 thread (active waiting), seed 0")
+    assert told[3:5] == [f"set: {', '.join(settings)}", "frozen: conv_1 (2 arrays)"]
+    record = json.loads((folder / "run.json").read_text())
+    assert record["settings"] == [*settings]
+    assert record["recipe"]["optimizer"] == {"adam": {"learning_rate": 0.5}}
+    assert record["recipe"]["epochs"] == 1
+    assert (record["computed"]["threads"], record["computed"]["waiting"]) == (1, "active")
+    assert launch.recorded_count(str(folder)) == 1
+    assert "learning_rate: 0.5" in (folder / "spec.yaml").read_text()
+    (row,) = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    assert row["learning_rate"] > 0.001
+    wrong = archc(*given, "--set", "training.optimizer.learnin_rate=1")
+    assert wrong.returncode == 2
+    assert 'did you mean "learning_rate"?' in wrong.stderr
+
+
 def test_a_run_is_not_begun_twice(run: Path, tmp_path: Path) -> None:
     given = ("--data", str(SAMPLE), "-o", str(run))
     done = archc("train", SPEC, "--backend", "torch", *given)
@@ -141,8 +214,10 @@ def test_an_interruption_is_kept(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         _, told = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, told
-    assert "interrupted" in told
+    assert "archc: interrupted\n" in told
     assert "Traceback" not in told
+    last = told.splitlines()[-1]
+    assert last == f"resume it with: archc {shlex.join(command[3:])} --resume"
     assert any(path.name.startswith("checkpoint") for path in folder.iterdir())
 
 
@@ -222,17 +297,23 @@ def test_a_plan_is_written_for_other_starters(tmp_path: Path) -> None:
 def test_torchrun_starts_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[str, ...]] = []
 
-    def run_worker(plan: str, processes: tuple[str, ...]) -> int:
+    threads: list[int] = []
+
+    def run_worker(plan: str, processes: tuple[str, ...], chosen: Threads) -> int:
         started.append((Path(plan).name, *processes))
+        threads.append(chosen.number)
         return 3
 
     monkeypatch.setattr(launch, "run_worker", run_worker)
+    monkeypatch.setattr("archc.training.threads.available_cores", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for number, options in enumerate(([], ["--processes", "2"])):
         given = ["--data", str(SAMPLE), "-o", str(tmp_path / f"run{number}"), *options]
         assert main(["train", SPEC, "--backend", "torch", *given]) == 3
         assert not (tmp_path / f"run{number}").exists()  # it has not begun
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     assert started == [("plan.json",), ("plan.json", *torchrun)]
+    assert threads == [6, 3]
 
 
 def test_processes_are_for_a_backend_that_starts_them(capsys: Capture) -> None:
@@ -278,5 +359,7 @@ def test_scripts_are_built(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "torch/lenet5_train.py").write_text("# mine\n")
     assert main(["build", *given, "--check"]) == 1
     capsys.readouterr()
-    assert main(["build", str(ROOT / "specs/resnet18.yaml"), "--training"]) == 1
+    without = tmp_path / "lenet5.yaml"
+    without.write_text(Path(SPEC).read_text().partition("training:")[0])
+    assert main(["build", str(without), "--training"]) == 1
     assert "ARC704" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from archc.training.data import csv as csv_reader
+from archc.training.data import detect as any_reader
 from archc.training.data import folder as folder_reader
 from archc.training.data import images as image_data
 from archc.training.data import npz as npz_reader
@@ -208,6 +210,22 @@ def test_an_endless_header_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(csv_reader, "LONGEST_HEADER", 64)
     path = write(tmp_path / "a.csv", csv(values(1)))
     assert refusal(FOUR, path) == "a.csv:1: is far longer than a header can be"
+
+
+def test_a_header_is_not_read_beyond_what_one_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where its columns are counted either: a megabyte of it takes no megabyte of memory."""
+    for reader in (csv_reader, any_reader):
+        monkeypatch.setattr(reader, "LONGEST_HEADER", 64)
+    path = write(tmp_path / "a.csv", b"1," * (1 << 19))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="far longer than a header can be"):
+            any_reader.read_file_of_any_shape(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_gzip_cut_off_or_damaged_is_refused(tmp_path: Path) -> None:
@@ -500,6 +518,8 @@ def test_an_archive_that_is_made_to_fill_the_memory_is_refused(
     monkeypatch.setattr(npz_reader, "UNPACKED_BYTES", 1 << 12)
     path = npz(tmp_path / "a.npz", packed=True, images=np.zeros((9999, 4, 4), np.uint8))
     assert "images.npy unpacks to far more than images do" in refusal(FOUR, path)
+    noise = np.random.default_rng(0).integers(0, 256, (9999, 4, 4), np.uint8)
+    assert len(read_data(npz(path, packed=True, images=noise), FOUR, labelled=False).images) == 9999
 
 
 @pytest.mark.parametrize("cut", [1, 40, 300])

@@ -10,13 +10,16 @@ import math
 import os
 import signal
 import struct
+import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from threading import Event, Thread
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import pytest
 
-from archc.language.recipe import AdamW, Training
+from archc.language.recipe import AdamW, Cosine, Training
 from archc.training.data.images import ImageData, all_classes
 from archc.training.data.pixels import PixelStatistics
 from archc.training.data.statistics import (
@@ -25,9 +28,10 @@ from archc.training.data.statistics import (
     write_statistics,
 )
 from archc.training.errors import RunError
+from archc.training.run import lock, results
 from archc.training.run import progress as progress_module
-from archc.training.run import results
 from archc.training.run.files import open_unlinked, write_whole
+from archc.training.run.length import finish_run, finished_message
 from archc.training.run.lock import locked_folder
 from archc.training.run.metrics import (
     BestEpoch,
@@ -54,6 +58,7 @@ from archc.training.run.results import (
     write_predictions,
     write_validation,
 )
+from archc.training.run.startup import quiet_startup
 from archc.training.task import Task
 from archc.training.worker import one_line
 from tests.training.samples import TASK
@@ -70,19 +75,38 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.bin"]
 
 
-def test_two_may_write_a_file_at_once(tmp_path: Path) -> None:
-    """Neither spoils what the other has written so far."""
+def test_two_write_a_file_one_after_the_other(tmp_path: Path) -> None:
+    """The second waits for the first: neither spoils what the other has written so far."""
     path = tmp_path / "a.bin"
+    waiting = Event()
 
-    def write(stream: io.BufferedWriter) -> None:
+    def write_second() -> None:
+        waiting.set()
+        write_whole(path, lambda stream: stream.write(b"two"))
+
+    def write_first(stream: BinaryIO) -> None:
         stream.write(b"on")
-        write_whole(path, lambda other: other.write(b"two"))
-        assert path.read_bytes() == b"two"
+        second.start()
+        waiting.wait()
+        assert not path.exists()
         stream.write(b"e")
 
-    write_whole(path, write)
-    assert path.read_bytes() == b"one"
+    second = Thread(target=write_second)
+    write_whole(path, write_first)
+    second.join()
+    assert path.read_bytes() == b"two"
     assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_link_or_a_folder_in_the_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("kept")
+    (tmp_path / "link").symlink_to("other")
+    (tmp_path / "folder").mkdir()
+    for name, reason in (("link", "is a symbolic link"), ("folder", "is not a regular file")):
+        with pytest.raises(RunError, match=f"{name} {reason}"):
+            write_whole(tmp_path / name, lambda stream: stream.write(b"new"))
+    assert (tmp_path / "other").read_text() == "kept"
+    assert sorted(os.listdir(tmp_path)) == ["folder", "link", "other"]
 
 
 def test_a_folder_is_trained_in_by_one_process(tmp_path: Path) -> None:
@@ -115,9 +139,42 @@ def test_a_killed_process_leaves_its_folder(tmp_path: Path) -> None:
         pytest.fail("it is the child's")
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    assert len(os.listdir(tmp_path)) == 2
+    assert sorted(os.listdir(tmp_path)) == [".archc-a.bin", ".lock"]
     with locked_folder(tmp_path):
+        write_whole(tmp_path / "b.bin", lambda stream: stream.write(b"b"))
+        assert sorted(os.listdir(tmp_path)) == [".lock", "b.bin"]
+
+
+def test_a_lock_that_was_removed_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the process that had it, between the opening of the file and its locking here."""
+    real, removed = lock.try_lock, []
+
+    def lock_too_late(descriptor: int) -> bool:
+        if not removed:
+            removed.append((tmp_path / ".lock").unlink())
+        return real(descriptor)
+
+    monkeypatch.setattr(lock, "try_lock", lock_too_late)
+    with locked_folder(tmp_path):
+        assert removed
+        with pytest.raises(RunError), locked_folder(tmp_path):
+            pytest.fail("it is another one's")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_that_was_removed_while_it_was_held_is_noticed(tmp_path: Path) -> None:
+    """Whoever holds it then does not remove the next one's, which would let in a third."""
+    with locked_folder(tmp_path):
+        (tmp_path / ".lock").unlink()
+        second = ExitStack()
+        second.enter_context(locked_folder(tmp_path))
+    with second:
         assert os.listdir(tmp_path) == [".lock"]
+        with pytest.raises(RunError), locked_folder(tmp_path):
+            pytest.fail("it is the second one's")
+    assert os.listdir(tmp_path) == []
 
 
 def test_without_locks_a_folder_is_trained_in_all_the_same(
@@ -163,7 +220,7 @@ def test_what_was_there_stays_when_writing_fails(tmp_path: Path, fault) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
 def test_a_full_disk_is_told_with_the_file() -> None:
     log = MetricsLog.__new__(MetricsLog)
-    log.path, log.events = Path("/dev/full"), None
+    log.path, log.events, log.last = Path("/dev/full"), None, 0.0
     with pytest.raises(OSError, match="No space left") as failed:
         log.append(record(1))
     assert failed.value.filename == str(log.path)
@@ -253,7 +310,6 @@ def test_the_same_data_may_lie_elsewhere(tmp_path: Path) -> None:
 
 CHANGES = {
     "seed": ({"seed": 8}, {}, "recipe.seed = 0, not 8"),
-    "epochs": ({"epochs": 9}, {}, "recipe.epochs = 3, not 9"),
     "precision": ({"precision": "float16"}, {}, "recipe.precision = auto, not float16"),
     "validation": (
         {},
@@ -285,6 +341,65 @@ def test_another_run_is_not_gone_on_with(tmp_path: Path, change: str) -> None:
     with pytest.raises(RunError) as refused:
         started(options(tmp_path, resume=True, **changes), **others)
     assert str(refused.value) == f"{tmp_path} was run with {message}"
+
+
+def test_a_run_goes_on_for_longer(tmp_path: Path) -> None:
+    """Where its schedule does not depend on the length."""
+    record = started(options(tmp_path))
+    finish_run(settled(options(tmp_path, resume=True)), "lenet5", 3)
+    asked = settled(options(tmp_path, resume=True))
+    told = finished_message(asked, "lenet5", RECIPE)
+    assert told == f"{tmp_path} is finished: 3 epochs; `--resume --epochs N` trains for longer"
+    longer = options(tmp_path, resume=True, epochs=9)
+    assert finished_message(settled(longer), "lenet5", RECIPE) is None
+    extended = started(longer)
+    assert extended == {
+        **record,
+        "recipe": {**record["recipe"], "epochs": 9},
+        "lengths": [3, 9],
+    }
+    assert started(options(tmp_path, resume=True)) == extended
+    assert settled(options(tmp_path, resume=True)).epochs == 9
+    MetricsLog(tmp_path, 0).append(EpochRecord(5, 5, Scores(1.0, 0.5), None, 0.1, 1.0, 1.0))
+    for recipe, epochs, message in (
+        (RECIPE, 4, f"{tmp_path} has trained for 5 epochs already, not 4"),
+        (
+            Training(epochs=9, schedule=Cosine()),
+            20,
+            f"the cosine schedule of {tmp_path} is laid out for 9 epochs: with 20 all its learning"
+            " rates would have been others; start another run from its weights: --weights"
+            f" {tmp_path / 'last.safetensors'}",
+        ),
+    ):
+        with pytest.raises(RunError) as refused:
+            finished_message(
+                settled(options(tmp_path, resume=True, epochs=epochs)), "lenet5", recipe
+            )
+        assert str(refused.value) == message
+
+
+def test_a_run_that_stopped_early_stays_so(tmp_path: Path) -> None:
+    recipe = Training(epochs=3, early_stopping=1)
+    started(options(tmp_path), recipe=recipe)
+    finish_run(settled(options(tmp_path, resume=True), recipe), "lenet5", 2)
+    asked = settled(options(tmp_path, resume=True), recipe)
+    told = finished_message(asked, "lenet5", recipe)
+    assert told == f"{tmp_path} is finished: 2 epochs of 3, where it stopped early"
+    with pytest.raises(RunError, match="has stopped early, after 2 epochs; start another run"):
+        finished_message(
+            settled(options(tmp_path, resume=True, epochs=9), recipe), "lenet5", recipe
+        )
+
+
+def test_a_run_in_steps_is_given_no_epochs(tmp_path: Path) -> None:
+    recipe = Training(steps=50)
+    started(options(tmp_path), recipe=recipe)
+    asked = settled(options(tmp_path, resume=True, epochs=2), recipe)
+    with pytest.raises(RunError, match="counts in steps: it cannot be given epochs"):
+        finished_message(asked, "lenet5", recipe)
+    finish_run(settled(options(tmp_path, resume=True), recipe), "lenet5", 2)
+    asked = settled(options(tmp_path, resume=True), recipe)
+    assert finished_message(asked, "lenet5", recipe) == f"{tmp_path} is finished: 2 epochs"
 
 
 def test_a_run_does_not_go_on_with_another_backend(tmp_path: Path) -> None:
@@ -437,9 +552,12 @@ def rows(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_metrics_are_a_line_an_epoch(tmp_path: Path) -> None:
-    log = MetricsLog(tmp_path, 0)
+def test_metrics_are_a_line_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("archc.training.run.metrics.time.perf_counter", lambda: now[0])
+    log = MetricsLog(tmp_path, 0, began=97.5)
     log.append(record(1, 0.25))
+    now[0] = 103.25
     log.append(record(2, validation=None, loss=math.nan))
     first, second = rows(tmp_path)
     assert first == {
@@ -452,7 +570,9 @@ def test_metrics_are_a_line_an_epoch(tmp_path: Path) -> None:
         "learning_rate": 0.1,
         "seconds": 2.0,
         "samples_per_second": 1234.0,
+        "seconds_wall": 2.5,
     }
+    assert second["seconds_wall"] == 3.25
     assert second["loss"] is None
     assert "validation_loss" not in second
 
@@ -807,6 +927,34 @@ def test_images_of_any_range_are_kept_as_bytes() -> None:
     kept = as_bytes(np.array([-1.0, 0.0, 1.0], np.float32).reshape(3, 1, 1, 1))
     assert kept.ravel().tolist() == [0, 128, 255]
     assert as_bytes(np.ones((2, 1), np.float32)).ravel().tolist() == [0, 0]
+
+
+# The start-up log
+
+
+def test_only_errors_of_a_framework_s_start_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """Lines as TensorFlow 2.20 writes them while it is imported."""
+    notices = (
+        b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
+        b"I0000 00:00:1795670971.977346    7104 port.cc:153] oneDNN custom operations are on.\n"
+        b"W0000 00:00:1795670971.977346    7104 gpu_device.cc:2342] Cannot dlopen some libraries.\n"
+    )
+    error = b"E0000 00:00:1795670971.977346    7104 cuda_dnn.cc:8310] Unable to register cuDNN\n"
+    with quiet_startup():
+        os.write(2, notices)
+        print("Illegal instruction", file=sys.stderr)
+        os.write(2, error + notices)
+    print("after", file=sys.stderr)
+    assert capfd.readouterr().err.encode() == b"Illegal instruction\n" + error + b"after\n"
+
+    def fail() -> None:
+        with quiet_startup():
+            os.write(2, error)
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert capfd.readouterr().err.encode() == error
 
 
 # Errors

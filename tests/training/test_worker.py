@@ -93,7 +93,7 @@ def test_exit_codes_tell_whose_fault_it_is(
         raise fault
 
     plan = Experiment(tmp_path, "torch", NETWORK + RECIPE).fit(tmp_path / "run")
-    loop = SimpleNamespace(fit=fail, predict=fail)
+    loop = SimpleNamespace(fit=fail)
     monkeypatch.setattr(worker, "import_module", lambda _: loop)
     assert worker.main([str(plan)]) == code
     assert capsys.readouterr().err == message

@@ -25,7 +25,7 @@ class UnifyContext:
     instances alone. `filled` are the symbols that fill fields of
     nodes, `fresh` the parameters that are not the spec's, with their default if any. `general` are
     the nodes that are lowered the general way, `counterparts` each region's items by the steps of
-    the definition.
+    the definition, `joined` the definition's path for the path of each region in an instance.
     """
 
     regions: Sequence[Region]
@@ -40,6 +40,7 @@ class UnifyContext:
     fresh: dict[str, Expr | None] = field(default_factory=dict)
     general: set[int] = field(default_factory=set)
     counterparts: dict[str, dict[tuple[object, ...], Node | Region]] = field(default_factory=dict)
+    joined: dict[str, str] = field(default_factory=dict)
 
     def evaluate(self, expr: Expr, present: Sequence[int]) -> list[object]:
         """What an expression comes to in each instance of `present`."""

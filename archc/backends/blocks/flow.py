@@ -41,8 +41,21 @@ def joined_value(flows: Sequence[Flow], values: Mapping[int, int]) -> int:
     return own
 
 
-def rewired_node(node: Node, inputs: tuple[int, ...], source: int, bypass: int) -> Node:
-    """A node that takes other values, its branches fed by `source`."""
+def joined_owner(flows: Sequence[Flow], owners: Mapping[int, int]) -> int:
+    """The definition's node whose variables a node uses in each instance, -1 without one. Raises
+    MismatchError."""
+    if all(owner < 0 for owner in owners.values()):
+        return -1
+    if any(owner < 0 for owner in owners.values()):
+        raise MismatchError
+    return joined_value(flows, owners)
+
+
+def rewired_node(
+    node: Node, inputs: tuple[int, ...], source: int, bypass: int, weights: int
+) -> Node:
+    """A node that takes other values, its branches fed by `source`, and uses the variables of
+    `weights`."""
     branches = node.branches and Branches(source, node.branches.starts)
     return Node(
         node.index,
@@ -56,6 +69,9 @@ def rewired_node(node: Node, inputs: tuple[int, ...], source: int, bypass: int) 
         node.expressions,
         branches,
         bypass,
+        weights,
+        node.trainable,
+        node.frozen,
     )
 
 
@@ -65,6 +81,7 @@ def rewired_region(
     source: int,
     output: int,
     outputs: Mapping[str, int],
+    weights: str = "",
 ) -> Region:
     """A region with other items, between other values."""
     return Region(
@@ -82,12 +99,14 @@ def rewired_region(
         region.defaults,
         region.names_input,
         outputs,
+        weights,
+        region.frozen,
     )
 
 
-def moved(region: Region, source: int) -> Region:
-    """A region that takes `source` instead of what comes in."""
-    if region.input == source:
+def moved(region: Region, source: int, weights: str = "") -> Region:
+    """A region that takes `source` instead of what comes in, with the variables of `weights`."""
+    if region.input == source and region.weights == weights:
         return region
 
     def value(index: int) -> int:
@@ -96,10 +115,11 @@ def moved(region: Region, source: int) -> Region:
     items: list[Node | Region] = []
     for item in region.items:
         if isinstance(item, Region):
-            items.append(moved(item, source) if item.input == region.input else item)
+            own = item.weights
+            items.append(moved(item, source, own) if item.input == region.input else item)
         else:
             fed = -1 if item.branches is None else value(item.branches.input)
             inputs = tuple(map(value, item.inputs))
-            items.append(rewired_node(item, inputs, fed, value(item.bypass)))
+            items.append(rewired_node(item, inputs, fed, value(item.bypass), item.weights))
     outputs = {name: value(index) for name, index in region.outputs.items()}
-    return rewired_region(region, items, source, value(region.output), outputs)
+    return rewired_region(region, items, source, value(region.output), outputs, weights)

@@ -43,11 +43,13 @@ def entry_of(regions: Sequence[Region]) -> int:
 
 
 def instances_in(root: Region) -> dict[str, list[Region]]:
-    """The instances of each block, in order."""
+    """The instances of each block, in order; not those that share another one's variables."""
     instances: dict[str, list[Region]] = {}
     waiting = [root]
     while waiting:
         region = waiting.pop()
+        if region.weights:
+            continue
         if region.block is not None:
             instances.setdefault(region.block, []).append(region)
         waiting += reversed([item for item in region.items if isinstance(item, Region)])
@@ -60,7 +62,7 @@ def inner_first(instances: Mapping[str, Sequence[Region]]) -> list[str]:
         block: {
             inner.block
             for region in regions
-            for inner in _regions_in(region)
+            for inner in regions_in(region)
             if inner.block is not None
         }
         for block, regions in instances.items()
@@ -72,8 +74,9 @@ def inner_first(instances: Mapping[str, Sequence[Region]]) -> list[str]:
     return order
 
 
-def _regions_in(region: Region) -> Iterator[Region]:
+def regions_in(region: Region) -> Iterator[Region]:
+    """All regions inside a region, each before those in it."""
     for item in region.items:
         if isinstance(item, Region):
             yield item
-            yield from _regions_in(item)
+            yield from regions_in(item)

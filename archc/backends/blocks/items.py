@@ -130,7 +130,7 @@ class ModuleOutline:
 
 def instance_call(definition: Definition, region: Region) -> Call:
     """The call that makes one instance of a block."""
-    values = definition.values[region.path]
+    values = definition.values[region.weights or region.path]
     positional: list[Expr] = []
     keywords: list[Keyword] = []
     for argument in definition.arguments:

@@ -21,6 +21,7 @@ from archc.backends.blocks.instances import (
     fullest,
     inner_first,
     instances_in,
+    regions_in,
     structure,
 )
 from archc.backends.blocks.items import (
@@ -91,6 +92,11 @@ class _Maker:
         )
         self.counterparts: dict[str, dict[tuple[object, ...], Node | Region]] = {}
         self.taken: set[str] = {graph.about.class_name, *style.taken}
+        # The paths of the instances that share another one's variables, by the path of that.
+        self.sharing: dict[str, list[str]] = {}
+        for region in regions_in(graph.root):
+            if region.weights:
+                self.sharing.setdefault(region.weights, []).append(region.path)
 
     def outline(self) -> ModuleOutline:
         instances = instances_in(self.graph.root)
@@ -139,6 +145,8 @@ class _Maker:
             named = replace(definition, name=new_class(base, self.taken))
             self.definitions.append(named)
             self.by_path.update(dict.fromkeys(named.values, named))
+            for path in named.values:
+                self.by_path.update(dict.fromkeys(self.sharing.get(path, ()), named))
 
     def fewest(self, block: str, classes: Sequence[Sequence[Region]]) -> list[_Draft]:
         drafts: list[tuple[list[Region], _Draft]] = []

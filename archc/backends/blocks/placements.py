@@ -67,7 +67,8 @@ def _placements_in(
     inside: Mapping[str, Sequence[Item]],
     counterparts: Counterparts,
 ) -> Iterator[NodePlacement]:
-    """The placements of the nodes in a region, which is an instance of the items."""
+    """The placements of the nodes in a region, which is an instance of the items; not of those in
+    instances that share another one's layers."""
     own = counterparts[region.path]
     for item in items:
         if isinstance(item, LoweredOp):
@@ -76,7 +77,7 @@ def _placements_in(
                 yield NodePlacement(node, item, scopes)
         elif isinstance(item, LoweredOptional):
             yield from _placements_in(item.items, region, scopes, inside, counterparts)
-        elif not is_empty(item):
+        elif not is_empty(item) and not item.region.weights:
             inner = own.get(alignment_key(item.region))
             if isinstance(inner, Region):
                 path = item.region.path

@@ -15,6 +15,7 @@ from archc.backends.blocks.context import MismatchError, UnifyContext
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.flow import (
     Flow,
+    joined_owner,
     joined_value,
     moved,
     rewired_node,
@@ -175,6 +176,8 @@ class Unifier:
         self, context: UnifyContext, row: Row, whole: Sequence[int], flows: Sequence[Flow]
     ) -> Item:
         lacking = _lacking(row, whole)
+        if lacking and is_fixed(row.first):
+            raise MismatchError  # what its class refers to later stands under no condition
         condition = None
         if lacking and is_activation_step(row.first):
             try:
@@ -275,7 +278,7 @@ class Unifier:
     ) -> LoweredOp:
         nodes = {i: item for i, item in enumerate(row.items) if isinstance(item, Node)}
         first, present = nodes[row.present[0]], row.present
-        names = {(node.named, node.name if node.named else "") for node in nodes.values()}
+        names = {(n.named, n.name if n.named else "", n.frozen) for n in nodes.values()}
         if len(names) > 1 or len({len(node.inputs) for node in nodes.values()}) > 1:
             raise MismatchError
         inputs = tuple(
@@ -288,7 +291,8 @@ class Unifier:
         bypass = first.bypass
         if bypass >= 0:
             bypass = joined_value(flows, {present[0]: bypass})
-        node = rewired_node(first, inputs, fed, bypass)
+        weights = joined_owner(flows, {i: node.weights for i, node in nodes.items()})
+        node = rewired_node(first, inputs, fed, bypass, weights)
         for index, other in nodes.items():
             flows[index].add(node.index, other.index)
         op = self.layers.join(context, node, nodes, absent)
@@ -338,8 +342,11 @@ class Unifier:
         regions = {i: item for i, item in enumerate(row.items) if isinstance(item, Region)}
         first = regions[row.present[0]]
         source = joined_value(flows, {i: region.input for i, region in regions.items()})
+        owners = {context.joined.get(one.weights, one.weights) for one in regions.values()}
+        if len(owners) > 1 or len({one.frozen for one in regions.values()}) > 1:
+            raise MismatchError
         if first.kind == "block":
-            region = moved(first, source)
+            region = moved(first, source, owners.pop())
             for index, other in regions.items():
                 flows[index].add(region.output, other.output)
                 for name, value in region.outputs.items():
@@ -351,6 +358,7 @@ class Unifier:
             items, call = self.join_items(context, whole, flows), None
             output = joined_value(flows, {i: one.output for i, one in regions.items()})
             region = rewired_region(first, parts_of(items), source, output, NOTHING)
+        context.joined |= {one.path: region.path for one in regions.values()}
         axes = context.common(self.axes_of(flows, row.present, region.output))
         return LoweredScope(region, items, axes, condition, call)
 
@@ -391,6 +399,14 @@ class Unifier:
 def is_activation_step(item: Node | Region) -> bool:
     """Whether an item is an activation that a parameter names."""
     return isinstance(item, Node) and isinstance(item.op, Activation) and bool(item.expressions)
+
+
+def is_fixed(item: Node | Region) -> bool:
+    """Whether an item uses another one's variables, or something in it is not trained."""
+    if isinstance(item, Node):
+        return item.weights >= 0 or item.frozen
+    inside = item.kind == "section" and any(map(is_fixed, item.items))
+    return bool(item.weights) or item.frozen or inside
 
 
 def is_named_merge(item: Node | Region) -> bool:

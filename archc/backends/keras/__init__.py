@@ -27,7 +27,7 @@ from archc.backends.blocks.items import (
 )
 from archc.backends.blocks.outline import Style, outline
 from archc.backends.blocks.placements import node_placements
-from archc.backends.constructors import helper_names
+from archc.backends.constructors import helper_names, option
 from archc.backends.fusion import fuse_movements
 from archc.backends.keras.activations import IDENTITY
 from archc.backends.keras.definitions import block_function, function_name, parameters
@@ -63,10 +63,12 @@ from archc.backends.module import (
     run_main,
 )
 from archc.backends.shared_padding import share_padding, with_paddings
+from archc.backends.sharing import with_shared
 from archc.backends.storage import stored_variables
 from archc.codegen.printer import render
 from archc.codegen.tree import (
     Assign,
+    Binary,
     Call,
     Commented,
     Expr,
@@ -86,7 +88,7 @@ from archc.codegen.tree import (
     call,
 )
 from archc.ir.costs import Costs
-from archc.ir.graph import Graph, known_ids
+from archc.ir.graph import Graph, Node, known_ids
 from archc.ir.network import Network
 from archc.language.names import BUILTINS, EMITTED
 from archc.ops.axes import Axes
@@ -106,12 +108,14 @@ def compile_network(network: Network) -> Emitted:
     graph = fuse_movements(costs.graph)
     lowered = lower(graph, Uses(graph))
     arguments = symbolic_arguments(network, lowered, BACKEND)
+    lowered = with_training(graph, lowered)
     graph, lowered, takers = share_padding(graph, lowered, pairs_of)
     uses = Uses(graph)
     style = Style(passes_width=False, hands_in_classes=False, identity=IDENTITY)
     outlined = outline(graph, lowered, general(graph, lowered), arguments, style)
     separator = _separator(outlined)
-    placements = with_paddings(_placements(outlined, uses, separator), takers)
+    own = _placements(outlined, uses, separator)
+    placements = with_paddings(with_shared(graph, own), takers)
     renamed = _function_names(graph, outlined)
     taken = frozenset({*helper_names("keras", HELPERS), *renamed.values()})
     blocks = [
@@ -130,7 +134,7 @@ def compile_network(network: Network) -> Emitted:
     else:
         builder = _sequential(costs, outlined, layers, separator)
     return Emitted(
-        _module(graph, [*blocks, builder]),
+        _module(costs, graph, [*blocks, builder]),
         placements,
         stored_variables(costs, placements, variable_layouts(costs.graph)),
         value_layouts(costs.graph),
@@ -238,6 +242,25 @@ def lower(graph: Graph, uses: Uses) -> dict[int, tuple[LoweredLayer, ...]]:
     return layers
 
 
+def with_training(
+    graph: Graph, lowered: dict[int, tuple[LoweredLayer, ...]]
+) -> dict[int, tuple[LoweredLayer, ...]]:
+    """The layers of every node, where some are not trained with what says so."""
+    if all(node.trainable for node in graph.nodes):
+        return lowered
+
+    def with_word(one: LoweredLayer, node: Node) -> LoweredLayer:
+        if one.layer is None or not one.weighted:
+            return one
+        word = option("trainable", node.trainable, True, "trainable")
+        return replace(one, layer=replace(one.layer, keywords=(*one.layer.keywords, word)))
+
+    return {
+        index: tuple(with_word(one, graph.nodes[index]) for one in layers)
+        for index, layers in lowered.items()
+    }
+
+
 def _separator(network: ModuleOutline) -> str:
     """What joins the names of a path in a layer's name, so that no two layers share one."""
     names = [
@@ -260,6 +283,8 @@ def _as_sequence(network: ModuleOutline, uses: Uses) -> list[tuple[LoweredOp, st
         ):
             return None
     items = [part for part, _ in parts if part is not None]
+    if any(part.node.weights >= 0 for part in items):
+        return None
     if len(graph.inputs) > 1 or len(graph.outputs) > 1 or not items:
         return None
     if not uses.is_chain(items, graph.inputs[0]):
@@ -401,9 +426,9 @@ def _builder(
     )
 
 
-def _module(graph: Graph, functions: Sequence[FunctionDef]) -> str:
+def _module(costs: Costs, graph: Graph, functions: Sequence[FunctionDef]) -> str:
     """The whole file: imports, the helpers that are used, the functions, and a first run."""
-    body: list[Statement] = [*functions, _main(graph)]
+    body: list[Statement] = [*functions, _main(costs, graph)]
     used = names_in(body)
     helpers = [helper_source(name) for name in helper_names("keras", HELPERS) if name in used]
     imported = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])
@@ -415,9 +440,9 @@ def _module(graph: Graph, functions: Sequence[FunctionDef]) -> str:
     )
 
 
-def _main(graph: Graph) -> If:
+def _main(costs: Costs, graph: Graph) -> If:
     """Runs one random batch and prints what the framework says of it. Running statistics are no
-    parameters."""
+    parameters, what is not trained is."""
     ids = known_ids(graph)
     inputs: list[Expr] = []
     for index in graph.inputs:
@@ -428,4 +453,9 @@ def _main(graph: Graph) -> If:
             inputs.append(call("keras.random.normal", batch))
     argument = inputs if len(inputs) == 1 else [ListOf(tuple(inputs))]
     sizes = Generator(call("math.prod", Ref("w.shape")), "w", Ref("model.trainable_weights"))
-    return run_main(call("build_model"), argument, call("sum", sizes), len(graph.outputs))
+    count: Expr = call("sum", sizes)
+    if costs.totals.trainable_params < costs.totals.params:
+        count = call("model.count_params")
+        if costs.totals.state:
+            count = Binary("-", count, Lit(costs.totals.state))
+    return run_main(call("build_model"), argument, count, len(graph.outputs))

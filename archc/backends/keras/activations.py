@@ -55,8 +55,15 @@ def fused(activation: Activation | None, output: Axes) -> tuple[Keyword, tuple[L
     function = _function(activation)
     if function is not None:
         return Keyword("activation", function, Lit(None)), ()
+    return option("activation", None, None), following(activation, output)
+
+
+def following(activation: Activation | None, output: Axes) -> tuple[LoweredLayer, ...]:
+    """An op's own activation as the layers that follow. `output` is what it takes."""
+    if activation is None:
+        return ()
     lowered = ACTIVATIONS[type(activation)](LoweringContext(activation, (output,), output))
-    return option("activation", None, None), tuple(map(_owned, lowered))
+    return tuple(map(_owned, lowered))
 
 
 def _owned(lowered: LoweredLayer) -> LoweredLayer:

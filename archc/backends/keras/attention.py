@@ -35,7 +35,13 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     inputs = tuple(map(placeholder, range(len(context.inputs))))
     application = Call(APPLIED, inputs) if len(inputs) > 1 else None
     grouped, same_width = key_heads != heads, context.inputs[-1].width == x.width
-    if op.qk_norm or op.rotary is not None or (grouped and not same_width):
+    output_bias = None if op.adds_bias("output") == op.bias else op.output_bias
+    if (
+        op.qk_norm
+        or op.rotary is not None
+        or output_bias is not None
+        or (grouped and not same_width)
+    ):
         constructor = layer(
             "GeneralAttention",
             heads,
@@ -43,6 +49,7 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             keywords=[
                 Keyword("key_heads", key_heads, heads),
                 *common,
+                option("output_bias", output_bias, None, "output_bias"),
                 option("causal", op.causal, False, "causal"),
                 option("window", op.window, None, "window"),
                 option("rotary", op.rotary, None, "rotary"),

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from archc.backends.base import APPLIED, LoweredLayer, fill, placeholder
-from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
-from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
+from archc.backends.base import APPLIED, OWNER, LoweredLayer, fill, placeholder
+from archc.backends.blocks.dataflow import nodes_of
 from archc.backends.blocks.items import (
     Item,
     LoweredOp,
     LoweredOptional,
     LoweredScope,
-    trees_in,
 )
 from archc.backends.blocks.names import step_names, steps_in
-from archc.backends.blocks.symbols import folded, symbols_in
-from archc.backends.blocks.variables import CHAIN, Operation, name_variables
+from archc.backends.blocks.symbols import folded
+from archc.backends.blocks.variables import CHAIN, name_variables
 from archc.backends.keras.layout import shape_comment
+from archc.backends.keras.sharing import SharedLayers, owners_in, varied_inputs
 from archc.backends.keras.tables import Table, table_of
+from archc.backends.keras.values import WIDTHS, Values
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.layout import INDENT, WIDTH
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
     Assign,
+    Attribute,
     Binary,
     Call,
     Comment,
@@ -38,25 +39,18 @@ from archc.codegen.tree import (
     ListOf,
     Lit,
     Ref,
+    Slice,
     Statement,
     TupleOf,
     call,
 )
+from archc.ir.sharing import reuses_layer
 
 TENSOR = "keras.KerasTensor"
 FEWEST_TABLED = 6
 """Different calls of a block in a row, longer than a line, from which on they are a table."""
 FEWEST_REPEATED = 3
 """Equal blocks in a row from which on they are written as a loop."""
-
-WIDTHS = frozenset({"in_channels", "in_features"})
-"""The symbols of the channels or features that come in."""
-
-NameOf = Callable[[str], Expr]
-"""The name of a layer, from its path within the function's part of the network."""
-
-Paths = Mapping[int | str, str]
-"""The path of each step within its function, by the index of its node or the path of its region."""
 
 
 def paths_in(items: Sequence[Item]) -> dict[int | str, str]:
@@ -86,27 +80,8 @@ def layer_name(path: str, layer: LoweredLayer, layers: Sequence[LoweredLayer]) -
     return path if layer.main or len(layers) == 1 else f"{path}.{layer.label}"
 
 
-class Body:
-    """Statements for some items. After `statements`, `names` has the variable of every value.
-    `entry` is the value that a block's function takes."""
-
-    def __init__(
-        self,
-        uses: Uses,
-        name_of: NameOf,
-        paths: Paths,
-        reserved: frozenset[str],
-        entry: int = -1,
-    ) -> None:
-        self.uses = uses
-        self.name_of = name_of
-        self.paths = paths
-        self.reserved = reserved
-        self.entry = entry
-        self.captured = ""
-        self.kept: frozenset[int] = frozenset()
-        self.names: dict[int, str] = {}
-        self.shortcuts: dict[int, int] = {}
+class Body(Values):
+    """Statements for some items. After `statements`, `names` has the variable of every value."""
 
     def statements(
         self, items: Sequence[Item], arguments: dict[int, str], results: Sequence[int]
@@ -117,6 +92,8 @@ class Body:
         operations = list(self.operations(ordered))
         preferred = self.values_of_branches(ordered)
         self.names = name_variables(operations, arguments, results, self.reserved, preferred)
+        self.owners = owners_in(items)
+        self.shared = SharedLayers({*self.names.values(), *self.reserved})
         if len(arguments) > 1 or not self.asks_late(ordered):
             return list(self.write(ordered))
         # The variable of what comes in has another value by the time that its width is needed.
@@ -125,70 +102,6 @@ class Body:
         (source,) = arguments.values()
         width = Index(Ref(f"{source}.shape"), (Lit(-1),))
         return [Assign(Ref(self.captured), width), *self.write(ordered)]
-
-    def asks_late(self, items: Sequence[Item]) -> bool:
-        """Whether a step that takes another value than the function asks for the width of that."""
-        for item in items:
-            if isinstance(item, LoweredScope) and item.call is None:
-                if self.asks_late(item.items):
-                    return True
-            elif (
-                self.entry not in self.uses.inputs(item)
-                and symbols_in(list(trees_in([item]))) & WIDTHS
-            ):
-                return True
-        return False
-
-    def values_of_branches(self, items: Sequence[Item]) -> dict[int, str]:
-        """What the values of shortcuts and gates are called."""
-        values = gates(items, self.uses)
-        for detour in detours(items, self.uses):
-            inside = (index for one in detour.shortcut for index in nodes_of(one))
-            values |= dict.fromkeys(inside, "shortcut")
-        for item in items:
-            if isinstance(item, LoweredScope):
-                values |= self.values_of_branches(item.items)
-        return values
-
-    def ordered(self, items: Sequence[Item]) -> list[Item]:
-        """The items that do something, shortcuts before the branches that they go around."""
-        kept = [item for item in items if not is_empty(item)]
-        return shortcut_first(kept, self.uses)
-
-    def operations(self, items: Sequence[Item], *, optional: bool = False) -> Iterator[Operation]:
-        aliases = {} if optional else self.aliases(items)
-        for item in items:
-            for item_alias, source in aliases.get(id(item), ()):
-                self.shortcuts[item_alias] = source
-                yield Operation((source,), (item_alias,), ("shortcut",), names_result=True)
-            if isinstance(item, LoweredScope) and item.call is None:
-                yield from self.operations(self.ordered(item.items))
-                continue
-            inputs, outputs = self.uses.inputs(item), self.uses.outputs(item)
-            if isinstance(item, LoweredOptional):
-                *before, last = self.operations(item.items, optional=True)
-                yield from before
-                inputs = tuple(dict.fromkeys([*last.inputs, item.source]))
-                yield last._replace(inputs=inputs, in_place_of=item.source)
-                continue
-            if isinstance(item, LoweredOp) and -1 - item.node.index in self.shortcuts:
-                alias = -1 - item.node.index
-                source = self.shortcuts[alias]
-                inputs = tuple(alias if index == source else index for index in inputs)
-            names: tuple[str | None, ...] = (_name(item),)
-            if isinstance(item, LoweredScope):
-                names = self.uses.result_names(item.region)
-            yield Operation(inputs, outputs, names, is_merge(item))
-
-    def aliases(self, items: Sequence[Item]) -> dict[int, list[tuple[int, int]]]:
-        """The sums whose shortcut is what comes in itself, by the first item of the main branch:
-        a value of its own for the shortcut, and what it stands for."""
-        aliases: dict[int, list[tuple[int, int]]] = {}
-        for detour in detours(items, self.uses):
-            if not detour.shortcut and detour.source not in self.kept:
-                pair = (-1 - detour.end.node.index, detour.source)
-                aliases.setdefault(id(detour.main[0]), []).append(pair)
-        return aliases
 
     def write(self, items: Sequence[Item]) -> Iterator[Statement]:
         aliases = self.aliases(items)
@@ -204,6 +117,7 @@ class Body:
                 and item.call is not None
                 and item.condition is None
                 and len(self.uses.outputs(item)) == 1
+                and not self.is_shared(item)
             ):
                 if waiting and not self.goes_on(waiting[-1], item):
                     yield from self.instances(waiting)
@@ -243,6 +157,7 @@ class Body:
         elif isinstance(item, LoweredOptional):
             yield from self.item(item)
         elif item.call is not None:
+            yield from self.model(item)
             yield self.instance(item)
         else:
             yield from self.write(self.ordered(item.items))
@@ -268,7 +183,11 @@ class Body:
         comment = shape_comment(op.axes) if self.changes_shape(op) else None
         columns = list(zip(op.layers, op.conditions, strict=True))
         for position, (layer, condition) in enumerate(columns):
-            expr = self.applied(layer, values, layer_name(path, layer, op.layers))
+            name = layer_name(path, layer, op.layers)
+            if layer.weighted and node.index in self.owners:
+                constructor = with_name(self.constructed(layer), self.name_of(name))
+                yield Assign(self.shared.add(node.index, name), constructor)
+            expr = self.applied(layer, values, self.called_layer(op, layer, name))
             shown = comment if position == len(columns) - 1 else None
             statement = Assign(target, expr, shown)
             if condition is None:
@@ -285,21 +204,36 @@ class Body:
         sizes = {nodes[index].output.spatial for index in op.node.inputs}
         return op.axes is not None and op.axes.is_map and sizes != {op.axes.spatial}
 
-    def applied(self, layer: LoweredLayer, values: Sequence[Expr], path: str) -> Expr:
+    def called_layer(self, op: LoweredOp, layer: LoweredLayer, name: str) -> Expr:
+        """What is called: the layer as it is constructed, or a variable that has it."""
+        node = op.node
+        if layer.layer == OWNER or (layer.weighted and reuses_layer(self.uses.graph, node)):
+            weighted = [one for one in op.layers if one.layer == OWNER or one.weighted]
+            return self.shared.of(node.weights)[weighted.index(layer)]
+        if layer.weighted and node.index in self.owners:
+            return self.shared.of(node.index)[[*filter(_weighted, op.layers)].index(layer)]
+        if layer.layer is None:
+            return Ref(name)
+        return with_name(self.constructed(layer), self.name_of(name))
+
+    def constructed(self, layer: LoweredLayer) -> Call:
+        """The constructor of a layer."""
+        assert layer.layer is not None
+        constructor = self.asked(layer.layer)
+        assert isinstance(constructor, Call)
+        return constructor
+
+    def applied(self, layer: LoweredLayer, values: Sequence[Expr], called: Expr) -> Expr:
         """A layer on its inputs: it takes several as a list, if it does not say otherwise. What can
         be an expression is one."""
         if layer.expression is not None:
             known = {placeholder(index).name: value for index, value in enumerate(values)}
             return fill(self.asked(layer.expression), known)
-        assert layer.layer is not None
         argument = values[0] if len(values) == 1 else ListOf(tuple(values))
-        constructor = self.asked(layer.layer)
-        assert isinstance(constructor, Call)
-        named = with_name(constructor, self.name_of(path))
         if layer.application is not None:
             known = {placeholder(index).name: value for index, value in enumerate(values)}
-            return fill(layer.application, known | {APPLIED.name: named})
-        return Call(named, (argument,))
+            return fill(layer.application, known | {APPLIED.name: called})
+        return Call(called, (argument,))
 
     def asked(self, expr: Expr) -> Expr:
         """An expression that asks a tensor for its width instead of a parameter."""
@@ -423,7 +357,11 @@ class Body:
         (source,) = self.uses.inputs(scope)
         name = self.name_of(self.paths[scope.region.path])
         assert scope.call is not None
-        value = self.called(scope.call, Ref(self.names[source]), name)
+        if self.is_shared(scope):
+            (model,) = self.shared.of(scope.region.weights or scope.region.path)
+            value: Expr = Call(model, (Ref(self.names[source]),))
+        else:
+            value = self.called(scope.call, Ref(self.names[source]), name)
         outputs = self.uses.outputs(scope)
         if len(outputs) == 1:
             return Assign(Ref(self.names[scope.region.output]), value, self.comment([scope]))
@@ -433,6 +371,32 @@ class Body:
             for index in outputs
         )
         return Assign(TupleOf(tuple(map(Ref, used))), value)
+
+    def is_shared(self, scope: LoweredScope) -> bool:
+        """Whether an instance of a block is called more than once."""
+        return bool(scope.region.weights) or scope.region.path in self.owners
+
+    def model(self, scope: LoweredScope) -> Iterator[Statement]:
+        """The statements before a block's first instance that make it a model to call again."""
+        if scope.region.path not in self.owners:
+            return
+        assert scope.call is not None
+        path = self.paths[scope.region.path]
+        variable = self.shared.add(scope.region.path, path)
+        inputs = Ref(self.shared.free(f"{variable.name}_input"))
+        source = Ref(self.names[self.uses.inputs(scope)[0]])
+        function = self.called(scope.call, inputs, self.name_of(path))
+        yield Assign(inputs, call("keras.Input", self.input_shape(scope, source)))
+        yield Assign(variable, call("keras.Model", inputs, function, name=self.name_of(path)))
+
+    def input_shape(self, scope: LoweredScope, source: Ref) -> Expr:
+        """The shape of what a block takes that is called more than once, without the batch."""
+        shape = Attribute(source, "shape")
+        axes = self.uses.graph.nodes[scope.region.input].output
+        if len(axes.sizes) == 1 or scope.region.origin.step not in varied_inputs(self.uses.graph):
+            return Index(shape, (Slice(Lit(1), None),))
+        unknown = (Lit(None),) * (len(axes.sizes) - 1)
+        return TupleOf((*unknown, Index(shape, (Lit(-1),))))
 
     def called(self, block: Call, value: Ref, name: Expr) -> Expr:
         """A block's function on a value."""
@@ -445,9 +409,5 @@ class Body:
         )
 
 
-def _name(item: Item) -> str | None:
-    if isinstance(item, LoweredOp):
-        return item.node.name if item.node.named else None
-    if isinstance(item, LoweredScope):
-        return item.region.name if item.region.named else None
-    return None
+def _weighted(layer: LoweredLayer) -> bool:
+    return layer.weighted

@@ -114,9 +114,8 @@ def _numbered(file: Any) -> Contents:
         raise _MalformedError("it has no `layers`: a file that `model.save_weights` writes has")
     contents = Contents({}, {})
     holders: dict[str, str] = {}
-    for key in sorted(layers, key=_class_and_number):
-        layer_group = _group(layers, key)
-        variables = None if layer_group is None else _group(layer_group, "vars")
+    for key, layer_group in _layers_in(layers, ""):
+        variables = _group(layer_group, "vars")
         if variables is None:
             continue
         layer = _text(variables.attrs.get("name", key))
@@ -126,6 +125,18 @@ def _numbered(file: Any) -> Contents:
             contents.groups[f"{key}/{number}"] = f"{layer}/{number}"
             contents.arrays[f"{layer}/{number}"] = array
     return contents
+
+
+def _layers_in(layers: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """The groups of layers by their paths, those of a model inside after it."""
+    for key in sorted(layers, key=_class_and_number):
+        group = _group(layers, key)
+        if group is None:
+            continue
+        yield prefix + key, group
+        inner = _group(group, "layers")
+        if inner is not None:
+            yield from _layers_in(inner, f"{prefix}{key}/")
 
 
 def _variables_in(group: Any, key: str) -> Iterator[Any]:

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from archc.backends.base import LoweredLayer
 from archc.backends.blocks.dataflow import OUTSIDE, Uses
 from archc.backends.layouts import Layout, transposed, unchanged
+from archc.backends.sharing import counterparts
 from archc.ir.arrays import Array
 from archc.ir.graph import Graph, Node
 from archc.ops.axes import Axes
@@ -45,16 +46,55 @@ def map_shape(channels: str, spatial: Sequence[str]) -> tuple[str, ...]:
 
 
 def observed_flattens(graph: Graph, users: list[list[int]]) -> set[int]:
-    """The `flatten` nodes whose order of features shows in the network's function."""
+    """The `flatten` nodes whose order of features shows in the network's function. Where steps
+    share variables, all of them must take their features in one order."""
+    shared = _shared_variables(graph)
+    strict: set[int] = set()
+    while True:
+        moved = _observed_flattens(graph, users, strict)
+        orders = _orders(graph, moved)
+        further = {
+            index
+            for group in shared
+            if len({orders.get(graph.nodes[index].inputs[0]) for index in group}) > 1
+            for index in group
+        } - strict
+        further |= {
+            index
+            for index, owner in counterparts(graph).items()
+            if (index in moved) != (owner in moved)
+            for index in (index, owner)
+        } - strict
+        if not further:
+            return moved
+        strict |= further
+
+
+def _shared_variables(graph: Graph) -> list[set[int]]:
+    """The nodes that have the same variables. An embedding's table has its features in order, as
+    ids that come in have."""
+    groups: dict[int, set[int]] = {}
+    for node in graph.layers:
+        if node.weights >= 0:
+            groups.setdefault(node.weights, {node.weights}).add(node.index)
+    return list(groups.values())
+
+
+def _observed_flattens(graph: Graph, users: list[list[int]], strict: set[int]) -> set[int]:
+    """Those that show, where the order of what the nodes `strict` take shows in any case, and of
+    what they give where they flatten."""
     shows = [False] * len(graph.nodes)
     for node in reversed(graph.nodes):
         shows[node.index] = any(
-            user == OUTSIDE or _shows_in(graph.nodes[user], shows) for user in users[node.index]
+            user == OUTSIDE or user in strict or _shows_in(graph.nodes[user], shows)
+            for user in users[node.index]
         )
     return {
         node.index
         for node in graph.root.nodes()
-        if isinstance(node.op, Flatten) and _reorders(graph, node) and shows[node.index]
+        if isinstance(node.op, Flatten)
+        and _reorders(graph, node)
+        and (shows[node.index] or node.index in strict)
     }
 
 
@@ -72,7 +112,10 @@ def _reorders(graph: Graph, node: Node) -> bool:
 
 def channels_innermost(graph: Graph) -> dict[int, Order]:
     """The nodes whose vectors Keras has in another order than the canonical one."""
-    moved = observed_flattens(graph, Uses(graph).users)
+    return _orders(graph, observed_flattens(graph, Uses(graph).users))
+
+
+def _orders(graph: Graph, moved: set[int]) -> dict[int, Order]:
     orders: dict[int, Order] = {}
     for node in graph.layers:
         if isinstance(node.op, Flatten) and node.index not in moved:

@@ -5,10 +5,18 @@ Feature maps are stored channels last: (batch, height, width, channels).
 
 from __future__ import annotations
 
-from archc.backends.base import LoweredLayer, Lowering, LoweringContext, RefusalError
+from archc.backends.base import (
+    APPLIED,
+    OWNER,
+    LoweredLayer,
+    Lowering,
+    LoweringContext,
+    RefusalError,
+    placeholder,
+)
 from archc.backends.constructors import codes_literal, helpers_beside, layer, option, simple
 from archc.backends.fusion import Rearrange
-from archc.backends.keras.activations import ACTIVATIONS, fused
+from archc.backends.keras.activations import ACTIVATIONS, following, fused
 from archc.backends.keras.attention import lower_attention
 from archc.backends.keras.convolutions import (
     lower_conv,
@@ -35,8 +43,9 @@ from archc.backends.keras.shapes import (
     lower_split,
     lower_upsample,
 )
+from archc.backends.keras.window_attention import lower_window_attention
 from archc.backends.layouts import unchanged
-from archc.codegen.tree import Keyword, Lit
+from archc.codegen.tree import Call, Keyword, Lit
 from archc.ops import (
     arrangement,
     attention,
@@ -49,6 +58,7 @@ from archc.ops import (
     recurrence,
     regularization,
     shape,
+    window_attention,
 )
 from archc.ops.base import Op
 
@@ -56,6 +66,7 @@ __all__ = ["HELPERS", "LOWERINGS", "REFUSED", "helper_source", "lower_flatten_ca
 
 HELPERS = {
     "AdaptiveAveragePooling": "adaptive_average_pooling.py",
+    "Bias": "bias.py",
     "ChannelScale": "channel_scale.py",
     "ChannelShuffle": "channel_shuffle.py",
     "ClassToken": "class_token.py",
@@ -71,6 +82,7 @@ HELPERS = {
     "Select": "select.py",
     "SelectTokens": "select_tokens.py",
     "SinusoidalPositions": "sinusoidal_positions.py",
+    "WindowAttention": "window_attention.py",
     "gelu_tanh": "gelu_tanh.py",
     "scaled_tanh": "scaled_tanh.py",
 }
@@ -88,6 +100,8 @@ helper_source = helpers_beside("keras", __file__, HELPERS)
 def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, dense.Dense)
+    if context.tied:
+        return _lower_tied(op, context)
     activation, after = fused(op.activation, context.output)
     constructor = layer(
         "layers.Dense",
@@ -99,6 +113,17 @@ def lower_dense(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         ],
     )
     return (LoweredLayer(constructor, label=op.name, main=True, variables=KERNEL), *after)
+
+
+def _lower_tied(op: dense.Dense, context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    """A dense layer whose kernel is the table of an embedding, transposed: the embedding in
+    reverse, then an offset of its own."""
+    backwards = Keyword("reverse", Lit(True), Lit(False))
+    applied = Call(APPLIED, (placeholder(0),), (backwards,))
+    layers = [LoweredLayer(OWNER, label=op.name, main=True, application=applied)]
+    if op.bias:
+        layers.append(LoweredLayer(layer("Bias"), label="bias", variables={"bias": "bias"}))
+    return (*layers, *following(op.activation, context.output))
 
 
 def lower_rbf(context: LoweringContext) -> tuple[LoweredLayer, ...]:
@@ -189,9 +214,8 @@ def lower_scale(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 def lower_embedding(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, dense.Embedding)
-    constructor = layer(
-        "layers.Embedding", Lit(op.vocabulary, "vocabulary"), Lit(op.features, "features")
-    )
+    kind = "layers.ReversibleEmbedding" if context.ties else "layers.Embedding"
+    constructor = layer(kind, Lit(op.vocabulary, "vocabulary"), Lit(op.features, "features"))
     variables = {"weight": "embeddings"}
     return (LoweredLayer(constructor, label=op.name, main=True, variables=variables),)
 
@@ -282,6 +306,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     arrangement.SpaceToDepth: lower_reshape,
     arrangement.DepthToSpace: lower_reshape,
     attention.Attention: lower_attention,
+    window_attention.WindowAttention: lower_window_attention,
     recurrence.Lstm: lower_recurrence,
     recurrence.Gru: lower_recurrence,
     shape.Pad: lower_pad,

@@ -16,6 +16,7 @@ from importlib import import_module
 from math import prod
 from typing import Any, NamedTuple
 
+from archc.backends.keras.models import Calls, flat_layers
 from archc.backends.keras.runtimes import RUNTIMES
 from archc.backends.runtime.exchange import (
     TRAINING,
@@ -105,11 +106,17 @@ def _run(folder: Folder, evaluate: Any, step: Any) -> None:
     except Exception as error:
         raise framework_error("cannot be built", error) from None
     layers = _layers(folder, model)
-    variables = _variables(folder, layers)
-    folder.summary["params"] = sum(prod(one.shape) for one in model.trainable_variables)
+    trained = {id(one) for one in model.trainable_variables}
+    variables = _variables(folder, layers, trained)
+    folder.summary["trainable"] = sum(prod(one.shape) for one in model.trainable_variables)
     folder.summary["counted"] = model.count_params()
     _check_rates(folder, layers)
-    values = _values(folder, model, layers)
+    if any(node["again"] for node in folder.plan["nodes"]):
+        calls = Calls()
+        model = calls.flat(model)
+        values = _values_of_calls(folder, model, layers, calls)
+    else:
+        values = _values(folder, model, layers)
     expected = [values[index] for index in folder.plan["outputs"]]
     if [id(one) for one in model.outputs] != [id(one) for one in expected]:
         raise NetworkError("returns other values than the spec's outputs, or in another order")
@@ -136,7 +143,7 @@ def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
     """The layers of every node, by its index. The model may have no other that does something."""
     import keras
 
-    own = [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
+    own = list(flat_layers(model))
     sequential = isinstance(model, keras.Sequential)
     by_key = dict(enumerate(own)) if sequential else {one.name: one for one in own}
     layers: dict[int, list[Any]] = {}
@@ -145,7 +152,7 @@ def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
         layers[index] = []
         for key in _layer_keys(node):
             # Ops may share a layer without weights: a padding that is computed once.
-            if key not in by_key or (key in visited and by_key[key].weights):
+            if key not in by_key or (key in visited and by_key[key].weights and not node["again"]):
                 raise NetworkError(f"has no layer `{key}`", node["path"])
             visited.add(key)
             layers[index].append(by_key[key])
@@ -171,7 +178,9 @@ def _layer_keys(node: dict[str, Any]) -> list[str | int]:
     return [lowered["layer"] for lowered in node["lowered"] if "layer" in lowered]
 
 
-def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[tuple[Any, int | None]]:
+def _variables(
+    folder: Folder, layers: dict[int, list[Any]], trained: set[int]
+) -> list[tuple[Any, int | None]]:
     """The variables that hold the arrays of the plan, filled with their values, and which row of
     its variable an array is, if it is not all of it. The model may hold nothing else but the states
     of random generators."""
@@ -193,8 +202,8 @@ def _variables(folder: Folder, layers: dict[int, list[Any]]) -> list[tuple[Any, 
         if actual != shape:
             message = f"`{name}` of `{layer.name}` has the shape {actual}, expected {shape}"
             raise NetworkError(message, path)
-        if array["learned"] != variable.trainable:
-            wrong = "not" if array["learned"] else "wrongly"
+        if array["trainable"] != (id(variable) in trained):
+            wrong = "not" if array["trainable"] else "wrongly"
             raise NetworkError(f"`{name}` is {wrong} trainable", path)
         own = keras.ops.convert_to_numpy(variable)
         folder.write_initial(number, own if row is None else own[row])
@@ -240,6 +249,33 @@ def _values(folder: Folder, model: Any, layers: dict[int, list[Any]]) -> dict[in
                 values[index] = operation.output
     if remaining:
         raise NetworkError(f"also computes `{remaining[0].name}`, which belongs to no op")
+    return values
+
+
+def _values_of_calls(
+    folder: Folder, model: Any, layers: dict[int, list[Any]], calls: Calls
+) -> dict[int, Any]:
+    """As `_values`, of a model that calls some layers more than once: the calls of a layer are told
+    apart by what they take."""
+    inputs = folder.plan["inputs"]
+    if len(model.inputs) != len(inputs):
+        raise NetworkError(f"takes {len(model.inputs)} inputs, expected {len(inputs)}")
+    values = dict(zip(inputs, model.inputs, strict=True))
+    for index, node in enumerate(folder.plan["nodes"]):
+        if not node["lowered"]:
+            continue
+        current = [values[source] for source in node["inputs"]]
+        own = iter(layers[index])
+        for lowered in node["lowered"]:
+            if "layer" in lowered:
+                name = next(own).name
+                current = [calls.take(name, current, node["path"])]
+            for name, _ in lowered.get("operations", ()):
+                current = [calls.take_operation(name, current, node["path"])]
+        (values[index],) = current
+    rest = calls.rest()
+    if rest:
+        raise NetworkError(f"also computes `{rest[0]}`, which belongs to no op")
     return values
 
 
@@ -323,12 +359,12 @@ def _train(
     _write(folder, TRAINING, order, results.outputs)
     pairs = zip(folder.plan["arrays"], variables, strict=True)
     for number, (array, (variable, row)) in enumerate(pairs):
-        if array["learned"]:
+        if array["trainable"]:
             gradient = results.gradients[id(variable)]
             value = numpy.zeros(variable.shape, variable.dtype) if gradient is None else gradient
             value = numpy.asarray(value)
             folder.write_array("gradient", number, value if row is None else value[row])
-        else:
+        elif not array["learned"]:
             folder.write_array("state", number, numpy.asarray(results.states[id(variable)]))
 
 

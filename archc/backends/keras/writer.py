@@ -12,6 +12,8 @@ import os
 import sys
 from typing import Any
 
+from archc.backends.keras.models import flat_layers
+
 RUNTIMES = ("tensorflow", "jax", "torch")
 """What Keras may run on, whatever the user has set: the file is the same on each."""
 
@@ -29,7 +31,7 @@ def write(folder: str, path: str) -> None:
     module = importlib.util.module_from_spec(emitted)
     emitted.loader.exec_module(module)
     model = module.build_model()
-    layers = [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
+    layers = list(flat_layers(model))
     by_name = {one.name: one for one in layers}
     with open(os.path.join(folder, "positions.json"), encoding="utf-8") as stream:
         positions = json.load(stream)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 STORABLE = {
     "bool": "BOOL",
@@ -23,15 +23,19 @@ GROUPS = "archc-groups"
 their names by others that do not depend on the names of layers."""
 
 
+class Sink(Protocol):
+    """What bytes are written to."""
+
+    def write(self, data: bytes | memoryview, /) -> object: ...
+
+
 def write_safetensors(path: str, arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
     """Write arrays to a file. Raises OSError."""
     with open(path, "wb") as stream:
         dump_safetensors(stream, arrays, metadata)
 
 
-def dump_safetensors(
-    stream: BinaryIO, arrays: Mapping[str, Any], metadata: Mapping[str, str]
-) -> None:
+def dump_safetensors(stream: Sink, arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
     """Write arrays one after the other, so that no second copy of them all is in memory: the widest
     numbers first, which keeps each aligned, then in the order of their names. The same arrays give
     the same bytes (the library has metadata in another order each time). Raises OSError.

@@ -23,6 +23,7 @@ from archc.backends.module import (
     run_main,
 )
 from archc.backends.shared_padding import Shared, share_padding, with_paddings
+from archc.backends.sharing import with_shared
 from archc.backends.storage import stored_variables
 from archc.backends.torch.body import Ends
 from archc.backends.torch.classes import Classes
@@ -31,7 +32,8 @@ from archc.backends.torch.in_place import general, in_place
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import map_shape
 from archc.backends.torch.lowering import HELPERS, LOWERINGS, REFUSED, helper_source
-from archc.backends.torch.module_paths import whole_paths
+from archc.backends.torch.module_paths import instance_paths, whole_paths
+from archc.backends.torch.sharing import aliases
 from archc.backends.torch.weights import WEIGHTS
 from archc.backends.torch.windows import pairs_of
 from archc.codegen.printer import render
@@ -56,7 +58,6 @@ KNOWN: dict[str, Import | ImportFrom] = {
     "OrderedDict": ImportFrom("collections", ("OrderedDict",)),
     "Tensor": ImportFrom("torch", ("Tensor",)),
     "functional": ImportFrom("torch.nn", ("functional",)),
-    "math": Import("math"),
     "nn": ImportFrom("torch", ("nn",)),
     "torch": Import("torch"),
 }
@@ -76,13 +77,26 @@ def compile_network(network: Network) -> Emitted:
             if layer.layer != IDENTITY
         )
         for index, layers in outlined.lowered.items()
+        if index in paths  # instances that share another one's layers have none of their own
     }
-    placements = with_paddings(placements, shared.takers)
+    placements = with_paddings(with_shared(shared.graph, placements), shared.takers)
+    variables = stored_variables(
+        costs, placements, lambda array, _: unchanged(array.variable.shape)
+    )
+    instances = instance_paths(outlined, classes.keys, shared.graph.root)
+    instances[costs.graph.about.class_name] = ("",)
+    replaced = [
+        (prefix + own, prefix + owner)
+        for name, pairs in classes.replaced.items()
+        for own, owner in pairs
+        for prefix in instances.get(name, ())
+    ]
     return Emitted(
         _module(costs.graph, classes.written),
         placements,
-        stored_variables(costs, placements, lambda array, _: unchanged(array.variable.shape)),
+        variables,
         tuple(unchanged(node.output.sizes) for node in costs.graph.nodes),
+        tuple(aliases(costs.graph, placements, variables, replaced)),
     )
 
 
@@ -102,7 +116,6 @@ BACKEND = Backend(
     runner=Runner(
         module="archc.backends.torch.runner",
         runtimes=(Runtime("torch", "PyTorch", "archc[torch]"),),
-        unbiased=True,
     ),
     weights=WEIGHTS,
     trainer=Trainer(
@@ -132,7 +145,8 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
     style = Style(passes_width=True, hands_in_classes=True, identity=IDENTITY, taken=taken)
     outlined = outline(graph, lowered, general(graph, lowered), arguments, style)
     taken += [graph.about.class_name, *(one.name for one in outlined.definitions)]
-    initial = Initial(outlined.lowered)
+    nodes = graph.nodes
+    initial = Initial({i: own for i, own in outlined.lowered.items() if nodes[i].weights < 0})
     classes = Classes(taken, initial)
     for definition in outlined.definitions:
         region = definition.region

@@ -25,9 +25,13 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     x, memory = context.inputs[0], context.inputs[-1]
     key_heads = None if op.key_heads == op.heads else op.key_heads
     head_size = None if op.size_of_head(x) * op.heads == x.width else op.head_size
-    general = op.qk_norm or op.window is not None or op.rotary is not None
+    output_bias = None if op.adds_bias("output") == op.bias else op.output_bias
+    general = (
+        op.qk_norm or op.window is not None or op.rotary is not None or output_bias is not None
+    )
     plain = not general and len(context.inputs) == 1 and key_heads is None and head_size is None
     special = (
+        option("output_bias", output_bias, None, "output_bias"),
         option("window", op.window, None, "window"),
         option("dropout", op.dropout, 0.0, "dropout"),
         option("rotary", op.rotary, None, "rotary"),
@@ -44,7 +48,7 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             option("memory_features", None if memory.width == x.width else memory.width, None),
             option("bias", op.bias, True, "bias"),
             option("causal", op.causal, False, "causal"),
-            *(special if general else special[1:2]),
+            *(special if general else special[2:3]),
         ],
     )
     return (LoweredLayer(constructor, label=op.name, main=True, variables=VARIABLES),)

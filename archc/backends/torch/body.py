@@ -25,6 +25,7 @@ from archc.backends.torch.construction import (
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
 from archc.backends.torch.module_paths import ModuleKeys, in_optional
+from archc.backends.torch.sharing import Key, Owners, at
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
@@ -72,6 +73,7 @@ class Scope(Protocol):
     arguments: Sequence[Argument]
     initial: Initial
     keys: ModuleKeys
+    called: dict[Key, Key]
 
     def name(self, item: LoweredOp | LoweredScope) -> str:
         """The own name of a step."""
@@ -100,6 +102,7 @@ class Body:
         self.scope = scope
         self.items = items
         self.inputs, self.results = ends
+        self.owners = Owners(scope.uses.graph, items)
         self.attributes: dict[str, Expr] = {}
         self.conditional: dict[str, Expr] = {}
         self.shared: dict[Expr, str] = {}
@@ -114,8 +117,8 @@ class Body:
             if not lowered.weighted and lowered.expression is None
         )
 
-    def definition(self, name: str, docstring: str | None, more: Sequence[Statement]) -> ClassDef:
-        """The class; `more` are statements at the end of its constructor."""
+    def definition(self, name: str, docstring: str | None) -> ClassDef:
+        """The class."""
         steps = [self.step(item) for item in self.items]
         forward = FunctionDef(
             "forward",
@@ -135,7 +138,7 @@ class Body:
             "__init__",
             (Parameter("self"), *map(parameter, self.scope.arguments)),
             returns=Lit(None),
-            body=(ExpressionStatement(Call(SUPER_INIT)), *attributes, *self.initial, *more),
+            body=(ExpressionStatement(Call(SUPER_INIT)), *attributes, *self.initial),
         )
         return ClassDef(name, (Ref("nn.Module"),), docstring, (init, forward))
 
@@ -183,11 +186,16 @@ class Body:
         return all(nodes[index].output != item.axes for index in sources)
 
     def apply_scope(self, item: LoweredScope) -> Build:
+        owner = self.owners.owner(item)
+        if owner is not None:
+            self.scope.called[item.region.path] = owner
+            (path,) = self.owners.modules(owner, self.scope.keys)
+            return _applied(at(path))
         layer = self.scope.module(item)
         attribute = self.add_attribute(self.scope.name(item), under(layer, item.condition))
         self.scope.keys[item.region.path] = (attribute,)
-        module = Ref(f"self.{attribute}")
-        self.initial += self.scope.initial.of_scope(module, item, self.scope.is_sequential)
+        own = Ref(f"self.{attribute}")
+        self.initial += self.scope.initial.of_scope(own, item, self.scope.is_sequential)
         return _apply(f"self.{attribute}")
 
     def optional(self, item: LoweredOptional) -> _Step:
@@ -227,12 +235,20 @@ class Body:
             self.scope.keys[item.node.index] = in_optional(attribute, item)
             self.initial += self.scope.initial.of_optional(Ref(f"self.{attribute}"), item)
             return _apply(f"self.{attribute}")
+        owner = self.owners.owner(item)
+        paths = iter(() if owner is None else self.owners.modules(owner, self.scope.keys))
+        if owner is not None:
+            self.scope.called[item.node.index] = owner
         builds: list[Build] = []
         keys: list[str | None] = []
         names = layer_names(name, item, self.explicit)
         for (lowered, layer), own_name in zip(layers, names, strict=True):
             if lowered.expression is not None and not item.alternatives:
                 builds.append(_computed(self.kept(lowered.expression)))
+                keys.append(None)
+                continue
+            if lowered.weighted and owner is not None:
+                builds.append(_applied(at(next(paths))))
                 keys.append(None)
                 continue
             if lowered.weighted:
@@ -407,6 +423,10 @@ def _assigned(target: str, layer: Expr) -> list[Statement]:
 
 def _apply(name: str) -> Build:
     return lambda values: call(name, *values)
+
+
+def _applied(module: Expr) -> Build:
+    return lambda values: Call(module, tuple(values))
 
 
 def _computed(expression: Expr) -> Build:

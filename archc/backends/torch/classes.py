@@ -31,7 +31,10 @@ from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
 from archc.backends.torch.module_paths import ModuleKeys, in_sequence
 from archc.backends.torch.repeats import Entry, repeated
+from archc.backends.torch.sharing import Key, Owners, at
 from archc.codegen.tree import (
+    Assign,
+    Attribute,
     Call,
     ClassDef,
     Expr,
@@ -56,6 +59,9 @@ class Classes:
         self.initial = initial
         self.written: list[ClassDef] = []
         self.keys: ModuleKeys = {}
+        self.called: dict[Key, Key] = {}  # the steps that call their owner's module
+        # In each class, the paths of the modules that are replaced by another, and of that.
+        self.replaced: dict[str, list[tuple[str, str]]] = {}
 
     def write(
         self,
@@ -66,15 +72,28 @@ class Classes:
         ends: Ends,
         uses: Uses,
         more: Sequence[Statement] = (),
+        *,
+        whole: bool = True,
     ) -> None:
-        """Write the class of some items. `more` are statements at the end of its constructor."""
+        """Write the class of some items. `more` are statements at the end of its constructor; where
+        the items are a `whole` definition, those follow that make its steps share layers."""
         items = [item for item in items if not is_empty(item)]
         scope = Scope(self, uses, step_names(items), arguments)
         if len(ends.inputs) == 1 and scope.is_whole_sequence(items, ends):
-            definition = scope.sequential_class(name, docstring, items, more)
+            definition = scope.sequential_class(name, docstring, items)
         else:
-            definition = Body(scope, items, ends).definition(name, docstring, more)
-        self.written.append(definition)
+            definition = Body(scope, items, ends).definition(name, docstring)
+        if whole:
+            owners = Owners(uses.graph, items)
+            self.replaced[name] = [*owners.replaced(self.keys, self.called)]
+            frozen = (Attribute(at(path), "requires_grad_") for path in owners.frozen(self.keys))
+            more = [*more, *(ExpressionStatement(call(one, False)) for one in frozen)]
+            shared = [*self.replaced[name], *owners.tied(self.keys)]
+            more = [*more, *(Assign(at(own), at(owner)) for own, owner in shared)]
+        init, *methods = definition.body
+        assert isinstance(init, FunctionDef)
+        init = replace(init, body=(*init.body, *more))
+        self.written.append(replace(definition, body=(init, *methods)))
 
 
 class Scope:
@@ -94,6 +113,7 @@ class Scope:
         self.arguments = arguments
         self.initial = classes.initial
         self.keys = classes.keys
+        self.called = classes.called
 
     def name(self, item: LoweredOp | LoweredScope) -> str:
         """The own name of a step."""
@@ -116,7 +136,6 @@ class Scope:
         name: str,
         docstring: str | None,
         items: Sequence[Item],
-        more: Sequence[Statement],
     ) -> ClassDef:
         layers = self.sequential(items)
         initial = self.initial.of_sequence(Ref("self"), items, self.is_sequential)
@@ -127,7 +146,6 @@ class Scope:
             body=(
                 ExpressionStatement(replace(layers, function=SUPER_INIT)),
                 *initial,
-                *more,
             ),
         )
         return ClassDef(name, (Ref("nn.Sequential"),), docstring, (init,))
@@ -150,8 +168,9 @@ class Scope:
 
     def is_chain_of_layers(self, items: Sequence[Item], source: int) -> bool:
         """Whether some items can stand in one `nn.Sequential`."""
+        owners = Owners(self.uses.graph, items)
         for item in items:
-            if isinstance(item, LoweredOptional):
+            if isinstance(item, LoweredOptional) or owners.owner(item) is not None:
                 return False
             if isinstance(item, LoweredOp) and any(one.layer is None for one in item.layers):
                 return False
@@ -167,7 +186,7 @@ class Scope:
         ends = Ends(self.uses.externals(scope.region), self.uses.results(scope.region))
         plain = [replace(argument, default=None) for argument in own]
         text = section_docstring(scope.items, scope.region.name)
-        self.classes.write(name, text, plain, scope.items, ends, self.uses)
+        self.classes.write(name, text, plain, scope.items, ends, self.uses, whole=False)
         return Call(Ref(name), others, flags)
 
     def sequential(self, items: Sequence[Item]) -> Call:

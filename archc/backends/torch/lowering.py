@@ -28,6 +28,7 @@ from archc.backends.torch.shapes import (
     lower_select,
     lower_split,
 )
+from archc.backends.torch.window_attention import lower_window_attention
 from archc.backends.torch.windows import (
     lower_adaptive_avg_pool,
     lower_avg_pool,
@@ -52,6 +53,7 @@ from archc.ops import (
     recurrence,
     regularization,
     shape,
+    window_attention,
 )
 from archc.ops.base import Op
 
@@ -62,8 +64,12 @@ HELPERS = {
     "ClassToken": "class_token.py",
     "DropPath": "drop_path.py",
     "FeaturePReLU": "feature_prelu.py",
+    "FrozenBatchNorm1d": "frozen_batch_norm_1d.py",
+    "FrozenBatchNorm2d": "frozen_batch_norm_2d.py",
+    "FrozenBatchNorm3d": "frozen_batch_norm_3d.py",
     "GRULayer": "gru_layer.py",
     "GeneralAttention": "general_attention.py",
+    "GeneralWindowAttention": "general_window_attention.py",
     "LSTMLayer": "lstm_layer.py",
     "MultiHeadAttention": "multi_head_attention.py",
     "PaddedAvgPool": "padded_avg_pool.py",
@@ -72,6 +78,7 @@ HELPERS = {
     "ScaledTanh": "scaled_tanh.py",
     "SelfAttention": "self_attention.py",
     "SinusoidalPositions": "sinusoidal_positions.py",
+    "WindowAttention": "window_attention.py",
 }
 """The classes that are pasted into an emitted file where it uses them, and where each stands."""
 
@@ -112,8 +119,9 @@ def lower_batch_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     """PyTorch's momentum is the share of the batch, not of the running value."""
     op = context.op
     assert isinstance(op, normalization.BatchNorm)
+    kind = "nn.BatchNorm" if context.trainable else "FrozenBatchNorm"
     constructor = layer(
-        f"nn.BatchNorm{context.rank or 1}d",
+        f"{kind}{context.rank or 1}d",
         incoming(context.x),
         keywords=[
             option("eps", op.epsilon, 1e-5, "epsilon"),
@@ -333,6 +341,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     arrangement.SpaceToDepth: simple("nn.PixelUnshuffle", "block_size"),
     arrangement.DepthToSpace: simple("nn.PixelShuffle", "block_size"),
     attention.Attention: lower_attention,
+    window_attention.WindowAttention: lower_window_attention,
     recurrence.Lstm: lower_recurrence,
     recurrence.Gru: lower_recurrence,
     shape.Pad: lower_pad,

@@ -9,6 +9,7 @@ from archc.backends.base import LoweredLayer, is_same_step
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope, ModuleOutline
 from archc.backends.blocks.names import steps_in
 from archc.backends.blocks.placements import node_placements
+from archc.codegen.tree import Ref
 from archc.ir.graph import Region
 
 ModuleKeys: TypeAlias = "dict[int | str, tuple[str | None, ...]]"
@@ -48,6 +49,21 @@ def whole_paths(
         own = _own_keys(keys[op.node.index], op, network.lowered[node.index])
         paths[node.index] = tuple(key and prefix + key for key in own)
     return paths
+
+
+def instance_paths(
+    network: ModuleOutline, keys: ModuleKeys, root: Region
+) -> dict[str, tuple[str, ...]]:
+    """The paths of the instances of each definition, with a dot behind."""
+    paths: dict[str, dict[str, None]] = {}
+    for _, _, scopes in node_placements(network, root):
+        prefix = ""
+        for scope in scopes:
+            prefix += f"{keys[scope.region.path][0]}."
+            if scope.call is not None:
+                assert isinstance(scope.call.function, Ref)
+                paths.setdefault(scope.call.function.name, {})[prefix] = None
+    return {name: tuple(own) for name, own in paths.items()}
 
 
 def most_layers(op: LoweredOp) -> int:

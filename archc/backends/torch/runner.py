@@ -55,7 +55,9 @@ def _run(folder: Folder) -> None:
         model = folder.emitted().build_model()
     except Exception as error:
         raise framework_error("cannot be built", error) from None
-    folder.summary["params"] = sum(one.numel() for one in model.parameters())
+    parameters = list(model.parameters())
+    folder.summary["params"] = sum(one.numel() for one in parameters)
+    folder.summary["trainable"] = sum(one.numel() for one in parameters if one.requires_grad)
     state = _state(folder, model)
     trace = _Trace(folder, model)
     _check_rates(folder, trace)
@@ -72,9 +74,11 @@ def _state(folder: Folder, model: Any) -> list[Any]:
     import torch
 
     state = model.state_dict(keep_vars=True)
-    expected = {f"{one['layer']}.{one['variable']}": one for one in folder.plan["arrays"]}
+    expected = {_state_key(one): one for one in folder.plan["arrays"]}
+    aliases = _aliases(folder, state, expected)
     counters = "num_batches_tracked"
-    extra = [key for key in state if key not in expected and not key.endswith(counters)]
+    known = {*expected, *aliases}
+    extra = [key for key in state if key not in known and not key.endswith(counters)]
     for number, (key, array) in enumerate(expected.items()):
         path = array["key"].rpartition(".")[0]
         shape = as_layout(array["layout"]).kept
@@ -83,8 +87,8 @@ def _state(folder: Folder, model: Any) -> list[Any]:
         actual = tuple(state[key].shape)
         if actual != shape:
             raise NetworkError(f"`{key}` has the shape {actual}, expected {shape}", path)
-        if array["learned"] != state[key].requires_grad:
-            wrong = "not" if array["learned"] else "wrongly"
+        if array["trainable"] != state[key].requires_grad:
+            wrong = "not" if array["trainable"] else "wrongly"
             raise NetworkError(f"`{key}` is {wrong} trainable", path)
         folder.write_initial(number, state[key].detach().numpy())
         with torch.no_grad():
@@ -93,6 +97,21 @@ def _state(folder: Folder, model: Any) -> list[Any]:
         path = folder.path_of(extra[0].rpartition(".")[0])
         raise NetworkError(f"also holds {', '.join(f'`{key}`' for key in extra)}", path)
     return [state[key] for key in expected]
+
+
+def _state_key(entry: dict[str, Any]) -> str:
+    """What a state dict calls an array of the plan, or an alias."""
+    return f"{entry['layer']}.{entry['variable']}"
+
+
+def _aliases(folder: Folder, state: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """The keys of the plan's aliases, each of which must be the very tensor of its array."""
+    own = {array["key"]: key for key, array in expected.items()}
+    for alias in folder.plan["aliases"]:
+        key, shared = _state_key(alias), own[alias["key"]]
+        if key not in state or state[key] is not state.get(shared):
+            raise NetworkError(f"`{key}` is not `{shared}`", alias["key"].rpartition(".")[0])
+    return [_state_key(alias) for alias in folder.plan["aliases"]]
 
 
 def _check_rates(folder: Folder, trace: _Trace) -> None:
@@ -159,6 +178,8 @@ def _train(folder: Folder, trace: _Trace, state: Sequence[Any]) -> None:
     except Exception as error:
         raise framework_error("has no gradients", error) from None
     for number, (array, tensor) in enumerate(zip(folder.plan["arrays"], state, strict=True)):
+        if array["learned"] and not array["trainable"]:
+            continue
         if not array["learned"]:
             folder.write_array("state", number, tensor.detach().numpy())
             continue
@@ -340,6 +361,8 @@ class _Trace:
         if call.op == "call_module":
             layer = self.layers[call.target]
             exact = DEFINITIONS.get(type(layer).__name__) if layer.training else None
+            if layer.training and getattr(layer, "running_var", None) is not None:
+                return _with_biased_variance(layer, *arguments)
             return layer(*arguments, **keywords) if exact is None else exact(*arguments)
         if call.op == "call_method":
             return operator.methodcaller(call.target, *arguments[1:], **keywords)(arguments[0])
@@ -373,6 +396,18 @@ def _softplus(x: Any) -> Any:
     from torch.nn import functional
 
     return -functional.logsigmoid(-x)
+
+
+def _with_biased_variance(layer: Any, x: Any) -> Any:
+    """What a normalisation makes of a batch, whose biased variance it then tracks, as the plan has
+    it: PyTorch tracks the unbiased one, larger by n / (n - 1) for n values a channel."""
+    before, batches = (1 - layer.momentum) * layer.running_var, int(layer.num_batches_tracked)
+    result = layer(x)
+    if batches == int(layer.num_batches_tracked):
+        return result  # it tracks nothing
+    count = x.numel() // x.shape[1]
+    layer.running_var.data.copy_(before + (layer.running_var - before) * (count - 1) / count)
+    return result
 
 
 COMMUTATIVE = frozenset({"add", "mul", "maximum"})

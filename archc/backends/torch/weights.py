@@ -36,6 +36,11 @@ def save(path: str, weights: Mapping[str, Any], costs: Costs, emitted: Emitted) 
         state[f"{stored.layer}.{stored.name}"] = to_framework(weights[array.key], stored.layout)
         if array.variable.role == "mean":
             state[f"{stored.layer}.{COUNTER}"] = numpy.zeros((), "int64")
+    for alias in emitted.aliases:
+        own, stored = emitted.variables[alias.key], alias.stored
+        state[f"{stored.layer}.{stored.name}"] = state[f"{own.layer}.{own.name}"]
+        if f"{own.layer}.{COUNTER}" in state:
+            state[f"{stored.layer}.{COUNTER}"] = state[f"{own.layer}.{COUNTER}"]
     if path.endswith(".safetensors"):
         write_safetensors(path, state, {"format": "pt"})
         return

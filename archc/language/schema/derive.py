@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 
+from archc.language.catalog import KEYS
 from archc.language.names import PATTERN
 from archc.language.recipe import Training, doc_of, group_schema
 from archc.ops import MERGES, OPS
@@ -28,6 +29,8 @@ from archc.ops.fields import or_expression as admit
 
 SCHEMA_ID = "https://archc.dev/schema/archc-1.json"
 _NAME: Schema = {"type": "string", "pattern": f"^{PATTERN}$"}
+_COMPUTED_NAME: Schema = {**_NAME, "pattern": rf"^{PATTERN}$|\$"}
+"""A name that may have expressions in it: any text with a `$` is checked where it is read."""
 _NAME_EXPECTED = (
     "a name: a lower-case letter followed by lower-case letters, digits and underscores"
 )
@@ -45,8 +48,7 @@ def _name(doc: str) -> Schema:
 
 
 def _computed_name(doc: str) -> Schema:
-    """A name that may have expressions in it: any text with a `$` is checked where it is read."""
-    return describe({**_NAME, "pattern": rf"^{PATTERN}$|\$"}, doc, _NAME_EXPECTED)
+    return describe(_COMPUTED_NAME, doc, _NAME_EXPECTED)
 
 
 def _text(doc: str) -> Schema:
@@ -140,7 +142,24 @@ def _step() -> Schema:
             "the step is skipped if this is false",
             "true, false, or an expression",
         ),
-        "section": _computed_name("a named sub-network; its steps are under `layers`"),
+        "section": describe(
+            {"anyOf": [_COMPUTED_NAME, {"type": "null"}]},
+            "a named sub-network; its steps are under `layers`. Without a name it is counted, and "
+            "has its position as its key in PyTorch where all beside it have none",
+            f"{_NAME_EXPECTED}, or no value",
+        ),
+        "trainable": describe(
+            {"anyOf": [{"type": "boolean"}, EXPRESSION_SCHEMA]},
+            "false: the variables of the step, or of all steps in it, are not trained; a "
+            "`batch_norm` then uses its running statistics in training, too",
+            "true, false, or an expression",
+        ),
+        "weights": describe(
+            {"type": "string"},
+            "use the variables of this step above: the same op or block with the same fields; a "
+            "`dense` may use the table of an `embedding`",
+            "a step name",
+        ),
         "repeat": describe(
             admit({"type": "integer", "minimum": 0}),
             "repeat `layers` this many times in a row; `$index` counts from 0",
@@ -239,6 +258,7 @@ def derive() -> Schema:
             "where the network was published",
             "text, or a list of texts",
         ),
+        **{key: describe(one.schema, one.doc, one.expected) for key, one in KEYS.items()},
         "extends": _text("another spec that this one modifies: a relative path"),
         "input": _axes("the axes of the one input, without the batch"),
         "inputs": _mapping_of(

@@ -28,7 +28,7 @@ from archc.ops.fields import fields_of
 
 _LONGEST_VALUE = 40
 _NOT_CHECKED = "correct those above first: the rest of the spec is not checked"
-STEP_KEYS = frozenset({"name", "from", "when", "layers", "with"})
+STEP_KEYS = frozenset({"name", "from", "when", "layers", "with", "weights", "trainable"})
 """The keys of a step besides its op."""
 
 

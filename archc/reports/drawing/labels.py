@@ -84,7 +84,7 @@ _COUNTS = {"groups": "groups", "size": "over", "multiplier": TIMES, "rate": ""}
 
 def op_label(node: Node) -> str:
     """An op with its main fields: `conv 3 x 3, stride 2 + relu`. Fields that follow from the shapes
-    (filters, units) and defaults are omitted."""
+    (filters, units) and defaults are omitted. One that uses another's variables is `shared`."""
     op = node.op
     fields, defaults = vars(op), fields_with_defaults(type(op))
     rank = max(len(node.output.spatial), 1)
@@ -110,7 +110,7 @@ def op_label(node: Node) -> str:
     activation = fields.get("activation")
     if isinstance(activation, Op):
         label += f" + {activation.name}"
-    return label
+    return f"{label}, shared" if node.weights >= 0 else label
 
 
 def _window(value: object, rank: int) -> str:
@@ -125,12 +125,32 @@ def _short(value: object, rank: int) -> str:
     return _window(value, rank) if isinstance(value, tuple) else str(value)
 
 
+FILLS = {
+    "input": ("#eceff1", "#37474f"),
+    "convolution": ("#d6e6fb", "#1d3a5f"),
+    "dense": ("#e4dbf7", "#3d2c66"),
+    "pooling": ("#d5f0dc", "#1f4a2e"),
+    "normalization": ("#fdf0cd", "#57461a"),
+    "activation": ("#fde0d2", "#5e3020"),
+    "regularization": ("#ececec", "#44484c"),
+    "shape": ("#e2ebec", "#34494d"),
+    "attention": ("#c9efe8", "#14504a"),
+    "recurrence": ("#e9f2c0", "#414d14"),
+    "parameter": ("#f3e3ee", "#54304a"),
+    "merge": ("#f9d9e3", "#5c2438"),
+}
+"""The fill of each family of ops, on a light and on a dark background."""
+
+
 def family(op: Op) -> str:
-    """The family of an op: the name of its module (`convolution`, `merge`), or `input`. An op of a
-    package from outside has that of the class it is derived from, if any but `Op`."""
+    """The family of an op: the name of its module (`convolution`, `merge`), or `input`; `shape`
+    for a module that has no fill. An op of a package from outside has that of the class it is
+    derived from, if any but `Op`."""
     modules = (kind.__module__ for kind in type(op).__mro__)
     module = next(one for one in modules if one.startswith("archc.")).rpartition(".")[2]
-    return {"graph": "input", "base": "shape"}.get(module, module)
+    if module == "graph":
+        return "input"
+    return module if module in FILLS else "shape"
 
 
 def region_label(region: Region) -> str:

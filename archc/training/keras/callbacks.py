@@ -55,7 +55,8 @@ class FitRun(NamedTuple):
     """A run: its data and networks, and how far it is.
 
     `trainer` takes batches as they are drawn, `evaluator` images; both are `network`
-    with what is done to images before it.
+    with what is done to images before it, in the evaluator in float32: `exact`, which gets the
+    network's weights before each evaluation.
     """
 
     plan: Plan
@@ -66,6 +67,8 @@ class FitRun(NamedTuple):
     network: keras.Model
     trainer: keras.Model
     evaluator: keras.Model
+    exact: keras.Model
+    began: float
     rate: float | LearningRateSchedule
     epoch_steps: int
     steps: int
@@ -117,6 +120,8 @@ class EpochReport(keras.callbacks.Callback):
         validation = None
         share_statistics(run.network, run.worker)
         if run.validation is not None:
+            if run.exact is not run.network:
+                run.exact.set_weights(run.network.get_weights())
             scores = run.evaluator.evaluate(run.validation, verbose=0, return_dict=True)
             validation = Scores(**scores)
             check_finite(validation.loss, epoch + 1)

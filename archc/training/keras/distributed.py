@@ -85,6 +85,11 @@ def choose_devices(device_name: str) -> list[str]:
     return devices
 
 
+def device_kind(device_name: str) -> str:
+    """The kind of the devices that are chosen: `cpu` or `gpu`."""
+    return choose_devices(device_name)[0].partition(":")[0]
+
+
 class SharedModel(keras.Model):
     """A model that several processes train."""
 

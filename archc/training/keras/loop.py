@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 
 import keras
 import numpy as np
@@ -41,6 +42,7 @@ from archc.training.keras.callbacks import (
 )
 from archc.training.keras.distributed import (
     WorkerPlace,
+    device_kind,
     join_devices,
     share_model,
     sum_over_processes,
@@ -56,12 +58,15 @@ from archc.training.keras.recipe import (
     schedule_callbacks,
 )
 from archc.training.keras.state import RunState
-from archc.training.keras.weights import load_weights
+from archc.training.keras.weights import freeze, load_weights
 from archc.training.plan import Plan
+from archc.training.run.length import finish_run
 from archc.training.run.metrics import MetricsLog
-from archc.training.run.options import FitSettings, PredictOptions
-from archc.training.run.progress import Progress, stop_request
+from archc.training.run.opening import tell_start
+from archc.training.run.options import EvaluateOptions, FitSettings, PredictOptions
+from archc.training.run.progress import Progress, resumption, stop_request
 from archc.training.run.record import (
+    computed_record,
     open_run,
     read_record,
     recorded_classes,
@@ -69,14 +74,15 @@ from archc.training.run.record import (
     start_run,
 )
 from archc.training.run.results import (
-    check_output,
-    tell_accuracy,
+    Inference,
+    check_labels_for,
     weights_path,
-    write_predictions,
     write_validation,
 )
+from archc.training.run.scores import RANKS
+from archc.training.start import check_initial, frozen_keys, loaded_keys
+from archc.training.threads import thread_count
 
-TOP_RANKS = 5
 # Products of a step up to which several steps are one call: between two calls Python
 # would take longer than the network.
 FEW_PRODUCTS = 1e11
@@ -92,6 +98,7 @@ def fit(plan: Plan, options: FitSettings) -> None:
 
 def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
     """Train the network, as one of the processes that do."""
+    began = time.perf_counter()
     found = read_fit_data(options, plan.format, plan.recipe.validation)
     statistics = kept_statistics(options, plan, found.data)
     if statistics is None:
@@ -104,17 +111,20 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         classes = found.data.classes
         record = run_record(options, plan.backend, plan.task, plan.recipe, found.record, classes)
         record["statistics"] = statistics_record(statistics)
-        record["computed"] = {
-            "keras": keras.__version__,
-            keras.backend.backend(): backend_version(),
-            "numpy": np.__version__,
-            "precision": keras.config.dtype_policy().compute_dtype,
-            "devices": worker.replicas,
-            "processes": worker.processes,
-        }
-        start_run(options, record)
+        record["images"] = {"training": len(found.training), "validation": len(found.held_out)}
+        record["computed"] = computed_record(
+            {"keras": keras.__version__, keras.backend.backend(): backend_version()},
+            device=device_kind(options.device),
+            precision=keras.config.dtype_policy().compute_dtype,
+            devices=worker.replicas,
+            processes=worker.processes,
+            threads=thread_count() if keras.backend.backend() == "tensorflow" else None,
+        )
+        record = start_run(options, record)
+        if not options.quiet:
+            tell_start(record)
         write_statistics(options.out, statistics)
-    run = make_run(plan, options, worker, found, statistics)
+    run = make_run(plan, options, worker, found, statistics, began)
     with worker.scope():
         run_epochs(run)
     if worker.is_first and len(found.held_out):
@@ -128,6 +138,8 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         write_validation(
             options.out, found.validation, found.held_out, probabilities, plan.task.shape
         )
+    if worker.is_first:
+        finish_run(options, plan.task.name, run.state.epoch)
 
 
 def backend_version() -> str:
@@ -141,6 +153,28 @@ def make_network(plan: Plan) -> keras.Model:
     network = plan.build_model()
     widen_output(network)
     return network
+
+
+def start_network(network: keras.Model, plan: Plan, options: FitSettings) -> None:
+    """Load what a run starts from, and freeze what does not train."""
+    start, variables = options.start, plan.variables
+    if start is not None and start.path is not None:
+        path = check_initial(options.out, start)
+        loaded = {key: variables[key] for key in loaded_keys(variables, start)}
+        load_weights(network, loaded, path)
+    freeze(network, (variables[key] for key in frozen_keys(variables, start)))
+
+
+def exact_copy(network: keras.Model, plan: Plan) -> keras.Model:
+    """The network in float32, in which it is evaluated: itself, where it trains so."""
+    policy = keras.config.dtype_policy()
+    if policy.compute_dtype == "float32":
+        return network
+    keras.config.set_dtype_policy("float32")
+    try:
+        return plan.build_model()
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def make_evaluator(
@@ -180,6 +214,7 @@ def make_run(
     worker: WorkerPlace,
     found: FitData,
     statistics: PixelStatistics,
+    began: float,
 ) -> FitRun:
     """Build the network and what trains it."""
     recipe, task = plan.recipe, plan.task
@@ -198,11 +233,13 @@ def make_run(
         )
     with worker.scope():
         network = make_network(plan)
+        start_network(network, plan, options)
+        exact = exact_copy(network, plan)
     scaling = input_scaling(recipe.inputs.scale, statistics)
     shape = task.shape if data.gives_parts(recipe.augment) else images.shape[1:]
     trainer = make_trainer(recipe.augment, network, scaling, shape, task.shape)
     size = found.validation.images.shape[1:]
-    evaluator = make_evaluator(plan, network, statistics, size)
+    evaluator = make_evaluator(plan, exact, statistics, size)
     count = len(found.training)
     steps = total_steps(count, recipe, options.epochs)
     epoch_steps = steps_per_epoch(count, recipe)
@@ -213,6 +250,8 @@ def make_run(
         batches=TrainingBatches(data, recipe, task.shape, options.seed, worker.replicas),
         validation=validation,
         network=network,
+        exact=exact,
+        began=began,
         trainer=share_model(trainer, worker),
         evaluator=share_model(evaluator, worker),
         rate=make_rate(recipe, epoch_steps, steps),
@@ -247,25 +286,28 @@ def run_epochs(run: FitRun) -> None:
             raise RunError(message)
         is_quiet = options.quiet or not run.worker.is_first
         progress = Progress(run.steps, done, quiet=is_quiet)
-        log = MetricsLog(options.out, state.epoch) if run.worker.is_first else None
+        if done:
+            progress.say(resumption(state.epoch, state.step))
+        log = MetricsLog(options.out, state.epoch, run.began) if run.worker.is_first else None
         callbacks = [
             *schedules,
             StepReport(run, progress),
             EpochReport(run, progress, log),
             checkpoints,
         ]
-        for epoch, last, span in stretches(done, run.epoch_steps, run.steps):
-            if state.best.stops(recipe.early_stopping):
-                break
-            run.batches.begin_stretch(span)
-            trainer.fit(
-                run.batches,
-                initial_epoch=epoch,
-                epochs=last,
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=0,
-            )
+        with closing(progress):
+            for epoch, last, span in stretches(done, run.epoch_steps, run.steps):
+                if state.best.stops(recipe.early_stopping):
+                    break
+                run.batches.begin_stretch(span)
+                trainer.fit(
+                    run.batches,
+                    initial_epoch=epoch,
+                    epochs=last,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
 
 
 def stretches(
@@ -302,31 +344,29 @@ def score_metrics(recipe: Training) -> list[keras.Metric]:
     """Make what is counted beside the loss: the fields of `Scores`."""
     metrics = [keras.metrics.SparseCategoricalAccuracy("accuracy")]
     if recipe.metric == "top_5_accuracy":
-        ranks = keras.metrics.SparseTopKCategoricalAccuracy(TOP_RANKS, recipe.metric)
+        ranks = keras.metrics.SparseTopKCategoricalAccuracy(RANKS, recipe.metric)
         metrics.append(ranks)
     return metrics
 
 
-def predict(plan: Plan, options: PredictOptions) -> None:
-    """Label images with the weights of a run."""
+def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
+    """The probabilities of the classes of images, labelled ones to evaluate, by the weights of a
+    run."""
     record = read_record(options.run, plan.task.name)
     if record is None:
         message = f"{options.run}: holds no run"
         raise RunError(message)
-    check_output(options)
     join_devices(options.device)
     classes = recorded_classes(options.run, plan.task)
     statistics = read_statistics(options.run, record, plan.task.shape)
     data = read_data(options.data, plan.format, labelled=False, classes=classes)
+    check_labels_for(options, data)
     images = prepare_images(data.images, options.data, plan.format)
     network = plan.build_model()
     load_weights(network, plan.variables, weights_path(options))
     evaluator = make_evaluator(plan, network, statistics, images.shape[1:])
     chosen = ImageSet(images, None, np.arange(len(images)))
-    predicted = predict_all(plan, evaluator, chosen).argmax(1)
-    write_predictions(options.out, data, predicted, classes)
-    if not options.quiet:
-        tell_accuracy(data, predicted)
+    return Inference(data, predict_all(plan, evaluator, chosen), classes)
 
 
 def predict_all(plan: Plan, evaluator: keras.Model, data: ImageSet) -> np.ndarray:

@@ -40,8 +40,8 @@ class CosineDecay(LearningRateSchedule):
         self,
         rate: float,
         steps: int,
-        begin: int = 0,
-        minimum: float = 0.0,
+        begin: int,
+        minimum: float,
     ) -> None:
         self.rate = rate
         self.steps = steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import keras
@@ -27,17 +27,29 @@ def neutral_weights(
 
 def layer_variable(network: keras.Model, stored: StoredVariable) -> keras.Variable:
     """Find a variable by the name or the position of its layer."""
+    return getattr(layer_of(network, stored), stored.name)
+
+
+def layer_of(network: keras.Model, stored: StoredVariable) -> keras.Layer:
+    """The layer of a variable."""
     if isinstance(stored.layer, int):
-        return getattr(network.layers[stored.layer], stored.name)
-    return getattr(network.get_layer(stored.layer), stored.name)
+        return network.layers[stored.layer]
+    return network.get_layer(stored.layer)
+
+
+def freeze(network: keras.Model, variables: Iterable[StoredVariable]) -> None:
+    """Let the layers of some variables not train: batch normalization then keeps its statistics,
+    and normalizes by them."""
+    for stored in variables:
+        layer_of(network, stored).trainable = False
 
 
 def load_weights(network: keras.Model, variables: Mapping[str, StoredVariable], path: Path) -> None:
-    """Read the network's weights. Raises OSError for a file of another network."""
+    """Read the network's weights, or some of them. Raises OSError for a file of another network."""
     try:
         with safe_open(path, "numpy") as file:
-            keys = file.keys()
-            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in keys}
+            present = file.keys()
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in present}
             for key, stored in variables.items():
                 if shapes.get(key) != stored.layout.canonical:
                     raise OSError(other_weights(path, key, shapes.get(key)))

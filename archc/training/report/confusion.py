@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
-
-import numpy as np
 
 from archc.reports.drawing.labels import FONT, cut, text_width
 from archc.reports.svg import escape
 from archc.training.report.files import Run, Validation
 from archc.training.report.svg import Panel, number, text
+from archc.training.run import scores as counting
+from archc.training.run.scores import ClassScore, Mistake
 
 MOST_CELLS = 24
 """The largest number of classes of a matrix, which otherwise gets illegible."""
@@ -26,56 +25,16 @@ BAR = 120
 NAMES = 300
 
 
-class Score(NamedTuple):
-    """A class: the number of its images, of predictions of it, and of correct ones."""
-
-    label: int
-    images: int
-    predicted: int
-    right: int
-
-    @property
-    def recall(self) -> float | None:
-        """The fraction of its images that are predicted correctly; None without images."""
-        return self.right / self.images if self.images else None
-
-    @property
-    def precision(self) -> float | None:
-        """The fraction of its predictions that are correct; None without predictions."""
-        return self.right / self.predicted if self.predicted else None
-
-
-class Pair(NamedTuple):
-    """The number of images of one class that are predicted as another."""
-
-    label: int
-    predicted: int
-    images: int
-
-
-def scores(validation: Validation) -> list[Score]:
+def scores(validation: Validation) -> list[ClassScore]:
     """The score of each class."""
     classes = validation.probabilities.shape[1]
-    right = validation.labels[validation.labels == validation.predicted]
-    columns = (
-        np.bincount(labels.astype(np.int64), minlength=classes).tolist()
-        for labels in (validation.labels, validation.predicted, right)
-    )
-    return [Score(label, *counts) for label, counts in enumerate(zip(*columns, strict=True))]
+    return counting.class_scores(validation.labels, validation.predicted, classes)
 
 
-def pairs(validation: Validation) -> list[Pair]:
+def pairs(validation: Validation) -> list[Mistake]:
     """The mistakes by true and predicted class, most frequent first."""
     classes = validation.probabilities.shape[1]
-    labels: np.ndarray = validation.labels.astype(np.int64)
-    predicted: np.ndarray = validation.predicted.astype(np.int64)
-    wrong = labels != predicted
-    codes, counts = np.unique(labels[wrong] * classes + predicted[wrong], return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    return [
-        Pair(code // classes, code % classes, count)
-        for code, count in zip(codes[order].tolist(), counts[order].tolist(), strict=True)
-    ]
+    return counting.mistakes(validation.labels, validation.predicted, classes)
 
 
 def format_share(share: float | None) -> str:
@@ -94,7 +53,7 @@ def panels(run: Run, validation: Validation) -> list[Panel]:
     ]
 
 
-def _frequent_mistakes(run: Run, class_scores: list[Score], mistakes: list[Pair]) -> Panel:
+def _frequent_mistakes(run: Run, class_scores: list[ClassScore], mistakes: list[Mistake]) -> Panel:
     half = (NAMES - text_width(" predicted as ", FONT)) / 2
     rows = [
         (
@@ -109,7 +68,7 @@ def _frequent_mistakes(run: Run, class_scores: list[Score], mistakes: list[Pair]
     return _bars("Most frequent mistakes", "fraction of the class's images", rows, "wrong")
 
 
-def _lowest_recall(run: Run, class_scores: list[Score]) -> Panel:
+def _lowest_recall(run: Run, class_scores: list[ClassScore]) -> Panel:
     present = sorted((one for one in class_scores if one.images), key=lambda one: one.recall or 0.0)
     rows = [
         (run.class_name(one.label), one.recall or 0.0, f"{one.right:,} of {one.images:,}")
@@ -140,7 +99,7 @@ def _bars(title: str, note: str, rows: Iterable[tuple[str, float, str]], kind: s
     return Panel(LIST_WIDTH, y + 4, f"{title}: {'; '.join(items[:5]) or 'none'}.", tuple(lines))
 
 
-def _matrix(run: Run, class_scores: list[Score], mistakes: list[Pair]) -> Panel:
+def _matrix(run: Run, class_scores: list[ClassScore], mistakes: list[Mistake]) -> Panel:
     size = CELL if len(class_scores) <= FEW_CELLS else SMALL_CELL
     names = [run.class_name(one.label) for one in class_scores]
     widest = min(LONGEST_NAME, max(text_width(name, FONT) for name in names))

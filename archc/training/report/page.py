@@ -16,7 +16,7 @@ import numpy as np
 from archc import backends
 from archc.diagnostics import visible
 from archc.reports.html import text
-from archc.training.report import confusion, curves
+from archc.training.report import confusion, curves, summary
 from archc.training.report.confusion import format_share
 from archc.training.report.curves import subsample
 from archc.training.report.files import Epoch, Run, Validation, display_name
@@ -24,6 +24,7 @@ from archc.training.report.pictures import fit, picture, png
 from archc.training.report.sheet import SIDE, chance
 from archc.training.report.style import page_style
 from archc.training.report.svg import Panel, number
+from archc.training.run.scores import Mistake, correct
 
 MOST_ROWS = 1000
 LONGEST_VALUE = 200
@@ -58,7 +59,8 @@ def report(run: Run) -> str:
         f"<title>{title}: a run</title>\n<style>{style}</style>\n</head>\n<body>\n"
         f"<header>\n<h1>{title}</h1>\n"
         f'<p class="quiet">trained with {text(backends.title(backend[:40]))}</p>\n'
-        f"{_totals(run)}</header>\n<main>\n{_curves(run)}{_evaluation(run)}{_settings(run)}"
+        f"{_totals(run)}</header>\n<main>\n{_summary(run)}{_curves(run)}{_evaluation(run)}"
+        f"{_settings(run)}"
         "</main>\n</body>\n</html>\n"
     )
 
@@ -70,7 +72,9 @@ def _totals(run: Run) -> str:
         items.append(("best epoch", f"{best.number:,}"))
         prefix = "validation_" if run.is_validated() else ""
         for name in ("accuracy", "top_5_accuracy", "loss"):
-            if f"{prefix}{name}" in best.figures:
+            if name == "accuracy" and run.validation is not None:
+                items.append(("validation accuracy", _accuracy(run.validation)))
+            elif f"{prefix}{name}" in best.figures:
                 items.append(_figure(f"{prefix}{name}", best))
     images = _images(run, "training")
     held_out = 0 if run.validation is None else len(run.validation.labels)
@@ -79,13 +83,16 @@ def _totals(run: Run) -> str:
         items.append(("training images", f"{images - held_out if own else images:,}"))
     if held_out:
         items.append(("validation images", f"{held_out:,}"))
-    seconds = sum(epoch.figures.get("seconds", 0) for epoch in run.epochs)
-    if seconds > 0:
-        items.append(("time", _duration(seconds)))
     elements = "".join(
         f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>\n" for name, value in items
     )
     return f'<dl class="totals">\n{elements}</dl>\n'
+
+
+def _accuracy(validation: Validation) -> str:
+    """The accuracy of the best weights, from their predictions."""
+    right = correct(validation.labels, validation.predicted)
+    return f"{right / len(validation.labels):.2%}"
 
 
 def _figure(name: str, epoch: Epoch) -> tuple[str, str]:
@@ -100,12 +107,17 @@ def _images(run: Run, split: str) -> int | None:
     return count if type(count) is int and 0 <= count < 10**15 else None
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, left = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min" if hours else f"{minutes} min {left} s"
+def _summary(run: Run) -> str:
+    """How the run trained, with what, and how long."""
+    rows = _pairs({title: _value(one) for title, one in summary.rows(run).items()})
+    return f'<div class="summary"><table><tbody>\n{rows}</tbody></table></div>\n'
+
+
+def _pairs(texts: Mapping[str, str]) -> str:
+    return "".join(
+        f'<tr><th scope="row">{text(name)}</th><td>{text(value)}</td></tr>\n'
+        for name, value in texts.items()
+    )
 
 
 def _chart(panel: Panel) -> str:
@@ -180,7 +192,7 @@ def _evaluation(run: Run) -> str:
         return "<h2>Mistakes</h2>\n<p>No images were held out for validation.</p>\n"
     class_scores = confusion.scores(run.validation)
     count = len(run.validation.labels)
-    right = sum(one.right for one in class_scores)
+    right = correct(run.validation.labels, run.validation.predicted)
     pairs = confusion.pairs(run.validation)
     mostly = {one.label: one for one in reversed(pairs)}
     rows = (
@@ -205,14 +217,14 @@ def _evaluation(run: Run) -> str:
     return (
         "<h2>Confusion</h2>\n"
         f"<p>The weights of the best epoch classify {right:,} of {count:,} held-out images "
-        f"correctly: {right / count:.2%}.</p>\n"
+        "correctly.</p>\n"
         f"{_charts(confusion.panels(run, run.validation))}"
         f"<details><summary>All classes as a table{fewer}</summary>\n"
         f"{_table('Classes', heads, rows)}</details>\n{_mistakes(run, run.validation)}"
     )
 
 
-def _most_frequent(run: Run, pair: confusion.Pair | None) -> str:
+def _most_frequent(run: Run, pair: Mistake | None) -> str:
     return "" if pair is None else f"{run.class_name(pair.predicted)} ({pair.images:,})"
 
 
@@ -250,14 +262,14 @@ def _settings(run: Run) -> str:
     """Recipe, data, versions, and the spec with its full recipe."""
     parts = []
     for title, name in (
-        ("Recipe", "recipe"),
+        ("Other fields of the recipe", "recipe"),
         ("Data", "data"),
         ("Environment", "computed"),
     ):
-        rows = "".join(
-            f'<tr><th scope="row">{text(name)}</th><td>{text(value)}</td></tr>\n'
-            for name, value in _flat(run.part(name)).items()
-        )
+        values = run.part(name)
+        if name == "recipe":
+            values = {key: one for key, one in values.items() if key not in summary.SHOWN}
+        rows = _pairs(_flat(values))
         if rows:
             parts.append(f"<div><h3>{title}</h3>\n<table><tbody>\n{rows}</tbody></table></div>\n")
     html = f'<div class="settings">\n{"".join(parts)}</div>\n'

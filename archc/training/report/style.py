@@ -36,6 +36,8 @@ td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; wh
 td { overflow-wrap: anywhere; }
 tr.best { font-weight: 600; }
 tr.best th { font-weight: 600; }
+.summary { margin: 16px 0 0; }
+.summary th { white-space: nowrap; color: var(--quiet); }
 .settings { columns: 24em; column-gap: 48px; margin-bottom: 8px; }
 .settings > div { break-inside: avoid; padding-bottom: 12px; }
 .settings th { white-space: nowrap; }

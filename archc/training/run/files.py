@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import secrets
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
+
+from archc.files import OutputError, staging
+from archc.training.errors import RunError
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip archive can have."""
@@ -28,22 +30,14 @@ def naming(path: Path) -> Iterator[None]:
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file beside its place, down to the disk, and put it there in one move.
 
-    Whatever happens meanwhile, the place holds the old file or the new one. Raises
-    OSError with the place's name.
+    Whatever happens meanwhile, the place holds the old file or the new one. Raises RunError where
+    something else than a regular file is in the place, and OSError with the place's name.
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    with naming(path):
-        try:
-            with beside.open("xb") as stream:
-                write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
-    sync_folder(path.parent)
+    try:
+        with naming(path), staging(str(path)) as temporary, open(temporary, "wb") as stream:
+            write(stream)
+    except OutputError as error:
+        raise RunError(str(error)) from None
 
 
 def open_unlinked(path: Path, mode: Literal["ab", "wb"]) -> BinaryIO:
@@ -54,16 +48,6 @@ def open_unlinked(path: Path, mode: Literal["ab", "wb"]) -> BinaryIO:
         return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
     return open(path, mode, opener=opener)
-
-
-def sync_folder(folder: Path) -> None:
-    """Let a folder's new names reach the disk, where the system can do that."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from archc.files.locks import is_at, try_lock
 from archc.training.errors import RunError
 from archc.training.run.files import open_unlinked
 
@@ -22,32 +22,30 @@ def locked_folder(run: Path) -> Iterator[None]:
     is_new = not run.exists()
     run.mkdir(parents=True, exist_ok=True)
     path = run / ".lock"
-    with open_unlinked(path, "ab") as stream:
-        if not lock_file(stream):
-            message = f"{run} is being trained by another process"
-            raise RunError(message)
+    with _locked(run, path) as stream:
         try:
-            for left in run.glob(".*.part"):  # by a process that was killed
-                left.unlink(missing_ok=True)
             yield
         finally:
             with suppress(OSError):
-                path.unlink()
+                # It may have been removed meanwhile: then there may be another process' own.
+                if is_at(stream.fileno(), str(path)):
+                    path.unlink()
                 if is_new:
                     run.rmdir()
 
 
-def lock_file(stream: BinaryIO) -> bool:
-    """Whether this process has a file alone from now on, until it ends in any way."""
-    try:
-        import fcntl  # Windows has none: runs are not locked there
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    # The process that had it may have removed it since it was opened here.
-    return os.fstat(stream.fileno()).st_nlink > 0
+def _locked(run: Path, path: Path) -> BinaryIO:
+    """The file that this process has alone from now on, until it ends in any way."""
+    while True:
+        stream = open_unlinked(path, "ab")
+        try:
+            locked = try_lock(stream.fileno())
+        except OSError:  # a system, or a file system, without locks
+            return stream
+        if locked and is_at(stream.fileno(), str(path)):
+            return stream
+        stream.close()
+        if not locked:
+            message = f"{run} is being trained by another process"
+            raise RunError(message)
+        # The process that had it removed it after it was opened here.

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 from archc.training.errors import RunError
 from archc.training.run.files import naming, open_unlinked, write_text
 
+METRICS = "metrics.jsonl"
+"""The log in a run's folder: a line an epoch."""
+
 
 class Scores(NamedTuple):
     """Means over images: the loss, and the shares that are labelled right."""
@@ -93,9 +96,11 @@ class MetricsLog:
     the checkpoint's are dropped.
     """
 
-    def __init__(self, run: Path, epoch: int) -> None:
-        """Open the log of a run that goes on after `epoch`, 0 for a new one."""
-        self.path = run / "metrics.jsonl"
+    def __init__(self, run: Path, epoch: int, began: float | None = None) -> None:
+        """Open the log of a run that goes on after `epoch`, 0 for a new one; this process `began`
+        then, by `time.perf_counter`."""
+        self.path = run / METRICS
+        self.last = time.perf_counter() if began is None else began
         kept = [row for row in read_metrics(self.path) if row["epoch"] <= epoch]
         write_text(self.path, "".join(map(json_line, kept)))
         self.events = event_writer(run)
@@ -103,12 +108,16 @@ class MetricsLog:
             self.write_events(row)
 
     def append(self, record: EpochRecord) -> None:
-        """Add an epoch's line, down to the disk."""
+        """Add an epoch's line, down to the disk. `seconds_wall` are those since the line before, or
+        since the process began: the reading of the data, evaluation and writing are in them."""
+        now = time.perf_counter()
+        row = {**record.as_row(), "seconds_wall": round(now - self.last, 3)}
+        self.last = now
         with naming(self.path), open_unlinked(self.path, "ab") as stream:
-            stream.write(json_line(record.as_row()).encode())
+            stream.write(json_line(row).encode())
             stream.flush()
             os.fsync(stream.fileno())
-        self.write_events(record.as_row())
+        self.write_events(row)
 
     def write_events(self, row: Mapping[str, object]) -> None:
         """Write an epoch for TensorBoard."""

@@ -1,7 +1,8 @@
-"""Requests to train and to predict."""
+"""Requests to train, to predict and to evaluate."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,25 @@ IN_MEMORY = 1 << 30
 """Bytes of decoded images up to which a folder is held in memory."""
 
 
+class Start(NamedTuple):
+    """What a run starts from: weights of the file at `path`, of which the run's folder has the
+    `loaded` arrays, in a file with the digest `sha256`. Without a file these are None and 0.
+
+    `skip` and `freeze` are the parts of the network that the file's weights do not go to, and those
+    that do not train, each with its number of arrays.
+    """
+
+    path: str | None = None
+    sha256: str | None = None
+    loaded: int = 0
+    skip: Mapping[str, int] = {}
+    freeze: Mapping[str, int] = {}
+
+
 class FitOptions(NamedTuple):
-    """A request to train. `epochs`, `seed` and `precision` are None where the recipe's hold.
+    """A request to train. `epochs`, `seed` and `precision` are None where the recipe's hold,
+    `start` where all weights are new, or a run that resumes has them. `settings` are the values of
+    parameters and of the recipe that were set from outside, as `NAME=VALUE`.
 
     Folders whose decoded images fill more than `in_memory` bytes are streamed: decoded anew in each
     epoch by so many `workers`, one for each core if None.
@@ -28,6 +46,8 @@ class FitOptions(NamedTuple):
     quiet: bool = False
     in_memory: int = IN_MEMORY
     workers: int | None = None
+    start: Start | None = None
+    settings: tuple[str, ...] = ()
 
 
 class FitSettings(NamedTuple):
@@ -44,6 +64,8 @@ class FitSettings(NamedTuple):
     quiet: bool
     in_memory: int
     workers: int | None
+    start: Start | None = None
+    settings: tuple[str, ...] = ()
 
 
 class PredictOptions(NamedTuple):
@@ -59,4 +81,16 @@ class PredictOptions(NamedTuple):
     workers: int | None = None
 
 
-Options = FitOptions | PredictOptions
+class EvaluateOptions(NamedTuple):
+    """A request to score labelled images with the weights of a run."""
+
+    run: Path
+    data: Path
+    weights: str = "best"
+    device: str = "auto"
+    as_json: bool = False
+    in_memory: int = IN_MEMORY
+    workers: int | None = None
+
+
+Options = FitOptions | PredictOptions | EvaluateOptions

@@ -68,6 +68,11 @@ class Progress:
         told.append(f"{record.seconds:.1f} s")
         self.say("  ".join(told) + "  best" * best)
 
+    def close(self) -> None:
+        """Clear the line that was drawn, for what comes after it."""
+        if self.draws:
+            self.write("\r\x1b[K")
+
     def say(self, text: str) -> None:
         """Tell something on a line of its own."""
         clear = "\r\x1b[K" if self.draws else ""
@@ -81,9 +86,14 @@ class Progress:
                 self.stream.flush()
 
 
+def resumption(epochs: int, steps: int) -> str:
+    """After what a run resumes."""
+    return f"resumes after {epochs} epochs" + f" and {steps} steps" * (steps > 0)
+
+
 def terminal_columns(stream: TextIO) -> int:
     """How wide a terminal is."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError):
         return os.get_terminal_size(stream.fileno()).columns or 80
     return 80
 

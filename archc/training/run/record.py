@@ -17,8 +17,9 @@ from archc.training.data.stream import StreamedImages
 from archc.training.errors import RunError
 from archc.training.run.files import write_text
 from archc.training.run.lock import locked_folder
-from archc.training.run.options import FitOptions, FitSettings
+from archc.training.run.options import FitOptions, FitSettings, Start
 from archc.training.task import Task
+from archc.version import __version__
 
 HASHED_IMAGES = 4096  # at once
 OVERRIDES = ("epochs", "seed", "precision")
@@ -63,6 +64,8 @@ def run_record(
         "backend": backend,
         "classes": None if classes is None else list(classes),
         "data": dict(data),
+        "settings": list(options.settings),
+        "weights": None if options.start is None else options.start._asdict(),
         "recipe": {
             "epochs": options.epochs,
             "steps": recipe.steps if options.epochs is None else None,
@@ -89,7 +92,15 @@ def run_record(
     }
 
 
-def read_record(run: Path, name: str) -> dict[str, object] | None:
+def computed_record(versions: Mapping[str, str], **settings: object) -> dict[str, object]:
+    """What a run is computed with: the versions of the frameworks, and where and how."""
+    return {
+        "versions": {"archc": __version__, **versions, "numpy": np.__version__},
+        **settings,
+    }
+
+
+def read_record(run: Path, name: str) -> dict[str, Any] | None:
     """A run's record, None where there is none. Raises RunError for a faulty one."""
     path = run / "run.json"
     try:
@@ -137,6 +148,8 @@ def settled_options(options: FitOptions, name: str, recipe: Training) -> FitSett
             message = f"{options.out / 'run.json'}: is no record of a run"
             raise RunError(message)
         values = {field: kept[field] for field in OVERRIDES}
+        if options.start is None:
+            options = options._replace(start=recorded_start(options.out, record))
     unset = {field: values[field] for field in OVERRIDES if getattr(options, field) is None}
     return FitSettings(**{**options._asdict(), **unset})
 
@@ -149,6 +162,21 @@ def is_recipe(kept: Mapping[str, object], *, in_steps: bool) -> bool:
         and (type(seed) is int and 0 <= seed <= LARGEST_SEED)
         and kept.get("precision") in PRECISIONS
     )
+
+
+def recorded_start(run: Path, record: Mapping[str, object]) -> Start | None:
+    """What a run started from, None for new weights. Raises RunError for a faulty record."""
+    kept = record.get("weights")
+    if kept is None:
+        return None
+    if isinstance(kept, dict) and kept.keys() == set(Start._fields):
+        start = Start(**kept)
+        parts = (start.skip, start.freeze)
+        names = all(isinstance(one, str | None) for one in (start.path, start.sha256))
+        if names and all(isinstance(one, dict) for one in parts):
+            return start
+    message = f"{run / 'run.json'}: is no record of a run"
+    raise RunError(message)
 
 
 @contextmanager
@@ -164,22 +192,41 @@ def open_run(options: FitSettings, name: str) -> Iterator[None]:
         yield
 
 
-def start_run(options: FitSettings, record: Mapping[str, object]) -> None:
-    """Write the run's record; where there is one already, hold this against it.
+def start_run(options: FitSettings, record: Mapping[str, object]) -> dict[str, Any]:
+    """Write the run's record; where there is one already, hold this against it, and note another
+    number of epochs. The record as it is written.
 
     `record`: a `run_record`, with what else is to be kept: statistics, versions.
     Raises RunError where the folder holds another run.
     """
-    found = read_record(options.out, str(record["name"]))
-    text = json.dumps(record, indent=1, allow_nan=False)
-    if found is None:
-        write_text(options.out / "run.json", f"{text}\n")
-        return
-    expected = json.loads(text)
-    for key in ("sha256", "backend", "classes", "data", "recipe"):
-        for place, before, now in differences(key, found.get(key), expected[key]):
-            message = f"{options.out} was run with {place} = {before}, not {now}"
+    kept = read_record(options.out, str(record["name"]))
+    now: dict[str, Any] = json.loads(json.dumps(record, allow_nan=False))
+    if kept is None:
+        write_record(options.out, now)
+        return now
+    epochs = recorded_epochs(kept)
+    if epochs != options.epochs:  # `check_length` has let it pass
+        kept["recipe"]["epochs"] = options.epochs
+        kept["lengths"] = [*kept.get("lengths", [epochs]), options.epochs]
+        kept.pop("finished", None)
+    for key in ("sha256", "backend", "classes", "data", "recipe", "weights"):
+        for place, one, other in differences(key, kept.get(key), now[key]):
+            message = f"{options.out} was run with {place} = {one}, not {other}"
             raise RunError(message)
+    if epochs != options.epochs:
+        write_record(options.out, kept)
+    return {**now, **{key: kept[key] for key in ("lengths",) if key in kept}}
+
+
+def write_record(run: Path, record: Mapping[str, object]) -> None:
+    """Write the record of a run."""
+    write_text(run / "run.json", f"{json.dumps(record, indent=1, allow_nan=False)}\n")
+
+
+def recorded_epochs(record: Mapping[str, Any]) -> object:
+    """The number of epochs in a run's record; None for one that counts in steps."""
+    recipe = record.get("recipe")
+    return recipe.get("epochs") if isinstance(recipe, dict) else None
 
 
 def differences(

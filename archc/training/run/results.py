@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from archc.training.data.images import ImageData
 from archc.training.data.prepare import centre_crop
-from archc.training.errors import RunError
+from archc.training.errors import DataError, RunError
 from archc.training.run.files import write_arrays, write_text
-from archc.training.run.options import PredictOptions
+from archc.training.run.options import EvaluateOptions, PredictOptions
+from archc.training.run.scores import correct, evaluation, evaluation_text
 
 PREDICTIONS_HEAD = "ImageId,Label\n"
 WORST_MISTAKES = 64
 
 
-def weights_path(options: PredictOptions) -> Path:
+class Inference(NamedTuple):
+    """What a network makes of images: the probabilities of the classes, (count, classes), and the
+    classes' names."""
+
+    data: ImageData
+    probabilities: np.ndarray
+    classes: tuple[str, ...]
+
+
+def weights_path(options: PredictOptions | EvaluateOptions) -> Path:
     """The file of weights: the run's `best` or `last`, or another."""
     if options.weights in {"best", "last"}:
         return options.run / f"{options.weights}.safetensors"
@@ -50,6 +62,12 @@ def check_output(options: PredictOptions) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def check_labels_for(options: PredictOptions | EvaluateOptions, data: ImageData) -> None:
+    """Refuse to evaluate images without labels. Raises DataError."""
+    if isinstance(options, EvaluateOptions) and data.labels is None:
+        raise DataError(options.data, "there are no labels to score the predictions by")
 
 
 def is_other_file(path: Path) -> bool:
@@ -88,9 +106,28 @@ def csv_cell(text: str) -> str:
 def tell_accuracy(data: ImageData, predicted: np.ndarray) -> None:
     """Print which share of labelled images is labelled right."""
     if data.labels is not None:
-        right = int((predicted == data.labels).sum())
+        right = correct(data.labels, predicted)
         share = right / len(predicted)
         sys.stdout.write(f"accuracy {share:.2%} ({right:,} of {len(predicted):,})\n")
+
+
+def tell_predictions(options: PredictOptions, inference: Inference) -> None:
+    """Write predictions, and print which share of labelled images is labelled right."""
+    data, probabilities, classes = inference
+    predicted = probabilities.argmax(axis=1)
+    write_predictions(options.out, data, predicted, classes)
+    if not options.quiet:
+        tell_accuracy(data, predicted)
+
+
+def tell_scores(options: EvaluateOptions, inference: Inference) -> None:
+    """Print the scores of labelled images."""
+    data, probabilities, classes = inference
+    scores = evaluation(data.known_labels, probabilities, classes)
+    if options.as_json:
+        sys.stdout.write(json.dumps({"archc": 1, **scores}, indent=1) + "\n")
+    else:
+        sys.stdout.write(evaluation_text(scores))
 
 
 def write_validation(

@@ -11,7 +11,7 @@ import ast
 import io
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from archc.backends.module import names_in
@@ -252,13 +252,18 @@ class _Specializer:
     def function(self, node: ast.FunctionDef) -> FunctionDef:
         """A function without what the constants rule out."""
         arguments = node.args
-        if arguments.vararg or arguments.kwarg or any(arguments.kw_defaults):
-            raise ValueError(f"line {node.lineno}: no statement of scripts: its parameters")
-        bare = len(arguments.args) - len(arguments.defaults)
-        defaults = [*repeat(None, bare), *map(self.expr, arguments.defaults)]
+        if arguments.defaults or arguments.vararg or arguments.kwarg:
+            raise ValueError(f"line {node.lineno}: no statement of scripts: it has a default")
         docstring = ast.get_docstring(node)
-        parameters = list(map(self.parameter, arguments.args, defaults))
-        parameters += [self.parameter(one, keyword_only=True) for one in arguments.kwonlyargs]
+        parameters = [self.parameter(one) for one in arguments.args]
+        parameters += [
+            replace(
+                self.parameter(one),
+                keyword_only=True,
+                default=None if default is None else self.expr(default),
+            )
+            for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        ]
         return FunctionDef(
             node.name,
             tuple(parameters),
@@ -268,12 +273,9 @@ class _Specializer:
             tuple(map(self.expr, node.decorator_list)),
         )
 
-    def parameter(
-        self, node: ast.arg, default: Expr | None = None, *, keyword_only: bool = False
-    ) -> Parameter:
-        """A parameter."""
-        annotation = None if node.annotation is None else self.expr(node.annotation)
-        return Parameter(node.arg, annotation, default, keyword_only)
+    def parameter(self, node: ast.arg) -> Parameter:
+        """A parameter; those that are given by keyword alone may have a default."""
+        return Parameter(node.arg, None if node.annotation is None else self.expr(node.annotation))
 
     def value(self, node: ast.expr) -> object:
         """The value of an expression, or `UNKNOWN`."""

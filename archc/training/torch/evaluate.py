@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from archc.training.data.prepare import ten_corners
 from archc.training.plan import Plan
 from archc.training.run.metrics import Scores
+from archc.training.run.scores import RANKS
 from archc.training.torch.batches import ImageSet, InputScaling
 from archc.training.torch.precision import mixed_precision
 
 # Values of the images that are evaluated at once, and the most images.
 EVALUATED_VALUES = 1 << 22
 EVALUATED_IMAGES = 2048
-TOP_RANKS = 5
 TEN = 10
 
 
@@ -86,7 +86,7 @@ def score_sums(losses: Tensor, output: Tensor, labels: Tensor, *, ranked: bool) 
     the number of images."""
     correct = [output.argmax(dim=1) == labels]
     if ranked:
-        ranks = output.topk(TOP_RANKS, dim=1).indices
+        ranks = output.topk(RANKS, dim=1).indices
         correct.append((ranks == labels[:, None]).any(dim=1))
     columns = [losses.detach(), *correct, torch.ones_like(losses)]
     return torch.stack([one.sum(dtype=torch.float64) for one in columns])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from archc.language.recipe import Training
 from archc.training.data import read_data
-from archc.training.data.pixels import PixelStatistics, PixelSums, pixel_statistics
+from archc.training.data.pixels import PixelStatistics
 from archc.training.data.prepare import (
     epoch_batches,
     prepare_images,
@@ -33,15 +33,18 @@ from archc.training.data.statistics import (
 from archc.training.data.views import draw_views
 from archc.training.errors import InterruptionError, RunError
 from archc.training.plan import Plan
+from archc.training.run.length import finish_run
 from archc.training.run.metrics import (
     EpochRecord,
     MetricsLog,
     Scores,
     check_finite,
 )
-from archc.training.run.options import FitSettings, PredictOptions
-from archc.training.run.progress import Progress, StopRequest, stop_request
+from archc.training.run.opening import tell_start
+from archc.training.run.options import EvaluateOptions, FitSettings, PredictOptions
+from archc.training.run.progress import Progress, StopRequest, resumption, stop_request
 from archc.training.run.record import (
+    computed_record,
     open_run,
     read_record,
     recorded_classes,
@@ -49,12 +52,13 @@ from archc.training.run.record import (
     start_run,
 )
 from archc.training.run.results import (
-    check_output,
-    tell_accuracy,
+    Inference,
+    check_labels_for,
     weights_path,
-    write_predictions,
     write_validation,
 )
+from archc.training.start import check_initial, frozen_keys, loaded_keys
+from archc.training.threads import waiting_policy
 from archc.training.torch.augment import augment_images
 from archc.training.torch.batches import (
     BatchDraws,
@@ -105,7 +109,8 @@ from archc.training.torch.recipe import (
     make_optimizer,
     sample_losses,
 )
-from archc.training.torch.weights import load_weights, save_weights
+from archc.training.torch.statistics import training_statistics
+from archc.training.torch.weights import freeze, load_weights, save_weights
 
 # Seconds between two checkpoints within an epoch, and the steps after which several
 # processes ask one another whether to write one.
@@ -120,7 +125,8 @@ STOPS = 2
 class FitRun(NamedTuple):
     """A run: its data, its network and what else does not change in it.
 
-    `network` is the model as it trains: compiled, or shared by several processes.
+    `network` is the model as it trains: compiled, or shared by several processes; `frozen` are its
+    modules that stay in evaluation mode.
     """
 
     plan: Plan
@@ -134,6 +140,8 @@ class FitRun(NamedTuple):
     steps: int
     parts: TrainedParts
     network: nn.Module
+    frozen: Sequence[nn.Module]
+    began: float
 
 
 def fit(plan: Plan, options: FitSettings) -> None:
@@ -149,6 +157,7 @@ def fit(plan: Plan, options: FitSettings) -> None:
 
 def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
     """Train the network, as one of the processes that do."""
+    began = time.perf_counter()
     found = read_fit_data(options, plan.format, plan.recipe.validation)
     statistics = kept_statistics(options, plan, found.data)
     if statistics is None:
@@ -160,19 +169,23 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         classes = found.data.classes
         record = run_record(options, plan.backend, plan.task, plan.recipe, found.record, classes)
         record["statistics"] = statistics_record(statistics)
-        record["computed"] = {
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "device": worker.device.type,
-            "precision": str(precision).removeprefix("torch."),
-            "processes": worker.processes,
-        }
-        start_run(options, record)
+        record["images"] = {"training": len(found.training), "validation": len(found.held_out)}
+        record["computed"] = computed_record(
+            {"torch": torch.__version__},
+            device=worker.device.type,
+            precision=str(precision).removeprefix("torch."),
+            processes=worker.processes,
+            threads=torch.get_num_threads(),
+            waiting=waiting_policy(),
+        )
+        record = start_run(options, record)
+        if not options.quiet:
+            tell_start(record)
         write_statistics(options.out, statistics)
 
     let_first(worker, start)
-    run = make_run(plan, options, worker, precision, found, statistics)
-    run_epochs(run)
+    run = make_run(plan, options, worker, precision, found, statistics, began)
+    epochs = run_epochs(run)
     if worker.is_first and len(found.held_out):
         model = run.parts.model
         load_weights(model, plan, options.out / "best.safetensors")
@@ -180,22 +193,8 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         write_validation(
             options.out, found.validation, found.held_out, probabilities, plan.task.shape
         )
-
-
-def training_statistics(plan: Plan, found: FitData, worker: WorkerPlace) -> PixelStatistics:
-    """The statistics of the images to train with; each process reads its share of streamed ones."""
-
-    def total(sums: PixelSums) -> PixelSums:
-        return PixelSums(*(sum_over_workers(torch.from_numpy(one), worker).numpy() for one in sums))
-
-    return pixel_statistics(
-        found.data.images,
-        found.training,
-        plan.format,
-        lighting=plan.recipe.augment.lighting > 0,
-        share=slice(worker.rank, None, worker.processes),
-        total=total,
-    )
+    if worker.is_first:
+        finish_run(options, plan.task.name, epochs)
 
 
 def make_run(
@@ -205,6 +204,7 @@ def make_run(
     precision: torch.dtype,
     found: FitData,
     statistics: PixelStatistics,
+    began: float,
 ) -> FitRun:
     """Build the network and what trains it, on the device and with its data there."""
     device = worker.device
@@ -227,6 +227,11 @@ def make_run(
     if plan.recipe.sync_batch_norm:
         model = share_normalization(model, worker)
     widen_output(model)
+    start = options.start
+    if start is not None and start.path is not None:
+        path = check_initial(options.out, start)
+        load_weights(model, plan, path, loaded_keys(plan.variables, start))
+    frozen = freeze(model, plan, frozen_keys(plan.variables, start))
     parts = TrainedParts(
         model,
         make_optimizer(plan.recipe.optimizer, model),
@@ -252,11 +257,13 @@ def make_run(
         steps=steps,
         parts=parts,
         network=network,
+        frozen=frozen,
+        began=began,
     )
 
 
-def run_epochs(run: FitRun) -> None:
-    """Train to the end, from the checkpoint where there is one."""
+def run_epochs(run: FitRun) -> int:
+    """Train to the end, from the checkpoint where there is one. The number of epochs."""
     checkpoint = run.options.out / "checkpoint.pt"
     recipe = run.plan.recipe
     state = RunState(no_sums(run.worker.device, ranked=is_ranked(recipe)))
@@ -267,8 +274,10 @@ def run_epochs(run: FitRun) -> None:
     is_quiet = run.options.quiet or not run.worker.is_first
     done = state.epoch * run.epoch_steps + state.step
     progress = Progress(run.steps, done, quiet=is_quiet)
-    log = MetricsLog(run.options.out, state.epoch) if run.worker.is_first else None
-    with stop_request() as request:
+    if done:
+        progress.say(resumption(state.epoch, state.step))
+    log = MetricsLog(run.options.out, state.epoch, run.began) if run.worker.is_first else None
+    with closing(progress), stop_request() as request:
         while state.epoch * run.epoch_steps < run.steps and not state.best.stops(
             recipe.early_stopping
         ):
@@ -276,6 +285,7 @@ def run_epochs(run: FitRun) -> None:
             end_epoch(run, state, progress, log)
             if largest_of_workers(int(request.made), run.worker):
                 raise InterruptionError
+    return state.epoch
 
 
 def run_epoch(
@@ -292,6 +302,8 @@ def run_epoch(
     written = time.perf_counter()
     began = written - state.seconds
     run.network.train()
+    for module in run.frozen:
+        module.eval()
     own = own_batches(run, batches, (seed, epoch), state.step)
     for step in range(state.step, len(batches)):
         done = before + step
@@ -425,7 +437,8 @@ def is_ranked(recipe: Training) -> bool:
 
 
 def validation_scores(run: FitRun) -> Scores | None:
-    """Loss and accuracy of the images held out, None where there are none."""
+    """Loss and accuracy of the images held out, None where there are none: in float32 whatever the
+    precision of training, as predictions are."""
     count = len(run.validation.indices)
     if not count:
         return None
@@ -436,34 +449,32 @@ def validation_scores(run: FitRun) -> Scores | None:
     own = np.arange(worker.rank, count, worker.processes)
     sums = no_sums(worker.device, ranked=ranked)
     data = evaluated_parts(run.validation, run.plan)
-    outputs = network_outputs(model, data, own, run.scaling, run.precision)
+    outputs = network_outputs(model, data, own, run.scaling, torch.float32)
     for output, labels in outputs:
         losses = sample_losses(recipe, task.output, output, labels)
         sums += score_sums(losses, output, labels, ranked=ranked)
     return mean_scores(sum_over_workers(sums, worker))
 
 
-def predict(plan: Plan, options: PredictOptions) -> None:
-    """Label images with the weights of a run."""
+def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
+    """The probabilities of the classes of images, labelled ones to evaluate, by the weights of a
+    run."""
     record = read_record(options.run, plan.task.name)
     if record is None:
         message = f"{options.run}: holds no run"
         raise RunError(message)
-    check_output(options)
     device = join_workers(options.device).device
     classes = recorded_classes(options.run, plan.task)
     mean, deviation, _ = read_statistics(options.run, record, plan.task.shape)
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, device)
     data = read_data(options.data, plan.format, labelled=False, classes=classes)
+    check_labels_for(options, data)
     images = prepare_images(data.images, options.data, plan.format)
     model = make_network(plan).to(device)
     load_weights(model, plan, weights_path(options))
     every = np.arange(len(images))
     chosen = image_set(images, np.zeros_like(every), every, device)
-    predicted = predict_all(plan, model, chosen, scaling).argmax(axis=1)
-    write_predictions(options.out, data, predicted, classes)
-    if not options.quiet:
-        tell_accuracy(data, predicted)
+    return Inference(data, predict_all(plan, model, chosen, scaling), classes)
 
 
 def predict_all(plan: Plan, model: nn.Module, data: ImageSet, scaling: InputScaling) -> np.ndarray:

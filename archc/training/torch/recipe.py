@@ -56,19 +56,20 @@ def make_optimizer(optimizer: Optimizer, model: nn.Module) -> torch.optim.Optimi
         "lr": optimizer.learning_rate,
         "weight_decay": optimizer.weight_decay,
     }
+    parameters = [one for one in model.parameters() if one.requires_grad]
     match optimizer:
         case Sgd():
             momentum, nesterov = optimizer.momentum, optimizer.nesterov and optimizer.momentum > 0
             keywords |= {"momentum": momentum, "nesterov": nesterov, "fused": True}
-            return torch.optim.SGD(model.parameters(), **keywords)
+            return torch.optim.SGD(parameters, **keywords)
         case RmsProp():
             keywords |= {"alpha": optimizer.rho, "eps": optimizer.epsilon}
-            return torch.optim.RMSprop(model.parameters(), momentum=optimizer.momentum, **keywords)
+            return torch.optim.RMSprop(parameters, momentum=optimizer.momentum, **keywords)
         case Adam():
             betas = (optimizer.beta_1, optimizer.beta_2)
             keywords |= {"betas": betas, "eps": optimizer.epsilon, "fused": True}
             kind = torch.optim.AdamW if isinstance(optimizer, AdamW) else torch.optim.Adam
-            return kind(model.parameters(), **keywords)
+            return kind(parameters, **keywords)
     raise TypeError(f"no optimizer of PyTorch: {optimizer.name}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -19,14 +20,19 @@ def save_weights(model: nn.Module, plan: Plan, path: Path) -> None:
     write_weights(arrays, plan.task, path)
 
 
-def load_weights(model: nn.Module, plan: Plan, path: Path) -> None:
-    """Read the network's weights. Raises OSError for a file of another network."""
+def load_weights(
+    model: nn.Module, plan: Plan, path: Path, keys: Iterable[str] | None = None
+) -> None:
+    """Read the network's weights, or those of some keys. Raises OSError for a file of another
+    network."""
     state = model.state_dict()
     names = state_names(plan)
+    if keys is not None:
+        names = {key: names[key] for key in keys}
     try:
         with safe_open(path, "pt") as file:
-            keys = file.keys()
-            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in keys}
+            present = file.keys()
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in present}
             for key, name in names.items():
                 if shapes.get(key) != tuple(state[name].shape):
                     raise OSError(other_weights(path, key, shapes.get(key)))
@@ -40,3 +46,17 @@ def load_weights(model: nn.Module, plan: Plan, path: Path) -> None:
 def state_names(plan: Plan) -> dict[str, str]:
     """The name in the state dict of each array, by its key in the neutral form."""
     return {key: f"{one.layer}.{one.name}" for key, one in plan.variables.items()}
+
+
+def freeze(model: nn.Module, plan: Plan, keys: Iterable[str]) -> list[nn.Module]:
+    """Let arrays not train. The modules whose running statistics are among them: they must stay in
+    evaluation mode."""
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    normalizations: dict[nn.Module, None] = {}
+    names = state_names(plan)
+    for name in (names[key] for key in keys):
+        if name in parameters:
+            parameters[name].requires_grad_(False)
+        else:
+            normalizations[model.get_submodule(name.rpartition(".")[0])] = None
+    return list(normalizations)

@@ -18,6 +18,7 @@ from tests.reports.drawing.networks import costs
 HEAD = "archc: 1\nname: large\ninput: {features: 3}\n"
 # No two neighbours alike, so that nothing is drawn as a repeat.
 DISTINCT = '{dense: "$(index % 97 + index // 97 + 1)"}'
+LONG = f"[{{repeat: 90, layers: [{DISTINCT}]}}]"
 SHAPES = {
     "series": f"layers: [{{repeat: 500, layers: [{DISTINCT}]}}]\n",
     "stack": "layers: [dense: 3, {repeat: 500, layers: [relu]}]\n",
@@ -25,6 +26,7 @@ SHAPES = {
     "section": f"layers: [{{section: s, layers: [{{repeat: 500, layers: [{DISTINCT}]}}]}}]\n",
     "inner": f"layers: [add: [[], [tanh, {{repeat: 500, layers: [{DISTINCT}]}}, dense: 3]]]\n",
     "repeat": "layers: [{repeat: 500, layers: [{section: s, layers: [dense: 3, relu]}]}]\n",
+    "long branches": f"layers: [add: [{', '.join([LONG] * 9)}]]\n",
     "skips": "layers:\n  - {relu: null, name: a}\n  - repeat: 250\n    layers:\n"
     "      - {tanh: null, name: t}\n      - {add: null, from: ['t', a], name: m}\n",
 }
@@ -58,6 +60,9 @@ def test_no_node_is_lost_and_the_rest_is_small(kind: str, every_unit: bool) -> N
     assert len(folded.skips) <= 20
     for series in _all_series(folded.root):
         assert len(series.items) == len(series.linked)
+        if len(series.items) > 1:  # of what is too long the middle is left out
+            assert not isinstance(series.items[0], Gap)
+            assert not isinstance(series.items[-1], Gap)
 
 
 def _all_series(series: Series) -> list[Series]:

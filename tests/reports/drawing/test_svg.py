@@ -11,8 +11,11 @@ from xml.etree import ElementTree
 import pytest
 
 from archc import cli
+from archc.ops import OPS
 from archc.reports import svg
+from archc.reports.drawing.labels import family
 from tests.backends.networks import SHIPPED, SPECS, shipped
+from tests.reports.contrast import ENOUGH, contrast, fills
 from tests.reports.drawing.networks import CROSSED, INCEPTION, U_NET, costs, text_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -34,7 +37,8 @@ def test_every_op_is_in_the_drawing(name: str) -> None:
     titles = {title.partition(":")[0] for title in texts(root, "title")[1:]}
     paths = {node.path for node in network.costs.graph.nodes}
     assert titles <= paths
-    if "resnet50" not in name:  # repeats are drawn once
+    if name not in ("mobilenet_v2", "resnet50", "resnext50_32x4d"):
+        # Their repeats are drawn once.
         assert titles == paths
     assert root.attrib["role"] == "img"
     assert texts(root, "title")[0] == network.costs.graph.about.title
@@ -61,6 +65,15 @@ def test_nothing_comes_from_elsewhere(text: str) -> None:
     assert "url(" not in style
     assert "@import" not in style
     assert "prefers-color-scheme:dark" in style
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_text_can_be_read_on_every_box(mode: int) -> None:
+    (style,) = texts(parsed(svg.report(costs(INCEPTION))), "style")
+    fill = fills(style)[mode]
+    families = {family(op.__new__(op)) for op in OPS.values()} | {"input"}
+    for name in sorted(families):
+        assert contrast(fill["text"], fill[f".{name}"]) >= ENOUGH, name
 
 
 def titled(title: str) -> str:

@@ -249,7 +249,7 @@ def test_another_run_is_not_gone_on_with(
     for options, told in (
         ({}, "holds a run already: go on with it by --resume"),
         ({"resume": True, "seed": 5}, "recipe.seed = 0, not 5"),
-        ({"resume": True, "epochs": 9}, "recipe.epochs = 4, not 9"),
+        ({"resume": True, "precision": "bfloat16"}, "recipe.precision = auto, not bfloat16"),
     ):
         assert told in runner.run(finished.fit(folder, **options), OFTEN, code=2)
     assert (folder / "checkpoint.safetensors").read_bytes() == before

@@ -118,6 +118,7 @@ def test_colour_and_vectors(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "colours.csv").write_bytes(as_csv(colours, np.arange(20) % 2))
     _, out, _ = run(capsys, str(tmp_path / "colours.csv"))
     assert "20 images, 8 \u00d7 8 \u00d7 3, uint8" in out
+    assert "2 classes of 10 images\n" in out
     means = " / ".join(f"{mean:.5g}" for mean in colours.mean((0, 1, 2)))
     assert f"mean {means}, deviation " in out
     assert out.splitlines()[-4].endswith(" / 0")  # of the third channel

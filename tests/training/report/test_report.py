@@ -32,10 +32,11 @@ from PIL import Image
 
 from archc.diagnostics import SpecError
 from archc.files import OutputError
-from archc.training.report import confusion, curves, draw
+from archc.training.report import confusion, curves, draw, summary
 from archc.training.report.files import Epoch, Run, Validation, read_run
 from archc.training.report.pictures import fit, picture, png, shrink
 from archc.training.run.metrics import BestEpoch, EpochRecord, Scores
+from tests.reports.contrast import ENOUGH, contrast, fills
 
 SVG = "{http://www.w3.org/2000/svg}"
 DRAWN = {"curves.svg", "confusion.svg", "mistakes.png", "report.html"}
@@ -60,8 +61,34 @@ class Example:
             "backend": "torch",
             "classes": names,
             "data": {"training": {"path": "digits", "images": 50, "shape": [4, 6, 1]}},
-            "recipe": {"metric": "accuracy", "epochs": 3, "resize": None},
-            "computed": {"torch": "2.13.0"},
+            "recipe": {
+                "metric": "accuracy",
+                "epochs": 5,
+                "resize": None,
+                "optimizer": {"sgd": {"momentum": 0.9}},
+                "schedule": {"step": {"every": 2}},
+                "warmup": 1,
+                "augment": {"rotation": 10.0, "flip": "horizontal"},
+                "loss": "cross_entropy",
+                "label_smoothing": 0.1,
+                "batch_size": 128,
+                "seed": 7,
+            },
+            "weights": {
+                "path": "resnet18.pth",
+                "sha256": "0" * 64,
+                "loaded": 100,
+                "skip": {"fc": 2},
+                "freeze": {"conv1": 1, "layer1": 20},
+            },
+            "computed": {
+                "versions": {"archc": "0.1.0", "torch": "2.13.0", "numpy": "2.4.0"},
+                "device": "cpu",
+                "precision": "bfloat16",
+                "threads": 2,
+                "waiting": "passive",
+                "processes": 1,
+            },
         }
         self.rows: list[dict[str, Any]] = [
             {
@@ -73,7 +100,8 @@ class Example:
                 "validation_accuracy": accuracy - 0.1,
                 "learning_rate": 0.01,
                 "seconds": 2.0,
-                "samples_per_second": 1000.0,
+                "samples_per_second": 500.0 * epoch,
+                "seconds_wall": 2.5,
             }
             for epoch, loss, accuracy in ((1, 2.0, 0.3), (2, 1.0, 0.8), (3, 0.5, 0.7))
         ]
@@ -278,6 +306,10 @@ def test_the_matrix_has_true_classes_down_and_predicted_ones_across(example: Exa
     assert float(wrong.attrib["x"]) - float(right.attrib["x"]) == 2 * confusion.CELL
     assert "wrong" in wrong.attrib["class"]
     assert "right" in right.attrib["class"]
+    # The name of a row stands in its middle, left of its cells.
+    name = next(one for one in tree.iter(f"{SVG}text") if one.text == "0")
+    assert float(name.attrib["x"]) < float(right.attrib["x"])
+    assert 0 < float(name.attrib["y"]) - float(right.attrib["y"]) < confusion.CELL
     texts = [one.text for one in tree.iter(f"{SVG}text")]
     assert {"13", "7", "65.0%", "\u2013"} <= set(texts)  # recall of 0, and of what is not there
 
@@ -292,6 +324,10 @@ def test_many_classes_are_reported_by_their_worst(tmp_path: Path) -> None:
     texts = [one.text for one in tree.iter(f"{SVG}text")]
     assert texts[3] == "species 17 predicted as species 18"
     assert len(texts) < 200
+    # Five of six images of a class, then the only one of another.
+    bars = [rect for rect in tree.iter(f"{SVG}rect") if rect.get("class") == "wrong"]
+    first, second, *_ = (float(bar.attrib["width"]) for bar in bars)
+    assert first / second == pytest.approx(5 / 6, abs=0.01)
     page = page_of(run)
     assert "species 999" in page.texts  # in the table
 
@@ -301,16 +337,50 @@ def test_what_the_page_shows(example: Example) -> None:
     draw(run)
     texts = page_of(run).texts
     assert texts[texts.index("best epoch") + 1] == "2"
-    assert texts[texts.index("validation accuracy") + 1] == "70.00%"
+    # Of the predictions, 13 of 20, as the text says; an epoch's own figure is in its row.
+    assert texts[texts.index("validation accuracy") + 1] == "65.00%"
     assert texts[texts.index("validation loss") + 1] == "1.5000"
     assert texts[texts.index("training images") + 1] == "30"
     assert texts[texts.index("validation images") + 1] == "20"
-    assert texts[texts.index("time") + 1] == "6.0 s"
-    assert any("13 of 20 held-out images" in one and "65.00%" in one for one in texts)
+    assert any("13 of 20 held-out images" in one for one in texts)
     row = texts.index("2 (best)")
     assert texts[row + 1 : row + 5] == ["1.0000", "80.00%", "1.5000", "70.00%"]
     assert texts[texts.index("resize") + 1] == "\u2013"
     assert texts[texts.index("training shape") + 1] == "4 \u00d7 6 \u00d7 1"
+
+
+def test_the_page_says_how_the_run_was_trained(example: Example) -> None:
+    """Also what the recipe leaves at its defaults, and the epochs that were run."""
+    run = example.write()
+    draw(run)
+    texts = page_of(run).texts
+    for title, value in (
+        ("optimizer", "sgd (weight decay 0, momentum 0.9, nesterov False)"),
+        ("learning rate", "0.001"),
+        ("schedule", "step (every 2, factor 0.1), warm-up of 1 epoch"),
+        ("augmentation", "rotation 10.0, flip horizontal"),
+        ("loss", "cross entropy, label smoothing 0.1"),
+        ("batch size", "128"),
+        ("epochs", "3 of 5"),
+        ("seed", "7"),
+        ("starts from", "resnet18.pth; without fc; frozen: conv1, layer1"),
+        ("framework", "PyTorch (torch 2.13.0)"),
+        ("device", "cpu, bfloat16, 2 threads, passive waiting"),
+        ("archc", "0.1.0"),
+        ("wall time", "7.5 s, of which 6.0 s in training steps"),
+        ("images/s", "1,000"),  # 2 s each of 500, 1,000 and 1,500
+    ):
+        places = [place for place, one in enumerate(texts) if one == title]
+        assert any(texts[place + 1] == value for place in places), title
+    assert "none" in summary_of(example, "augmentation", augment={})
+    assert summary_of(example, "optimizer", optimizer={"sgd": {"speed": 3}}) is None
+    assert summary_of(example, "optimizer", optimizer=["adam"]) is None
+
+
+def summary_of(example: Example, title: str, **changes: object) -> str | None:
+    recipe = {**example.record["recipe"], **changes}
+    record = {**example.record, "recipe": recipe}
+    return summary.rows(Run("tiny", record, (), (), None, None)).get(title)
 
 
 def test_validation_images_of_their_own_are_not_taken_off(example: Example) -> None:
@@ -380,6 +450,21 @@ def test_pictures_have_words_for_who_cannot_see_them(example: Example) -> None:
         root = ElementTree.parse(path).getroot()
         assert root.findtext(f"{SVG}title")
         assert root.findtext(f"{SVG}desc")
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_text_can_be_read_on_what_is_behind_it(example: Example, mode: int) -> None:
+    run = example.write()
+    draw(run)
+    style = next(ElementTree.parse(run / "confusion.svg").iter(f"{SVG}style")).text or ""
+    fill = {name.removeprefix(".chart "): colour for name, colour in fills(style)[mode].items()}
+    for text, behind in (
+        ("text", ".ground"),
+        (".quiet", ".ground"),
+        (".over", ".right"),
+        (".over", ".wrong"),
+    ):
+        assert contrast(fill[text], fill[behind]) >= ENOUGH, (text, behind)
 
 
 @pytest.mark.parametrize("classes", [len(HOSTILE), 40])

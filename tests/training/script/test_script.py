@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from PIL import Image
 from archc import training
 from archc.api import Network, load
 from archc.diagnostics import SpecError
-from archc.training.script import emit
+from archc.training.script import _source, emit
+from archc.training.task import recipe_of, task_of, trainer_of
 from tests.training.runner import LIMIT, PLAIN, Experiment, environment, rows
 from tests.training.samples import SAMPLE
 from tests.training.test_recipe import HEAD, WHOLE
@@ -135,6 +137,45 @@ def test_a_script_is_short_and_has_only_what_the_recipe_asks_for(
     assert len(whole) > len(plain)
 
 
+@pytest.mark.parametrize("backend", training.trainable())
+def test_every_constant_of_the_program_is_given(backend: str, tmp_path: Path) -> None:
+    """One that is not would keep the program's own value, whatever the recipe says."""
+    made = network(tmp_path, RECIPES["whole"])
+    trainer = trainer_of(backend)
+    writer = import_module(trainer.script)
+    task = task_of(trainer, made.compiled(backend), made.spec, made.costs)
+    program = _source(writer.PROGRAM)
+    declared = {
+        node.target.id
+        for node in ast.parse(program).body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    assert writer.constants(task, recipe_of(made)).keys() == declared
+
+
+OPTIMIZERS = {
+    "least": "torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)",
+    "sgd": "torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9, nesterov=True, "
+    "weight_decay=0.0005)",
+    "rmsprop": "torch.optim.RMSprop(model.parameters(), lr=LEARNING_RATE, alpha=0.9, "
+    "momentum=0.5, weight_decay=0.1)",
+    "adam": "torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.999), "
+    "weight_decay=0.1)",
+    "adamw": "torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)",
+}
+"""As PyTorch calls them and their arguments, less what are its defaults."""
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_are_written_as_in_pytorch(name: str, tmp_path: Path) -> None:
+    tree = ast.parse(emit("torch", network(tmp_path, RECIPES[name])))
+    assert OPTIMIZERS[name] in [
+        ast.unparse(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "optimizer"
+    ]
+
+
 def archive(folder: Path) -> Path:
     """The training digits of the sample as an .npz file."""
     pixels, labels = (
@@ -220,7 +261,7 @@ def test_a_script_trains_as_archc_does(backend: str, tmp_path: Path) -> None:
 PHOTOS = """\
 training:
   inputs: {resize: 28, scale: 0.00392156862745098, standardize: channel}
-  augment: {flip: horizontal, rotation: 5}
+  augment: {flip: horizontal, rotation: 5, shear: 5}
   batch_size: 16
   epochs: 1
 """

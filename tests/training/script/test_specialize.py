@@ -35,6 +35,8 @@ def main() -> None:
         print("none")
     for axis in B:
         print(axis)
+    if not A:
+        print("zero")
     return os.sep if A not in (1, 2) else None
     print("never")
 """
@@ -43,9 +45,13 @@ def main() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "body"),
     [
-        (0, (), ['print("none")', "return os.sep"]),
+        (0, (), ['print("none")', 'print("zero")', "return os.sep"]),
         (1, (), ['print("one", A)', "return None"]),
-        (0, (-1, 3), ['print("one", A)', "print(-1)", "print(3)", "return os.sep"]),
+        (
+            0,
+            (-1, 3),
+            ['print("one", A)', "print(-1)", "print(3)", 'print("zero")', "return os.sep"],
+        ),
     ],
 )
 def test_what_constants_decide_is_decided(a: int, b: tuple[int, ...], body: list[str]) -> None:
@@ -72,7 +78,7 @@ def test_what_nobody_uses_is_left_out() -> None:
         return SIZE + math.tau
 
 
-    def used() -> str:
+    def used(*, name: str = "a") -> str:
         # Why it is so.
         return os.sep  # a separator
 
@@ -87,7 +93,7 @@ def test_what_nobody_uses_is_left_out() -> None:
         import os
 
 
-        def used() -> str:
+        def used(*, name: str = "a") -> str:
             # Why it is so.
             return os.sep  # a separator
 
@@ -101,7 +107,7 @@ def test_what_nobody_uses_is_left_out() -> None:
 
 def test_what_is_no_statement_of_scripts_is_refused() -> None:
     statements = ("while True: pass", "x += 1", "del x", "x = lambda: 1", "global x")
-    statements += ("x = [y for y in z if y]", "with a as b: print()", "def f(*x): return x")
+    statements += ("x = [y for y in z if y]", "with a as b: print()", "def f(x=1): return x")
     for statement in statements:
         with pytest.raises(ValueError, match=r"line \d+: no (statement|expression) of scripts"):
             residue(f"def main() -> None:\n    {statement}")

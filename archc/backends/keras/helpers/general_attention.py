@@ -19,6 +19,7 @@ class GeneralAttention(layers.Layer):
         *,
         key_heads: int | None = None,
         use_bias: bool = True,
+        output_bias: bool | None = None,
         causal: bool = False,
         window: int | None = None,
         dropout: float = 0.0,
@@ -32,6 +33,7 @@ class GeneralAttention(layers.Layer):
         self.head_size = head_size
         self.key_heads = key_heads or heads
         self.use_bias = use_bias
+        self.output_bias = use_bias if output_bias is None else output_bias
         self.causal = causal
         self.window = window
         self.dropout = layers.Dropout(dropout)
@@ -59,7 +61,7 @@ class GeneralAttention(layers.Layer):
         self.output_dense = layers.EinsumDense(
             "bths,hsf->btf",
             (None, x_shape[-1]),
-            bias_axes="f" if self.use_bias else None,
+            bias_axes="f" if self.output_bias else None,
             name="attention_output",
         )
         self.output_dense.build((None, None, self.heads, self.head_size))
@@ -121,6 +123,7 @@ class GeneralAttention(layers.Layer):
             "head_size": self.head_size,
             "key_heads": self.key_heads,
             "use_bias": self.use_bias,
+            "output_bias": self.output_bias,
             "causal": self.causal,
             "window": self.window,
             "dropout": self.dropout.rate,

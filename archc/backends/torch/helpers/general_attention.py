@@ -21,6 +21,7 @@ class GeneralAttention(nn.Module):
         head_size: int | None = None,
         memory_features: int | None = None,
         bias: bool = True,
+        output_bias: bool | None = None,
         causal: bool = False,
         window: int | None = None,
         dropout: float = 0.0,
@@ -41,7 +42,8 @@ class GeneralAttention(nn.Module):
         self.query = nn.Linear(features, heads * head_size, bias=bias)
         self.key = nn.Linear(memory_features, keys, bias=bias)
         self.value = nn.Linear(memory_features, keys, bias=bias)
-        self.output = nn.Linear(heads * head_size, features, bias=bias)
+        output_bias = bias if output_bias is None else output_bias
+        self.output = nn.Linear(heads * head_size, features, bias=output_bias)
         self.query_norm = nn.RMSNorm(head_size, eps=1e-6) if qk_norm else nn.Identity()
         self.key_norm = nn.RMSNorm(head_size, eps=1e-6) if qk_norm else nn.Identity()
 

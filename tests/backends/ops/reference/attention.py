@@ -16,6 +16,7 @@ def attention(
     key_heads: int | None = None,
     head_size: int | None = None,
     bias: bool = True,
+    output_bias: bool | None = None,
     causal: bool = False,
     window: int | None = None,
     dropout: float = 0.0,
@@ -28,6 +29,7 @@ def attention(
     keys_from = x.array if memory is None else memory.array
     size = head_size or x.array.shape[-1] // heads
     key_heads = key_heads or heads
+    has_output_bias = bias if output_bias is None else output_bias
 
     def projected(part: str, source: Array, count: int) -> Array:
         y = source @ arrays[f"{part}_weight"].T
@@ -70,7 +72,70 @@ def attention(
             weights /= weights.sum(axis=-1, keepdims=True)
             out[:, token, head] = np.einsum("bk,bks->bs", weights, v[:, seen, shared])
     y = out.reshape(*out.shape[:2], -1) @ arrays["output_weight"].T
-    return x.with_array(y + arrays["output_bias"] if bias else y)
+    return x.with_array(y + arrays["output_bias"] if has_output_bias else y)
 
 
-MEANINGS = {"attention": attention}
+def window_attention(
+    arrays: Arrays,
+    x: Tensor,
+    *,
+    heads: int,
+    window: int,
+    shift: int = 0,
+    grid: bool = False,
+    relative_bias: str = "table",
+    cosine: bool = False,
+) -> Tensor:
+    """Each position with those of its window, position by position (Liu et al. 2021 and 2022; Tu
+    et al. 2022 for `grid`)."""
+    maps = np.moveaxis(x.array, 1, -1)
+    batch, height, width, channels = maps.shape
+    size = channels // heads
+
+    def projected(part: str) -> Array:
+        y = maps @ arrays[f"{part}_weight"].T + arrays.get(f"{part}_bias", 0.0)
+        return y.reshape(batch, height, width, heads, size)
+
+    def place(position: int, length: int) -> tuple[int, int]:
+        """The window along an axis, and the position in it."""
+        if grid:
+            return position % (length // window), position // (length // window)
+        return divmod(position - (shift if length > window else 0), window)
+
+    def bias(down: int, right: int) -> Array:
+        if relative_bias == "none":
+            return np.zeros(heads)
+        if relative_bias == "table":
+            return arrays["bias_table"][(down + window - 1) * (2 * window - 1) + right + window - 1]
+        apart = np.array([down, right]) * 8 / (window - 1)
+        apart = np.sign(apart) * np.log2(np.abs(apart) + 1) / np.log2(8)
+        hidden = np.maximum(arrays["distance_weight"] @ apart + arrays["distance_bias"], 0)
+        return 16 / (1 + np.exp(-arrays["head_weight"] @ hidden))
+
+    q, k, v = (projected(part) for part in ("query", "key", "value"))
+    if cosine:
+        q, k = (y / np.linalg.norm(y, axis=-1, keepdims=True) for y in (q, k))
+        factor = np.exp(np.minimum(arrays["logit_scale"], np.log(100)))
+    else:
+        factor = np.full(heads, size**-0.5)
+    positions = [(row, column) for row in range(height) for column in range(width)]
+    at = {one: (place(one[0], height), place(one[1], width)) for one in positions}
+    out = np.zeros((batch, height, width, heads, size))
+    for one in positions:
+        (own_row, down), (own_column, right) = at[one]
+        seen = [
+            other for other in positions
+            if (at[other][0][0], at[other][1][0]) == (own_row, own_column)
+        ]  # fmt: skip
+        biases = [bias(down - at[other][0][1], right - at[other][1][1]) for other in seen]
+        scores = np.stack([(q[:, *one] * k[:, *other]).sum(axis=-1) for other in seen])
+        scores = scores * factor + np.stack(biases)[:, None]  # seen, batch, heads
+        weights = np.exp(scores - scores.max(axis=0))
+        weights /= weights.sum(axis=0)
+        values = np.stack([v[:, *other] for other in seen])
+        out[:, *one] = (weights[..., None] * values).sum(axis=0)
+    y = out.reshape(batch, height, width, channels) @ arrays["output_weight"].T
+    return x.with_array(np.moveaxis(y + arrays["output_bias"], -1, 1))
+
+
+MEANINGS = {"attention": attention, "window_attention": window_attention}

@@ -131,13 +131,38 @@ if STANDARDIZE != "none":
         return mean, np.ones_like(mean)
 
 
+if SHEAR:
+
+    @keras.saving.register_keras_serializable()
+    class RandomSlope(layers.Layer):
+        """A shear of each image about its middle, in training: its rows move along the width."""
+
+        def build(self, input_shape: Any) -> None:
+            """It has no variables."""
+            self.supports_jit = False  # XLA resamples no images
+
+        def call(self, images: Any, *, training: bool = False) -> Any:
+            """The images, as they are in evaluation."""
+            if not training:
+                return images
+            angle = keras.random.uniform((ops.shape(images)[0],), -SHEAR, SHEAR)
+            slope = ops.tan(np.pi / 180 * angle)
+            zero, one = ops.zeros_like(slope), ops.ones_like(slope)
+            middle = (images.shape[1] - 1) / 2
+            # From a pixel to the place that it comes from.
+            rows = [one, slope, -middle * slope, zero, one, zero, zero, zero]
+            return ops.image.affine_transform(
+                images, ops.stack(rows, axis=1), fill_mode=FILL, data_format="channels_last"
+            )
+
+
 if LIGHTING:
 
     @keras.saving.register_keras_serializable()
     class ColourNoise(layers.Layer):
         """Noise along the principal components of a batch's colours, in training."""
 
-        def call(self, images: Any, training: bool | None = None) -> Any:
+        def call(self, images: Any, *, training: bool = False) -> Any:
             """The images, as they are in evaluation."""
             if not training:
                 return images
@@ -164,7 +189,7 @@ if TEN_CROPS:
                 """Make the layer that crops in training."""
                 self.crop = layers.RandomCrop(INPUT[0], INPUT[1])
 
-        def call(self, images: Any, training: bool | None = None) -> Any:
+        def call(self, images: Any, *, training: bool = False) -> Any:
             """Ten parts of each image, or in training one, as large as the network's input."""
             if training:
                 if CROP == "random":
@@ -180,7 +205,7 @@ if TEN_CROPS:
     class MeanOfTen(layers.Layer):
         """The mean of the probabilities of ten parts of each image, in evaluation."""
 
-        def call(self, outputs: Any, training: bool | None = None) -> Any:
+        def call(self, outputs: Any, *, training: bool = False) -> Any:
             """The outputs of images; in training there is one part of each."""
             if training:
                 return outputs
@@ -279,7 +304,7 @@ def make_model(batches: Batches) -> keras.Model:
     if ZOOM:
         x = layers.RandomZoom((-ZOOM, ZOOM), (-ZOOM, ZOOM), fill_mode=FILL)(x)
     if SHEAR:
-        x = layers.RandomShear(SHEAR / 90, data_format="channels_last")(x)
+        x = RandomSlope(dtype="float32")(x)
     if FLIP == "horizontal":
         x = layers.RandomFlip("horizontal")(x)
     if FLIP == "vertical":

@@ -1,0 +1,102 @@
+"""Models of emitted files with their models inside: what they call, layer by layer.
+
+Imported where Keras runs alone, in the processes that verify networks and write their weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from archc.backends.runtime.exchange import NetworkError
+
+
+def flat_layers(model: Any) -> Iterator[Any]:
+    """The layers of a model but its inputs, those of the models in it in their place."""
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from flat_layers(layer)
+        elif not isinstance(layer, keras.layers.InputLayer):
+            yield layer
+
+
+class _Call:
+    """A call of a layer or operation: its operands by `id`, and its result."""
+
+    def __init__(self, operation: Any, operands: list[int], result: Any) -> None:
+        self.operation = operation
+        self.operands = operands
+        self.result = result
+        self.taken = False
+
+
+class Calls:
+    """The calls of a flat model: one that calls the layers of the models in it itself."""
+
+    def __init__(self) -> None:
+        self.all: list[_Call] = []
+
+    def flat(self, model: Any) -> Any:
+        """A model over the same layers that calls no model."""
+        import keras
+
+        return keras.Model(model.inputs, self._outputs(model, model.inputs))
+
+    def _outputs(self, model: Any, inputs: Any) -> Any:
+        """What a model makes of some inputs. `clone_model` does the same, but cannot end where a
+        model inside does."""
+        return model._run_through_graph(inputs, call_fn=self._call)
+
+    def _call(self, operation: Any, *arguments: Any, **keywords: Any) -> Any:
+        import keras
+
+        if isinstance(operation, keras.Model):
+            return self._outputs(operation, arguments[0])
+        result = operation(*arguments, **keywords)
+        operands = [
+            id(one)
+            for one in keras.tree.flatten((arguments, keywords))
+            if isinstance(one, keras.KerasTensor)
+        ]
+        self.all.append(_Call(operation, operands, result))
+        return result
+
+    def take(self, layer: str, operands: list[Any], path: str) -> Any:
+        """The result of the call of a layer with some operands: the first that is not taken by
+        another op, or by one that the layer does nothing else for."""
+        return self._take(
+            [one for one in self.all if one.operation.name == layer],
+            operands,
+            f"has no call of the layer `{layer}` at the position of this op",
+            path,
+        )
+
+    def take_operation(self, kind: str, operands: list[Any], path: str) -> Any:
+        """The result of an operation that is no layer, by its class in lower case."""
+        named = [one for one in self.all if type(one.operation).__name__.lower() == kind]
+        return self._take(named, operands, f"lacks the operation `{kind}`", path)
+
+    def _take(self, calls: list[_Call], operands: list[Any], error: str, path: str) -> Any:
+        expected = {id(one) for one in operands}
+        fitting = [one for one in calls if set(one.operands) == expected]
+        if not fitting:
+            raise NetworkError(error, path)
+        # Ops may share a layer without weights: a padding that is computed once.
+        call = next((one for one in fitting if not one.taken), fitting[0])
+        if call.taken and getattr(call.operation, "weights", None):
+            raise NetworkError(error, path)
+        call.taken = True
+        return call.result
+
+    def rest(self) -> list[str]:
+        """The calls that no op has taken, but of layers that do nothing."""
+        import keras
+
+        linear = keras.activations.linear
+        return [
+            one.operation.name
+            for one in self.all
+            if not one.taken and getattr(one.operation, "activation", None) is not linear
+        ]

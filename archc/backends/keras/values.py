@@ -1,0 +1,124 @@
+"""The values of a Keras function, in the order in which they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
+from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
+from archc.backends.blocks.items import (
+    Item,
+    LoweredOp,
+    LoweredOptional,
+    LoweredScope,
+    trees_in,
+)
+from archc.backends.blocks.symbols import symbols_in
+from archc.backends.blocks.variables import Operation
+from archc.codegen.tree import (
+    Expr,
+)
+
+WIDTHS = frozenset({"in_channels", "in_features"})
+"""The symbols of the channels or features that come in."""
+
+NameOf = Callable[[str], Expr]
+"""The name of a layer, from its path within the function's part of the network."""
+
+Paths = Mapping[int | str, str]
+"""The path of each step within its function, by the index of its node or the path of its region."""
+
+
+class Values:
+    """The values of the items of a function: their order, and the variables that have them. `entry`
+    is the value that a block's function takes."""
+
+    def __init__(
+        self,
+        uses: Uses,
+        name_of: NameOf,
+        paths: Paths,
+        reserved: frozenset[str],
+        entry: int = -1,
+    ) -> None:
+        self.uses = uses
+        self.name_of = name_of
+        self.paths = paths
+        self.reserved = reserved
+        self.entry = entry
+        self.captured = ""
+        self.kept: frozenset[int] = frozenset()
+        self.names: dict[int, str] = {}
+        self.shortcuts: dict[int, int] = {}
+
+    def asks_late(self, items: Sequence[Item]) -> bool:
+        """Whether a step that takes another value than the function asks for the width of that."""
+        for item in items:
+            if isinstance(item, LoweredScope) and item.call is None:
+                if self.asks_late(item.items):
+                    return True
+            elif (
+                self.entry not in self.uses.inputs(item)
+                and symbols_in(list(trees_in([item]))) & WIDTHS
+            ):
+                return True
+        return False
+
+    def values_of_branches(self, items: Sequence[Item]) -> dict[int, str]:
+        """What the values of shortcuts and gates are called."""
+        values = gates(items, self.uses)
+        for detour in detours(items, self.uses):
+            inside = (index for one in detour.shortcut for index in nodes_of(one))
+            values |= dict.fromkeys(inside, "shortcut")
+        for item in items:
+            if isinstance(item, LoweredScope):
+                values |= self.values_of_branches(item.items)
+        return values
+
+    def ordered(self, items: Sequence[Item]) -> list[Item]:
+        """The items that do something, shortcuts before the branches that they go around."""
+        kept = [item for item in items if not is_empty(item)]
+        return shortcut_first(kept, self.uses)
+
+    def operations(self, items: Sequence[Item], *, optional: bool = False) -> Iterator[Operation]:
+        aliases = {} if optional else self.aliases(items)
+        for item in items:
+            for item_alias, source in aliases.get(id(item), ()):
+                self.shortcuts[item_alias] = source
+                yield Operation((source,), (item_alias,), ("shortcut",), names_result=True)
+            if isinstance(item, LoweredScope) and item.call is None:
+                yield from self.operations(self.ordered(item.items))
+                continue
+            inputs, outputs = self.uses.inputs(item), self.uses.outputs(item)
+            if isinstance(item, LoweredOptional):
+                *before, last = self.operations(item.items, optional=True)
+                yield from before
+                inputs = tuple(dict.fromkeys([*last.inputs, item.source]))
+                yield last._replace(inputs=inputs, in_place_of=item.source)
+                continue
+            if isinstance(item, LoweredOp) and -1 - item.node.index in self.shortcuts:
+                alias = -1 - item.node.index
+                source = self.shortcuts[alias]
+                inputs = tuple(alias if index == source else index for index in inputs)
+            names: tuple[str | None, ...] = (_name(item),)
+            if isinstance(item, LoweredScope):
+                names = self.uses.result_names(item.region)
+            yield Operation(inputs, outputs, names, is_merge(item))
+
+    def aliases(self, items: Sequence[Item]) -> dict[int, list[tuple[int, int]]]:
+        """The sums whose shortcut is what comes in itself, by the first item of the main branch:
+        a value of its own for the shortcut, and what it stands for."""
+        aliases: dict[int, list[tuple[int, int]]] = {}
+        for detour in detours(items, self.uses):
+            if not detour.shortcut and detour.source not in self.kept:
+                pair = (-1 - detour.end.node.index, detour.source)
+                aliases.setdefault(id(detour.main[0]), []).append(pair)
+        return aliases
+
+
+def _name(item: Item) -> str | None:
+    if isinstance(item, LoweredOp):
+        return item.node.name if item.node.named else None
+    if isinstance(item, LoweredScope):
+        return item.region.name if item.region.named else None
+    return None

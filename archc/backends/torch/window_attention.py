@@ -1,0 +1,38 @@
+"""Attention within windows in PyTorch: one class for the usual form, one for all."""
+
+from __future__ import annotations
+
+from archc.backends.base import LoweredLayer, LoweringContext
+from archc.backends.constructors import layer, option
+from archc.backends.torch.layers import incoming
+from archc.codegen.tree import Lit
+from archc.ops.window_attention import WindowAttention
+
+VARIABLES = {
+    **{
+        f"{part}_{name}": f"{part}.{name}"
+        for part in ("query", "key", "value", "output", "distance", "head")
+        for name in ("weight", "bias")
+    },
+    "logit_scale": "logit_scale",
+    "bias_table": "bias_table",
+}
+
+
+def lower_window_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    op = context.op
+    assert isinstance(op, WindowAttention)
+    usual = op.relative_bias == "table" and not (op.grid or op.cosine)
+    general = (
+        option("grid", op.grid, False, "grid"),
+        option("relative_bias", op.relative_bias, "table", "relative_bias"),
+        option("cosine", op.cosine, False, "cosine"),
+    )
+    constructor = layer(
+        "WindowAttention" if usual else "GeneralWindowAttention",
+        incoming(context.x),
+        Lit(op.heads, "heads"),
+        Lit(op.window, "window"),
+        keywords=[option("shift", op.shift, 0, "shift"), *(() if usual else general)],
+    )
+    return (LoweredLayer(constructor, label=op.name, main=True, variables=VARIABLES),)

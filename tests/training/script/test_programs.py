@@ -1,0 +1,87 @@
+"""Parts of training scripts for Keras, run by themselves: what a few steps of training would not
+tell apart."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+keras = pytest.importorskip("keras")
+np = pytest.importorskip("numpy")
+
+from archc.training.script import emit  # noqa: E402
+from tests.training.script.test_script import IMAGES, network  # noqa: E402
+
+pytestmark = pytest.mark.keras
+
+
+def script(folder: Path, recipe: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the script of a recipe defines, beside a network that gives what it is given."""
+    beside = ModuleType("small")
+    beside.build_model = lambda: keras.Sequential(  # type: ignore[attr-defined]
+        [keras.Input((16, 16, 3)), keras.layers.Flatten()]
+    )
+    monkeypatch.setitem(sys.modules, "small", beside)
+    defined: dict[str, Any] = {"__name__": "small_train"}
+    exec(emit("keras", network(folder, IMAGES + recipe)), defined)
+    return defined
+
+
+def test_a_shear_turns_columns_by_the_angle_about_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defined = script(tmp_path, "  augment: {shear: 20}\n", monkeypatch)
+    keras.utils.set_random_seed(1)
+    images = np.zeros((500, 33, 65, 1), np.float32)
+    images[:, :, 32] = 1.0  # a column in the middle
+    layer = defined["RandomSlope"](dtype="float32")
+    assert np.array_equal(np.asarray(layer(images, training=False)), images)
+    sheared = np.asarray(layer(images, training=True))[..., 0]
+    places = (sheared * np.arange(65)).sum(2) / sheared.sum(2)  # of the column in each row
+    assert places[:, 16] == pytest.approx(32.0, abs=1e-3)
+    angles = np.degrees(np.arctan((places[:, 32] - places[:, 0]) / 32))
+    assert 19.5 < angles.max() < 20.01
+    assert -20.01 < angles.min() < -19.5
+    assert angles.std() == pytest.approx(20 / 3**0.5, rel=0.1)  # all angles are as likely
+
+
+def test_images_are_changed_in_training_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = "  inputs: {standardize: none}\n  augment: {CHANGE}\n"
+    images = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype(np.float32)
+    for change in ("rotation: 20", "shift: 0.2", "zoom: 0.2", "shear: 20", "lighting: 0.5"):
+        defined = script(tmp_path, recipe.replace("CHANGE", change), monkeypatch)
+        model = defined["make_model"](SimpleNamespace(images=images))
+        same, changed = (np.asarray(model(images, training=on)) for on in (False, True))
+        assert np.array_equal(same, images.reshape(8, -1)), change
+        assert np.abs(changed - same).mean() > 1, change
+
+
+def test_a_warm_up_rises_in_a_straight_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = "  optimizer: {adam: {learning_rate: 0.1}}\n  warmup: 1\n"
+    callback = script(tmp_path, recipe, monkeypatch)["WarmUp"](4)
+    optimizer = SimpleNamespace(iterations=0, learning_rate=0.1)
+    callback.set_model(SimpleNamespace(optimizer=optimizer))
+    rates = []
+    for optimizer.iterations in range(6):
+        callback.on_train_batch_begin(0, {})
+        rates.append(optimizer.learning_rate)
+    assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("loss", "exponential"), [("cross_entropy", False), ("mean_squared_error", True)]
+)
+def test_a_squared_error_is_that_of_probabilities(
+    loss: str, exponential: bool, tmp_path: Path
+) -> None:
+    """Where the network gives their logarithms, of which the cross-entropy is taken as they are."""
+    text = IMAGES.replace("training:", "  - log_softmax\ntraining:") + f"  loss: {loss}\n"
+    assert ("ops.exp(outputs)" in emit("keras", network(tmp_path, text))) == exponential

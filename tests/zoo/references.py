@@ -1,0 +1,103 @@
+"""Figures of networks from outside: what their libraries and papers publish.
+
+torchvision's are those of its weights' metadata (`num_params`, and `_ops` in units of 10^9, which
+are multiply-accumulates in three decimals), typed here again, so that neither a wrong `expect` of a
+spec nor a wrong rule of an op can pass.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Published(NamedTuple):
+    """Parameters, and 10^9 multiply-accumulates of one sample, rounded to three decimals."""
+
+    params: int
+    giga_macs: float
+
+
+TORCHVISION = {
+    "alexnet_torchvision": Published(61_100_840, 0.714),
+    "convnext_base": Published(88_591_464, 15.355),
+    "convnext_large": Published(197_767_336, 34.361),
+    "convnext_small": Published(50_223_688, 8.684),
+    "convnext_tiny": Published(28_589_128, 4.456),
+    "deeplabv3_resnet50": Published(42_004_074, 178.722),
+    "densenet121": Published(7_978_856, 2.834),
+    "densenet161": Published(28_681_000, 7.728),
+    "densenet169": Published(14_149_480, 3.36),
+    "densenet201": Published(20_013_928, 4.291),
+    "efficientnet_b0": Published(5_288_548, 0.386),
+    "efficientnet_b1": Published(7_794_184, 0.687),
+    "efficientnet_b2": Published(9_109_994, 1.088),
+    "efficientnet_b3": Published(12_233_232, 1.827),
+    "efficientnet_b4": Published(19_341_616, 4.394),
+    "efficientnet_b5": Published(30_389_784, 10.266),
+    "efficientnet_b6": Published(43_040_704, 19.068),
+    "efficientnet_b7": Published(66_347_960, 37.746),
+    "efficientnet_v2_l": Published(118_515_272, 56.08),
+    "efficientnet_v2_m": Published(54_139_356, 24.582),
+    "efficientnet_v2_s": Published(21_458_488, 8.366),
+    "fcn_resnet50": Published(35_322_218, 152.717),
+    "googlenet": Published(6_624_904, 1.498),
+    "inception_v3": Published(27_161_264, 5.713),
+    "lraspp_mobilenet_v3_large": Published(3_221_538, 2.086),
+    "mc3_18": Published(11_695_440, 43.343),
+    "mnasnet0_5": Published(2_218_512, 0.104),
+    "mnasnet0_75": Published(3_170_208, 0.215),
+    "mnasnet1_0": Published(4_383_312, 0.314),
+    "mnasnet1_3": Published(6_282_256, 0.526),
+    "mobilenet_v2": Published(3_504_872, 0.301),
+    "mobilenet_v3_large": Published(5_483_032, 0.217),
+    "mobilenet_v3_small": Published(2_542_856, 0.057),
+    "r2plus1d_18": Published(31_505_325, 40.519),
+    "r3d_18": Published(33_371_472, 40.697),
+    "regnet_x_16gf": Published(54_278_536, 15.941),
+    "regnet_x_1_6gf": Published(9_190_136, 1.603),
+    "regnet_x_32gf": Published(107_811_560, 31.736),
+    "regnet_x_3_2gf": Published(15_296_552, 3.177),
+    "regnet_x_400mf": Published(5_495_976, 0.414),
+    "regnet_x_800mf": Published(7_259_656, 0.8),
+    "regnet_x_8gf": Published(39_572_648, 7.995),
+    "regnet_y_128gf": Published(644_812_894, 374.57),
+    "regnet_y_16gf": Published(83_590_140, 15.912),
+    "regnet_y_1_6gf": Published(11_202_430, 1.612),
+    "regnet_y_32gf": Published(145_046_770, 32.28),
+    "regnet_y_3_2gf": Published(19_436_338, 3.176),
+    "regnet_y_400mf": Published(4_344_144, 0.402),
+    "regnet_y_800mf": Published(6_432_512, 0.834),
+    "regnet_y_8gf": Published(39_381_472, 8.473),
+    "resnet101": Published(44_549_160, 7.801),
+    "resnet152": Published(60_192_808, 11.514),
+    "resnet18": Published(11_689_512, 1.814),
+    "resnet34": Published(21_797_672, 3.664),
+    "resnet50": Published(25_557_032, 4.089),
+    "resnext101_32x8d": Published(88_791_336, 16.414),
+    "resnext101_64x4d": Published(83_455_272, 15.46),
+    "resnext50_32x4d": Published(25_028_904, 4.23),
+    "shufflenet_v2_x0_5": Published(1_366_792, 0.04),
+    "shufflenet_v2_x1_0": Published(2_278_604, 0.145),
+    "shufflenet_v2_x1_5": Published(3_503_624, 0.296),
+    "shufflenet_v2_x2_0": Published(7_393_996, 0.583),
+    "squeezenet1_0": Published(1_248_424, 0.819),
+    "squeezenet1_1": Published(1_235_496, 0.349),
+    "vgg11": Published(132_863_336, 7.609),
+    "vgg11_bn": Published(132_868_840, 7.609),
+    "vgg13": Published(133_047_848, 11.308),
+    "vgg13_bn": Published(133_053_736, 11.308),
+    "vgg16": Published(138_357_544, 15.47),
+    "vgg16_bn": Published(138_365_992, 15.47),
+    "vgg19": Published(143_667_240, 19.632),
+    "vgg19_bn": Published(143_678_248, 19.632),
+    "wide_resnet101_2": Published(126_886_696, 22.753),
+    "wide_resnet50_2": Published(68_883_240, 11.398),
+}
+"""By the name of the spec; those of `inception_v3` are with its auxiliary head."""
+
+OTHER_SIZE = {"lraspp_mobilenet_v3_large"}
+"""Published for inputs of 520 x 520, which take enlarging by 65/33; the spec's are 512 x 512."""
+
+AUXILIARY = {"inception_v3": 27_161_264 - 23_834_568}
+"""The parameters of heads for training alone that a spec leaves out: torchvision's count of the
+network with `aux_logits` less that without."""
