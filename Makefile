@@ -9,7 +9,7 @@ KEPT := alexnet alexnet_torchvision alexnet_ungrouped convnext_tiny densenet121 
   squeezenet1_1 vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vgg_c
 KEPT_SPECS := $(KEPT:%=specs/%.yaml)
 
-.PHONY: demo test lint verify search differential fuzz faults mutants benchmarks accuracy \
+.PHONY: demo test lint verify zoo search differential fuzz faults mutants benchmarks accuracy \
   generated setup browser clean
 
 demo: $(VENV)/torch
@@ -35,6 +35,11 @@ verify: $(VENV)/dev
 # The property tests on examples drawn at random, other ones in every run.
 search: $(VENV)/dev
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n 2 -m hypothesis
+
+# Every network of specs/ beside torchvision's or Keras' own: an hour and 12 GiB. What came of them is
+# in the record; those that have not changed since are not run again.
+zoo: $(VENV)/dev
+	$(BIN)/python -m tests.zoo
 
 # 10,000 random specs, 75 minutes on two cores. What came of them is in the record, seeds that it has
 # are passed over: remove it to run all of them again.

@@ -96,6 +96,7 @@ class CsvRows:
         self.known: dict[str, int] = {}
         self.labels = array("q")
         self.are_fractions = False
+        self.is_plain = False  # the block read last: whether rows in it need no closer look
         separator = re.escape(columns.separator)
         self.quoted = re.compile(
             rf'(?<![^{separator}])\s*"([^"{separator}]*)"\s*(?![^{separator}])'
@@ -142,7 +143,9 @@ class CsvRows:
             if self.left < 0:
                 self.row = done + 1
                 self.fail("unpacks to far more than images do")
-            *lines, rest = (rest + block.decode("utf-8", "replace")).split("\n")
+            text = rest + block.decode("utf-8", "replace")
+            self.is_plain = text.isascii() and "\0" not in text and '"' not in text
+            *lines, rest = text.split("\n")
             done += len(lines)
             yield lines
             if len(rest) > longest:
@@ -150,12 +153,15 @@ class CsvRows:
                 self.check_characters(rest)
                 self.fail("is far longer than its values can be")
         if rest:
+            self.is_plain = False
             yield [rest.removesuffix("\n")]
 
     def check_memory(self, rows: list[str], values: np.ndarray, before: int) -> None:
         """Refuse what the memory cannot hold: by the first rows, and by all so far."""
         needed = before + values.size
-        if not before and self.size is not None:
+        if self.size is not None:
+            if before:
+                return
             # The others may be twice as long: a value takes two to four characters.
             needed = self.size * values.size // (2 * sum(map(len, rows)))
         check_memory(self.path, needed)
@@ -172,13 +178,13 @@ class CsvRows:
 
     def parse_rows(self, rows: list[str]) -> np.ndarray:
         """The pixels of some rows. Raises ValueError, as the label may be that one of them has."""
-        if not all(line.isascii() and "\0" not in line for line in rows):
-            raise ValueError
-        if any('"' in line for line in rows):
-            rows = [self.unquoted(line) for line in rows]
+        if not self.is_plain:
+            if not all(line.isascii() and "\0" not in line for line in rows):
+                raise ValueError
+            rows = [self.unquoted(line) if '"' in line else line for line in rows]
         labels: list[int] = []
         if self.columns.label is not None:
-            rows = [self.split(line, labels) for line in rows]
+            rows = self.split(rows, labels)
         values = self.load(rows)
         if values.shape != (len(rows), self.columns.features):
             raise ValueError
@@ -197,25 +203,27 @@ class CsvRows:
                 return plain
         return self.quoted.sub(r"\1", line)
 
-    def split(self, line: str, labels: list[int]) -> str:
-        """Take the label off a row. Raises ValueError."""
-        separator, column = self.columns.separator, self.columns.label
-        if column == 0:
-            label, _, pixels = line.partition(separator)
-        else:
-            assert column is not None
-            before = line.split(separator, column)
-            if len(before) <= column:
-                raise ValueError
-            label, comma, after = before.pop().partition(separator)
-            pixels = separator.join([*before, after] if comma else before)
-        number = self.known.get(label)
-        if number is None:
-            number = read_label(label)
-            if not 0 <= number < self.classes:
-                raise ValueError
-            self.known[label] = number
-        labels.append(number)
+    def split(self, rows: list[str], labels: list[int]) -> list[str]:
+        """Take the labels off some rows. Raises ValueError."""
+        separator, column, known = self.columns.separator, self.columns.label, self.known
+        assert column is not None
+        pixels = []
+        for line in rows:
+            if column == 0:
+                label, _, others = line.partition(separator)
+            else:
+                before = line.split(separator, column)
+                if len(before) <= column:
+                    raise ValueError
+                label, comma, after = before.pop().partition(separator)
+                others = separator.join([*before, after] if comma else before)
+            if label not in known:
+                number = read_label(label)
+                if not 0 <= number < self.classes:
+                    raise ValueError
+                known[label] = number
+            labels.append(known[label])
+            pixels.append(others)
         return pixels
 
     def load(self, rows: list[str]) -> np.ndarray:

@@ -168,6 +168,27 @@ if SHEAR:
             )
 
 
+if CROPS or TEN_CROPS:
+
+    @keras.saving.register_keras_serializable()
+    class Crop(layers.Layer):
+        """A part of each image as large as the network's input: in training at random, or else the
+        middle."""
+
+        def call(self, images: Any, *, training: bool = False) -> Any:
+            """The parts."""
+            height, width = INPUT[0], INPUT[1]
+            rows, columns = images.shape[1] - height, images.shape[2] - width
+            if not training:
+                top, left = rows // 2, columns // 2
+                return images[:, top : top + height, left : left + width]
+            count = ops.shape(images)[0]
+            tops = keras.random.randint((count, 1), 0, rows + 1) + ops.arange(height)
+            lefts = keras.random.randint((count, 1), 0, columns + 1) + ops.arange(width)
+            images = ops.take_along_axis(images, tops[:, :, None, None], axis=1)
+            return ops.take_along_axis(images, lefts[:, None, :, None], axis=2)
+
+
 if LIGHTING:
 
     @keras.saving.register_keras_serializable()
@@ -199,7 +220,7 @@ if TEN_CROPS:
 
             def build(self, _shape: Any) -> None:
                 """Make the layer that crops in training."""
-                self.crop = layers.RandomCrop(INPUT[0], INPUT[1])
+                self.crop = Crop()
 
         def call(self, images: Any, *, training: bool = False) -> Any:
             """Ten parts of each image, or in training one, as large as the network's input."""
@@ -348,9 +369,9 @@ def make_model(batches: Batches) -> keras.Model:
     if TEN_CROPS:
         x = TenCrops()(x)
     elif CROPS and CROP == "random":
-        x = layers.RandomCrop(INPUT[0], INPUT[1])(x)
+        x = Crop()(x)
     if LIGHTING:
-        x = ColourNoise()(x)
+        x = ColourNoise(dtype="float32")(x)
     if STANDARDIZE == "none":
         if SCALE != 1.0:
             x = layers.Rescaling(SCALE)(x)
@@ -405,7 +426,10 @@ def train(arguments: argparse.Namespace) -> None:
         begin = max(1, round(WARMUP * epoch_steps))
     optimizer = make_optimizer(begin, steps)
     if METRIC == "top_5_accuracy":
-        metric = keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy")
+        if LABEL_SMOOTHING or LOSS == "mean_squared_error":  # labels are vectors
+            metric = keras.metrics.TopKCategoricalAccuracy(5, name="top_5_accuracy")
+        else:
+            metric = keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy")
         model.compile(optimizer, make_loss(), metrics=[metric])
     else:
         model.compile(optimizer, make_loss(), metrics=["accuracy"])
