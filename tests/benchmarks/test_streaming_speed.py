@@ -50,17 +50,19 @@ import sys, time
 import numpy as np
 import torch
 from pathlib import Path
-from archc.language.recipe import Augment, Inputs
+from archc.language.recipe import Augment, Inputs, RandomCrop, RandomResizedCrop
 from archc.training.data import read_data
 from archc.training.data.images import InputFormat
 from archc.training.data.stream import Streaming, ending_decoders
-from archc.training.torch.augment import augment_images
-from archc.training.torch.batches import BatchDraws, image_set, input_scaling
+from archc.training.data.views import draw_views
+from archc.training.torch.batches import image_set, input_scaling
 
 if __name__ == "__main__":
     folder, batch, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     shape, device = (224, 224, 3), torch.device("cpu")
-    expected = InputFormat(shape, 10, Inputs(resize=256), Streaming(0, workers))
+    crop = RandomCrop() if sys.argv[4] == "random" else RandomResizedCrop()
+    augment = Augment(crop=crop, flip="horizontal")
+    expected = InputFormat(shape, 10, Inputs(resize=256), Streaming(0, workers), augment)
     with ending_decoders():
         data = read_data(folder, expected, labelled=True)
         count = len(data.images)
@@ -68,10 +70,10 @@ if __name__ == "__main__":
         scaling = input_scaling(1 / 255, np.zeros((1, 1, 3)), np.ones((1, 1, 3)), device)
         order = np.random.default_rng(0).permutation(count)
         batches = [order[start : start + batch] for start in range(0, count, batch)]
+        draws = (draw_views((0, 1, step), len(one)) for step, one in enumerate(batches))
         seen, begin = 0, time.perf_counter()
-        for step, (pixels, labels) in enumerate(images.batches(batches)):
-            draws = BatchDraws(images, (0, 1, step), len(pixels), np.arange(len(pixels)))
-            seen += len(scaling(augment_images(pixels, draws, Augment(flip="horizontal"), shape)))
+        for pixels, labels in images.batches(batches, draws):
+            seen += len(scaling(pixels))
         print("images/s", seen / (time.perf_counter() - begin))
 """
 THEIRS = """
@@ -84,10 +86,11 @@ models()  # a torchvision whose operators PyTorch does not load can be imported 
 from torchvision import datasets, transforms
 
 if __name__ == "__main__":
+    parts = [transforms.RandomResizedCrop(224)]
+    if sys.argv[4] == "random":
+        parts = [transforms.Resize(256), transforms.CenterCrop(256), transforms.RandomCrop(224)]
     steps = [
-        transforms.Resize(256),
-        transforms.CenterCrop(256),
-        transforms.RandomCrop(224),
+        *parts,
         transforms.RandomHorizontalFlip(),
         transforms.ToTensor(),
         transforms.Normalize((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
@@ -122,24 +125,24 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def speed(program: str, data: Path) -> float:
+def speed(program: str, data: Path, crop: str) -> float:
     """The images a second of a program."""
-    command = [sys.executable, "-c", program, str(data), str(BATCH), str(WORKERS)]
+    command = [sys.executable, "-c", program, str(data), str(BATCH), str(WORKERS), crop]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     return float(done.stdout.split()[-1])
 
 
-def test_images_a_second(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    program = tmp_path / "ours.py"
-    program.write_text(OURS, encoding="utf-8")
-    turns = [(speed(OURS, photos), speed(THEIRS, photos)) for _ in range(ROUNDS)]
+@pytest.mark.parametrize("crop", ["random", "random_resized"])
+def test_images_a_second(crop: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    turns = [(speed(OURS, photos, crop), speed(THEIRS, photos, crop)) for _ in range(ROUNDS)]
     ours, theirs = (median(one) for one in zip(*turns, strict=True))
     ratios = ", ".join(f"{one / other:.2f}" for one, other in turns)
     size = next(photos.glob("*/*")).stat().st_size
     with capsys.disabled():
         print(
-            f"\n{COUNT:,} JPEGs of {size / 1000:.0f} kB, {WORKERS} workers: {ours:,.0f} images/s, "
-            f"ImageFolder {theirs:,.0f}: {ours / theirs:.2f} times as many ({ratios})"
+            f"\n{COUNT:,} JPEGs of {size / 1000:.0f} kB, {crop} crops, {WORKERS} workers: "
+            f"{ours:,.0f} images/s, ImageFolder {theirs:,.0f}: {ours / theirs:.2f} times as many "
+            f"({ratios})"
         )
 
 
