@@ -181,8 +181,7 @@ def augmented(augment: Augment, images: Any) -> tuple[Any, Any]:
     batch = whole.images.movedim(-1, 1).float()
     draws = BatchDraws(whole, seeds, len(images), every)
     expected = torch_augment.augment_images(batch, draws, augment, INPUT).movedim(1, -1).numpy()
-    random = np.random.default_rng(seeds)
-    inputs = keras_augment.training_inputs(images.copy(), colours, random, augment, INPUT)
+    inputs = keras_augment.training_inputs(images.copy(), colours, seeds, augment, INPUT)
     keep = keras.layers.Identity()
     trainer = keras_recipe.make_trainer(augment, keep, keep, images.shape[1:], INPUT)
     return np.asarray(trainer(inputs)), expected
