@@ -9,8 +9,8 @@ KEPT := alexnet alexnet_torchvision alexnet_ungrouped convnext_tiny densenet121 
   squeezenet1_1 vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vgg_c
 KEPT_SPECS := $(KEPT:%=specs/%.yaml)
 
-.PHONY: demo test lint verify search differential fuzz faults mutants benchmarks generated setup \
-  browser clean
+.PHONY: demo test lint verify zoo search differential fuzz faults mutants benchmarks accuracy \
+  generated setup browser clean
 
 demo: $(VENV)/torch
 	$(BIN)/archc build specs/lenet5.yaml --backend torch
@@ -36,6 +36,11 @@ verify: $(VENV)/dev
 search: $(VENV)/dev
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n 2 -m hypothesis
 
+# Every network of specs/ beside torchvision's or Keras' own: an hour and 12 GiB. What came of them is
+# in the record; those that have not changed since are not run again.
+zoo: $(VENV)/dev
+	$(BIN)/python -m tests.zoo
+
 # 10,000 random specs, 75 minutes on two cores. What came of them is in the record, seeds that it has
 # are passed over: remove it to run all of them again.
 differential: $(VENV)/dev
@@ -59,6 +64,10 @@ mutants: $(VENV)/dev
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s
+
+# The scripts of `build --training` against `archc train`, with augmentation: ten minutes.
+accuracy: $(VENV)/dev
+	$(BIN)/python -m tests.training.script.accuracy
 
 generated: $(VENV)/dev
 	$(BIN)/python -m archc.language.schema

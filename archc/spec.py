@@ -95,9 +95,14 @@ class Spec(NamedTuple):
         return costs
 
     def checked(self, overrides: Mapping[str, object] = NO_OVERRIDES) -> Costs:
-        """`build`, then check expectations and the training recipe. Raises SpecError."""
+        """`build`, then check expectations, tables of checkpoints and the training recipe. Raises
+        SpecError."""
         costs = self.build(overrides)
         diagnostics = check_expectations(costs)
+        if costs.graph.checkpoints is not None:
+            from archc.ir.checkpoints import check_checkpoints  # few specs have any
+
+            diagnostics += check_checkpoints(costs)
         diagnostics += check_training(costs, self.document.training)
         if diagnostics:
             raise SpecError(diagnostics)

@@ -60,7 +60,8 @@ class LoweredLayer:
     carries the node's own name. `variables` maps the name of each variable of the op to the name
     under which the layer keeps it (a variable that the op lacks may be among them); `layouts` has
     the layout of those that are not kept as the backend keeps such variables. `initialize` is a
-    call that sets the initial values of the layer in `placeholder(0)`.
+    call that sets the initial values of the layer in `placeholder(0)`, or what else is said of it
+    once it is there.
 
     `application` is how the layer, in place of `APPLIED`, is applied to the values that come in,
     where that is no plain call. The `layer` of a tied op may be `OWNER`, that of the op whose

@@ -68,7 +68,7 @@ def fuse_movements(graph: Graph) -> Graph:
     for node in graph.nodes:
         for index in node.inputs:
             readers[index] += 1
-    for index in graph.outputs:
+    for index in graph.all_outputs:
         readers[index] += 1
     nodes = list(graph.nodes)
     root = _fused(graph.root, graph, readers, nodes)

@@ -47,7 +47,9 @@ def network_docstring(costs: Costs, inputs: Sequence[str], outputs: Sequence[str
     paragraphs = [f"{title.rstrip('.')}: {figures}."]
     if about.description:
         paragraphs.append(about.description)
-    shapes = f"Input: {', '.join(inputs)}. Output: {', '.join(outputs)}."
+    count = len(graph.outputs)
+    shapes = f"Input: {', '.join(inputs)}. Output: {', '.join(outputs[:count])}"
+    shapes += f"; in training also {', '.join(outputs[count:])}." if outputs[count:] else "."
     references = [reference.rstrip(".") + "." for reference in about.references]
     paragraphs.append("\n".join([shapes, *references]))
     return "\n\n".join(paragraphs)
@@ -59,8 +61,8 @@ def input_axes(graph: Graph) -> dict[str, Axes]:
 
 
 def output_axes(graph: Graph) -> list[Axes]:
-    """The axes of each output, in order."""
-    return [graph.nodes[index].output for index in graph.outputs]
+    """The axes of each output, in order, those in training alone last."""
+    return [graph.nodes[index].output for index in graph.all_outputs]
 
 
 def input_variables(names: Iterable[str], single: str, taken: Container[str]) -> list[str]:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from archc.cli import streams
+from archc.cli.options import file_format_options
 from archc.diagnostics import visible
 from archc.language.recipe import LARGEST_SEED
+from archc.training.file_format import FileFormat
 
 if TYPE_CHECKING:
     from archc.training.report.data_view import DataView
@@ -48,7 +50,17 @@ def command() -> None:
 )
 @click.option("-o", "output", metavar="FILE.png", help="Write a PNG file. Needs Pillow.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def view(path: str, count: int | None, seed: int, output: str | None, force: bool) -> int:
+@file_format_options
+def view(
+    path: str,
+    count: int | None,
+    seed: int,
+    output: str | None,
+    force: bool,
+    label: str | None,
+    separator: str | None,
+    channels: str | None,
+) -> int:
     """Show some of the images in PATH with their labels, and a summary of the data.
 
     PATH is as for `archc train`: a CSV file, MNIST's idx files, an .npz file, a folder with one
@@ -71,7 +83,7 @@ def view(path: str, count: int | None, seed: int, output: str | None, force: boo
     if count is None and output is None:
         count = ROWS * terminal.columns(width, colored=colored)
     try:
-        data_view = read(Path(path), count, seed)
+        data_view = read(Path(path), count, seed, FileFormat(label, separator, channels))
     except (InvalidDataError, UnreadableDataError) as exception:
         streams.print_message(f"archc: {visible(str(exception))}")
         return 1 if isinstance(exception, InvalidDataError) else 2
@@ -99,7 +111,16 @@ def view(path: str, count: int | None, seed: int, output: str | None, force: boo
     "--test", is_flag=True, help="Of a folder with two splits the test images, not the training's."
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def pack(path: str, output: str, test: bool, force: bool) -> int:
+@file_format_options
+def pack(
+    path: str,
+    output: str,
+    test: bool,
+    force: bool,
+    label: str | None,
+    separator: str | None,
+    channels: str | None,
+) -> int:
     """Check the images in PATH, and write them to one .npz file.
 
     PATH is as for `archc train`, with images of one size. The file has `images`, the channels last,
@@ -116,7 +137,8 @@ def pack(path: str, output: str, test: bool, force: bool) -> int:
     from archc.training.errors import DataError, RunError
 
     try:
-        count, shape = write_archive(Path(path), Path(output), labelled=not test)
+        file_format = FileFormat(label, separator, channels)
+        data = write_archive(Path(path), Path(output), labelled=not test, file_format=file_format)
     except DataError as exception:
         streams.print_message(f"archc: {visible(str(exception))}")
         return 1
@@ -126,8 +148,10 @@ def pack(path: str, output: str, test: bool, force: bool) -> int:
     except MemoryError:
         streams.print_message(f"archc: {visible(path)}: not enough memory")
         return 2
-    sizes = " \u00d7 ".join(map(str, shape))
-    streams.print_message(f"wrote {visible(output)}: {count:,} images, {sizes}")
+    for note in data.notes:
+        streams.print_message(visible(f"{path}: {note}"))
+    sizes = " \u00d7 ".join(map(str, data.images.shape[1:]))
+    streams.print_message(f"wrote {visible(output)}: {len(data.images):,} images, {sizes}")
     return 0
 
 
@@ -155,7 +179,7 @@ def _can_write(text: str) -> bool:
 
 def _summary(data_view: DataView) -> str:
     """The facts, and a bar for each class."""
-    lines = list(data_view.facts)
+    lines = [visible(fact) for fact in data_view.facts]
     if data_view.classes is None:
         lines.append("no labels")
     else:

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from archc import training
+from archc.cli.options import file_format_options
 from archc.cli.predict import execute
+from archc.training.file_format import FileFormat
 from archc.training.run.options import DEVICES, EvaluateOptions
 
 
@@ -32,8 +34,25 @@ from archc.training.run.options import DEVICES, EvaluateOptions
 )
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
+@file_format_options
 def command(
-    run: str, data: str, weights: str, backend: str | None, device: str, as_json: bool
+    run: str,
+    data: str,
+    weights: str,
+    backend: str | None,
+    device: str,
+    as_json: bool,
+    label: str | None,
+    separator: str | None,
+    channels: str | None,
 ) -> int:
     """Accuracy, top-5 accuracy and the confusion of the classes, computed in float32."""
-    return execute(EvaluateOptions(Path(run), Path(data), weights, device, as_json), backend)
+    options = EvaluateOptions(
+        Path(run),
+        Path(data),
+        weights,
+        device,
+        as_json,
+        file_format=FileFormat(label, separator, channels),
+    )
+    return execute(options, backend)

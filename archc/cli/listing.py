@@ -124,24 +124,7 @@ def _entry(path: str, most_steps: int) -> Entry:
         costs = load(spec, {}, most_steps).costs
     except SpecError as error:
         return Entry(spec, path, errors=count(error.diagnostics))
-    graph, sums = costs.graph, costs.totals
-    inputs, outputs = (
-        tuple(graph.nodes[index].output.sizes for index in indices)
-        for indices in (graph.inputs, graph.outputs)
-    )
-    about = graph.about
-    return Entry(
-        spec,
-        path,
-        about.name,
-        about.title,
-        about.catalog,
-        sums.params,
-        sums.macs,
-        len(costs.layers),
-        inputs,
-        outputs,
-    )
+    return catalog.entry(spec, path, costs)
 
 
 def _having(entries: Sequence[Entry], key: str, text: str) -> list[Entry]:

@@ -20,6 +20,7 @@ from archc.ir.limits import MOST_STEPS
 from archc.language.overrides import PREFIX, Key, Setting
 from archc.language.reader import decode, parse
 from archc.language.values import Value
+from archc.training.file_format import CHANNELS, LABELS
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -33,6 +34,39 @@ def set_option(function: Function) -> Function:
         metavar="NAME=VALUE",
         help="Override a parameter; the value is YAML: --set depths='[1, 1]'.",
     )(function)
+
+
+def file_format_options(function: Function) -> Function:
+    """The options that say what files of images do not tell of themselves."""
+    for option in (
+        click.option(
+            "--channels",
+            type=click.Choice(CHANNELS),
+            help="Which axis of an image has the channels, where its shape does not tell.",
+        ),
+        click.option(
+            "--separator",
+            metavar="CHAR",
+            callback=_separator,
+            help="What separates the values of a CSV file, by default a comma; `tab` is a tab.",
+        ),
+        click.option(
+            "--label",
+            metavar="NAME",
+            help="The column of a CSV file with the labels: its name, or without a header its "
+            f"number from 1. By default one called {', '.join(LABELS[:-1])} or {LABELS[-1]}.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _separator(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """One character that no number has."""
+    value = "\t" if value in ("tab", "\\t") else value
+    if value is not None and (len(value) != 1 or value.isalnum() or value in "+-.\"'\r\n\0"):
+        raise click.BadParameter("is no single character that separates numbers, nor `tab`")
+    return value
 
 
 def max_steps_option(function: Function) -> Function:

@@ -11,9 +11,10 @@ import click
 from archc import training
 from archc.api import load
 from archc.cli import streams
-from archc.cli.options import not_installed
+from archc.cli.options import file_format_options, not_installed
 from archc.diagnostics import visible
 from archc.training import launch
+from archc.training.file_format import FileFormat
 from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import DEVICES, EvaluateOptions, PredictOptions
 
@@ -36,6 +37,8 @@ from archc.training.run.options import DEVICES, EvaluateOptions, PredictOptions
     help="The backend, by default that of the run.",
 )
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@file_format_options
 def command(
     run: str,
     data: str,
@@ -43,9 +46,22 @@ def command(
     weights: str,
     backend: str | None,
     device: str,
+    force: bool,
+    label: str | None,
+    separator: str | None,
+    channels: str | None,
 ) -> int:
     """A different backend than the run's gives the same labels."""
-    return execute(PredictOptions(Path(run), Path(data), Path(file), weights, device), backend)
+    options = PredictOptions(
+        Path(run),
+        Path(data),
+        Path(file),
+        weights,
+        device,
+        force=force,
+        file_format=FileFormat(label, separator, channels),
+    )
+    return execute(options, backend)
 
 
 def execute(options: PredictOptions | EvaluateOptions, backend: str | None) -> int:

@@ -16,7 +16,13 @@ from click.core import ParameterSource
 from archc import training
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import not_installed, read_overrides, set_option, warn_unchecked
+from archc.cli.options import (
+    file_format_options,
+    not_installed,
+    read_overrides,
+    set_option,
+    warn_unchecked,
+)
 from archc.diagnostics import visible
 from archc.files import OutputError, write_files
 from archc.files.reading import read_below
@@ -24,6 +30,7 @@ from archc.language.recipe import LARGEST_SEED, PRECISIONS
 from archc.reports.resolved import UnwritableError, resolved
 from archc.training import launch
 from archc.training.errors import RunError
+from archc.training.file_format import FileFormat
 from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import DEVICES, IN_MEMORY, FitOptions
 from archc.training.start import INITIAL, read_initial, write_initial
@@ -120,6 +127,7 @@ GIB = 1 << 30
     "trains on several machines.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only print errors.")
+@file_format_options
 @set_option
 def command(
     spec: str,
@@ -142,6 +150,9 @@ def command(
     waiting: str | None,
     is_planned: bool,
     quiet: bool,
+    label: str | None,
+    separator: str | None,
+    channels: str | None,
     settings: tuple[str, ...],
 ) -> int:
     """The emitted network is written to the run's folder, for whoever uses the weights."""
@@ -176,6 +187,7 @@ def command(
         workers=workers,
         start=None if initial is None else initial.start,
         settings=settings,
+        file_format=FileFormat(label, separator, channels),
     )
     files = plan_files(backend, network, options)
     before = _files_in(run)

@@ -138,7 +138,7 @@ def _read_weights(path: str, network: Network) -> FixedTensors:
     """Read the weights of a file."""
     from archc.weights import transfer
 
-    weights, in_order = transfer.read(path, network)
+    weights, in_order, _ = transfer.read(path, network)
     if in_order:
         streams.print_message(transfer.ordering_note(path))
     return FixedTensors(weights)

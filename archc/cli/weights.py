@@ -10,10 +10,10 @@ from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
 from archc.cli.options import not_installed, read_settings, set_option, warn_unchecked
+from archc.ir.checkpoints import Rule, read_table
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
 from archc.weights.files import formats
-from archc.weights.table import Rule, read_table
 
 NEUTRAL = ".safetensors"
 """The suffix of files in the neutral format, whatever other formats have it too."""
@@ -36,20 +36,27 @@ def command() -> None:
 @command.command("import")
 @_spec
 @click.argument("file", metavar="FILE")
-@_output
+@click.option(
+    "-o", "output", metavar="FILE", help="The file to write, by default NAME.safetensors."
+)
 @_names
 @_force
 @set_option
 def import_(
     spec: str,
     file: str,
-    output: str,
+    output: str | None,
     names: str | None,
     force: bool,
     settings: tuple[str, ...],
 ) -> int:
-    """Import a checkpoint of a framework (.pth, .safetensors, .h5) to the neutral format."""
-    return _convert(_network(spec, settings), file, output, None, names, force)
+    """Import a checkpoint of a framework (.pth, .safetensors, .h5) to the neutral format.
+
+    The names of its layers are those of the emitted network, or of one of the spec's `checkpoints`.
+    """
+    network = _network(spec, settings)
+    target = output or f"{network.costs.graph.about.name}{NEUTRAL}"
+    return _convert(network, file, target, None, names, force)
 
 
 @command.command("export")
@@ -115,12 +122,14 @@ def _convert(
     if os.path.lexists(output) and not force:
         streams.print_message(f"archc: {output} exists already (--force overwrites it)")
         return 2
-    table = () if names is None else _table(names)
+    table = None if names is None else _table(names)
     try:
-        weights, in_order = transfer.read(file, network, table)
+        weights, in_order, checkpoint = transfer.read(file, network, table)
     except ImportError as error:
         streams.print_message(f"archc: {not_installed(error.name, backend or backends.names()[0])}")
         return 2
+    if checkpoint is not None:
+        streams.print_message(f"{file}: its names are those of `{checkpoint}`")
     if in_order:
         streams.print_message(transfer.ordering_note(file))
     try:

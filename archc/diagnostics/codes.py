@@ -384,8 +384,9 @@ CODES: dict[str, Explanation] = {
         "weights that do not match the network",
         "The file must hold every array of the network under its name and in its shape, and\n"
         "nothing else. Names are those of the emitted network. In a plain sequence of layers\n"
-        "arrays can be matched by order instead; otherwise pass a table with `--names`, in\n"
-        "which every rule matches an op that has arrays, and no two rules the same op.",
+        "arrays can be matched by order instead; otherwise the spec has a table of names under\n"
+        "`checkpoints`, or `--names` takes one. In a table every rule matches an op that has\n"
+        "arrays, and no two rules the same op.",
         "archc weights import specs/vgg16.yaml resnet50.pth -o out.safetensors\n"
         "archc weights import specs/vgg16.yaml vgg16.pth -o out.safetensors",
     ),

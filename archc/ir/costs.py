@@ -31,7 +31,8 @@ class Layer(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Sums over all layers, of one sample."""
+    """Sums over all layers, of one sample: of a network with outputs in training alone, `macs` and
+    `activations` are those of an evaluation."""
 
     params: int
     trainable_params: int
@@ -51,11 +52,14 @@ class Memory(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """A graph with its costs."""
+    """A graph with its costs. Where the network has outputs in training alone, `evaluation` and
+    `training` are the sums of what either computes."""
 
     graph: Graph
     layers: tuple[Layer, ...]
     totals: Totals
+    evaluation: Totals
+    training: Totals
 
 
 def infer(graph: Graph) -> Costs:
@@ -84,7 +88,13 @@ def infer(graph: Graph) -> Costs:
                 receptive_field=extents(fields[-1], node.output),
             )
         )
-    return Costs(graph, tuple(layers), _totals(layers))
+    alone = graph.training_only
+    training = _totals(layers)
+    evaluation = (
+        _totals(one for one in layers if one.node.index not in alone) if alone else training
+    )
+    totals = training._replace(macs=evaluation.macs, activations=evaluation.activations)
+    return Costs(graph, tuple(layers), totals, evaluation, training)
 
 
 def _totals(layers: Iterable[Layer]) -> Totals:
@@ -102,16 +112,19 @@ def memory(costs: Costs, batch: int) -> Memory:
     """The memory of a batch of float32 samples. A view shares its input's memory."""
     graph = costs.graph
     sizes = [node.output.elements for node in graph.nodes]
-    owner = list(range(len(sizes)))
+    owner, alone = list(range(len(sizes))), graph.training_only
     last_use = list(range(len(sizes)))
     for layer in costs.layers:
         node = layer.node
         if node.op.view:
             owner[node.index] = owner[node.inputs[0]]
-        for index in node.inputs:
+        for index in () if node.index in alone else node.inputs:
             last_use[owner[index]] = node.index
     for index in graph.outputs:
         last_use[owner[index]] = len(sizes)
+    kept = sum(size for index, size in enumerate(sizes) if owner[index] == index)
+    for index in alone:
+        sizes[index] = 0  # nothing that an evaluation computes
     freed: dict[int, int] = {}
     for index, size in enumerate(sizes):
         if owner[index] == index:
@@ -121,7 +134,6 @@ def memory(costs: Costs, batch: int) -> Memory:
         alive += size if owner[index] == index else 0
         peak = max(peak, alive)
         alive -= freed.get(index, 0)
-    kept = sum(size for index, size in enumerate(sizes) if owner[index] == index)
     weights = costs.totals.weight_bytes
     return Memory(
         batch=batch,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from archc.diagnostics import Diagnostic, Note
-from archc.ir.graph import Input, Node
+from archc.ir.graph import Graph, Input, Node, Region
 from archc.language.syntax import Document, InvalidStep, OpStep, Step
 from archc.ops.base import ShapeError
 
@@ -39,6 +39,19 @@ def rejected(step: Step, error: ShapeError, inputs: Sequence[Node]) -> Diagnosti
         for node in [*dict.fromkeys(inputs)][:MOST_NOTES]
     )
     return Diagnostic(error.code, error.message, span, error.hint, notes)
+
+
+def mixed_in_training(graph: Graph) -> Iterator[Diagnostic]:
+    """An error for each section, block instance or repetition of the network that computes
+    something for outputs in training alone, and something else."""
+    alone = graph.training_only
+    for item in graph.root.items if alone else ():
+        if isinstance(item, Region):
+            inside = [node.index in alone for node in item.nodes()]
+            if any(inside) and not all(inside):
+                message = f"`{item.path}` is in part for outputs in training alone"
+                hint = "put those steps beside it, in a section of their own"
+                yield Diagnostic("ARC402", message, item.origin.span, hint)
 
 
 def unused(

@@ -5,11 +5,13 @@ Codes: ARC406 a step that no output uses, ARC407 an unknown output.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from archc.diagnostics import Diagnostic, SpecError
 from archc.ir.binding import (
     input_axes,
 )
-from archc.ir.errors import ambiguous_first_step, unused
+from archc.ir.errors import ambiguous_first_step, mixed_in_training, unused
 from archc.ir.expand_steps import Expansion
 from archc.ir.graph import About, Graph, Input, Node, Origin, Region
 from archc.ir.limits import LimitError
@@ -43,12 +45,13 @@ class _NetworkExpansion(Expansion):
     def graph(self, about: About) -> Graph:
         scope = Scope("", None)
         try:
-            inputs, outputs = self.network(scope)
+            inputs, outputs, in_training = self.network(scope)
         except LimitError as error:
             self.report(error.diagnostic)
             raise SpecError(self.diagnostics.diagnostics()) from None
         if not self.diagnostics:
-            for diagnostic in unused(self.nodes, outputs, self.block_outputs):
+            every = outputs + in_training
+            for diagnostic in unused(self.nodes, every, self.block_outputs):
                 self.report(diagnostic)
         if self.diagnostics:
             raise SpecError(self.diagnostics.diagnostics())
@@ -62,14 +65,21 @@ class _NetworkExpansion(Expansion):
             origin=Origin(self.document.span, self.document.span.origin),
             named=True,
         )
-        return Graph(
+        graph = Graph(
             about=about,
             nodes=tuple(self.nodes),
             root=root,
             inputs=inputs,
             outputs=outputs,
             expect=self.document.expect,
+            checkpoints=self.document.checkpoints,
+            training_outputs=in_training,
         )
+        for diagnostic in mixed_in_training(graph):
+            self.report(diagnostic)
+        if self.diagnostics:
+            raise SpecError(self.diagnostics.diagnostics())
+        return graph
 
     def errors(self) -> list[Diagnostic]:
         try:
@@ -80,8 +90,9 @@ class _NetworkExpansion(Expansion):
 
     # Inputs and outputs
 
-    def network(self, scope: Scope) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Expand the whole network. Returns its inputs and outputs."""
+    def network(self, scope: Scope) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Expand the whole network. Returns its inputs, its outputs, and those in training
+        alone."""
         inputs = tuple(
             self.make_input(name, value, scope) for name, value in self.document.inputs.items()
         )
@@ -92,17 +103,19 @@ class _NetworkExpansion(Expansion):
             current = inputs[0]
             names = extended(names, {expressions.INPUT: self.entry(current)})
         last = self.run(self.document.layers, current, scope, names)
-        if not self.document.outputs:
-            return inputs, (last,)
-        hint = "an output is the name of a step of `layers`"
-        outputs = [
-            index
-            for value in self.document.outputs
-            for index in find_nodes(
-                value, scope, self.text(UNKNOWN, self.params), self.report, hint
-            )
-        ]
-        return inputs, tuple(outputs)
+        outputs = self.named_outputs(self.document.outputs, scope) or (last,)
+        in_training = self.named_outputs(self.document.training_outputs, scope)
+        for index, value in zip(in_training, self.document.training_outputs, strict=False):
+            if self.document.outputs and index in outputs and index != UNKNOWN:
+                message = f"`{value.data}` is an output already"
+                self.error("ARC402", message, value.span, "list it once")
+        return inputs, outputs, in_training
+
+    def named_outputs(self, values: Iterable[Value], scope: Scope) -> tuple[int, ...]:
+        """The steps that `outputs` names."""
+        hint, text = "an output is the name of a step of `layers`", self.text(UNKNOWN, self.params)
+        found = (find_nodes(value, scope, text, self.report, hint) for value in values)
+        return tuple(index for indices in found for index in indices)
 
     def make_input(self, name: str, value: Value, scope: Scope) -> int:
         span = value.key_span or value.span

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -161,7 +161,8 @@ class About:
 
 @entity
 class Graph:
-    """A network with all axes inferred. `nodes` begins with the inputs."""
+    """A network with all axes inferred. `nodes` begins with the inputs; `training_outputs` are
+    outputs in training alone, `checkpoints` the spec's tables of names in files of weights."""
 
     about: About
     nodes: tuple[Node, ...]
@@ -169,6 +170,21 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     expect: Value | None
+    training_outputs: tuple[int, ...] = ()
+    checkpoints: Value | None = None
+
+    @property
+    def all_outputs(self) -> tuple[int, ...]:
+        """The outputs, and those in training alone."""
+        return self.outputs + self.training_outputs
+
+    @property
+    def training_only(self) -> frozenset[int]:
+        """The nodes that are computed for the outputs in training alone."""
+        if not self.training_outputs:
+            return frozenset()
+        needed = needed_for(self.nodes, self.outputs)
+        return frozenset(node.index for node in self.layers if node.index not in needed)
 
     @property
     def layers(self) -> tuple[Node, ...]:
@@ -183,6 +199,18 @@ class Graph:
         """The axes of some nodes by path, each as a mapping of axis to size."""
         nodes = [self.nodes[index] for index in indices]
         return {node.path: node.output.as_dict() for node in nodes}
+
+
+def needed_for(nodes: Sequence[Node], outputs: Iterable[int]) -> set[int]:
+    """The nodes that some outputs depend on, these among them."""
+    needed: set[int] = set()
+    waiting = list(outputs)
+    while waiting:
+        index = waiting.pop()
+        if index not in needed:
+            needed.add(index)
+            waiting += nodes[index].inputs
+    return needed
 
 
 def known_ids(graph: Graph) -> dict[int, int]:

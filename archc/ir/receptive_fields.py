@@ -15,6 +15,7 @@ affine rule that covers them takes their place, and the extent is an upper bound
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import floor, gcd, lcm
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -174,9 +175,14 @@ def _seen_through(field: Field, step: ReceptiveField, size: int) -> Field:
 def _inside_through(inside: range, step: ReceptiveField, size: int) -> range:
     """The output positions, of `size`, all of whose input positions lie inside: from the one after
     the last that does not at the begin, to the first that does not at the end."""
-    if step.shift == 0:
-        (taps,) = step.taps  # the whole axis, for each position
-        return range(size if taps[0] in inside and taps[-1] in inside else 0)
+    if step.shift == 0:  # the same positions of the whole axis, again and again
+        clear = [taps[0] in inside and taps[-1] in inside for taps in step.taps]
+        if all(clear):
+            return range(size)
+        end = min(size, 2 * len(clear))
+        barred = [-1, *(one for one in range(end) if not clear[one % len(clear)]), end]
+        before, after = max(pairwise(barred), key=lambda ends: ends[1] - ends[0])
+        return range(before + 1, after)
     first, stop = 0, size
     for phase, taps in _phases(step):
         if not taps:

@@ -7,11 +7,18 @@ another.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from archc.diagnostics import Diagnostic, Span
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node
-from archc.language.recipe import Augment, RandomResizedCrop, ScaleJitter, Training
+from archc.language.recipe import (
+    Augment,
+    Piecewise,
+    RandomResizedCrop,
+    ScaleJitter,
+    Training,
+)
 from archc.language.values import Value, mapping
 from archc.ops.axes import Axes
 from archc.ops.base import OutputKind
@@ -39,10 +46,10 @@ def _network_errors(costs: Costs, recipe: Training, section: Value) -> Iterator[
     graph = costs.graph
     span = section.key_span or section.span
     x = graph.nodes[graph.inputs[0]].output
-    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
+    if len(graph.inputs) > 1 or len(graph.all_outputs) > 1:
         message = (
             f"a recipe needs one input and one output, the network has {len(graph.inputs)} "
-            f"and {len(graph.outputs)}"
+            f"and {len(graph.all_outputs)}"
         )
         yield Diagnostic("ARC701", message, span, "write the training by hand")
         return
@@ -57,8 +64,16 @@ def _network_errors(costs: Costs, recipe: Training, section: Value) -> Iterator[
         message = f"a recipe needs an output with a value for each class, got {last.output}"
         yield Diagnostic("ARC701", message, span, "end with `dense`")
     elif last.op.output_kind == "distances":
-        message = f"the output of {last.op.name} is a distance, for which recipes have no loss"
-        yield Diagnostic("ARC701", message, span, "end with `dense`")
+        if recipe.loss != "maximum_a_posteriori":
+            message = f"the output of {last.op.name} is a distance, for which there is another loss"
+            hint = "use `loss: maximum_a_posteriori`, or end with `dense`"
+            yield Diagnostic("ARC701", message, at(section, "loss"), hint)
+    elif recipe.loss == "maximum_a_posteriori":
+        message = (
+            f"`maximum_a_posteriori` is a loss of distances, which {last.op.name} does not give"
+        )
+        hint = "end with `rbf`, or use `loss: cross_entropy`"
+        yield Diagnostic("ARC701", message, at(section, "loss"), hint)
     elif recipe.loss == "cross_entropy" and (bounded := _bounded_node(costs)) is not None:
         name = bounded.op.last.name
         message = f"cross-entropy needs logits, but the network's output is bounded by {name}"
@@ -132,6 +147,9 @@ def _input_errors(graph: Graph, recipe: Training, section: Value) -> Iterator[Di
         if prepared[0] < height or prepared[1] < width:
             message = f"images of {prepared[0]} x {prepared[1]} are smaller than the input, {x}"
             yield Diagnostic("ARC701", message, at(section, "inputs", "resize"))
+        elif recipe.evaluation == "ten_crop" and prepared == [height, width]:
+            message = f"`ten_crop` is of images larger than the input, {x}"
+            yield Diagnostic("ARC702", message, at(section, "evaluation"), "resize them to more")
     elif 2 * inputs.pad >= min(height, width):
         message = f"`pad` leaves no room for an image in the input, {x}"
         yield Diagnostic("ARC701", message, at(section, "inputs", "pad"))
@@ -152,6 +170,17 @@ def _conflicts(recipe: Training, section: Value) -> Iterator[Diagnostic]:
     if too_long or (recipe.steps is not None and 0 < recipe.steps <= rising):
         message = "the warm-up is as long as the training"
         yield Diagnostic("ARC702", message, at(section, "warmup"))
+    schedule = recipe.schedule
+    if isinstance(schedule, Piecewise):
+        where = at(section, "schedule", "piecewise", "epochs")
+        if any(later <= one for one, later in pairwise(schedule.epochs)):
+            yield Diagnostic("ARC702", "the epochs of `piecewise` do not rise", where)
+        if len(schedule.epochs) != len(schedule.factors):
+            message = f"{len(schedule.epochs)} epochs have {len(schedule.factors)} factors"
+            yield Diagnostic("ARC702", message, where, "give each of the epochs a factor")
+    if recipe.rejection != 1 and recipe.loss != "maximum_a_posteriori":
+        message = "`rejection` needs `loss: maximum_a_posteriori`"
+        yield Diagnostic("ARC702", message, at(section, "rejection"))
     if recipe.label_smoothing > 0 and recipe.loss != "cross_entropy":
         message = "`label_smoothing` needs `loss: cross_entropy`"
         yield Diagnostic("ARC702", message, at(section, "label_smoothing"))

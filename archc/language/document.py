@@ -98,6 +98,11 @@ class _Reader(Checker):
             self.is_valid(outputs) and self.check_names(outputs, self.params)
         ):
             outputs = None
+        training_outputs = [entry for one in sequence(outputs) for entry in mapping(one).items()]
+        if outputs is not None and len(training_outputs) == len(sequence(outputs)):
+            hint = "list the output of an evaluation, too"
+            message = "all outputs are in training alone"
+            self.error("ARC402", message, outputs.span, hint)
         expect, training = fields.get("expect"), fields.get("training")
         for unused_by_steps in (expect, training):
             if unused_by_steps is not None:
@@ -113,9 +118,11 @@ class _Reader(Checker):
             params=params,
             blocks=blocks,
             layers=layers,
-            outputs=tuple(sequence(outputs)),
+            outputs=tuple(one for one in sequence(outputs) if not isinstance(one.data, dict)),
+            training_outputs=tuple(map(_named_by_key, training_outputs)),
             expect=expect,
             training=training,
+            checkpoints=fields.get("checkpoints"),
             span=name.span,
             invalid_names=invalid_names,
             invalid=frozenset(self.invalid),
@@ -384,6 +391,12 @@ class _Reader(Checker):
         fields = {name: value for name, value in entries.items() if self.check_values(value, known)}
         invalid = target in self.invalid or len(fields) < len(entries)
         return OpStep(*common, op, fields, invalid)
+
+
+def _named_by_key(entry: tuple[str, Value]) -> Value:
+    """The name of a mapping's only entry, as a value."""
+    name, value = entry
+    return Value(name, value.key_span or value.span)
 
 
 def _names_several(sources: tuple[Value, ...] | None) -> bool:

@@ -24,6 +24,7 @@ from archc.ops.fields import (
     fields_of,
     integer,
     integers,
+    listing,
     or_expression,
     real,
 )
@@ -338,6 +339,24 @@ class Plateau(Schedule):
 
 
 @record
+class Piecewise(Schedule):
+    """The learning rate is multiplied by a factor of its own from each of some epochs on."""
+
+    name: ClassVar[str] = "piecewise"
+
+    epochs: Annotated[
+        tuple[int, ...],
+        listing(COUNT, "a list of rising whole numbers from 1"),
+        Doc("epochs after which the factor changes"),
+    ]
+    factors: Annotated[
+        tuple[float, ...],
+        listing(real("a number above 0", above=0), "a list of numbers above 0"),
+        Doc("factors of the initial learning rate after each of these epochs"),
+    ]
+
+
+@record
 class Training:
     """The training recipe: everything that a run depends on besides the data."""
 
@@ -350,15 +369,24 @@ class Training:
     )
     schedule: Annotated[
         Schedule,
-        Variants(Constant, Step, Cosine, Plateau),
+        Variants(Constant, Step, Piecewise, Cosine, Plateau),
         Doc("the schedule of the learning rate"),
     ] = Constant()
     warmup: Annotated[NonNegative, Doc("epochs of linear warm-up of the learning rate from 0")] = (
         0.0
     )
-    loss: Annotated[str, choice("cross_entropy", "mean_squared_error"), Doc("loss function")] = (
-        "cross_entropy"
-    )
+    loss: Annotated[
+        str,
+        choice("cross_entropy", "mean_squared_error", "maximum_a_posteriori"),
+        Doc(
+            "loss function; `maximum_a_posteriori` is that of distances to the classes (LeCun et "
+            "al. 1998, equation 9)"
+        ),
+    ] = "cross_entropy"
+    rejection: Annotated[
+        Positive,
+        Doc("distance, in `maximum_a_posteriori`, from which classes are pushed away less"),
+    ] = 1.0
     label_smoothing: Annotated[
         Rate, Doc("fraction of each label spread uniformly over all classes")
     ] = 0.0

@@ -113,7 +113,8 @@ class Block:
 
 @entity
 class Document:
-    """A whole spec, merged with its parents. `invalid` holds the values with errors,
+    """A whole spec, merged with its parents. `training_outputs` are those in training alone.
+    `invalid` holds the values with errors,
     `invalid_names` the parameters with errors: both are empty in a valid document."""
 
     name: str
@@ -127,8 +128,10 @@ class Document:
     blocks: Mapping[str, Block]
     layers: tuple[Step, ...]
     outputs: tuple[Value, ...]
+    training_outputs: tuple[Value, ...]
     expect: Value | None
     training: Value | None
+    checkpoints: Value | None
     span: Span
     invalid_names: frozenset[str]
     invalid: frozenset[Value]

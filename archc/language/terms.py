@@ -19,6 +19,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "blocks": ("modules", "definitions", "components"),
     "extends": ("inherits", "base", "parent", "include"),
     "expect": ("assert", "asserts", "checks", "expectations"),
+    "checkpoints": ("weights_map", "state_dict", "key_map", "pretrained"),
     "training": ("recipe", "train", "fit", "hyper"),
     "name": ("id", "label"),
     "from": ("source", "bottom"),

@@ -31,9 +31,8 @@ class WindowAttention(Op):
     `cosine` weighs by the cosine of query and key times a learned factor a head, which is at most
     100; the keys have no bias then (section 3.2).
 
-    The multiply-accumulates are those of the projections, and of both products of all queries with
-    all keys of their window, without those of a continuous bias, which are the same for every
-    sample."""
+    The multiply-accumulates are those of the projections, of both products of all queries with all
+    keys of their window, and of a continuous bias, which a batch needs once."""
 
     name: ClassVar[str] = "window_attention"
     aliases: ClassVar[tuple[str, ...]] = (
@@ -124,7 +123,10 @@ class WindowAttention(Op):
 
     def macs(self, inputs: tuple[Axes, ...], output: Axes) -> int:
         (x,) = inputs
-        return 4 * x.elements * x.width + 2 * x.elements * self.window**2
+        macs = 4 * x.elements * x.width + 2 * x.elements * self.window**2
+        if self.relative_bias == "continuous":
+            macs += (2 * self.window - 1) ** 2 * HIDDEN * (2 + self.heads)
+        return macs
 
     def receptive_field(self, inputs: tuple[Axes, ...]) -> tuple[ReceptiveField, ...]:
         return tuple(self._seen(size) for size in inputs[0].spatial)

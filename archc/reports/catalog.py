@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from archc.diagnostics import visible
+from archc.ir.costs import Costs
 from archc.language.catalog import Catalog
 from archc.reports.rows import approximate
 from archc.reports.table import shorten
@@ -39,6 +40,27 @@ class Entry(NamedTuple):
     def task(self) -> str:
         """What the network does, on one line; empty where the spec does not tell."""
         return " ".join(str(self.catalog.get("task", "")).split())
+
+
+def entry(spec: str, path: str, costs: Costs) -> Entry:
+    """The entry of a network."""
+    graph, totals = costs.graph, costs.totals
+    inputs, outputs = (
+        tuple(graph.nodes[index].output.sizes for index in indices)
+        for indices in (graph.inputs, graph.outputs)
+    )
+    return Entry(
+        spec,
+        path,
+        graph.about.name,
+        graph.about.title,
+        graph.about.catalog,
+        totals.params,
+        totals.macs,
+        len(costs.layers),
+        inputs,
+        outputs,
+    )
 
 
 def data(entry: Entry) -> dict[str, object]:

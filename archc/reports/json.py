@@ -27,8 +27,10 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
     each spatial axis of the input (null where there is none; `receptive_field_kind` is `exact`,
     `at most` or `all`, where each position sees the whole input), `weight_bytes` of float32, and
     with `memory` the bytes of a batch. A layer that uses another one's variables, which are counted
-    there, has its path as `weights`. Axes are mappings in canonical order; files are named as in
-    emitted headers.
+    there, has its path as `weights`. A network with outputs in training alone has them as
+    `training_outputs`, and the sums of what an evaluation and a training step compute apart; its
+    `totals` have all parameters, and the operations of an evaluation. Axes are mappings in
+    canonical order; files are named as in emitted headers.
     """
     graph = costs.graph
     fields: dict[str, Any] = {"archc": VERSION, "name": graph.about.name}
@@ -40,9 +42,14 @@ def report(costs: Costs, memory: Memory | None = None) -> dict[str, Any]:
         fields["set"] = dict(graph.about.overrides)
     fields["inputs"] = graph.named_axes(graph.inputs)
     fields["outputs"] = graph.named_axes(graph.outputs)
+    if graph.training_outputs:
+        fields["training_outputs"] = graph.named_axes(graph.training_outputs)
     files: dict[str, str] = {}
     fields["layers"] = [_layer(layer, graph, files) for layer in costs.layers]
     fields["totals"] = costs.totals._asdict()
+    if graph.training_outputs:
+        fields["evaluation_totals"] = costs.evaluation._asdict()
+        fields["training_totals"] = costs.training._asdict()
     if memory is not None:
         fields["memory"] = {
             "batch": memory.batch,

@@ -55,7 +55,8 @@ def signature(graph: Graph) -> tuple[object, ...]:
         for one in graph.nodes
     ]
     regions = [(region.path, region.input, region.output) for region in _regions(graph.root)]
-    return nodes, regions, graph.inputs, graph.outputs, graph.about.name, graph.about.class_name
+    outputs = graph.outputs, graph.training_outputs
+    return nodes, regions, graph.inputs, outputs, graph.about.name, graph.about.class_name
 
 
 def _regions(root: Region) -> list[Region]:
@@ -87,10 +88,15 @@ class _Writer:
         steps, current = self.steps(items, 0, len(items), current, scope)
         fields = {**self.head(), **({"blocks": self.blocks} if self.blocks else {})}
         fields["layers"] = steps or [IDENTITY]
-        if graph.outputs != (current,):
-            fields["outputs"] = [self.reference(index, scope) for index in graph.outputs]
+        if graph.outputs != (current,) or graph.training_outputs:
+            outputs: list[object] = [self.reference(index, scope) for index in graph.outputs]
+            for index in graph.training_outputs:
+                outputs.append({self.reference(index, scope): "training"})
+            fields["outputs"] = outputs
         if graph.expect is not None and not graph.about.overrides:
             fields["expect"] = graph.expect.plain()
+        if graph.checkpoints is not None and not graph.about.overrides:
+            fields["checkpoints"] = graph.checkpoints.plain()
         if graph.about.training is not None:
             fields["training"] = _short(as_spec(graph.about.training))
         return f"{self.comment()}{document(fields)}"

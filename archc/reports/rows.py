@@ -102,10 +102,13 @@ def totals(costs: Costs, memory: Memory | None = None) -> list[tuple[str, str]]:
     rows = [("parameters", human(sums.params))]
     if sums.trainable_params < sums.params:
         rows.append(("trainable parameters", human(sums.trainable_params)))
+    if costs.graph.training_outputs:
+        rows.append(("parameters in an evaluation", human(costs.evaluation.params)))
     if sums.state:
         rows.append(("running statistics", human(sums.state)))
     rows += [
         ("multiply-accumulates (MACs) per sample", human(sums.macs)),
+        *_in_training(costs),
         ("activations per sample", human(sums.activations)),
         ("weights in float32", size_of(sums.weight_bytes)),
     ]
@@ -116,6 +119,13 @@ def totals(costs: Costs, memory: Memory | None = None) -> list[tuple[str, str]]:
             (f"memory for training, {samples}", size_of(memory.training)),
         ]
     return rows
+
+
+def _in_training(costs: Costs) -> list[tuple[str, str]]:
+    """The operations of a training step, where they are others than those of an evaluation."""
+    if not costs.graph.training_outputs:
+        return []
+    return [("MACs per sample in training", human(costs.training.macs))]
 
 
 def size_of(size: int) -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+LONGEST_FAULT = 200
+"""Characters of what is told of data, which may be anybody's."""
+LONGEST_EXCERPT = 40
+
 
 class DataError(Exception):
     """Data that cannot be trained with, or labelled: the file, and the row in it."""
@@ -15,7 +19,7 @@ class DataError(Exception):
     def __str__(self) -> str:
         path, fault, row = self.args
         place = f"{path}" if row is None else f"{path}:{row}"
-        return f"{place}: {fault}"
+        return f"{place}: {shortened(fault, LONGEST_FAULT)}"
 
 
 class RunError(Exception):
@@ -29,3 +33,8 @@ class InterruptionError(Exception):
 def describe_shape(shape: Sequence[int]) -> str:
     """A shape in words: 28 x 28 x 1."""
     return " x ".join(map(str, shape)) or "no axis"
+
+
+def shortened(text: str, longest: int = LONGEST_EXCERPT) -> str:
+    """A text for a message, cut off where it is long."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

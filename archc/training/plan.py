@@ -20,6 +20,7 @@ from archc.backends.base import StoredVariable
 from archc.backends.layouts import Layout
 from archc.backends.storage import every_variable
 from archc.language.recipe import Augment, Training, as_spec, from_spec
+from archc.training.file_format import FileFormat
 from archc.training.run.options import (
     EvaluateOptions,
     FitOptions,
@@ -39,6 +40,10 @@ REQUESTS: Mapping[str, Callable[..., Options]] = MappingProxyType(
 )
 PATHS = ("data", "out", "validation", "run")
 """The options that are paths."""
+TUPLES: Mapping[str, Callable[..., Start | FileFormat]] = MappingProxyType(
+    {"start": Start, "file_format": FileFormat}
+)
+"""The options that have fields of their own."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def plan_files(backend: str, network: Network, options: Options) -> dict[str, st
 
 
 def _as_json(value: object) -> object:
-    if isinstance(value, Start):
+    if isinstance(value, Start | FileFormat):
         return value._asdict()
     return str(value) if isinstance(value, Path) else value
 
@@ -112,8 +117,8 @@ def _as_json(value: object) -> object:
 def _from_json(name: str, value: Any) -> Any:
     if value is None:
         return None
-    if name == "start":
-        return Start(**value)
+    if name in TUPLES:
+        return TUPLES[name](**value)
     if name in PATHS:
         return Path(value)
     return tuple(value) if isinstance(value, list) else value

@@ -55,7 +55,7 @@ def read_initial(
     counts = {part: len(frozen[part]) for part in freeze}
     if file is None:
         return InitialWeights(Start(freeze=counts), {}, in_order=False)
-    weights, in_order = transfer.read(file, network, skip=skip)
+    weights, in_order, _ = transfer.read(file, network, skip=skip)
     start = Start(
         path=file,
         sha256=_digest(network, weights),

@@ -159,6 +159,7 @@ class Comparison:
         self.fixed = fixed
         self.arrays = arrays(costs)
         self.computed = computed(fuse_movements(costs.graph))
+        self.alone = costs.graph.training_only
         self.complete = True
         computed_layers = [one.index for one in costs.graph.layers if one.index in self.computed]
         learned = [n for n, array in enumerate(self.arrays) if is_trained(array)]
@@ -188,7 +189,8 @@ class Comparison:
         node = self.costs.graph.nodes[index]
         if index not in self.computed:
             return Row(node)
-        outputs = {mode: self._differences(mode, index) for mode in MODES}
+        modes = (TRAINING,) if index in self.alone else MODES
+        outputs = {mode: self._differences(mode, index) for mode in modes}
         gradients: dict[str, Difference | None] = {}
         statistics: dict[str, Difference | None] = {}
         sizes = []
@@ -201,7 +203,7 @@ class Comparison:
                 statistics[name] = self._statistics(number, array)
         return Row(
             node,
-            self.sizes[EVALUATION].get(index),
+            self.sizes[modes[0]].get(index),
             max(sizes, default=None),
             *map(_existing, (outputs, gradients, statistics)),
         )
@@ -253,7 +255,7 @@ class Comparison:
         graph, sizes = self.costs.graph, self.sizes[TRAINING]
         squares = sum(
             sizes.get(index, 0.0) ** 2 * self.settings.batch * graph.nodes[index].output.elements
-            for index in graph.outputs
+            for index in graph.all_outputs
         )
         size = None if losses[0] is None else max(abs(losses[0]), sqrt(squares))
         return self._compare(values, size, 1.0)

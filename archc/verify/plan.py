@@ -36,7 +36,7 @@ def plan(
     variables = every_variable(backend, costs, emitted)
     fused = fuse_movements(graph)
     ids = known_ids(graph)
-    again = counterparts(graph)
+    again, alone = counterparts(graph), graph.training_only
     return {
         "dtype": settings.dtype,
         "seed": settings.seed,
@@ -55,12 +55,14 @@ def plan(
                 "drops": node.op.drop_rate is not None and node.op.drop_unit != "inner",
                 "rate": node.op.drop_rate if node.op.drop_unit == "inner" else None,
                 "ids": ids.get(node.index),
+                "training": node.index in alone,
                 "again": node.weights >= 0 or node.index in again,
             }
             for node in fused.nodes
         ],
         "inputs": graph.inputs,
         "outputs": graph.outputs,
+        "training_outputs": graph.training_outputs,
         "arrays": [
             {
                 "key": array.key,
@@ -68,6 +70,7 @@ def plan(
                 "variable": variables[array.key].name,
                 "layout": variables[array.key].layout,
                 "learned": array.variable.learned,
+                "training": array.node.index in alone,
                 "trainable": array.variable.learned and array.node.trainable,
                 "initial": array.variable.initial is not None,
                 "distribution": distribution_of(array, graph, users),

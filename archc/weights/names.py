@@ -18,10 +18,10 @@ from archc.backends.layouts import Layout
 from archc.backends.runtime.safetensors import ORDER
 from archc.diagnostics import Diagnostic, SpecError, did_you_mean
 from archc.ir.arrays import Array
+from archc.ir.checkpoints import Rule, layers_of
 from archc.ir.costs import Costs
 from archc.weights.files import DTYPES, Entry, WeightFile, span_of
 from archc.weights.parts import is_in_part, keys_of, unknown_part
-from archc.weights.table import Rule, layers_of
 
 MOST_REPORTED = 20
 MANY = 2000
@@ -34,6 +34,14 @@ class ExpectedArray(NamedTuple):
     array: Array
     layout: Layout
     name: str
+
+
+class WrongFileError(SpecError):
+    """The arrays of a file are not those of a network; `count` is how many differ."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic], count: int) -> None:
+        super().__init__(diagnostics)
+        self.count = count
 
 
 class AliasInFile(NamedTuple):
@@ -128,7 +136,8 @@ def match_entries(
         if name not in owners and not any(is_in_part(name, part) for part in skip)
     ]
     if diagnostics or wrong_rules:
-        raise SpecError([*wrong_rules, *_wrong_network(file, costs), *_truncate(diagnostics, file)])
+        errors = [*wrong_rules, *_wrong_network(file, costs), *_truncate(diagnostics, file)]
+        raise WrongFileError(errors, len(diagnostics) + len(wrong_rules))
     matched = {key: entries[name] for key, name in names.items() if key not in skipped}
     return Match(matched, bool(ordered), copies)
 

@@ -16,6 +16,7 @@ from archc.backends.storage import every_variable
 from archc.diagnostics import Diagnostic, SpecError
 from archc.files import OutputError, staging
 from archc.ir.arrays import arrays
+from archc.ir.checkpoints import Rule, tables
 from archc.ir.costs import Costs
 from archc.ir.network import Network
 from archc.weights.files import (
@@ -28,33 +29,46 @@ from archc.weights.files import (
     reject,
     span_of,
 )
-from archc.weights.names import AliasInFile, ExpectedArray, match_entries
-from archc.weights.table import Rule
+from archc.weights.names import (
+    AliasInFile,
+    ExpectedArray,
+    Match,
+    WrongFileError,
+    match_entries,
+)
 
 
 class CanonicalWeights(NamedTuple):
     """Arrays of a network in canonical layout, by their keys. `in_order` says that
-    the file has other names, and its layers were matched by their order."""
+    the file has other names, and its layers were matched by their order; `checkpoint` is the one
+    of the spec's `checkpoints` whose names it has, if any."""
 
     weights: dict[str, Any]
     in_order: bool
+    checkpoint: str | None
 
 
-def load(path: str, network: Network, table: Sequence[Rule] = ()) -> dict[str, Any]:
+def load(path: str, network: Network, table: Sequence[Rule] | None = None) -> dict[str, Any]:
     """The arrays of a network in canonical layout, by their keys, from a file of any format.
-    `table` maps the paths of ops to the names of layers in the file. Raises SpecError (ARC001,
-    ARC602 to ARC604)."""
+    `table` maps the paths of ops to the names of layers in the file; without it, the spec's own
+    `checkpoints` do, as far as one fits. Raises SpecError (ARC001, ARC602 to ARC604)."""
     return read(path, network, table).weights
 
 
 def read(
-    path: str, network: Network, table: Sequence[Rule] = (), skip: Sequence[str] = ()
+    path: str,
+    network: Network,
+    table: Sequence[Rule] | None = None,
+    skip: Sequence[str] = (),
 ) -> CanonicalWeights:
     """As `load`, with how the arrays were matched; without the arrays in the parts `skip`, which
     the file need not have. Raises SpecError also for a part that is none (ARC605)."""
     with open_weights(path) as file:
         expected, aliases = _expected(file, network)
-        match = match_entries(file, expected, network.costs, table, skip, aliases)
+        known: dict[str | None, Sequence[Rule]] = {None: table or ()}
+        if table is None and file.format is not None:
+            known = {**tables(network.costs.graph), None: ()}
+        checkpoint, match = _fitting(file, expected, aliases, network.costs, known, skip)
         for name, (key, entry) in match.copies.items():
             _require_equal(file, name, key, entry, match.entries[key])
         weights = {
@@ -62,7 +76,26 @@ def read(
             for one in expected
             if one.array.key in match.entries
         }
-        return CanonicalWeights(weights, match.in_order)
+        return CanonicalWeights(weights, match.in_order, checkpoint)
+
+
+def _fitting(
+    file: WeightFile,
+    expected: Sequence[ExpectedArray],
+    aliases: Sequence[AliasInFile],
+    costs: Costs,
+    known: Mapping[str | None, Sequence[Rule]],
+    skip: Sequence[str],
+) -> tuple[str | None, Match]:
+    """The first of some tables by which a file matches, with its name. Raises SpecError (ARC604)
+    with what is wrong by the one that comes closest."""
+    errors: list[WrongFileError] = []
+    for name, table in known.items():
+        try:
+            return name, match_entries(file, expected, costs, table, skip, aliases)
+        except WrongFileError as error:
+            errors.append(error)
+    raise min(errors, key=lambda error: error.count)
 
 
 def ordering_note(path: str) -> str:

@@ -5,9 +5,8 @@
     python lenet5_train.py DATA --out RUN --predict labels.csv
 
 DATA is an .npz file with `images`, the channels last, and `labels`, or a folder with a
-folder of images for each class; `archc data pack` makes the file of any other data. The
-folder RUN has the last epoch, from which --resume goes on, and the best one, which
-predicts.
+folder of images for each class; `archc data pack` makes the file of any other data. RUN
+has the last epoch, from which --resume goes on, and the best one, which predicts.
 """
 
 import argparse
@@ -53,6 +52,14 @@ def read_images(path: Path) -> tuple[Any, Any]:
         images = images[..., np.newaxis]
     images = np.pad(images, ((0, 0), (PAD, PAD), (PAD, PAD), (0, 0)))
     return images, labels.astype("int64")
+
+
+def split(classes: Any) -> tuple[Any, Any]:
+    """The same share of each class to hold out, at random, and the others."""
+    order = np.random.default_rng((SEED, len(classes))).permutation(len(classes))
+    order = order[np.argsort(classes[order], kind="stable")]
+    chosen = np.diff(np.floor(np.arange(len(order) + 1) * VALIDATION + 1e-9)) > 0
+    return np.sort(order[chosen]), np.setdiff1d(order, order[chosen])
 
 
 class Batches(keras.utils.PyDataset):
@@ -120,10 +127,7 @@ def train(arguments: argparse.Namespace) -> None:
     if keras.distribution.list_devices("gpu"):
         keras.config.set_dtype_policy("mixed_bfloat16")
     images, labels = read_images(arguments.data)
-    order = np.random.default_rng(SEED).permutation(len(images))
-    count = int(VALIDATION * len(order))
-    held_out = Batches(images, labels, order[:count])
-    batches = Batches(images, labels, np.sort(order[count:]))
+    held_out, batches = (Batches(images, labels, part) for part in split(labels))
     model = make_model(batches)
     batches.begin(0, None)
     epoch_steps = len(batches)

@@ -5,9 +5,8 @@
     python lenet5_train.py DATA --out RUN --predict labels.csv
 
 DATA is an .npz file with `images`, the channels last, and `labels`, or a folder with a
-folder of images for each class; `archc data pack` makes the file of any other data. The
-folder RUN has the last epoch, from which --resume goes on, and the best one, which
-predicts.
+folder of images for each class; `archc data pack` makes the file of any other data. RUN
+has the last epoch, from which --resume goes on, and the best one, which predicts.
 """
 
 import argparse
@@ -69,15 +68,21 @@ def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, T
         yield images.float(), labels
 
 
+def split(classes: Any) -> tuple[Any, Any]:
+    """The same share of each class to hold out, at random, and the others."""
+    order = np.random.default_rng((SEED, len(classes))).permutation(len(classes))
+    order = order[np.argsort(classes[order], kind="stable")]
+    chosen = np.diff(np.floor(np.arange(len(order) + 1) * VALIDATION + 1e-9)) > 0
+    return np.sort(order[chosen]), np.setdiff1d(order, order[chosen])
+
+
 def epoch_batches(indices: Any, epoch: int) -> list[Any]:
     """Images in batches: at random, by the seed and the epoch; for epoch 0 in order."""
     if epoch > 0:
-        generator = np.random.default_rng((SEED, epoch))
-        indices = generator.permutation(indices)
+        indices = np.random.default_rng((SEED, epoch)).permutation(indices)
     batches = np.split(indices, range(BATCH_SIZE, len(indices), BATCH_SIZE))
     # A step needs two images a process: normalization does.
-    is_enough = epoch == 0 or len(batches[-1]) >= 2 * PROCESSES
-    return batches if is_enough else batches[:-1]
+    return batches if epoch == 0 or len(batches[-1]) >= 2 * PROCESSES else batches[:-1]
 
 
 def add_up(sums: Tensor) -> Tensor:
@@ -153,17 +158,12 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
 def train(arguments: argparse.Namespace, device: torch.device) -> None:
     """Train, and save the last epoch and the best one."""
     data: Any = read_images(arguments.data)
-    order = np.random.default_rng(SEED).permutation(len(data[0]))
-    count = int(VALIDATION * len(order))
-    held_out, training = order[:count], np.sort(order[count:])
+    held_out, training = split(data[1].numpy())
     model = build_model().to(device)
-    network = model
-    if PROCESSES > 1:
-        network = DistributedDataParallel(network)
+    network = DistributedDataParallel(model) if PROCESSES > 1 else model
     mean, deviation = standardization(data, training, device)
-    epoch_steps = len(epoch_batches(training, 1))
     epochs = arguments.epochs
-    steps = epochs * epoch_steps
+    steps = epochs * len(epoch_batches(training, 1))
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer}
     schedule = lr_scheduler.CosineAnnealingLR(optimizer, steps)

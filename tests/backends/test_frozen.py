@@ -79,6 +79,24 @@ def test_both_frameworks_leave_it_as_it_is(tmp_path: Path, workers: Workers) -> 
     assert {key.rpartition(".")[0] for key in changed} == {"two.conv", "two.batch_norm", "head"}
 
 
+def test_layers_with_layers_inside_are_left_as_they_are(tmp_path: Path, workers: Workers) -> None:
+    """In Keras an attention makes its projections when it is built, a bidirectional layer its
+    own two layers."""
+    text = """archc: 1
+name: sequence
+input: {tokens: 4, features: 4}
+layers:
+  - {attention: {heads: 2}, trainable: false}
+  - {attention: {heads: 2, qk_norm: true}, trainable: false}
+  - {lstm: {units: 3, bidirectional: true, return_sequences: true}, trainable: false}
+  - {dense: 2}
+"""
+    net = written(text, tmp_path)
+    assert net.costs.totals.trainable_params == 6 * 2 + 2
+    result = verify(net, workers=workers)
+    assert result.agrees, (result.first, result.failures)
+
+
 @pytest.mark.parametrize(
     ("backend", "line", "other"),
     [

@@ -42,6 +42,24 @@ def test_torch_gives_what_the_report_says(network: Network) -> None:
     assert shapes == {row.node.path: row.node.output.sizes for row in network.costs.layers}
 
 
+def test_sections_without_names_are_numbers(tmp_path: Path) -> None:
+    network = written(STRUCTURES["sections_without_names"], tmp_path)
+    keys = list(module(network.emit("torch")).build_model().state_dict())
+    assert {key.rpartition(".")[0] for key in keys} == {
+        "features.0.0",
+        "features.0.1",
+        *(
+            f"features.{section}.{unit}.body.{part}"
+            for section in (1, 2)
+            for unit in (0, 1)
+            for part in ("0.0", "0.1", "2.0")
+        ),
+        "section.2",
+    }
+    paths = {layer.node.path for layer in network.costs.layers}
+    assert "features.section_2.unit_1.body.section_2.conv_1" in paths
+
+
 def test_keras_gives_what_the_report_says(network: Network) -> None:
     build = module(network.emit("keras")).build_model
     model, layers = shapes_alone(lambda: in_order_of_use(build))

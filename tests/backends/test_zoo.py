@@ -89,6 +89,37 @@ def test_computes_what_torchvision_computes(name: str) -> None:
     x = torch.randn(1, *sizes, generator=generator)
     with torch.no_grad():
         expected, actual = theirs(x), ours(x)
-    actual = actual[0] if isinstance(actual, tuple) else actual  # the others are for training
     assert expected.std() > 0
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))
+
+
+@pytest.mark.torch
+@pytest.mark.skipif(not is_installed(), reason="torchvision is not installed")
+@pytest.mark.parametrize(
+    ("name", "gigamacs", "heads"), [("googlenet", 1.498, 2), ("inception_v3", 5.713, 1)]
+)
+def test_auxiliary_heads_are_torchvisions(name: str, gigamacs: float, heads: int) -> None:
+    """Parameters as torchvision counts them with its auxiliary heads, operations as it publishes
+    them for an evaluation; in training the heads' outputs come after the network's own."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    theirs = getattr(models(), name)(weights=None, aux_logits=True, init_weights=False).train()
+    costs = network(name).costs
+    assert costs.totals.params == sum(one.numel() for one in theirs.parameters())
+    alone = [one for key, one in theirs.named_parameters() if not key.lower().startswith("aux")]
+    assert costs.evaluation.params == sum(one.numel() for one in alone)
+    assert round(costs.totals.macs / 1e9, 3) == gigamacs
+    assert costs.training.macs > costs.totals.macs
+    ours = module(network(name).emit("torch")).build_model().train()
+    ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
+    for model in (theirs, ours):
+        for layer in model.modules():
+            if isinstance(layer, torch.nn.Dropout):
+                layer.p = 0.0
+    (index,) = costs.graph.inputs
+    x = torch.randn(2, *costs.graph.nodes[index].output.sizes)
+    with torch.no_grad():
+        expected, actual = theirs(x), ours(x)
+    assert len(actual) == len(expected) == 1 + heads
+    for one, other in zip(actual, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))

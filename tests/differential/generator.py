@@ -103,7 +103,7 @@ class _Generator:
         }
 
     def accepted(
-        self, inputs: dict[str, Any], layers: Sequence[Step], outputs: Sequence[str] = ()
+        self, inputs: dict[str, Any], layers: Sequence[Step], outputs: Sequence[Any] = ()
     ) -> Costs | None:
         """The costs of a network, if it is one to keep."""
         document = {"archc": 1, "name": "random_network", **inputs, **self.definitions()}
@@ -176,7 +176,7 @@ class _Generator:
 
     def grow_network(
         self, inputs: dict[str, Any], layers: list[Step], wanted: int
-    ) -> tuple[list[Step], list[str]]:
+    ) -> tuple[list[Step], list[Any]]:
         """Steps up to about a number of nodes, and the names of the outputs, if not the last."""
         outputs: list[str] = []
         costs = self.accepted(inputs, layers) if layers else None
@@ -220,7 +220,7 @@ class _Generator:
 
     def all_outputs(
         self, inputs: dict[str, Any], layers: list[Step], outputs: list[str], costs: Costs
-    ) -> list[str]:
+    ) -> list[Any]:
         """The outputs in some order; sometimes further ones."""
         last = costs.graph.root.items[-1].name
         names = [*dict.fromkeys([*outputs, last])]
@@ -231,9 +231,13 @@ class _Generator:
             names += self.random.sample(known, min(len(known), self.random.randint(1, 2)))
         names = [*dict.fromkeys(names)]
         self.random.shuffle(names)
-        if names != [last] and self.accepted(inputs, layers, names) is not None:
-            return names
-        return [*dict.fromkeys([*outputs, last])] if outputs else []
+        if names == [last] or self.accepted(inputs, layers, names) is None:
+            names = [*dict.fromkeys([*outputs, last])] if outputs else []
+        if len(names) > 1 and self.chance(0.4):
+            some = [{one: "training"} if self.chance(0.5) else one for one in names]
+            if any(one in names for one in some) and self.accepted(inputs, layers, some):
+                return some
+        return [*names]
 
     def network_candidate(self, x: Axes, costs: Costs | None) -> tuple[Step, list[str]]:
         """A step of the network itself, and the names of the steps that it leaves without a use."""

@@ -254,7 +254,7 @@ def _attention(random: Random, x: Axes) -> dict[str, Any]:
 
 def _window_attention(random: Random, x: Axes) -> dict[str, Any]:
     """Of windows with more positions than one, if the map has them."""
-    common = gcd(*x.spatial)
+    common = gcd(*x.spatial) or 1
     window = random.choice([n for n in range(1, common + 1) if common % n == 0])
     fields: dict[str, Any] = {"heads": divisor(random, x.width), "window": window}
     if window > 1 and random.random() < 0.5:

@@ -16,7 +16,7 @@ from archc import backends
 from archc.api import Network
 from archc.diagnostics.characters import has_command, printable
 from archc.difference import difference
-from archc.reports import csv, html, json, latex, markdown, notebook, resolved, svg, table
+from archc.reports import catalog, csv, html, json, latex, markdown, notebook, resolved, svg, table
 from archc.reports import difference as difference_table
 from archc.reports.difference_markdown import comment
 from archc.spec import Spec
@@ -38,6 +38,7 @@ def outputs(spec: Spec, other: Spec, *, pages: bool) -> dict[str, str]:
         "latex": latex.report(costs),
         "svg": drawing,
         "show": resolved.resolved(costs),
+        "list": catalog.tables([catalog.entry(spec.source, spec.source, costs)], 80),
         "diff": difference_table.table(result),
         "comment": comment(result, everything=True),
     }

@@ -14,6 +14,8 @@ class: Net
 title: a title
 description: a description
 reference: [one, two]
+family: a family
+task: a task
 input: {channels: 4, height: 6, width: 6}
 params: {width: 4, word: same}
 blocks:
@@ -65,6 +67,8 @@ PLACES = (
     Place("title", "title: a title", "title: PAYLOAD", text=True, pages=True),
     Place("description", "a description", "PAYLOAD", text=True),
     Place("reference", "[one, two]", "[one, PAYLOAD]", text=True),
+    Place("family", "a family", "PAYLOAD", text=True),
+    Place("task", "a task", "PAYLOAD", text=True),
     Place("comment", "archc: 1\n", "archc: 1\n# PAYLOAD\n", text=True, raw=True),
     Place("name", "name: net\n", "name: PAYLOAD\n"),
     Place("class", "class: Net", "class: PAYLOAD"),

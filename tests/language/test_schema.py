@@ -28,7 +28,7 @@ global_avg_pool global_max_pool batch_norm layer_norm group_norm rms_norm local_
 relu6 leaky_relu prelu elu selu gelu silu sigmoid hard_sigmoid hard_swish tanh scaled_tanh softplus
 softsign softmax log_softmax dropout drop_path flatten reshape permute pad crop upsample select
 split channel_shuffle to_tokens to_map space_to_depth depth_to_space scale class_token
-position_embedding attention lstm gru add multiply concat average maximum
+position_embedding attention window_attention lstm gru add multiply concat average maximum
 """
 
 

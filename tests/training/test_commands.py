@@ -92,6 +92,7 @@ def test_both_frameworks_predict_the_same(run: Path, tmp_path: Path) -> None:
         done = archc("predict", str(run), "--data", str(SAMPLE), "-o", str(path), *backend)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("accuracy ")
+        assert done.stderr.endswith(f"wrote {path}: 500 labels\n")
         with path.open(newline="") as stream:
             head, *rows = csv.reader(stream)
         assert head == ["ImageId", "Label"]
@@ -99,6 +100,11 @@ def test_both_frameworks_predict_the_same(run: Path, tmp_path: Path) -> None:
         labels.append([int(row[1]) for row in rows])
     assert labels[0] == labels[1] == labels[2]
     assert len(set(labels[0])) > 5
+    before = path.read_bytes()
+    again = archc("predict", str(run), "--data", str(SAMPLE / "none"), "-o", str(path))
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr.endswith(f"archc: {path}: exists already (--force overwrites it)\n")
+    assert path.read_bytes() == before
 
 
 def test_evaluation_counts_as_prediction_does(run: Path, tmp_path: Path) -> None:
@@ -131,6 +137,32 @@ def test_evaluation_counts_as_prediction_does(run: Path, tmp_path: Path) -> None
     unlabelled = archc("evaluate", str(run), "--data", str(none))
     assert unlabelled.returncode == 1
     assert f"{none}: there are no labels" in unlabelled.stderr
+
+
+def test_evaluation_reads_files_as_it_is_told(run: Path, tmp_path: Path) -> None:
+    """A column of labels and a separator that archc would not look for; and how data were read is
+    told, beside the scores."""
+    images = np.frombuffer(
+        gzip.decompress((SAMPLE / "t10k-images-idx3-ubyte.gz").read_bytes())[16:], np.uint8
+    ).reshape(500, 28, 28)
+    labels = np.frombuffer(
+        gzip.decompress((SAMPLE / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:], np.uint8
+    )
+    columns = ";".join(["digit", *(f"pixel{number}" for number in range(784))])
+    table = np.column_stack([labels, images.reshape(500, 784)])
+    path, archive = tmp_path / "a.csv", tmp_path / "a.npz"
+    np.savetxt(path, table, "%d", ";", header=columns, comments="")
+    np.savez(archive, images=images[:, np.newaxis], labels=labels)
+    expected = archc("evaluate", str(run), "--data", str(SAMPLE), "--json").stdout
+    given = ("evaluate", str(run), "--json", "--data")
+    done = archc(*given, str(path), "--label", "digit", "--separator", ";")
+    assert (done.stdout, done.stderr) == (expected, "")
+    done = archc(*given, str(archive), "--channels", "first")
+    assert (done.stdout, done.stderr) == (
+        expected,
+        f"{archive}: the channels come first: 1 x 28 x 28\n",
+    )
+    assert archc(*given, str(archive), "--channels", "last").returncode == 1
 
 
 def test_a_finished_run_does_nothing_more(run: Path) -> None:

@@ -17,7 +17,6 @@ import pytest
 from PIL import Image
 
 from archc.training.data import csv as csv_reader
-from archc.training.data import detect as any_reader
 from archc.training.data import folder as folder_reader
 from archc.training.data import images as image_data
 from archc.training.data import npz as npz_reader
@@ -25,6 +24,7 @@ from archc.training.data import read_data
 from archc.training.data.images import InputFormat, all_classes, check_memory, machine_memory
 from archc.training.data.splits import FitData, read_fit_data
 from archc.training.errors import DataError
+from archc.training.file_format import DEFAULT_FORMAT
 from archc.training.run.options import FitSettings
 from tests.training.samples import SAMPLE, takes
 
@@ -122,10 +122,8 @@ FAULTY_ROWS: dict[str, tuple[list[str] | str, str]] = {
     "ragged_short": (values(3)[:-1], "has 16 values, and the header 17"),
     "ragged_long": ([*values(3), "0"], "has 18 values, and the header 17"),
     "one_value": (["3"], "has 1 values, and the header 17"),
-    "empty": ([""], "is empty"),
-    "blank": (["  "], "is empty"),
     "no_label": (values(""), "has no label"),
-    "label_fraction": (values("3.0"), "label '3.0' is no whole number"),
+    "label_fraction": (values("3.5"), "label '3.5' is no whole number"),
     "label_text": (values("seven"), "label 'seven' is no whole number"),
     "label_huge": (values("9" * 30), f"label '{'9' * 30}' is no whole number"),
     "class_unseen": (values(10), "label 10 is not one of 0 to 9"),
@@ -133,12 +131,18 @@ FAULTY_ROWS: dict[str, tuple[list[str] | str, str]] = {
     "text": (values(3, pixel5="x"), "pixel5: 'x' is no whole number"),
     "missing": (values(3, pixel5=""), "pixel5 is empty"),
     "fraction": (values(3, pixel5="12.5"), "pixel5: '12.5' is no whole number"),
-    "whole_fraction": (values(3, pixel5="12.0"), "pixel5: '12.0' is no whole number"),
-    "exponent": (values(3, pixel5="1e2"), "pixel5: '1e2' is no whole number"),
+    "two_points": (values(3, pixel5="12.0.0"), "pixel5: '12.0.0' is no whole number"),
+    "exponent": (values(3, pixel5="12e-1"), "pixel5: '12e-1' is no whole number"),
+    "too_large_exponent": (values(3, pixel5="1e3"), "pixel5: 1e3 is not one of 0 to 255"),
     "hexadecimal": (values(3, pixel5="0x1"), "pixel5: '0x1' is no whole number"),
     "nan": (values(3, pixel5="nan"), "pixel5: 'nan' is no whole number"),
     "underscore": (values(3, pixel5="1_0"), "pixel5: '1_0' is no whole number"),
-    "quoted": (values(3, pixel5='"1"'), "pixel5: '\"1\"' is no whole number"),
+    "quoted": (values(3, pixel5='"1'), "pixel5: '\"1' is no whole number"),
+    "quoted_twice": (values(3, pixel5='""1""'), "pixel5: '\"1\"' is no whole number"),
+    "quoted_within": (values(3, pixel5='"1"2'), "pixel5: '\"1\"2' is no whole number"),
+    "quoted_in_text": (values(3, pixel5='1"2"'), "pixel5: '1\"2\"' is no whole number"),
+    "quoted_together": (values(3, pixel5='"1,2"')[:-1], "pixel5: '\"1' is no whole number"),
+    "quoted_as_one": (['"3', *values(None)[:-1], '15"'], "label '\"3' is no whole number"),
     "comment": (values(3, pixel5="1 # one"), "pixel5: '1 # one' is no whole number"),
     "too_large": (values(3, pixel5="256"), "pixel5: 256 is not one of 0 to 255"),
     "negative": (values(3, pixel5="-1"), "pixel5: -1 is not one of 0 to 255"),
@@ -167,10 +171,16 @@ def test_a_faulty_row_is_refused(
         assert refusal(FOUR, path) == f"{name}:{before + 2}: {told}"
 
 
+@pytest.mark.parametrize("block", [1, 64, 1 << 20])
+@pytest.mark.parametrize("label", [None, 3])
 @pytest.mark.parametrize("row", [[""], ["  "]])
-def test_an_empty_row_without_a_label_is_refused(tmp_path: Path, row: list[str]) -> None:
+def test_an_empty_row_is_refused(
+    tmp_path: Path, row: list[str], label: int | None, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """NumPy's reader would leave it out, and number all after it wrongly."""
-    path = write(tmp_path / "test.csv", csv(values(None), row, values(None), header=BARE))
+    monkeypatch.setattr(csv_reader, "CSV_BLOCK", block)
+    rows = [values(label), row, row, values(label)]
+    path = write(tmp_path / "test.csv", csv(*rows, header=BARE if label is None else HEADER))
     assert refusal(FOUR, path, labelled=False) == "test.csv:3: is empty"
 
 
@@ -182,11 +192,24 @@ def test_a_blank_pixel_is_refused_where_it_is_the_only_one(tmp_path: Path) -> No
 FAULTY_FILES: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "a.csv: is empty"),
     "header_alone": (csv(), "a.csv: has a header and no rows"),
-    "no_header": (csv(values(1), header=",".join(values(1))), "a.csv:1: there is no header"),
-    "label_last": (
-        csv(values(1), header=f"{BARE},label"),
-        "a.csv:1: the column `label` is the first one, and the only one",
+    "two_labels": (
+        csv(values(1), header=HEADER.replace("pixel15", "Class")),
+        "a.csv:1: 'label' and 'Class' may have the labels: say which does with --label",
     ),
+    "named_twice": (
+        csv(values(1), header=HEADER.replace("pixel15", "pixel3")),
+        "a.csv:1: 2 columns are called 'pixel3'",
+    ),
+    "no_number": (
+        csv(values(1), header=",".join(values(1, pixel7="nan", pixel8=0))),
+        "a.csv:1: 2 columns are called '1'",
+    ),
+    "another_label": (
+        csv(values(1), header=HEADER.replace("label", "digit")),
+        "a.csv:1: there is a column too many: if it has the labels, name it with --label",
+    ),
+    "blank_header": (b"\n" + csv(values(1)), "a.csv:1: is empty"),
+    "blank_alone": (csv([""], [" "]), "a.csv: has a header and no rows"),
     "label_alone": (b"label\n3\n", "a.csv:1: the header names no pixels"),
     "no_square": (
         b"label,a,b,c\n1,2,3,4\n",
@@ -215,14 +238,13 @@ def test_an_endless_header_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_header_is_not_read_beyond_what_one_can_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not where its columns are counted either: a megabyte of it takes no megabyte of memory."""
-    for reader in (csv_reader, any_reader):
-        monkeypatch.setattr(reader, "LONGEST_HEADER", 64)
+    """A megabyte of it takes no megabyte of memory."""
+    monkeypatch.setattr(csv_reader, "LONGEST_HEADER", 64)
     path = write(tmp_path / "a.csv", b"1," * (1 << 19))
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match="far longer than a header can be"):
-            any_reader.read_file_of_any_shape(path)
+            csv_reader.read_csv(path, None)
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
@@ -598,7 +620,8 @@ def test_a_folder_called_like_another_class_is_refused(animals: Path, name: str)
 def validated(data: Path, validation: Path) -> FitData:
     """Training data, with what they are validated with."""
     none = dict.fromkeys(FitSettings._fields)
-    settings = FitSettings(**{**none, "data": data, "validation": validation, "seed": 0})
+    fields = {"data": data, "validation": validation, "seed": 0, "file_format": DEFAULT_FORMAT}
+    settings = FitSettings(**{**none, **fields})
     return read_fit_data(settings, FOUR, 0.1)
 
 
@@ -674,7 +697,7 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
 def test_images_of_many_sizes_take_a_recipe_that_resizes(animals: Path) -> None:
     picture(animals / "dog" / "2.png", 90, (9, 5))
     assert refusal(FOUR, animals) == (
-        f"animals{os.sep}dog{os.sep}2.png: is 5 x 9 x 1, and a.png is 4 x 4 x 1: "
+        f"animals{os.sep}dog{os.sep}2.png: is 5 x 9 x 1, and the first image is 4 x 4 x 1: "
         "resize them in the recipe"
     )
     images = read_data(animals, takes(4, 4, 1, resize=6), labelled=True).images
@@ -737,8 +760,14 @@ def pipe(folder: Path) -> None:
     os.mkfifo(folder / "dog" / "2.png")
 
 
-def folder_within(folder: Path) -> None:
-    (folder / "dog" / "2.png").mkdir()
+def link_within(folder: Path) -> None:
+    """Followed, it could lead around in a circle."""
+    (folder / "dog" / "more").symlink_to(folder / "cat")
+
+
+def no_images_left(folder: Path) -> None:
+    (folder / "dog" / "1.png").rename(folder / "dog" / "1.txt")
+    (folder / "dog" / "more").mkdir()
 
 
 def beside(folder: Path) -> None:
@@ -765,9 +794,10 @@ FAULTY_FOLDERS: list[tuple[Callable[[Path], None], str]] = [
     (large, "dog/2.png: 10000 x 9000 are too large"),
     (deep, "dog/2.png: has pixels of more than 8 bits"),
     (link_out, "dog/2.png: is a link that leads out of the folder"),
-    (link_to_folder, "dog/2.png: is a link that leads out of the folder"),
-    (pipe, "dog/2.png: is no file"),
-    (folder_within, "dog/2.png: is no file"),
+    (link_to_folder, "dog: is a link that leads out of the folder"),
+    (link_within, "dog/more: is a link to a folder, within that of a class"),
+    (no_images_left, "dog: holds no images"),
+    (pipe, "dog/2.png: is not a regular file"),
     (beside, "2.png: lies beside the classes' folders"),
     (empty_class, "emu: holds no images"),
     (undecodable, "dog/2\udcff.png: has a name that is no text in UTF-8"),
@@ -861,7 +891,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", b"1")
     assert refusal(FOUR, path).startswith("a.txt: is neither .csv, .npz nor an idx file")
     os.mkfifo(tmp_path / "b.csv")
-    assert refusal(FOUR, tmp_path / "b.csv") == "b.csv: is no file"
+    assert refusal(FOUR, tmp_path / "b.csv") == "b.csv: is not a regular file"
 
 
 def test_a_missing_file_is_the_system_s_fault(tmp_path: Path) -> None:

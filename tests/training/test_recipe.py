@@ -153,6 +153,10 @@ def test_variants(written: str, made: object, tmp_path: Path) -> None:
         ("warmup: 2", ("ARC702", 3, 3)),
         ("steps: 5", ("ARC702", 3, 3)),
         ("label_smoothing: 0.1\n  loss: mean_squared_error", ("ARC702", 3, 3)),
+        ("schedule: {piecewise: {epochs: [2, 2], factors: [1, 2]}}", ("ARC702", 3, 26)),
+        ("schedule: {piecewise: {epochs: [2, 3], factors: [1]}}", ("ARC702", 3, 26)),
+        ("rejection: 2", ("ARC702", 3, 3)),
+        ("loss: maximum_a_posteriori", ("ARC701", 3, 3)),
         ("inputs: {resize: 15}", ("ARC701", 3, 12)),
         ("inputs: {resize: [16, 15]}", ("ARC701", 3, 12)),
         ("inputs: {pad: 8}", ("ARC701", 3, 12)),
@@ -250,7 +254,7 @@ def test_the_reference_names_every_field(capsys: pytest.CaptureFixture[str]) -> 
             if isinstance(field.kind, Variants):
                 waiting += field.kind.declarations.values()
                 assert all(f" {name}: " in told for name in field.kind.declarations)
-    assert len(waiting) == 14
+    assert len(waiting) == 15
 
 
 @pytest.mark.parametrize(

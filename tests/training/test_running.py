@@ -52,9 +52,11 @@ from archc.training.run.record import (
     start_run,
 )
 from archc.training.run.results import (
+    Inference,
     as_bytes,
     check_output,
-    tell_accuracy,
+    tell_notes,
+    tell_predictions,
     write_predictions,
     write_validation,
 )
@@ -822,10 +824,11 @@ def test_predictions_are_a_submission(tmp_path: Path) -> None:
     assert path.read_bytes() == b"ImageId,Label\n1,2\n2,0\n3,9\n"
 
 
-def check(folder: Path, name: str, data: str = "data") -> None:
+def check(folder: Path, name: str, data: str = "data", *, force: bool = True) -> None:
     """With the run and the weights of `predicted`."""
     weights = str(folder / "other.safetensors")
-    check_output(PredictOptions(folder / "run", folder / data, folder / name, weights))
+    paths = (folder / "run", folder / data, folder / name)
+    check_output(PredictOptions(*paths, weights, force=force))
 
 
 @pytest.fixture
@@ -844,11 +847,23 @@ def predicted(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["a.csv", "new/a.csv", "run/a.csv", "data/a.csv", "data/b.csv"])
 def test_predictions_go_where_nothing_is_in_the_way(predicted: Path, name: str) -> None:
-    """Predictions may take the place of others."""
+    """Predictions take the place of others, or of anything, where that is asked for."""
+    check(predicted, name, force=False)
+    assert (predicted / name).parent.is_dir()
     (predicted / "data" / "b.csv").write_text("ImageId,Label\n1,3\n")
     (predicted / "a.csv").write_text("anything")
     check(predicted, name)
-    assert (predicted / name).parent.is_dir()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "data/b.csv", "run/b.csv", "link_to_a.csv"])
+def test_nothing_is_overwritten_unasked(predicted: Path, name: str) -> None:
+    (predicted / "link_to_a.csv").symlink_to("a.csv")
+    (predicted / "a.csv").touch()
+    (predicted / name).write_text("ImageId,Label\n1,3\n")
+    with pytest.raises(RunError) as refused:
+        check(predicted, name, force=False)
+    assert str(refused.value) == f"{predicted / name}: exists already (--force overwrites it)"
+    check(predicted, name)
 
 
 IN_THE_WAY = [
@@ -897,11 +912,37 @@ def test_predictions_for_files_name_them_and_their_classes(tmp_path: Path) -> No
     assert found[1:] == [list(row) for row in zip(names, classes * 2, strict=True)]
 
 
-def test_accuracy_is_told_where_labels_are(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("hostile", ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_spreadsheet_finds_no_formula_in_predictions(tmp_path: Path, hostile: str) -> None:
+    """In names of files and of classes: the file may be opened by whom the data are not from."""
+    names = (f"{hostile}.png", "a=1.png")
+    data = ImageData(np.zeros((2, 2, 2, 1), np.uint8), names=names)
+    write_predictions(tmp_path / "a.csv", data, np.array([0, 1]), (hostile, "5-2"))
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert rows[1:] == [[f"'{hostile}.png", f"'{hostile}"], ["a=1.png", "5-2"]]
+
+
+def test_what_was_written_is_told_and_accuracy_where_labels_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     images = np.zeros((4, 2, 2, 1), np.uint8)
-    tell_accuracy(ImageData(images), np.array([0, 1, 2, 3]))
-    tell_accuracy(ImageData(images, np.array([0, 1, 2, 4])), np.array([0, 1, 2, 3]))
+    path = tmp_path / "a\x1b.csv"
+    options = PredictOptions(tmp_path, tmp_path, path)
+    inference = Inference(ImageData(images), np.eye(4), tuple("abcd"))
+    tell_predictions(options, inference)
+    captured = capsys.readouterr()
+    told = f"wrote {tmp_path}{os.sep}a\\x1b.csv: 4 labels\n"
+    assert (captured.out, captured.err) == ("", told)
+    assert path.read_text() == "ImageId,Label\n1,a\n2,b\n3,c\n4,d\n"
+    labelled = inference._replace(data=ImageData(images, np.array([0, 1, 2, 2])))
+    tell_predictions(options, labelled)
     assert capsys.readouterr().out == "accuracy 75.00% (3 of 4)\n"
+    tell_predictions(options._replace(quiet=True), labelled)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+    tell_notes(Path("a\x1b.csv"), ImageData(images, notes=("left out \x1b",)))
+    assert capsys.readouterr().err == "a\\x1b.csv: left out \\x1b\n"
 
 
 def test_the_worst_mistakes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Iterator
@@ -184,6 +185,51 @@ def test_accuracy_is_that_of_the_predictions(backend: str, runner: Runner, tmp_p
     )
     own = np.take_along_axis(probabilities, labels[:, None], 1)
     assert best["validation_loss"] == pytest.approx(-np.log(own).mean(), rel=1e-5)
+
+
+NEAREST = """\
+archc: 1
+name: digits
+input: {channels: 1, height: 28, width: 28}
+layers:
+  - avg_pool: 4
+  - flatten
+  - dense: {units: 10, activation: scaled_tanh}
+  - rbf:
+CODES
+training:
+  inputs: {standardize: dataset}
+  optimizer: {sgd: {learning_rate: 0.01}}
+  schedule: {piecewise: {epochs: [1], factors: [0.5]}}
+  loss: maximum_a_posteriori
+  epochs: 2
+"""
+
+
+def test_the_nearest_class_is_the_answer(backend: str, runner: Runner, tmp_path: Path) -> None:
+    """Of a network that gives distances, trained by the loss that pulls the label's closer."""
+    codes = "\n".join(
+        f"      - [{', '.join('1' if row == column else '-1' for column in range(10))}]"
+        for row in range(10)
+    )
+    experiment = Experiment(tmp_path / "spec", backend, NEAREST.replace("CODES", codes))
+    run = tmp_path / "run"
+    runner.run(experiment.fit(run, validation=SAMPLE, quiet=True))
+    first, second = rows(run)
+    assert second["loss"] < first["loss"]
+    assert (first["learning_rate"], second["learning_rate"]) == pytest.approx((0.01, 0.005))
+    assert second["validation_accuracy"] > 0.5  # of digits that it was trained with
+    weights = transfer.load(str(run / "best.safetensors"), experiment.network)
+    with np.load(run / "validation.npz") as kept:
+        labels, predicted = kept["labels"], kept["predicted"]
+    (idx,) = SAMPLE.glob("train-images*")
+    pixels = np.frombuffer(gzip.decompress(idx.read_bytes()), np.uint8)[16:].reshape(-1, 28, 28)
+    scaled = (pixels - pixels.mean()) / pixels.std()
+    pooled = scaled.reshape(-1, 7, 4, 7, 4).mean((2, 4)).reshape(-1, 49)
+    x = 1.7159 * np.tanh((pooled @ weights["dense_1.weight"].T + weights["dense_1.bias"]) * 2 / 3)
+    distances = np.square(x[:, None] - (2 * np.eye(10) - 1)).sum(2)
+    assert (distances.argmin(1) == predicted).mean() > 0.999
+    assert (labels == predicted).mean() == pytest.approx(second["validation_accuracy"], abs=0.02)
 
 
 def rejected(network: Network, file: str | None, skip: list[str], freeze: list[str]) -> list[Any]:

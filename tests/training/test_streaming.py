@@ -237,6 +237,90 @@ def test_without_resizing_headers_tell_of_another_size(tmp_path: Path) -> None:
     assert str(refused.value) == f"{tmp_path / 'b' / 'zz.png'}: {told}"
 
 
+def test_what_is_no_image_is_left_out_and_told(photos: Path, tmp_path: Path) -> None:
+    folder = copied(photos, tmp_path / "photos", "a/Thumbs.db", b"of the system")
+    data = read_data(folder, STREAMED, labelled=True)
+    assert isinstance(data.images, StreamedImages)
+    assert (len(data.images), len(data.known_labels)) == (123, 123)
+    assert data.notes == ("left out 1 that are no images: a/Thumbs.db",)
+
+
+def test_a_link_out_of_the_folder_is_refused(photos: Path, tmp_path: Path) -> None:
+    """When headers are read, and when a file has become something else afterwards."""
+    folder = copied(photos, tmp_path / "photos", "c/002.jpg", b"")
+    picture(tmp_path / "beside.jpg", 2, (60, 50))
+    link = folder / "c" / "002.jpg"
+    link.unlink()
+    link.symlink_to(tmp_path / "beside.jpg")
+    with pytest.raises(DataError, match=r"002\.jpg: is a link that leads out of the folder"):
+        streamed(folder)
+    link.unlink()
+    picture(link, 2, (60, 50))
+    images = streamed(folder)
+    link.unlink()
+    os.mkfifo(link)
+    with pytest.raises(DataError, match=r"002\.jpg: is not a regular file"):
+        list(images.batches([Request(np.arange(len(images)))]))
+
+
+def test_large_images_are_decoded_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they are decoded: a JPEG of which an eighth of the resolution is taken is none. Of a
+    progressive one all is in memory at once, whatever is taken of it."""
+    monkeypatch.setattr(folder_reader, "LARGE_IMAGE", 100 * 100)
+    names = ("small.png", "large.png", "reduced.jpg", "progressive.jpg", "barely.jpg")
+    sizes = ((100, 100), (101, 100), (640, 480), (640, 480), (120, 100))
+    for name, size in zip(names, sizes, strict=True):
+        picture(tmp_path / name, 0, size, progressive=name.startswith("progressive"))
+    alone = []
+
+    def decode_alone(decode: Any) -> Any:
+        alone.append(decode.args[0].fp.name)
+        return decode()
+
+    monkeypatch.setattr(folder_reader, "alone", decode_alone)
+    files = [tmp_path / name for name in names]
+    images = folder_reader.decode_files(files, None, expected=STREAMED, shape=(14, 14, 3))
+    assert images.shape == (5, 16, 16, 3)
+    assert alone == [str(tmp_path / "large.png"), str(tmp_path / "progressive.jpg")]
+
+
+def test_processes_take_turns(tmp_path: Path) -> None:
+    """At what is to be done alone; at anything else they work at once."""
+    script = """
+import sys, time
+from pathlib import Path
+from archc.training.data.stream import alone, decoders, ending_decoders
+
+folder = Path(sys.argv[1])
+
+def stay(number):
+    (folder / str(number)).touch()
+    found = len(list(folder.iterdir()))
+    time.sleep(0.1)
+    found = max(found, len(list(folder.iterdir())))
+    (folder / str(number)).unlink()
+    return found
+
+def most(number):
+    return stay(number) if number < 0 else alone(lambda: stay(number))
+
+if __name__ == "__main__":
+    with ending_decoders():
+        print(max(decoders(2).map(most, range(6))))
+        while max(decoders(2).map(most, range(-8, 0))) < 2:
+            pass
+"""
+    path, folder = tmp_path / "parent.py", tmp_path / "at_once"
+    path.write_text(script, encoding="utf-8")
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, path, folder], capture_output=True, text=True, timeout=LIMIT
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
 def cut_off(photos: Path, folder: Path) -> Path:
     whole = (photos / "c" / "002.jpg").read_bytes()
     return copied(photos, folder, "c/002.jpg", whole[: len(whole) // 2])

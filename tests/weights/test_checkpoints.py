@@ -16,10 +16,10 @@ import pytest
 
 from archc.api import Network, load
 from archc.diagnostics import SpecError
+from archc.ir.checkpoints import read_table
 from archc.language.reader import parse, read_text
 from archc.verify import FixedTensors, Settings, Workers, outputs
 from archc.weights import transfer
-from archc.weights.table import read_table
 from tests.backends import torchvision_models
 
 ROOT = Path(__file__).parents[2]

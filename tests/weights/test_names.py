@@ -14,9 +14,9 @@ from archc.api import Network
 from archc.cli import main
 from archc.diagnostics import SpecError
 from archc.ir.arrays import arrays
+from archc.ir.checkpoints import read_table
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
-from archc.weights.table import read_table
 from tests.backends.networks import written
 
 RESIDUAL = """archc: 1

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from archc.api import Network
+from archc.cli import main
 from archc.diagnostics import SpecError
 from archc.ir.arrays import arrays
+from archc.ir.checkpoints import read_table
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
-from archc.weights.table import read_table
 from tests.backends.networks import written
 
 NETWORK = """archc: 1
@@ -112,3 +114,95 @@ def test_a_rule_misspelt_is_told_with_what_it_leaves_without_a_name(
 
 def test_the_network_has_the_ops_that_these_tests_name(network: Network) -> None:
     assert {one.key.rpartition(".")[0] for one in arrays(network.costs)} == set(OPS)
+
+
+# Tables in the spec
+
+KNOWN = (
+    NETWORK
+    + """checkpoints:
+  theirs: {"fc_{n}": "layers.{2*n-1}", head.dense_1: head}
+  others: {"fc_{n}": "block{n}", head.dense_1: 7}
+"""
+)
+
+
+def state_of(*layers: str) -> dict[str, numpy.ndarray[Any, Any]]:
+    """A state dict whose layers hold the numbers of their positions."""
+    state = {}
+    for number, layer in enumerate(layers):
+        state[f"{layer}.weight"] = numpy.full((2, 2), number, "float32")
+        state[f"{layer}.bias"] = numpy.full((2,), number, "float32")
+    return state
+
+
+@pytest.mark.parametrize(
+    ("layers", "name"),
+    [
+        (("layers.1", "layers.3", "layers.5", "head"), "theirs"),
+        (("block1", "block2", "block3", "7"), "others"),
+        (("fc_1", "fc_2", "fc_3", "head.0"), None),
+    ],
+)
+def test_a_known_file_is_imported_without_an_option(
+    layers: tuple[str, ...],
+    name: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    written(KNOWN, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    save_file(state_of(*layers), tmp_path / "a.safetensors", {"format": "pt"})
+    assert main(["weights", "import", "spec.yaml", "a.safetensors"]) == 0
+    told = capsys.readouterr().err
+    assert (f"its names are those of `{name}`" in told) == (name is not None)
+    imported = load_file(tmp_path / "net.safetensors")
+    for number, path in enumerate(OPS):
+        assert imported[f"{path}.weight"][0, 0] == number
+
+
+def test_of_several_tables_the_closest_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(KNOWN, tmp_path)
+    state = state_of("block1", "block2", "block3", "7")
+    del state["block2.bias"]
+    file, result = str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")
+    save_file(state, file, {"format": "pt"})
+    assert main(["weights", "import", str(tmp_path / "spec.yaml"), file, "-o", result]) == 1
+    told = capsys.readouterr().err
+    assert "`fc_2.bias` is missing" in told
+    assert told.count("ARC604") == 1
+
+
+def test_every_rule_in_a_spec_is_checked_when_it_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = """checkpoints:
+  theirs: {"fc_{n}": "layers.{n}", head.dense_2: head}
+  others: {"fc_{n}": "layers.{k}", "relu_{n}": "x{n}"}
+"""
+    path = tmp_path / "net.yaml"
+    path.write_text(NETWORK + table)
+    assert main(["validate", str(path), "--format", "concise"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("net.yaml:")[2].partition(" ")[0] for line in lines] == [
+        "13:36:",
+        "14:22:",
+    ]
+    assert "`head.dense_2` matches no op of the network" in lines[0]
+    assert "`fc_{n}` has no `{k}`" in lines[1]
+    path.write_text(NETWORK + 'checkpoints: {a: {"relu_{n}": "x{n}"}}\n')
+    assert main(["validate", str(path)]) == 1
+    assert "matches only ops without arrays" in capsys.readouterr().out
+
+
+def test_a_resolved_spec_keeps_its_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(KNOWN, tmp_path)
+    assert main(["show", str(tmp_path / "spec.yaml"), "--resolved"]) == 0
+    resolved = capsys.readouterr().out
+    assert "layers.{2*n-1}" in resolved
+    assert written(resolved, tmp_path).costs.graph.checkpoints is not None

@@ -7,6 +7,7 @@ spec nor a wrong rule of an op can pass.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -101,3 +102,96 @@ OTHER_SIZE = {"lraspp_mobilenet_v3_large"}
 AUXILIARY = {"inception_v3": 27_161_264 - 23_834_568}
 """The parameters of heads for training alone that a spec leaves out: torchvision's count of the
 network with `aux_logits` less that without."""
+
+KERAS = {
+    "convnext_xlarge": 350_196_968,
+    "efficientnet_v2_b0": 7_139_704,
+    "efficientnet_v2_b1": 8_141_052,
+    "efficientnet_v2_b2": 10_096_086,
+    "efficientnet_v2_b3": 14_358_406,
+    "inception_resnet_v2": 55_813_192 + 30_272,
+    "mobilenet": 4_231_976,
+    "resnet50_v1": 25_583_592,
+    "resnet101_v1": 44_601_832,
+    "resnet152_v1": 60_268_520,
+    "resnet50_v2": 25_568_360,
+    "resnet101_v2": 44_577_896,
+    "resnet152_v2": 60_236_904,
+    "xception": 22_855_952,
+}
+"""Trainable parameters of keras.applications' models. Inception-ResNet v2 normalises without
+coefficients there; the spec has one for each of 30,272 channels."""
+
+OTHERS = {
+    # Hinton & Salakhutdinov 2006: 784-1000-500-250-30 and back.
+    "autoencoder": sum(
+        a * b + b for a, b in pairwise((784, 1000, 500, 250, 30, 250, 500, 1000, 784))
+    ),
+    # timm's `convmixer_768_32` and `convmixer_1536_20`.
+    "convmixer_768_32": 21_110_248,
+    "convmixer_1536_20": 51_625_960,
+    # PyTorch's DCGAN example.
+    "dcgan_generator": 3_576_704,
+    "dcgan_discriminator": 2_765_568,
+    # LeCun et al. 1990: "98442 connections, and 2578 independent parameters".
+    "lenet1": 2_578,
+    # timm's `mixer_b16_224`.
+    "mlp_mixer_b16": 59_880_472,
+    # Caffe's model zoo, CIFAR-10: nine convolutions.
+    "network_in_network": sum(
+        k * k * a * b + b
+        for k, a, b in (
+            (5, 3, 192),
+            (1, 192, 160),
+            (1, 160, 96),
+            (5, 96, 192),
+            (1, 192, 192),
+            (1, 192, 192),
+            (3, 192, 192),
+            (1, 192, 192),
+            (1, 192, 10),
+        )
+    ),
+    # Sermanet et al. 2014, table 1; table 4 has 145 million.
+    "overfeat": 34_944
+    + 614_656
+    + 1_180_160
+    + 4_719_616
+    + 9_438_208
+    + 113_249_280
+    + 12_587_008
+    + 4_097_000,
+    # Ronneberger et al. 2015, figure 1: two convolutions on each of nine levels, four
+    # enlargements, and one convolution of a single element.
+    "unet": sum(
+        9 * (a * b + b * b) + 2 * b
+        for a, b in (
+            (1, 64),
+            (64, 128),
+            (128, 256),
+            (256, 512),
+            (512, 1024),
+            (1024, 512),
+            (512, 256),
+            (256, 128),
+            (128, 64),
+        )
+    )
+    + sum(4 * 2 * b * b + b for b in (512, 256, 128, 64))
+    + 64 * 2
+    + 2,
+    # Ten layers of 32 channels and 512 skips, of the last one the skip alone.
+    "wavenet": 2 * 256 * 32
+    + 32
+    + 10 * (2 * (2 * 32 * 32 + 32) + 32 * 512 + 512)
+    + 9 * (32 * 32 + 32)
+    + 512 * 512
+    + 512
+    + 512 * 256
+    + 256,
+    # Ultralytics: trainable parameters of `yolov8n.yaml`.
+    "yolov8n": 3_157_184,
+    # Zeiler & Fergus 2014, figure 3.
+    "zfnet": 14_208 + 614_656 + 885_120 + 1_327_488 + 884_992 + 37_752_832 + 16_781_312 + 4_097_000,
+}
+"""Parameters by papers and by other implementations, with the layers where it takes these."""

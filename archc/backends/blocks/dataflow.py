@@ -18,7 +18,7 @@ class Uses:
         """Of a whole graph, or of a region alone, as a definition joins it."""
         self.graph = graph
         self.users: list[list[int]] = [[] for _ in graph.nodes]
-        self.enter(graph.nodes, graph.outputs)
+        self.enter(graph.nodes, graph.all_outputs)
         self.returned = self.used_outputs()
         if region is not None:
             self.users = [[] for _ in graph.nodes]

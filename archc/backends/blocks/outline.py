@@ -117,7 +117,7 @@ class _Maker:
             region,
             self.unifier.layers.lowered,
             self.counterparts,
-            tuple(context.widths.get(index) for index in self.graph.outputs),
+            tuple(context.widths.get(index) for index in self.graph.all_outputs),
         )
 
     def settle(self, context: UnifyContext) -> None:

@@ -137,6 +137,8 @@ class LayerUnifier:
     ) -> LoweredOp:
         """Each structure that an op has, under its condition; the last suits what is left."""
         groups: dict[object, list[int]] = {}
+        if not all(any(one.main for one in column) for column in columns.values()):
+            raise MismatchError  # a padding that other nodes share is a step alone
         mains = {i: next(one for one in column if one.main) for i, column in columns.items()}
         for index, main in mains.items():
             groups.setdefault(main.layer and main.layer.function, []).append(index)

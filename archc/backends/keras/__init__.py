@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from string import digits
@@ -16,9 +16,10 @@ from archc.backends.base import (
     Runner,
     Trainer,
 )
-from archc.backends.blocks.dataflow import Uses, is_empty
+from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
 from archc.backends.blocks.docstrings import axes_text
 from archc.backends.blocks.items import (
+    Argument,
     Item,
     LoweredOp,
     LoweredOptional,
@@ -27,11 +28,12 @@ from archc.backends.blocks.items import (
 )
 from archc.backends.blocks.outline import Style, outline
 from archc.backends.blocks.placements import node_placements
-from archc.backends.constructors import helper_names, option
+from archc.backends.constructors import helper_names
 from archc.backends.fusion import fuse_movements
 from archc.backends.keras.activations import IDENTITY
 from archc.backends.keras.definitions import block_function, function_name, parameters
-from archc.backends.keras.functions import Body, layer_name, paths_in, with_name
+from archc.backends.keras.frozen import with_training
+from archc.backends.keras.functions import NOT_FROZEN, Body, layer_name, paths_in, with_name
 from archc.backends.keras.general import general
 from archc.backends.keras.layout import (
     map_shape,
@@ -88,7 +90,7 @@ from archc.codegen.tree import (
     call,
 )
 from archc.ir.costs import Costs
-from archc.ir.graph import Graph, Node, known_ids
+from archc.ir.graph import Graph, known_ids
 from archc.ir.network import Network
 from archc.language.names import BUILTINS, EMITTED
 from archc.ops.axes import Axes
@@ -242,25 +244,6 @@ def lower(graph: Graph, uses: Uses) -> dict[int, tuple[LoweredLayer, ...]]:
     return layers
 
 
-def with_training(
-    graph: Graph, lowered: dict[int, tuple[LoweredLayer, ...]]
-) -> dict[int, tuple[LoweredLayer, ...]]:
-    """The layers of every node, where some are not trained with what says so."""
-    if all(node.trainable for node in graph.nodes):
-        return lowered
-
-    def with_word(one: LoweredLayer, node: Node) -> LoweredLayer:
-        if one.layer is None or not one.weighted:
-            return one
-        word = option("trainable", node.trainable, True, "trainable")
-        return replace(one, layer=replace(one.layer, keywords=(*one.layer.keywords, word)))
-
-    return {
-        index: tuple(with_word(one, graph.nodes[index]) for one in layers)
-        for index, layers in lowered.items()
-    }
-
-
 def _separator(network: ModuleOutline) -> str:
     """What joins the names of a path in a layer's name, so that no two layers share one."""
     names = [
@@ -279,13 +262,16 @@ def _as_sequence(network: ModuleOutline, uses: Uses) -> list[tuple[LoweredOp, st
     graph = uses.graph
     for part, _ in parts:
         if part is None or any(
-            layer.layer is None or layer.application is not None for layer in part.layers
+            layer.layer is None
+            or layer.application is not None
+            or layer.initialize not in (None, NOT_FROZEN)
+            for layer in part.layers
         ):
             return None
     items = [part for part, _ in parts if part is not None]
     if any(part.node.weights >= 0 for part in items):
         return None
-    if len(graph.inputs) > 1 or len(graph.outputs) > 1 or not items:
+    if len(graph.inputs) > 1 or len(graph.all_outputs) > 1 or not items:
         return None
     if not uses.is_chain(items, graph.inputs[0]):
         return None
@@ -380,15 +366,36 @@ def _functional(
     reserved = taken.union(argument.name for argument in network.arguments)
     body = Body(uses, name_of, paths_in(network.items), reserved)
     arguments = dict(zip(graph.inputs, names, strict=True))
-    statements = body.statements(network.items, arguments, graph.outputs)
-    outputs: list[Expr] = [Ref(body.names[index]) for index in graph.outputs]
-    model = call(
-        "keras.Model",
-        Ref(names[0]) if len(names) == 1 else ListOf(tuple(map(Ref, names))),
-        outputs[0] if len(outputs) == 1 else ListOf(tuple(outputs)),
-        name=graph.about.name,
-    )
-    return _builder(costs, network, "keras.Model", [*inputs, *statements, Return(model)])
+    alone = graph.training_only
+    later = [item for item in network.items if _is_in(item, alone)]
+    items = [item for item in network.items if not _is_in(item, alone)]
+    statements = body.statements(items, arguments, graph.all_outputs, later)
+
+    def model(indices: Sequence[int]) -> Return:
+        outputs: list[Expr] = [Ref(body.names[index]) for index in indices]
+        return Return(
+            call(
+                "keras.Model",
+                Ref(names[0]) if len(names) == 1 else ListOf(tuple(map(Ref, names))),
+                outputs[0] if len(outputs) == 1 else ListOf(tuple(outputs)),
+                name=graph.about.name,
+            )
+        )
+
+    if later or graph.training_outputs:
+        inside = (*body.write(body.ordered(later)), model(graph.all_outputs))
+        statements.append(If(Ref(TRAINING), inside))
+    return _builder(costs, network, "keras.Model", [*inputs, *statements, model(graph.outputs)])
+
+
+TRAINING = "training"
+"""The argument of a network that has outputs in training alone."""
+
+
+def _is_in(item: Item, nodes: Container[int]) -> bool:
+    """Whether an item does something, and all of it is in some nodes."""
+    own = nodes_of(item)
+    return bool(own) and all(index in nodes for index in own)
 
 
 def _called(items: Sequence[Item], renamed: dict[str, str]) -> list[Item]:
@@ -419,11 +426,18 @@ def _builder(
     ]
     return FunctionDef(
         "build_model",
-        tuple(parameters(network.arguments)),
+        tuple(parameters(_arguments(costs.graph, network))),
         returns=Ref(returns),
         docstring=network_docstring(costs, inputs, outputs),
         body=tuple(body),
     )
+
+
+def _arguments(graph: Graph, network: ModuleOutline) -> tuple[Argument, ...]:
+    """The arguments of a network: those of the spec, and whether it is to be trained."""
+    if not graph.training_outputs:
+        return network.arguments
+    return (*network.arguments, Argument(TRAINING, "bool", Lit(False)))
 
 
 def _module(costs: Costs, graph: Graph, functions: Sequence[FunctionDef]) -> str:

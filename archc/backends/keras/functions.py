@@ -47,6 +47,9 @@ from archc.codegen.tree import (
 from archc.ir.sharing import reuses_layer
 
 TENSOR = "keras.KerasTensor"
+TRAINED = Ref("_trained")
+"""What is called, in `LoweredLayer.initialize`, with whether a layer is trained."""
+NOT_FROZEN = Call(TRAINED, (Lit(True, "trainable"),))
 FEWEST_TABLED = 6
 """Different calls of a block in a row, longer than a line, from which on they are a table."""
 FEWEST_REPEATED = 3
@@ -84,15 +87,20 @@ class Body(Values):
     """Statements for some items. After `statements`, `names` has the variable of every value."""
 
     def statements(
-        self, items: Sequence[Item], arguments: dict[int, str], results: Sequence[int]
+        self,
+        items: Sequence[Item],
+        arguments: dict[int, str],
+        results: Sequence[int],
+        later: Sequence[Item] = (),
     ) -> list[Statement]:
-        """Assignments for all items; `arguments` are the variables of what comes in."""
+        """Assignments for all items; `arguments` are the variables of what comes in. After them,
+        `write` gives those of the items `later`."""
         self.kept = frozenset(index for index, name in arguments.items() if name not in CHAIN)
         ordered = self.ordered(items)
-        operations = list(self.operations(ordered))
-        preferred = self.values_of_branches(ordered)
+        operations = [*self.operations(ordered), *self.operations(self.ordered(later))]
+        preferred = self.values_of_branches([*ordered, *later])
         self.names = name_variables(operations, arguments, results, self.reserved, preferred)
-        self.owners = owners_in(items)
+        self.owners = owners_in([*items, *later])
         self.shared = SharedLayers({*self.names.values(), *self.reserved})
         if len(arguments) > 1 or not self.asks_late(ordered):
             return list(self.write(ordered))
@@ -184,19 +192,32 @@ class Body(Values):
         columns = list(zip(op.layers, op.conditions, strict=True))
         for position, (layer, condition) in enumerate(columns):
             name = layer_name(path, layer, op.layers)
-            if layer.weighted and node.index in self.owners:
+            statements: list[Statement] = []
+            frozen = layer.initialize is not None and layer.initialize != NOT_FROZEN
+            if self.is_variable(op, layer):
                 constructor = with_name(self.constructed(layer), self.name_of(name))
-                yield Assign(self.shared.add(node.index, name), constructor)
+                statements.append(Assign(self.shared.add(node.index, name), constructor))
             expr = self.applied(layer, values, self.called_layer(op, layer, name))
             shown = comment if position == len(columns) - 1 else None
-            statement = Assign(target, expr, shown)
+            statements.append(Assign(target, expr, shown))
+            if self.is_variable(op, layer) and frozen and layer.initialize is not None:
+                attribute = Attribute(self.called_layer(op, layer, name), "trainable")
+                (value,) = layer.initialize.arguments
+                statements.append(Assign(attribute, self.asked(value)))
             if condition is None:
-                yield statement
+                yield from statements
             else:
                 if values[0] != target:
                     yield Assign(target, values[0])
-                yield If(self.asked(condition), (statement,))
+                yield If(self.asked(condition), tuple(statements))
             values = [target]
+
+    def is_variable(self, op: LoweredOp, layer: LoweredLayer) -> bool:
+        """Whether a layer is kept in a variable: it is called again, or something is said of it."""
+        if not layer.weighted or reuses_layer(self.uses.graph, op.node):
+            return False
+        said = layer.initialize is not None and layer.initialize != NOT_FROZEN
+        return said or op.node.index in self.owners
 
     def changes_shape(self, op: LoweredOp) -> bool:
         """Whether an op gives a map of another size, which its call does not say."""
@@ -210,8 +231,9 @@ class Body(Values):
         if layer.layer == OWNER or (layer.weighted and reuses_layer(self.uses.graph, node)):
             weighted = [one for one in op.layers if one.layer == OWNER or one.weighted]
             return self.shared.of(node.weights)[weighted.index(layer)]
-        if layer.weighted and node.index in self.owners:
-            return self.shared.of(node.index)[[*filter(_weighted, op.layers)].index(layer)]
+        if self.is_variable(op, layer):
+            kept = [one for one in op.layers if self.is_variable(op, one)]
+            return self.shared.of(node.index)[kept.index(layer)]
         if layer.layer is None:
             return Ref(name)
         return with_name(self.constructed(layer), self.name_of(name))
@@ -407,7 +429,3 @@ class Body(Values):
             (value, *constructor.arguments),
             (*constructor.keywords, Keyword("name", name)),
         )
-
-
-def _weighted(layer: LoweredLayer) -> bool:
-    return layer.weighted

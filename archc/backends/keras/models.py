@@ -22,8 +22,14 @@ def flat_layers(model: Any) -> Iterator[Any]:
             yield layer
 
 
+def creation(operation: Any) -> int:
+    """Keras numbers the operations of a class, from the second on: `get_item`, `get_item_1`."""
+    number = operation.name.rpartition("_")[2]
+    return int(number) if number.isdecimal() else 0
+
+
 class _Call:
-    """A call of a layer or operation: its operands by `id`, and its result."""
+    """A call of a layer or operation: what identifies its operands, and its result."""
 
     def __init__(self, operation: Any, operands: list[int], result: Any) -> None:
         self.operation = operation
@@ -37,6 +43,8 @@ class Calls:
 
     def __init__(self) -> None:
         self.all: list[_Call] = []
+        self.known: dict[tuple[Any, ...], int] = {}
+        self.firsts: dict[int, int] = {}
 
     def flat(self, model: Any) -> Any:
         """A model over the same layers that calls no model."""
@@ -55,13 +63,18 @@ class Calls:
         if isinstance(operation, keras.Model):
             return self._outputs(operation, arguments[0])
         result = operation(*arguments, **keywords)
-        operands = [
-            id(one)
-            for one in keras.tree.flatten((arguments, keywords))
-            if isinstance(one, keras.KerasTensor)
-        ]
+        flat = keras.tree.flatten((arguments, keywords))
+        operands = [self.same(one) for one in flat if isinstance(one, keras.KerasTensor)]
+        others = [repr(one) for one in flat if not isinstance(one, keras.KerasTensor)]
         self.all.append(_Call(operation, operands, result))
+        # Two steps may apply a layer to one value: it does not matter which call is whose.
+        key = (id(operation), *operands, *others)
+        self.firsts[id(result)] = self.known.setdefault(key, id(result))
         return result
+
+    def same(self, tensor: Any) -> int:
+        """What identifies a value, however often it is computed."""
+        return self.firsts.get(id(tensor), id(tensor))
 
     def take(self, layer: str, operands: list[Any], path: str) -> Any:
         """The result of the call of a layer with some operands: the first that is not taken by
@@ -74,12 +87,14 @@ class Calls:
         )
 
     def take_operation(self, kind: str, operands: list[Any], path: str) -> Any:
-        """The result of an operation that is no layer, by its class in lower case."""
+        """The result of an operation that is no layer, by its class in lower case: of several with
+        the same operands, the first that was made."""
         named = [one for one in self.all if type(one.operation).__name__.lower() == kind]
+        named.sort(key=lambda one: creation(one.operation))
         return self._take(named, operands, f"lacks the operation `{kind}`", path)
 
     def _take(self, calls: list[_Call], operands: list[Any], error: str, path: str) -> Any:
-        expected = {id(one) for one in operands}
+        expected = {self.same(one) for one in operands}
         fitting = [one for one in calls if set(one.operands) == expected]
         if not fitting:
             raise NetworkError(error, path)

@@ -16,7 +16,7 @@ from importlib import import_module
 from math import prod
 from typing import Any, NamedTuple
 
-from archc.backends.keras.models import Calls, flat_layers
+from archc.backends.keras.models import Calls, creation, flat_layers
 from archc.backends.keras.runtimes import RUNTIMES
 from archc.backends.runtime.exchange import (
     TRAINING,
@@ -97,40 +97,61 @@ class _Step(NamedTuple):
     states: dict[int, Any]
 
 
+class _Model(NamedTuple):
+    """A built model: its layers by node, its variables by the number of their array, and a model
+    that returns the values of the nodes in `order`."""
+
+    layers: dict[int, list[Any]]
+    variables: dict[int, tuple[Any, int | None]]
+    capture: Any
+    order: list[int]
+
+
 def _run(folder: Folder, evaluate: Any, step: Any) -> None:
+    folder.trains = not folder.has_two_modes
+    own = _model(folder)
+    for mode in folder.modes:
+        try:
+            results = _as_list(evaluate(own.capture, _inputs(folder, mode)))
+        except Exception as error:
+            raise folder.computing_error(mode, error, None) from None
+        _write(folder, mode, own.order, results)
+    if folder.has_two_modes:
+        folder.trains = True
+        own = _model(folder)
+    _check_rates(folder, own.layers)
+    if folder.takes_step:
+        _drop(folder, own.layers)
+        _train(folder, own, step)
+
+
+def _model(folder: Folder) -> _Model:
+    """The emitted model, checked and filled with the values of the plan."""
     import keras
 
     keras.utils.set_random_seed(folder.plan["seed"])
+    arguments = {"training": True} if folder.has_two_modes and folder.trains else {}
     try:
-        model = folder.emitted().build_model()
+        model = folder.emitted().build_model(**arguments)
     except Exception as error:
         raise framework_error("cannot be built", error) from None
     layers = _layers(folder, model)
     trained = {id(one) for one in model.trainable_variables}
     variables = _variables(folder, layers, trained)
-    folder.summary["trainable"] = sum(prod(one.shape) for one in model.trainable_variables)
-    folder.summary["counted"] = model.count_params()
-    _check_rates(folder, layers)
-    if any(node["again"] for node in folder.plan["nodes"]):
-        calls = Calls()
+    if folder.trains:
+        folder.summary["trainable"] = sum(prod(one.shape) for one in model.trainable_variables)
+        folder.summary["counted"] = model.count_params()
+    calls = Calls()
+    if any(node["again"] for node in folder.nodes):
         model = calls.flat(model)
         values = _values_of_calls(folder, model, layers, calls)
     else:
         values = _values(folder, model, layers)
-    expected = [values[index] for index in folder.plan["outputs"]]
-    if [id(one) for one in model.outputs] != [id(one) for one in expected]:
+    expected = [values[index] for index in folder.outputs]
+    if list(map(calls.same, model.outputs)) != list(map(calls.same, expected)):
         raise NetworkError("returns other values than the spec's outputs, or in another order")
-    order = list(values)
     capture = keras.Model(model.inputs, list(values.values()))
-    for mode in folder.modes:
-        try:
-            results = _as_list(evaluate(capture, _inputs(folder, mode)))
-        except Exception as error:
-            raise folder.computing_error(mode, error, None) from None
-        _write(folder, mode, order, results)
-    if folder.takes_step:
-        _drop(folder, layers)
-        _train(folder, capture, order, variables, step)
+    return _Model(layers, variables, capture, list(values))
 
 
 def _inputs(folder: Folder, mode: str) -> list[Any]:
@@ -148,7 +169,7 @@ def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
     by_key = dict(enumerate(own)) if sequential else {one.name: one for one in own}
     layers: dict[int, list[Any]] = {}
     visited: set[str | int] = set()
-    for index, node in enumerate(folder.plan["nodes"]):
+    for index, node in enumerate(folder.nodes):
         layers[index] = []
         for key in _layer_keys(node):
             # Ops may share a layer without weights: a padding that is computed once.
@@ -180,7 +201,7 @@ def _layer_keys(node: dict[str, Any]) -> list[str | int]:
 
 def _variables(
     folder: Folder, layers: dict[int, list[Any]], trained: set[int]
-) -> list[tuple[Any, int | None]]:
+) -> dict[int, tuple[Any, int | None]]:
     """The variables that hold the arrays of the plan, filled with their values, and which row of
     its variable an array is, if it is not all of it. The model may hold nothing else but the states
     of random generators."""
@@ -188,11 +209,11 @@ def _variables(
 
     by_key = {
         key: layer
-        for index, node in enumerate(folder.plan["nodes"])
+        for index, node in enumerate(folder.nodes)
         for key, layer in zip(_layer_keys(node), layers[index], strict=True)
     }
-    variables = []
-    for number, array in enumerate(folder.plan["arrays"]):
+    variables: dict[int, tuple[Any, int | None]] = {}
+    for number, array in folder.arrays:
         path, shape = array["key"].rpartition(".")[0], as_layout(array["layout"]).kept
         layer, (name, row) = by_key[array["layer"]], _name_and_row(array["variable"])
         variable = next((one for one in layer.variables if _is_called(one, name)), None)
@@ -213,8 +234,8 @@ def _variables(
             whole[row] = values
             values = whole
         variable.assign(values)
-        variables.append((variable, row))
-    expected = {id(one) for one, _ in variables}
+        variables[number] = variable, row
+    expected = {id(one) for one, _ in variables.values()}
     for key, layer in by_key.items():
         extra = [one.path for one in layer.weights if id(one) not in expected]
         if extra:
@@ -235,8 +256,8 @@ def _values(folder: Folder, model: Any, layers: dict[int, list[Any]]) -> dict[in
     # A `keras.Sequential` has layers alone.
     operations = [] if isinstance(model, keras.Sequential) else model.operations
     others = [one for one in operations if not isinstance(one, keras.layers.Layer)]
-    remaining = sorted(others, key=_creation)
-    for index, node in enumerate(folder.plan["nodes"]):
+    remaining = sorted(others, key=creation)
+    for index, node in enumerate(folder.nodes):
         if layers[index]:
             values[index] = layers[index][-1].output
         for lowered in node["lowered"]:
@@ -261,7 +282,7 @@ def _values_of_calls(
     if len(model.inputs) != len(inputs):
         raise NetworkError(f"takes {len(model.inputs)} inputs, expected {len(inputs)}")
     values = dict(zip(inputs, model.inputs, strict=True))
-    for index, node in enumerate(folder.plan["nodes"]):
+    for index, node in enumerate(folder.nodes):
         if not node["lowered"]:
             continue
         current = [values[source] for source in node["inputs"]]
@@ -277,12 +298,6 @@ def _values_of_calls(
     if rest:
         raise NetworkError(f"also computes `{rest[0]}`, which belongs to no op")
     return values
-
-
-def _creation(operation: Any) -> int:
-    """Keras numbers the operations of a class, from the second on: `get_item`, `get_item_1`."""
-    number = operation.name.rpartition("_")[2]
-    return int(number) if number.isdecimal() else 0
 
 
 def _computes(operation: Any, name: str, source: Any) -> bool:
@@ -338,27 +353,19 @@ def _is_called(variable: Any, name: str) -> bool:
     return variable.name == own and (not layer or any(one.startswith(layer) for one in inside))
 
 
-def _train(
-    folder: Folder,
-    capture: Any,
-    order: Sequence[int],
-    variables: Sequence[tuple[Any, int | None]],
-    step: Any,
-) -> None:
+def _train(folder: Folder, own: _Model, step: Any) -> None:
     """One training step: outputs, loss, gradients, running statistics."""
     import numpy
 
-    factors = [
-        (order.index(index), folder.value("loss", index)) for index in folder.plan["outputs"]
-    ]
+    factors = [(own.order.index(index), folder.value("loss", index)) for index in folder.outputs]
     try:
-        results: _Step = step(capture, _inputs(folder, TRAINING), factors)
+        results: _Step = step(own.capture, _inputs(folder, TRAINING), factors)
     except Exception as error:
         raise framework_error("has no training step", error) from None
     folder.summary["loss"] = results.loss
-    _write(folder, TRAINING, order, results.outputs)
-    pairs = zip(folder.plan["arrays"], variables, strict=True)
-    for number, (array, (variable, row)) in enumerate(pairs):
+    _write(folder, TRAINING, own.order, results.outputs)
+    for number, array in folder.arrays:
+        variable, row = own.variables[number]
         if array["trainable"]:
             gradient = results.gradients[id(variable)]
             value = numpy.zeros(variable.shape, variable.dtype) if gradient is None else gradient

@@ -7,6 +7,7 @@ each array, and the arrays.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import os
 import sys
@@ -30,11 +31,13 @@ def write(folder: str, path: str) -> None:
     assert emitted.loader is not None
     module = importlib.util.module_from_spec(emitted)
     emitted.loader.exec_module(module)
-    model = module.build_model()
-    layers = list(flat_layers(model))
-    by_name = {one.name: one for one in layers}
     with open(os.path.join(folder, "positions.json"), encoding="utf-8") as stream:
         positions = json.load(stream)
+    # Of a network with outputs in training alone, the model that has them has all layers.
+    arguments = inspect.signature(module.build_model).parameters
+    model = module.build_model(training=True) if "training" in arguments else module.build_model()
+    layers = list(flat_layers(model))
+    by_name = {one.name: one for one in layers}
     for number, (layer, variable) in enumerate(positions):
         holder = layers[layer] if isinstance(layer, int) else by_name[layer]
         values = numpy.load(os.path.join(folder, f"{number}.npy"))

@@ -58,6 +58,33 @@ class Folder:
         self.layouts = [as_layout(node["layout"]) for node in self.plan["nodes"]]
         self.summary: dict[str, Any] = {"errors": [], "initial": {}}
         self.has_wrong_shape = False
+        self.trains = True  # whether it is about all of the network, or what an evaluation computes
+
+    @property
+    def nodes(self) -> list[dict[str, Any]]:
+        """The nodes by their indices; what is computed in training alone is nothing elsewhere."""
+        nothing = {"inputs": [], "lowered": [], "drops": False, "rate": None}
+        return [
+            {**node, **nothing} if node["training"] and not self.trains else node
+            for node in self.plan["nodes"]
+        ]
+
+    @property
+    def arrays(self) -> list[tuple[int, dict[str, Any]]]:
+        """The arrays with their numbers, less those that are used in training alone elsewhere."""
+        arrays = enumerate(self.plan["arrays"])
+        return [(number, one) for number, one in arrays if self.trains or not one["training"]]
+
+    @property
+    def outputs(self) -> list[int]:
+        """The nodes that are outputs."""
+        extra = self.plan["training_outputs"] if self.trains else ()
+        return [*self.plan["outputs"], *extra]
+
+    @property
+    def has_two_modes(self) -> bool:
+        """Whether the network has outputs in training alone."""
+        return bool(self.plan["training_outputs"])
 
     def emitted(self) -> ModuleType:
         """The emitted module, imported."""
@@ -131,7 +158,7 @@ class Folder:
 
     def path_of(self, layer: str | int) -> str | None:
         """The path of the op that a layer computes."""
-        for node in self.plan["nodes"]:
+        for node in self.nodes:
             if any(lowered.get("layer") == layer for lowered in node["lowered"]):
                 path: str = node["path"]
                 return path
@@ -145,12 +172,12 @@ class Folder:
     @property
     def stochastic(self) -> list[int]:
         """The nodes that drop some of their input at random in training."""
-        return [index for index, node in enumerate(self.plan["nodes"]) if node["drops"]]
+        return [index for index, node in enumerate(self.nodes) if node["drops"]]
 
     @property
     def inner_rates(self) -> dict[int, float]:
         """The rates of the nodes that drop values inside their layers."""
-        rates = {index: node["rate"] for index, node in enumerate(self.plan["nodes"])}
+        rates = {index: node["rate"] for index, node in enumerate(self.nodes)}
         return {index: rate for index, rate in rates.items() if rate is not None}
 
     @property

@@ -38,6 +38,7 @@ from archc.backends.torch.weights import WEIGHTS
 from archc.backends.torch.windows import pairs_of
 from archc.codegen.printer import render
 from archc.codegen.tree import (
+    Attribute,
     ClassDef,
     FunctionDef,
     Generator,
@@ -172,7 +173,7 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
         about,
         outlined.arguments,
         outlined.items,
-        Ends(graph.inputs, graph.outputs),
+        Ends(graph.inputs, graph.outputs, graph.training_outputs),
         Uses(graph),
         initial.loop(),
     )
@@ -212,4 +213,7 @@ def _main(graph: Graph) -> If:
         for index in graph.inputs
     ]
     numbers = Generator(call("p.numel"), "p", call("model.parameters"))
-    return run_main(call("build_model"), inputs, call("sum", numbers), len(graph.outputs))
+    model = call("build_model")
+    if graph.training_outputs:
+        model = call(Attribute(model, "eval"))
+    return run_main(model, inputs, call("sum", numbers), len(graph.outputs))

@@ -60,10 +60,12 @@ Build = Callable[[Sequence[Expr]], Expr]
 
 
 class Ends(NamedTuple):
-    """The values that a class takes, and those that it gives."""
+    """The values that a class takes, and those that it gives: in evaluation, and in training
+    alone."""
 
     inputs: Sequence[int]
     results: Sequence[int]
+    in_training: Sequence[int] = ()
 
 
 class Scope(Protocol):
@@ -101,7 +103,7 @@ class Body:
     def __init__(self, scope: Scope, items: Sequence[Item], ends: Ends) -> None:
         self.scope = scope
         self.items = items
-        self.inputs, self.results = ends
+        self.inputs, self.results, self.in_training = ends
         self.owners = Owners(scope.uses.graph, items)
         self.attributes: dict[str, Expr] = {}
         self.conditional: dict[str, Expr] = {}
@@ -143,9 +145,10 @@ class Body:
         return ClassDef(name, (Ref("nn.Module"),), docstring, (init, forward))
 
     def result_type(self) -> Expr:
-        if len(self.results) == 1:
-            return Ref("Tensor")
-        return Index(Ref("tuple"), tuple(Ref("Tensor") for _ in self.results))
+        result = _tensors(len(self.results))
+        if not self.in_training:
+            return result
+        return Binary("|", result, _tensors(len(self.results) + len(self.in_training)))
 
     def forward_parameters(self) -> list[Parameter]:
         names = self.argument_names()
@@ -309,20 +312,42 @@ class Body:
         line holds one layer with weights."""
         reserved = frozenset({"self"}) | {argument.name for argument in self.scope.arguments}
         arguments = self.argument_names()
+        alone = self.scope.uses.graph.training_only if self.in_training else frozenset()
+        later = [step for step in steps if alone.issuperset(step.operation.outputs)]
+        steps = [step for step in steps if step not in later]
+        results = [*self.results, *self.in_training]
         names = name_variables(
-            [step.operation for step in steps],
+            [step.operation for step in [*steps, *later]],
             arguments,
-            self.results,
+            results,
             reserved,
             gates(self.items, self.scope.uses),
         )
         uses: dict[int, int] = {}
-        for step in steps:
+        for step in [*steps, *later]:
             for index in step.operation.inputs:
                 uses[index] = uses.get(index, 0) + 1
-        for index in self.results:
-            uses[index] = uses.get(index, 0) + 2 * (len(self.results) > 1)
+        for index in results:
+            uses[index] = uses.get(index, 0) + 2 * (len(results) > 1)
         pending: dict[int, tuple[Expr, str | None]] = {}
+        statements = self.written(steps, names, uses, pending)
+        if not self.in_training:
+            return [*statements, self.returned(pending, names)]
+        statements += _settled(pending, names)
+        inside = self.written(later, names, uses, pending)
+        inside += _settled(pending, names)
+        every = Return(TupleOf(tuple(Ref(names[index]) for index in results)))
+        statements.append(If(Ref("self.training"), (*inside, every)))
+        return [*statements, self.returned(pending, names)]
+
+    def written(
+        self,
+        steps: Sequence[_Step],
+        names: dict[int, str],
+        uses: dict[int, int],
+        pending: dict[int, tuple[Expr, str | None]],
+    ) -> list[Statement]:
+        """The statements of some steps; values that are still to be written are left `pending`."""
         statements: list[Statement] = []
 
         def settle(index: int) -> None:
@@ -353,7 +378,7 @@ class Body:
             following = steps[position + 1] if position + 1 < len(steps) else None
             if not self.goes_on(output, expr, following, uses):
                 settle(output)
-        return [*statements, self.returned(pending, names)]
+        return statements
 
     def goes_on(
         self, output: int, expr: Expr, following: _Step | None, uses: dict[int, int]
@@ -399,6 +424,21 @@ def not_in_place(layer: Expr) -> Expr:
         return Call(expr.function, expr.arguments, words)
 
     return transform(layer, plain)
+
+
+def _tensors(count: int) -> Expr:
+    """The type of so many values together."""
+    tensor = Ref("Tensor")
+    return tensor if count == 1 else Index(Ref("tuple"), (tensor,) * count)
+
+
+def _settled(pending: dict[int, tuple[Expr, str | None]], names: dict[int, str]) -> list[Statement]:
+    """The statements of the values that are pending, which then are none."""
+    statements = [
+        Assign(Ref(names[index]), expr, comment) for index, (expr, comment) in pending.items()
+    ]
+    pending.clear()
+    return [*statements]
 
 
 def _flag(item: LoweredOptional) -> str:

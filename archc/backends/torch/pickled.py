@@ -35,6 +35,12 @@ def archive_error(path: str) -> str | None:
     return None
 
 
+def advises_to_run(error: Exception) -> bool:
+    """Whether an error of PyTorch's loader says how to load a file so that what is in it is run:
+    such a text is never repeated."""
+    return isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error)
+
+
 def _read(path: str, result: str) -> str | None:
     try:
         import torch
@@ -48,9 +54,11 @@ def _read(path: str, result: str) -> str | None:
         return reason
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:  # whose text says how to run what is in the file
-        return "it holds more than weights, or is damaged: PyTorch refuses it with `weights_only`"
     except Exception as error:
+        if advises_to_run(error):
+            return (
+                "it holds more than weights, or is damaged: PyTorch refuses it with `weights_only`"
+            )
         return f"PyTorch does not load it ({line(error)})"
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
         loaded = loaded["state_dict"]  # as training scripts save it beside their optimizer

@@ -59,11 +59,16 @@ def _run(folder: Folder) -> None:
     folder.summary["params"] = sum(one.numel() for one in parameters)
     folder.summary["trainable"] = sum(one.numel() for one in parameters if one.requires_grad)
     state = _state(folder, model)
+    model.eval()
+    folder.trains = False
     trace = _Trace(folder, model)
-    _check_rates(folder, trace)
     _evaluate(folder, model, trace)
+    folder.trains = True
+    model.train()
+    if folder.has_two_modes:
+        trace = _Trace(folder, model)
+    _check_rates(folder, trace)
     if folder.takes_step:
-        model.train()
         _drop(folder, trace)
         _train(folder, trace, state)
 
@@ -134,7 +139,6 @@ def _evaluate(folder: Folder, model: Any, trace: _Trace) -> None:
     batch, and of one sample."""
     import torch
 
-    model.eval()
     # Not a number is the same as not a number here.
     is_same = partial(torch.allclose, rtol=0, atol=0, equal_nan=True)
     for mode in folder.modes:
@@ -169,7 +173,7 @@ def _train(folder: Folder, trace: _Trace, state: Sequence[Any]) -> None:
     outputs = trace.run(_inputs(folder, TRAINING), TRAINING)
     loss = sum(
         (output * torch.from_numpy(folder.value("loss", index))).sum()
-        for output, index in zip(outputs, folder.plan["outputs"], strict=True)
+        for output, index in zip(outputs, folder.outputs, strict=True)
     )
     folder.summary["loss"] = float(loss)
     try:
@@ -261,7 +265,7 @@ class _Trace:
         if len(inputs) != len(plan["inputs"]):
             raise NetworkError(f"takes {len(inputs)} inputs, expected {len(plan['inputs'])}")
         self.values.update(zip(plan["inputs"], inputs, strict=True))
-        for index, node in enumerate(plan["nodes"]):
+        for index, node in enumerate(self.folder.nodes):
             if node["inputs"]:
                 values = [self.values[source] for source in node["inputs"]]
                 for lowered in node["lowered"]:
@@ -313,7 +317,7 @@ class _Trace:
         (output,) = (call for call in self.calls.nodes if call.op == "output")
         (results,) = output.args
         results = list(results) if isinstance(results, tuple) else [results]
-        expected = [self.values[index] for index in self.folder.plan["outputs"]]
+        expected = [self.values[index] for index in self.folder.outputs]
         if [self.aliases.get(one, one) for one in results] != expected:
             raise NetworkError("returns other values than the spec's outputs, or in another order")
         known = {*self.owners, *self.identities, *self.values.values(), output}
@@ -329,11 +333,10 @@ class _Trace:
         network."""
         from torch import fx
 
-        plan = self.folder.plan
         nodes: dict[Any, list[int]] = {}
         for index, call in self.values.items():
             nodes.setdefault(call, []).append(index)
-        outputs = {self.values[index] for index in plan["outputs"]}
+        outputs = {self.values[index] for index in self.folder.outputs}
         last = {value: call for call in self.calls.nodes for value in call.all_input_nodes}
         results: dict[Any, Any] = {}
         remaining = iter(inputs)
@@ -355,7 +358,7 @@ class _Trace:
             for value in call.all_input_nodes:
                 if last[value] is call and value not in outputs:
                     del results[value]
-        return [results[self.values[index]] for index in plan["outputs"]]
+        return [results[self.values[index]] for index in self.folder.outputs]
 
     def _execute(self, call: Any, arguments: Any, keywords: Any) -> Any:
         if call.op == "call_module":

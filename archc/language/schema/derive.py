@@ -271,7 +271,27 @@ def derive() -> Schema:
             "a mapping of names to blocks",
         ),
         "layers": _steps("the network's steps"),
-        "outputs": _names("the names of the steps that are outputs; by default the last step"),
+        "outputs": describe(
+            {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "x-expected": "a step name, or `{NAME: training}`",
+                    "anyOf": [
+                        {"type": "string"},
+                        {
+                            "type": "object",
+                            "minProperties": 1,
+                            "maxProperties": 1,
+                            "additionalProperties": {"const": "training"},
+                        },
+                    ],
+                },
+            },
+            "the names of the steps that are outputs, by default the last step; `{NAME: training}` "
+            "is one in training alone",
+            "a list of step names",
+        ),
         "expect": describe(
             _object(
                 {
@@ -287,6 +307,19 @@ def derive() -> Schema:
             ),
             "expectations, checked on every build",
             "a mapping",
+        ),
+        "checkpoints": _mapping_of(
+            _mapping_of(
+                describe(
+                    {"type": ["string", "integer"]},
+                    "the layer's name in a file, with the numbers of the path: `features.{2*n-1}`",
+                    "the name of a layer",
+                ),
+                "what a file calls the layers, by the paths of ops: `features.conv_{n}`",
+                "a mapping of paths to names of layers",
+            ),
+            "known files of weights, each with a table of names, for `archc weights import`",
+            "a mapping of names to tables",
         ),
         "training": describe(group_schema(Training), doc_of(Training), "a mapping"),
     }

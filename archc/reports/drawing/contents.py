@@ -78,8 +78,11 @@ def nodes_of(series: Series) -> Iterator[Node]:
 
 def output_label(costs: Costs, node: Node) -> str:
     """The label of an output, named if there are several."""
-    several = len(costs.graph.outputs) > 1
-    return cut(f"output {visible(node.path)}", FONT, WIDEST) if several else "output"
+    graph = costs.graph
+    if len(graph.all_outputs) == 1:
+        return "output"
+    kind = "output in training" if node.index in graph.training_outputs else "output"
+    return cut(f"{kind} {visible(node.path)}", FONT, WIDEST)
 
 
 def gap_label(gap: Gap) -> str:

@@ -51,7 +51,7 @@ class _Collapse:
         for node in graph.nodes:
             for source in node.inputs:
                 self._uses[source] += 1
-        for output in graph.outputs:
+        for output in graph.all_outputs:
             self._uses[output] += 1
         self._numbers: dict[Hashable, int] = {}
         self._ends: dict[int, list[int]] = {}

@@ -38,7 +38,7 @@ def drawing(graph: Graph) -> Drawing:
     """The structure of a graph's drawing."""
     builder = _Builder(graph)
     inputs = [graph.nodes[index] for index in graph.inputs]
-    outputs = [Output(graph.nodes[index]) for index in graph.outputs]
+    outputs = [Output(graph.nodes[index]) for index in graph.all_outputs]
     root = builder.series_of([*inputs, *graph.root.items], outputs, None, None, 0)
     skips = builder.skips()
     pairs = [(skip.source, _index(skip.target, len(graph.nodes))) for skip in skips]

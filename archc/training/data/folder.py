@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
-import stat
 import struct
 import warnings
 import zlib
@@ -14,19 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archc.training.data.images import (
-    ImageData,
-    InputFormat,
-    all_classes,
-    check_memory,
-    some_names,
-)
+from archc.language.recipe import Inputs
+from archc.training.data.images import MOST_CLASSES, ImageData, InputFormat, check_memory
+from archc.training.data.listing import list_images
 from archc.training.data.prepare import Images, pad_images, padded_shape
-from archc.training.data.stream import StreamedImages, map_files
+from archc.training.data.regular import open_regular
+from archc.training.data.stream import StreamedImages, alone, map_files
 from archc.training.data.views import View, crop_view, evaluation_view, take_parts
 from archc.training.errors import DataError, RunError, describe_shape
 
@@ -43,7 +38,12 @@ closer to one that is decoded as a whole than the eye can tell."""
 ORIENTATION = 0x0112
 TURNED = (5, 6, 7, 8)
 """The tag of the orientation in Exif, and its values for images that lie on their side."""
+LARGE_IMAGE = 1 << 22  # pixels, of ten bytes each while they are decoded
+"""Larger images are decoded one after the other: by one thread, since each would keep the memory of
+the largest one, or by one process at a time."""
 MODES = {1: "L", 3: "RGB"}  # by channels
+ANY_IMAGE = InputFormat((1, 1, 3), MOST_CLASSES, Inputs())
+"""Images of any size in colour, without a network: only the number of channels is read of it."""
 # What Pillow raises at damaged files.
 IMAGE_FAULTS = (
     ArithmeticError,
@@ -57,15 +57,6 @@ IMAGE_FAULTS = (
     struct.error,
     zlib.error,
 )
-
-
-class ImageFiles(NamedTuple):
-    """The image files of a folder, with what they are called and their classes'."""
-
-    files: list[Path]
-    names: tuple[str, ...]
-    labels: np.ndarray | None = None
-    classes: tuple[str, ...] | None = None
 
 
 def read_image_folder(
@@ -85,87 +76,8 @@ def read_image_folder(
         found.labels,
         found.classes,
         found.names,
+        found.notes,
     )
-
-
-def list_images(folder: Path, count: int, classes: tuple[str, ...] | None) -> ImageFiles:
-    """Find the images of a folder, in the order of their names, of at most `count` classes."""
-    root = folder.resolve()
-    entries = visible_entries(folder)
-    folders = [one for one in entries if one.is_dir()]
-    if not folders:
-        files = [check_file(one, root) for one in entries]
-        return ImageFiles(files, tuple(one.name for one in files))
-    for one in entries:
-        if one not in folders:
-            raise DataError(one, "lies beside the classes' folders")
-    names = tuple(one.name for one in folders)
-    numbers, classes = class_numbers(folder, names, count, classes)
-    files = []
-    labels = []
-    for number, one in zip(numbers, folders, strict=True):
-        inside = visible_entries(one)
-        if not inside:
-            raise DataError(one, "holds no images")
-        files += [check_file(file, root) for file in inside]
-        labels += [number] * len(inside)
-    told = tuple(file.relative_to(folder).as_posix() for file in files)
-    return ImageFiles(files, told, np.array(labels, np.int64), classes)
-
-
-def visible_entries(folder: Path) -> list[Path]:
-    """What is in a folder, by name; systems put hidden files of their own there."""
-    entries = [one for one in folder.iterdir() if not one.name.startswith(".")]
-    return sorted(map(check_name, entries), key=lambda one: one.name)
-
-
-def check_name(path: Path) -> Path:
-    """Refuse a name that could not be written down."""
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:
-        raise DataError(path, "has a name that is no text in UTF-8") from None
-    return path
-
-
-def class_numbers(
-    folder: Path,
-    names: tuple[str, ...],
-    count: int,
-    classes: tuple[str, ...] | None,
-) -> tuple[list[int], tuple[str, ...] | None]:
-    """The number of each folder's class, and the classes' names.
-
-    Folders called 0, 1, 2 ... are the classes of these numbers, and have no names.
-    """
-    if classes is None and all(re.fullmatch(r"0|[1-9]\d{0,8}", one) for one in names):
-        classes = all_classes(None, count)
-        named = None
-    else:
-        classes = names if classes is None else classes
-        named = classes
-    if len(classes) > count:
-        fault = f"holds {len(classes)} classes, and the network knows {count}"
-        raise DataError(folder, fault)
-    numbers = {name: number for number, name in enumerate(classes)}
-    unnamed = set(all_classes(classes, count)[len(classes) :])
-    for name in names:
-        if name not in numbers:
-            fault = f"is none of the classes that are known: {some_names(classes)}"
-            raise DataError(folder / name, fault)
-        if name in unnamed:
-            fault = "is called like a class that has no folder, by its number"
-            raise DataError(folder / name, fault)
-    return [numbers[name] for name in names], named
-
-
-def check_file(path: Path, root: Path) -> Path:
-    """Refuse what is no file, and what a link leads to outside of the folder."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise DataError(path, "is no file")
-    if not path.resolve().is_relative_to(root):
-        raise DataError(path, "is a link that leads out of the folder")
-    return path
 
 
 def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) -> Images:
@@ -176,9 +88,17 @@ def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) ->
     if not expected.has_images or expected.shape[-1] not in MODES:
         fault = f"is an image, and the network takes {describe_shape(expected.shape)}"
         raise DataError(files[0], fault)
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as threads:
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(1) as one_thread,
+        ThreadPoolExecutor(os.cpu_count()) as threads,
+    ):
         warnings.simplefilter("ignore")  # Pillow's, of what is refused here
-        first = decode_image(files[0], expected)
+
+        def decode_alone(decode: Callable[[], np.ndarray]) -> np.ndarray:
+            return one_thread.submit(decode).result()
+
+        first = decode_image(files[0], expected, decode_alone)
         streaming = expected.streaming
         is_large = streaming is not None and len(files) * first.nbytes > streaming.in_memory
         if streaming is not None and (is_large or expected.augment.crop.resizes):
@@ -187,11 +107,8 @@ def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) ->
         images: np.ndarray = np.empty((len(files), *first.shape), np.uint8)
 
         def place(index: int) -> None:
-            image = decode_image(files[index], expected)
-            if image.shape != first.shape:
-                size, other = map(describe_shape, (image.shape, first.shape))
-                fault = f"is {size}, and {files[0].name} is {other}"
-                raise DataError(files[index], f"{fault}: resize them in the recipe")
+            image = decode_image(files[index], expected, decode_alone)
+            check_shape(files[index], image.shape, first.shape)
             images[index] = image
 
         for start in range(0, len(files), FILES_AT_ONCE):
@@ -252,7 +169,7 @@ def decode_files(
         return decode_parts(files, draws, expected)
     images: np.ndarray = np.empty((len(files), *shape), np.uint8)
     for index, path in enumerate(files):
-        image = decode_image(path, expected)
+        image = decode_image(path, expected, alone)
         check_shape(path, image.shape, shape)
         images[index] = image
     images = pad_images(images, expected.inputs.pad)
@@ -269,29 +186,55 @@ def decode_parts(files: Sequence[Path], draws: np.ndarray, expected: InputFormat
     for index, (path, numbers) in enumerate(zip(files, draws, strict=True)):
         crop = expected.augment.crop
         choose = partial(crop_view, crop=crop, draws=numbers, size=(height, width))
-        images[index] = decode_image(path, expected, choose)
+        images[index] = decode_image(path, expected, alone, choose)
     return take_parts(images, draws, expected.augment, expected.shape)
 
 
 def decode_image(
-    path: Path, expected: InputFormat, choose: Callable[[int, int], View] | None = None
+    path: Path,
+    expected: InputFormat,
+    alone: Callable[[Callable[[], np.ndarray]], np.ndarray] | None = None,
+    choose: Callable[[int, int], View] | None = None,
 ) -> np.ndarray:
     """An image as uint8 (height, width, channels), upright, resized by the recipe; or the view of
-    it that is chosen by its height and width."""
+    it that is chosen by its height and width. `alone` calls what decodes a large one, where several
+    images are decoded at once."""
     choose = choose or partial(evaluation_view, resize=expected.inputs.resize)
-    channels = expected.shape[-1]
     with open_image(path) as image:
-        from PIL import Image, ImageOps
-
-        if image.format == "PNG":
-            image.load()  # its Exif may be behind the pixels
-        view = choose(*upright_size(image))
+        pixels = image.width * image.height
+        sides = upright_size(image)
+        view = choose(*sides)
         reduction = reduce_resolution(image, view)
-        upright = ImageOps.exif_transpose(image).convert(MODES[channels])
-        left, top, right, bottom = (side / reduction for side in view.box)
-        box = left, top, min(right, upright.width), min(bottom, upright.height)
-        resized = upright.resize(view.size[::-1], Image.Resampling.BILINEAR, box)
-        pixels: np.ndarray = np.asarray(resized)
+        if "progressive" not in image.info:  # of which all is in memory, whatever the resolution
+            pixels = image.width * image.height
+        decode = partial(decode_view, image, choose, sides, reduction, expected.shape[-1])
+        return decode() if alone is None or pixels <= LARGE_IMAGE else alone(decode)
+
+
+def decode_view(
+    image: Image.Image,
+    choose: Callable[[int, int], View],
+    sides: tuple[int, int],
+    reduction: int,
+    channels: int,
+) -> np.ndarray:
+    """The view of an opened image that is chosen by its upright height and width (`sides`). It is
+    turned as its Exif tells; its sides are shorter by a reduction."""
+    from PIL import Image, ImageOps
+
+    if image.format == "PNG":
+        image.load()  # its Exif may be behind the pixels
+        sides = upright_size(image)
+    view = choose(*sides)
+    ImageOps.exif_transpose(image, in_place=True)
+    # Copies of large images are what fills the memory: none is made without need.
+    upright = image if image.mode == MODES[channels] else image.convert(MODES[channels])
+    left, top, right, bottom = (side / reduction for side in view.box)
+    box = left, top, min(right, upright.width), min(bottom, upright.height)
+    size = view.size[::-1]
+    if (size, box) != (upright.size, (0, 0, *upright.size)):
+        upright = upright.resize(size, Image.Resampling.BILINEAR, box)
+    pixels: np.ndarray = np.asarray(upright)
     return pixels.reshape(*view.size, channels)
 
 
@@ -321,12 +264,12 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     """An image of which the header is read. What Pillow finds wrong with it then, and while its
     pixels are decoded, is a DataError."""
     try:
-        from PIL import Image  # images alone need it
+        from PIL import Image, UnidentifiedImageError  # images alone need it
     except ImportError:
         message = "reading images takes Pillow: pip install pillow"
         raise RunError(message) from None
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
+        with open_regular(path) as stream, Image.open(stream, formats=IMAGE_FORMATS) as image:
             if image.width * image.height > LARGEST_IMAGE:
                 raise DataError(path, f"{image.width} x {image.height} are too large")
             if image.mode[0] in "IF":
@@ -335,6 +278,8 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     except IMAGE_FAULTS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DataError(path, f"is no image that can be read ({error})") from None
+        # Of a file that is none at all Pillow has no more to tell.
+        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
+        raise DataError(path, f"is no image that can be read{reason}") from None
     except Image.DecompressionBombError as error:
         raise DataError(path, f"is too large ({error})") from None

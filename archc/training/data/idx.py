@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import math
 import struct
+from io import BufferedIOBase
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from archc.training.data.images import (
+    MOST_CLASSES,
     ImageData,
     InputFormat,
     check_labels,
@@ -17,13 +20,15 @@ from archc.training.data.images import (
     largest_content,
     unpacking,
 )
+from archc.training.data.regular import check_inside, open_regular
 from archc.training.errors import DataError, describe_shape
 
 UBYTE = 8  # the code of unsigned bytes
 
 
-def read_idx_pair(path: Path, expected: InputFormat) -> ImageData:
-    """Read a file of images, and that of its labels where it lies beside it."""
+def read_idx_pair(path: Path, expected: InputFormat | None) -> ImageData:
+    """Read a file of images, and that of its labels where it lies beside it; `expected` is None
+    without a network."""
     images = read_idx(path, len(("images", "rows", "columns")))
     beside = [
         path.with_name(name.removesuffix(".gz") + end)
@@ -32,22 +37,22 @@ def read_idx_pair(path: Path, expected: InputFormat) -> ImageData:
     ]
     found = next((one for one in beside if one != path and one.exists()), None)
     data = ImageData(images[..., np.newaxis])
-    if len(expected.shape) == 1:
-        data = ImageData(images.reshape(len(images), -1))
+    if expected is not None and len(expected.shape) == 1:
+        data = ImageData(images.reshape(len(images), math.prod(images.shape[1:])))
     if found is None:
         return data
-    labels = check_labels(found, read_idx(found, 1), len(images), expected.classes)
+    check_inside(found, path.parent.resolve())
+    classes = MOST_CLASSES if expected is None else expected.classes
+    labels = check_labels(found, read_idx(found, 1), len(images), classes)
     return data._replace(labels=labels)
 
 
 def read_idx(path: Path, rank: int) -> np.ndarray:
     """An array of unsigned bytes, as MNIST has them: magic, sizes, values."""
     packed = path.name.endswith(".gz")
-    size = largest_content(path) if packed else path.stat().st_size
-    with (
-        unpacking(path),
-        gzip.open(path, "rb") if packed else path.open("rb") as stream,
-    ):
+    with open_regular(path) as file, unpacking(path):
+        size = largest_content(path) if packed else path.stat().st_size
+        stream = cast("BufferedIOBase", gzip.GzipFile(fileobj=file) if packed else file)
         magic = stream.read(4)
         if not magic:
             raise DataError(path, "is empty")

@@ -15,7 +15,7 @@ import numpy as np
 
 from archc.language.recipe import Augment, Inputs
 from archc.training.data.stream import StreamedImages, Streaming
-from archc.training.errors import DataError, describe_shape
+from archc.training.errors import DataError, describe_shape, shortened
 from archc.training.task import IMAGE_RANK
 
 # A packed file may hold so many bytes, and so many for each of its own beyond that:
@@ -23,7 +23,10 @@ from archc.training.task import IMAGE_RANK
 UNPACKED_BYTES = 1 << 26
 UNPACKED_SHARE = 100
 WHITE = 255
+MOST_CLASSES = 100_000
+"""The limit of labels where no network tells the number of classes."""
 SHOWN_NAMES = 5
+LONGEST_NAMES = 120
 GIB = 1 << 30
 
 
@@ -50,13 +53,15 @@ class ImageData(NamedTuple):
     `images`: uint8 or float32, (count, height, width, channels) or the axes of the
     network's input; or the files of streamed ones, resized and padded already.
     `labels`: int64 (count,). `classes`: what a folder calls them. `names`: the images'
-    files. What the data do not tell is None.
+    files. What the data do not tell is None. `notes`: how they were read, where that is
+    to be told.
     """
 
     images: np.ndarray | StreamedImages
     labels: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def array(self) -> np.ndarray:
@@ -79,7 +84,8 @@ def all_classes(classes: tuple[str, ...] | None, count: int) -> tuple[str, ...]:
 
 def some_names(names: Sequence[str]) -> str:
     """Names for a message, the first ones where they are many."""
-    return ", ".join(names[:SHOWN_NAMES]) + ", ..." * (len(names) > SHOWN_NAMES)
+    shown = ", ".join(names[:SHOWN_NAMES]) + ", ..." * (len(names) > SHOWN_NAMES)
+    return shortened(shown, LONGEST_NAMES)
 
 
 @contextmanager
@@ -141,18 +147,33 @@ def check_labels(path: Path, labels: np.ndarray, count: int, classes: int) -> np
     return labels.astype(np.int64)
 
 
-def image_shape(path: Path, features: int, expected: InputFormat) -> tuple[int, ...]:
-    """The axes of an image whose values stand in a row."""
-    fixed = expected.shape
-    if expected.has_images:
-        height, width, channels = expected.shape
-        pad = expected.inputs.pad
-        fixed = (height - 2 * pad, width - 2 * pad, channels)
-        side = math.isqrt(features // channels)
-        if expected.inputs.resize is not None or math.prod(fixed) != features:
-            fixed = (side, side, channels)
-    if math.prod(fixed) != features:
-        shape = describe_shape(expected.shape)
-        fault = f"{features} values a row make no image for a network of {shape}"
+def image_shape(path: Path, features: int, expected: InputFormat | None) -> tuple[int, ...]:
+    """The axes of an image whose values stand in a row; without a network a square of one or three
+    channels, or else a vector. Raises DataError."""
+    shape = row_shape(features, expected)
+    if shape is None:
+        assert expected is not None
+        taken = describe_shape(expected.shape)
+        fault = f"{features} values a row make no image for a network of {taken}"
         raise DataError(path, fault, 1)
-    return fixed
+    return shape
+
+
+def row_shape(features: int, expected: InputFormat | None) -> tuple[int, ...] | None:
+    """As `image_shape`; None where so many values make no image."""
+    if expected is None:
+        return next(filter(None, (square(features, channels) for channels in (1, 3))), (features,))
+    shape = expected.shape
+    if expected.has_images:
+        height, width, channels = shape
+        pad = expected.inputs.pad
+        shape = (height - 2 * pad, width - 2 * pad, channels)
+        if expected.inputs.resize is not None or math.prod(shape) != features:
+            return square(features, channels)
+    return shape if math.prod(shape) == features else None
+
+
+def square(features: int, channels: int) -> tuple[int, int, int] | None:
+    """The axes of a square image of so many values."""
+    side = math.isqrt(features // channels)
+    return (side, side, channels) if side * side * channels == features else None

@@ -6,12 +6,14 @@ import errno
 import math
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
 
 from archc.training.data.images import (
+    MOST_CLASSES,
     UNPACKED_BYTES,
     UNPACKED_SHARE,
     WHITE,
@@ -19,8 +21,12 @@ from archc.training.data.images import (
     InputFormat,
     check_labels,
     check_memory,
+    some_names,
 )
-from archc.training.errors import DataError, describe_shape
+from archc.training.data.regular import open_regular
+from archc.training.errors import DataError, describe_shape, shortened
+from archc.training.file_format import DEFAULT_FORMAT, FileFormat
+from archc.training.task import IMAGE_RANK
 
 # What zipfile and NumPy raise at damaged files.
 NPZ_FAULTS = (
@@ -36,15 +42,29 @@ NPZ_FAULTS = (
 )
 
 
-def read_npz(path: Path, expected: InputFormat, *, labelled: bool) -> ImageData:
-    """Read `images` with `labels`, or `x` with `y`.
+TEST = (("x_test", "y_test"), ("test_images", "test_labels"))
+NAMES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "train": (("x_train", "y_train"), ("train_images", "train_labels")),
+    "val": (("x_val", "y_val"), ("val_images", "val_labels"), *TEST),
+    "test": TEST,
+}
+"""What the arrays of each split are called, images and labels: as Keras' data sets have them, and
+as MedMNIST has them. Without images to validate with those to test are."""
+PLAIN = (("images", "labels"), ("x", "y"))
+"""What they are called in a file without splits."""
 
-    Of `x_train`, `y_train`, `x_test` and `y_test` those to train with (`labelled`), or
-    those to predict.
-    """
+
+def read_npz(
+    path: Path,
+    expected: InputFormat | None,
+    splits: Sequence[str] = ("train",),
+    file_format: FileFormat = DEFAULT_FORMAT,
+) -> ImageData:
+    """Read `images` with `labels`, or `x` with `y`, or those of the first of some `splits`
+    ("train", "val", "test") that there is; `expected` is None without a network."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return read_archive(path, archive, expected, "train" if labelled else "test")
+        with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+            return read_archive(path, archive, expected, splits, file_format)
     except NPZ_FAULTS as error:
         raise DataError(path, f"is no sound .npz file ({error})") from None
     except OSError as error:
@@ -55,19 +75,30 @@ def read_npz(path: Path, expected: InputFormat, *, labelled: bool) -> ImageData:
 
 
 def read_archive(
-    path: Path, archive: zipfile.ZipFile, expected: InputFormat, split: str
+    path: Path,
+    archive: zipfile.ZipFile,
+    expected: InputFormat | None,
+    splits: Sequence[str],
+    file_format: FileFormat,
 ) -> ImageData:
     """Read the arrays of an .npz file."""
     names = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    pairs = (("images", "labels"), ("x", "y"), (f"x_{split}", f"y_{split}"))
+    pairs = [*PLAIN, *(pair for split in splits for pair in NAMES[split])]
     images, labels = next((pair for pair in pairs if pair[0] in names), (None, None))
     if images is None:
-        raise DataError(path, f"has no array `images` (it has: {', '.join(names)})")
+        fault = f"has no array `images` (it has: {some_names(list(names))})"
+        raise DataError(path, fault)
     found = check_images(path, read_array(path, archive, names[images]), expected)
+    notes: tuple[str, ...] = ()
+    if has_channels_first(path, found.shape[1:], expected, file_format):
+        notes = (f"the channels come first: {describe_shape(found.shape[1:])}",)
+        found = np.ascontiguousarray(np.moveaxis(found, 1, -1))
+    data = ImageData(found, notes=notes)
     if labels not in names:
-        return ImageData(found)
-    told = read_array(path, archive, names[labels])
-    return ImageData(found, check_labels(path, told, len(found), expected.classes))
+        return data
+    values = read_array(path, archive, names[labels])
+    classes = MOST_CLASSES if expected is None else expected.classes
+    return data._replace(labels=check_labels(path, values, len(found), classes))
 
 
 def read_array(
@@ -76,7 +107,7 @@ def read_array(
     info: zipfile.ZipInfo,
 ) -> np.ndarray:
     """One array, once its head is held against the space that it takes."""
-    name = info.filename
+    name = shortened(info.filename)
     with archive.open(info) as stream:
         version = np.lib.format.read_magic(stream)
         read_head = {
@@ -98,13 +129,17 @@ def read_array(
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 
-def check_images(path: Path, images: np.ndarray, expected: InputFormat) -> np.ndarray:
-    """Images as uint8 or float32, with their axes as the network has them."""
-    if images.ndim == len(expected.shape) and images.ndim > 1:
+def check_images(path: Path, images: np.ndarray, expected: InputFormat | None) -> np.ndarray:
+    """Images as uint8 or float32, with as many axes as the network's input has and one more;
+    without a network images or vectors."""
+    without_network = 1 if images.ndim == 2 else IMAGE_RANK
+    rank = without_network if expected is None else len(expected.shape)
+    if images.ndim == rank > 1:
         images = images[..., np.newaxis]  # one channel, and no axis for it
-    if images.ndim != 1 + len(expected.shape):
+    if images.ndim != 1 + rank:
         shape = describe_shape(images.shape)
-        raise DataError(path, f"{shape} are no images for {describe_shape(expected.shape)}")
+        taken = "" if expected is None else f" for {describe_shape(expected.shape)}"
+        raise DataError(path, f"{shape} are no images{taken}")
     if images.dtype.kind == "f":
         with np.errstate(over="ignore"):
             images = images.astype(np.float32, copy=False)
@@ -112,10 +147,40 @@ def check_images(path: Path, images: np.ndarray, expected: InputFormat) -> np.nd
             raise DataError(path, "the images hold values that are no finite numbers")
         return images
     if images.dtype.kind not in "iu":
-        raise DataError(path, f"the images are {images.dtype}, not numbers")
+        raise DataError(path, f"the images are {shortened(str(images.dtype))}, not numbers")
     if images.dtype != np.uint8 and images.size:
         lowest, highest = images.min(), images.max()
         if lowest < 0 or highest > WHITE:
             fault = f"the images hold {lowest} to {highest}, not 0 to {WHITE}"
             raise DataError(path, fault)
     return images.astype(np.uint8, copy=False)
+
+
+def has_channels_first(
+    path: Path, sizes: tuple[int, ...], expected: InputFormat | None, file_format: FileFormat
+) -> bool:
+    """Whether the first axis of an image has the channels, not the last one. Raises DataError where
+    its `sizes` leave that open."""
+    if len(sizes) < IMAGE_RANK or 0 in sizes or set(sizes) == {1}:
+        return False
+    if file_format.channels is not None:
+        return file_format.channels == "first"
+    if expected is None:
+        is_first, is_last = (
+            sizes[axis] < min(sizes[:axis] + sizes[axis + 1 :]) for axis in (0, len(sizes) - 1)
+        )
+        is_open = is_first == is_last
+    else:
+        channels = expected.shape[-1]
+        is_first, is_last = sizes[0] == channels, sizes[-1] == channels
+        is_open = is_first and is_last
+        if is_open and expected.inputs.resize is None:
+            taken = tuple(side - 2 * expected.inputs.pad for side in expected.shape[:-1])
+            is_first, is_last = (
+                all(map(int.__ge__, spatial, taken)) for spatial in (sizes[1:], sizes[:-1])
+            )
+            is_open = is_first == is_last
+    if is_open:
+        fault = f"images of {describe_shape(sizes)} may have their channels first or last"
+        raise DataError(path, f"{fault}: say so with --channels")
+    return is_first

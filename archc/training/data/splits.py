@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archc.training.data import read_data
+from archc.training.data import VALIDATION, read_data
 from archc.training.data.images import ImageData, InputFormat, all_classes, some_names
 from archc.training.data.prepare import (
     CroppedImages,
@@ -41,7 +41,8 @@ class FitData(NamedTuple):
 def read_fit_data(options: FitSettings, expected: InputFormat, share: float) -> FitData:
     """Read and prepare the images to train and to validate with: a `share` of the data, or the
     validation data of the options."""
-    data = read_data(options.data, expected, labelled=True)
+    file_format = options.file_format
+    data = read_data(options.data, expected, labelled=True, file_format=file_format)
     record: dict[str, object] = {"training": data_record(options.data, data)}
     unprepared = data.images
     data = data._replace(images=prepare_images(data.images, options.data, expected))
@@ -53,7 +54,14 @@ def read_fit_data(options: FitSettings, expected: InputFormat, share: float) -> 
         return FitData(data, training, data, held_out, record, source)
     path = options.validation
     classes = all_classes(data.classes, expected.classes)
-    validation = read_data(path, expected, labelled=True, classes=classes)
+    validation = read_data(
+        path,
+        expected,
+        labelled=True,
+        classes=classes,
+        splits=VALIDATION,
+        file_format=file_format,
+    )
     check_classes(path, validation.known_labels, data.known_labels, classes)
     record["validation"] = data_record(path, validation)
     validation = validation._replace(images=prepare_images(validation.images, path, expected))

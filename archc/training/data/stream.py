@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context, parent_process
+from multiprocessing.synchronize import Lock
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -139,12 +140,14 @@ def worker_count() -> int:
 def decoders(workers: int) -> ProcessPoolExecutor:
     """The processes that decode, started where they are first needed. They are no forks: a GPU and
     the threads of a framework do not survive one."""
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
-    _started.append(pool)
+    spawning = get_context("spawn")
+    turns = [spawning.Lock()]
+    pool = ProcessPoolExecutor(workers, spawning, _begin_worker, (turns,))
+    _started.append((pool, turns))
     return pool
 
 
-_started: list[ProcessPoolExecutor] = []
+_started: list[tuple[ProcessPoolExecutor, list[Lock]]] = []
 
 
 @contextmanager
@@ -155,11 +158,25 @@ def ending_decoders() -> Iterator[None]:
     finally:
         decoders.cache_clear()
         while _started:
-            _started.pop().shutdown(cancel_futures=True)
+            pool, turns = _started.pop()
+            pool.shutdown(cancel_futures=True)
+            turns.clear()  # what the system has of it goes, though an error may hold the pool
 
 
-def _begin_worker() -> None:
+_turn: AbstractContextManager[object] = nullcontext()
+"""What the processes that decode hold one after the other."""
+
+
+def alone(decode: Callable[[], Result]) -> Result:
+    """Call a function while no other of the processes that decode calls one through this."""
+    with _turn:
+        return decode()
+
+
+def _begin_worker(turns: list[Lock]) -> None:
     """Leave Ctrl-C to the process that trains, and end with it, however that ends."""
+    global _turn
+    _turn = turns[0]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")  # Pillow's, of what is refused
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -13,7 +13,6 @@ import numpy as np
 from keras import layers
 
 from archc.language.recipe import Training
-from archc.training.data import read_data
 from archc.training.data.pixels import PixelStatistics, pixel_statistics
 from archc.training.data.prepare import (
     prepare_images,
@@ -56,6 +55,7 @@ from archc.training.keras.recipe import (
     make_rate,
     make_trainer,
     schedule_callbacks,
+    scored_network,
 )
 from archc.training.keras.state import RunState
 from archc.training.keras.weights import freeze, load_weights
@@ -75,7 +75,8 @@ from archc.training.run.record import (
 )
 from archc.training.run.results import (
     Inference,
-    check_labels_for,
+    read_images,
+    tell_fit_notes,
     weights_path,
     write_validation,
 )
@@ -123,6 +124,7 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         record = start_run(options, record)
         if not options.quiet:
             tell_start(record)
+            tell_fit_notes(options, found)
         write_statistics(options.out, statistics)
     run = make_run(plan, options, worker, found, statistics, began)
     with worker.scope():
@@ -186,15 +188,16 @@ def make_evaluator(
     """Make the network take images as they are, scaled and standardized within it; with `ten_crop`
     ten parts of images of a `size`, whose probabilities it averages."""
     scaling = input_scaling(plan.recipe.inputs.scale, statistics)
+    scored = scored_network(network, plan.task)
     if plan.recipe.evaluation != "ten_crop":
         images = keras.Input(plan.task.shape)
-        return keras.Model(images, network(scaling(images)))
+        return keras.Model(images, scored(scaling(images)))
     images = keras.Input(size)
     height, width, _ = plan.task.shape
     corners = ten_corners((size[0] - height, size[1] - width))
     parts = [images[:, top : top + height, left : left + width] for top, left in corners]
     parts += [part[:, :, ::-1] for part in parts]
-    outputs = [network(scaling(part)) for part in parts]
+    outputs = [scored(scaling(part)) for part in parts]
     if plan.task.output == "probabilities":
         return keras.Model(images, layers.Average()(outputs))
     logarithms = keras.ops.stack([keras.ops.log_softmax(one) for one in outputs])
@@ -235,9 +238,10 @@ def make_run(
         network = make_network(plan)
         start_network(network, plan, options)
         exact = exact_copy(network, plan)
+        scored = scored_network(network, task)
     scaling = input_scaling(recipe.inputs.scale, statistics)
     shape = task.shape if data.gives_parts(recipe.augment) else images.shape[1:]
-    trainer = make_trainer(recipe.augment, network, scaling, shape, task.shape)
+    trainer = make_trainer(recipe.augment, scored, scaling, shape, task.shape)
     size = found.validation.images.shape[1:]
     evaluator = make_evaluator(plan, exact, statistics, size)
     count = len(found.training)
@@ -359,8 +363,7 @@ def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
     join_devices(options.device)
     classes = recorded_classes(options.run, plan.task)
     statistics = read_statistics(options.run, record, plan.task.shape)
-    data = read_data(options.data, plan.format, labelled=False, classes=classes)
-    check_labels_for(options, data)
+    data = read_images(options, plan.format, classes)
     images = prepare_images(data.images, options.data, plan.format)
     network = plan.build_model()
     load_weights(network, plan.variables, weights_path(options))

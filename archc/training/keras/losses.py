@@ -39,6 +39,21 @@ class SquaredError(keras.losses.Loss):
         return ops.mean(ops.square(values - targets), axis=-1)
 
 
+class MaximumAPosteriori(keras.losses.Loss):
+    """The loss of distances y, which come in negative: y_D + log(e^-j + sum of e^-y_i), where D is
+    the label and j the `rejection` (LeCun et al. 1998, equation 9)."""
+
+    def __init__(self, rejection: float) -> None:
+        super().__init__()
+        self.rejection = rejection
+
+    def call(self, labels: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
+        """The loss of each sample: (batch,)."""
+        rejects = ops.full_like(outputs[:, :1], -self.rejection)
+        scores = ops.logsumexp(ops.concatenate([outputs, rejects], axis=1), axis=1)
+        return scores - ops.sum(outputs * one_hot_labels(labels, outputs.shape[-1]), axis=1)
+
+
 def one_hot_labels(labels: keras.KerasTensor, classes: int) -> keras.KerasTensor:
     """Labels as rows of 0 and 1: (batch, classes)."""
     return ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), classes)

@@ -14,6 +14,7 @@ from archc.language.recipe import (
     Augment,
     Constant,
     Cosine,
+    Piecewise,
     Plateau,
     RmsProp,
     Sgd,
@@ -21,10 +22,11 @@ from archc.language.recipe import (
     Training,
 )
 from archc.training.keras.augment import FILLS, ColourNoise, ImageMoves
-from archc.training.keras.losses import SmoothedCrossEntropy, SquaredError
+from archc.training.keras.losses import MaximumAPosteriori, SmoothedCrossEntropy, SquaredError
 from archc.training.keras.optimizers import CorrectedAdam, MomentumDescent, RootMeanSquare
 from archc.training.keras.schedules import CosineDecay, PlateauRate, StepDecay, WarmUp
 from archc.training.keras.state import RunState
+from archc.training.task import Task
 
 Rate: TypeAlias = "float | LearningRateSchedule"
 
@@ -36,6 +38,11 @@ def make_rate(recipe: Training, epoch_steps: int, steps: int) -> Rate:
     match recipe.schedule:
         case Step(every=every, factor=factor):
             rate = StepDecay(rate, every * epoch_steps, factor)
+        case Piecewise(epochs=epochs, factors=factors):
+            # Keras has a value up to its boundary and with it.
+            boundaries = [epoch * epoch_steps - 1 for epoch in epochs]
+            values = [rate, *(rate * factor for factor in factors)]
+            rate = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
         case Cosine(minimum=minimum):
             rate = CosineDecay(rate, steps, begin=begin, minimum=minimum)
     return WarmUp(rate, begin) if recipe.warmup else rate
@@ -80,13 +87,24 @@ def schedule_callbacks(
 
 
 def make_loss(recipe: Training, output: str) -> keras.losses.Loss:
-    """The loss of what a network returns (`logits`, `probabilities` or `log_probabilities`): a mean
-    over images."""
+    """The loss of what a network returns (`logits`, `probabilities`, `log_probabilities`, or
+    `distances` as `scored_network` has them): a mean over images."""
+    if recipe.loss == "maximum_a_posteriori":
+        return MaximumAPosteriori(recipe.rejection)
     if recipe.loss == "mean_squared_error":
         return SquaredError(output)
     if recipe.label_smoothing:
         return SmoothedCrossEntropy(output, recipe.label_smoothing)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=output != "probabilities")
+
+
+def scored_network(network: keras.Model, task: Task) -> keras.Model:
+    """The network with an output of which the highest is the answer: distances are made negative.
+    Its layers are the network's."""
+    if task.output != "distances":
+        return network
+    images = keras.Input(task.shape)
+    return keras.Model(images, keras.ops.negative(network(images)))
 
 
 def make_trainer(

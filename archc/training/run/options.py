@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from archc.training.file_format import DEFAULT_FORMAT, FileFormat
+
 DEVICES = ("auto", "cpu", "cuda")
 IN_MEMORY = 1 << 30
 """Bytes of decoded images up to which a folder is held in memory."""
@@ -48,6 +50,7 @@ class FitOptions(NamedTuple):
     workers: int | None = None
     start: Start | None = None
     settings: tuple[str, ...] = ()
+    file_format: FileFormat = DEFAULT_FORMAT
 
 
 class FitSettings(NamedTuple):
@@ -64,12 +67,14 @@ class FitSettings(NamedTuple):
     quiet: bool
     in_memory: int
     workers: int | None
+    file_format: FileFormat
     start: Start | None = None
     settings: tuple[str, ...] = ()
 
 
 class PredictOptions(NamedTuple):
-    """A request to label images with the weights of a run: `best`, `last`, or those of a file."""
+    """A request to label images with the weights of a run: `best`, `last`, or those of a file.
+    `force`: whether a file that exists is overwritten."""
 
     run: Path
     data: Path
@@ -79,6 +84,8 @@ class PredictOptions(NamedTuple):
     quiet: bool = False
     in_memory: int = IN_MEMORY
     workers: int | None = None
+    force: bool = False
+    file_format: FileFormat = DEFAULT_FORMAT
 
 
 class EvaluateOptions(NamedTuple):
@@ -91,6 +98,7 @@ class EvaluateOptions(NamedTuple):
     as_json: bool = False
     in_memory: int = IN_MEMORY
     workers: int | None = None
+    file_format: FileFormat = DEFAULT_FORMAT
 
 
 Options = FitOptions | PredictOptions | EvaluateOptions

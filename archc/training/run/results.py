@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,11 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archc.training.data.images import ImageData
+from archc.diagnostics import visible
+from archc.reports.csv import cell
+from archc.training.data import read_data
+from archc.training.data.images import ImageData, InputFormat
 from archc.training.data.prepare import centre_crop
+from archc.training.data.splits import FitData
 from archc.training.errors import DataError, RunError
 from archc.training.run.files import write_arrays, write_text
-from archc.training.run.options import EvaluateOptions, PredictOptions
+from archc.training.run.options import EvaluateOptions, FitSettings, PredictOptions
 from archc.training.run.scores import correct, evaluation, evaluation_text
 
 PREDICTIONS_HEAD = "ImageId,Label\n"
@@ -56,6 +59,8 @@ def check_output(options: PredictOptions) -> None:
         fault = "is the file of weights, not one for predictions"
     elif place.parent == options.run.resolve() and path.suffix != ".csv":
         fault = "is no .csv: in a run's folder predictions are"
+    elif path.exists() and not options.force:
+        fault = "exists already (--force overwrites it)"
     if fault is not None:
         message = f"{path}: {fault}"
         raise RunError(message)
@@ -64,10 +69,23 @@ def check_output(options: PredictOptions) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
-def check_labels_for(options: PredictOptions | EvaluateOptions, data: ImageData) -> None:
-    """Refuse to evaluate images without labels. Raises DataError."""
+def read_images(
+    options: PredictOptions | EvaluateOptions, expected: InputFormat, classes: tuple[str, ...]
+) -> ImageData:
+    """Read the images to label, or the labelled ones to evaluate with, and print how they were
+    read. Raises DataError, OSError."""
+    data = read_data(
+        options.data,
+        expected,
+        labelled=False,
+        classes=classes,
+        file_format=options.file_format,
+    )
+    if isinstance(options, EvaluateOptions) or not options.quiet:
+        tell_notes(options.data, data)
     if isinstance(options, EvaluateOptions) and data.labels is None:
         raise DataError(options.data, "there are no labels to score the predictions by")
+    return data
 
 
 def is_other_file(path: Path) -> bool:
@@ -89,35 +107,38 @@ def write_predictions(
     `classes`: a name for each, as `all_classes` and `recorded_classes` give them.
     """
     names = map(str, range(1, len(predicted) + 1)) if data.names is None else data.names
-    cells = [csv_cell(one) for one in classes]
+    cells = [cell(one) for one in classes]
     labels = [cells[label] for label in predicted.tolist()]
-    rows = zip(map(csv_cell, names), labels, strict=True)
+    rows = zip(map(cell, names), labels, strict=True)
     text = "".join(f"{name},{label}\n" for name, label in rows)
     write_text(path, PREDICTIONS_HEAD + text)
 
 
-def csv_cell(text: str) -> str:
-    """A text as a cell, in quotes where it needs them."""
-    if re.search('[,"\r\n]', text):  # Python 3.11's own writer leaves \r bare
-        return '"' + text.replace('"', '""') + '"'
-    return text
+def tell_notes(path: Path, data: ImageData) -> None:
+    """Print how data were read, where that is to be told."""
+    for note in data.notes:
+        sys.stderr.write(f"{visible(f'{path}: {note}')}\n")
 
 
-def tell_accuracy(data: ImageData, predicted: np.ndarray) -> None:
-    """Print which share of labelled images is labelled right."""
+def tell_fit_notes(options: FitSettings, found: FitData) -> None:
+    """Print how the data of a run were read, where that is to be told."""
+    tell_notes(options.data, found.data)
+    if options.validation is not None:
+        tell_notes(options.validation, found.validation)
+
+
+def tell_predictions(options: PredictOptions, inference: Inference) -> None:
+    """Write predictions, and print that, and which share of labelled images is labelled right."""
+    data, probabilities, classes = inference
+    predicted = probabilities.argmax(axis=1)
+    write_predictions(options.out, data, predicted, classes)
+    if options.quiet:
+        return
+    sys.stderr.write(f"wrote {visible(str(options.out))}: {len(predicted):,} labels\n")
     if data.labels is not None:
         right = correct(data.labels, predicted)
         share = right / len(predicted)
         sys.stdout.write(f"accuracy {share:.2%} ({right:,} of {len(predicted):,})\n")
-
-
-def tell_predictions(options: PredictOptions, inference: Inference) -> None:
-    """Write predictions, and print which share of labelled images is labelled right."""
-    data, probabilities, classes = inference
-    predicted = probabilities.argmax(axis=1)
-    write_predictions(options.out, data, predicted, classes)
-    if not options.quiet:
-        tell_accuracy(data, predicted)
 
 
 def tell_scores(options: EvaluateOptions, inference: Inference) -> None:

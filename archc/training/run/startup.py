@@ -18,7 +18,11 @@ STDERR = 2
 @contextmanager
 def quiet_startup() -> Iterator[None]:
     """Keep back what is written to standard error in the block, and write it afterwards without
-    notices. Raises nothing of its own: where there is no standard error nothing is kept back."""
+    notices. Nothing is kept back where there is no standard error, and where the user asks for the
+    whole log."""
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield
+        return
     try:
         kept = os.dup(STDERR)
     except OSError:

@@ -85,8 +85,8 @@ def _docstring(title: str, name: str, shape: tuple[int, ...]) -> str:
     if len(shape) == IMAGE_RANK:
         source += ", or a folder with a folder of images for each class"
     text = (
-        f"DATA is {source}; `archc data pack` makes the file of any other data. The folder RUN has "
-        "the last epoch, from which --resume goes on, and the best one, which predicts."
+        f"DATA is {source}; `archc data pack` makes the file of any other data. RUN has the "
+        "last epoch, from which --resume goes on, and the best one, which predicts."
     )
     return "\n".join(
         (

@@ -339,7 +339,7 @@ class _Specializer:
             case ast.Slice(lower, upper, step):
                 bounds = (None if one is None else self.expr(one) for one in (lower, upper, step))
                 return Slice(*bounds)
-            case ast.UnaryOp(operator, operand):
+            case ast.UnaryOp(ast.Not() | ast.USub() as operator, operand):
                 return Unary("not" if isinstance(operator, ast.Not) else "-", self.expr(operand))
             case ast.BinOp(left, operator, right):
                 return Binary(OPERATORS[type(operator)], self.expr(left), self.expr(right))

@@ -3,6 +3,8 @@ optimizer and the schedules."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from archc.codegen.tree import (
     Binary,
     Call,
@@ -19,6 +21,7 @@ from archc.language.recipe import (
     AdamW,
     Cosine,
     Optimizer,
+    Piecewise,
     Plateau,
     RmsProp,
     Sgd,
@@ -77,6 +80,7 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "WARMUP": recipe.warmup,
         "LOSS": recipe.loss,
         "LABEL_SMOOTHING": recipe.label_smoothing,
+        "REJECTION": recipe.rejection,
         "VALIDATION": recipe.validation,
         "METRIC": recipe.metric,
         "PATIENCE": recipe.early_stopping or 0,
@@ -146,6 +150,12 @@ def _schedule(recipe: Training) -> Expr:
             both = ListOf((rise, fall))
             milestones = ListOf((begin,))
             return call("lr_scheduler.SequentialLR", optimizer, both, milestones=milestones)
+        case Piecewise():
+            falls = _falls(recipe.schedule)
+            if not recipe.warmup and len(falls) == 1:
+                return falls[0]
+            parts = ListOf((rise, *falls) if recipe.warmup else falls)
+            return call("lr_scheduler.ChainedScheduler", parts)
         case Step(every=every, factor=factor):
             steps = Binary("*", Lit(every), Ref("epoch_steps"))
             gamma = {} if factor == 0.1 else {"gamma": factor}
@@ -154,6 +164,22 @@ def _schedule(recipe: Training) -> Expr:
                 return fall
             return call("lr_scheduler.ChainedScheduler", ListOf((rise, fall)))
     return rise
+
+
+def _falls(schedule: Piecewise) -> tuple[Expr, ...]:
+    """A scheduler for each change, or one for all where they are alike."""
+    before = (1.0, *schedule.factors)
+    # Without the digits that the division adds.
+    ratios = [float(f"{b / a:.12g}") for a, b in pairwise(before)]
+    groups = [(schedule.epochs, ratios[0])]
+    if len({*ratios}) > 1:
+        groups = [((epoch,), ratio) for epoch, ratio in zip(schedule.epochs, ratios, strict=True)]
+    falls = []
+    for epochs, ratio in groups:
+        milestones = ListOf(tuple(Binary("*", Lit(one), Ref("epoch_steps")) for one in epochs))
+        gamma = {} if ratio == 0.1 else {"gamma": ratio}
+        falls.append(call("lr_scheduler.MultiStepLR", Ref("optimizer"), milestones, **gamma))
+    return tuple(falls)
 
 
 def _plateau(schedule: Plateau) -> Call:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from archc.training.errors import RunError
+from archc.backends.torch.pickled import advises_to_run
+from archc.training.errors import LONGEST_FAULT, RunError, shortened
 from archc.training.run.files import write_whole
 from archc.training.run.metrics import BestEpoch, check_progress
 
@@ -79,7 +80,8 @@ def load_checkpoint(path: Path, parts: TrainedParts) -> RunState:
         state = RunState(**content["state"])
         state.best = BestEpoch(*state.best)
     except FAULTS_OF_CHECKPOINTS as error:
-        reason = str(error).strip().partition("\n")[0]
-        message = f"{path}: is no checkpoint of this run: {reason}"
-        raise RunError(message) from error
+        reason = shortened(str(error).strip().partition("\n")[0], LONGEST_FAULT)
+        if advises_to_run(error):
+            reason = "it holds more than arrays and numbers, or is damaged"
+        raise RunError(f"{path}: is no checkpoint of this run: {reason}") from None
     return state

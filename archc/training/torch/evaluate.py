@@ -98,6 +98,6 @@ def mean_scores(sums: Tensor) -> Scores:
 
 
 def class_probabilities(output: Tensor, kind: str) -> Tensor:
-    """The probabilities of the classes, of an output of a kind (`logits`, or `log_probabilities`):
-    (batch, classes)."""
-    return output.softmax(dim=1) if kind == "logits" else output.exp()
+    """The probabilities of the classes, of an output of a kind (`logits`, `log_probabilities`, or
+    `distances`, which are negative): (batch, classes)."""
+    return output.exp() if kind == "log_probabilities" else output.softmax(dim=1)

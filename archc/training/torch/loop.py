@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from archc.language.recipe import Training
-from archc.training.data import read_data
 from archc.training.data.pixels import PixelStatistics
 from archc.training.data.prepare import (
     epoch_batches,
@@ -53,7 +52,8 @@ from archc.training.run.record import (
 )
 from archc.training.run.results import (
     Inference,
-    check_labels_for,
+    read_images,
+    tell_fit_notes,
     weights_path,
     write_validation,
 )
@@ -181,6 +181,7 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         record = start_run(options, record)
         if not options.quiet:
             tell_start(record)
+            tell_fit_notes(options, found)
         write_statistics(options.out, statistics)
 
     let_first(worker, start)
@@ -467,8 +468,7 @@ def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
     classes = recorded_classes(options.run, plan.task)
     mean, deviation, _ = read_statistics(options.run, record, plan.task.shape)
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, device)
-    data = read_data(options.data, plan.format, labelled=False, classes=classes)
-    check_labels_for(options, data)
+    data = read_images(options, plan.format, classes)
     images = prepare_images(data.images, options.data, plan.format)
     model = make_network(plan).to(device)
     load_weights(model, plan, weights_path(options))

@@ -15,6 +15,7 @@ from archc.language.recipe import (
     AdamW,
     Cosine,
     Optimizer,
+    Piecewise,
     Plateau,
     RmsProp,
     Sgd,
@@ -42,12 +43,20 @@ class TrainingMoment(NamedTuple):
 
 
 def make_network(plan: Plan) -> nn.Module:
-    """Build the network of a plan; with the logarithm in place of a final softmax."""
+    """Build the network of a plan; with the logarithm in place of a final softmax, and distances
+    made negative."""
     network: nn.Module = plan.build_model()
     if plan.task.softmax is not None:
         network.set_submodule(str(plan.task.softmax), nn.LogSoftmax(dim=1))
+    if plan.task.output == "distances":
+        network.register_forward_hook(_negative)
     memory_format = MEMORY_FORMATS.get(len(plan.task.shape))
     return network if memory_format is None else network.to(memory_format=memory_format)
+
+
+def _negative(_network: nn.Module, _images: object, distances: Tensor) -> Tensor:
+    """Distances turned into scores: the nearest class has the highest."""
+    return -distances
 
 
 def make_optimizer(optimizer: Optimizer, model: nn.Module) -> torch.optim.Optimizer:
@@ -87,6 +96,9 @@ def _scheduled_rate(recipe: Training, moment: TrainingMoment, begin: int) -> flo
     match recipe.schedule:
         case Step(every=every, factor=factor):
             return rate * float(factor) ** (moment.step // (every * moment.epoch_steps))
+        case Piecewise(epochs=epochs, factors=factors):
+            passed = sum(moment.step >= epoch * moment.epoch_steps for epoch in epochs)
+            return rate * (1, *factors)[passed]
         case Cosine(minimum=minimum):
             share = max(0, moment.step - begin) / max(1, moment.steps - begin)
             return minimum + (rate - minimum) * 0.5 * (1 + math.cos(math.pi * share))
@@ -96,8 +108,13 @@ def _scheduled_rate(recipe: Training, moment: TrainingMoment, begin: int) -> flo
 
 
 def sample_losses(recipe: Training, kind: str, output: Tensor, labels: Tensor) -> Tensor:
-    """The loss of each sample, (batch,), of an output of a kind: `logits`, or
-    `log_probabilities`."""
+    """The loss of each sample, (batch,), of an output of a kind: `logits`, `log_probabilities` or
+    `distances`, which are negative."""
+    if recipe.loss == "maximum_a_posteriori":
+        # LeCun et al. 1998, equation 9: y_D + log(e^-j + sum of e^-y_i), for distances y.
+        rejects = torch.full_like(output[:, :1], -recipe.rejection)
+        scores = torch.cat([output, rejects], dim=1).logsumexp(dim=1)
+        return scores - output.gather(1, labels[:, None])[:, 0]
     if recipe.loss == "mean_squared_error":
         values = output.exp() if kind == "log_probabilities" else output
         targets = functional.one_hot(labels, output.shape[1])

@@ -140,6 +140,20 @@ def test_a_run_writes_what_it_came_to(finished: Finished) -> None:
         assert (held["predicted"] == held["labels"]).mean() == pytest.approx(best, abs=0.03)
 
 
+def test_the_same_run_has_the_same_files(
+    finished: Finished, runner: Runner, tmp_path: Path
+) -> None:
+    """To the last byte, but for what a clock says."""
+    again = tmp_path / "again"
+    runner.run(finished.fit(again), finished.changes)
+    assert rows(again) == rows(finished.folder)
+    timed = ("metrics.jsonl", "events.")
+    names = [one.name for one in finished.folder.iterdir() if not one.name.startswith(timed)]
+    assert {"run.json", "best.safetensors", "last.safetensors", "validation.npz"} < set(names)
+    for name in names:
+        assert (again / name).read_bytes() == (finished.folder / name).read_bytes(), name
+
+
 def test_statistics_are_those_of_the_images_trained_with(finished: Finished) -> None:
     """Not of those held out."""
     packed = (SAMPLE / "train-images-idx3-ubyte.gz").read_bytes()

@@ -13,6 +13,7 @@ from archc.language.recipe import (
     Constant,
     Cosine,
     Optimizer,
+    Piecewise,
     Plateau,
     RmsProp,
     Schedule,
@@ -101,6 +102,7 @@ HISTORY = (0.1, 0.2, 0.3, 0.3, 0.2, 0.3, 0.1, 0.3, 0.2, 0.1)
     [
         Constant(),
         Step(every=3, factor=0.5),
+        Piecewise(epochs=(2, 5, 6), factors=(0.4, 3.0, 0.02)),
         Cosine(),
         Cosine(minimum=0.0005),
         Plateau(patience=2, factor=0.5),
@@ -149,6 +151,17 @@ def test_losses_are_those_of_pytorch(output: str, recipe: Training) -> None:
     chosen, weights = filled_rows(61, 4)
     found = float(loss(labels.numpy()[chosen], given.numpy()[chosen], weights))
     assert found == pytest.approx(losses[:61].mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("rejection", [1.0, 3.5])
+def test_the_loss_of_distances_is_that_of_pytorch(rejection: float) -> None:
+    scores = -20 * torch.rand(64, CLASSES, generator=torch.Generator().manual_seed(3))
+    labels = torch.arange(64) % CLASSES
+    recipe = Training(loss="maximum_a_posteriori", rejection=rejection)
+    losses = torch_recipe.sample_losses(recipe, "distances", scores, labels)
+    loss = keras_recipe.make_loss(recipe, "distances")
+    found = float(loss(labels.numpy(), scores.numpy()))
+    assert found == pytest.approx(losses.mean().item(), rel=1e-5)
 
 
 MOVES = Augment(rotation=30, shift=0.2, zoom=0.3, shear=20, flip="both")

@@ -333,7 +333,7 @@ def test_invalid_rows_are_reported(
     for row, spoiled, expected in (
         (7, lines[6][:-1] + b",1\n", "has 786 values, and the header 785"),
         (8, b"1.5" + lines[7][1:], "label '1.5' is no whole number"),
-        (1, b"", "there is no header"),
+        (1, b"\n", "is empty"),
     ):
         path.write_bytes(b"".join([*lines[: row - 1], spoiled, *lines[row:]]))
         code, out, err = run(capsys, str(path))
@@ -416,4 +416,4 @@ def test_a_pipe_is_rejected(name: str, tmp_path: Path, capsys: Capture) -> None:
     """Opening it would block until somebody writes."""
     os.mkfifo(tmp_path / name)
     code, out, err = run(capsys, str(tmp_path / name))
-    assert (code, out, "is not a file" in err) == (1, "", True)
+    assert (code, out, "is not a regular file" in err) == (1, "", True)

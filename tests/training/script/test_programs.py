@@ -62,6 +62,39 @@ def test_images_are_changed_in_training_alone(
         assert np.abs(changed - same).mean() > 1, change
 
 
+def test_each_image_is_cropped_at_a_place_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = "  inputs: {standardize: none, resize: 20}\n"
+    defined = script(tmp_path, recipe, monkeypatch)
+    keras.utils.set_random_seed(1)
+    images = np.arange(300 * 20 * 20 * 3, dtype=np.float32).reshape(300, 20, 20, 3)
+    model = defined["make_model"](SimpleNamespace(images=images))
+    middle = np.asarray(model(images, training=False)).reshape(300, 16, 16, 3)
+    assert np.array_equal(middle, images[:, 2:18, 2:18])
+    parts = np.asarray(model(images, training=True)).reshape(300, 16, 16, 3)
+    places = set()
+    for image, part in zip(images, parts, strict=True):
+        top, left = divmod(int(part[0, 0, 0] - image[0, 0, 0]) // 3, 20)
+        assert np.array_equal(part, image[top : top + 16, left : left + 16])
+        places.add((top, left))
+    assert len(places) == 25
+
+
+def test_labels_that_are_vectors_have_a_metric_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras' metric of whole numbers cannot take them."""
+    names = {
+        "": "SparseTopKCategoricalAccuracy",
+        "  label_smoothing: 0.1\n": "TopKCategoricalAccuracy",
+        "  loss: mean_squared_error\n": "TopKCategoricalAccuracy",
+    }
+    for recipe, name in names.items():
+        text = IMAGES + "  metric: top_5_accuracy\n" + recipe
+        assert f"keras.metrics.{name}(5, " in emit("keras", network(tmp_path, text)), recipe
+
+
 def test_a_warm_up_rises_in_a_straight_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

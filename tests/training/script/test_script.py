@@ -12,6 +12,7 @@ import sys
 from importlib import import_module
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from PIL import Image
 from archc import training
 from archc.api import Network, load
 from archc.diagnostics import SpecError
+from archc.training.data.prepare import split_validation
 from archc.training.script import _source, emit
 from archc.training.task import recipe_of, task_of, trainer_of
 from tests.training.runner import LIMIT, PLAIN, Experiment, environment, rows
@@ -48,6 +50,10 @@ RECIPES = {
     "jitter": IMAGES + "  inputs: {resize: 40, pad: 1}\n  label_smoothing: 0.1\n"
     "  augment: {crop: {scale_jitter: {smallest: 34, largest: 50}}, rotation: 5}\n",
     "ten": IMAGES + "  inputs: {resize: 40}\n  evaluation: ten_crop\n",
+    "distances": "archc: 1\nname: small\ninput: {features: 2}\nlayers:\n  - dense: 2\n"
+    "  - rbf: [[1, -1], [-1, 1]]\ntraining:\n  loss: maximum_a_posteriori\n  epochs: 9\n"
+    "  schedule: {piecewise: {epochs: [2, 5], factors: [0.4, 0.02]}}\n  warmup: 1\n",
+    "pieces": IMAGES + "  schedule: {piecewise: {epochs: [2, 5], factors: [0.4, 0.16]}}\n",
     "vectors": "archc: 1\nname: small\ninput: {features: 6}\nlayers:\n  - dense: 3\n"
     "training: {epochs: 5, inputs: {standardize: channel}}\n",
     "volumes": (ROOT / "tests/training/specs/volumes.yaml").read_text(encoding="utf-8"),
@@ -84,6 +90,69 @@ def test_a_class_called_like_what_a_script_has_is_refused(name: str, tmp_path: P
     assert [one.code for one in refused.value.diagnostics] == ["ARC703"]
     assert f"`{name}`" in refused.value.diagnostics[0].message
     emit("keras", network(tmp_path, text))  # which has a function of another name
+
+
+WRITTEN_BY_THE_EMITTER = {"Network", "make_optimizer", "make_schedule", "make_plateau"}
+"""What a program has in place of what the emitter writes."""
+
+
+def specs_with_recipes() -> list[Path]:
+    files = [*(ROOT / "specs").rglob("*.yaml"), *(ROOT / "tests/training/specs").glob("*.yaml")]
+    return [file for file in files if "\ntraining:" in file.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("backend", training.trainable())
+def test_no_script_has_what_only_stands_in_for_a_recipe_s(backend: str, tmp_path: Path) -> None:
+    """Of any recipe of the specs and of these tests."""
+    networks = [network(tmp_path, text) for text in RECIPES.values()]
+    files = specs_with_recipes()
+    assert len(files) >= 5  # the others have theirs by `extends`
+    networks += [load(str(file), {}) for file in files]
+    for one in networks:
+        source = emit(backend, one)
+        tree = ast.parse(source)
+        assert "NotImplemented" not in source
+        assert "stand_in" not in source
+        called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        imported = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+        assert WRITTEN_BY_THE_EMITTER.isdisjoint(called | imported | names(source))
+
+
+def held_out_by(source: str, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a script's own `split` holds out, and what it trains with."""
+    kept = ("split", "VALIDATION", "SEED")
+    tree = ast.parse(source)
+    tree.body = [
+        node
+        for node in tree.body
+        if (isinstance(node, ast.FunctionDef) and node.name in kept)
+        or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in kept)
+    ]
+    module: dict[str, Any] = {"np": np, "Any": Any}
+    exec(compile(tree, "script", "exec"), module)
+    held_out, training_images = module["split"](labels)
+    return held_out, training_images
+
+
+@pytest.mark.parametrize("backend", training.trainable())
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.25, 1 / 3, 0.5])
+def test_a_script_holds_out_what_archc_does(backend: str, share: float, tmp_path: Path) -> None:
+    """The same images of each class, where none has so few that all of them would be held out."""
+    generator = np.random.default_rng(3)
+    for seed in (0, 7):
+        text = f"{HEAD}training: {{epochs: 1, validation: {share}, seed: {seed}}}\n"
+        source = emit(backend, network(tmp_path, text))
+        for count, classes in ((1500, 10), (97, 3), (4321, 100)):
+            labels = generator.integers(0, classes, count)
+            expected = split_validation(labels, share, seed, tmp_path)
+            held_out, trained = held_out_by(source, labels)
+            np.testing.assert_array_equal(held_out, expected[1])
+            np.testing.assert_array_equal(trained, expected[0])
 
 
 def test_scripts_are_clean(tmp_path: Path) -> None:
@@ -210,12 +279,15 @@ def written(folder: Path, backend: str, text: str) -> Experiment:
     return experiment
 
 
-def losses(backend: str, folder: Path, out: Path, printed: str) -> list[float]:
+def losses(
+    backend: str, folder: Path, out: Path, printed: str, *, validation: bool = False
+) -> list[float]:
     """The loss of each epoch of a script."""
     if backend == "torch":
-        return [float(one) for one in re.findall(r"^epoch \d+  loss (\S+)", printed, re.MULTILINE)]
+        pattern = r"^epoch \d+ .*  validation (\S+)" if validation else r"^epoch \d+  loss (\S+)"
+        return [float(one) for one in re.findall(pattern, printed, re.MULTILINE)]
     lines = (folder / out / "log.csv").read_text(encoding="utf-8").splitlines()
-    column = lines[0].split(",").index("loss")
+    column = lines[0].split(",").index("val_loss" if validation else "loss")
     return [float(line.split(",")[column]) for line in lines[1:]]
 
 
@@ -232,18 +304,24 @@ training:
 
 @pytest.mark.parametrize("backend", training.trainable())
 def test_a_script_trains_as_archc_does(backend: str, tmp_path: Path) -> None:
-    """One seed and no augmentation: the same losses, but for what is rounded. Interrupted after an
-    epoch and resumed, the script comes to the same; it predicts what it has learnt."""
-    experiment = written(tmp_path, backend, PLAIN + STEADY)
+    """One seed and no augmentation: the same images are held out, and the losses are the same, but
+    for what is rounded. Interrupted after an epoch and resumed, the script comes to the same; it
+    predicts what it has learnt."""
+    text = PLAIN + STEADY.replace("validation: 0", "validation: 0.1")
+    experiment = written(tmp_path, backend, text)
     data = archive(tmp_path)
     plan = experiment.fit(tmp_path / "archc", data=data, quiet=True)
     worker = [sys.executable, "-m", "archc.training.worker", str(plan)]
     env = environment(OMP_NUM_THREADS="1", KERAS_BACKEND="tensorflow")
     subprocess.run(worker, check=True, env=env, timeout=LIMIT, stderr=subprocess.DEVNULL)
-    expected = [row["loss"] for row in rows(tmp_path / "archc")]
+    recorded = rows(tmp_path / "archc")
+    expected = [row["loss"] for row in recorded]
     printed = run(tmp_path, data, "--out", "script", "--epochs", "1")
     printed += run(tmp_path, data, "--out", "script", "--epochs", "2", "--resume")
     found = losses(backend, tmp_path, Path("script"), printed)
+    held_out = losses(backend, tmp_path, Path("script"), printed, validation=True)
+    validated = [row["validation_loss"] for row in recorded]
+    assert held_out == pytest.approx(validated, rel=1e-5, abs=6e-5)
     # The script for PyTorch prints four digits.
     assert found == pytest.approx(expected, rel=1e-5, abs=6e-5)
     assert expected[1] < 0.7 * expected[0]

@@ -107,7 +107,12 @@ def test_what_nobody_uses_is_left_out() -> None:
 
 def test_what_is_no_statement_of_scripts_is_refused() -> None:
     statements = ("while True: pass", "x += 1", "del x", "x = lambda: 1", "global x")
-    statements += ("x = [y for y in z if y]", "with a as b: print()", "def f(x=1): return x")
+    statements += (
+        "x = ~y",
+        "x = [y for y in z if y]",
+        "with a as b: print()",
+        "def f(x=1): return x",
+    )
     for statement in statements:
         with pytest.raises(ValueError, match=r"line \d+: no (statement|expression) of scripts"):
             residue(f"def main() -> None:\n    {statement}")

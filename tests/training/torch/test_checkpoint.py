@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
+import pickle
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +14,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from archc.diagnostics import SpecError  # noqa: E402
+from archc.training.errors import RunError  # noqa: E402
 from archc.training.plan import read_plan  # noqa: E402
 from archc.training.run.metrics import BestEpoch  # noqa: E402
 from archc.training.run.record import settled_options  # noqa: E402
@@ -19,6 +26,7 @@ from archc.training.torch.checkpoint import (  # noqa: E402
     load_checkpoint,
     save_checkpoint,
 )
+from archc.weights.files import open_weights  # noqa: E402
 from tests.training.runner import NETWORK, RECIPE, Experiment  # noqa: E402
 
 
@@ -61,6 +69,61 @@ def test_all_that_changes_is_kept(tmp_path: Path) -> None:
         assert other.scaler.get_scale() == trained.scaler.get_scale()
         scales.append(other.scaler.get_scale())
     assert scales == [64.0, 128.0, 128.0, 128.0]
+
+
+class Harm:
+    """A pickle that runs a command."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+def pickle_of(path: Path, harm: Harm) -> None:
+    torch.save({"state": harm}, path)
+
+
+def old_pickle_of(path: Path, harm: Harm) -> None:
+    torch.save({"state": harm}, path, _use_new_zipfile_serialization=False)
+
+
+def script_of(path: Path, _harm: Harm) -> None:
+    torch.jit.trace(torch.nn.Linear(3, 2), torch.ones(1, 3)).save(str(path))
+
+
+def old_archive_of(path: Path, harm: Harm) -> None:
+    """As PyTorch wrote them in 2016."""
+    with tarfile.open(path, "w") as archive:
+        for name in ("storages", "tensors", "pickle"):
+            content = pickle.dumps(harm)
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+@pytest.mark.parametrize("save", [pickle_of, old_pickle_of, script_of, old_archive_of])
+def test_a_hostile_checkpoint_is_not_run_nor_recommended(
+    tmp_path: Path, save: Callable[[Path, Harm], None]
+) -> None:
+    """PyTorch's own message says how to load it all the same."""
+    path = tmp_path / "checkpoint.pt"
+    save(path, Harm(tmp_path / "harm"))
+    with pytest.raises(Exception, match="weights_only"):
+        torch.load(path, weights_only=True)
+    with pytest.raises(RunError) as refused:
+        load_checkpoint(path, parts(1.0))
+    told = str(refused.value).removeprefix(f"{path}: is no checkpoint of this run: ")
+    assert told == "it holds more than arrays and numbers, or is damaged"
+    assert refused.value.__suppress_context__
+    with pytest.raises(SpecError) as rejected, open_weights(str(path)):
+        pass
+    (diagnostic,) = rejected.value.diagnostics
+    assert "weights_only` set" not in diagnostic.message
+    assert "trust" not in f"{diagnostic.message} {diagnostic.hint}"
+    assert not (tmp_path / "harm").exists()
 
 
 def test_every_step_draws_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from archc.language.recipe import (
     Constant,
     Cosine,
     Optimizer,
+    Piecewise,
     Plateau,
     RmsProp,
     Schedule,
@@ -79,6 +80,15 @@ def test_mean_squared_error(output: str) -> None:
     torch.testing.assert_close(
         sample_losses(recipe, output, given(output, logits), labels), expected
     )
+
+
+def test_the_loss_of_distances_is_the_paper_s() -> None:
+    """LeCun et al. 1998, equation 9, by hand: y_D + log(e^-j + sum of e^-y_i)."""
+    distances = torch.tensor([[1.0, 3.0], [1.0, 3.0], [200.0, 400.0]])
+    recipe = Training(loss="maximum_a_posteriori", rejection=2.0)
+    found = sample_losses(recipe, "distances", -distances, torch.tensor([0, 1, 1]))
+    # e^-2 + e^-1 + e^-3 = 0.135335 + 0.367879 + 0.049787 = 0.553002, whose logarithm is -0.592394
+    assert found.tolist() == pytest.approx([1 - 0.592394, 3 - 0.592394, 400 - 2], rel=1e-5)
 
 
 KERAS_LOSSES = """
@@ -204,6 +214,10 @@ def test_learning_rates() -> None:
         [0.001, 0.0005, 0.0005 * (1 + math.cos(math.pi * 0.99))]
     )
     assert rates(Cosine(minimum=0.0005), (0, 50)) == pytest.approx([0.001, 0.00075])
+    pieces = Piecewise(epochs=(2, 5), factors=(0.4, 3.0))
+    assert rates(pieces, (0, 19, 20, 49, 50, 99)) == pytest.approx(
+        [0.001, 0.001, 0.0004, 0.0004, 0.003, 0.003]
+    )
     plateau = Plateau(patience=2, factor=0.5, minimum=0.0003)
     assert rates(plateau, (0, 49, 50, 69, 70, 99)) == pytest.approx(
         [0.001, 0.001, 0.0005, 0.0005, 0.0003, 0.0003]

@@ -14,12 +14,14 @@ from keras import callbacks, layers, ops
 
 from archc.training.script.programs.keras.constants import (
     BATCH_SIZE,
+    CHANGES,
     CLASSES,
     CROP,
     CROPS,
     EPOCHS,
     EVERY,
     FACTOR,
+    FACTORS,
     FILL,
     FLIP,
     INPUT,
@@ -35,6 +37,7 @@ from archc.training.script.programs.keras.constants import (
     PAD,
     PATIENCE,
     PRECISION,
+    REJECTION,
     RESIZE,
     ROTATION,
     SCALE,
@@ -54,6 +57,15 @@ from archc.training.script.programs.keras.constants import (
 )
 from archc.training.script.programs.keras.images import Photos, read_images
 from archc.training.script.programs.stand_in import Network
+
+if VALIDATION:
+
+    def split(classes: Any) -> tuple[Any, Any]:
+        """The same share of each class to hold out, at random, and the others."""
+        order = np.random.default_rng((SEED, len(classes))).permutation(len(classes))
+        order = order[np.argsort(classes[order], kind="stable")]
+        chosen = np.diff(np.floor(np.arange(len(order) + 1) * VALIDATION + 1e-9)) > 0
+        return np.sort(order[chosen]), np.setdiff1d(order, order[chosen])
 
 
 class Batches(keras.utils.PyDataset):
@@ -156,6 +168,27 @@ if SHEAR:
             )
 
 
+if CROPS:
+
+    @keras.saving.register_keras_serializable()
+    class Crop(layers.Layer):
+        """A part of each image as large as the network's input: in training at random, or else the
+        middle."""
+
+        def call(self, images: Any, *, training: bool = False) -> Any:
+            """The parts."""
+            height, width = INPUT[0], INPUT[1]
+            rows, columns = images.shape[1] - height, images.shape[2] - width
+            if not training:
+                top, left = rows // 2, columns // 2
+                return images[:, top : top + height, left : left + width]
+            count = ops.shape(images)[0]
+            tops = keras.random.randint((count, 1), 0, rows + 1) + ops.arange(height)
+            lefts = keras.random.randint((count, 1), 0, columns + 1) + ops.arange(width)
+            images = ops.take_along_axis(images, tops[:, :, None, None], axis=1)
+            return ops.take_along_axis(images, lefts[:, None, :, None], axis=2)
+
+
 if LIGHTING:
 
     @keras.saving.register_keras_serializable()
@@ -187,7 +220,7 @@ if TEN_CROPS:
 
             def build(self, _shape: Any) -> None:
                 """Make the layer that crops in training."""
-                self.crop = layers.RandomCrop(INPUT[0], INPUT[1])
+                self.crop = Crop()
 
         def call(self, images: Any, *, training: bool = False) -> Any:
             """Ten parts of each image, or in training one, as large as the network's input."""
@@ -268,13 +301,35 @@ if SCHEDULE == "step":
         return LEARNING_RATE * FACTOR ** (epoch // EVERY)
 
 
+if SCHEDULE == "piecewise":
+
+    def piecewise_rate(epoch: int) -> float:
+        """The learning rate of an epoch."""
+        return LEARNING_RATE * FACTORS[sum(epoch >= change for change in CHANGES)]
+
+
 def make_optimizer(*_values: Any) -> keras.Optimizer:
     """The optimizer: the emitter writes the recipe's."""
     raise NotImplementedError
 
 
+if LOSS == "maximum_a_posteriori":
+
+    class MaximumAPosteriori(keras.losses.Loss):
+        """y_D + log(e^-j + sum of e^-y_i) of distances y (LeCun et al. 1998, equation 9)."""
+
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            """The loss of each image, of negative distances."""
+            rejects = ops.full_like(y_pred[:, :1], -REJECTION)
+            total = ops.logsumexp(ops.concatenate([y_pred, rejects], axis=1), axis=1)
+            labels = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), CLASSES)
+            return total - ops.sum(labels * y_pred, axis=1)
+
+
 def make_loss() -> keras.losses.Loss:
     """The mean loss of a batch."""
+    if LOSS == "maximum_a_posteriori":
+        return MaximumAPosteriori()
     if LOSS == "mean_squared_error":
         return keras.losses.MeanSquaredError()
     if LABEL_SMOOTHING:
@@ -314,9 +369,9 @@ def make_model(batches: Batches) -> keras.Model:
     if TEN_CROPS:
         x = TenCrops()(x)
     elif CROPS and CROP == "random":
-        x = layers.RandomCrop(INPUT[0], INPUT[1])(x)
+        x = Crop()(x)
     if LIGHTING:
-        x = ColourNoise()(x)
+        x = ColourNoise(dtype="float32")(x)
     if STANDARDIZE == "none":
         if SCALE != 1.0:
             x = layers.Rescaling(SCALE)(x)
@@ -331,6 +386,9 @@ def make_model(batches: Batches) -> keras.Model:
         outputs = MeanOfTen()(outputs)
     if LOSS == "mean_squared_error" and OUTPUT == "log_probabilities":
         outputs = ops.exp(outputs)
+    if OUTPUT == "distances":
+        # The nearest class is the answer.
+        outputs = ops.negative(outputs)
     return keras.Model(inputs, outputs)
 
 
@@ -348,13 +406,10 @@ def train(arguments: argparse.Namespace) -> None:
     else:
         images = Photos(arguments.data)
         labels = np.asarray(images.labels)
-    order = np.random.default_rng(SEED).permutation(len(images))
     if VALIDATION:
-        count = int(VALIDATION * len(order))
-        held_out = Batches(images, labels, order[:count])
-        batches = Batches(images, labels, np.sort(order[count:]))
+        held_out, batches = (Batches(images, labels, part) for part in split(labels))
     else:
-        batches = Batches(images, labels, np.sort(order))
+        batches = Batches(images, labels, np.arange(len(images)))
     model = make_model(batches)
     batches.begin(0, None)
     if STEPS or WARMUP or SCHEDULE == "cosine":
@@ -371,7 +426,10 @@ def train(arguments: argparse.Namespace) -> None:
         begin = max(1, round(WARMUP * epoch_steps))
     optimizer = make_optimizer(begin, steps)
     if METRIC == "top_5_accuracy":
-        metric = keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy")
+        if LABEL_SMOOTHING or LOSS == "mean_squared_error":  # labels are vectors
+            metric = keras.metrics.TopKCategoricalAccuracy(5, name="top_5_accuracy")
+        else:
+            metric = keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy")
         model.compile(optimizer, make_loss(), metrics=[metric])
     else:
         model.compile(optimizer, make_loss(), metrics=["accuracy"])
@@ -391,6 +449,8 @@ def train(arguments: argparse.Namespace) -> None:
         used.append(WarmUp(begin))
     if SCHEDULE == "step":
         used.append(callbacks.LearningRateScheduler(step_rate))
+    if SCHEDULE == "piecewise":
+        used.append(callbacks.LearningRateScheduler(piecewise_rate))
     if SCHEDULE == "plateau":
         plateau = callbacks.ReduceLROnPlateau(
             monitor=MONITOR, factor=FACTOR, patience=EVERY, min_delta=0.0, min_lr=MINIMUM

@@ -35,6 +35,7 @@ SCHEDULE: str = "constant"
 WARMUP: float = 0.0  # epochs
 LOSS: str = "cross_entropy"
 LABEL_SMOOTHING: float = 0.0
+REJECTION: float = 1.0  # distance from which classes are pushed away less
 VALIDATION: float = 0.1  # share of the images that is held out
 METRIC: str = "accuracy"
 PATIENCE: int = 0  # epochs without improvement after which training stops

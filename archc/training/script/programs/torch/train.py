@@ -37,6 +37,7 @@ from archc.training.script.programs.torch.constants import (
     PRECISION,
     PROCESSES,
     RANK,
+    REJECTION,
     ROTATION,
     SCALE,
     SCHEDULE,
@@ -62,22 +63,30 @@ from archc.training.script.programs.torch.images import (
     read_images,
 )
 
+if VALIDATION:
+
+    def split(classes: Any) -> tuple[Any, Any]:
+        """The same share of each class to hold out, at random, and the others."""
+        order = np.random.default_rng((SEED, len(classes))).permutation(len(classes))
+        order = order[np.argsort(classes[order], kind="stable")]
+        chosen = np.diff(np.floor(np.arange(len(order) + 1) * VALIDATION + 1e-9)) > 0
+        return np.sort(order[chosen]), np.setdiff1d(order, order[chosen])
+
 
 def epoch_batches(indices: Any, epoch: int) -> list[Any]:
     """Images in batches: at random, by the seed and the epoch; for epoch 0 in order."""
     if epoch > 0:
-        generator = np.random.default_rng((SEED, epoch))
         if STEPS_PER_EPOCH:
+            generator = np.random.default_rng((SEED, epoch))
             length = STEPS_PER_EPOCH * BATCH_SIZE
             times = -(-length // len(indices))
             orders = [generator.permutation(indices) for _ in range(times)]
             indices = np.concatenate(orders)[:length]
         else:
-            indices = generator.permutation(indices)
+            indices = np.random.default_rng((SEED, epoch)).permutation(indices)
     batches = np.split(indices, range(BATCH_SIZE, len(indices), BATCH_SIZE))
     # A step needs two images a process: normalization does.
-    is_enough = epoch == 0 or len(batches[-1]) >= 2 * PROCESSES
-    return batches if is_enough else batches[:-1]
+    return batches if epoch == 0 or len(batches[-1]) >= 2 * PROCESSES else batches[:-1]
 
 
 def add_up(sums: Tensor) -> Tensor:
@@ -236,7 +245,13 @@ def scores(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Te
             output = model(images).float()
     if TEN_CROPS and len(output) > len(labels):
         output = average(output)
-    if LOSS == "mean_squared_error":
+    if OUTPUT == "distances":
+        output = -output
+    if LOSS == "maximum_a_posteriori":
+        # y_D + log(e^-j + sum of e^-y_i) of distances y (LeCun et al. 1998, equation 9).
+        total = torch.cat([output, torch.full_like(output[:, :1], -REJECTION)], dim=1)
+        losses = total.logsumexp(dim=1) - output.gather(1, labels[:, None])[:, 0]
+    elif LOSS == "mean_squared_error":
         targets = functional.one_hot(labels, CLASSES)
         if OUTPUT == "log_probabilities":
             output = output.exp()
@@ -280,10 +295,14 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
             images = crop(images, at_random=False)
         if STANDARDIZE != "none":
             images = (images - mean) / deviation
-        for label in (
-            (average(model(images)) if TEN_CROPS else model(images)).argmax(dim=1).tolist()
-        ):
-            rows.append(f"{len(rows)},{label}")
+        if OUTPUT == "distances":
+            for label in model(images).argmin(dim=1).tolist():
+                rows.append(f"{len(rows)},{label}")
+        else:
+            for label in (
+                (average(model(images)) if TEN_CROPS else model(images)).argmax(dim=1).tolist()
+            ):
+                rows.append(f"{len(rows)},{label}")
     arguments.predict.write_text("\n".join(rows) + "\n")
 
 
@@ -291,28 +310,27 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
     """Train, and save the last epoch and the best one."""
     if not STREAMS:
         data: Any = read_images(arguments.data)
-        order = np.random.default_rng(SEED).permutation(len(data[0]))
+        if VALIDATION:
+            held_out, training = split(data[1].numpy())
+        else:
+            training = np.arange(len(data[1]))
     else:
         data = Photos(arguments.data)
-        order = np.random.default_rng(SEED).permutation(len(data))
+        if VALIDATION:
+            held_out, training = split(np.array(data.labels))
+        else:
+            training = np.arange(len(data))
     if CROP == "random_resized":
         views: Any = RandomParts(arguments.data)
     if CROP == "scale_jitter":
         views = JitteredParts(arguments.data)
-    if VALIDATION:
-        count = int(VALIDATION * len(order))
-        held_out, training = order[:count], np.sort(order[count:])
-    else:
-        training = np.sort(order)
     model = build_model().to(device)
-    network = model
-    if PROCESSES > 1:
-        if SYNC_BATCH_NORM:
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        network = DistributedDataParallel(network)
+    if SYNC_BATCH_NORM and PROCESSES > 1:
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    network = DistributedDataParallel(model) if PROCESSES > 1 else model
     if STANDARDIZE != "none":
         mean, deviation = standardization(data, training, device)
-    if STEPS or WARMUP or SCHEDULE not in ("constant", "plateau"):
+    if STEPS or WARMUP or SCHEDULE in ("step", "piecewise"):
         epoch_steps = len(epoch_batches(training, 1))
     if STEPS:
         epochs = -(-STEPS // epoch_steps)
@@ -321,7 +339,7 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
     if SCHEDULE == "cosine" and STEPS:
         steps = STEPS
     if SCHEDULE == "cosine" and not STEPS:
-        steps = epochs * epoch_steps
+        steps = epochs * len(epoch_batches(training, 1))
     optimizer = make_optimizer(model)
     if WARMUP:
         begin = max(1, round(WARMUP * epoch_steps))

@@ -10,13 +10,15 @@ Code: ARC604 a rule that is malformed, matches nothing, or matches what another 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from archc.diagnostics import Diagnostic, Note, Span, SpecError, did_you_mean
+from archc.ir.costs import Costs, Layer
 from archc.ir.graph import Graph
-from archc.language.values import Value
+from archc.ir.sharing import reuses_layer
+from archc.language.values import Value, mapping
 
 _NUMBER = re.compile(r"\{([a-z]+)\}")
 _COMPUTED = re.compile(r"\{(?:([0-9]{1,4})\*)?([a-z]+)([+-][0-9]{1,4})?\}")
@@ -86,6 +88,34 @@ def _errors_in(layer: str, numbers: Iterable[str], path: str, span: Span) -> lis
         Diagnostic("ARC604", f"`{path}` has no `{{{name}}}`, which `{layer[:100]}` uses", span)
         for name in unknown
     ]
+
+
+def tables(graph: Graph) -> dict[str | None, Sequence[Rule]]:
+    """The tables of names of a spec's `checkpoints`. Raises SpecError (ARC604)."""
+    entries = mapping(graph.checkpoints)
+    return {name: read_table(value) for name, value in entries.items()}
+
+
+def check_checkpoints(costs: Costs) -> list[Diagnostic]:
+    """The errors of the rules of a spec's `checkpoints`. With parameters set from outside
+    (`--set`), which may leave nothing for a rule, they are not checked."""
+    graph = costs.graph
+    if graph.about.overrides:
+        return []
+    diagnostics: list[Diagnostic] = []
+    paths = [layer.node.path for layer in costs.layers if layer.variables or _is_tied(layer, graph)]
+    for value in mapping(graph.checkpoints).values():
+        try:
+            diagnostics += layers_of(paths, read_table(value), graph)[1]
+        except SpecError as error:
+            diagnostics += error.diagnostics
+    return diagnostics
+
+
+def _is_tied(layer: Layer, graph: Graph) -> bool:
+    """Whether a layer without arrays of its own is another place of an array: that of a tied
+    head."""
+    return layer.node.weights >= 0 and not reuses_layer(graph, layer.node)
 
 
 def layers_of(
