@@ -141,6 +141,9 @@ def _input_errors(graph: Graph, recipe: Training, section: Value) -> Iterator[Di
         if prepared[0] < height or prepared[1] < width:
             message = f"images of {prepared[0]} x {prepared[1]} are smaller than the input, {x}"
             yield Diagnostic("ARC701", message, at(section, "inputs", "resize"))
+        elif recipe.evaluation == "ten_crop" and prepared == [height, width]:
+            message = f"`ten_crop` is of images larger than the input, {x}"
+            yield Diagnostic("ARC702", message, at(section, "evaluation"), "resize them to more")
     elif 2 * inputs.pad >= min(height, width):
         message = f"`pad` leaves no room for an image in the input, {x}"
         yield Diagnostic("ARC701", message, at(section, "inputs", "pad"))
