@@ -348,11 +348,11 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, expected: str) -
         return "write a list in [ ], or an expression in `$( )`"
     if "$" in value.data[1:] or value.data[:1] == "(":
         return "an expression is the whole value: `$name` or `$( ... )`"
-    if "pattern" in node:
+    alternatives = [node, *node.get("anyOf", ())]
+    if "pattern" in node or any("[a-z]" in part.get("pattern", "") for part in alternatives):
         check = class_error if path[-1] == "class" else name_error
         check = network_error if path == ["name"] else check
         return suggested_name(value.data, check)
-    alternatives = [node, *node.get("anyOf", ())]
     words = [word for part in alternatives for word in part.get("enum", ())]
     if path[-1:] == ["activation"]:
         return op_hint(value.data, words)
