@@ -22,8 +22,9 @@ __all__ = ["SpecError", "__version__", "diff", "load"]
 
 
 def load(path: str | PathLike[str], max_steps: int = 100_000, /, **params: object) -> Network:
-    """Read a spec file (`-`: standard input) with values for some of its parameters. One that
-    expands to more than `max_steps` steps is rejected; 100,000 is the most there can be.
+    """Read a spec file (`-`: standard input), or a spec by its name as the commands do, with values
+    for some of its parameters. One that expands to more than `max_steps` steps is rejected; 100,000
+    is the most there can be.
 
     Raises SpecError with all diagnostics. With values for parameters, the spec's expectations are
     not checked.

@@ -111,7 +111,6 @@ def _groups(items: Iterable[Node | Region], layers: Layers) -> Sequence[_Shared]
 def _padding(first: Node, source: Node, index: int, pairs: tuple[tuple[int, int], ...]) -> Node:
     """The node of a padding, named after the first that takes it."""
     op = Pad(padding=pairs)
-    written = first.expressions.get("padding")
     return replace(
         first,
         index=index,
@@ -120,6 +119,6 @@ def _padding(first: Node, source: Node, index: int, pairs: tuple[tuple[int, int]
         op=op,
         output=op.infer((source.output,)),
         named=False,
-        expressions={} if written is None else {"padding": written},
+        expressions={},
         branches=None,
     )

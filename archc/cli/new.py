@@ -91,11 +91,10 @@ def _exists(files: Mapping[str, str], folder: str) -> bool:
 
 def _instead_of_disk(files: Mapping[str, str], folder: str) -> Files:
     """Reads the texts of files that are not yet written."""
-    texts = {os.path.normpath(os.path.join(folder, name)): text for name, text in files.items()}
+    texts = {os.path.realpath(os.path.join(folder, name)): text for name, text in files.items()}
 
     def read(path: str, display: str, root: str) -> SourceText:
-        relative = os.path.normpath(os.path.relpath(path, os.path.realpath(os.curdir)))
-        text = texts.get(relative, texts.get(path))
+        text = texts.get(path)
         return ON_DISK.read(path, display, root) if text is None else SourceText(display, text)
 
     return Files(os.path.realpath, read)

@@ -162,7 +162,7 @@ class Expansion:
         if kind or step.name is not None:
             name = add_name(step, kind, scope, self.text(UNKNOWN, NOTHING), self.report)
             if kind == "section":
-                scope.inner[name] = Scope(scope.join(name), scope)
+                scope.inner[name] = Scope(scope.join(name), None)
                 scope.inner[name].incomplete = True
 
     def execute(self, step: Step, current: int, scope: Scope, names: Environment) -> int:
@@ -373,6 +373,7 @@ class Expansion:
             outputs=outputs,
             weights=inner.sharing.path if inner.sharing is not None else "",
             frozen=frozen,
+            class_name=self.class_name(step),
         )
         scope.append(region, ends[1])
         return ends[1]
@@ -385,6 +386,12 @@ class Expansion:
             with self.reporting():
                 return scope.sharing.inside(name, step.span)
         return None
+
+    def class_name(self, step: SectionStep | BlockStep) -> str | None:
+        """The emitted class of a block's instance, where the spec gives one."""
+        if isinstance(step, SectionStep):
+            return None
+        return self.document.blocks[str(step.block.data)].class_name
 
     def repeat(self, step: RepeatStep, current: int, scope: Scope, names: Environment) -> int:
         x = self.axes(current)

@@ -89,7 +89,7 @@ class Region:
     whether a step of it names the block's input. `outputs` are the nodes that the steps around a
     block instance may use besides its output, by name. `weights` is the path of the instance whose
     variables this one uses, empty without one; it is `frozen` where its step says that nothing in
-    it is trained.
+    it is trained. `class_name` is that of the block's emitted class, where the spec gives one.
     """
 
     kind: Literal["network", "section", "block"]
@@ -108,6 +108,7 @@ class Region:
     outputs: Mapping[str, int] = NOTHING
     weights: str = ""
     frozen: bool = False
+    class_name: str | None = None
 
     def nodes(self) -> Iterator[Node]:
         """All nodes in the region, in order."""

@@ -14,7 +14,7 @@ from archc.ir.graph import Node, Region
 from archc.ir.scope import UNKNOWN, Scope
 from archc.language.evaluate import EvaluationError, UnknownValueError
 from archc.language.expressions import INPUT, has_expressions
-from archc.language.names import attribute_error, suggested_name
+from archc.language.names import step_error, suggested_name
 from archc.language.schema.validate import format_value
 from archc.language.syntax import Step
 from archc.language.values import Value
@@ -42,7 +42,7 @@ def add_name(step: Step, kind: str, scope: Scope, evaluate: Evaluate, report: Re
         own_name = name = _computed_name(step.name, evaluate)
     else:
         name = scope.with_indices(own_name)
-    if name in scope.outputs and attribute_error(own_name) is None:
+    if name in scope.outputs and step_error(own_name) is None:
         note = Note("first defined here", scope.spans[name])
         message = f"duplicate step name `{scope.join(name)}`"
         hint = "choose another name"
@@ -57,9 +57,9 @@ def _computed_name(value: Value, evaluate: Evaluate) -> str:
     if not isinstance(name, str):
         message = f"a step has one name, got {format_value(name)}"
         raise EvaluationError(Diagnostic("ARC206", message, value.span))
-    error = attribute_error(name)
+    error = step_error(name)
     if error is not None:
-        hint = suggested_name(name, attribute_error)
+        hint = suggested_name(name, step_error)
         message = f"the name {format_value(name)} {error}"
         raise EvaluationError(Diagnostic("ARC205", message, value.span, hint))
     return name

@@ -12,7 +12,7 @@ from itertools import pairwise
 from archc.diagnostics import Diagnostic, Span
 from archc.ir.costs import Costs
 from archc.ir.graph import Graph, Node
-from archc.language.recipe import Piecewise, Training
+from archc.language.recipe import Augment, Piecewise, RandomResizedCrop, ScaleJitter, Training
 from archc.language.values import Value, mapping
 from archc.ops.axes import Axes
 from archc.ops.base import OutputKind
@@ -119,10 +119,11 @@ def _input_errors(graph: Graph, recipe: Training, section: Value) -> Iterator[Di
         requested = {
             "resize": inputs.resize is not None,
             "pad": inputs.pad > 0,
-            "augment": augment.moves or augment.flip != "none" or augment.lighting > 0,
+            "augment": augment != Augment(fill=augment.fill),
+            "evaluation": recipe.evaluation != "centre_crop",
         }
         for key in (key for key, is_set in requested.items() if is_set):
-            owner = ("augment",) if key == "augment" else ("inputs", key)
+            owner = (key,) if key in ("augment", "evaluation") else ("inputs", key)
             message = f"`{key}` is for images, but the network takes {x}"
             yield Diagnostic("ARC701", message, at(section, *owner))
         return
@@ -130,6 +131,9 @@ def _input_errors(graph: Graph, recipe: Training, section: Value) -> Iterator[Di
     if augment.lighting > 0 and x.width != 3:
         message = f"`lighting` is for RGB images, but the network takes {x}"
         yield Diagnostic("ARC701", message, at(section, "augment", "lighting"))
+    if isinstance(augment.crop, ScaleJitter) and augment.crop.smallest < max(height, width):
+        message = f"images of {augment.crop.smallest} pixels are smaller than the input, {x}"
+        yield Diagnostic("ARC701", message, at(section, "augment", "crop"))
     if inputs.resize is not None:
         size = inputs.resize
         sides = (size, size) if isinstance(size, int) else size
@@ -137,6 +141,9 @@ def _input_errors(graph: Graph, recipe: Training, section: Value) -> Iterator[Di
         if prepared[0] < height or prepared[1] < width:
             message = f"images of {prepared[0]} x {prepared[1]} are smaller than the input, {x}"
             yield Diagnostic("ARC701", message, at(section, "inputs", "resize"))
+        elif recipe.evaluation == "ten_crop" and prepared == [height, width]:
+            message = f"`ten_crop` is of images larger than the input, {x}"
+            yield Diagnostic("ARC702", message, at(section, "evaluation"), "resize them to more")
     elif 2 * inputs.pad >= min(height, width):
         message = f"`pad` leaves no room for an image in the input, {x}"
         yield Diagnostic("ARC701", message, at(section, "inputs", "pad"))
@@ -171,6 +178,17 @@ def _conflicts(recipe: Training, section: Value) -> Iterator[Diagnostic]:
     if recipe.label_smoothing > 0 and recipe.loss != "cross_entropy":
         message = "`label_smoothing` needs `loss: cross_entropy`"
         yield Diagnostic("ARC702", message, at(section, "label_smoothing"))
+    if recipe.evaluation == "ten_crop" and recipe.inputs.resize is None:
+        message = "`ten_crop` is of images larger than the input"
+        hint = "resize them: `inputs: {resize: 256}`"
+        yield Diagnostic("ARC702", message, at(section, "evaluation"), hint)
+    if recipe.evaluation == "ten_crop" and recipe.loss != "cross_entropy":
+        message = "`ten_crop` averages probabilities: it needs `loss: cross_entropy`"
+        yield Diagnostic("ARC702", message, at(section, "evaluation"))
+    crop = recipe.augment.crop
+    if isinstance(crop, RandomResizedCrop | ScaleJitter) and crop.smallest > crop.largest:
+        message = f"`smallest` is larger than `largest`: {crop.smallest} > {crop.largest}"
+        yield Diagnostic("ARC702", message, at(section, "augment", "crop"))
 
 
 def is_image(x: Axes) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Set
 from archc.diagnostics import Diagnostic, Span, names_hint
 from archc.diagnostics.collector import Collector, Unknown
 from archc.language import expressions
-from archc.language.names import attribute_error, suggested_name
+from archc.language.names import step_error, suggested_name
 from archc.language.schema.validate import Findings
 from archc.language.values import Value, at, mapping, parts, scalars
 
@@ -62,7 +62,7 @@ class Checker:
             return False
         if expressions.has_expressions(value.data):
             return self.check_names(value, known)
-        self.check_name(value, attribute_error)
+        self.check_name(value, step_error)
         return True
 
     def check_names(self, value: Value, known: frozenset[str]) -> bool:

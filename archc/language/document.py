@@ -92,13 +92,16 @@ class _Reader(Checker):
         self.blocks_known = not self.is_unknown(value, "blocks")
         self.check_keys(self.blocks, name_error)
         blocks = {key: self.block(block) for key, block in self.blocks.items()}
+        self.check_classes(class_name)
         layers = self.steps(fields.get("layers"), self.params)
         outputs = fields.get("outputs")
         if outputs is not None and not (
             self.is_valid(outputs) and self.check_names(outputs, self.params)
         ):
             outputs = None
-        training_outputs = [entry for one in sequence(outputs) for entry in mapping(one).items()]
+        entries = [entry for one in sequence(outputs) for entry in mapping(one).items()]
+        training_outputs = [*map(_named_by_key, entries)]
+        checked = [self.check_names(one, self.params) for one in training_outputs]
         if outputs is not None and len(training_outputs) == len(sequence(outputs)):
             hint = "list the output of an evaluation, too"
             message = "all outputs are in training alone"
@@ -119,7 +122,7 @@ class _Reader(Checker):
             blocks=blocks,
             layers=layers,
             outputs=tuple(one for one in sequence(outputs) if not isinstance(one.data, dict)),
-            training_outputs=tuple(map(_named_by_key, training_outputs)),
+            training_outputs=tuple(training_outputs) if all(checked) else (),
             expect=expect,
             training=training,
             checkpoints=fields.get("checkpoints"),
@@ -165,7 +168,23 @@ class _Reader(Checker):
         self.own_params = _NO_NAMES
         outputs = fields.get("outputs")
         valid = outputs is None or (self.is_valid(outputs) and self.check_names(outputs, known))
-        return Block(params, invalid_names, body, tuple(sequence(outputs)) if valid else None)
+        if "class" in fields:
+            self.check_name(fields["class"], class_error)
+        class_name = str(fields["class"].data) if "class" in fields else None
+        exposed = tuple(sequence(outputs)) if valid else None
+        return Block(params, invalid_names, body, exposed, class_name)
+
+    def check_classes(self, network: str) -> None:
+        """Report classes of blocks that are another block's, or the network's."""
+        first: dict[str, str] = {network: "of the network"}
+        for title, block in self.blocks.items():
+            value = mapping(block).get("class")
+            if value is None or value in self.invalid:
+                continue
+            owner = first.setdefault(str(value.data), f"of block `{title}`")
+            if owner != f"of block `{title}`":
+                message = f"the class `{value.data}` is that {owner}"
+                self.error("ARC205", message, value.span, "choose another name")
 
     def check_params(
         self, params: Mapping[str, Value], known: frozenset[str], hint: str
@@ -245,8 +264,8 @@ class _Reader(Checker):
             else:
                 step = self.composition(key, fields, common, known)
         if step is None or not valid:
-            is_name = key == "section" and target.data is not None and target not in self.invalid
-            name = target if is_name else name
+            if key == "section" and target not in self.invalid and target.data is not None:
+                name = target
             kind = str(target.data) if key == "block" else key
             kind = kind if named else ""
             return InvalidStep(*Common(span, name, sources=sources or None), kind)

@@ -27,34 +27,40 @@ zip
 BUILTINS = frozenset(_BUILTINS.split())
 """Python's built-in functions: shadowing one would break emitted code."""
 
-_FRAMEWORK = """
-activity_regularizer add_loss add_metric add_module add_variable add_weight append apply
-autocast bfloat16 buffers build build_from_config built call call_signature_parameters
-call_super_init children compile_from_config compiled compiled_loss compiled_metrics
-compute_dtype compute_loss compute_mask compute_metrics compute_output_shape compute_output_spec
-count_params cpu cuda distribute_reduction_method distribute_strategy double dtype dtype_policy
-dump_patches evaluate export extend extra_repr fit forward from_config get_buffer
-get_build_config get_compile_config get_config get_extra_state get_layer get_metrics_result
-get_parameter get_quantization_layer_structure get_state_tree get_submodule get_weights half
-input_dtype input_spec insert ipu jit_compile layers load_own_variables load_state_dict
-load_weights loss losses make_predict_function make_test_function make_train_function metrics
-metrics_names metrics_variables modules mtia name named_buffers named_children named_modules
-named_parameters non_trainable_variables non_trainable_weights output parameters path pop
-predict predict_function predict_on_batch predict_step quantization_mode quantize
-quantized_build quantized_call register_backward_hook register_buffer register_forward_hook
+_MODULE = """
+add_module append apply bfloat16 buffers call_super_init children cpu cuda double dump_patches
+extend extra_repr forward get_buffer get_extra_state get_parameter get_submodule half insert ipu
+load_state_dict modules mtia named_buffers named_children named_modules named_parameters
+parameters pop register_backward_hook register_buffer register_forward_hook
 register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
 register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
-register_parameter register_state_dict_post_hook register_state_dict_pre_hook
-rematerialized_call requires_grad_ reset_metrics run_eagerly save save_own_variables
-save_weights set_extra_state set_state_tree set_submodule set_weights share_memory state_dict
-stateless_call stateless_compute_loss steps_per_execution summary supports_jit supports_masking
-symbolic_call test_function test_on_batch test_step to to_empty to_json train train_function
-train_on_batch train_step trainable trainable_variables trainable_weights training
-unrolled_steps_per_execution variable_dtype variables weights xpu zero_grad
+register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
+set_extra_state set_submodule share_memory state_dict to to_empty train training xpu zero_grad
 """
-FRAMEWORK = frozenset(_FRAMEWORK.split())
-"""Public attributes of torch.nn.Module and nn.Sequential, keras.Model and keras.layers.Layer:
-a submodule of that name would shadow one (PyTorch silently accepts 17 of them)."""
+MODULE = frozenset(_MODULE.split())
+"""Public attributes of torch.nn.Module and nn.Sequential: a submodule of that name would shadow
+one (PyTorch silently accepts 17 of them)."""
+
+_MODEL = """
+activity_regularizer add_loss add_metric add_variable add_weight autocast build
+build_from_config built call call_signature_parameters compile_from_config compiled
+compiled_loss compiled_metrics compute_dtype compute_loss compute_mask compute_metrics
+compute_output_shape compute_output_spec count_params distribute_reduction_method
+distribute_strategy dtype dtype_policy evaluate export fit from_config get_build_config
+get_compile_config get_config get_layer get_metrics_result get_quantization_layer_structure
+get_state_tree get_weights input_dtype input_spec jit_compile layers load_own_variables
+load_weights loss losses make_predict_function make_test_function make_train_function metrics
+metrics_names metrics_variables name non_trainable_variables non_trainable_weights output path
+predict predict_function predict_on_batch predict_step quantization_mode quantize
+quantized_build quantized_call rematerialized_call reset_metrics run_eagerly save
+save_own_variables save_weights set_state_tree set_weights stateless_call stateless_compute_loss
+steps_per_execution summary supports_jit supports_masking symbolic_call test_function
+test_on_batch test_step to_json train_function train_on_batch train_step trainable
+trainable_variables trainable_weights unrolled_steps_per_execution variable_dtype variables
+weights
+"""
+FRAMEWORK = MODULE.union(_MODEL.split())
+"""Those, and the public attributes of keras.Model and keras.layers.Layer."""
 
 _EMITTED = """
 annotations batch build_model functional in_channels in_features inputs keras layers main math
@@ -100,8 +106,20 @@ def param_error(name: str) -> str | None:
     return attribute_error(name)
 
 
+def step_error(name: str) -> str | None:
+    """Why `name` is no valid step name, which becomes an attribute of a PyTorch module and the name
+    of a Keras layer; None if it is. Names that emitted source uses itself hide nothing there."""
+    if name in BUILTINS:
+        return "is a Python built-in"
+    if name in MODULE:
+        return "is an attribute of torch.nn.Module"
+    if name == "self":
+        return "is a name that emitted source uses itself"
+    return name_error(name)
+
+
 def attribute_error(name: str) -> str | None:
-    """Why `name` is no valid step name, which becomes an attribute; None if it is."""
+    """Why `name` is no valid input or argument of emitted source; None if it is."""
     if name in BUILTINS:
         return "is a Python built-in"
     if name in FRAMEWORK:

@@ -127,13 +127,15 @@ LARGEST_SEED = 2**32 - 1
 """The largest seed that every framework accepts."""
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 OptionalCount = Annotated[int | None, optional(COUNT)]
+Fraction = Annotated[float, real("a number above 0 up to 1", above=0, maximum=1)]
 Angle = Annotated[float, real("degrees from 0 to 180", minimum=0, maximum=180)]
 
 
 @record
 class Inputs:
     """Preprocessing of every image, in this order: resize, pad, scale, standardize. An image larger
-    than the network's input is then cropped: at random in training, at the centre in evaluation."""
+    than the network's input is then cropped: by `augment: {crop: ...}` in training, by `evaluation`
+    in evaluation."""
 
     resize: Annotated[
         int | tuple[int, int] | None,
@@ -155,6 +157,56 @@ class Inputs:
 
 
 @record
+class Variant:
+    """A kind of optimizer, schedule or crop."""
+
+    name: ClassVar[str]
+
+
+@record
+class Crop(Variant):
+    """The part of a training image that the network takes."""
+
+    resizes: ClassVar[bool] = True
+    """Whether parts of different sizes are taken, of images as they are before `inputs`."""
+
+
+@record
+class RandomCrop(Crop):
+    """A part at a random place, where an image is larger than the network's input."""
+
+    name: ClassVar[str] = "random"
+    resizes: ClassVar[bool] = False
+
+
+@record
+class RandomResizedCrop(Crop):
+    """A part of random area and aspect ratio (Szegedy et al. 2015, section 6), in training in place
+    of `resize` and `pad`, resized to the network's input."""
+
+    name: ClassVar[str] = "random_resized"
+
+    smallest: Annotated[Fraction, Doc("smallest area, as a fraction of the image's")] = 0.08
+    largest: Annotated[Fraction, Doc("largest area, as a fraction of the image's")] = 1.0
+    ratio: Annotated[
+        float,
+        real("a number from 1", minimum=1),
+        Doc("largest ratio of the longer side to the shorter; its logarithm is uniform"),
+    ] = 4 / 3
+
+
+@record
+class ScaleJitter(Crop):
+    """A part at a random place of an image whose shorter side is resized to a random length
+    (Simonyan, Zisserman 2015, section 3.1), in training in place of `resize` and `pad`."""
+
+    name: ClassVar[str] = "scale_jitter"
+
+    smallest: Annotated[Count, Doc("smallest length of the shorter side, in pixels")]
+    largest: Annotated[Count, Doc("largest length of the shorter side, in pixels")]
+
+
+@record
 class Augment:
     """Random augmentation of the training images, different in each epoch."""
 
@@ -171,6 +223,11 @@ class Augment:
         choice("none", "horizontal", "vertical", "both"),
         Doc("flip half of the images; do not use it where a mirrored image has another label"),
     ] = "none"
+    crop: Annotated[
+        Crop,
+        Variants(RandomCrop, RandomResizedCrop, ScaleJitter),
+        Doc("the part of a training image that the network takes"),
+    ] = RandomCrop()
     lighting: Annotated[
         NonNegative,
         Doc("standard deviation of PCA colour noise (Krizhevsky 2012: 0.1)"),
@@ -183,13 +240,6 @@ class Augment:
     def moves(self) -> bool:
         """Whether images are rotated, shifted, zoomed or sheared."""
         return max(self.rotation, self.shift, self.zoom, self.shear) > 0
-
-
-@record
-class Variant:
-    """A kind of optimizer or schedule."""
-
-    name: ClassVar[str]
 
 
 @record
@@ -352,6 +402,14 @@ class Training:
         choice("accuracy", "top_5_accuracy", "loss"),
         Doc("validation metric that selects the best epoch"),
     ] = "accuracy"
+    evaluation: Annotated[
+        str,
+        choice("centre_crop", "ten_crop"),
+        Doc(
+            "what is evaluated of images larger than the network's input: the centre; or corners, "
+            "centre and their mirror images, the probabilities averaged (Krizhevsky 2012, 4.1)"
+        ),
+    ] = "centre_crop"
     early_stopping: Annotated[
         OptionalCount, Doc("stop after this many epochs without improvement of the metric")
     ] = None

@@ -103,12 +103,14 @@ class InvalidStep(Step):
 class Block:
     """A named sub-architecture; a parameter whose default is null is required. The defaults of the
     parameters in `invalid_names` have errors. `outputs` name the steps that the steps around an
-    instance may use, None if they are invalid."""
+    instance may use, None if they are invalid; `class_name` is that of the emitted class, if the
+    spec gives one."""
 
     params: Mapping[str, Value]
     invalid_names: frozenset[str]
     body: tuple[Step, ...]
     outputs: tuple[Value, ...] | None
+    class_name: str | None
 
 
 @entity

@@ -14,7 +14,7 @@ from archc.ir.graph import Graph, Node, Region
 from archc.ir.scope import Scope
 from archc.language.expressions import INPUT
 from archc.language.field_values import as_written
-from archc.language.names import CLASSES, attribute_error, camel_case
+from archc.language.names import CLASSES, camel_case, step_error
 from archc.language.reader import decode
 from archc.language.recipe import as_spec
 from archc.language.writer import WIDTH, Commented, document, inline
@@ -198,7 +198,8 @@ class _Writer:
                 count += 1
                 title = f"{region.block}_{count}"
             self.block_names[text] = title
-            self.blocks[title] = {"layers": body}
+            own = {} if count > 1 or region.class_name is None else {"class": region.class_name}
+            self.blocks[title] = {**own, "layers": body}
         return self.block_names[text]
 
     def node(
@@ -284,7 +285,7 @@ def _is_counted(item: Node | Region, kind: str, scope: Scope) -> bool:
 
 
 def _checked_name(item: Node | Region) -> str:
-    error = attribute_error(item.name)
+    error = step_error(item.name)
     if error is not None:
         raise UnwritableError(f"the name `{item.path}` {error}")
     return item.name

@@ -19,9 +19,16 @@ from archc.api import Network
 from archc.backends.base import StoredVariable
 from archc.backends.layouts import Layout
 from archc.backends.storage import every_variable
-from archc.language.recipe import Training, as_spec, from_spec
+from archc.language.recipe import Augment, Training, as_spec, from_spec
 from archc.training.file_format import FileFormat
-from archc.training.run.options import EvaluateOptions, FitOptions, Options, PredictOptions, Start
+from archc.training.run.options import (
+    EvaluateOptions,
+    FitOptions,
+    FitSettings,
+    Options,
+    PredictOptions,
+    Start,
+)
 from archc.training.task import Task, recipe_of, task_of, trainer_of
 
 if TYPE_CHECKING:
@@ -58,7 +65,14 @@ class Plan:
         from archc.training.data.stream import Streaming, worker_count
 
         streaming = Streaming(self.options.in_memory, self.options.workers or worker_count())
-        return InputFormat(self.task.shape, self.task.classes, self.recipe.inputs, streaming)
+        is_fit = isinstance(self.options, FitOptions | FitSettings)
+        return InputFormat(
+            self.task.shape,
+            self.task.classes,
+            self.recipe.inputs,
+            streaming,
+            self.recipe.augment if is_fit else Augment(),
+        )
 
     def build_model(self) -> Any:
         """The emitted network, newly built."""

@@ -65,27 +65,21 @@ def build_model(classes: int = 1000) -> keras.Model:
     """
     inputs = keras.Input((224, 224, 3))
     # features
-    # features.section1
     # 56 x 56 x 96
     x = layers.Conv2D(96, 4, strides=4, name="features_section1_conv")(inputs)
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section1_layer_norm")(x)
-    # features.section2
     x = cn_block(x, name="features_section2_cn_block1")
     x = cn_block(x, rate=0.0058823529411764705, name="features_section2_cn_block2")
     x = cn_block(x, rate=0.011764705882352941, name="features_section2_cn_block3")
-    # features.section3
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section3_layer_norm")(x)
     # 28 x 28 x 192
     x = layers.Conv2D(192, 2, strides=2, name="features_section3_conv")(x)
-    # features.section4
     x = cn_block(x, rate=0.017647058823529415, name="features_section4_cn_block1")
     x = cn_block(x, rate=0.023529411764705882, name="features_section4_cn_block2")
     x = cn_block(x, rate=0.029411764705882353, name="features_section4_cn_block3")
-    # features.section5
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section5_layer_norm")(x)
     # 14 x 14 x 384
     x = layers.Conv2D(384, 2, strides=2, name="features_section5_conv")(x)
-    # features.section6
     x = cn_block(x, rate=0.03529411764705883, name="features_section6_cn_block1")
     x = cn_block(x, rate=0.0411764705882353, name="features_section6_cn_block2")
     x = cn_block(x, rate=0.047058823529411764, name="features_section6_cn_block3")
@@ -95,11 +89,9 @@ def build_model(classes: int = 1000) -> keras.Model:
     x = cn_block(x, rate=0.07058823529411766, name="features_section6_cn_block7")
     x = cn_block(x, rate=0.07647058823529412, name="features_section6_cn_block8")
     x = cn_block(x, rate=0.0823529411764706, name="features_section6_cn_block9")
-    # features.section7
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section7_layer_norm")(x)
     # 7 x 7 x 768
     x = layers.Conv2D(768, 2, strides=2, name="features_section7_conv")(x)
-    # features.section8
     x = cn_block(x, rate=0.08823529411764706, name="features_section8_cn_block1")
     x = cn_block(x, rate=0.09411764705882353, name="features_section8_cn_block2")
     x = cn_block(x, rate=0.1, name="features_section8_cn_block3")

@@ -78,7 +78,6 @@ def mbconv1(
         name=f"{name}_block_conv_bn",
     )
     x = squeeze_excitation(x, in_channels // 4, name=f"{name}_block_squeeze_excitation")
-    # block.section
     x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_block_section_conv")(x)
     return layers.BatchNormalization(
         momentum=0.9, epsilon=1e-5, name=f"{name}_block_section_batch_norm"
@@ -112,7 +111,6 @@ def mbconv(
     out = squeeze_excitation(
         out, in_channels // 4, name=f"{name}_block_squeeze_excitation"
     )
-    # block.section
     out = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_block_section_conv")(
         out
     )
@@ -139,13 +137,10 @@ def build_model(classes: int = 1000, dropout: float = 0.2) -> keras.Model:
     # features
     # 112 x 112 x 32
     x = conv_bn(inputs, 32, kernel=3, stride=2, name="features_conv_bn1")
-    # features.section1
     x = mbconv1(x, 16, name="features_section1_mbconv1")  # 112 x 112 x 16
-    # features.section2
     # 56 x 56 x 24
     x = mbconv(x, 24, stride=2, drop=0.0125, name="features_section2_mbconv1")
     x = mbconv(x, 24, drop=0.025, name="features_section2_mbconv2")
-    # features.section3
     x = mbconv(
         x,
         40,
@@ -155,17 +150,14 @@ def build_model(classes: int = 1000, dropout: float = 0.2) -> keras.Model:
         name="features_section3_mbconv1",
     )  # 28 x 28 x 40
     x = mbconv(x, 40, kernel=5, drop=0.05, name="features_section3_mbconv2")
-    # features.section4
     # 14 x 14 x 80
     x = mbconv(x, 80, stride=2, drop=0.0625, name="features_section4_mbconv1")
     x = mbconv(x, 80, drop=0.07500000000000001, name="features_section4_mbconv2")
     x = mbconv(x, 80, drop=0.08750000000000001, name="features_section4_mbconv3")
-    # features.section5
     # 14 x 14 x 112
     x = mbconv(x, 112, kernel=5, drop=0.1, name="features_section5_mbconv1")
     x = mbconv(x, 112, kernel=5, drop=0.1125, name="features_section5_mbconv2")
     x = mbconv(x, 112, kernel=5, drop=0.125, name="features_section5_mbconv3")
-    # features.section6
     x = mbconv(
         x, 192, kernel=5, stride=2, drop=0.1375, name="features_section6_mbconv1"
     )  # 7 x 7 x 192
@@ -176,7 +168,6 @@ def build_model(classes: int = 1000, dropout: float = 0.2) -> keras.Model:
     x = mbconv(
         x, 192, kernel=5, drop=0.17500000000000002, name="features_section6_mbconv4"
     )
-    # features.section7
     x = mbconv(x, 320, drop=0.1875, name="features_section7_mbconv")  # 7 x 7 x 320
     x = conv_bn(x, 1280, name="features_conv_bn2")  # 7 x 7 x 1280
     x = layers.GlobalAveragePooling2D(name="global_avg_pool")(x)

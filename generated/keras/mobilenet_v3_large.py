@@ -88,7 +88,6 @@ def inverted_residual(
     )
     if squeeze > 0:
         out = squeeze_excitation(out, squeeze, name=f"{name}_block_squeeze_excitation")
-    # block.section
     out = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_block_section_conv")(
         out
     )

@@ -426,3 +426,12 @@ def test_a_reshape_takes_the_arguments_of_its_block(tmp_path: Path) -> None:
     x = keras.KerasTensor((None, 6, 6, 8))
     assert emitted.gate(x, f=16, name="gate").shape == (None, 6, 6, 16)
     assert emitted.split(x, g=4, name="split").shape == (None, 2, 36, 4)
+
+
+def test_parameters_of_equal_values_are_told_apart(tmp_path: Path) -> None:
+    """In both instances the width is the stride; of another instance it need not be."""
+    emitted = module(
+        written(STRUCTURES["block_of_averages_inside_the_map"], tmp_path).emit("torch")
+    )
+    y = emitted.Shrink(4, width=3, step=1)(torch.zeros(1, 4, 18, 18))
+    assert y.shape == (1, 3, 17, 17)

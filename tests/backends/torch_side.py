@@ -167,6 +167,8 @@ def randomize(model: nn.Module, seed: int) -> None:
                 value.uniform_(0.5, 2.0, generator=generator)
             elif key.endswith("num_batches_tracked"):
                 value.fill_(3)
+            elif not value.is_floating_point():
+                continue  # an index into something
             elif value.dim() > 1:
                 bound = (6 / value[0].numel()) ** 0.5
                 value.uniform_(-bound, bound, generator=generator)

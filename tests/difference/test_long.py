@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import pairwise
 
 import pytest
@@ -60,3 +61,15 @@ def test_a_branch_of_a_wide_merge_is_compared_in_linear_time(
     result = difference(read(head + wide(500)), read(head + wide(499)))
     assert [pair.status for pair in result.pairs].count("removed") == 1
     assert looked_up <= 20 * 500
+
+
+def test_where_scores_take_too_long_layers_of_one_op_are_paired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sequences, "MOST_CELLS", 0)
+    monkeypatch.setattr(import_module("archc.difference.align"), "MOST_ALIGNED", 0)
+    head = "archc: 1\nname: long\ninput: {features: 3}\nlayers: "
+    a = read(head + "[leaky_relu: 0.1, dense: 4]\n")
+    b = read(head + "[dense: 7, leaky_relu: 0.2]\n")
+    statuses = [(pair.status, (pair.a or pair.b).node.op.name) for pair in difference(a, b).pairs]
+    assert statuses == [("removed", "leaky_relu"), ("changed", "dense"), ("added", "leaky_relu")]

@@ -96,6 +96,14 @@ PLACES = (
     Place("items", "[4, 4]", "[4, PAYLOAD]"),
     Place("source", "- dense: 3", "- dense: 3\n    from: PAYLOAD"),
     Place("output", "[dense_1]", "[PAYLOAD]"),
+    Place("shared step", "- dense: 3", "- dense: 3\n    weights: PAYLOAD"),
+    Place("frozen step", "- dense: 3", "- dense: 3\n    trainable: PAYLOAD"),
+    Place("class of a block", "  unit:\n", "  unit:\n    class: PAYLOAD\n"),
+    Place("output in training", "[dense_1]", "[dense_1, {PAYLOAD: training}]"),
+    Place("path in a file", "outputs:", "checkpoints: {x: {PAYLOAD: a}}\noutputs:"),
+    Place(
+        "layer in a file", "outputs:", "checkpoints: {x: {dense_1: PAYLOAD}}\noutputs:", text=True
+    ),
     Place("expectation", "{params: 435}", "{params: PAYLOAD}"),
     Place("expected layer", "{dense_1: {params", "{PAYLOAD: {params"),
     Place("recipe", "optimizer: adam", "optimizer: PAYLOAD"),

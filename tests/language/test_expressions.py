@@ -38,6 +38,7 @@ from archc.language.expressions import (
     evaluate,
     is_expression,
     parse,
+    parse_text,
 )
 from tests.strategies import one_level
 
@@ -280,6 +281,7 @@ FAULTY = [
     ("$(flor(2))", "flor", 2, "there is no function `flor`", 'did you mean "floor"?'),
     ("$(round(2.55, 1))", "round(2.55, 1)", 2, "`round` does not take 2 arguments", "round(x)"),
     ("$(1 + round_to(3))", "round_to(3)", 6, "`round_to` does not take 1 argument", "multiple"),
+    ("$(str(1, 2))", "str(1, 2)", 2, "`str` does not take 2 arguments", "str(n)"),
     ("$(min())", "min()", 2, "`min` does not take 0 arguments", "min(a, b, ...)"),
     ("$(round(x=1))", "=", 9, "expected an operator, `,` or `)`, got `=`", "positional"),
     ("$((max)(1, 2))", "(", 7, "expected an operator or `)`, got `(`", "only functions"),
@@ -439,6 +441,13 @@ def test_hostile_text_is_rejected_at_once(text: str) -> None:
     assert 0 <= error.offset <= len(text)
     assert error.length >= 1
     assert len(error.message) < 200
+
+
+def test_a_name_is_refused_as_a_whole_where_it_is_too_long() -> None:
+    text = "x" * MOST_CHARACTERS + "$(1)"
+    with pytest.raises(ExpressionError) as refused:
+        parse_text(text)
+    assert (refused.value.offset, refused.value.length) == (0, len(text))
 
 
 def test_nesting_is_allowed_up_to_its_bound() -> None:

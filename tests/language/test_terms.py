@@ -88,6 +88,7 @@ def test_a_name_without_a_near_meaning_gets_no_suggestion(name: str) -> None:
     ("word", "op"),
     [
         ("rleu", "relu"),
+        ("ocnv", "conv"),
         ("convv", "conv"),
         ("dropuot", "dropout"),
         ("max_poll", "max_pool"),

@@ -300,6 +300,16 @@ def test_table_fits_a_terminal(tmp_path: Path, width: int) -> None:
         assert "\u2026" in body[2]
 
 
+def test_a_table_that_just_fits_is_as_it_is_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "short.yaml"
+    path.write_text("archc: 1\nname: short\ninput: {features: 3}\nlayers: [dense: 4, relu]\n")
+    costs = load(str(path), {}).costs
+    whole = table.report(costs)
+    columns = max(map(len, whole.split("\n")[3:7]))
+    assert table.report(costs, width=columns) == whole
+    assert table.report(costs, width=columns - 1) != whole
+
+
 def test_columns_go_by_rank(tiny: Network) -> None:
     def titles(width: int | None) -> list[str]:
         return [column.title for column in table.layout(tiny.costs, width)[0]]

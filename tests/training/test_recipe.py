@@ -254,7 +254,7 @@ def test_the_reference_names_every_field(capsys: pytest.CaptureFixture[str]) -> 
             if isinstance(field.kind, Variants):
                 waiting += field.kind.declarations.values()
                 assert all(f" {name}: " in told for name in field.kind.declarations)
-    assert len(waiting) == 12
+    assert len(waiting) == 15
 
 
 @pytest.mark.parametrize(

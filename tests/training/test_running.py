@@ -267,7 +267,8 @@ def started(
 
 def test_the_record_tells_what_a_run_depends_on(tmp_path: Path) -> None:
     record = started(options(tmp_path / "new" / "run", seed=7))
-    assert record["name"] == "lenet5"
+    # A line for each, for people and for `git diff`.
+    assert '\n "name": "lenet5",\n' in (tmp_path / "new" / "run" / "run.json").read_text()
     assert record["spec"] == "specs/lenet5.yaml"
     assert record["recipe"]["seed"] == 7
     assert record["recipe"]["epochs"] == 3

@@ -48,6 +48,7 @@ training:
   batch_size: 16
   epochs: 2
   validation: 0.2
+  evaluation: ten_crop
 """
 FORMAT = InputFormat((12, 12, 3), 3, Inputs(resize=14, pad=1, standardize="channel"))
 STREAMED = FORMAT._replace(streaming=Streaming(0, 2))
@@ -458,7 +459,8 @@ def test_two_processes_read_a_share_each(
     photos: Path, torch_runner: Runner, tmp_path: Path
 ) -> None:
     plain = NETWORK.replace("  - batch_norm\n", "").replace("  - dropout: {rate: 0.2}\n", "")
-    experiment = Experiment(tmp_path, "torch", plain)
+    crop = "lighting: 0.1, crop: random_resized"
+    experiment = Experiment(tmp_path, "torch", plain.replace("lighting: 0.1", crop))
     options = {"data": photos, "in_memory": 0, "workers": 1}
     torch_runner.run(experiment.fit(tmp_path / "one", **options))
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

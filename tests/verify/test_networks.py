@@ -230,6 +230,14 @@ def test_what_tensorflow_lacks_is_left_to_jax(step: str, tmp_path: Path, workers
     assert verify(net, workers=workers).agrees
 
 
+def test_a_causal_attention_is_compared_on_jax(tmp_path: Path, workers: Workers) -> None:
+    """Its heads have three features: Keras scales them by a root that TensorFlow rounds."""
+    text = HEAD + "input: {tokens: 5, features: 6}\nlayers:\n"
+    net = network(tmp_path, f"{text}  - attention: {{heads: 2, causal: true}}\n")
+    assert runtime_of("keras", Settings(), net.costs.graph).name == "jax"
+    assert verify(net, workers=workers).agrees
+
+
 @pytest.mark.parametrize(
     "step", ["max_pool: 2", "avg_pool: 2", "max_pool: {kernel_size: 3, padding: 1}"]
 )

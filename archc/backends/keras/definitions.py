@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from archc.backends.blocks.dataflow import Uses
@@ -25,8 +26,9 @@ from archc.codegen.tree import (
 
 
 def function_name(definition: Definition) -> str:
-    """The function of a block: its class name in lower case, words apart."""
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in definition.name).lstrip("_")
+    """The function of a block: its class name in lower case, words apart: `mb_conv` of `MBConv`."""
+    words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", definition.name)
+    return re.sub("([a-z0-9])([A-Z])", r"\1_\2", words).lower()
 
 
 def block_function(

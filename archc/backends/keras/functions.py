@@ -146,7 +146,8 @@ class Body(Values):
         elif isinstance(item, LoweredOp) or item.call is not None:
             yield from self.plain(item)
         else:
-            yield Comment(self.paths[item.region.path])
+            if item.region.named:
+                yield Comment(self.paths[item.region.path])
             yield from self.plain(item)
 
     def under(

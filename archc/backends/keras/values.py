@@ -14,10 +14,9 @@ from archc.backends.blocks.items import (
     trees_in,
 )
 from archc.backends.blocks.symbols import symbols_in
-from archc.backends.blocks.variables import Operation
-from archc.codegen.tree import (
-    Expr,
-)
+from archc.backends.blocks.variables import CHAIN, Operation
+from archc.codegen.tree import Expr
+from archc.language.names import EMITTED
 
 WIDTHS = frozenset({"in_channels", "in_features"})
 """The symbols of the channels or features that come in."""
@@ -44,7 +43,7 @@ class Values:
         self.uses = uses
         self.name_of = name_of
         self.paths = paths
-        self.reserved = reserved
+        self.reserved = reserved | EMITTED.difference(CHAIN)
         self.entry = entry
         self.captured = ""
         self.kept: frozenset[int] = frozenset()

@@ -13,7 +13,7 @@ from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Argument, Item, LoweredOp, LoweredOptional, LoweredScope
 from archc.backends.blocks.names import steps_in
 from archc.backends.blocks.symbols import symbols_in
-from archc.backends.blocks.variables import Operation, name_variables
+from archc.backends.blocks.variables import CHAIN, Operation, name_variables
 from archc.backends.torch.construction import (
     IDENTITY,
     SUPER_INIT,
@@ -49,8 +49,11 @@ from archc.codegen.tree import (
     call,
 )
 from archc.ir.graph import Input
+from archc.language.names import EMITTED
 from archc.ops.merge import Merge
 
+VARIABLES = EMITTED.difference(CHAIN)
+"""Names that no value may have."""
 WIDTH = 88
 LONGEST_OPERAND = WIDTH - 24
 """Characters of a value that is written inside its user's expression."""
@@ -310,7 +313,7 @@ class Body:
     def forward(self, steps: Sequence[_Step]) -> list[Statement]:
         """The statements of `forward`: a value used once goes straight into its user, as long as a
         line holds one layer with weights."""
-        reserved = frozenset({"self"}) | {argument.name for argument in self.scope.arguments}
+        reserved = VARIABLES | {argument.name for argument in self.scope.arguments}
         arguments = self.argument_names()
         alone = self.scope.uses.graph.training_only if self.in_training else frozenset()
         later = [step for step in steps if alone.issuperset(step.operation.outputs)]

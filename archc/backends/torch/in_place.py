@@ -43,7 +43,7 @@ def in_place(
             continue
         (layer,) = layers
         if layer.layer is not None and _is_free(graph, node, uses, owners):
-            word = Keyword("inplace", Lit(True), Lit(False))
+            word = Keyword("inplace", Lit(True))
             call = replace(layer.layer, keywords=(*layer.layer.keywords, word))
             changed[index] = (replace(layer, layer=call),)
     return changed

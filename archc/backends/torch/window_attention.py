@@ -22,9 +22,8 @@ VARIABLES = {
 def lower_window_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, WindowAttention)
-    usual = op.relative_bias == "table" and not (op.grid or op.cosine)
+    usual = op.relative_bias == "table" and not op.cosine
     general = (
-        option("grid", op.grid, False, "grid"),
         option("relative_bias", op.relative_bias, "table", "relative_bias"),
         option("cosine", op.cosine, False, "cosine"),
     )
@@ -33,6 +32,10 @@ def lower_window_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]
         incoming(context.x),
         Lit(op.heads, "heads"),
         Lit(op.window, "window"),
-        keywords=[option("shift", op.shift, 0, "shift"), *(() if usual else general)],
+        keywords=[
+            option("shift", op.shift, 0, "shift"),
+            option("grid", op.grid, False, "grid"),
+            *(() if usual else general),
+        ],
     )
     return (LoweredLayer(constructor, label=op.name, main=True, variables=VARIABLES),)

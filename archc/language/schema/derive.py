@@ -227,8 +227,15 @@ def derive() -> Schema:
     total = describe(
         {"type": "integer", "minimum": 0, "maximum": LARGEST}, "the exact total", "a whole number"
     )
+    class_name = {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,63}$"}
+    expected_class = "a class name: a capital letter followed by letters and digits"
     block = _object(
         {
+            "class": describe(
+                class_name,
+                "the emitted class, by default the block's name in CamelCase",
+                expected_class,
+            ),
             "params": _mapping_of(
                 {"anyOf": [*_value_schema()["anyOf"], {"type": "null"}]},
                 "the block's parameters: a default, or null for a required one",
@@ -247,9 +254,7 @@ def derive() -> Schema:
         "archc": describe({"const": 1}, "the version of the language", "1"),
         "name": _name("the network's name: names the emitted module"),
         "class": describe(
-            {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,63}$"},
-            "the emitted class, by default the name in CamelCase",
-            "a class name: a capital letter followed by letters and digits",
+            class_name, "the emitted class, by default the name in CamelCase", expected_class
         ),
         "title": _text("the network in one line"),
         "description": _text("what a reader should know"),

@@ -349,8 +349,8 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, expected: str) -
     if "$" in value.data[1:] or value.data[:1] == "(":
         return "an expression is the whole value: `$name` or `$( ... )`"
     if "pattern" in node:
-        checks = {"class": class_error, "name": network_error}
-        check = checks.get(str(path[0]), name_error) if len(path) == 1 else name_error
+        check = class_error if path[-1] == "class" else name_error
+        check = network_error if path == ["name"] else check
         return suggested_name(value.data, check)
     alternatives = [node, *node.get("anyOf", ())]
     words = [word for part in alternatives for word in part.get("enum", ())]

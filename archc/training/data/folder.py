@@ -22,7 +22,7 @@ from archc.training.data.listing import list_images
 from archc.training.data.prepare import Images, pad_images, padded_shape
 from archc.training.data.regular import open_regular
 from archc.training.data.stream import StreamedImages, alone, map_files
-from archc.training.data.views import View, evaluation_view
+from archc.training.data.views import View, crop_view, evaluation_view, take_parts
 from archc.training.errors import DataError, RunError, describe_shape
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def decode_images(folder: Path, files: Sequence[Path], expected: InputFormat) ->
 
         first = decode_image(files[0], expected, decode_alone)
         streaming = expected.streaming
-        if streaming is not None and len(files) * first.nbytes > streaming.in_memory:
+        is_large = streaming is not None and len(files) * first.nbytes > streaming.in_memory
+        if streaming is not None and (is_large or expected.augment.crop.resizes):
             return stream_images(files, expected, first.shape, streaming.workers)
         check_memory(folder, len(files) * first.nbytes)
         images: np.ndarray = np.empty((len(files), *first.shape), np.uint8)
@@ -162,44 +163,68 @@ def decode_files(
     expected: InputFormat,
     shape: tuple[int, ...],
 ) -> np.ndarray:
-    """Images of some files, resized to a `shape` and padded."""
+    """Images of some files, resized to a `shape` and padded; or the parts of them that `draws`
+    choose, as large as the network's input."""
+    if draws is not None and expected.augment.crop.resizes:
+        return decode_parts(files, draws, expected)
     images: np.ndarray = np.empty((len(files), *shape), np.uint8)
     for index, path in enumerate(files):
         image = decode_image(path, expected, alone)
         check_shape(path, image.shape, shape)
         images[index] = image
-    return pad_images(images, expected.inputs.pad)
+    images = pad_images(images, expected.inputs.pad)
+    if draws is None:
+        return images
+    return take_parts(images, draws, expected.augment, expected.shape)
+
+
+def decode_parts(files: Sequence[Path], draws: np.ndarray, expected: InputFormat) -> np.ndarray:
+    """Parts of some files' images, of random size, resized to the network's input, half of them
+    mirrored."""
+    height, width, _ = expected.shape
+    images: np.ndarray = np.empty((len(files), *expected.shape), np.uint8)
+    for index, (path, numbers) in enumerate(zip(files, draws, strict=True)):
+        crop = expected.augment.crop
+        choose = partial(crop_view, crop=crop, draws=numbers, size=(height, width))
+        images[index] = decode_image(path, expected, alone, choose)
+    return take_parts(images, draws, expected.augment, expected.shape)
 
 
 def decode_image(
     path: Path,
     expected: InputFormat,
     alone: Callable[[Callable[[], np.ndarray]], np.ndarray] | None = None,
+    choose: Callable[[int, int], View] | None = None,
 ) -> np.ndarray:
-    """An image as uint8 (height, width, channels), upright, resized by the recipe. `alone` calls
-    what decodes a large one, where several images are decoded at once."""
+    """An image as uint8 (height, width, channels), upright, resized by the recipe; or the view of
+    it that is chosen by its height and width. `alone` calls what decodes a large one, where several
+    images are decoded at once."""
+    choose = choose or partial(evaluation_view, resize=expected.inputs.resize)
     with open_image(path) as image:
         pixels = image.width * image.height
-        view = evaluation_view(*upright_size(image), expected.inputs.resize)
+        view = choose(*upright_size(image))
         reduction = reduce_resolution(image, view)
         if "progressive" not in image.info:  # of which all is in memory, whatever the resolution
             pixels = image.width * image.height
-        decode = partial(decode_view, image, view, reduction, expected)
+        decode = partial(decode_view, image, view, reduction, choose, expected.shape[-1])
         return decode() if alone is None or pixels <= LARGE_IMAGE else alone(decode)
 
 
 def decode_view(
-    image: Image.Image, view: View, reduction: int, expected: InputFormat
+    image: Image.Image,
+    view: View,
+    reduction: int,
+    choose: Callable[[int, int], View],
+    channels: int,
 ) -> np.ndarray:
     """A view of an opened image, turned as its Exif tells, whose sides are shorter than those that
-    the view is of by a reduction."""
+    the view is of by a reduction. It is chosen anew where the Exif is known only now."""
     from PIL import Image, ImageOps
 
     if image.format == "PNG":
         image.load()  # its Exif may be behind the pixels
-        view = evaluation_view(*upright_size(image), expected.inputs.resize)
+        view = choose(*upright_size(image))
     ImageOps.exif_transpose(image, in_place=True)
-    channels = expected.shape[-1]
     # Copies of large images are what fills the memory: none is made without need.
     upright = image if image.mode == MODES[channels] else image.convert(MODES[channels])
     left, top, right, bottom = (side / reduction for side in view.box)

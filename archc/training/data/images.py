@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archc.language.recipe import Inputs
+from archc.language.recipe import Augment, Inputs
 from archc.training.data.stream import StreamedImages, Streaming
 from archc.training.errors import DataError, describe_shape, shortened
 from archc.training.task import IMAGE_RANK
@@ -32,13 +32,14 @@ GIB = 1 << 30
 
 class InputFormat(NamedTuple):
     """The images that a network takes: the axes of its input with the channels last, the number of
-    classes, how each image is preprocessed, and which folders of them are streamed: by default
-    none."""
+    classes, how each image is preprocessed, which folders of them are streamed (by default none),
+    and how the images of a training batch are changed."""
 
     shape: tuple[int, ...]
     classes: int
     inputs: Inputs
     streaming: Streaming | None = None
+    augment: Augment = Augment()
 
     @property
     def has_images(self) -> bool:

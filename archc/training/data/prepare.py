@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from archc.language.recipe import Training
 from archc.training.data.images import InputFormat, check_memory
-from archc.training.data.stream import StreamedImages
-from archc.training.data.views import Size, View, evaluation_view
+from archc.training.data.stream import Request, StreamedImages
+from archc.training.data.views import Size, View, crop_view, evaluation_view, take_parts
 from archc.training.errors import DataError, RunError, describe_shape
 from archc.training.task import IMAGE_RANK
 
@@ -101,6 +103,47 @@ def resize_pixels(pixels: np.ndarray, view: View) -> np.ndarray:
     ]
     resized: np.ndarray = np.stack(planes, -1)
     return resized
+
+
+@dataclass(frozen=True, eq=False)
+class CroppedImages:
+    """Images in memory, (count, height, width, channels), of which parts of random size are taken
+    by several threads."""
+
+    images: np.ndarray
+    expected: InputFormat
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The axes of the images before parts of them are taken."""
+        shape: tuple[int, ...] = self.images.shape
+        return shape
+
+    def batches(self, requests: Iterable[Request]) -> Iterator[np.ndarray]:
+        """The parts of the images of each request that its draws choose, as large as the network's
+        input."""
+        height, width, _ = self.expected.shape
+        augment = self.expected.augment
+
+        def take(index: int, draws: np.ndarray) -> np.ndarray:
+            image = self.images[index]
+            rows, columns = image.shape[:2]
+            view = crop_view(rows, columns, augment.crop, draws, (height, width))
+            return resize_pixels(image, view)
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for indices, draws in requests:
+                assert draws is not None
+                parts: np.ndarray = np.stack(list(threads.map(take, indices, draws)))
+                yield take_parts(parts, draws, augment, self.expected.shape)
+
+
+def ten_corners(room: tuple[int, int]) -> list[tuple[int, int]]:
+    """Where the parts of an image begin that are evaluated each as it is and mirrored, in images
+    larger by the `room`: rows and columns of the four corners and the centre (Krizhevsky,
+    Sutskever, Hinton 2012, section 4.1)."""
+    down, right = room
+    return [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
 
 
 def centre_crop(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -11,13 +11,20 @@ import numpy as np
 from keras import layers, ops
 
 from archc.language.recipe import Augment
+from archc.training.data.views import (
+    FLIPPED_AXES,
+    changes_parts,
+    draw_views,
+    is_mirrored,
+    place,
+    take_parts,
+)
 from archc.training.task import IMAGE_RANK
 
-# Axes of a batch along which images are mirrored left to right.
-WIDTH_AXIS = 2
+# The axis of an image along which it is mirrored left to right.
+WIDTH_AXIS = 1
 
 
-FLIPPED_AXES = {"none": (), "horizontal": (2,), "vertical": (1,), "both": (2, 1)}
 FILLS = {"nearest": "nearest", "zero": "constant"}
 """What `affine_transform` calls the fill modes."""
 
@@ -25,29 +32,34 @@ FILLS = {"nearest": "nearest", "zero": "constant"}
 def training_inputs(
     images: np.ndarray,
     colours: np.ndarray | None,
-    random: np.random.Generator,
+    seeds: tuple[int, ...],
     augment: Augment,
     shape: tuple[int, ...],
+    *,
+    has_parts: bool = False,
 ) -> np.ndarray | dict[str, np.ndarray]:
-    """The images of a batch, and the random numbers by which the trainer changes them; `colours`
-    are the principal components."""
+    """The images of a batch, and the random numbers by which the trainer changes them, which follow
+    from `seeds`; `colours` are the principal components. Images that are parts already are cropped
+    and mirrored."""
+    random = np.random.default_rng(seeds)
+    is_first = augment.crop.resizes or not augment.moves
+    takes_parts = len(shape) == IMAGE_RANK and is_first and not has_parts
+    if takes_parts and changes_parts(images.shape[1:3], augment, shape):
+        images = take_parts(images, draw_views(seeds, len(images)), augment, shape)
     inputs = {"images": images}
-    axes = FLIPPED_AXES[augment.flip]
     if augment.moves:
+        views = draw_views(seeds, len(images))
         inputs["moves"] = draw_moves(
             random,
             images.shape,
             shape,
+            views,
             rotation=augment.rotation,
             shift=augment.shift,
             zoom=augment.zoom,
             shear=augment.shear,
-            flips=axes,
+            flips=() if is_first else FLIPPED_AXES[augment.flip],
         )
-    elif len(shape) == IMAGE_RANK:
-        for axis in axes:
-            images = flip_images(images, random, axis)
-        inputs["images"] = crop_images(images, random, shape)
     if augment.lighting:
         assert colours is not None
         inputs["colours"] = draw_colours(random, len(images), colours, augment.lighting)
@@ -99,6 +111,7 @@ def draw_moves(
     random: np.random.Generator,
     shape: tuple[int, ...],
     target: tuple[int, ...],
+    views: np.ndarray,
     *,
     rotation: float = 0.0,
     shift: float = 0.0,
@@ -124,11 +137,16 @@ def draw_moves(
     sine, cosine = np.sin(angle), np.cos(angle)
     a, b = cosine * scale_x, (cosine * slope - sine) * scale_y
     d, e = sine * scale_x, (sine * slope + cosine) * scale_y
+    room = height - target[0], width - target[1]
+    top, left = place(views, room)
     for axis in flips:
-        mirrored = 1 - 2 * random.integers(2, size=count)
-        a, b = (a * mirrored, b) if axis == WIDTH_AXIS else (a, b * mirrored)
-        d, e = (d * mirrored, e) if axis == WIDTH_AXIS else (d, e * mirrored)
-    top, left = draw_corners(random, shape, target)
+        # The part is mirrored, not the image: it lies at the other side of what is mirrored.
+        is_turned = is_mirrored(views, axis)
+        sign = np.where(is_turned, -1, 1)
+        if axis == WIDTH_AXIS:
+            a, d, left = a * sign, d * sign, np.where(is_turned, room[1] - left, left)
+        else:
+            b, e, top = b * sign, e * sign, np.where(is_turned, room[0] - top, top)
     # About the middle, from the corner of the part that is kept.
     x, y = left - (width - 1) / 2, top - (height - 1) / 2
     c = a * x + b * y + (width - 1) / 2 + shift_x
@@ -137,47 +155,6 @@ def draw_moves(
     rows = np.stack([a, b, c, d, e, f, nothing, nothing], -1)
     moves: np.ndarray = rows.astype(np.float32)
     return moves
-
-
-def flip_images(
-    images: np.ndarray,
-    random: np.random.Generator,
-    axis: int,
-) -> np.ndarray:
-    """Mirror half of the images: along axis 2 left to right, along 1 upside down."""
-    mirrored = random.integers(2, size=len(images)).astype(bool)
-    images[mirrored] = np.flip(images[mirrored], axis)
-    return images
-
-
-def crop_images(
-    images: np.ndarray, random: np.random.Generator, target: tuple[int, ...]
-) -> np.ndarray:
-    """Take a part of each image at random, as large as an input of the shape `target`."""
-    height, width = target[:2]
-    if images.shape[1:3] == (height, width):
-        return images
-    corners = zip(*draw_corners(random, images.shape, target), strict=True)
-    cropped: np.ndarray = np.stack(
-        [
-            image[top : top + height, left : left + width]
-            for image, (top, left) in zip(images, corners, strict=True)
-        ],
-    )
-    return cropped
-
-
-def draw_corners(
-    random: np.random.Generator,
-    shape: tuple[int, ...],
-    target: tuple[int, ...],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw where the part of each image begins: rows and columns, (batch,) each."""
-    count, height, width = shape[:3]
-    if (height, width) == target[:2]:
-        return np.zeros(count, int), np.zeros(count, int)
-    tops = random.integers(height - target[0] + 1, size=count)
-    return tops, random.integers(width - target[1] + 1, size=count)
 
 
 def draw_colours(

@@ -8,20 +8,24 @@ import keras
 import numpy as np
 
 from archc.language.recipe import Training
-from archc.training.data.prepare import Images, centre_crop, epoch_batches
+from archc.training.data.prepare import CroppedImages, Images, centre_crop, epoch_batches
 from archc.training.data.stream import Request, StreamedImages
+from archc.training.data.views import draw_views
 from archc.training.keras.augment import training_inputs
 from archc.training.keras.images import ImageSet
 
 # Images whose labels are told at once, at least.
 EVALUATED_IMAGES = 256
+TEN = 10
 
 
 class BatchReader:
     """The images of batches, by the batches' numbers; streamed ones are decoded ahead for as long
     as the numbers follow one another."""
 
-    def __init__(self, images: Images, request: Callable[[int], Request], count: int) -> None:
+    def __init__(
+        self, images: Images | CroppedImages, request: Callable[[int], Request], count: int
+    ) -> None:
         """Take what a batch asks for, of `count` batches."""
         self.images = images
         self.request = request
@@ -30,7 +34,7 @@ class BatchReader:
         self.stream: Iterator[np.ndarray] = iter(())
 
     def __getitem__(self, index: int) -> np.ndarray:
-        if not isinstance(self.images, StreamedImages):
+        if not isinstance(self.images, StreamedImages | CroppedImages):
             images: np.ndarray = self.images[self.request(index).indices]
             return images
         if index != self.next:
@@ -79,7 +83,11 @@ class TrainingBatches(keras.utils.PyDataset):
         return BatchReader(self.data.images, self._request, len(self.span))
 
     def _request(self, index: int) -> Request:
-        return Request(self.data.indices[self.order[self.span[index]]])
+        step = self.span[index]
+        chosen = self.data.indices[self.order[step]]
+        if not self.data.gives_parts(self.recipe.augment):
+            return Request(chosen)
+        return Request(chosen, draw_views((self.seed, self.epoch, step + 1), len(chosen)))
 
     def image_count(self, first: int, last: int) -> int:
         """Count the images of some steps."""
@@ -92,10 +100,16 @@ class TrainingBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[object, ...]:
         step = self.span[index]
-        random = np.random.default_rng((self.seed, self.epoch, step + 1))
         chosen = self.data.indices[self.order[step]]
         augment, colours = self.recipe.augment, self.data.colours
-        inputs = training_inputs(self.reader[index], colours, random, augment, self.shape)
+        inputs = training_inputs(
+            self.reader[index],
+            colours,
+            (self.seed, self.epoch, step + 1),
+            augment,
+            self.shape,
+            has_parts=self.data.gives_parts(augment),
+        )
         assert self.data.labels is not None
         labels = self.data.labels[chosen]
         if self.replicas == 1:
@@ -108,17 +122,27 @@ class TrainingBatches(keras.utils.PyDataset):
 class EvaluationBatches(keras.utils.PyDataset):
     """Images in their order, and their labels where there are any.
 
-    Of images larger than the network's input the middle is taken.
+    Of images larger than the network's input the middle is taken, or with `ten_crop` all
+    of them, for the evaluator to crop.
     """
 
     def __init__(
-        self, data: ImageSet, batch_size: int, shape: tuple[int, ...], replicas: int = 1
+        self,
+        data: ImageSet,
+        batch_size: int,
+        shape: tuple[int, ...],
+        replicas: int = 1,
+        *,
+        ten_crop: bool = False,
     ) -> None:
         super().__init__()
         self.data = data
         self.shape = shape
         self.replicas = replicas
+        self.ten_crop = ten_crop
         self.size = max(batch_size, EVALUATED_IMAGES)
+        if ten_crop:
+            self.size = -(-self.size // TEN)
         self.reader = BatchReader(data.images, self._request, self.num_batches)
 
     def _request(self, index: int) -> Request:
@@ -131,7 +155,9 @@ class EvaluationBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         chosen = self._request(index).indices
-        images = centre_crop(self.reader[index], self.shape)
+        images = self.reader[index]
+        if not self.ten_crop:
+            images = centre_crop(images, self.shape)
         if self.data.labels is None:
             return (images,)
         labels = self.data.labels[chosen]

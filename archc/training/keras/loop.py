@@ -17,6 +17,7 @@ from archc.training.data.pixels import PixelStatistics, pixel_statistics
 from archc.training.data.prepare import (
     prepare_images,
     steps_per_epoch,
+    ten_corners,
     total_steps,
 )
 from archc.training.data.splits import FitData, read_fit_data
@@ -132,7 +133,8 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         keras.config.set_dtype_policy("float32")
         network = plan.build_model()
         load_weights(network, plan.variables, options.out / "best.safetensors")
-        evaluator = make_evaluator(plan, network, statistics)
+        size = found.validation.images.shape[1:]
+        evaluator = make_evaluator(plan, network, statistics, size)
         held_out = ImageSet(found.validation.images, None, found.held_out)
         probabilities = predict_all(plan, evaluator, held_out)
         write_validation(
@@ -181,11 +183,26 @@ def make_evaluator(
     plan: Plan,
     network: keras.Model,
     statistics: PixelStatistics,
+    size: tuple[int, ...],
 ) -> keras.Model:
-    """Make the network take images as they are, scaled and standardized within it."""
-    images = keras.Input(plan.task.shape)
+    """Make the network take images as they are, scaled and standardized within it; with `ten_crop`
+    ten parts of images of a `size`, whose probabilities it averages."""
     scaling = input_scaling(plan.recipe.inputs.scale, statistics)
-    return keras.Model(images, scored_network(network, plan.task)(scaling(images)))
+    network = scored_network(network, plan.task)
+    if plan.recipe.evaluation != "ten_crop":
+        images = keras.Input(plan.task.shape)
+        return keras.Model(images, network(scaling(images)))
+    images = keras.Input(size)
+    height, width, _ = plan.task.shape
+    corners = ten_corners((size[0] - height, size[1] - width))
+    parts = [images[:, top : top + height, left : left + width] for top, left in corners]
+    parts += [part[:, :, ::-1] for part in parts]
+    outputs = [network(scaling(part)) for part in parts]
+    if plan.task.output == "probabilities":
+        return keras.Model(images, layers.Average()(outputs))
+    logarithms = keras.ops.stack([keras.ops.log_softmax(one) for one in outputs])
+    mean = keras.ops.logsumexp(logarithms, axis=0) - math.log(len(parts))
+    return keras.Model(images, mean)
 
 
 def input_scaling(scale: float, statistics: PixelStatistics) -> layers.Layer:
@@ -206,18 +223,27 @@ def make_run(
     recipe, task = plan.recipe, plan.task
     keras.utils.set_random_seed(options.seed)
     images = found.data.images
-    data = ImageSet(images, found.data.labels, found.training, statistics.colours)
+    data = ImageSet(found.source, found.data.labels, found.training, statistics.colours)
     held_out = ImageSet(found.validation.images, found.validation.labels, found.held_out)
     validation = None
     if len(found.held_out):
-        validation = EvaluationBatches(held_out, recipe.batch_size, task.shape, worker.replicas)
+        validation = EvaluationBatches(
+            held_out,
+            recipe.batch_size,
+            task.shape,
+            worker.replicas,
+            ten_crop=recipe.evaluation == "ten_crop",
+        )
     with worker.scope():
         network = make_network(plan)
         start_network(network, plan, options)
         exact = exact_copy(network, plan)
         scored = scored_network(network, task)
     scaling = input_scaling(recipe.inputs.scale, statistics)
-    trainer = make_trainer(recipe.augment, scored, scaling, images.shape[1:], task.shape)
+    shape = task.shape if data.gives_parts(recipe.augment) else images.shape[1:]
+    trainer = make_trainer(recipe.augment, scored, scaling, shape, task.shape)
+    size = found.validation.images.shape[1:]
+    evaluator = make_evaluator(plan, exact, statistics, size)
     count = len(found.training)
     steps = total_steps(count, recipe, options.epochs)
     epoch_steps = steps_per_epoch(count, recipe)
@@ -231,7 +257,7 @@ def make_run(
         exact=exact,
         began=began,
         trainer=share_model(trainer, worker),
-        evaluator=share_model(make_evaluator(plan, exact, statistics), worker),
+        evaluator=share_model(evaluator, worker),
         rate=make_rate(recipe, epoch_steps, steps),
         epoch_steps=epoch_steps,
         steps=steps,
@@ -341,14 +367,15 @@ def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
     images = prepare_images(data.images, options.data, plan.format)
     network = plan.build_model()
     load_weights(network, plan.variables, weights_path(options))
-    evaluator = make_evaluator(plan, network, statistics)
+    evaluator = make_evaluator(plan, network, statistics, images.shape[1:])
     chosen = ImageSet(images, None, np.arange(len(images)))
     return Inference(data, predict_all(plan, evaluator, chosen), classes)
 
 
 def predict_all(plan: Plan, evaluator: keras.Model, data: ImageSet) -> np.ndarray:
     """Probabilities of the classes, in float32: (count, classes)."""
-    batches = EvaluationBatches(data, plan.recipe.batch_size, plan.task.shape)
+    ten_crop = plan.recipe.evaluation == "ten_crop"
+    batches = EvaluationBatches(data, plan.recipe.batch_size, plan.task.shape, ten_crop=ten_crop)
     outputs = evaluator.predict(batches, verbose=0)
     probabilities: np.ndarray = np.asarray(
         class_probabilities(outputs, plan.task.output), np.float32

@@ -73,6 +73,7 @@ def run_record(
             "batch_size": recipe.batch_size,
             "validation": recipe.validation,
             "metric": recipe.metric,
+            "evaluation": recipe.evaluation,
             "early_stopping": recipe.early_stopping,
             "seed": options.seed,
             "precision": options.precision,

@@ -32,7 +32,7 @@ def emit(backend: str, network: Network) -> str:
     task = task_of(trainer, network.compiled(backend), network.spec, network.costs)
     writer = import_module(trainer.script)
     specialized = specialize(
-        _source(writer.PROGRAM),
+        [_source(module) for module in writer.PROGRAM],
         writer.constants(task, recipe),
         writer.definitions(recipe),
         {"Network": writer.constructor(about)},

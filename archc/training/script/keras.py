@@ -21,10 +21,13 @@ from archc.language.recipe import (
     Sgd,
     Training,
 )
-from archc.training.script.images import MODES, crops, resized
+from archc.training.script.images import MODES, crops, part_bounds, resized, streams
 from archc.training.task import Task
 
-PROGRAM = "archc.training.script.programs.keras"
+PROGRAM = tuple(
+    f"archc.training.script.programs.keras.{one}" for one in ("constants", "images", "train")
+)
+"""The modules that a script is a specialization of, in the order of their statements."""
 FILLS = {"nearest": "nearest", "zero": "constant"}
 
 
@@ -42,10 +45,13 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "INPUT": task.shape,
         "CLASSES": task.classes,
         "MODE": MODES.get(task.shape[-1], "RGB"),
+        "STREAMS": streams(task, recipe),
         "RESIZES": size is not None,
         "RESIZE": (0, 0) if size is None else size[::-1],
         "PAD": inputs.pad,
         "CROPS": crops(task, inputs),
+        **part_bounds(augment.crop),
+        "TEN_CROPS": recipe.evaluation == "ten_crop",
         "SCALE": float(inputs.scale),
         "STANDARDIZE": inputs.standardize,
         "ROTATION": augment.rotation,

@@ -1,8 +1,8 @@
 """A program specialized to a recipe: its tree without what the recipe's constants rule out.
 
-A program is a module of archc, typed and tested as any other, with the constants of a recipe at its
-top. Its source is turned into a tree of `archc.codegen`; conditions that the constants decide are
-decided, loops over constant tuples written out, and what nobody uses then is left out.
+A program is some modules of archc, typed and tested as any other, with the constants of a recipe
+in the first. Their source is turned into a tree of `archc.codegen`; conditions that the constants
+decide are decided, loops over constant tuples written out, and what nobody uses then is left out.
 """
 
 from __future__ import annotations
@@ -88,21 +88,23 @@ class Specialized(NamedTuple):
 
 
 def specialize(
-    source: str,
+    sources: Sequence[str],
     constants: Mapping[str, Value],
     expressions: Mapping[str, Expr],
     names: Mapping[str, str],
 ) -> Specialized:
-    """The body of a program under the values of its constants. `expressions` take the place of the
-    calls of functions without arguments, by their names; `names` that of names."""
-    specializer = _Specializer(source, constants, names, expressions)
+    """The body of a program, of one module after another, under the values of its constants.
+    `expressions` take the place of the calls of functions without arguments, by their names;
+    `names` that of names."""
     statements: list[Statement] = []
     known: dict[str, Import | ImportFrom] = {}
-    for node in ast.parse(source).body[1:]:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            known |= _imported(node)
-            continue
-        statements += specializer.statement(node)
+    for source in sources:
+        specializer = _Specializer(source, constants, names, expressions)
+        for node in ast.parse(source).body[1:]:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                known |= _imported(node)
+            else:
+                statements += specializer.statement(node)
     body = _reached(statements, constants)
     used = names_in(body)
     return Specialized(imports(*(known[name] for name in known if name in used)), tuple(body))

@@ -28,10 +28,13 @@ from archc.language.recipe import (
     Step,
     Training,
 )
-from archc.training.script.images import MODES, crops, resized
+from archc.training.script.images import MODES, crops, part_bounds, resized, streams
 from archc.training.task import Task
 
-PROGRAM = "archc.training.script.programs.torch"
+PROGRAM = tuple(
+    f"archc.training.script.programs.torch.{one}" for one in ("constants", "images", "train")
+)
+"""The modules that a script is a specialization of, in the order of their statements."""
 FILLS = {"nearest": "border", "zero": "zeros"}
 FLIPS = {"none": (), "horizontal": (-1,), "vertical": (-2,), "both": (-1, -2)}
 MEMORY_FORMATS = {3: "channels_last", 4: "channels_last_3d"}
@@ -51,10 +54,13 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "INPUT": (channels, *spatial),
         "CLASSES": task.classes,
         "MODE": MODES.get(channels, "RGB"),
+        "STREAMS": streams(task, recipe),
         "RESIZES": size is not None,
         "RESIZE": (0, 0) if size is None else size[::-1],
         "PAD": inputs.pad,
         "CROPS": crops(task, inputs),
+        **part_bounds(augment.crop),
+        "TEN_CROPS": recipe.evaluation == "ten_crop",
         "SCALE": float(inputs.scale),
         "STANDARDIZE": inputs.standardize,
         "MOVES": augment.moves,

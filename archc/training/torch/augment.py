@@ -5,17 +5,18 @@ Images are float32 in the units of the data: (batch, channels, height, width).
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from archc.language.recipe import Augment
+from archc.training.data.views import FLIPPED_AXES, changes_parts, is_mirrored, place
 from archc.training.task import IMAGE_RANK
 from archc.training.torch.batches import BatchDraws
 
 FILLS = {"nearest": "border", "zero": "zeros"}
 """What `grid_sample` calls the fill modes."""
-FLIPPED_AXES = {"none": (), "horizontal": (-1,), "vertical": (-2,), "both": (-1, -2)}
 
 
 def augment_images(
@@ -23,6 +24,9 @@ def augment_images(
 ) -> Tensor:
     """Change the training images of a batch at random, and crop them to the `shape` of an input
     with the channels last: (batch, channels, height, width). Other inputs are left as they are."""
+    is_first = augment.crop.resizes or not augment.moves
+    if len(shape) == IMAGE_RANK and is_first and not draws.data.gives_parts(augment):
+        images = take_parts(images, draws, augment, shape)
     if augment.moves:
         images = move_images(
             images,
@@ -33,10 +37,8 @@ def augment_images(
             shear=augment.shear,
             fill=FILLS[augment.fill],
         )
-    for axis in FLIPPED_AXES[augment.flip]:
-        images = flip_images(images, draws, axis)
-    if len(shape) == IMAGE_RANK:
-        images = crop_images(images, draws, shape)
+        if not is_first:
+            images = take_parts(images, draws, augment, shape)
     if augment.lighting:
         images = light_images(images, draws, augment.lighting)
     return images
@@ -80,19 +82,30 @@ def move_images(
     return functional.grid_sample(images, grid, padding_mode=fill, align_corners=False)
 
 
-def flip_images(images: Tensor, draws: BatchDraws, axis: int) -> Tensor:
-    """Mirror half of the images: along axis -1 left to right, along -2 upside down."""
-    mirrored = draws.positions(2).bool().view(-1, 1, 1, 1)
-    return torch.where(mirrored, images.flip(axis), images)
+def take_parts(
+    images: Tensor, draws: BatchDraws, augment: Augment, shape: tuple[int, ...]
+) -> Tensor:
+    """Take a part of each image at random, as large as an input of `shape`, and mirror half of
+    them."""
+    if not changes_parts(tuple(images.shape[2:]), augment, shape):
+        return images
+    views = draws.views()
+    images = crop_images(images, views, shape)
+    for axis in FLIPPED_AXES[augment.flip]:
+        mirrored = torch.from_numpy(is_mirrored(views, axis)).to(images.device)
+        images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(axis - 2), images)
+    return images
 
 
-def crop_images(images: Tensor, draws: BatchDraws, shape: tuple[int, ...]) -> Tensor:
+def crop_images(images: Tensor, draws: np.ndarray, shape: tuple[int, ...]) -> Tensor:
     """Take a part of each image at random, as large as an input of `shape`."""
     height, width = images.shape[-2:]
     if (height, width) == shape[:2]:
         return images
-    tops = draws.positions(height - shape[0] + 1)
-    lefts = draws.positions(width - shape[1] + 1)
+    tops, lefts = (
+        torch.from_numpy(one).to(images.device)
+        for one in place(draws, (height - shape[0], width - shape[1]))
+    )
     rows = tops[:, None] + torch.arange(shape[0], device=tops.device)
     columns = lefts[:, None] + torch.arange(shape[1], device=tops.device)
     batch = torch.arange(len(images), device=tops.device)[:, None, None]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from archc.training.data.prepare import Images, centre_crop
+from archc.language.recipe import Augment
+from archc.training.data.prepare import CroppedImages, Images, centre_crop
 from archc.training.data.stream import Request, StreamedImages
+from archc.training.data.views import draw_views
 from archc.training.task import IMAGE_RANK
 
 
@@ -20,52 +23,62 @@ class ImageSet:
     """Images as they are read, resized and padded, and those of them that are meant.
 
     `images`: (count, height, width, channels) or (count, features), on the device
-    where they fit there; or streamed ones. `labels`: (count,), int64, on the device;
-    `indices`: of the images to train or to validate with; `colours`: the principal
-    components of their colours, a row each. Of images in evaluation the middle is taken,
-    as large as an input of the shape `cropped`.
+    where they fit there; or streamed ones, or those of parts of random size. `labels`:
+    (count,), int64, on the device; `indices`: of the images to train or to validate
+    with; `colours`: the principal components of their colours, a row each. In
+    evaluation the middle of an image is taken, as large as an input of the shape
+    `cropped`, or ten parts of that size.
     """
 
-    images: Tensor | StreamedImages
+    images: Tensor | StreamedImages | CroppedImages
     labels: Tensor
     indices: np.ndarray
     colours: Tensor | None = None
     cropped: tuple[int, ...] = ()
+    ten_crop: bool = False
 
-    def batches(self, positions: Sequence[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images, float32 with the channels first, and labels: of each batch some of `indices`."""
+    def batches(
+        self, positions: Sequence[np.ndarray], draws: Iterable[np.ndarray | None] = repeat(None)
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images, float32 with the channels first, and labels: of each batch some of `indices`.
+        Where images are not in a tensor, the parts of them that `draws` choose."""
         batches = [self.indices[one] for one in positions]
-        if not isinstance(self.images, StreamedImages):
+        if not isinstance(self.images, StreamedImages | CroppedImages):
             for chosen in batches:
                 indices = torch.from_numpy(chosen).to(self.images.device)
                 yield self._placed(self.images.index_select(0, indices), chosen)
             return
-        streamed = self.images.batches(map(Request, batches))
-        for images, chosen in zip(streamed, batches, strict=True):
-            yield self._placed(torch.from_numpy(images), chosen)
+        images = self.images.batches(map(Request, batches, draws))
+        for some, chosen in zip(images, batches, strict=True):
+            yield self._placed(torch.from_numpy(some), chosen)
+
+    def gives_parts(self, augment: Augment) -> bool:
+        """Whether the images of training batches are cropped and mirrored already: where they are
+        not in a tensor, unless they are to be moved before."""
+        is_first = augment.crop.resizes or not augment.moves
+        return is_first and isinstance(self.images, StreamedImages | CroppedImages)
 
     def _placed(self, images: Tensor, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
         device = self.labels.device
-        images = centre_crop(images, self.cropped) if self.cropped else images
+        if self.cropped and not self.ten_crop:
+            images = centre_crop(images, self.cropped)
         images = images.to(device, non_blocking=True).movedim(-1, 1).float()
         return images, self.labels.index_select(0, torch.from_numpy(chosen).to(device))
 
 
 def image_set(
-    images: Images,
+    images: Images | CroppedImages,
     labels: np.ndarray,
     indices: np.ndarray,
     device: torch.device,
-    colours: np.ndarray | None = None,
 ) -> ImageSet:
     """Put the data onto the device: onto a GPU where they fill less than half of it."""
-    components = None if colours is None else torch.from_numpy(colours).to(device)
-    if isinstance(images, StreamedImages):
-        return ImageSet(images, torch.from_numpy(labels).to(device), indices, components)
+    if isinstance(images, StreamedImages | CroppedImages):
+        return ImageSet(images, torch.from_numpy(labels).to(device), indices)
     kept = torch.from_numpy(images)
     if device.type == "cpu" or 2 * kept.nbytes < torch.cuda.mem_get_info(device)[0]:
         kept = kept.to(device)
-    return ImageSet(kept, torch.from_numpy(labels).to(device), indices, components)
+    return ImageSet(kept, torch.from_numpy(labels).to(device), indices)
 
 
 class InputScaling(NamedTuple):
@@ -112,6 +125,7 @@ class BatchDraws:
         rows: np.ndarray,
     ) -> None:
         self.data = data
+        self.seeds = seeds
         self.batch = batch
         self.rows = rows
         self.generator = np.random.default_rng(seeds)
@@ -124,10 +138,10 @@ class BatchDraws:
         """Normal numbers of mean 0 for each image: (batch, columns)."""
         return self._own(self.generator.normal(0, deviation, (self.batch, columns)))
 
-    def positions(self, count: int) -> Tensor:
-        """A whole number from 0 to `count` - 1 for each image: (batch,)."""
-        drawn = self.generator.integers(count, size=self.batch)
-        return torch.from_numpy(drawn[self.rows]).to(self.data.labels.device)
+    def views(self) -> np.ndarray:
+        """The numbers by which images are cropped and mirrored, as `draw_views` gives them."""
+        draws: np.ndarray = draw_views(self.seeds, self.batch)[self.rows]
+        return draws
 
     def _own(self, drawn: np.ndarray) -> Tensor:
         own = torch.from_numpy(drawn[self.rows].astype(np.float32))

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from archc.training.data.prepare import ten_corners
+from archc.training.plan import Plan
 from archc.training.run.metrics import Scores
 from archc.training.run.scores import RANKS
 from archc.training.torch.batches import ImageSet, InputScaling
@@ -18,6 +20,7 @@ from archc.training.torch.precision import mixed_precision
 # Values of the images that are evaluated at once, and the most images.
 EVALUATED_VALUES = 1 << 22
 EVALUATED_IMAGES = 2048
+TEN = 10
 
 
 def network_outputs(
@@ -27,25 +30,50 @@ def network_outputs(
     scaling: InputScaling,
     precision: torch.dtype,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The network's output, float32 (batch, classes), and labels, in batches. The images are as
-    large as the network's input."""
+    """The network's output, float32 (batch, classes), and labels, in batches; of ten parts of each
+    image the logarithms of their mean probabilities."""
     device = data.labels.device
     model.eval()
     values = math.prod(data.cropped or data.images.shape[1:])
+    values *= TEN if data.ten_crop else 1
     size = max(1, min(EVALUATED_IMAGES, EVALUATED_VALUES // values))
     batches = [positions[start : start + size] for start in range(0, len(positions), size)]
     for images, labels in data.batches(batches):
         # Not around the loop: whoever iterates would be in this mode too.
         with torch.inference_mode():
+            parts = ten_parts(images, data.cropped) if data.ten_crop else images
             with mixed_precision(precision, device):
-                output = model(scaling(images))
+                output = model(scaling(parts))
             output = output.float()
+            if data.ten_crop:
+                output = log_mean_probabilities(output, len(images))
         yield output, labels
 
 
 def middle_parts(data: ImageSet, shape: tuple[int, ...]) -> ImageSet:
     """The same images, each cropped at its middle to an input of `shape`."""
     return replace(data, cropped=shape)
+
+
+def evaluated_parts(data: ImageSet, plan: Plan) -> ImageSet:
+    """The same images, cropped as the recipe evaluates them."""
+    return replace(data, cropped=plan.task.shape, ten_crop=plan.recipe.evaluation == "ten_crop")
+
+
+def ten_parts(images: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Ten parts of each image, as large as an input of `shape`: the first of all images, then the
+    second, (10 * batch, channels, height, width)."""
+    height, width, _ = shape
+    corners = ten_corners((images.shape[2] - height, images.shape[3] - width))
+    parts = [images[:, :, top : top + height, left : left + width] for top, left in corners]
+    return torch.cat([*parts, *(part.flip(-1) for part in parts)])
+
+
+def log_mean_probabilities(output: Tensor, count: int) -> Tensor:
+    """The logarithm of the mean probabilities of the parts of `count` images: (count, classes). The
+    output for the parts are logits, or logarithms of probabilities."""
+    logarithms = output.view(TEN, count, -1).log_softmax(dim=-1)
+    return logarithms.logsumexp(dim=0) - math.log(TEN)
 
 
 def no_sums(device: torch.device, *, ranked: bool) -> Tensor:

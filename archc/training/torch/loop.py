@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from archc.language.recipe import Training
-from archc.training.data.pixels import PixelStatistics, PixelSums, pixel_statistics
+from archc.training.data.pixels import PixelStatistics
 from archc.training.data.prepare import (
     epoch_batches,
     prepare_images,
@@ -29,6 +29,7 @@ from archc.training.data.statistics import (
     statistics_record,
     write_statistics,
 )
+from archc.training.data.views import draw_views
 from archc.training.errors import InterruptionError, RunError
 from archc.training.plan import Plan
 from archc.training.run.length import finish_run
@@ -86,6 +87,7 @@ from archc.training.torch.distributed import (
 )
 from archc.training.torch.evaluate import (
     class_probabilities,
+    evaluated_parts,
     mean_scores,
     middle_parts,
     network_outputs,
@@ -107,6 +109,7 @@ from archc.training.torch.recipe import (
     make_optimizer,
     sample_losses,
 )
+from archc.training.torch.statistics import training_statistics
 from archc.training.torch.weights import freeze, load_weights, save_weights
 
 # Seconds between two checkpoints within an epoch, and the steps after which several
@@ -195,22 +198,6 @@ def fit_worker(plan: Plan, options: FitSettings, worker: WorkerPlace) -> None:
         finish_run(options, plan.task.name, epochs)
 
 
-def training_statistics(plan: Plan, found: FitData, worker: WorkerPlace) -> PixelStatistics:
-    """The statistics of the images to train with; each process reads its share of streamed ones."""
-
-    def total(sums: PixelSums) -> PixelSums:
-        return PixelSums(*(sum_over_workers(torch.from_numpy(one), worker).numpy() for one in sums))
-
-    return pixel_statistics(
-        found.data.images,
-        found.training,
-        plan.format,
-        lighting=plan.recipe.augment.lighting > 0,
-        share=slice(worker.rank, None, worker.processes),
-        total=total,
-    )
-
-
 def make_run(
     plan: Plan,
     options: FitSettings,
@@ -225,9 +212,14 @@ def make_run(
     make_repeatable(device)
     mean, deviation, colours = statistics
     scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, device)
-    images, labels = found.data.images, found.data.known_labels
-    training = image_set(images, labels, found.training, device, colours)
-    validation = replace(training, indices=found.held_out)
+    labels = found.data.known_labels
+    prepared = image_set(found.data.images, labels, found.training, device)
+    training = prepared
+    if found.source is not found.data.images:
+        training = image_set(found.source, labels, found.training, device)
+    if colours is not None:
+        training = replace(training, colours=torch.from_numpy(colours).to(device))
+    validation = replace(prepared, indices=found.held_out)
     if found.validation is not found.data:
         images, labels = found.validation.images, found.validation.known_labels
         validation = image_set(images, labels, found.held_out, device)
@@ -251,7 +243,7 @@ def make_run(
     network = model
     if is_worth_compiling(device, steps):
         some = np.arange(min(plan.recipe.batch_size, count))
-        ((batch, _),) = middle_parts(training, plan.task.shape).batches([some])
+        ((batch, _),) = middle_parts(prepared, plan.task.shape).batches([some])
         network = compile_model(model, scaling(batch), precision)
     network = share_model(network, worker)
     return FitRun(
@@ -313,8 +305,7 @@ def run_epoch(
     run.network.train()
     for module in run.frozen:
         module.eval()
-    shares = [batch[run.worker.share(len(batch))[0]] for batch in batches[state.step :]]
-    own = run.training.batches(shares)
+    own = own_batches(run, batches, (seed, epoch), state.step)
     for step in range(state.step, len(batches)):
         done = before + step
         moment = TrainingMoment(done, run.epoch_steps, run.steps, state.history)
@@ -334,6 +325,21 @@ def run_epoch(
                 written = time.perf_counter()
             if wish == STOPS:
                 raise InterruptionError
+
+
+def own_batches(
+    run: FitRun, batches: Sequence[np.ndarray], seeds: tuple[int, int], done: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """This process' share of the images and labels of an epoch's batches, but for those `done`."""
+    rows = [run.worker.share(len(batch))[0] for batch in batches]
+    shares = [batch[own] for batch, own in zip(batches, rows, strict=True)]
+    if not run.training.gives_parts(run.plan.recipe.augment):
+        return run.training.batches(shares[done:])
+    draws = (
+        draw_views((*seeds, step + 1), len(batches[step]))[rows[step]]
+        for step in range(done, len(batches))
+    )
+    return run.training.batches(shares[done:], draws)
 
 
 def train_step(
@@ -443,7 +449,7 @@ def validation_scores(run: FitRun) -> Scores | None:
     share_buffers(model, worker)
     own = np.arange(worker.rank, count, worker.processes)
     sums = no_sums(worker.device, ranked=ranked)
-    data = middle_parts(run.validation, task.shape)
+    data = evaluated_parts(run.validation, run.plan)
     outputs = network_outputs(model, data, own, run.scaling, torch.float32)
     for output, labels in outputs:
         losses = sample_losses(recipe, task.output, output, labels)
@@ -474,7 +480,7 @@ def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
 def predict_all(plan: Plan, model: nn.Module, data: ImageSet, scaling: InputScaling) -> np.ndarray:
     """Probabilities of the classes, in float32: (count, classes)."""
     every = np.arange(len(data.indices))
-    data = middle_parts(data, plan.task.shape)
+    data = evaluated_parts(data, plan)
     outputs = network_outputs(model, data, every, scaling, torch.float32)
     found = [class_probabilities(output, plan.task.output).cpu() for output, _ in outputs]
     probabilities: np.ndarray = torch.cat(found).numpy()

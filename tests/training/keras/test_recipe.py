@@ -181,8 +181,7 @@ def augmented(augment: Augment, images: Any) -> tuple[Any, Any]:
     batch = whole.images.movedim(-1, 1).float()
     draws = BatchDraws(whole, seeds, len(images), every)
     expected = torch_augment.augment_images(batch, draws, augment, INPUT).movedim(1, -1).numpy()
-    random = np.random.default_rng(seeds)
-    inputs = keras_augment.training_inputs(images.copy(), colours, random, augment, INPUT)
+    inputs = keras_augment.training_inputs(images.copy(), colours, seeds, augment, INPUT)
     keep = keras.layers.Identity()
     trainer = keras_recipe.make_trainer(augment, keep, keep, images.shape[1:], INPUT)
     return np.asarray(trainer(inputs)), expected
@@ -209,6 +208,20 @@ def test_images_are_changed_as_by_pytorch(augment: Augment, sides: tuple[int, in
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.02)
     is_same = augment == Augment() and sides == (8, 8)
     assert (np.abs(found - images[:, :8, :8]).max() < 0.02) == is_same
+
+
+@pytest.mark.parametrize("order", ["channels_last", "channels_first"])
+def test_images_are_moved_whatever_order_keras_is_set_to(order: str) -> None:
+    """By one element along the width; a user's own configuration may name the other order."""
+    images = pictures((9, 10), 2)
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format(order)
+    try:
+        layer = keras_augment.ImageMoves((9, 9, 3), "constant")
+        moved = np.asarray(layer(images, np.array([[1, 0, 1, 0, 1, 0, 0, 0]] * 2, np.float32)))
+    finally:
+        keras.config.set_image_data_format(before)
+    np.testing.assert_allclose(moved, images[:, :, 1:], rtol=0, atol=1e-3)
 
 
 def test_the_batch_is_filled_for_several_devices() -> None:

@@ -49,6 +49,11 @@ RECIPES = {
     "  - rbf: [[1, -1], [-1, 1]]\ntraining:\n  loss: maximum_a_posteriori\n  epochs: 9\n"
     "  schedule: {piecewise: {epochs: [2, 5], factors: [0.4, 0.02]}}\n  warmup: 1\n",
     "pieces": IMAGES + "  schedule: {piecewise: {epochs: [2, 5], factors: [0.4, 0.16]}}\n",
+    "parts": IMAGES + "  inputs: {resize: 40, standardize: pixel_mean}\n  evaluation: ten_crop\n"
+    "  augment: {crop: random_resized, flip: horizontal, lighting: 0.1}\n",
+    "jitter": IMAGES + "  inputs: {resize: 40, pad: 1}\n  label_smoothing: 0.1\n"
+    "  augment: {crop: {scale_jitter: {smallest: 34, largest: 50}}, rotation: 5}\n",
+    "ten": IMAGES + "  inputs: {resize: 40}\n  evaluation: ten_crop\n",
     "vectors": "archc: 1\nname: small\ninput: {features: 6}\nlayers:\n  - dense: 3\n"
     "training: {epochs: 5, inputs: {standardize: channel}}\n",
     "volumes": (ROOT / "tests/training/specs/volumes.yaml").read_text(encoding="utf-8"),
@@ -208,10 +213,10 @@ def test_every_constant_of_the_program_is_given(backend: str, tmp_path: Path) ->
     trainer = trainer_of(backend)
     writer = import_module(trainer.script)
     task = task_of(trainer, made.compiled(backend), made.spec, made.costs)
-    program = _source(writer.PROGRAM)
     declared = {
         node.target.id
-        for node in ast.parse(program).body
+        for module in writer.PROGRAM
+        for node in ast.parse(_source(module)).body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
     assert writer.constants(task, recipe_of(made)).keys() == declared
@@ -340,15 +345,26 @@ training:
 """
 
 
-@pytest.mark.parametrize("backend", training.trainable())
-def test_a_script_reads_folders_of_images(backend: str, tmp_path: Path) -> None:
-    """Of any sizes, where the recipe resizes."""
-    written(tmp_path, backend, PLAIN + PHOTOS)
+@pytest.mark.parametrize(
+    ("backend", "recipe"),
+    [*product(training.trainable(), ("photos", "parts")), ("torch", "jitter"), ("keras", "ten")],
+)
+def test_a_script_reads_folders_of_images(backend: str, recipe: str, tmp_path: Path) -> None:
+    """Of any sizes, where the recipe resizes or takes parts."""
+    text = PLAIN + PHOTOS
+    if recipe != "photos":
+        text = (
+            RECIPES[recipe]
+            .replace("name: small", "name: digits")
+            .replace("classes: 10", "classes: 2")
+        )
+        text = text.replace("epochs: 2", "epochs: 1")
+    written(tmp_path, backend, text)
     random = np.random.default_rng(0)
     for number in range(60):
         folder = tmp_path / "data" / "ab"[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
-        pixels = random.integers(0, 256, (30 + number % 5, 40), np.uint8)
+        pixels = random.integers(0, 256, (30 + number % 5, 40, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     run(tmp_path, "data", "--out", "run")
     run(tmp_path, "data", "--out", "run", "--predict", "labels.csv")

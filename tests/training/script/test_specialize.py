@@ -15,7 +15,7 @@ def residue(program: str, **constants: Value) -> str:
     """What is left of a program, below its docstring and the call of `main`."""
     text = f'"""A program."""\n\n{textwrap.dedent(program).strip()}\n\n\nmain()\n'
     expressions = {"hook": call("hooked", 1)}
-    made = specialize(text, constants, expressions, {"Network": "LeNet5"})
+    made = specialize([text], constants, expressions, {"Network": "LeNet5"})
     return render(Module(body=(*made.imports, *made.body))).removesuffix("\n\n\nmain()\n")
 
 

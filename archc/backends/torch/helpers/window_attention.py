@@ -7,16 +7,24 @@ class WindowAttention(nn.Module):
     """Multi-head attention within windows: (batch, channels, height, width).
 
     Each head adds a learned bias by how far query and key lie apart. With `shift` the
-    windows begin so many positions later (Liu et al. 2021, Swin Transformer).
+    windows begin so many positions later (Liu et al. 2021, Swin Transformer), with
+    `grid` each takes positions spread over the whole map (Tu et al. 2022, MaxViT).
     """
 
     def __init__(
-        self, channels: int, heads: int, window: int, *, shift: int = 0
+        self,
+        channels: int,
+        heads: int,
+        window: int,
+        *,
+        shift: int = 0,
+        grid: bool = False,
     ) -> None:
         super().__init__()
         self.heads = heads
         self.window = window
         self.shift = shift
+        self.grid = grid
         self.query = nn.Linear(channels, channels)
         self.key = nn.Linear(channels, channels)
         self.value = nn.Linear(channels, channels)
@@ -36,13 +44,19 @@ class WindowAttention(nn.Module):
         )
         out = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         out = self.output(out.transpose(-3, -2).flatten(-2))
-        out = out.unflatten(3, (self.window, self.window))
-        out = out.transpose(2, 3).flatten(1, 2).flatten(2, 3)
+        out = self.merge(out.unflatten(3, (self.window, self.window)))
         return out.roll(shifts, (1, 2)).movedim(-1, 1)
 
     def split(self, x: Tensor) -> Tensor:
+        if self.grid:
+            x = x.unflatten(2, (self.window, -1)).unflatten(1, (self.window, -1))
+            return x.permute(0, 2, 4, 1, 3, 5).flatten(3, 4)
         x = x.unflatten(2, (-1, self.window)).unflatten(1, (-1, self.window))
         return x.transpose(2, 3).flatten(3, 4)
+
+    def merge(self, x: Tensor) -> Tensor:
+        order = (0, 3, 1, 4, 2, 5) if self.grid else (0, 1, 3, 2, 4, 5)
+        return x.permute(order).flatten(1, 2).flatten(2, 3)
 
     def bias(self) -> Tensor:
         """What each head adds for each query and key: (heads, window**2, window**2)."""

@@ -1,7 +1,8 @@
-"""The program of which training scripts for Keras are specializations: the constants of a recipe
-decide its conditions, and what they rule out is not written."""
+"""The program of which training scripts for Keras are specializations, below its constants and
+what reads images: the constants decide its conditions, and what they rule out is not written."""
 
 import argparse
+import math
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,100 +11,52 @@ from typing import Any
 import keras
 import numpy as np
 from keras import callbacks, layers, ops
-from PIL import Image, ImageOps
 
+from archc.training.script.programs.keras.constants import (
+    BATCH_SIZE,
+    CHANGES,
+    CLASSES,
+    CROP,
+    CROPS,
+    EPOCHS,
+    EVERY,
+    FACTOR,
+    FACTORS,
+    FILL,
+    FLIP,
+    INPUT,
+    LABEL_SMOOTHING,
+    LEARNING_RATE,
+    LIGHTING,
+    LOSS,
+    METRIC,
+    MINIMUM,
+    MONITOR,
+    OPTIMIZER,
+    OUTPUT,
+    PAD,
+    PATIENCE,
+    PRECISION,
+    REJECTION,
+    RESIZE,
+    ROTATION,
+    SCALE,
+    SCHEDULE,
+    SEED,
+    SHEAR,
+    SHIFT,
+    STANDARDIZE,
+    STEPS,
+    STEPS_PER_EPOCH,
+    STREAMS,
+    TEN_CROPS,
+    VALIDATION,
+    WARMUP,
+    WEIGHT_DECAY,
+    ZOOM,
+)
+from archc.training.script.programs.keras.images import Photos, read_images
 from archc.training.script.programs.stand_in import Network
-
-INPUT: tuple[int, ...] = (32, 32, 3)  # height, width, channels
-CLASSES: int = 10
-MODE: str = "RGB"
-RESIZES: bool = False
-RESIZE: tuple[int, int] = (32, 32)  # width, height
-PAD: int = 0  # zeros added on each side
-CROPS: bool = False
-SCALE: float = 1.0
-STANDARDIZE: str = "channel"
-ROTATION: float = 0.0  # largest angle, in degrees
-SHEAR: float = 0.0  # largest angle, in degrees
-SHIFT: float = 0.0  # largest share of a side
-ZOOM: float = 0.0  # largest change of a side's scale
-FILL: str = "nearest"
-FLIP: str = "none"
-LIGHTING: float = 0.0  # deviation of the noise along the principal colours
-BATCH_SIZE: int = 32  # images per step
-EPOCHS: int = 1
-STEPS: int = 0  # in all
-STEPS_PER_EPOCH: int = 0
-OPTIMIZER: str = "adam"
-LEARNING_RATE: float = 0.001
-WEIGHT_DECAY: float = 0.0  # times the weights, added to the gradient
-SCHEDULE: str = "constant"
-FACTOR: float = 0.1  # by which the learning rate falls
-EVERY: int = 10  # epochs after which it falls
-CHANGES: tuple[int, ...] = ()  # epochs after which its factor changes
-FACTORS: tuple[float, ...] = ()
-MINIMUM: float = 0.0  # learning rate
-WARMUP: float = 0.0  # epochs
-LOSS: str = "cross_entropy"
-LABEL_SMOOTHING: float = 0.0
-REJECTION: float = 1.0  # distance from which classes are pushed away less
-VALIDATION: float = 0.1  # share of the images that is held out
-METRIC: str = "accuracy"
-MONITOR: str = "val_accuracy"
-PATIENCE: int = 0  # epochs without improvement after which training stops
-PRECISION: str = "float32"
-OUTPUT: str = "probabilities"
-SEED: int = 0
-
-if not RESIZES:
-
-    def read_images(path: Path) -> tuple[Any, Any]:
-        """Images, the channels last, and labels of an .npz file or a folder."""
-        if len(INPUT) == 3 and path.is_dir():
-            files = sorted(path.glob("*/*"))
-            names = [file.parent.name for file in files]
-            images = np.stack([np.array(Image.open(file).convert(MODE)) for file in files])
-            labels = np.unique(names, return_inverse=True)[1]
-        else:
-            arrays = np.load(path)
-            images = arrays["images"]
-            labels = arrays["labels"] if "labels" in arrays else np.zeros(len(images))
-        if images.ndim == len(INPUT):
-            images = images[..., np.newaxis]
-        if PAD:
-            images = np.pad(images, ((0, 0), (PAD, PAD), (PAD, PAD), (0, 0)))
-        return images, labels.astype("int64")
-else:
-
-    class Photos:
-        """Images of a folder for each class, or of an .npz file, decoded when they are needed."""
-
-        def __init__(self, path: Path) -> None:
-            if path.is_dir():
-                self.images = sorted(path.glob("*/*"))
-                names = [file.parent.name for file in self.images]
-                self.labels = np.unique(names, return_inverse=True)[1]
-            else:
-                arrays = np.load(path)
-                self.images = arrays["images"]
-                self.labels = arrays["labels"] if "labels" in arrays else [0] * len(self.images)
-            self.shape = (len(self.images), RESIZE[1] + 2 * PAD, RESIZE[0] + 2 * PAD, INPUT[2])
-
-        def __len__(self) -> int:
-            return len(self.images)
-
-        def __getitem__(self, indices: Any) -> Any:
-            return np.stack([self.decode(self.images[index]) for index in indices])
-
-        def decode(self, source: Any) -> Any:
-            """One image, resized and padded: (height, width, channels)."""
-            image = Image.open(source) if isinstance(source, Path) else Image.fromarray(source)
-            image = ImageOps.fit(image.convert(MODE), RESIZE, Image.Resampling.BILINEAR)
-            pixels = np.array(image).reshape(RESIZE[1], RESIZE[0], -1)
-            if PAD:
-                return np.pad(pixels, ((PAD, PAD), (PAD, PAD), (0, 0)))
-            return pixels
-
 
 if VALIDATION:
 
@@ -119,7 +72,7 @@ class Batches(keras.utils.PyDataset):
     """Images in batches: at random, by the seed and the epoch, once an epoch has begun."""
 
     def __init__(self, images: Any, labels: Any, indices: Any) -> None:
-        if not RESIZES:
+        if not STREAMS:
             super().__init__()
         else:
             super().__init__(workers=8)
@@ -127,9 +80,13 @@ class Batches(keras.utils.PyDataset):
         self.labels = labels
         self.indices = indices
         self.order = indices
+        if CROP != "random":
+            self.epoch = -1
 
     def begin(self, epoch: int, _logs: Any) -> None:
         """Draw the order of an epoch, counted from 0."""
+        if CROP != "random":
+            self.epoch = epoch
         generator = np.random.default_rng((SEED, epoch + 1))
         if STEPS_PER_EPOCH:
             length = STEPS_PER_EPOCH * BATCH_SIZE
@@ -144,6 +101,12 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         chosen = self.order[index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
+        if CROP != "random" and self.epoch >= 0:
+            generator = np.random.default_rng((SEED, self.epoch, index))
+            images = np.stack([self.images.part(one, generator) for one in chosen])
+            if LABEL_SMOOTHING or LOSS == "mean_squared_error":
+                return images, np.eye(CLASSES, dtype="float32")[self.labels[chosen]]
+            return images, self.labels[chosen]
         if LABEL_SMOOTHING or LOSS == "mean_squared_error":
             return self.images[chosen], np.eye(CLASSES, dtype="float32")[self.labels[chosen]]
         return self.images[chosen], self.labels[chosen]
@@ -205,7 +168,7 @@ if SHEAR:
             )
 
 
-if CROPS:
+if CROPS or TEN_CROPS:
 
     @keras.saving.register_keras_serializable()
     class Crop(layers.Layer):
@@ -245,6 +208,44 @@ if LIGHTING:
             # Eigenvalues are those of colours from 0 to 1.
             colours = ops.matmul(noise * values / 255, ops.transpose(vectors))
             return images + colours[:, None, None, :]
+
+
+if TEN_CROPS:
+
+    @keras.saving.register_keras_serializable()
+    class TenCrops(layers.Layer):
+        """The corners, the centre and their mirror images in evaluation."""
+
+        if CROP == "random":
+
+            def build(self, _shape: Any) -> None:
+                """Make the layer that crops in training."""
+                self.crop = Crop()
+
+        def call(self, images: Any, *, training: bool = False) -> Any:
+            """Ten parts of each image, or in training one, as large as the network's input."""
+            if training:
+                if CROP == "random":
+                    return self.crop(images, training=True)
+                return ops.reshape(images, (-1, *INPUT))
+            down, right = RESIZE[1] + 2 * PAD - INPUT[0], RESIZE[0] + 2 * PAD - INPUT[1]
+            corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+            parts = [images[:, i : i + INPUT[0], j : j + INPUT[1]] for i, j in corners]
+            mirrored = [ops.flip(part, axis=2) for part in parts]
+            return ops.reshape(ops.concatenate([*parts, *mirrored]), (-1, *INPUT))
+
+    @keras.saving.register_keras_serializable()
+    class MeanOfTen(layers.Layer):
+        """The mean of the probabilities of ten parts of each image, in evaluation."""
+
+        def call(self, outputs: Any, *, training: bool = False) -> Any:
+            """The outputs of images; in training there is one part of each."""
+            if training:
+                return outputs
+            outputs = ops.reshape(outputs, (10, -1, CLASSES))
+            if OUTPUT == "probabilities":
+                return ops.mean(outputs, axis=0)
+            return ops.logsumexp(ops.log_softmax(outputs), axis=0) - math.log(10)
 
 
 if WEIGHT_DECAY and OPTIMIZER == "sgd":
@@ -346,7 +347,10 @@ def make_model(batches: Batches) -> keras.Model:
     if PRECISION != "float32":
         # The loss takes the logarithm of what comes out.
         network.layers[-1].dtype_policy = "float32"
-    inputs = keras.Input(batches.images.shape[1:])
+    if TEN_CROPS and CROP != "random":
+        inputs = keras.Input((None, None, INPUT[2]))
+    else:
+        inputs = keras.Input(batches.images.shape[1:])
     x = inputs
     if ROTATION:
         x = layers.RandomRotation(ROTATION / 360, fill_mode=FILL)(x)
@@ -362,7 +366,9 @@ def make_model(batches: Batches) -> keras.Model:
         x = layers.RandomFlip("vertical")(x)
     if FLIP == "both":
         x = layers.RandomFlip()(x)
-    if CROPS:
+    if TEN_CROPS:
+        x = TenCrops()(x)
+    elif CROPS and CROP == "random":
         x = Crop()(x)
     if LIGHTING:
         x = ColourNoise(dtype="float32")(x)
@@ -376,11 +382,13 @@ def make_model(batches: Batches) -> keras.Model:
         else:
             x = layers.Rescaling(SCALE / deviation, -mean / deviation, dtype="float32")(x)
     outputs = network(x)
-    if LOSS == "mean_squared_error" and OUTPUT == "log_probabilities":
-        outputs = ops.exp(outputs)
     if OUTPUT == "distances":
         # The nearest class is the answer.
         outputs = ops.negative(outputs)
+    if TEN_CROPS:
+        outputs = MeanOfTen()(outputs)
+    if LOSS == "mean_squared_error" and OUTPUT == "log_probabilities":
+        outputs = ops.exp(outputs)
     return keras.Model(inputs, outputs)
 
 
@@ -393,7 +401,7 @@ def train(arguments: argparse.Namespace) -> None:
         keras.config.set_dtype_policy("mixed_bfloat16")
     if PRECISION == "float16":
         keras.config.set_dtype_policy("mixed_float16")
-    if not RESIZES:
+    if not STREAMS:
         images, labels = read_images(arguments.data)
     else:
         images = Photos(arguments.data)
@@ -459,7 +467,7 @@ def train(arguments: argparse.Namespace) -> None:
 def predict(arguments: argparse.Namespace) -> None:
     """Write the number of each image's class, by the best model."""
     model = keras.models.load_model(arguments.out / "best.keras", compile=False)
-    if not RESIZES:
+    if not STREAMS:
         images, labels = read_images(arguments.data)
     else:
         images = Photos(arguments.data)

@@ -1,122 +1,67 @@
-"""The program of which training scripts for PyTorch are specializations: the constants of a recipe
-decide its conditions, and what they rule out is not written."""
+"""The program of which training scripts for PyTorch are specializations, below its constants and
+what reads images: the constants decide its conditions, and what they rule out is not written."""
 
 import argparse
+import math
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import lr_scheduler
-from torch.utils.data import DataLoader, Dataset
 
 from archc.training.script.programs.stand_in import Network
-
-INPUT: tuple[int, ...] = (3, 32, 32)  # channels, height, width
-CLASSES: int = 10
-MODE: str = "RGB"
-RESIZES: bool = False
-RESIZE: tuple[int, int] = (32, 32)  # width, height
-PAD: int = 0  # zeros added on each side
-CROPS: bool = False
-SCALE: float = 1.0
-STANDARDIZE: str = "channel"
-MOVES: bool = False
-ROTATION: float = 0.0  # largest angle, in degrees
-SHEAR: float = 0.0  # largest angle, in degrees
-SHIFT: float = 0.0  # largest share of a side
-ZOOM: float = 0.0  # largest change of a side's scale
-FILL: str = "border"
-FLIPS: tuple[int, ...] = ()
-LIGHTING: float = 0.0  # deviation of the noise along the principal colours
-BATCH_SIZE: int = 32  # images per step, over all processes
-EPOCHS: int = 1
-STEPS: int = 0  # in all
-STEPS_PER_EPOCH: int = 0
-LEARNING_RATE: float = 0.001
-SCHEDULE: str = "constant"
-WARMUP: float = 0.0  # epochs
-LOSS: str = "cross_entropy"
-LABEL_SMOOTHING: float = 0.0
-REJECTION: float = 1.0  # distance from which classes are pushed away less
-VALIDATION: float = 0.1  # share of the images that is held out
-METRIC: str = "accuracy"
-PATIENCE: int = 0  # epochs without improvement after which training stops
-PRECISION: str = "float32"
-SYNC_BATCH_NORM: bool = False
-OUTPUT: str = "logits"
-SOFTMAX: str = ""
-MEMORY_FORMAT: str = ""
-SEED: int = 0
-RANK = int(os.environ.get("RANK", "0"))  # set by torchrun, as is the next
-PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
-
-if not RESIZES:
-
-    def read_images(path: Path) -> tuple[Tensor, Tensor]:
-        """Images, the channels first, and labels of an .npz file or a folder."""
-        if len(INPUT) == 3 and path.is_dir():
-            files = sorted(path.glob("*/*"))
-            names = [file.parent.name for file in files]
-            images = np.stack([np.array(Image.open(file).convert(MODE)) for file in files])
-            labels = np.unique(names, return_inverse=True)[1]
-        else:
-            arrays = np.load(path)
-            images = arrays["images"]
-            labels = arrays["labels"] if "labels" in arrays else np.zeros(len(images))
-        if images.ndim == len(INPUT):
-            images = images[..., np.newaxis]
-        return torch.from_numpy(images).movedim(-1, 1), torch.from_numpy(labels).long()
-
-    def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process' share of each batch, on the device."""
-        for batch in batches:
-            images, labels = (one[batch[RANK::PROCESSES]].to(device) for one in data)
-            if PAD:
-                images = functional.pad(images, [PAD] * 4)
-            yield images.float(), labels
-else:
-
-    class Photos(Dataset[Any]):
-        """Images of a folder for each class, or of an .npz file, decoded when they are needed."""
-
-        def __init__(self, path: Path) -> None:
-            if path.is_dir():
-                self.images = sorted(path.glob("*/*"))
-                names = [file.parent.name for file in self.images]
-                self.labels = np.unique(names, return_inverse=True)[1]
-            else:
-                arrays = np.load(path)
-                self.images = arrays["images"]
-                self.labels = arrays["labels"] if "labels" in arrays else [0] * len(self.images)
-
-        def __len__(self) -> int:
-            return len(self.labels)
-
-        def __getitem__(self, index: int) -> tuple[Tensor, int]:
-            source: Any = self.images[index]
-            image = Image.open(source) if isinstance(source, Path) else Image.fromarray(source)
-            image = ImageOps.fit(image.convert(MODE), RESIZE, Image.Resampling.BILINEAR)
-            pixels = torch.from_numpy(np.array(image)).view(*RESIZE[::-1], -1)
-            return pixels.movedim(-1, 0), int(self.labels[index])
-
-    def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process' share of each batch, decoded by others, on the device."""
-        shares = [batch[RANK::PROCESSES].tolist() for batch in batches]
-        for images, labels in DataLoader(data, batch_sampler=shares, num_workers=8):
-            images = images.to(device)
-            if PAD:
-                images = functional.pad(images, [PAD] * 4)
-            yield images.float(), labels.to(device)
-
+from archc.training.script.programs.torch.constants import (
+    BATCH_SIZE,
+    CLASSES,
+    CROP,
+    CROPS,
+    EPOCHS,
+    FILL,
+    FLIPS,
+    INPUT,
+    LABEL_SMOOTHING,
+    LIGHTING,
+    LOSS,
+    MEMORY_FORMAT,
+    METRIC,
+    MOVES,
+    OUTPUT,
+    PATIENCE,
+    PRECISION,
+    PROCESSES,
+    RANK,
+    REJECTION,
+    ROTATION,
+    SCALE,
+    SCHEDULE,
+    SEED,
+    SHEAR,
+    SHIFT,
+    SOFTMAX,
+    STANDARDIZE,
+    STEPS,
+    STEPS_PER_EPOCH,
+    STREAMS,
+    SYNC_BATCH_NORM,
+    TEN_CROPS,
+    VALIDATION,
+    WARMUP,
+    ZOOM,
+)
+from archc.training.script.programs.torch.images import (
+    JitteredParts,
+    Photos,
+    RandomParts,
+    load,
+    read_images,
+)
 
 if VALIDATION:
 
@@ -225,6 +170,21 @@ if CROPS:
         return torch.stack([x[:, i : i + height, j : j + width] for x, i, j in corners])
 
 
+if TEN_CROPS:
+
+    def ten_crops(images: Tensor) -> Tensor:
+        """The corners, the centre and their mirror images, as large as the network's input."""
+        height, width = INPUT[1], INPUT[2]
+        down, right = images.shape[2] - height, images.shape[3] - width
+        corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+        parts = [images[:, :, i : i + height, j : j + width] for i, j in corners]
+        return torch.cat([*parts, *(part.flip(-1) for part in parts)])
+
+    def average(output: Tensor) -> Tensor:
+        """Logarithms of the mean probabilities of ten parts of each image."""
+        return output.view(10, -1, CLASSES).log_softmax(dim=2).logsumexp(dim=0) - math.log(10)
+
+
 if LIGHTING:
 
     def light(images: Tensor) -> Tensor:
@@ -285,6 +245,8 @@ def scores(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Te
             output = model(images).float()
     if OUTPUT == "distances":
         output = -output
+    if TEN_CROPS and len(output) > len(labels):
+        output = average(output)
     if LOSS == "maximum_a_posteriori":
         # y_D + log(e^-j + sum of e^-y_i) of distances y (LeCun et al. 1998, equation 9).
         total = torch.cat([output, torch.full_like(output[:, :1], -REJECTION)], dim=1)
@@ -317,7 +279,7 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
     model.load_state_dict(state["model"])
     if STANDARDIZE != "none":
         mean, deviation = state["input"]
-    if not RESIZES:
+    if not STREAMS:
         data: Any = read_images(arguments.data)
         count = len(data[0])
     else:
@@ -327,12 +289,17 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
     for images, _ in load(data, epoch_batches(np.arange(count), 0), device):
         if SCALE != 1.0:
             images = images * SCALE
-        if CROPS:
+        if TEN_CROPS:
+            images = ten_crops(images)
+        elif CROPS:
             images = crop(images, at_random=False)
         if STANDARDIZE != "none":
             images = (images - mean) / deviation
         if OUTPUT == "distances":
             for label in model(images).argmin(dim=1).tolist():
+                rows.append(f"{len(rows)},{label}")
+        elif TEN_CROPS:
+            for label in average(model(images)).argmax(dim=1).tolist():
                 rows.append(f"{len(rows)},{label}")
         else:
             for label in model(images).argmax(dim=1).tolist():
@@ -342,7 +309,7 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
 
 def train(arguments: argparse.Namespace, device: torch.device) -> None:
     """Train, and save the last epoch and the best one."""
-    if not RESIZES:
+    if not STREAMS:
         data: Any = read_images(arguments.data)
         if VALIDATION:
             held_out, training = split(data[1].numpy())
@@ -354,6 +321,10 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
             held_out, training = split(np.array(data.labels))
         else:
             training = np.arange(len(data))
+    if CROP == "random_resized":
+        views: Any = RandomParts(arguments.data)
+    if CROP == "scale_jitter":
+        views = JitteredParts(arguments.data)
     model = build_model().to(device)
     if SYNC_BATCH_NORM and PROCESSES > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -402,12 +373,12 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
             batches = batches[: STEPS - (epoch - 1) * epoch_steps]
         sums = torch.zeros(3, dtype=torch.float64, device=device)
         network.train()
-        for images, labels in load(data, batches, device):
+        for images, labels in load(data if CROP == "random" else views, batches, device):
             if MOVES:
                 images = move(images)
             for axis in FLIPS:
                 images = flip(images, axis)
-            if CROPS:
+            if CROPS and CROP == "random":
                 images = crop(images, at_random=True)
             if LIGHTING:
                 images = light(images)
@@ -433,7 +404,9 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
             model.eval()
             sums = torch.zeros(3, dtype=torch.float64, device=device)
             for images, labels in load(data, epoch_batches(held_out, 0), device):
-                if CROPS:
+                if TEN_CROPS:
+                    images = ten_crops(images)
+                elif CROPS:
                     images = crop(images, at_random=False)
                 if SCALE != 1.0:
                     images = images * SCALE
