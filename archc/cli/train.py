@@ -306,8 +306,9 @@ def _prepare(network: Network, files: Mapping[str, str], run: str, *, resume: bo
 def _mismatch(files: Mapping[str, str], run: str) -> str | None:
     """Why a run does not belong to a network and recipe: its files are compared, and only what was
     emitted now is run."""
+    different: list[str] = []
+    fields = ""
     for name, text in files.items():
-        path = os.path.join(run, name)
         try:
             existing = (read_below(run, name) or b"").decode("utf-8")
         except (OSError, UnicodeDecodeError):
@@ -316,8 +317,9 @@ def _mismatch(files: Mapping[str, str], run: str) -> str | None:
             return f"{run} contains no run of this network"
         before, now = _without_request(existing), _without_request(text)
         if before != now:
-            return f"{path} is for a different spec or recipe{_changed_fields(before, now)}"
-    return None
+            different.append(os.path.join(run, name))
+            fields += _changed_fields(before, now)
+    return f"{different[0]} is for a different spec or recipe{fields}" if different else None
 
 
 def _without_request(text: str) -> object:
