@@ -255,8 +255,12 @@ class _Specializer:
         docstring = ast.get_docstring(node)
         parameters = [self.parameter(one) for one in arguments.args]
         parameters += [
-            replace(self.parameter(one), keyword_only=True, default=default and self.expr(default))
-            for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            replace(
+                self.parameter(one),
+                keyword_only=True,
+                default=None if value is None else self.expr(value),
+            )
+            for one, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
         ]
         return FunctionDef(
             node.name,
