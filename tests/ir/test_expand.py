@@ -56,6 +56,20 @@ def test_a_step_with_steps_in_it_is_left_out_as_a_whole(tmp_path: Path) -> None:
         assert len(graph_of(tmp_path, written.replace("SHOWN", "$(2 < 1)")).nodes) == 2, step
 
 
+@pytest.mark.parametrize("name", ["", ", name: bend"])
+def test_an_activation_that_is_none_counts_as_one(tmp_path: Path, name: str) -> None:
+    """So that the names of later steps, and of their weights, do not depend on it."""
+    spec = (
+        "params: {kind: KIND}\n"
+        f"layers: [{{activation: $kind{name}}}, activation: tanh, activation: tanh]\n"
+    )
+    paths = {
+        kind: [node.path for node in graph_of(tmp_path, spec.replace("KIND", kind)).nodes]
+        for kind in ("none", "relu")
+    }
+    assert paths["none"][1:] == paths["relu"][2:]
+
+
 # Limits
 
 

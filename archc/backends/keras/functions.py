@@ -308,6 +308,8 @@ class Body(Values):
     def loop(self, scopes: Sequence[LoweredScope], table: Table | None) -> Iterator[Statement]:
         """A loop over instances: over their numbers, and over a table where they differ."""
         first, last = self.number(scopes[0]), self.number(scopes[-1])
+        assert first is not None
+        assert last is not None
         (source,), output = self.uses.inputs(scopes[0]), scopes[0].region.output
         name = self.numbered(self.paths[scopes[0].region.path][: -len(str(first))])
         target = Ref(self.names[output])
@@ -347,27 +349,28 @@ class Body(Values):
         """Whether an instance is of the same block as the one before it, has the next number, and
         alone takes what that gives."""
         result = before.region.output
-        numbers = self.number(before), self.number(after)
+        number, following = self.number(before), self.number(after)
+        if number is None or following != number + 1:
+            return False
         stems = {
-            self.paths[one.region.path][: -len(str(number))]
-            for one, number in zip((before, after), numbers, strict=True)
+            self.paths[before.region.path][: -len(str(number))],
+            self.paths[after.region.path][: -len(str(following))],
         }
         assert before.call is not None
         assert after.call is not None
         return (
             before.call.function == after.call.function
-            and 0 <= numbers[0] == numbers[1] - 1
             and len(stems) == 1
             and after.region.input == result
             and self.names[result] == self.names[after.region.output]
             and nodes_of(after).issuperset(self.uses.users[result])
         )
 
-    def number(self, scope: LoweredScope) -> int:
-        """The number that an instance's name ends in, or -1 where it has none that a loop gives."""
+    def number(self, scope: LoweredScope) -> int | None:
+        """The number that an instance's name ends in, where it is one that a loop gives."""
         path = self.paths[scope.region.path]
         digits = path[len(path.rstrip("0123456789")) :]
-        return int(digits) if digits and str(int(digits)) == digits else -1
+        return int(digits) if digits and str(int(digits)) == digits else None
 
     def numbered(self, stem: str) -> Expr:
         whole = self.name_of(stem)

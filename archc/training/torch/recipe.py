@@ -74,12 +74,11 @@ def make_optimizer(optimizer: Optimizer, model: nn.Module) -> torch.optim.Optimi
         case RmsProp():
             keywords |= {"alpha": optimizer.rho, "eps": optimizer.epsilon}
             return torch.optim.RMSprop(parameters, momentum=optimizer.momentum, **keywords)
-        case Adam():
-            betas = (optimizer.beta_1, optimizer.beta_2)
-            keywords |= {"betas": betas, "eps": optimizer.epsilon, "fused": True}
-            kind = torch.optim.AdamW if isinstance(optimizer, AdamW) else torch.optim.Adam
-            return kind(parameters, **keywords)
-    raise TypeError(f"no optimizer of PyTorch: {optimizer.name}")
+    assert isinstance(optimizer, Adam)
+    betas = (optimizer.beta_1, optimizer.beta_2)
+    keywords |= {"betas": betas, "eps": optimizer.epsilon, "fused": True}
+    kind = torch.optim.AdamW if isinstance(optimizer, AdamW) else torch.optim.Adam
+    return kind(parameters, **keywords)
 
 
 def learning_rate(recipe: Training, moment: TrainingMoment) -> float:

@@ -84,7 +84,7 @@ def check(graph: Graph) -> Drawing:
         elif isinstance(target, Output):
             joined.append((source, -1 - target.node.index))
     expected = {(source, node.index) for node in graph.nodes for source in node.inputs}
-    expected |= {(index, -1 - index) for index in graph.outputs}
+    expected |= {(index, -1 - index) for index in (*graph.outputs, *graph.training_outputs)}
     assert sorted(joined) == sorted(expected)
     nodes = [node for item in items(drawn.root) if isinstance(item, Stack) for node in item.nodes]
     assert sorted(node.index for node in nodes) == list(range(len(graph.nodes)))

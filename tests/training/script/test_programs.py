@@ -1,9 +1,10 @@
-"""Parts of training scripts for Keras, run by themselves: what a few steps of training would not
-tell apart."""
+"""Parts of training scripts, run by themselves: what a few steps of training would not tell
+apart."""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -11,23 +12,27 @@ from typing import Any
 import pytest
 
 keras = pytest.importorskip("keras")
+torch = pytest.importorskip("torch")
 np = pytest.importorskip("numpy")
 
 from archc.training.script import emit  # noqa: E402
 from tests.training.script.test_script import IMAGES, network  # noqa: E402
 
-pytestmark = pytest.mark.keras
+pytestmark = [pytest.mark.keras, pytest.mark.torch]
 
 
-def script(folder: Path, recipe: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def script(
+    folder: Path, recipe: str, monkeypatch: pytest.MonkeyPatch, backend: str = "keras"
+) -> dict[str, Any]:
     """What the script of a recipe defines, beside a network that gives what it is given."""
     beside = ModuleType("small")
+    beside.Small = torch.nn.Identity  # type: ignore[attr-defined]
     beside.build_model = lambda: keras.Sequential(  # type: ignore[attr-defined]
         [keras.Input((16, 16, 3)), keras.layers.Flatten()]
     )
     monkeypatch.setitem(sys.modules, "small", beside)
     defined: dict[str, Any] = {"__name__": "small_train"}
-    exec(emit("keras", network(folder, IMAGES + recipe)), defined)
+    exec(emit(backend, network(folder, IMAGES + recipe)), defined)
     return defined
 
 
@@ -118,3 +123,25 @@ def test_a_squared_error_is_that_of_probabilities(
     """Where the network gives their logarithms, of which the cross-entropy is taken as they are."""
     text = IMAGES.replace("training:", "  - log_softmax\ntraining:") + f"  loss: {loss}\n"
     assert ("ops.exp(outputs)" in emit("keras", network(tmp_path, text))) == exponential
+
+
+@pytest.mark.parametrize(("processes", "has_gpu"), [(1, False), (1, True), (2, False), (2, True)])
+def test_pytorch_takes_a_gpu_where_there_is_one_and_ends_its_group(
+    processes: int, has_gpu: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defined = script(tmp_path, "", monkeypatch, "torch")
+    calls: list[str] = []
+    defined["PROCESSES"] = processes
+    defined["train"] = lambda _, device: calls.append(f"train on {device}")
+    for name in ("init_process_group", "destroy_process_group"):
+        monkeypatch.setattr(torch.distributed, name, partial(calls.append, name))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: calls.append(f"set {device}"))
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(sys, "argv", ["small_train.py", "data", "--out", str(tmp_path / "run")])
+    defined["main"]()
+    if processes == 1:
+        assert calls == ["train on cuda" if has_gpu else "train on cpu"]
+    else:
+        own = ["set cuda:1", "train on cuda:1"] if has_gpu else ["train on cpu"]
+        assert calls == ["init_process_group", *own, "destroy_process_group"]

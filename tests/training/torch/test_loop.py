@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from archc.training.plan import read_plan
 from tests.training.runner import (
@@ -409,6 +410,22 @@ def test_vectors_train_too(runner: Runner, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     runner.run(experiment.fit(folder, data=tmp_path / "data.npz"))
     assert rows(folder)[-1]["validation_accuracy"] > 0.9
+
+
+def test_classes_of_folders_are_recorded(runner: Runner, tmp_path: Path) -> None:
+    """By their names, which predictions and reports have then."""
+    for name, level in (("cat", 0), ("dog", 255)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(8):
+            pixels = np.full((4, 4), level, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
+    text = (
+        "archc: 1\nname: digits\ninput: {channels: 1, height: 4, width: 4}\n"
+        "layers: [flatten, dense: 2]\ntraining: {epochs: 1}\n"
+    )
+    folder = tmp_path / "run"
+    runner.run(Experiment(tmp_path, "torch", text).fit(folder, data=tmp_path / "data"))
+    assert json.loads((folder / "run.json").read_text())["classes"] == ["cat", "dog"]
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("signals", (8,)), ("volumes", (4, 4, 4))])
