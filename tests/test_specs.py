@@ -528,7 +528,7 @@ CLASSIFIERS = [
 SEVERAL_HEADS = {
     "deeplabv3_resnet50": ["classifier.conv_2", "aux_classifier.conv_2"],
     "fcn_resnet50": ["classifier.conv_2", "aux_classifier.conv_2"],
-    "lraspp_mobilenet_v3_large": ["classifier.high_classifier", "classifier.low_classifier"],
+    "lraspp_mobilenet_v3_large": ["classifier.low_classifier", "classifier.high_classifier"],
     "yolov8n": ["detect_8.conv_2", "detect_16.conv_2", "detect_32.conv_2"],
 }
 

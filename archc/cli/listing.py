@@ -119,7 +119,7 @@ def _matching(pattern: str) -> list[str]:
 
 def _entry(path: str, most_steps: int) -> Entry:
     name = os.path.basename(path).removesuffix(".yaml")
-    spec = name if os.path.normpath(library.find(name)) == path else path
+    spec = name if os.path.realpath(library.find(name)) == os.path.realpath(path) else path
     try:
         costs = load(spec, {}, most_steps).costs
     except SpecError as error:
