@@ -67,16 +67,18 @@ def test_images_are_changed_in_training_alone(
         assert np.abs(changed - same).mean() > 1, change
 
 
+@pytest.mark.parametrize("evaluation", ["centre_crop", "ten_crop"])
 def test_each_image_is_cropped_at_a_place_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    evaluation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = "  inputs: {standardize: none, resize: 20}\n"
+    recipe = f"  inputs: {{standardize: none, resize: 20}}\n  evaluation: {evaluation}\n"
     defined = script(tmp_path, recipe, monkeypatch)
     keras.utils.set_random_seed(1)
     images = np.arange(300 * 20 * 20 * 3, dtype=np.float32).reshape(300, 20, 20, 3)
     model = defined["make_model"](SimpleNamespace(images=images))
-    middle = np.asarray(model(images, training=False)).reshape(300, 16, 16, 3)
-    assert np.array_equal(middle, images[:, 2:18, 2:18])
+    if evaluation != "ten_crop":
+        middle = np.asarray(model(images, training=False)).reshape(300, 16, 16, 3)
+        assert np.array_equal(middle, images[:, 2:18, 2:18])
     parts = np.asarray(model(images, training=True)).reshape(300, 16, 16, 3)
     places = set()
     for image, part in zip(images, parts, strict=True):
@@ -98,6 +100,19 @@ def test_labels_that_are_vectors_have_a_metric_of_their_own(
     for recipe, name in names.items():
         text = IMAGES + "  metric: top_5_accuracy\n" + recipe
         assert f"keras.metrics.{name}(5, " in emit("keras", network(tmp_path, text)), recipe
+
+
+@pytest.mark.parametrize("loss", ["label_smoothing: 0.1", "loss: mean_squared_error"])
+def test_parts_of_random_size_have_vectors_as_labels_where_the_loss_takes_them(
+    loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = f"  inputs: {{resize: 20}}\n  augment: {{crop: random_resized}}\n  {loss}\n"
+    images = SimpleNamespace(part=lambda _index, _generator: np.zeros((16, 16, 3), np.uint8))
+    batches = script(tmp_path, recipe, monkeypatch)["Batches"](images, np.arange(4), np.arange(4))
+    batches.begin(0, None)
+    labels = batches[0][1]
+    assert labels.shape == (4, 10)
+    assert labels.argmax(axis=1).tolist() == batches.order.tolist()
 
 
 def test_a_warm_up_rises_in_a_straight_line(
