@@ -514,6 +514,7 @@ def test_two_processes_train_as_one(runner: Runner, tmp_path: Path) -> None:
     assert_close(tmp_path / "two", tmp_path / "one")
     record = json.loads((tmp_path / "two" / "run.json").read_text(encoding="utf-8"))
     assert record["computed"]["processes"] == record["computed"]["devices"] == 2
+    assert record["computed"]["precision"] == "float32"  # as the recipe says
 
 
 @pytest.mark.slow

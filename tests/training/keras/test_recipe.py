@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,9 +29,11 @@ torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 pytestmark = [pytest.mark.keras, pytest.mark.torch]
 
+from archc.training.errors import InterruptionError  # noqa: E402
 from archc.training.keras import augment as keras_augment  # noqa: E402
 from archc.training.keras import recipe as keras_recipe  # noqa: E402
 from archc.training.keras.batches import TrainingBatches, filled_rows  # noqa: E402
+from archc.training.keras.callbacks import Checkpoints  # noqa: E402
 from archc.training.keras.images import ImageSet as KerasImages  # noqa: E402
 from archc.training.keras.state import RunState  # noqa: E402
 from archc.training.torch import augment as torch_augment  # noqa: E402
@@ -233,6 +237,20 @@ def test_the_batch_is_filled_for_several_devices() -> None:
     ):
         rows, weights = filled_rows(count, replicas)
         assert (rows.tolist(), weights.tolist()) == (expected[0], pytest.approx(expected[1]))
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_stop_that_is_asked_for_at_the_end_of_an_epoch_is_made_then(asked: bool) -> None:
+    """Once that is saved, and not an epoch later."""
+    checkpoints = Checkpoints.__new__(Checkpoints)
+    state = SimpleNamespace(epoch=0, step=5, seconds=1.0)
+    checkpoints.run = SimpleNamespace(state=state, worker=SimpleNamespace(processes=1))
+    checkpoints.request = SimpleNamespace(made=asked)
+    saved: list[int] = []
+    checkpoints.save = lambda: saved.append(state.epoch)
+    with pytest.raises(InterruptionError) if asked else nullcontext():
+        checkpoints.on_epoch_end(0)
+    assert saved == [1]
 
 
 def test_every_step_draws_anew() -> None:

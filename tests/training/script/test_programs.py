@@ -140,6 +140,16 @@ def test_a_squared_error_is_that_of_probabilities(
     assert ("ops.exp(outputs)" in emit("keras", network(tmp_path, text))) == exponential
 
 
+def test_smoothed_labels_meet_the_softmax_of_logits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = script(tmp_path, "  label_smoothing: 0.1\n", monkeypatch)["make_loss"]()
+    logits, labels = np.array([[2.0, -1.0, 0.5, 0.0]]), np.array([[0.0, 1.0, 0.0, 0.0]])
+    softmax = np.exp(logits) / np.exp(logits).sum()
+    expected = -((0.9 * labels + 0.1 / 4) * np.log(softmax)).sum()
+    assert float(loss(labels, logits)) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(("processes", "has_gpu"), [(1, False), (1, True), (2, False), (2, True)])
 def test_pytorch_takes_a_gpu_where_there_is_one_and_ends_its_group(
     processes: int, has_gpu: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
