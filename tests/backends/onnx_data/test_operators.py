@@ -45,6 +45,7 @@ UNJUDGED = {
     "split": FRAMEWORKS,
     "to_map": "no such operator",
     "to_tokens": "no such operator",
+    "window_attention": "no such operator",
 }
 """The ops of archc that ONNX's cases do not judge."""
 

@@ -83,6 +83,14 @@ def test_codes_move_with_the_module_and_are_not_saved() -> None:
     assert next(model.buffers()).element_size() == 8
 
 
+def drawn(random: np.random.Generator, model: Any, batch: int) -> Any:
+    """A batch for a Keras model: normal values, or the ids 0 and 1."""
+    shape = (batch, *model.input_shape[1:])
+    if model.inputs[0].dtype == "int32":
+        return random.integers(2, size=shape).astype("int32")
+    return random.normal(size=shape).astype("float32")
+
+
 @pytest.mark.keras
 @pytest.mark.parametrize("name", NETWORKS["keras"])
 def test_keras_saves_and_loads(name: str, tmp_path: Path) -> None:
@@ -93,7 +101,7 @@ def test_keras_saves_and_loads(name: str, tmp_path: Path) -> None:
     model.set_weights([random.normal(size=one.shape) for one in model.weights])
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    x = random.normal(size=(2, *model.input_shape[1:])).astype("float32")
+    x = drawn(random, model, 2)
     first, second = (keras.ops.convert_to_numpy(one(x)) for one in (model, loaded))
     np.testing.assert_array_equal(first, second)
 
@@ -106,13 +114,15 @@ def test_keras_trains_through_all_helpers_at_once() -> None:
     inputs, outputs = [], []
     for name, body in NETWORKS["keras"].items():
         helper = KerasModel(network({"name": f"helper_{name.lower()}", **body})).model
-        inputs.append(keras.Input(helper.input_shape[1:]))
-        before = keras.layers.Dense(helper.input_shape[-1])(inputs[-1])
+        inputs.append(keras.Input(helper.input_shape[1:], dtype=helper.inputs[0].dtype))
+        before = inputs[-1]
+        if inputs[-1].dtype == "float32":
+            before = keras.layers.Dense(helper.input_shape[-1])(before)
         outputs.append(keras.layers.Dense(1)(keras.layers.Flatten()(helper(before))))
     model = keras.Model(inputs, keras.layers.Add()(outputs))
     model.compile(optimizer=keras.optimizers.SGD(1e-3), loss="mse")
     random = np.random.default_rng(2)
-    values = [random.normal(size=(4, *one.shape[1:])).astype("float32") for one in inputs]
+    values = [drawn(random, keras.Model(one, one), 4) for one in inputs]
     old = [keras.ops.convert_to_numpy(one) for one in model.trainable_weights]
     model.fit(values, np.ones((4, 1), "float32"), verbose=0)
     new = [keras.ops.convert_to_numpy(one) for one in model.trainable_weights]

@@ -3,7 +3,7 @@ from torch.nn import functional
 
 
 class FrozenBatchNorm3d(nn.BatchNorm3d):
-    """Batch normalization by the running statistics, which stay as they are in training."""
+    """Batch normalization by the running statistics, which training leaves alone."""
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.batch_norm(
