@@ -117,7 +117,7 @@ def channels_innermost(graph: Graph) -> dict[int, Order]:
 
 def _orders(graph: Graph, moved: set[int]) -> dict[int, Order]:
     orders: dict[int, Order] = {}
-    for node in graph.layers:
+    for node in graph.root.nodes():  # without those that others stand for
         if isinstance(node.op, Flatten) and node.index not in moved:
             if _reorders(graph, node):
                 (x,) = graph.input_axes(node)
