@@ -388,11 +388,12 @@ def test_torchrun_trains_in_two_processes(tmp_path: Path) -> None:
         [sys.executable, *command, str(data), "--out", "two"],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         cwd=tmp_path,
         timeout=LIMIT,
         env=environment(OMP_NUM_THREADS="1"),
     )
+    assert done.returncode == 0, done.stderr
     two = losses("torch", tmp_path, Path("two"), done.stdout)
     assert two == pytest.approx(one, rel=2e-3)
     assert len(two) == 2
