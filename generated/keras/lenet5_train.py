@@ -4,9 +4,8 @@
     python lenet5_train.py DATA --out RUN
     python lenet5_train.py DATA --out RUN --predict labels.csv
 
-DATA is an .npz file with `images`, the channels last, and `labels`, or a folder with a
-folder of images for each class; `archc data pack` makes the file of any other data. RUN
-has the last epoch, from which --resume goes on, and the best one, which predicts.
+DATA is an .npz file of `images`, channels last, and `labels`, or a folder of images for
+each class (`archc data pack` makes the file). RUN has the last epoch and the best.
 """
 
 import argparse

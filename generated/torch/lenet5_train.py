@@ -4,12 +4,12 @@
     python lenet5_train.py DATA --out RUN
     python lenet5_train.py DATA --out RUN --predict labels.csv
 
-DATA is an .npz file with `images`, the channels last, and `labels`, or a folder with a
-folder of images for each class; `archc data pack` makes the file of any other data. RUN
-has the last epoch, from which --resume goes on, and the best one, which predicts.
+DATA is an .npz file of `images`, channels last, and `labels`, or a folder of images for
+each class (`archc data pack` makes the file). RUN has the last epoch and the best.
 """
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -234,8 +234,7 @@ def main() -> None:
     if PROCESSES > 1:
         distributed.init_process_group()
         if device.type == "cuda":
-            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-            torch.cuda.set_device(device)
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if arguments.predict is not None:
         predict(arguments, device)
     elif (arguments.out / "last.pt").exists() and not arguments.resume:
@@ -243,6 +242,7 @@ def main() -> None:
     else:
         train(arguments, device)
     if PROCESSES > 1:
+        gc.collect()  # a model that is left in a cycle would outlive the group
         distributed.destroy_process_group()
 
 

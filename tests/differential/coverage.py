@@ -57,8 +57,11 @@ def options(field: FieldInfo) -> set[str]:
     found = set() if field.required else {_default(field)}
     for one in alternatives(field.kind.schema):
         if "enum" in one:
-            found |= {word for word in one["enum"] if word not in ("none", "default")}
-            found |= {_default(field)} if {"none", "default"} & set(one["enum"]) else set()
+            words = set(one["enum"])
+            # A word that says the same as no value.
+            same = words & {"none", "default"} if field.default not in words - {"none"} else set()
+            found |= words - same
+            found |= {_default(field)} if same else set()
         elif one["type"] == "boolean":
             found |= {"True", "False"}
         elif one["type"] in ("integer", "number"):

@@ -235,7 +235,9 @@ class _Generator:
             names = [*dict.fromkeys([*outputs, last])] if outputs else []
         if len(names) > 1 and self.chance(0.4):
             some = [{one: "training"} if self.chance(0.5) else one for one in names]
-            if any(one in names for one in some) and self.accepted(inputs, layers, some):
+            known = inputs.get("inputs", inputs).keys()
+            evaluated = {one for one in some if isinstance(one, str)} - known
+            if evaluated and self.accepted(inputs, layers, some):
                 return some
         return [*names]
 

@@ -35,7 +35,7 @@ def test_random_specs_are_one_network_on_both(first: int, workers: Workers, tmp_
             if difference is not None
         }
         totals = json.report(run.costs)["totals"]
-        assert ("gradient" in compared) == (totals["params"] > 0), run.told
+        assert ("gradient" in compared) == (totals["trainable_params"] > 0), run.told
         assert ("statistics" in compared) == (totals["state"] > 0), run.told
         assert {"evaluation", "training"} <= compared, run.told
         write_sources(run, tmp_path)

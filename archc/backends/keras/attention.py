@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from archc.backends.base import APPLIED, INCOMING, LoweredLayer, LoweringContext, placeholder
+from archc.backends.base import (
+    APPLIED,
+    INCOMING,
+    LoweredLayer,
+    LoweringContext,
+    RefusalError,
+    placeholder,
+)
 from archc.backends.constructors import layer, option
 from archc.backends.layouts import Layout
 from archc.codegen.tree import Binary, Call, Expr, Keyword, Lit
@@ -23,6 +30,9 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, Attention)
     x = context.inputs[0]
+    if op.size_of_head(x) == 1 < op.heads and op.heads in (x.sizes[0], context.inputs[-1].sizes[0]):
+        # Its einsum, which all of Keras' attention is made of, takes one axis for the other.
+        raise RefusalError("TensorFlow computes as many heads of one feature as tokens wrongly")
     heads, key_heads = Lit(op.heads, "heads"), Lit(op.key_heads or op.heads, "key_heads")
     # Where the spec leaves it out, in the widths that it follows from.
     size: Expr = Lit(op.head_size, "head_size")

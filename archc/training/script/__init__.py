@@ -81,12 +81,11 @@ def _bound(statement: Statement) -> tuple[str, ...]:
 
 
 def _docstring(title: str, name: str, shape: tuple[int, ...]) -> str:
-    source = "an .npz file with `images`, the channels last, and `labels`"
+    source = "an .npz file of `images`, channels last, and `labels`"
     if len(shape) == IMAGE_RANK:
-        source += ", or a folder with a folder of images for each class"
+        source += ", or a folder of images for each class"
     text = (
-        f"DATA is {source}; `archc data pack` makes the file of any other data. RUN has the "
-        "last epoch, from which --resume goes on, and the best one, which predicts."
+        f"DATA is {source} (`archc data pack` makes the file). RUN has the last epoch and the best."
     )
     return "\n".join(
         (

@@ -548,7 +548,7 @@ def test_jax_trains_too_on_one_device_and_on_two(tmp_path: Path) -> None:
     assert rows(tmp_path / "one")[-1]["validation_accuracy"] > 0.6
     assert_close(tmp_path / "two", tmp_path / "one")
     record = json.loads((tmp_path / "two" / "run.json").read_text(encoding="utf-8"))
-    assert "jax" in record["computed"]
+    assert "jax" in record["computed"]["versions"]
     assert record["computed"]["devices"] == 2
 
 

@@ -2,6 +2,7 @@
 what reads images: the constants decide its conditions, and what they rule out is not written."""
 
 import argparse
+import gc
 import math
 import os
 import sys
@@ -465,8 +466,7 @@ def main() -> None:
     if PROCESSES > 1:
         distributed.init_process_group()
         if device.type == "cuda":
-            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-            torch.cuda.set_device(device)
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if arguments.predict is not None:
         predict(arguments, device)
     elif (arguments.out / "last.pt").exists() and not arguments.resume:
@@ -474,6 +474,7 @@ def main() -> None:
     else:
         train(arguments, device)
     if PROCESSES > 1:
+        gc.collect()  # a model that is left in a cycle would outlive the group
         distributed.destroy_process_group()
 
 
