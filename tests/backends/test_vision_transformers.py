@@ -237,7 +237,7 @@ def test_computes_what_torchvision_computes(name: str) -> None:
 
 
 @pytest.mark.keras
-@pytest.mark.parametrize("name", ["vit_b_16", "swin_v2_t"])
+@pytest.mark.parametrize("name", ["vit_b_16"])  # windows: a suite of their own
 def test_both_frameworks_compute_the_same(name: str, workers: Workers) -> None:
     result = verify(small(name), Settings(), workers=workers)
     assert result.agrees, result.first
