@@ -168,5 +168,6 @@ def test_pytorch_takes_a_gpu_where_there_is_one_and_ends_its_group(
     if processes == 1:
         assert calls == ["train on cuda" if has_gpu else "train on cpu"]
     else:
-        own = ["set cuda:1", "train on cuda:1"] if has_gpu else ["train on cpu"]
+        # "cuda" is the GPU that the process has been set to.
+        own = ["set 1", "train on cuda"] if has_gpu else ["train on cpu"]
         assert calls == ["init_process_group", *own, "destroy_process_group"]
