@@ -317,6 +317,14 @@ def test_windows_see_what_gradients_reach(
     assert tuple(largest) == expected
 
 
+def test_positions_of_a_grid_that_see_padding_are_left_out(tmp_path: Path) -> None:
+    """By hand: a convolution over p - 1 and p, windows of 3, and a grid of every fourth position.
+    Of its phases only the last sees no padding: positions 3, 7 and 11, whose windows begin at 3, 6
+    and 9, and so the input from 2 to 11."""
+    steps = [conv(2, padding=[[1, 0], [1, 0]]), windows(window=3), windows(window=3, grid=True)]
+    assert field_of(network_of(tmp_path, (12, 12), steps)).sizes == (10, 10)
+
+
 def test_a_transposed_map_sees_along_the_other_axis(tmp_path: Path) -> None:
     steps = [
         conv([3, 1]),
