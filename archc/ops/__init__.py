@@ -19,7 +19,6 @@ from archc.ops import (
     recurrence,
     regularization,
     shape,
-    window_attention,
 )
 from archc.ops.base import Op
 from archc.plugins import Plugin, PluginError, plugins
@@ -33,7 +32,7 @@ BUILT_IN: dict[str, tuple[type[Op], ...]] = {
     "regularisation": regularization.OPS,
     "shape": (*shape.OPS, *arrangement.OPS),
     "parameters": parameter.OPS,
-    "attention": (*attention.OPS, *window_attention.OPS),
+    "attention": attention.OPS,
     "sequence": recurrence.OPS,
     "merge": merge.OPS,
 }

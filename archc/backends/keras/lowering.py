@@ -58,7 +58,6 @@ from archc.ops import (
     recurrence,
     regularization,
     shape,
-    window_attention,
 )
 from archc.ops.base import Op
 
@@ -308,7 +307,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     arrangement.SpaceToDepth: simple("SpaceToDepth", "block_size"),
     arrangement.DepthToSpace: simple("DepthToSpace", "block_size"),
     attention.Attention: lower_attention,
-    window_attention.WindowAttention: lower_window_attention,
+    attention.WindowAttention: lower_window_attention,
     recurrence.Lstm: lower_recurrence,
     recurrence.Gru: lower_recurrence,
     shape.Pad: lower_pad,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archc.backends.base import LoweredLayer, LoweringContext
 from archc.backends.constructors import layer, option
 from archc.codegen.tree import Lit
-from archc.ops.window_attention import WindowAttention
+from archc.ops.attention import WindowAttention
 
 _PARTS = ("query", "key", "value", "output", "distance", "head")
 VARIABLES = {

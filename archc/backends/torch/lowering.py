@@ -53,7 +53,6 @@ from archc.ops import (
     recurrence,
     regularization,
     shape,
-    window_attention,
 )
 from archc.ops.base import Op
 
@@ -341,7 +340,7 @@ LOWERINGS: dict[type[Op], Lowering] = {
     arrangement.SpaceToDepth: simple("nn.PixelUnshuffle", "block_size"),
     arrangement.DepthToSpace: simple("nn.PixelShuffle", "block_size"),
     attention.Attention: lower_attention,
-    window_attention.WindowAttention: lower_window_attention,
+    attention.WindowAttention: lower_window_attention,
     recurrence.Lstm: lower_recurrence,
     recurrence.Gru: lower_recurrence,
     shape.Pad: lower_pad,

@@ -6,7 +6,7 @@ from archc.backends.base import LoweredLayer, LoweringContext
 from archc.backends.constructors import layer, option
 from archc.backends.torch.layers import incoming
 from archc.codegen.tree import Lit
-from archc.ops.window_attention import WindowAttention
+from archc.ops.attention import WindowAttention
 
 VARIABLES = {
     **{
