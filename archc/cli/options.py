@@ -21,6 +21,7 @@ from archc.language.overrides import PREFIX, Key, Setting
 from archc.language.reader import decode, parse
 from archc.language.values import Value
 from archc.training.file_format import CHANNELS, LABELS
+from archc.version import requirement
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -171,7 +172,8 @@ def _error(setting: str, message: str, hint: str | None = None) -> SpecError:
 
 def not_installed(module: str | None, backend: str) -> str:
     """The message for a missing module, with the extra of archc that installs all of a backend."""
-    return f"{module} is not installed: pip install 'archc[{backends.backend(backend).extra}]'"
+    extra = backends.backend(backend).extra
+    return f"{module} is not installed: pip install '{requirement(extra)}'"
 
 
 def warn_unchecked(network: Network) -> None:

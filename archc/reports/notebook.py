@@ -10,6 +10,7 @@ from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.reports.rows import COLUMNS, axes_line, human, rows, totals
 from archc.reports.table import heading
+from archc.version import requirement
 
 if TYPE_CHECKING:
     import pandas
@@ -31,7 +32,7 @@ class Report(dict[str, Any]):
         except ModuleNotFoundError as error:
             if error.name != "pandas":
                 raise
-            message = "to_dataframe needs pandas: pip install 'archc[notebook]'"
+            message = f"to_dataframe needs pandas: pip install '{requirement('notebook')}'"
             raise ModuleNotFoundError(message, name="pandas") from None
         layers = [
             {
