@@ -394,8 +394,8 @@ def test_a_title_cannot_reach_the_terminal(tmp_path: Path) -> None:
 
 
 def test_rows_follow_the_layers(tiny: Network) -> None:
-    layers = [row.layer for row in rows(tiny.costs) if row.layer is not None]
-    assert layers == list(tiny.costs.layers)
+    paths = [row.figures.path for row in rows(tiny.costs) if row.figures is not None]
+    assert paths == [layer.node.path for layer in tiny.costs.layers]
 
 
 @pytest.mark.parametrize(
