@@ -89,6 +89,16 @@ def max_steps_option(function: Function) -> Function:
     )(function)
 
 
+def depth_option(function: Function) -> Function:
+    """The option `--depth N`."""
+    return click.option(
+        "--depth",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Show whole blocks and sections at this depth: 1 is the outermost one.",
+    )(function)
+
+
 class Overrides(NamedTuple):
     """What `--set` sets: parameters of a spec, and fields of its recipe."""
 

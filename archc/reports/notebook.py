@@ -67,12 +67,12 @@ def fragment(costs: Costs, drawing: str | None = None) -> str:
     for row in rows(costs):
         margin = f"padding-left: {row.depth * 1.5 + 0.5}em"
         name = f'<td style="text-align: left; {margin}">{_text(row.label)}</td>'
-        if row.layer is None:
+        if row.figures is None:
             rest = (
                 f'<td colspan="{len(COLUMNS) - 1}" style="text-align: left">{_text(row.kind)}</td>'
             )
         else:
-            rest = _cells([human(column.value(row.layer)) for column in COLUMNS[1:]], "td", 1)
+            rest = _cells([human(column.value(row.figures)) for column in COLUMNS[1:]], "td", 1)
         lines.append(f"<tr>{name}{rest}</tr>")
     sums = "<br>".join(f"{_text(name)}: {_text(value)}" for name, value in totals(costs))
     return "\n".join([*lines, "</tbody></table></div>", f"{sums}</div>"]) + "\n"
