@@ -54,6 +54,7 @@ from archc.codegen.tree import (
 )
 from archc.ir.graph import Graph, known_ids
 from archc.ir.network import Network
+from archc.version import requirement
 
 KNOWN: dict[str, Import | ImportFrom] = {
     "OrderedDict": ImportFrom("collections", ("OrderedDict",)),
@@ -116,7 +117,7 @@ BACKEND = Backend(
     refused=REFUSED,
     runner=Runner(
         module="archc.backends.torch.runner",
-        runtimes=(Runtime("torch", "PyTorch", "archc[torch]"),),
+        runtimes=(Runtime("torch", "PyTorch", requirement("torch")),),
     ),
     weights=WEIGHTS,
     trainer=Trainer(
