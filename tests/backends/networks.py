@@ -22,7 +22,8 @@ ALL_SPECS = sorted(path.stem for path in SPECS.glob("*.yaml"))
 """All specs that come with archc."""
 SHIPPED = kept((SPECS.parent / "Makefile").read_text(encoding="utf-8"))
 """Those whose emitted files are kept in `generated`."""
-BACKENDS = backends.names()
+BACKENDS = tuple(name for name in backends.names() if backends.backend(name).suffix == ".py")
+"""Those that emit modules."""
 STRUCTURES = {
     path.stem: path.read_text(encoding="utf-8")
     for path in sorted((Path(__file__).parent / "structures").glob("*.yaml"))
