@@ -70,7 +70,7 @@ def compile_network(network: Network) -> Emitted:
     """The network's module. Raises SpecError where an op is refused (ARC601)."""
     costs = network.costs
     shared, outlined, classes = _write(network)
-    paths = whole_paths(outlined, classes.keys, shared.graph.root)
+    paths = whole_paths(outlined, classes.keys, classes.before, shared.graph.root)
     # Layers that compute nothing are left out.
     placements = {
         index: tuple(
@@ -85,7 +85,7 @@ def compile_network(network: Network) -> Emitted:
     variables = stored_variables(
         costs, placements, lambda array, _: unchanged(array.variable.shape)
     )
-    instances = instance_paths(outlined, classes.keys, shared.graph.root)
+    instances = instance_paths(outlined, classes.keys, classes.before, shared.graph.root)
     instances[costs.graph.about.class_name] = ("",)
     replaced = [
         (prefix + own, prefix + owner)
@@ -149,7 +149,7 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
     taken += [graph.about.class_name, *(one.name for one in outlined.definitions)]
     nodes = graph.nodes
     initial = Initial({i: own for i, own in outlined.lowered.items() if nodes[i].weights < 0})
-    classes = Classes(taken, initial)
+    classes = Classes(taken, initial, graph)
     for definition in outlined.definitions:
         region = definition.region
         uses = Uses(graph, region)
