@@ -59,11 +59,7 @@ def read(
     """As `load`, with how the arrays were matched; without the arrays in the parts `skip`, which
     the file need not have. Raises SpecError also for a part that is none (ARC605)."""
     with open_weights(path) as file:
-        expected, aliases = _expected(file, network)
-        known: dict[str | None, Table] = {None: table or Table()}
-        if table is None and file.format is not None:
-            known = {**tables(network.costs.graph), None: Table()}
-        checkpoint, match = _fitting(file, expected, aliases, network.costs, known, skip)
+        checkpoint, match, expected = match_file(file, network, table, skip)
         for name, (key, entry) in match.copies.items():
             _require_equal(file, name, key, entry, match.entries[key])
         weights: dict[str, Any] = {}
@@ -73,6 +69,22 @@ def read(
                 array = to_canonical(_array(file, match.entries[key].read), one.layout)
                 weights[key] = match.sources[key].adapted(array)
         return CanonicalWeights(weights, match.in_order, checkpoint)
+
+
+def match_file(
+    file: WeightFile,
+    network: Network,
+    table: Table | None = None,
+    skip: Sequence[str] = (),
+) -> tuple[str | None, Match, list[ExpectedArray]]:
+    """The name of the spec's table by which a file matches, its entries matched to the arrays of a
+    network, and these. Raises SpecError as `read` does; nothing is loaded."""
+    expected, aliases = _expected(file, network)
+    known: dict[str | None, Table] = {None: table or Table()}
+    if table is None and file.format is not None:
+        known = {**tables(network.costs.graph), None: Table()}
+    checkpoint, match = _fitting(file, expected, aliases, network.costs, known, skip)
+    return checkpoint, match, expected
 
 
 def _fitting(
