@@ -217,8 +217,8 @@ class Trainer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
     """A backend. `title` is the framework's own name; `suffix` ends the names of emitted files;
-    `extra` is what `pip install 'archc[EXTRA]'` takes to install what emitted files import;
-    `reserved` are names that emitted code uses. A backend without a `runner` cannot be verified,
+    `extra` is that of archc's distribution which installs what emitted files import; `reserved` are
+    names that emitted code uses. A backend without a `runner` cannot be verified,
     one without `weights` neither reads nor writes them, one without a `trainer` trains nothing.
 
     `compile` raises SpecError where an op cannot be computed (ARC601).

@@ -40,6 +40,7 @@ from archc.verify.plan import plan
 from archc.verify.runtimes import Process, runnable, runner_of, runtime_of
 from archc.verify.settings import FixedTensors, Settings
 from archc.verify.workers import WorkerError, Workers
+from archc.version import requirement
 
 __all__ = [
     "FixedTensors",
@@ -219,7 +220,7 @@ def _not_installed(module: str, backend: str, settings: Settings, costs: Costs) 
     runner = runner_of(backend)
     titles = {backend: declared.title, **{one.name: one.title for one in runner.runtimes}}
     packages = {one.name: one.package for one in runner.runtimes}
-    package = packages.get(module, f"archc[{declared.extra}]")
+    package = packages.get(module, requirement(declared.extra))
     message = f"{titles.get(module, module)} is not installed: pip install '{package}'"
     first = runner.runtimes[0].name
     if module in packages and module != first and settings.runtime is None:
