@@ -386,7 +386,8 @@ CODES: dict[str, Explanation] = {
         "nothing else. Names are those of the emitted network. In a plain sequence of layers\n"
         "arrays can be matched by order instead; otherwise the spec has a table of names under\n"
         "`checkpoints`, or `--names` takes one. In a table every rule matches an op that has\n"
-        "arrays, and no two rules the same op.",
+        "arrays, or a section with one, and no two rules the same. A rule that is a mapping has\n"
+        "`layer`, and `arrays`, `transposed`, `blocks` or `factors`, which are of one op.",
         "archc weights import specs/vgg16.yaml resnet50.pth -o out.safetensors\n"
         "archc weights import specs/vgg16.yaml vgg16.pth -o out.safetensors",
     ),
