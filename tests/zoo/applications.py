@@ -38,7 +38,8 @@ def reference(name: str, layers: list[Any]) -> tuple[Any, float, int, bool]:
 
 def ends_in_softmax(name: str) -> bool:
     graph = shipped(name).costs.graph
-    return graph.nodes[graph.outputs[0]].op.name == "softmax"
+    op = graph.nodes[graph.outputs[0]].op
+    return "softmax" in (op.name, getattr(getattr(op, "activation", None), "name", None))
 
 
 def weighted(layers: list[Any]) -> list[Any]:

@@ -36,7 +36,9 @@ MOVED = ("attention", "window_attention", "lstm", "gru")
 def renaming(name: str) -> Renaming | None:
     """What makes of torchvision's state that of the emitted module, where it has another form."""
     if name.startswith("maxvit"):
-        return partial(maxvit, head_size=shipped(name).spec.params["head_size"])
+        layers = [one.node for one in shipped(name).costs.layers]
+        node = next(one for one in layers if one.op.name == "window_attention")
+        return partial(maxvit, head_size=node.output.sizes[0] // node.op.heads)
     families = {"swin": swin, "vit": vit}
     return next((one for stem, one in families.items() if name.startswith(stem)), None)
 
@@ -45,17 +47,22 @@ def is_needed(network: Network) -> bool:
     return any(layer.node.op.name in MOVED for layer in network.costs.layers)
 
 
+def canonical(network: Network, state: Mapping[str, Any]) -> dict[str, Array]:
+    """The arrays of a network in canonical layout, from the state of the emitted module."""
+    arrays = {key: np.ascontiguousarray(value.numpy()) for key, value in state.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "weights.safetensors")
+        save_file(arrays, path)
+        return load(path, network)
+
+
 def keras_outputs(
     network: Network, state: Mapping[str, Any], values: list[Array], dtype: str
 ) -> list[Array]:
     """What the emitted Keras network makes of some inputs, with the state of the PyTorch one."""
     graph = network.costs.graph
-    arrays = {key: np.ascontiguousarray(value.numpy()) for key, value in state.items()}
+    weights = canonical(network, state)
     inputs = {graph.nodes[n].path: one for n, one in zip(graph.inputs, values, strict=True)}
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "weights.safetensors")
-        save_file(arrays, path)
-        weights = load(path, network)
     results = outputs(
         network, "keras", FixedTensors(weights, inputs), Settings(("keras",), dtype=dtype)
     )

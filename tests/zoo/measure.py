@@ -16,6 +16,7 @@ import keras
 import torch
 
 from archc.api import Network
+from archc.backends.layouts import to_framework
 from tests.backends import keras_side, torch_side
 from tests.backends.agreement import inputs_of, keras_outputs
 from tests.backends.networks import SPECS, module, shipped
@@ -93,7 +94,7 @@ def values(name: str) -> dict[str, object]:
         others = attention.keras_outputs(network, ours.state_dict(), x, "float32")
     else:
         other, layers = keras_side.in_order_of_use(emitted["keras"].build_model)
-        take_from_torch(network, emitted["torch"], ours, layers)
+        take_weights(network, ours, layers)
         if name in theirs.KERAS_NAMES:
             model, factor, count, plain = applications.reference(name, layers)
             if plain:
@@ -142,16 +143,14 @@ def take_state(name: str, reference: Any, ours: Any) -> str:
     return how
 
 
-def take_from_torch(network: Network, emitted: Any, ours: Any, layers: list[Any]) -> None:
-    """Set the weights of Keras layers from the PyTorch network's."""
-    meta = torch_side.on_meta(emitted)
-    names = {one: name for name, one in meta.named_modules()}
-    own = dict(ours.named_modules())
-    modules = {
-        path: [None if event.layer is None else own[names[event.layer]] for event in events]
-        for path, events in torch_side.events_by_node(meta, network).items()
-    }
-    keras_side.take_weights(network, keras_side.layers_by_node(layers, network), modules)
+def take_weights(network: Network, ours: Any, layers: list[Any]) -> None:
+    """Set the weights of the Keras layers of a network to those of the PyTorch one, as `archc
+    weights` moves them."""
+    weights = attention.canonical(network, ours.state_dict())
+    known = {layer.name: layer for layer in layers} | dict(enumerate(layers))
+    for key, stored in network.compiled("keras").variables.items():
+        variables = {one.name: one for one in known[stored.layer].weights}
+        variables[stored.name].assign(to_framework(weights[key], stored.layout))
 
 
 if __name__ == "__main__":
