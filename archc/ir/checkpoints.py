@@ -21,10 +21,12 @@ from archc.ir.costs import Costs, Layer
 from archc.ir.graph import Graph
 from archc.ir.sharing import reuses_layer
 from archc.language.values import Value, mapping, sequence, text, texts
+from archc.ops.base import Op
 
 _NUMBER = re.compile(r"\{([a-z]+)\}")
 _COMPUTED = re.compile(r"\{(?:([0-9]{1,4})\*)?([a-z]+)([+-][0-9]{1,4})?\}")
 _PATH = re.compile(r"[a-z0-9_.]+")
+_POWER = re.compile(r"([a-z_]+)\^(-?[0-9](?:\.[0-9]{1,4})?)")
 _HINT = "write `{n}`, `{n-1}`, `{2*n}` or `{2*n-1}`"
 IGNORED = "ignored"
 """The key of the parts of a file that are nothing of the network; its value is a list."""
@@ -56,17 +58,30 @@ class Rule(NamedTuple):
     arrays: Mapping[str, tuple[str, ...]] | None = None
     transposed: bool = False
     blocks: tuple[int, ...] = ()
-    factors: Mapping[str, float] = MappingProxyType({})
+    factors: Mapping[str, Value] = MappingProxyType({})
 
     @property
     def is_of_op(self) -> bool:
         """Whether the rule says more than a name, which it can of an op alone."""
         return self.arrays is not None or self.transposed or bool(self.blocks or self.factors)
 
-    def factor(self, variable: str) -> float:
-        """The factor of a variable, or of the projection that it is of."""
+    def factor(self, variable: str, op: Op) -> float:
+        """The factor of a variable of an op, or of the projection that it is of. Raises SpecError
+        (ARC604)."""
         projection = variable.rpartition("_")[0] if variable.endswith(KINDS) else variable
-        return self.factors.get(variable, self.factors.get(projection, 1.0))
+        value = self.factors.get(variable, self.factors.get(projection))
+        if value is None:
+            return 1.0
+        power = _POWER.fullmatch(str(value.data))
+        base = getattr(op, power[1], None) if power is not None else None
+        if isinstance(base, int | float) and base > 0:
+            assert power is not None
+            return float(base ** float(power[2]))
+        if isinstance(value.data, bool) or not isinstance(value.data, int | float):
+            message = f"a factor of `{self.path}` must be a number or a power of one of its fields"
+            hint = "write `heads^-0.5` for 1 / sqrt(heads)"
+            raise SpecError([Diagnostic("ARC604", message, value.span, hint)])
+        return float(value.data)
 
     def layer_of(self, path: str) -> str:
         """The name of the layer of an op whose path matches."""
@@ -156,15 +171,8 @@ def _read_rule(path: str, target: Value, span: Span) -> tuple[list[Diagnostic], 
         else None,
         text(fields.get("transposed")) == "True",
         tuple(int(text(one)) for one in sequence(fields.get("blocks")) if text(one).isdecimal()),
-        {
-            name: float(factor.data)
-            for name, factor in mapping(fields.get("factors")).items()
-            if isinstance(factor.data, int | float)
-        },
+        mapping(fields.get("factors")),
     )
-    if len(rule.factors) < len(mapping(fields.get("factors"))):
-        message = f"`factors` of `{path}` must be {_EXPECTED['factors']}"
-        diagnostics.append(Diagnostic("ARC604", message, fields["factors"].span))
     if sorted(rule.blocks) != list(range(len(sequence(fields.get("blocks"))))):
         message = f"`blocks` of `{path}` must have each of 0, 1, 2 ... once"
         diagnostics.append(Diagnostic("ARC604", message, fields["blocks"].span))
@@ -219,6 +227,7 @@ def layers_of(
     """The layer of each op that a rule matches, by its path, and the errors of rules that match
     none of the ops, or what another rule matches. `variables` are those of each op by its path."""
     matching = _Matching(table)
+    ops = {node.path: node.op for node in graph.nodes} if any(one.factors for one in table) else {}
     layers: dict[str, NamedLayer] = {}
     diagnostics: list[Diagnostic] = []
     for path, own in variables.items():
@@ -227,7 +236,8 @@ def layers_of(
             rule = matching.rule(".".join(parts[:depth]))
             if rule is not None:
                 layers[path] = NamedLayer(rule.layer_of(".".join(parts[:depth])), depth, rule)
-                diagnostics += matching.once(rule, _errors_of(rule, path, own, len(parts) - depth))
+                errors = _errors_of(rule, path, own, len(parts) - depth, ops.get(path))
+                diagnostics += matching.once(rule, errors)
                 break
     diagnostics += matching.diagnostics
     if not graph.about.overrides:  # which may leave nothing for a rule
@@ -281,7 +291,9 @@ class _Matching:
                 yield diagnostic
 
 
-def _errors_of(rule: Rule, path: str, variables: Sequence[str], inner: int) -> Iterator[Diagnostic]:
+def _errors_of(
+    rule: Rule, path: str, variables: Sequence[str], inner: int, op: Op | None
+) -> Iterator[Diagnostic]:
     """The errors of what a rule says of the arrays of an op; `inner` is how many parts of its path
     are inside of what the rule matches."""
     if inner and rule.is_of_op:
@@ -294,6 +306,12 @@ def _errors_of(rule: Rule, path: str, variables: Sequence[str], inner: int) -> I
             message = f"`{member}` is no variable of `{path}`"
             hint = did_you_mean(member, variables) or f"it has {', '.join(variables)}"
             yield Diagnostic("ARC604", message, rule.span, hint)
+    if op is not None:
+        for name in rule.factors:
+            try:
+                rule.factor(name, op)
+            except SpecError as error:
+                yield from error.diagnostics
 
 
 def arrays_of(rule: Rule, variables: Sequence[str]) -> dict[str, tuple[str | None, ...]]:

@@ -122,7 +122,7 @@ def _whole(one: ExpectedArray, layer: NamedLayer | None) -> Source:
     if layer is None:
         return Source(name, one.layout.kept)
     transposed = layer.rule.transposed and len(one.layout.kept) == 2
-    factor = layer.rule.factor(one.array.variable.name)
+    factor = layer.rule.factor(one.array.variable.name, one.array.node.op)
     return Source(name, one.layout.kept, 0, transposed, layer.rule.blocks, factor, True)
 
 
@@ -154,7 +154,7 @@ def _add_listed(sources: Sources, own: Sequence[ExpectedArray], layer: NamedLaye
                     begin,
                     transposed,
                     layer.rule.blocks,
-                    layer.rule.factor(member),
+                    layer.rule.factor(member, own[0].array.node.op),
                     True,
                 )
                 sources.by_key[by_name[member].array.key] = source

@@ -59,11 +59,7 @@ def read(
     """As `load`, with how the arrays were matched; without the arrays in the parts `skip`, which
     the file need not have. Raises SpecError also for a part that is none (ARC605)."""
     with open_weights(path) as file:
-        expected, aliases = _expected(file, network)
-        known: dict[str | None, Table] = {None: table or Table()}
-        if table is None and file.format is not None:
-            known = {**tables(network.costs.graph), None: Table()}
-        checkpoint, match = _fitting(file, expected, aliases, network.costs, known, skip)
+        checkpoint, match, expected = match_file(file, network, table, skip)
         for name, (key, entry) in match.copies.items():
             _require_equal(file, name, key, entry, match.entries[key])
         weights: dict[str, Any] = {}
@@ -73,6 +69,22 @@ def read(
                 array = to_canonical(_array(file, match.entries[key].read), one.layout)
                 weights[key] = match.sources[key].adapted(array)
         return CanonicalWeights(weights, match.in_order, checkpoint)
+
+
+def match_file(
+    file: WeightFile,
+    network: Network,
+    table: Table | None = None,
+    skip: Sequence[str] = (),
+) -> tuple[str | None, Match, list[ExpectedArray]]:
+    """The name of the spec's table by which a file matches, its entries matched to the arrays of a
+    network, and these. Raises SpecError as `read` does; nothing is loaded."""
+    expected, aliases = _expected(file, network)
+    known: dict[str | None, Table] = {None: table or Table()}
+    if table is None and file.format is not None:
+        known = {**tables(network.costs.graph), None: Table()}
+    checkpoint, match = _fitting(file, expected, aliases, network.costs, known, skip)
+    return checkpoint, match, expected
 
 
 def _fitting(
@@ -124,7 +136,7 @@ def _expected(file: WeightFile, network: Network) -> tuple[list[ExpectedArray], 
         own = [ExpectedArray(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
         return own, []
     emitted = backends.compile_network(file.backend, network)
-    variables = every_variable(file.backend, costs, emitted)
+    variables = every_variable(backends.backend(file.backend), costs, emitted)
     names = file.format.names(costs, emitted)
     own = [ExpectedArray(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
     aliases = [
@@ -143,7 +155,7 @@ def save(path: str, weights: Mapping[str, Any], network: Network, backend: str |
         return
     form = formats()[backend]
     emitted = backends.compile_network(backend, network)
-    every_variable(backend, network.costs, emitted)
+    every_variable(backends.backend(backend), network.costs, emitted)
     with staging(path) as temporary:
         try:
             form.save(temporary, weights, network.costs, emitted)

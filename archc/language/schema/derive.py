@@ -253,7 +253,11 @@ def _layer_in_file() -> Schema:
                 "a list of numbers",
             ),
             "factors": _mapping_of(
-                describe({"type": "number"}, "the factor", "a number"),
+                describe(
+                    {"type": ["number", "string"]},
+                    "the factor, or a power of a field of the op: `heads^-0.5`",
+                    "a number, or a power of a field",
+                ),
                 "by what the file's values of variables or projections are multiplied",
                 "a mapping of variables to numbers",
             ),
