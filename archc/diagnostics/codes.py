@@ -431,4 +431,27 @@ CODES: dict[str, Explanation] = {
         "One of them is damaged, or was not written by a run. The weights are not affected.",
         '{"name": "lenet5", "classes": 10}    # run.json\n{"name": "lenet5", "classes": null}',
     ),
+    "ARC801": Explanation(
+        "a model that cannot be imported",
+        "`archc import` reads ONNX models. The file is none, is cut off or damaged, claims more\n"
+        "than it holds, or leaves sizes open that a spec states: all axes but the batch. Nothing\n"
+        "outside the file is read. A model in two files is imported without its weights.",
+        "archc import model.py      # code is never read\narchc import model.onnx -o model.yaml",
+    ),
+    "ARC802": Explanation(
+        "operations that archc has no op for",
+        "A model is imported whole or not at all: what has no op is listed, with how often it\n"
+        "occurs and where, and nothing is put in its place. `archc ops` shows all ops. Some\n"
+        "exporters take an operation apart: export with a later version of the operators, where\n"
+        "it is one.",
+        "archc import model.onnx        # with a Mish activation\n"
+        "archc import model.onnx        # exported with silu instead",
+    ),
+    "ARC803": Explanation(
+        "an imported spec that is not proven",
+        "The graph of the spec must be that of the file, op by op, and with the same random\n"
+        "weights both networks must compute the same values in every layer. They do not, so\n"
+        "nothing was written. This is an error in archc: please report it with the file.",
+        "archc import model.onnx -o model.yaml",
+    ),
 }
