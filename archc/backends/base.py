@@ -218,8 +218,8 @@ class Trainer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
     """A backend. `title` is the framework's own name; `suffix` ends the names of emitted files;
-    `extra` is what `pip install 'archc[EXTRA]'` takes to install what emitted files import;
-    `reserved` are names that emitted code uses. A backend without a `runner` cannot be verified,
+    `extra` is that of archc's distribution which installs what emitted files import; `reserved` are
+    names that emitted code uses. A backend without a `runner` cannot be verified,
     one without `weights` neither reads nor writes them, one without a `trainer` trains nothing.
     Where emitted networks can be evaluated alone (`trains` is false), they lack the ops, arrays and
     outputs of training alone, and no step of training is compared. `text` gives what people read

@@ -63,6 +63,17 @@ def formats() -> dict[str, WeightFormat]:
     return {name: one for name, one in all_formats.items() if one is not None}
 
 
+def filled(shape: tuple[int, ...], value: float) -> Entry:
+    """An array with one value, which a file need not have."""
+
+    def read() -> Any:
+        import numpy
+
+        return numpy.full(shape, value, "float32")
+
+    return Entry(shape, "float32", read)
+
+
 def span_of(path: str) -> Span:
     """The span of an error of a whole file."""
     return Span(SourceText(encodable(path), ""), 1, 1, 1, 1)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from archc.backends.base import Runtime
 from archc.ir.graph import Graph
+from archc.version import requirement
 
 RUNTIMES = (
-    Runtime("onnxruntime", "ONNX Runtime", "archc[onnx]"),
-    Runtime("onnx", "the reference evaluator of ONNX", "archc[onnx]"),
+    Runtime("onnxruntime", "ONNX Runtime", requirement("onnx")),
+    Runtime("onnx", "the reference evaluator of ONNX", requirement("onnx")),
 )
 
 

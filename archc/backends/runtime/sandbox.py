@@ -16,6 +16,8 @@ import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from archc.version import requirement
+
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 """The folder of the package, from which the processes import it."""
 MEMORY = 8 << 30
@@ -62,13 +64,14 @@ def run_isolated(module: str, *arguments: str) -> str | None:
     return error
 
 
-def limit(size: int) -> None:
-    """Limit the memory and CPU time of this process, for a file of `size` bytes."""
+def limit(size: int, needed: int = MEMORY) -> None:
+    """Limit the memory and CPU time of this process, for a file of `size` bytes; `needed` are the
+    bytes that it may use beside those of the file."""
     try:
         import resource
     except ImportError:  # Windows
         return
-    memory, seconds = 2 * size + MEMORY, SECONDS + size // BYTES_PER_SECOND
+    memory, seconds = 2 * size + needed, SECONDS + size // BYTES_PER_SECOND
     limits = {
         resource.RLIMIT_AS: (memory, memory),
         resource.RLIMIT_CPU: (seconds, seconds + 1),
@@ -91,7 +94,7 @@ def too_large(needed: int, path: str) -> str | None:
 
 def not_installed(error: ImportError, extra: str) -> str:
     """The error of a missing module, with the extra of archc that installs it."""
-    return f"{error.name} is not installed: pip install 'archc[{extra}]'"
+    return f"{error.name} is not installed: pip install '{requirement(extra)}'"
 
 
 def line(error: Exception) -> str:
