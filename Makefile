@@ -11,8 +11,8 @@ KEPT := alexnet alexnet_torchvision alexnet_ungrouped bert_base char_lstm convne
   vgg16_bn vgg19 vgg19_bn vgg_c vit_b_16 yolov8n
 KEPT_SPECS := $(KEPT:%=specs/%.yaml)
 
-.PHONY: demo shell test lint verify zoo search differential fuzz faults mutants benchmarks accuracy \
-  generated setup browser clean
+.PHONY: demo shell test lint verify zoo search differential fuzz faults mutants imports benchmarks \
+  accuracy generated setup browser clean
 
 demo: $(VENV)/cpu
 	$(BIN)/archc build specs/lenet5.yaml --backend all
@@ -71,6 +71,11 @@ faults: $(VENV)/dev
 # over.
 mutants: $(VENV)/dev
 	$(BIN)/python -m tests.mutation 300
+
+# The nine models of the onnx package, imported: the values of all their layers, and each attribute of
+# each node changed. A quarter of an hour.
+imports: $(VENV)/dev
+	$(BIN)/python -m tests.importers
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s

@@ -10,7 +10,7 @@ import click
 from archc import __version__
 from archc.api import load
 from archc.cli import completing, streams
-from archc.cli.options import max_steps_option
+from archc.cli.options import max_steps_option, specs_of
 from archc.diagnostics import Diagnostic, SpecError, formats, visible
 
 
@@ -40,9 +40,9 @@ _FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {
 )
 @max_steps_option
 def command(specs: tuple[str, ...], form: str, most_steps: int) -> int:
-    """All specs are checked; the exit code is the worst one."""
+    """All specs are checked, of a folder all in it; the exit code is the worst one."""
     diagnostics: list[Diagnostic] = []
-    for spec in specs:
+    for spec in specs_of(specs):
         try:
             totals = load(spec, {}, most_steps).costs.totals
         except SpecError as error:
