@@ -26,7 +26,8 @@ OTHERWISE = {"bert_base", "char_lstm", "gpt2", "swin_t", "unet", "vit_b_16", "yo
 SHIPPED = sorted({*GENERATED} - OTHERWISE)
 """Those whose layers the tests follow one by one; the others are compared by tests of their own,
 with attention, with shared layers or with several outputs, and by those of the zoo."""
-BACKENDS = backends.names()
+BACKENDS = tuple(name for name in backends.names() if backends.backend(name).suffix == ".py")
+"""Those that emit modules."""
 STRUCTURES = {
     path.stem: path.read_text(encoding="utf-8")
     for path in sorted((Path(__file__).parent / "structures").glob("*.yaml"))
