@@ -10,8 +10,8 @@ KEPT := alexnet alexnet_torchvision alexnet_ungrouped convnext_tiny densenet121 
   squeezenet1_1 vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vgg_c
 KEPT_SPECS := $(KEPT:%=specs/%.yaml)
 
-.PHONY: demo shell test lint verify zoo search differential fuzz faults mutants benchmarks accuracy \
-  generated setup browser clean
+.PHONY: demo shell test lint verify zoo search differential fuzz faults mutants imports benchmarks \
+  accuracy generated setup browser clean
 
 demo: $(VENV)/cpu
 	$(BIN)/archc build specs/lenet5.yaml --backend all
@@ -68,6 +68,11 @@ faults: $(VENV)/dev
 # over.
 mutants: $(VENV)/dev
 	$(BIN)/python -m tests.mutation 300
+
+# The nine models of the onnx package, imported: the values of all their layers, and each attribute of
+# each node changed. A quarter of an hour.
+imports: $(VENV)/dev
+	$(BIN)/python -m tests.importers
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s

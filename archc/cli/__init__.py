@@ -32,6 +32,7 @@ VERBS = {
     "build": "Write the emitted modules and the reports of specs.",
     "report": "Show the layers of a network with their costs.",
     "diff": "Compare two networks layer by layer.",
+    "import": "Make a spec from a network in another format.",
     "weights": "Convert weights between file formats and frameworks.",
     "verify": "Run the emitted networks and compare every layer.",
     "train": "Train a network with the recipe in its spec.",
@@ -77,8 +78,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        # A module `list` would shadow the built-in in this package.
-        module = "listing" if cmd_name == "list" else cmd_name
+        # A module `list` would shadow the built-in in this package, and `import` is a keyword.
+        module = {"list": "listing", "import": "import_"}.get(cmd_name, cmd_name)
         command: click.Command = import_module(f"archc.cli.{module}").command
         return command
 

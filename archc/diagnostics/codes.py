@@ -386,7 +386,8 @@ CODES: dict[str, Explanation] = {
         "nothing else. Names are those of the emitted network. In a plain sequence of layers\n"
         "arrays can be matched by order instead; otherwise the spec has a table of names under\n"
         "`checkpoints`, or `--names` takes one. In a table every rule matches an op that has\n"
-        "arrays, and no two rules the same op.",
+        "arrays, or a section with one, and no two rules the same. A rule that is a mapping has\n"
+        "`layer`, and `arrays`, `transposed`, `blocks` or `factors`, which are of one op.",
         "archc weights import specs/vgg16.yaml resnet50.pth -o out.safetensors\n"
         "archc weights import specs/vgg16.yaml vgg16.pth -o out.safetensors",
     ),
@@ -429,6 +430,29 @@ CODES: dict[str, Explanation] = {
         "The report of a run is drawn from its `run.json`, `metrics.jsonl` and `validation.npz`.\n"
         "One of them is damaged, or was not written by a run. The weights are not affected.",
         '{"name": "lenet5", "classes": 10}    # run.json\n{"name": "lenet5", "classes": null}',
+    ),
+    "ARC801": Explanation(
+        "a model that cannot be imported",
+        "`archc import` reads ONNX models. The file is none, is cut off or damaged, claims more\n"
+        "than it holds, or leaves sizes open that a spec states: all axes but the batch. Nothing\n"
+        "outside the file is read. A model in two files is imported without its weights.",
+        "archc import model.py      # code is never read\narchc import model.onnx -o model.yaml",
+    ),
+    "ARC802": Explanation(
+        "operations that archc has no op for",
+        "A model is imported whole or not at all: what has no op is listed, with how often it\n"
+        "occurs and where, and nothing is put in its place. `archc ops` shows all ops. Some\n"
+        "exporters take an operation apart: export with a later version of the operators, where\n"
+        "it is one.",
+        "archc import model.onnx        # with a Mish activation\n"
+        "archc import model.onnx        # exported with silu instead",
+    ),
+    "ARC803": Explanation(
+        "an imported spec that is not proven",
+        "The graph of the spec must be that of the file, op by op, and with the same random\n"
+        "weights both networks must compute the same values in every layer. They do not, so\n"
+        "nothing was written. This is an error in archc: please report it with the file.",
+        "archc import model.onnx -o model.yaml",
     ),
     "ARC901": Explanation(
         "an unused parameter (warning)",

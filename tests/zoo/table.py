@@ -17,7 +17,7 @@ from tests.zoo.references import (
     TORCHVISION,
     ZEROED,
 )
-from tests.zoo.theirs import KERAS_NAMES, LANGUAGE_MODELS, PREPROCESSING
+from tests.zoo.theirs import KERAS_NAMES, LANGUAGE_MODELS, PREPROCESSING, ends_in_softmax
 
 RECORD = Path(__file__).with_name("record.json")
 README = Path(__file__).with_name("README.md")
@@ -116,7 +116,7 @@ def _application(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
     """The row of a function of keras.applications, empty where it has not been run."""
     own = application(one)
     how = []
-    if name in TORCHVISION or name.startswith(("efficientnet_b", "mobilenet_v3")):
+    if not ends_in_softmax(name):
         how.append("`classifier_activation=None`")
     if name.startswith(PREPROCESSING):
         how.append("`include_preprocessing=False`")
