@@ -89,6 +89,8 @@ def values(name: str) -> dict[str, object]:
         del reference
     else:
         randomize(ours, name)
+        if theirs.ends_in_softmax(name):
+            soften(ours, x)
     actual = outputs(ours, x)
     if attention.is_needed(network):
         others = attention.keras_outputs(network, ours.state_dict(), x, "float32")
@@ -123,6 +125,19 @@ def randomize(model: Any, name: str) -> None:
     distances = {key: one.clone() for key, one in model.named_buffers() if "coords_table" in key}
     torch_side.randomize(model, sum(name.encode()))
     model.load_state_dict(distances, strict=False)
+
+
+def soften(model: Any, values: list[Array]) -> None:
+    """Scale the last layer with weights so that the largest logit is 1: where random ones are far
+    apart, a softmax is 1 for one of them whatever comes in."""
+    head = [one for one in model.modules() if hasattr(one, "weight") and one.weight.dim() > 1][-1]
+    logits: list[Any] = []
+    hook = head.register_forward_hook(lambda _, __, result: logits.append(result))
+    outputs(model, values)
+    hook.remove()
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter /= logits[0].abs().max()
 
 
 def take_state(name: str, reference: Any, ours: Any) -> str:
