@@ -17,6 +17,7 @@ import torch
 
 from archc.api import Network
 from archc.backends.layouts import to_framework
+from archc.ir.checkpoints import tables
 from tests.backends import keras_side, torch_side
 from tests.backends.agreement import inputs_of, keras_outputs
 from tests.backends.networks import SPECS, module, shipped
@@ -142,20 +143,19 @@ def soften(model: Any, values: list[Array]) -> None:
 
 def take_state(name: str, reference: Any, ours: Any) -> str:
     """Load the reference's state into the emitted network: strictly where the names are the same
-    ones, else by a table of names or in order."""
+    ones. What it loads else is a state that comes from the tests' own tables, or in order; that the
+    spec has a table with the same values, tests of the files of weights prove."""
     state, own = reference.state_dict(), ours.state_dict()
     equal = {key: value.shape for key, value in state.items()} == {
         key: value.shape for key, value in own.items()
     }
     renamed = attention.renaming(name)
-    if equal:
-        how = "equal"
-    elif renamed is not None:
-        how, state = "by table", renamed(state)
-    else:
-        how, state = "in order", in_order(name, state, own)
+    if not equal:
+        state = in_order(name, state, own) if renamed is None else renamed(state)
     ours.load_state_dict(state, strict=True, assign=True)
-    return how
+    if equal:
+        return "equal"
+    return "by table" if "torchvision" in tables(shipped(name).costs.graph) else "in order"
 
 
 def take_weights(network: Network, ours: Any, layers: list[Any]) -> None:
