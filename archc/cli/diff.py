@@ -14,6 +14,9 @@ from archc.difference import Difference, difference
 from archc.ir.costs import Costs
 from archc.spec import read_spec
 
+EVERY_LAYER = ("json", "html")
+"""Formats without --depth."""
+
 
 class Growth(NamedTuple):
     """The largest allowed growth of a total: a number, or a percentage in thousandths of a percent.
@@ -51,7 +54,7 @@ def read_growth(ctx: click.Context, param: click.Parameter, text: str | None) ->
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "markdown"]),
+    type=click.Choice(["table", "json", "markdown", "html"]),
     default="table",
     show_default=True,
 )
@@ -90,8 +93,8 @@ def command(
     """
     if a == b == "-":
         raise click.UsageError("only one of A and B can be standard input")
-    if form == "json" and depth is not None:
-        raise click.UsageError("--depth is not for json, which has every layer")
+    if form in EVERY_LAYER and depth is not None:
+        raise click.UsageError(f"--depth is not for {form}, which has every layer")
     result = difference(_read(a, most_steps), _read(b, most_steps))
     _write(result, form, depth, everything)
     before, after = result.a.totals, result.b.totals
@@ -121,6 +124,10 @@ def _write(result: Difference, form: str, depth: int | None, everything: bool) -
         from archc.reports import json
 
         streams.write(json.text(result.report()))
+    elif form == "html":
+        from archc.reports import html_difference
+
+        streams.write(html_difference.report(result))
     elif form == "markdown":
         from archc.reports.difference_markdown import comment
 

@@ -109,17 +109,20 @@ def _write(network: Network, form: str, usage: Memory | None, depth: int | None)
 
 
 def _sources(network: Network) -> dict[str, str]:
-    """The emitted modules by backend; if a backend rejects the network, its errors as a comment."""
-    sources = {}
+    """The emitted modules by backend; if a backend rejects the network, its errors as a comment.
+    Emitted files that are no text are not shown."""
+    sources: dict[str, str] = {}
     for backend in backends.names():
         if len(network.costs.layers) > MOST_EMITTED:
             command = f"archc build --backend {backend}"
             sources[backend] = f"# too large to be shown here: `{command}` writes it\n"
             continue
         try:
-            sources[backend] = network.emit(backend)
+            source = network.emit(backend)
         except SpecError as error:
-            sources[backend] = "".join(map(_comment, error.diagnostics))
+            source = "".join(map(_comment, error.diagnostics))
+        if isinstance(source, str):
+            sources[backend] = source
     return sources
 
 

@@ -27,7 +27,7 @@ VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 """Wire types."""
 
 
-class FormatError(Exception):
+class FormatError(ValueError):
     """Bytes that are no message of the type that is read."""
 
 

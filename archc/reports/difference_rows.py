@@ -147,6 +147,16 @@ def interface(result: Difference) -> list[str]:
     return lines
 
 
+def params(result: Difference) -> list[str]:
+    """The parameters of both specs that differ, with both values."""
+    one, two = result.a.graph.about.params, result.b.graph.about.params
+    return [
+        f"params.{name}: {_values(one[name], two[name])}"
+        for name in one
+        if name in two and one[name] != two[name]
+    ]
+
+
 def recipe(result: Difference) -> list[str]:
     """The fields of the training recipe that differ, with both values."""
     return [f"{field}: {_values(*values)}" for field, values in result.recipe.items()]

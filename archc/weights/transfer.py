@@ -136,7 +136,7 @@ def _expected(file: WeightFile, network: Network) -> tuple[list[ExpectedArray], 
         own = [ExpectedArray(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
         return own, []
     emitted = backends.compile_network(file.backend, network)
-    variables = every_variable(file.backend, costs, emitted)
+    variables = every_variable(backends.backend(file.backend), costs, emitted)
     names = file.format.names(costs, emitted)
     own = [ExpectedArray(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
     aliases = [
@@ -155,7 +155,7 @@ def save(path: str, weights: Mapping[str, Any], network: Network, backend: str |
         return
     form = formats()[backend]
     emitted = backends.compile_network(backend, network)
-    every_variable(backend, network.costs, emitted)
+    every_variable(backends.backend(backend), network.costs, emitted)
     with staging(path) as temporary:
         try:
             form.save(temporary, weights, network.costs, emitted)

@@ -212,10 +212,11 @@ OTHERS = {
     # PyTorch's DCGAN example.
     "dcgan_generator": 3_576_704,
     "dcgan_discriminator": 2_765_568,
-    # Hugging Face's `gpt2`, `Meta-Llama-3-8B` and `Mistral-7B-v0.1`.
+    # Hugging Face's `gpt2`, `Meta-Llama-3-8B`, `Mistral-7B-v0.1` and `Qwen2.5-0.5B`.
     "gpt2": 124_439_808,
     "llama_3_8b": 8_030_261_248,
     "mistral_7b": 7_241_732_096,
+    "qwen2_5_0_5b": 494_032_768,
     # 20,000 words, and 100 units with three gates and two biases each way.
     "gru_tagger": 20_000 * 100 + 2 * 3 * (100 * 100 + 100 * 100 + 2 * 100) + 200 * 17 + 17,
     # LeCun et al. 1990: "98442 connections, and 2578 independent parameters".
@@ -246,6 +247,20 @@ OTHERS = {
     + 113_249_280
     + 12_587_008
     + 4_097_000,
+    # Koch, Zemel, Salakhutdinov 2015, figure 4: four convolutions, 4096 units, one logit.
+    "siamese": sum(k * k * a * b + b for k, a, b in ((10, 1, 64), (7, 64, 128), (4, 128, 128)))
+    + 4 * 4 * 128 * 256
+    + 256
+    + 6 * 6 * 256 * 4096
+    + 4096
+    + 4096
+    + 1,
+    # Vaswani et al. 2017, table 3, with 65 million: 37,000 words, 12 feed-forward networks, 18
+    # attentions and 30 normalizations; their attentions have no biases.
+    "transformer_base": 37_000 * 512
+    + 12 * (2 * 512 * 2048 + 2048 + 512)
+    + 18 * 4 * (512 * 512 + 512)
+    + 30 * 2 * 512,
     # Ronneberger et al. 2015, figure 1: two convolutions on each of nine levels, four
     # enlargements, and one convolution of a single element.
     "unet": sum(

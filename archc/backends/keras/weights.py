@@ -70,6 +70,7 @@ def save(path: str, weights: Mapping[str, Any], costs: Costs, emitted: Emitted) 
     emitted model, in a process of its own. Raises OutputError."""
     import numpy
 
+    assert isinstance(emitted.source, str)
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         positions = _positions(costs, emitted)
         for number, key in enumerate(positions):
