@@ -38,8 +38,8 @@ Transformers'.
 - *MACs* are 10^9 multiply-accumulates of a sample, beside those that torchvision or the paper
   publishes.
 - *keys* are `equal` where the emitted PyTorch module takes the reference's state dictionary
-  strictly, `by table` where names are replaced first, and `in order` where the same values have
-  other names there.
+  strictly, `by table` where the spec's `checkpoints` tell how its arrays stand in the reference's
+  files, and `in order` where the values have other names and come in the same order.
 - *torch* and *Keras* are the largest difference of the outputs from the reference's, as a share of
   their largest value; without a reference, that of Keras from PyTorch.
 - *lines* are those of the YAML, the PyTorch and the Keras file.
