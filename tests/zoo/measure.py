@@ -57,8 +57,7 @@ def main(name: str, with_values: bool = True) -> dict[str, object]:
 def shapes(name: str) -> dict[str, object]:
     """Whether the arrays of a network are those of torchvision's, by names and shapes."""
     network = shipped(name)
-    with torch.device("meta"):
-        reference = theirs.of_torchvision(name)
+    reference = theirs.of_torchvision(name)
     ours = torch_side.on_meta(module(network.emit("torch")))
     keys = take_state(name, reference, ours)
     model = keras_side.without_weights(module(network.emit("keras")))
