@@ -20,7 +20,7 @@ import click
 from archc import __version__
 from archc.cli import streams
 from archc.cli.signals import Termination, termination
-from archc.diagnostics import SpecError
+from archc.diagnostics import SpecError, did_you_mean, visible
 from archc.files.reading import OutputError
 from archc.plugins import PluginError
 
@@ -49,6 +49,26 @@ VERBS = {
 }
 
 
+_OTHER_NAMES = {
+    "check": "validate",
+    "lint": "validate",
+    "compile": "build",
+    "generate": "build",
+    "emit": "build",
+    "summary": "report",
+    "compare": "diff",
+    "test": "verify",
+    "fit": "train",
+    "eval": "evaluate",
+    "infer": "predict",
+    "ls": "list",
+    "init": "new",
+    "create": "new",
+    "layers": "ops",
+}
+"""What other programs call commands."""
+
+
 class Verbs(click.Group):
     """The group of all commands; imports only the one that is called."""
 
@@ -62,6 +82,18 @@ class Verbs(click.Group):
         module = {"list": "listing", "import": "import_"}.get(cmd_name, cmd_name)
         command: click.Command = import_module(f"archc.cli.{module}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in VERBS or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        message = f"no command {visible(name)!r}"
+        hint = did_you_mean(name, VERBS, _OTHER_NAMES)
+        if hint is None and (os.path.exists(name) or name.endswith((".yaml", ".yml"))):
+            hint = f"a command comes first: archc report {visible(name)}"
+        raise click.UsageError(f"{message}; {hint}" if hint else message, ctx)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -79,8 +111,12 @@ class Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=Verbs, subcommand_metavar="COMMAND [ARGS]...")
-@click.version_option(__version__, prog_name="archc")
+@click.group(
+    cls=Verbs,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="archc")
 @click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
 def verbs(debug: bool) -> None:
     """Compile neural-network specs to PyTorch and Keras source and exact reports."""
@@ -139,8 +175,6 @@ def _outcome(error: BaseException, debug: bool) -> tuple[int, str]:
     if isinstance(error, PluginError):
         return 2, f"archc: {error}"
     if isinstance(error, OutputError):
-        from archc.diagnostics import visible
-
         return 2, f"archc: {visible(str(error))}"
     from archc.cli.completing import VARIABLE
 
@@ -155,7 +189,6 @@ def _outcome(error: BaseException, debug: bool) -> tuple[int, str]:
 
 
 def _one_line(error: BaseException) -> str:
-    from archc.diagnostics import visible
 
     if isinstance(error, OSError):
         where = "" if error.filename is None else f"{error.filename}: "

@@ -5,6 +5,7 @@ Code: ARC413 a malformed `--set`.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, NoReturn, TypeVar
@@ -14,13 +15,15 @@ import click
 from archc import backends
 from archc.api import Network, parameter
 from archc.cli import streams
-from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable, visible
 from archc.diagnostics.formats import full
+from archc.files.reading import files_below
 from archc.ir.limits import MOST_STEPS
 from archc.language.overrides import PREFIX, Key, Setting
 from archc.language.reader import decode, parse
 from archc.language.values import Value
 from archc.training.file_format import CHANNELS, LABELS
+from archc.version import requirement
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -85,6 +88,31 @@ def max_steps_option(function: Function) -> Function:
         show_default=True,
         metavar="N",
         help="Reject specs that expand to more steps, such as a stranger's.",
+    )(function)
+
+
+def specs_of(paths: Iterable[str]) -> list[str]:
+    """The specs that arguments mean: of a folder all in it and below. Raises click.UsageError for
+    one without any."""
+    specs: list[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            specs.append(path)
+            continue
+        inside = sorted([*files_below(path, ".yaml"), *files_below(path, ".yml")])
+        if not inside:
+            raise click.UsageError(visible(f"there are no specs in {path}"))
+        specs += map(os.path.normpath, inside)
+    return specs
+
+
+def depth_option(function: Function) -> Function:
+    """The option `--depth N`."""
+    return click.option(
+        "--depth",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Show whole blocks and sections at this depth: 1 is the outermost one.",
     )(function)
 
 
@@ -161,7 +189,8 @@ def _error(setting: str, message: str, hint: str | None = None) -> SpecError:
 
 def not_installed(module: str | None, backend: str) -> str:
     """The message for a missing module, with the extra of archc that installs all of a backend."""
-    return f"{module} is not installed: pip install 'archc[{backends.backend(backend).extra}]'"
+    extra = backends.backend(backend).extra
+    return f"{module} is not installed: pip install '{requirement(extra)}'"
 
 
 def warn_unchecked(network: Network) -> None:

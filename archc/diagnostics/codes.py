@@ -386,7 +386,8 @@ CODES: dict[str, Explanation] = {
         "nothing else. Names are those of the emitted network. In a plain sequence of layers\n"
         "arrays can be matched by order instead; otherwise the spec has a table of names under\n"
         "`checkpoints`, or `--names` takes one. In a table every rule matches an op that has\n"
-        "arrays, and no two rules the same op.",
+        "arrays, or a section with one, and no two rules the same. A rule that is a mapping has\n"
+        "`layer`, and `arrays`, `transposed`, `blocks` or `factors`, which are of one op.",
         "archc weights import specs/vgg16.yaml resnet50.pth -o out.safetensors\n"
         "archc weights import specs/vgg16.yaml vgg16.pth -o out.safetensors",
     ),
@@ -453,5 +454,37 @@ CODES: dict[str, Explanation] = {
         "weights both networks must compute the same values in every layer. They do not, so\n"
         "nothing was written. This is an error in archc: please report it with the file.",
         "archc import model.onnx -o model.yaml",
+    ),
+    "ARC901": Explanation(
+        "an unused parameter (warning)",
+        "No expression of the spec, or of the block, uses the parameter: `--set` changes nothing\n"
+        "by it. Warnings leave a spec valid; `archc validate --strict` exits with 1 for them.",
+        "params: {classes: 10}\nlayers:\n  - dense: 10\n\n"
+        "params: {classes: 10}\nlayers:\n  - dense: $classes",
+    ),
+    "ARC902": Explanation(
+        "an unused block (warning)",
+        "No step of `layers`, and of the blocks that these use, is an instance of the block.",
+        "blocks:\n  unit: {layers: [relu]}\nlayers:\n  - relu\n\n"
+        "blocks:\n  unit: {layers: [relu]}\nlayers:\n  - block: unit",
+    ),
+    "ARC903": Explanation(
+        "an activation twice in a row (warning)",
+        "The step applies the activation that its input has already: through the field\n"
+        "`activation` of the op before, or as a step of its own. Of ReLU the second one does\n"
+        "nothing.",
+        "- conv: {filters: 8, kernel_size: 3, activation: relu}\n- relu\n\n"
+        "- conv: {filters: 8, kernel_size: 3, activation: relu}",
+    ),
+    "ARC904": Explanation(
+        "a step that is never there (warning)",
+        "Its `when` is false, or its `repeat` 0, whatever the parameters are.",
+        "- dropout: 0.5\n  when: false\n\n- dropout: 0.5\n  when: $regularized",
+    ),
+    "ARC905": Explanation(
+        "a learning rate above any in use (warning)",
+        "The highest that are in use are 29 with SGD, for batches of 32,768 images, 0.256 with\n"
+        "RMSprop, and less than 0.1 with Adam. With more, losses become infinite.",
+        "optimizer: {adam: {learning_rate: 1}}\noptimizer: {adam: {learning_rate: 0.001}}",
     ),
 }

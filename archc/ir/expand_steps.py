@@ -371,7 +371,7 @@ class Expansion:
             defaults=defaults,
             names_input=inner.names_input,
             outputs=outputs,
-            weights=inner.sharing.path if inner.sharing is not None else "",
+            weights=inner.sharing.path if inner.sharing is not None and _uses_others(inner) else "",
             frozen=frozen,
             class_name=self.class_name(step),
         )
@@ -490,3 +490,11 @@ class Expansion:
 
     def lookup(self, value: Value, current: int, scope: Scope, names: Environment) -> list[int]:
         return find_nodes(value, scope, self.text(current, names), self.report)
+
+
+def _uses_others(scope: Scope) -> bool:
+    """Whether anything in a scope uses another step's variables; an instance of a block without
+    any, which may take inputs of another width, shares nothing."""
+    return any(
+        item.weights >= 0 if isinstance(item, Node) else bool(item.weights) for item in scope.items
+    )

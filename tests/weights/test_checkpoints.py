@@ -98,21 +98,6 @@ def test_torchvision_s_files_load(name: str, ending: str, tmp_path: Path, worker
     both_give(network, weights, x.numpy(), y, workers)
 
 
-@pytest.mark.skipif(not torchvision_models.is_installed(), reason="torchvision is not installed")
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "vgg11", "vgg16", "vgg16_bn", "vgg19_bn"])
-def test_torchvision_s_names_are_those_of_the_emitted_network(name: str) -> None:
-    """Whatever the sizes: names and shapes, on PyTorch's device without memory."""
-    import torch
-
-    with torch.device("meta"):
-        state = getattr(torchvision_models.models(), name)(weights=None).state_dict()
-    network = load(str(ROOT / f"specs/{name}.yaml"), {})
-    emitted = network.compiled("torch")
-    ours = {f"{one.layer}.{one.name}": one.layout.kept for one in emitted.variables.values()}
-    theirs = {key: tuple(value.shape) for key, value in state.items() if "num_batches" not in key}
-    assert ours == theirs
-
-
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What Keras saves of a model: a folder for each."""

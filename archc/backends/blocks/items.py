@@ -139,6 +139,8 @@ def instance_call(definition: Definition, region: Region) -> Call:
             expr: Expr = value
         else:
             assert value is None or isinstance(value, bool | int | float | str | tuple)
+            if isinstance(argument.default, Lit) and argument.default.value == value:
+                value = argument.default.value  # a whole number that stands for a float
             incoming = argument.name in ("in_channels", "in_features")
             expr = Lit(value, INCOMING if incoming else argument.name)
         if argument.default is None and not isinstance(value, bool):

@@ -15,6 +15,7 @@ NESTED = tuple(
         Ref,
         (
             "GeneralAttention",
+            "WindowAttention",
             "layers.Bidirectional",
             "layers.GroupQueryAttention",
             "layers.MultiHeadAttention",

@@ -14,6 +14,7 @@ from archc.backends.blocks.items import Argument, Item, LoweredOp, LoweredOption
 from archc.backends.blocks.names import steps_in
 from archc.backends.blocks.symbols import symbols_in
 from archc.backends.blocks.variables import CHAIN, Operation, name_variables
+from archc.backends.module import begins_sequence
 from archc.backends.torch.construction import (
     IDENTITY,
     SUPER_INIT,
@@ -184,12 +185,13 @@ class Body:
         return _Step(operation, self.apply_op(item), is_heavy(item), comment)
 
     def has_shape_comment(self, item: Item) -> bool:
-        """Whether a comment gives the shape of an item's output: that of a map that it changes."""
-        if item.axes is None or not item.axes.is_map:
-            return False
-        sources = self.scope.uses.inputs(item)
+        """Whether a comment gives the shape of an item's output: that of a map that it changes, or
+        of a sequence that begins with it."""
         nodes = self.scope.uses.graph.nodes
-        return all(nodes[index].output != item.axes for index in sources)
+        sources = [nodes[index].output for index in self.scope.uses.inputs(item)]
+        if item.axes is None or not item.axes.is_map:
+            return begins_sequence(item.axes, sources)
+        return all(source != item.axes for source in sources)
 
     def apply_scope(self, item: LoweredScope) -> Build:
         owner = self.owners.owner(item)

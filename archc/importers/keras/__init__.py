@@ -11,7 +11,8 @@ from typing import Any
 
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
-from archc.importers.keras.translate import TABLE, Call, Draft, RefusedError
+from archc.importers.keras.calls import Call, Draft, RefusedError
+from archc.importers.keras.translate import TABLE
 from archc.importers.network import Network, Unsupported, reject, reject_unsupported
 from archc.ops.axes import IDS_AXES, MAP_AXES, SEQUENCE_AXES, VECTOR_AXES, Axes
 from archc.ops.base import ShapeError

@@ -51,7 +51,7 @@ def _run(plan: Mapping[str, Any]) -> str | None:
     try:
         import numpy
         import onnx
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
     except ImportError as error:
         return not_installed(error, "onnx")
     needed = sum(8 * math.prod(shape) for shape, _ in plan["sources"].values())

@@ -126,10 +126,9 @@ def op_schema(op: type[Op]) -> Schema:
     return describe({"title": op.name, **mapping}, doc, expected)
 
 
-def _step() -> Schema:
-    bare = [op.name for op in OPS.values() if is_bare(op) and op.name not in MERGES]
-    properties: Schema = {op.name: op_schema(op) for op in OPS.values()}
-    properties |= {
+def step_keys() -> Schema:
+    """The schemas of the keys of steps that are no ops."""
+    return {
         "name": _computed_name("the step's name, unique within its section or block"),
         "from": describe(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
@@ -188,6 +187,12 @@ def _step() -> Schema:
             "a mapping, or `same`",
         ),
     }
+
+
+def _step() -> Schema:
+    bare = [op.name for op in OPS.values() if is_bare(op) and op.name not in MERGES]
+    properties: Schema = {op.name: op_schema(op) for op in OPS.values()}
+    properties |= step_keys()
     return {
         "title": "step",
         "x-expected": "the name of an op that needs no fields, or a mapping with one op",
@@ -215,6 +220,49 @@ def _value_schema() -> Schema:
 
 def _mapping_of(schema: Schema, doc: str, expected: str) -> Schema:
     return describe({"type": "object", "additionalProperties": schema}, doc, expected)
+
+
+_PARTS: Schema = {"type": "array", "items": {"type": "string"}}
+
+
+def _layer_in_file() -> Schema:
+    """The schema of a layer of a file that differs in more than its name."""
+    held: Schema = {"anyOf": [{"type": ["string", "null"]}, _PARTS]}
+    return _object(
+        {
+            "layer": describe(
+                {"type": ["string", "integer"]}, "the layer's name in a file", "the name of a layer"
+            ),
+            "arrays": _mapping_of(
+                describe(
+                    held,
+                    "the op's variables or projections in it, in order; null for none",
+                    "a variable, a list of them, or null",
+                ),
+                "the arrays of the layer in a file, by their names there",
+                "a mapping of arrays to variables",
+            ),
+            "transposed": describe(
+                {"type": "boolean"},
+                "whether its matrices have the features that come in first",
+                "true or false",
+            ),
+            "blocks": describe(
+                {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                "after `space_to_depth`: the position in a group that each block of channels has",
+                "a list of numbers",
+            ),
+            "factors": _mapping_of(
+                describe(
+                    {"type": ["number", "string"]},
+                    "the factor, or a power of a field of the op: `heads^-0.5`",
+                    "a number, or a power of a field",
+                ),
+                "by what the file's values of variables or projections are multiplied",
+                "a mapping of variables to numbers",
+            ),
+        }
+    )
 
 
 def derive() -> Schema:
@@ -316,11 +364,11 @@ def derive() -> Schema:
         "checkpoints": _mapping_of(
             _mapping_of(
                 describe(
-                    {"type": ["string", "integer"]},
+                    {"anyOf": [{"type": ["string", "integer"]}, _layer_in_file(), _PARTS]},
                     "the layer's name in a file, with the numbers of the path: `features.{2*n-1}`",
-                    "the name of a layer",
+                    "the name of a layer, or a mapping with `layer` or `arrays`",
                 ),
-                "what a file calls the layers, by the paths of ops: `features.conv_{n}`",
+                "what a file calls the layers, by the paths of ops or of what is around them",
                 "a mapping of paths to names of layers",
             ),
             "known files of weights, each with a table of names, for `archc weights import`",
