@@ -27,7 +27,8 @@ from archc.importers.spec import Imported, as_spec, name_of
 def command(
     file: str, output: str | None, weights: str | None, graph_only: bool, force: bool
 ) -> int:
-    """FILE is an ONNX model. It is read by a process of its own, without a framework.
+    """FILE is an ONNX model, a `.keras` archive or the JSON of a Keras model. It is read by a
+    process of its own, without a framework.
 
     The spec is accepted only where its graph is proven to be that of the file, op by op. Then both
     run with the same random weights, where onnxruntime and a framework are installed, and the
@@ -42,7 +43,7 @@ def command(
     network = formats.read(file)
     name = name_of(output or file)
     comments = [f"Imported from {visible(os.path.basename(file))}."]
-    comments += [f"Merged: {note}." for note in network.notes]
+    comments += map(visible, network.notes)
     imported = as_spec(network, name, file, comments)
     if not graph_only and not _agree(imported, file):
         return 1

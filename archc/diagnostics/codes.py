@@ -439,9 +439,10 @@ CODES: dict[str, Explanation] = {
     ),
     "ARC801": Explanation(
         "a model that cannot be imported",
-        "`archc import` reads ONNX models. The file is none, is cut off or damaged, claims more\n"
-        "than it holds, or leaves sizes open that a spec states: all axes but the batch. Nothing\n"
-        "outside the file is read. A model in two files is imported without its weights.",
+        "`archc import` reads ONNX models, `.keras` archives and the JSON of Keras models. The\n"
+        "file is none, is cut off or damaged, claims more than it holds, or leaves sizes open\n"
+        "that a spec states: all axes but the batch. Nothing outside the file is read. A model in\n"
+        "two files is imported without its weights.",
         "archc import model.py      # code is never read\narchc import model.onnx -o model.yaml",
     ),
     "ARC802": Explanation(
