@@ -92,13 +92,14 @@ class Scope(Protocol):
 
 
 class _Step(NamedTuple):
-    """One item of a `forward`: the values it takes and gives, how it is written, and whether it
-    has weights."""
+    """One item of a `forward`: the values it takes and gives, how it is written, whether it has
+    weights, and whether what it takes may stand in it more than once."""
 
     operation: Operation
     build: Build
     heavy: bool
     comment: str | None
+    repeats: bool = False
 
 
 class Body:
@@ -230,7 +231,7 @@ class Body:
             return Conditional(Ref(f"self.{flag}"), known[item.output], known[item.source])
 
         operation = Operation(inputs, (item.output,), is_merge=False)
-        return _Step(operation, build, heavy=True, comment=None)
+        return _Step(operation, build, heavy=True, comment=None, repeats=True)
 
     def apply_op(self, item: LoweredOp) -> Build:
         """How an op is written in `forward`, after its layers have become attributes."""
@@ -365,7 +366,7 @@ class Body:
             inputs = step.operation.inputs
             if step.heavy:
                 for index in inputs:
-                    if index not in light:
+                    if step.repeats or index not in light:
                         settle(index)
             plain = not step.heavy and not step.operation.is_merge and step.comment is None
             if plain and all(index not in pending or index in light for index in inputs):
