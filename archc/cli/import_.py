@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 import click
 
@@ -12,8 +11,7 @@ from archc.diagnostics import visible
 from archc.files import write_files
 from archc.importers import agreement, formats
 from archc.importers.export import save_weights
-from archc.importers.spec import Imported, as_spec
-from archc.language.module_names import network_error
+from archc.importers.spec import Imported, as_spec, name_of
 
 
 @click.command("import", help="Make a spec from a network in another format.")
@@ -43,7 +41,7 @@ def command(
     if weights is not None and not weights.endswith(".safetensors"):
         raise click.UsageError(f"{weights}: the name of a file of weights ends in .safetensors")
     network = formats.read(file)
-    name = _name(output or file)
+    name = name_of(output or file)
     comments = [f"Imported from {visible(os.path.basename(file))}."]
     comments += map(visible, network.notes)
     imported = as_spec(network, name, file, comments)
@@ -82,12 +80,3 @@ def _agree(imported: Imported, file: str) -> bool:
         f"to {result.largest:.0e} of the largest"
     )
     return True
-
-
-def _name(path: str) -> str:
-    """A name for the spec from that of a file."""
-    stem = os.path.splitext(os.path.basename(path))[0]
-    name = re.sub("[^a-z0-9]+", "_", stem.lower()).strip("_")[:60]
-    if network_error(name) is not None:
-        name = f"network_{name}".rstrip("_")
-    return name if network_error(name) is None else "network"

@@ -359,6 +359,12 @@ CODES: dict[str, Explanation] = {
         "`expect: {layers: ...}` names steps by their paths, as `archc report --format json` does.",
         "expect: {layers: {conv1: {params: 156}}}\nexpect: {layers: {conv_1: {params: 156}}}",
     ),
+    "ARC503": Explanation(
+        "a value beyond its bounds",
+        "A total under `expect` can be a budget: at most `max`, at least `min`. Make the network\n"
+        "smaller, or the budget larger; `archc validate --update-expect` leaves bounds alone.",
+        "expect: {params: {max: 60000}}    # lenet5 has 61,706\nexpect: {params: {max: 65000}}",
+    ),
     "ARC601": Explanation(
         "a step that a backend does not support",
         "A backend computes exactly what the language says or rejects the step; it never emits an\n"

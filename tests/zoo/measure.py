@@ -3,7 +3,8 @@
 The emitted PyTorch network gets the reference's weights, or random ones, and the emitted Keras
 network gets these; the outputs of all are compared on one sample, by the largest difference as a
 share of the largest value: in float32, language models in float64. Of networks of more than
-`MOST_PARAMS` parameters the names and shapes of all arrays are compared, without values.
+`MOST_PARAMS` parameters, and of `shapes:NAME`, the names and shapes of all arrays are compared,
+without values.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ from tests.zoo import applications, attention, theirs
 from tests.zoo.checkpoints import in_order
 from tests.zoo.outputs import difference, outputs
 from tests.zoo.references import TORCHVISION
+from tests.zoo.table import MOST_PARAMS
 
 Array = Any
-MOST_PARAMS = 400_000_000
-"""Of a network that is run: what it takes with its reference, in float32, is some 8 GB."""
+SHAPES = "shapes:"
+"""Before the name of a network whose values are left out."""
 
 
-def main(name: str) -> dict[str, object]:
-    """The row of a network."""
+def main(name: str, with_values: bool = True) -> dict[str, object]:
+    """The row of a network; of one that torchvision has without what it computes, if wished."""
     network = shipped(name)
     totals = network.costs.totals
     row: dict[str, object] = {
@@ -47,16 +49,15 @@ def main(name: str) -> dict[str, object]:
     }
     if name in theirs.LANGUAGE_MODELS:
         return row | attention.language_model(name)
-    if totals.params > MOST_PARAMS:
+    if totals.params > MOST_PARAMS or not with_values:
         return row | shapes(name)
     return row | values(name)
 
 
 def shapes(name: str) -> dict[str, object]:
-    """Whether the arrays of a large network are those of torchvision's, by names and shapes."""
+    """Whether the arrays of a network are those of torchvision's, by names and shapes."""
     network = shipped(name)
-    with torch.device("meta"):
-        reference = theirs.of_torchvision(name)
+    reference = theirs.of_torchvision(name)
     ours = torch_side.on_meta(module(network.emit("torch")))
     keys = take_state(name, reference, ours)
     model = keras_side.without_weights(module(network.emit("keras")))
@@ -170,5 +171,5 @@ def take_weights(network: Network, ours: Any, layers: list[Any]) -> None:
 
 if __name__ == "__main__":
     for each in sys.argv[1:]:
-        print(json.dumps(main(each)), flush=True)
+        print(json.dumps(main(each.removeprefix(SHAPES), SHAPES not in each)), flush=True)
         keras.utils.clear_session()

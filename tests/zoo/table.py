@@ -24,6 +24,8 @@ README = Path(__file__).with_name("README.md")
 LARGEST = 1e-4
 """The largest difference of float32 outputs, as a share of their largest value, that is no more
 than rounding: the sums of these networks have up to 100,000 terms."""
+MOST_PARAMS = 400_000_000
+"""Of a network that is run: what it takes with its reference, in float32, is some 8 GB."""
 APPLICATIONS = "keras.applications"
 
 HEAD = """\
@@ -173,7 +175,8 @@ def notes_of(name: str, one: Mapping[str, Any]) -> list[str]:
             "float64"
         )
     elif one["keras"] is None:
-        notes.append("parameters, names and shapes alone: it takes more memory than the others")
+        why = "more memory than the others" if one["params"] > MOST_PARAMS else "longer to run"
+        notes.append(f"parameters, names and shapes alone: it takes {why}")
     notes += [
         f"the {backend} network differs by {one[backend]:.1e}"
         for backend in ("torch", "keras")
