@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 import click
 
@@ -12,8 +11,7 @@ from archc.diagnostics import visible
 from archc.files import write_files
 from archc.importers import agreement, formats
 from archc.importers.export import save_weights
-from archc.importers.spec import Imported, as_spec
-from archc.language.module_names import network_error
+from archc.importers.spec import Imported, as_spec, name_of
 
 
 @click.command("import", help="Make a spec from a network in another format.")
@@ -29,7 +27,8 @@ from archc.language.module_names import network_error
 def command(
     file: str, output: str | None, weights: str | None, graph_only: bool, force: bool
 ) -> int:
-    """FILE is an ONNX model. It is read by a process of its own, without a framework.
+    """FILE is an ONNX model, a `.keras` archive or the JSON of a Keras model. It is read by a
+    process of its own, without a framework.
 
     The spec is accepted only where its graph is proven to be that of the file, op by op. Then both
     run with the same random weights, where onnxruntime and a framework are installed, and the
@@ -42,9 +41,9 @@ def command(
     if weights is not None and not weights.endswith(".safetensors"):
         raise click.UsageError(f"{weights}: the name of a file of weights ends in .safetensors")
     network = formats.read(file)
-    name = _name(output or file)
+    name = name_of(output or file)
     comments = [f"Imported from {visible(os.path.basename(file))}."]
-    comments += [f"Merged: {note}." for note in network.notes]
+    comments += map(visible, network.notes)
     imported = as_spec(network, name, file, comments)
     if not graph_only and not _agree(imported, file):
         return 1
@@ -81,12 +80,3 @@ def _agree(imported: Imported, file: str) -> bool:
         f"to {result.largest:.0e} of the largest"
     )
     return True
-
-
-def _name(path: str) -> str:
-    """A name for the spec from that of a file."""
-    stem = os.path.splitext(os.path.basename(path))[0]
-    name = re.sub("[^a-z0-9]+", "_", stem.lower()).strip("_")[:60]
-    if network_error(name) is not None:
-        name = f"network_{name}".rstrip("_")
-    return name if network_error(name) is None else "network"

@@ -359,6 +359,12 @@ CODES: dict[str, Explanation] = {
         "`expect: {layers: ...}` names steps by their paths, as `archc report --format json` does.",
         "expect: {layers: {conv1: {params: 156}}}\nexpect: {layers: {conv_1: {params: 156}}}",
     ),
+    "ARC503": Explanation(
+        "a value beyond its bounds",
+        "A total under `expect` can be a budget: at most `max`, at least `min`. Make the network\n"
+        "smaller, or the budget larger; `archc validate --update-expect` leaves bounds alone.",
+        "expect: {params: {max: 60000}}    # lenet5 has 61,706\nexpect: {params: {max: 65000}}",
+    ),
     "ARC601": Explanation(
         "a step that a backend does not support",
         "A backend computes exactly what the language says or rejects the step; it never emits an\n"
@@ -433,9 +439,10 @@ CODES: dict[str, Explanation] = {
     ),
     "ARC801": Explanation(
         "a model that cannot be imported",
-        "`archc import` reads ONNX models. The file is none, is cut off or damaged, claims more\n"
-        "than it holds, or leaves sizes open that a spec states: all axes but the batch. Nothing\n"
-        "outside the file is read. A model in two files is imported without its weights.",
+        "`archc import` reads ONNX models, `.keras` archives and the JSON of Keras models. The\n"
+        "file is none, is cut off or damaged, claims more than it holds, or leaves sizes open\n"
+        "that a spec states: all axes but the batch. Nothing outside the file is read. A model in\n"
+        "two files is imported without its weights.",
         "archc import model.py      # code is never read\narchc import model.onnx -o model.yaml",
     ),
     "ARC802": Explanation(

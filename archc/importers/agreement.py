@@ -44,6 +44,9 @@ class Agreement(NamedTuple):
 
 def compare(imported: Imported, path: str, workers: Workers | None = None) -> Agreement:
     """Run a file and the network of its spec, and compare the values of all layers."""
+    runner = imported.network.runner
+    if runner is None:
+        return Agreement(reason="files of this format are not run")
     backend = _installed(imported)
     if backend is None:
         return Agreement(reason="no framework is installed that computes it")
@@ -52,7 +55,7 @@ def compare(imported: Imported, path: str, workers: Workers | None = None) -> Ag
         plan_path = os.path.join(folder, "plan.json")
         with open(plan_path, "w", encoding="utf-8") as stream:
             json.dump(plan, stream)
-        error = run_isolated("archc.importers.onnx.evaluate", "run", plan_path)
+        error = run_isolated(runner, "run", plan_path)
         if error is not None:
             return Agreement(reason=error)
         return _compared(imported, backend, folder, workers)

@@ -17,6 +17,10 @@ from archc.weights.transfer import neutral_metadata
 def save_weights(imported: Imported, path: str, target: str) -> None:
     """Write the weights in a file to another one, in the neutral format. Raises SpecError (ARC801)
     where they cannot be read, OutputError and OSError."""
+    runner = imported.network.runner
+    if runner is None:
+        hint = "`archc weights import` reads files of weights"
+        reject(path, "weights are not read from files of this format", hint)
     costs = imported.loaded.costs
     layers = {
         node.index: imported.network.layer(position)
@@ -35,6 +39,6 @@ def save_weights(imported: Imported, path: str, target: str) -> None:
         plan_path = os.path.join(folder, "plan.json")
         with open(plan_path, "w", encoding="utf-8") as stream:
             json.dump(plan, stream)
-        error = run_isolated("archc.importers.onnx.evaluate", "weights", plan_path)
+        error = run_isolated(runner, "weights", plan_path)
         if error is not None:
             reject(path, error)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archc.diagnostics import Diagnostic, SpecError
 from archc.files.reading import read_regular
-from archc.importers import onnx
+from archc.importers import keras, onnx
 from archc.importers.network import Network, reject, span_of
 
-KNOWN = "ONNX files are read"
+KNOWN = "ONNX models are read, `.keras` archives and the JSON of Keras models"
 
 
 def read(path: str) -> Network:
@@ -21,6 +21,9 @@ def read(path: str) -> Network:
         reason = (error.strerror or "input/output error").lower()
         message = f"cannot be read: {reason}"
         raise SpecError([Diagnostic("ARC001", message, span_of(path))]) from None
+    # An archive, or JSON: the configuration of a Keras model.
+    if first[:2] == b"PK" or first.lstrip()[:1] == b"{":
+        return keras.read(path)
     # An ONNX model begins with its version, a varint.
     if first[:1] == b"\x08" and len(first) == 16:
         return onnx.read(path)

@@ -52,7 +52,8 @@ class Layer:
 class Network:
     """A flat network: inputs by name, layers in an order in which they can be computed, and the
     positions of the outputs. `notes` say what a spec does not keep, for comments. `batch` is how
-    many samples the file computes at once where that is fixed."""
+    many samples the file computes at once where that is fixed; `runner` is the module that runs
+    such files in a process of its own, None where there is none."""
 
     name: str
     inputs: Mapping[str, Axes]
@@ -60,6 +61,7 @@ class Network:
     outputs: tuple[int, ...]
     notes: tuple[str, ...] = ()
     batch: int | None = None
+    runner: str | None = None
 
     def axes(self, position: int) -> Axes:
         """The axes of the value at a position."""

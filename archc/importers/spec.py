@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +14,7 @@ from archc.importers.proof import graph_difference
 from archc.importers.structure.blocks import outline_of
 from archc.importers.structure.items import decompose, positions_of
 from archc.importers.structure.text import Outline, spec_text
+from archc.language.module_names import network_error
 from archc.language.reader import decode
 from archc.spec import read_source
 
@@ -25,6 +28,15 @@ class Imported:
     loaded: Loaded
     network: Network
     order: tuple[int, ...]
+
+
+def name_of(path: str) -> str:
+    """A name for the spec from that of a file."""
+    stem = os.path.splitext(os.path.basename(path))[0]
+    name = re.sub("[^a-z0-9]+", "_", stem.lower()).strip("_")[:60]
+    if network_error(name) is not None:
+        name = f"network_{name}".rstrip("_")
+    return name if network_error(name) is None else "network"
 
 
 def as_spec(network: Network, name: str, path: str, comments: Sequence[str]) -> Imported:

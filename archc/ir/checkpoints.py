@@ -307,7 +307,7 @@ def _errors_of(
     listed = [member for members in (rule.arrays or {}).values() for member in members]
     for member in (*listed, *rule.factors):
         if not {member, *(f"{member}_{kind}" for kind in KINDS)} & set(variables):
-            message = f"`{member}` is no variable of `{path}`"
+            message = f"`{member[:100]}` is no variable of `{path}`"
             hint = did_you_mean(member, variables) or f"it has {', '.join(variables)}"
             yield Diagnostic("ARC604", message, rule.span, hint)
     if op is not None:

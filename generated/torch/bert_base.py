@@ -102,8 +102,7 @@ class BertBase(nn.Module):
         x = self.position_embedding(x)
         x = self.dropout(self.layer_norm(x + self.segment_embedding(segments)))
         encoder = self.encoder(x)
-        x = encoder[:, 0]
-        x = self.tanh(self.pooler(x))
+        x = self.tanh(self.pooler(encoder[:, 0]))
         return encoder, x
 
 

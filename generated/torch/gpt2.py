@@ -72,10 +72,8 @@ class TransformerBlock(nn.Module):
         self.dense2 = nn.Linear(4 * in_features, in_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.layer_norm1(x)
-        x = x + self.dropout(self.attention(out))
-        out = self.layer_norm2(x)
-        out = self.gelu(self.dense1(out))
+        x = x + self.dropout(self.attention(self.layer_norm1(x)))
+        out = self.gelu(self.dense1(self.layer_norm2(x)))
         return x + self.dropout(self.dense2(out))
 
 

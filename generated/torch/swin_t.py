@@ -122,10 +122,8 @@ class SwinBlock(nn.Module):
         self.conv2 = nn.Conv2d(4 * in_channels, in_channels, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.layer_norm1(x)
-        x = x + self.drop_path(self.window_attention(out))
-        out = self.layer_norm2(x)
-        out = self.gelu(self.conv1(out))
+        x = x + self.drop_path(self.window_attention(self.layer_norm1(x)))
+        out = self.gelu(self.conv1(self.layer_norm2(x)))
         return x + self.drop_path(self.conv2(out))
 
 

@@ -71,10 +71,8 @@ class EncoderLayer(nn.Module):
         self.dense2 = nn.Linear(3072, in_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.layer_norm1(x)
-        x = x + self.attention(out)
-        out = self.layer_norm2(x)
-        out = self.gelu(self.dense1(out))
+        x = x + self.attention(self.layer_norm1(x))
+        out = self.gelu(self.dense1(self.layer_norm2(x)))
         return x + self.dense2(out)
 
 

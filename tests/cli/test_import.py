@@ -36,7 +36,7 @@ def test_a_spec_and_its_weights(tmp_path: Path, capsys: Capture) -> None:
     text = spec.read_text(encoding="utf-8")
     assert text.startswith(
         "# Imported from small.onnx.\n"
-        "# Merged: batch_norm with the scale and offset that follow it in the file.\n"
+        "# Each batch_norm is merged with the scale and offset that follow it in the file.\n"
         "archc: 1\nname: mine\n"
     )
     network = load(str(spec), {})

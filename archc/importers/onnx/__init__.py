@@ -20,6 +20,7 @@ from archc.ops.axes import IDS_AXES, MAP_AXES, SEQUENCE_AXES, VECTOR_AXES, Axes
 from archc.ops.base import ShapeError
 
 MODULE = "archc.importers.onnx.model"
+RUNNER = "archc.importers.onnx.evaluate"
 
 
 def read(path: str) -> Network:
@@ -61,7 +62,7 @@ def network_of(terms: Terms, path: str) -> Network:
         raise ModelError(f"its shapes are not those of archc's ops: {error.message}") from None
     except MismatchError as error:
         raise ModelError(f"its shapes are not those of archc's ops: {error}") from None
-    return replace(network, batch=terms.batch)
+    return replace(network, batch=terms.batch, runner=RUNNER)
 
 
 def _uses(outputs: tuple[Value, ...]) -> dict[int, int]:

@@ -31,7 +31,7 @@ from archc.ops.parameter import Scale
 from archc.ops.shape import ChannelShuffle
 from archc.records import replace
 
-MERGED_SCALE = "batch_norm with the scale and offset that follow it in the file"
+MERGED_SCALE = "Each batch_norm is merged with the scale and offset that follow it in the file."
 
 
 def _scaled_batch_norm(term: Term, context: Context) -> Draft | None:

@@ -4,7 +4,7 @@ repetitions. Fields hold all values, defaults too, so that steps can be compared
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from archc.importers.network import Layer, Network
@@ -22,7 +22,8 @@ class Item:
     `bodies` are the branches of a merge, or the steps of a repetition or section. `positions` are
     the layers that it stands for, in the order in which the spec's steps are expanded. `axes` are
     the sizes of what comes in. `sources` are the values that `from` names, where the step takes
-    other than the previous one; `pinned` says that another step names it, or one in it.
+    other than the previous one; `pinned` says that it is named, takes a named value, or holds a
+    step that does.
     """
 
     kind: str
@@ -47,7 +48,22 @@ DEEPEST = 6
 def decompose(network: Network) -> Steps:
     """The steps of a network: a merge whose inputs come from one value by ways of their own has
     these as branches; whatever else is taken is named."""
-    return _Decomposition(network).steps()
+    steps = _Decomposition(network).steps()
+    named = {source for step in every(steps) for source in step.sources}
+    if network.outputs != (steps[-1].positions[-1],):
+        named |= set(network.outputs)
+    return _pinned(steps, named)
+
+
+def _pinned(steps: Steps, named: set[int]) -> Steps:
+    """Steps of which those are pinned that take or give a named value, or hold a step that does."""
+    kept = []
+    for step in steps:
+        bodies = tuple(_pinned(body, named) for body in step.bodies)
+        inside = any(one.pinned for body in bodies for one in body)
+        pinned = inside or bool(step.sources) or step.positions[-1] in named
+        kept.append(replace(step, bodies=bodies, pinned=pinned))
+    return tuple(kept)
 
 
 class _Decomposition:
@@ -160,7 +176,6 @@ class _Decomposition:
     ) -> Item:
         if bodies and layer.op.name != "concat":
             bodies = tuple(sorted(bodies, key=lambda steps: -len(positions_of(steps))))
-        inner = [step for steps in bodies for step in steps]
         return Item(
             "op",
             layer.op.name,
@@ -169,7 +184,6 @@ class _Decomposition:
             (*(one for steps in bodies for one in positions_of(steps)), position),
             self._incoming(position, layer, bool(bodies)),
             sources,
-            bool(sources) or position in self.outputs or any(one.pinned for one in inner),
         )
 
     def _incoming(self, position: int, layer: Layer, merges: bool) -> Mapping[str, int]:

@@ -62,7 +62,7 @@ def names_of(network: Network, steps: Steps) -> Names:
     for position in sorted(needed):
         if position >= len(inputs):
             layer = network.layer(position)
-            values[position] = _name(layer.value, layer.op.name, taken, step_error, number=True)
+            values[position] = _name(layer.value, layer.op.name, taken, step_error)
             taken.append(values[position])
     return Names(tuple(inputs), values)
 
@@ -72,19 +72,19 @@ def ends_with_outputs(network: Network, steps: Steps) -> bool:
     return bool(steps) and network.outputs == (steps[-1].positions[-1],)
 
 
-def _name(
-    label: str, base: str, taken: Iterable[str], error_of: Any, *, number: bool = False
-) -> str:
-    """A name made from a label of the file, or from a base where that has no letters."""
+def _name(label: str, base: str, taken: Iterable[str], error_of: Any) -> str:
+    """A name made from a label of the file, or from a base where that has no letters. It has no
+    `_` before a number after the name of an op: so are steps without a name counted."""
     last = re.split(r"[/.:]", label)[-1]
     plain = re.sub("[^a-z0-9]+", "_", last.lower()).strip("_")[:50]
     if not re.match("[a-z][a-z]", plain):  # one letter and a number are names of an exporter
-        plain = f"{base}_1" if number else base
-    stem, count = re.sub(r"_\d+$", "", plain) or base, 1
-    name = plain
+        plain = base
+    stem = re.sub(r"_?\d+$", "", plain) or base
+    name = re.sub(r"_(\d+)$", r"\1", plain) if stem in OPS else plain
+    count = 1
     while name in taken or error_of(name) is not None:
         count += 1
-        name = f"{stem}_{count}"
+        name = f"{stem}{count}"
     return name
 
 

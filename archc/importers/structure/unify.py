@@ -106,6 +106,8 @@ def _unified(items: Sequence[Item | None], hint_of: Callable[[Sequence[Item]], s
         values = tuple(ABSENT if item is None else item.fields[key] for item in items)
         known = [value for value in values if value is not ABSENT]
         same = all(_equal(value, known[0]) for value in known)
+        if not same and first.kind == "repeat" and key != "count":
+            raise UnlikeError  # lists of lists are no shorter to read
         fields[key] = known[0] if same else Slot(key, values, axes, hint)
     bodies = []
     for place in range(len(first.bodies)):

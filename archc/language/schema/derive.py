@@ -272,8 +272,21 @@ def derive() -> Schema:
         "a value that expressions use",
         "a number, true or false, text, a list, or a list of lists",
     )
+    number: Schema = {"type": "integer", "minimum": 0, "maximum": LARGEST}
+    bounds = _object(
+        {
+            "min": describe(number, "the least that is allowed", "a whole number"),
+            "max": describe(number, "the most that is allowed", "a whole number"),
+        }
+    )
     total = describe(
-        {"type": "integer", "minimum": 0, "maximum": LARGEST}, "the exact total", "a whole number"
+        {
+            "if": {"type": "object"},
+            "then": {**bounds, "minProperties": 1},
+            "else": describe(number, "the exact total", "a whole number"),
+        },
+        "the exact total, or bounds of it",
+        "a whole number, or a mapping with `min` or `max`",
     )
     class_name = {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,63}$"}
     expected_class = "a class name: a capital letter followed by letters and digits"
