@@ -192,22 +192,29 @@ def _sources(network: Network) -> dict[str, str]:
     sources = {}
     for name in backends.names():
         try:
-            sources[name] = network.emit(name)
+            source = network.emit(name)
         except SpecError as error:
             check_diagnostics(error.diagnostics)
+            continue
+        if isinstance(source, str):
+            sources[name] = source
     return sources
 
 
 def _build(network: Network, made: Input, random: Random) -> None:
-    """What a backend emits is Python that defines nothing but what it should."""
+    """What a backend emits is Python that defines nothing but what it should, or a file that can be
+    read."""
     name = random.choice(backends.names())
     try:
         emitted = network.compiled(name)
     except SpecError as error:
         check_diagnostics(error.diagnostics)
         return
-    suffix = backends.backend(name).suffix
-    if suffix == ".py":
+    backend = backends.backend(name)
+    if isinstance(emitted.source, bytes):
+        assert backend.text is not None
+        check_printable(backend.text(emitted.source))
+    elif backend.suffix == ".py":
         check_source(emitted.source)
 
 

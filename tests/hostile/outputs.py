@@ -40,7 +40,8 @@ def outputs(spec: Spec, other: Spec, *, pages: bool) -> dict[str, str]:
     costs = spec.checked()
     network = Network(spec, costs)
     drawing = svg.report(costs)
-    sources = {name: network.emit(name) for name in backends.names()}
+    emitted = {name: network.emit(name) for name in backends.names()}
+    sources = {name: source for name, source in emitted.items() if isinstance(source, str)}
     result = difference(other.build(), costs)
     texts = {
         "table": table.report(costs),
@@ -55,6 +56,10 @@ def outputs(spec: Spec, other: Spec, *, pages: bool) -> dict[str, str]:
         "comment": comment(result, everything=True),
     }
     texts |= {f"{name} source": source for name, source in sources.items()}
+    for name, data in emitted.items():
+        read = backends.backend(name).text
+        if isinstance(data, bytes) and read is not None:
+            texts[f"{name} text"] = read(data)
     if pages:
         texts["color"] = table.color_report(costs).replace("\x1b", "")
         texts["html"] = html.report(costs, sources)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from archc import backends
+from tests.backends.networks import BACKENDS
 from tests.backends.ops.cases import network
 
 TABLE: dict[str, dict[str, Any]] = yaml.safe_load(
@@ -28,7 +28,7 @@ def expressions(source: str) -> list[str]:
     return [ast.unparse(node) for node in nodes]
 
 
-@pytest.mark.parametrize("backend", backends.names())
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", TABLE)
 def test_is_emitted_as_people_write_it(name: str, backend: str) -> None:
     body = {key: value for key, value in TABLE[name].items() if key != "expected"}
@@ -38,7 +38,7 @@ def test_is_emitted_as_people_write_it(name: str, backend: str) -> None:
         assert ast.unparse(ast.parse(expected, mode="eval")) in rest, (expected, emitted)
 
 
-@pytest.mark.parametrize("backend", backends.names())
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_thousand_branches_make_no_deep_tree(backend: str) -> None:
     branches = {"input": {"features": 2}, "layers": [{"add": [[]] * 1000}]}
     compile(network(branches).emit(backend), "emitted.py", "exec")

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from archc import backends
+from tests.backends.networks import BACKENDS
 from tests.backends.ops.cases import network
 from tests.backends.ops.models import KerasModel, TorchModel
 
@@ -34,7 +35,7 @@ def definitions(source: str) -> list[str]:
     return [node.name for node in ast.parse(source).body if isinstance(node, kinds)]
 
 
-@pytest.mark.parametrize("backend", backends.names())
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_every_helper_is_emitted_where_a_network_needs_it(backend: str) -> None:
     known = [name for path in helpers(backend) for name in definitions(path.read_text("utf-8"))]
     assert sorted(NETWORKS.get(backend, {})) == sorted(known)
@@ -49,7 +50,7 @@ def test_every_helper_is_emitted_where_a_network_needs_it(backend: str) -> None:
 )
 def test_helpers_are_clean(command: list[str]) -> None:
     """By ruff's own width, as emitted files are."""
-    files = [str(path) for backend in backends.names() for path in helpers(backend)]
+    files = [str(path) for backend in BACKENDS for path in helpers(backend)]
     assert files
     verb, *options = command
     result = subprocess.run(
@@ -61,7 +62,7 @@ def test_helpers_are_clean(command: list[str]) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("backend", backends.names())
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_helpers_import_their_framework_alone(backend: str) -> None:
     for path in helpers(backend):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

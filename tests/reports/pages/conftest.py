@@ -50,5 +50,6 @@ def page_of(spec: Spec) -> str:
     """The page of a spec, as the command writes it."""
     costs = spec.checked()
     network = Network(spec, costs)
-    sources = {backend: network.emit(backend) for backend in backends.names()}
+    emitted = {backend: network.emit(backend) for backend in backends.names()}
+    sources = {name: source for name, source in emitted.items() if isinstance(source, str)}
     return html.report(costs, sources)
