@@ -41,7 +41,7 @@ def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer,
             node.output,
             incoming,
             node.index in tied,
-            node.index in ties,
+            node.index in ties or (node.weights in ties and reuses_layer(graph, node)),
             node.trainable,
         )
         try:

@@ -116,6 +116,7 @@ KERAS = {
     "efficientnet_v2_b3": 14_358_406,
     "inception_resnet_v2": 55_813_192 + 30_272,
     "mobilenet": 4_231_976,
+    "nasnet_mobile": 5_289_978,
     "resnet50_v1": 25_583_592,
     "resnet101_v1": 44_601_832,
     "resnet152_v1": 60_268_520,

@@ -27,6 +27,7 @@ KERAS_NAMES = {
     "efficientnet_v2_b3": "EfficientNetV2B3",
     "inception_resnet_v2": "InceptionResNetV2",
     "mobilenet": "MobileNet",
+    "nasnet_mobile": "NASNetMobile",
     "resnet50_v1": "ResNet50",
     "resnet101_v1": "ResNet101",
     "resnet152_v1": "ResNet152",

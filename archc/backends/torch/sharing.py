@@ -31,6 +31,9 @@ class Owners:
         self.graph = graph
         self.places: dict[Key, tuple[LoweredOp | LoweredScope, tuple[str, ...]]] = {}
         self.enter(items, ())
+        # The instances whose variables others use, by their paths.
+        places = [item for item, _ in self.places.values() if isinstance(item, LoweredScope)]
+        self.regions = {item.region.weights for item in places}
 
     def enter(self, items: Sequence[Item], sections: tuple[str, ...]) -> None:
         for item in steps_in(items):

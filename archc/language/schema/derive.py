@@ -59,9 +59,9 @@ def _steps(doc: str) -> Schema:
     return describe({**_STEPS, "minItems": 1}, doc, _STEPS_EXPECTED)
 
 
-def _names(doc: str) -> Schema:
+def _names(doc: str, expected: str = "a list of step names") -> Schema:
     names: Schema = {"type": "array", "minItems": 1, "items": {"type": "string"}}
-    return describe(names, doc, "a list of step names")
+    return describe(names, doc, expected)
 
 
 def _or_expression(kind: Kind, doc: str) -> Schema:
@@ -133,8 +133,8 @@ def _step() -> Schema:
         "name": _computed_name("the step's name, unique within its section or block"),
         "from": describe(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-            "use these steps' outputs as input instead of the previous step's; `skip_*` are all "
-            "steps called `skip`, in order",
+            "use these steps' outputs as input instead of the previous step's; `in` is that one, "
+            "`skip_*` are all steps called `skip`, in order",
             "a step name, or a list of them",
         ),
         "when": describe(
@@ -240,6 +240,11 @@ def derive() -> Schema:
                 {"anyOf": [*_value_schema()["anyOf"], {"type": "null"}]},
                 "the block's parameters: a default, or null for a required one",
                 "a mapping of names to defaults",
+            ),
+            "inputs": _names(
+                "what the block takes besides `input`, by name: an instance has "
+                "`from: [flow, memory]`, a step in it `from: memory`",
+                "a list of names",
             ),
             "layers": _steps("the block's steps"),
             "outputs": _names(
