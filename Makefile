@@ -1,5 +1,6 @@
-# `make demo` builds LeNet-5 for PyTorch and runs it; `make test` runs the tests. Each sets up what
-# it needs in .venv, with the versions of constraints.txt.
+# `make demo` builds LeNet-5 for both frameworks and runs it, and `make shell` opens a shell where
+# `archc` is a command; `make test` runs the tests. Each sets up what it needs in .venv, with the
+# versions of constraints.txt.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,13 +10,19 @@ KEPT := alexnet alexnet_torchvision alexnet_ungrouped convnext_tiny densenet121 
   squeezenet1_1 vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vgg_c
 KEPT_SPECS := $(KEPT:%=specs/%.yaml)
 
-.PHONY: demo test lint verify zoo search differential fuzz faults mutants benchmarks accuracy \
+.PHONY: demo shell test lint verify zoo search differential fuzz faults mutants benchmarks accuracy \
   generated setup browser clean
 
-demo: $(VENV)/torch
-	$(BIN)/archc build specs/lenet5.yaml --backend torch
+demo: $(VENV)/cpu
+	$(BIN)/archc build specs/lenet5.yaml --backend all
 	$(BIN)/archc report specs/lenet5.yaml
 	$(BIN)/python generated/torch/lenet5.py
+	$(BIN)/archc verify specs/lenet5.yaml
+	@echo
+	@echo "Next: \`make shell\`, or \`. $(BIN)/activate\` in yours, and then \`archc --help\`"
+
+shell: $(VENV)/cpu
+	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $${SHELL:-sh}
 
 test: $(VENV)/dev browser
 	$(BIN)/python -m pytest -n 2
@@ -81,12 +88,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
 
-$(VENV)/torch: $(VENV)/bin/python constraints.txt pyproject.toml
+$(VENV)/cpu: $(VENV)/bin/python constraints.txt pyproject.toml
 	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[cpu]"
 	touch $@
 
-$(VENV)/dev: $(VENV)/torch
+$(VENV)/dev: $(VENV)/cpu
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
 	$(BIN)/python -m pip install -q -c constraints.txt --no-deps torchvision
 	touch $@

@@ -51,8 +51,9 @@ class Network(network.Network):
         needed = None if batch is None else memory(self.costs, batch)
         return Report(json.report(self.costs, needed))
 
-    def emit(self, backend: str) -> str:
-        """The source of the emitted module, as `archc build` writes it.
+    def emit(self, backend: str) -> str | bytes:
+        """The source of the emitted module, or the bytes of the emitted file, as `archc build`
+        writes it.
 
         Raises SpecError for a step that the backend does not support, ValueError for an unknown
         backend.

@@ -31,7 +31,7 @@ spec
 ir
 codegen language
 ops
-files
+files onnx_format
 diagnostics plugins records version
 """
 """The rooms of the package, from the top floor down: imports run downwards alone, and on one floor

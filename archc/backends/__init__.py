@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from archc.backends.base import Backend, Emitted
     from archc.ir.network import Network
 
-BUILT_IN = {"torch": "archc.backends.torch", "keras": "archc.backends.keras"}
+BUILT_IN = {
+    "torch": "archc.backends.torch",
+    "keras": "archc.backends.keras",
+    "onnx": "archc.backends.onnx",
+}
 """The folder of each backend that archc has itself, in the order in which they are listed."""
 
 

@@ -143,12 +143,12 @@ class Alias(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """What a backend makes of a network: its source, and for each node by its index the lowered
-    layers where they stand and the layout of its value, less the batch; for each array by its key
-    where it is kept, and where else the framework finds it. A backend that runs nothing has the
-    source alone."""
+    """What a backend makes of a network: its source, which is text or the bytes of a file, and for
+    each node by its index the lowered layers where they stand and the layout of its value, less the
+    batch; for each array by its key where it is kept, and where else the framework finds it. A
+    backend that runs nothing has the source alone."""
 
-    source: str
+    source: str | bytes
     placements: Mapping[int, tuple[Placement, ...]] = field(default_factory=dict)
     variables: Mapping[str, StoredVariable] = field(default_factory=dict)
     values: tuple[Layout, ...] = ()
@@ -190,8 +190,9 @@ class WeightFormat:
     """Files of weights as a framework reads and writes them.
 
     `endings` are those of the names of files that `save` writes; `beginnings` the bytes that files
-    begin with which `python -m READER read FILE RESULT` turns into safetensors. `names` gives what
-    a file calls each array of a network, by the array's key. `plain_safetensors` says that
+    begin with which `python -m READER read FILE RESULT` turns into safetensors; without a `reader`
+    files are written alone. `names` gives what a file calls each array of a network, by the array's
+    key. `plain_safetensors` says that
     safetensors files which name no format are the framework's.
 
     In a file, names that end in `ignored` are no arrays, and each of `wrappers` may stand before
@@ -200,10 +201,10 @@ class WeightFormat:
     """
 
     endings: tuple[str, ...]
-    beginnings: tuple[bytes, ...]
-    reader: str
     names: Callable[[Costs, Emitted], dict[str, str]]
     save: Callable[[str, Mapping[str, Any], Costs, Emitted], None]
+    beginnings: tuple[bytes, ...] = ()
+    reader: str | None = None
     plain_safetensors: bool = False
     ignored: str | None = None
     wrappers: tuple[str, ...] = ()
@@ -231,9 +232,13 @@ class Trainer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
     """A backend. `title` is the framework's own name; `suffix` ends the names of emitted files;
-    `extra` is what `pip install 'archc[EXTRA]'` takes to install what emitted files import;
-    `reserved` are names that emitted code uses. A backend without a `runner` cannot be verified,
+    `extra` is that of archc's distribution which installs what emitted files import; `reserved` are
+    names that emitted code uses. A backend without a `runner` cannot be verified,
     one without `weights` neither reads nor writes them, one without a `trainer` trains nothing.
+    Where emitted networks can be evaluated alone (`trains` is false), they lack the ops, arrays and
+    outputs of training alone, and no step of training is compared. `text` gives what people read
+    in place of emitted bytes, in files that end in `text_suffix`, and raises ValueError for bytes
+    that are no such file.
 
     `compile` raises SpecError where an op cannot be computed (ARC601).
     """
@@ -244,6 +249,9 @@ class Backend:
     suffix: str = ".py"
     extra: str | None = None
     reserved: frozenset[str] = frozenset()
+    trains: bool = True
+    text: Callable[[bytes], str] | None = None
+    text_suffix: str = ".txt"
     lowerings: Mapping[type[Op], Lowering] = field(default_factory=dict)
     refused: Mapping[type[Op], str] = field(default_factory=dict)
     runner: Runner | None = None

@@ -41,6 +41,7 @@ def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer,
             node.output,
             incoming,
             node.index in tied,
+            # An op that reuses the layer of another needs the same one.
             node.index in ties or (node.weights in ties and reuses_layer(graph, node)),
             node.trainable,
         )

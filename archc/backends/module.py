@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
+from archc.codegen.layout import LONGEST_SUMMARY
 from archc.codegen.printer import imports
 from archc.codegen.rewrite import walk
 from archc.codegen.tree import (
@@ -44,14 +45,17 @@ def network_docstring(costs: Costs, inputs: Sequence[str], outputs: Sequence[str
     about = graph.about
     title = about.title or about.class_name
     figures = f"{totals.params:,} parameters, {totals.macs:,} MACs"
-    paragraphs = [f"{title.rstrip('.')}: {figures}."]
+    opening = f"{title.rstrip('.')}: {figures}."
+    is_short = len(opening) <= LONGEST_SUMMARY
+    paragraphs = [opening if is_short else f"{title.rstrip('.')}."]
     if about.description:
         paragraphs.append(about.description)
     count = len(graph.outputs)
     shapes = f"Input: {', '.join(inputs)}. Output: {', '.join(outputs[:count])}"
     shapes += f"; in training also {', '.join(outputs[count:])}." if outputs[count:] else "."
     references = [reference.rstrip(".") + "." for reference in about.references]
-    paragraphs.append("\n".join([shapes, *references]))
+    facts = [shapes] if is_short else [f"{figures}.", shapes]
+    paragraphs.append("\n".join([*facts, *references]))
     return "\n\n".join(paragraphs)
 
 
@@ -94,6 +98,16 @@ def run_main(model: Expr, inputs: Sequence[Expr], count: Expr, outputs: int) -> 
             ExpressionStatement(call("print", *shapes, size)),
         ),
     )
+
+
+def sequence_comment(axes: Axes) -> str | None:
+    """`batch, length, 768`: the shape of a sequence of vectors; None of anything else."""
+    return f"batch, length, {axes.width}" if axes.is_sequence else None
+
+
+def begins_sequence(axes: Axes | None, sources: Iterable[Axes]) -> bool:
+    """Whether a step makes a sequence of what was none."""
+    return axes is not None and axes.is_sequence and not any(one.is_sequence for one in sources)
 
 
 def names_in(statements: Iterable[Statement]) -> set[str]:

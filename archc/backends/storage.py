@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from archc.backends.base import Emitted, LoweredLayer, Placement, StoredVariable
+from archc.backends.base import Backend, Emitted, LoweredLayer, Placement, StoredVariable
 from archc.backends.layouts import Layout
 from archc.diagnostics import Diagnostic, SpecError
 from archc.ir.arrays import Array, arrays
@@ -30,21 +30,32 @@ def stored_variables(
     return stored
 
 
-def every_variable(backend: str, costs: Costs, emitted: Emitted) -> Mapping[str, StoredVariable]:
-    """Where each array of a network is kept, by its key. Raises SpecError (ARC602) for those whose
-    position is not known for certain."""
+def every_variable(
+    backend: Backend, costs: Costs, emitted: Emitted
+) -> Mapping[str, StoredVariable]:
+    """Where each array of a network that a backend computes with is kept, by its key. Raises
+    SpecError (ARC602) for those whose position is not known for certain."""
     unknown = [
         Diagnostic(
             "ARC602",
-            f"it is not known where the {backend} backend keeps `{array.key}`",
+            f"it is not known where the {backend.name} backend keeps `{array.key}`",
             array.node.origin.span,
         )
-        for array in arrays(costs)
+        for array in used_arrays(backend, costs)
         if array.key not in emitted.variables
     ]
     if unknown:
         raise SpecError(unknown)
     return emitted.variables
+
+
+def used_arrays(backend: Backend, costs: Costs) -> tuple[Array, ...]:
+    """The arrays of a network that a backend computes with: all of them, or those of an
+    evaluation."""
+    if backend.trains:
+        return arrays(costs)
+    alone = costs.graph.training_only
+    return tuple(array for array in arrays(costs) if array.node.index not in alone)
 
 
 def _keepers(

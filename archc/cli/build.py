@@ -21,7 +21,17 @@ from archc.cli.options import (
     warn_unchecked,
 )
 from archc.diagnostics import Diagnostic, SpecError, formats, visible
-from archc.files import OutputError, differences, digest, foreign_files, is_up_to_date, locked
+from archc.files import (
+    Content,
+    OutputError,
+    Reader,
+    data_of,
+    differences,
+    digest,
+    foreign_files,
+    is_up_to_date,
+    locked,
+)
 from archc.files.reading import read_below
 from archc.reports import json, markdown, orphans, svg
 from archc.reports.orphans import Orphan
@@ -40,13 +50,14 @@ from archc.reports.orphans import Orphan
     metavar="FOLDER",
     default="generated",
     show_default=True,
-    help="Output folder: BACKEND/NAME.py, reports/NAME.json, .md and .svg.",
+    help="Output folder: BACKEND/NAME.py or .onnx, reports/NAME.json, .md and .svg.",
 )
 @set_recipe_option
 @max_steps_option
 @click.option("--training", is_flag=True, help="Also write NAME_train.py, with the spec's recipe.")
+@click.option("--text", is_flag=True, help="Also write emitted files that are no text as text.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if files differ.")
-@click.option("--stdout", is_flag=True, help="Print the emitted module instead of writing it.")
+@click.option("--stdout", is_flag=True, help="Print the emitted file instead of writing it.")
 @click.option("--force", is_flag=True, help="Overwrite edited files and files of others.")
 @click.option("--prune", is_flag=True, help="Remove unedited files of specs that no longer exist.")
 @click.option("-w", "--watch", is_flag=True, help="Rebuild whenever a spec changes.")
@@ -57,6 +68,7 @@ def command(
     settings: tuple[str, ...],
     most_steps: int,
     training: bool,
+    text: bool,
     check: bool,
     stdout: bool,
     force: bool,
@@ -72,9 +84,11 @@ def command(
     if prune and (check or stdout or watch):
         raise click.UsageError("--prune writes: leave out --check, --stdout and --watch")
     names = list(backends.names()) if backend == "all" else [backend]
+    if text and not any(backends.backend(name).text for name in names):
+        raise click.UsageError(f"the {backend} backend emits text already")
     if training and not _is_trainable(names):
         raise click.UsageError(f"the {backend} backend trains no networks")
-    request = Request(names, read_overrides(settings), training, most_steps)
+    request = Request(names, read_overrides(settings), training, text, most_steps)
     if watch:
         from archc.cli.watching import watch as whenever_changed
 
@@ -83,7 +97,10 @@ def command(
     if isinstance(outputs, int):
         return outputs
     if stdout:
-        streams.write(next(iter(outputs[0].files.values())))
+        *_, content = outputs[0].emitted.values()
+        if isinstance(content, bytes) and sys.stdout.isatty():
+            raise click.UsageError("--stdout of a file that is no text: redirect it, or add --text")
+        streams.write(content)
         return 0
     if check:
         return _check(specs, outputs, folder)
@@ -100,16 +117,24 @@ class Request(NamedTuple):
     backends: list[str]
     overrides: Overrides
     training: bool
+    text: bool
     most_steps: int
 
 
 class Output(NamedTuple):
-    """What is written of a network: files by their paths in the folder of the build, the emitted
-    modules first, and its report as data."""
+    """What is written of a network: files by their paths in the folder of the build, what backends
+    emit by itself, and its report as data. `readers` give the text of files that are none."""
 
     name: str
-    files: dict[str, str]
+    emitted: dict[str, Content]
+    others: dict[str, Content]
+    readers: dict[str, Reader]
     report: Mapping[str, object]
+
+    @property
+    def files(self) -> dict[str, Content]:
+        """All of them, the emitted ones first."""
+        return self.emitted | self.others
 
 
 def _build(specs: Sequence[str], request: Request, folder: str, force: bool) -> int:
@@ -147,20 +172,26 @@ def _outputs(specs: Sequence[str], request: Request) -> list[Output] | int:
 
 def _output(network: Network, request: Request) -> Output:
     name = network.costs.graph.about.name
-    files = {
-        f"{backend}/{name}{backends.backend(backend).suffix}": network.emit(backend)
-        for backend in request.backends
-    }
+    emitted: dict[str, Content] = {}
+    others: dict[str, Content] = {}
+    readers: dict[str, Reader] = {}
+    for one in map(backends.backend, request.backends):
+        path = f"{one.name}/{name}{one.suffix}"
+        emitted[path] = source = network.emit(one.name)
+        if isinstance(source, bytes) and one.text is not None:
+            readers[path] = one.text
+            if request.text:
+                emitted[f"{one.name}/{name}{one.text_suffix}"] = one.text(source)
     if request.training:
         from archc import training
         from archc.training import script
 
         for backend in request.backends:
             if backend in training.trainable():
-                files[f"{backend}/{name}_train.py"] = script.emit(backend, network)
-    files[f"reports/{name}.md"] = markdown.document(network.costs)
-    files[f"reports/{name}.svg"] = svg.document(network.costs)
-    return Output(name, files, network.report())
+                others[f"{backend}/{name}_train.py"] = script.emit(backend, network)
+    others[f"reports/{name}.md"] = markdown.document(network.costs)
+    others[f"reports/{name}.svg"] = svg.document(network.costs)
+    return Output(name, emitted, others, readers, network.report())
 
 
 def _records(outputs: Sequence[Output], folder: str) -> dict[str, Mapping[str, str]]:
@@ -177,13 +208,13 @@ def _records(outputs: Sequence[Output], folder: str) -> dict[str, Mapping[str, s
 
 def _with_reports(
     outputs: Sequence[Output], folder: str, records: Mapping[str, Mapping[str, str]]
-) -> dict[str, str]:
+) -> dict[str, Content]:
     """All files, each network's report among them, in which their digests stand.
 
     Those of files that this build leaves alone, such as another backend's, are kept as long as the
     files exist.
     """
-    files: dict[str, str] = {}
+    files: dict[str, Content] = {}
     for output in outputs:
         path = f"reports/{output.name}.json"
         current = {
@@ -191,7 +222,7 @@ def _with_reports(
             for other, sha256 in records[path].items()
             if os.path.isfile(os.path.join(folder, other))
         }
-        current |= {path: digest(text.encode("utf-8")) for path, text in output.files.items()}
+        current |= {path: digest(data_of(content)) for path, content in output.files.items()}
         files |= output.files
         files[path] = json.with_files(output.report, current, path)
     return files
@@ -213,7 +244,8 @@ def _orphans(specs: Sequence[str], outputs: Sequence[Output], folder: str) -> li
 def _check(specs: Sequence[str], outputs: Sequence[Output], folder: str) -> int:
     records = _records(outputs, folder)
     files = _with_reports(outputs, folder, records)
-    difference = differences(files, folder)
+    readers = {path: one for output in outputs for path, one in output.readers.items()}
+    difference = differences(files, folder, readers)
     foreign = foreign_files(files, folder, _last_written(records))
     gone = _orphans(specs, outputs, folder)
     streams.write(difference)

@@ -9,10 +9,13 @@ from typing import NamedTuple
 import click
 
 from archc.cli import completing, streams
-from archc.cli.options import max_steps_option
+from archc.cli.options import depth_option, max_steps_option
 from archc.difference import Difference, difference
 from archc.ir.costs import Costs
 from archc.spec import read_spec
+
+EVERY_LAYER = ("json", "html")
+"""Formats without --depth."""
 
 
 class Growth(NamedTuple):
@@ -51,11 +54,12 @@ def read_growth(ctx: click.Context, param: click.Parameter, text: str | None) ->
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "markdown"]),
+    type=click.Choice(["table", "json", "markdown", "html"]),
     default="table",
     show_default=True,
 )
-@click.option("--all", "everything", is_flag=True, help="Also show identical layers.")
+@click.option("--all", "everything", is_flag=True, help="Show all layers, identical ones too.")
+@depth_option
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if networks or recipes differ.")
 @click.option(
     "--max-params-growth",
@@ -75,6 +79,7 @@ def command(
     b: str,
     form: str,
     everything: bool,
+    depth: int | None,
     exit_code: bool,
     max_params_growth: Growth | None,
     max_macs_growth: Growth | None,
@@ -82,13 +87,16 @@ def command(
 ) -> int:
     """Compare two networks layer by layer.
 
-    A and B are specs, or REV:PATH for a spec in a revision of the git repository
-    (HEAD:specs/vgg16.yaml). Expectations are not checked.
+    Blocks and sections that are added or removed are one row each, and so are equal changes of
+    several layers: --depth opens them. A and B are specs, or REV:PATH for a spec in a revision of
+    the git repository (HEAD:specs/vgg16.yaml). Expectations are not checked.
     """
     if a == b == "-":
         raise click.UsageError("only one of A and B can be standard input")
+    if form in EVERY_LAYER and depth is not None:
+        raise click.UsageError(f"--depth is not for {form}, which has every layer")
     result = difference(_read(a, most_steps), _read(b, most_steps))
-    _write(result, form, everything)
+    _write(result, form, depth, everything)
     before, after = result.a.totals, result.b.totals
     exceeded = False
     for name, limit, totals in (
@@ -111,21 +119,25 @@ def _read(path: str, most_steps: int) -> Costs:
     return read_spec(path, most_steps).build()
 
 
-def _write(result: Difference, form: str, everything: bool) -> None:
+def _write(result: Difference, form: str, depth: int | None, everything: bool) -> None:
     if form == "json":
         from archc.reports import json
 
         streams.write(json.text(result.report()))
+    elif form == "html":
+        from archc.reports import html_difference
+
+        streams.write(html_difference.report(result))
     elif form == "markdown":
         from archc.reports.difference_markdown import comment
 
-        streams.write(comment(result, everything=everything))
+        streams.write(comment(result, depth=depth, everything=everything))
     else:
         from archc.reports.difference import table
 
         color = streams.colors(sys.stdout)
         width = streams.terminal_width()
-        streams.write(table(result, width=width, color=color, everything=everything))
+        streams.write(table(result, width=width, color=color, depth=depth, everything=everything))
 
 
 def _report_growth(result: Difference, name: str, totals: tuple[int, int], limit: Growth) -> None:

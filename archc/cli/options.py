@@ -21,6 +21,7 @@ from archc.language.overrides import PREFIX, Key, Setting
 from archc.language.reader import decode, parse
 from archc.language.values import Value
 from archc.training.file_format import CHANNELS, LABELS
+from archc.version import requirement
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -85,6 +86,16 @@ def max_steps_option(function: Function) -> Function:
         show_default=True,
         metavar="N",
         help="Reject specs that expand to more steps, such as a stranger's.",
+    )(function)
+
+
+def depth_option(function: Function) -> Function:
+    """The option `--depth N`."""
+    return click.option(
+        "--depth",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Show whole blocks and sections at this depth: 1 is the outermost one.",
     )(function)
 
 
@@ -161,7 +172,8 @@ def _error(setting: str, message: str, hint: str | None = None) -> SpecError:
 
 def not_installed(module: str | None, backend: str) -> str:
     """The message for a missing module, with the extra of archc that installs all of a backend."""
-    return f"{module} is not installed: pip install 'archc[{backends.backend(backend).extra}]'"
+    extra = backends.backend(backend).extra
+    return f"{module} is not installed: pip install '{requirement(extra)}'"
 
 
 def warn_unchecked(network: Network) -> None:

@@ -9,10 +9,18 @@ import click
 from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
-from archc.cli.options import max_steps_option, read_settings, set_option, warn_unchecked
+from archc.cli.options import (
+    depth_option,
+    max_steps_option,
+    read_settings,
+    set_option,
+    warn_unchecked,
+)
 from archc.diagnostics import Diagnostic, SpecError, visible
 from archc.ir.costs import Memory, memory
 
+EVERY_LAYER = ("json", "svg", "html")
+"""Formats without --depth."""
 MOST_EMITTED = 10_000
 """Layers of networks whose emitted modules an HTML page shows."""
 
@@ -27,6 +35,7 @@ MOST_EMITTED = 10_000
     show_default=True,
 )
 @set_option
+@depth_option
 @max_steps_option
 @click.option(
     "--batch", type=click.IntRange(1), help="Also report the memory for a batch of N samples."
@@ -37,16 +46,19 @@ def command(
     spec: str,
     form: str,
     settings: tuple[str, ...],
+    depth: int | None,
     most_steps: int,
     batch: int | None,
     max_params: int | None,
     max_macs: int | None,
 ) -> int:
     """The report on standard output; exceeded budgets are reported on standard error."""
+    if depth is not None and form in EVERY_LAYER:
+        raise click.UsageError(f"--depth is not for {form}, which has every layer")
     network = load(spec, read_settings(settings), most_steps)
     warn_unchecked(network)
     usage = None if batch is None else memory(network.costs, batch)
-    _write(network, form, usage)
+    _write(network, form, usage, depth)
     totals = network.costs.totals
     exceeded = 0
     for name, actual, budget in (
@@ -60,7 +72,7 @@ def command(
     return exceeded
 
 
-def _write(network: Network, form: str, usage: Memory | None) -> None:
+def _write(network: Network, form: str, usage: Memory | None, depth: int | None) -> None:
     costs = network.costs
     if form == "json":
         from archc.reports import json
@@ -69,15 +81,15 @@ def _write(network: Network, form: str, usage: Memory | None) -> None:
     elif form == "csv":
         from archc.reports import csv
 
-        streams.write(csv.report(costs))
+        streams.write(csv.report(costs, depth))
     elif form == "markdown":
         from archc.reports import markdown
 
-        streams.write(markdown.report(costs, usage))
+        streams.write(markdown.report(costs, usage, depth))
     elif form == "latex":
         from archc.reports import latex
 
-        streams.write(latex.report(costs, usage))
+        streams.write(latex.report(costs, usage, depth))
     elif form == "svg":
         from archc.reports import svg
 
@@ -91,23 +103,26 @@ def _write(network: Network, form: str, usage: Memory | None) -> None:
 
         width = streams.terminal_width()
         if streams.colors(sys.stdout):
-            streams.write(table.color_report(costs, usage, width))
+            streams.write(table.color_report(costs, usage, width, depth))
         else:
-            streams.write(table.report(costs, usage, width))
+            streams.write(table.report(costs, usage, width, depth))
 
 
 def _sources(network: Network) -> dict[str, str]:
-    """The emitted modules by backend; if a backend rejects the network, its errors as a comment."""
-    sources = {}
+    """The emitted modules by backend; if a backend rejects the network, its errors as a comment.
+    Emitted files that are no text are not shown."""
+    sources: dict[str, str] = {}
     for backend in backends.names():
         if len(network.costs.layers) > MOST_EMITTED:
             command = f"archc build --backend {backend}"
             sources[backend] = f"# too large to be shown here: `{command}` writes it\n"
             continue
         try:
-            sources[backend] = network.emit(backend)
+            source = network.emit(backend)
         except SpecError as error:
-            sources[backend] = "".join(map(_comment, error.diagnostics))
+            source = "".join(map(_comment, error.diagnostics))
+        if isinstance(source, str):
+            sources[backend] = source
     return sources
 
 

@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import IO
+from typing import IO, Any
 
 from archc.diagnostics.ansi import wants_color
 
@@ -52,10 +52,12 @@ def terminal_width() -> int | None:
         return None
 
 
-def write(text: str) -> None:
+def write(content: str | bytes) -> None:
     """Write data to standard output. A closed pipe is not an error. Raises OSError."""
-    if text:
-        _write(sys.stdout, text)
+    if isinstance(content, bytes):
+        _write(getattr(sys.stdout, "buffer", sys.stdout), content)
+    elif content:
+        _write(sys.stdout, content)
 
 
 def print_message(text: str) -> None:
@@ -64,9 +66,9 @@ def print_message(text: str) -> None:
         _write(sys.stderr, text if text.endswith("\n") else f"{text}\n")
 
 
-def _write(stream: IO[str], text: str) -> None:
+def _write(stream: IO[Any], content: str | bytes) -> None:
     try:
-        stream.write(text)
+        stream.write(content)
         stream.flush()
     except BrokenPipeError:
         discard(stream)
@@ -75,7 +77,7 @@ def _write(stream: IO[str], text: str) -> None:
         raise
 
 
-def discard(stream: IO[str]) -> None:
+def discard(stream: IO[Any]) -> None:
     """Discard buffered output, and all that follows: Python would report the error again on
     exit."""
     with suppress(OSError):

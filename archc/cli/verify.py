@@ -17,13 +17,13 @@ from archc.cli.options import (
 )
 from archc.verify import FixedTensors, WorkerError, report, verify
 from archc.verify.compare import ROUNDING
-from archc.verify.runtimes import choices, runnable
+from archc.verify.runtimes import choices, runnable, witnesses
 from archc.verify.settings import TOLERANCES, Settings
 
 _DOUBLE, _SINGLE = TOLERANCES["float64"], TOLERANCES["float32"]
 HELP = f"""Run the emitted networks and compare every layer.
 
-Both get the same seeded weights and batch. Compared are the initial values with the spec (a
+All get the same seeded weights and batch. Compared are the initial values with the spec (a
 `default` initializer is each framework's own), the output of every layer in evaluation, of the
 batch and of one sample, what dropout leaves of ones, and of one training step without dropout the
 outputs, the loss, the gradients and the running statistics.
@@ -50,10 +50,11 @@ Verdicts and exit codes:
 @click.option(
     "--backends",
     "names",
-    default="all",
+    default=",".join(witnesses()),
     show_default=True,
     metavar="A,B",
-    help="Backends to compare with the first one; a single one is compared with the report.",
+    help="Backends to compare with the first one, or `all`; a single one is compared with the "
+    "report. One that emits networks for evaluation takes no training step.",
 )
 @click.option(
     "--dtype",

@@ -10,7 +10,7 @@ from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
 from archc.cli.options import not_installed, read_settings, set_option, warn_unchecked
-from archc.ir.checkpoints import Rule, read_table
+from archc.ir.checkpoints import Table, read_table
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
 from archc.weights.files import formats
@@ -143,6 +143,6 @@ def _convert(
     return 0
 
 
-def _table(path: str) -> tuple[Rule, ...]:
+def _table(path: str) -> Table:
     """A table of names. It is no link: excerpts of its errors would show what that points to."""
     return read_table(parse(read_text(path, root=os.path.dirname(path) or os.curdir)))

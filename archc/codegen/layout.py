@@ -29,6 +29,8 @@ from archc.codegen.docs import (
 
 WIDTH = 88
 INDENT = 4
+LONGEST_SUMMARY = WIDTH - INDENT - 2 * len('"""')
+"""Characters of a docstring of a function or class that stands on one line with its quotes."""
 
 
 def comment_line(text: str) -> str:

@@ -1,8 +1,9 @@
 """Tables of names: which layer of a file is which op of a network.
 
-A rule maps the path of an op to the name of a layer. `{n}`, with any name in lower-case letters,
-stands for a number of the path; the layer's name may compute with it: `{n}`, `{n-1}`, `{2*n}`,
-`{2*n-1}`.
+A rule maps the path of an op to the name of a layer, or that of a section or a block's instance to
+the name under which its layers stand. `{n}`, with any name in lower-case letters, stands for a
+number of the path; the layer's name may compute with it: `{n}`, `{n-1}`, `{2*n}`, `{2*n-1}`. A rule
+inside of what another one names comes first.
 
 Code: ARC604 a rule that is malformed, matches nothing, or matches what another rule matches.
 """
@@ -10,36 +11,99 @@ Code: ARC604 a rule that is malformed, matches nothing, or matches what another 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from archc.diagnostics import Diagnostic, Note, Span, SpecError, did_you_mean
 from archc.ir.costs import Costs, Layer
 from archc.ir.graph import Graph
 from archc.ir.sharing import reuses_layer
-from archc.language.values import Value, mapping
+from archc.language.values import Value, mapping, sequence, text, texts
+from archc.ops.base import Op
 
 _NUMBER = re.compile(r"\{([a-z]+)\}")
 _COMPUTED = re.compile(r"\{(?:([0-9]{1,4})\*)?([a-z]+)([+-][0-9]{1,4})?\}")
 _PATH = re.compile(r"[a-z0-9_.]+")
+_POWER = re.compile(r"([a-z_]+)\^(-?[0-9](?:\.[0-9]{1,4})?)")
 _HINT = "write `{n}`, `{n-1}`, `{2*n}` or `{2*n-1}`"
+IGNORED = "ignored"
+"""The key of the parts of a file that are nothing of the network; its value is a list."""
+KINDS = ("weight", "bias")
+"""What the variables of one projection of an op are called: `query_weight`, `query_bias`."""
+_EXPECTED = {
+    "arrays": "a mapping of arrays to variables",
+    "transposed": "true or false",
+    "blocks": "a list of numbers",
+    "factors": "a mapping of variables to numbers",
+}
 
 
 class Rule(NamedTuple):
-    """A pattern of the paths of ops, the name of their layers, and where the rule stands. `path`
-    is the pattern as written."""
+    """A pattern of paths, the name of their layers, and where the rule stands. `path` is the
+    pattern as written.
+
+    `arrays` are the arrays of the layer in the file by their names there: each holds variables of
+    the op, one after another along the first axis, or none. `transposed` says that matrices
+    have the features that come in first. `blocks` says how the channels that come in, whose order
+    in the network is that of `space_to_depth`, stand in the file: block by block, each with one
+    position of every group. The network's variables are those of the file times their
+    `factors`."""
 
     path: str
     pattern: re.Pattern[str]
     layer: str
     span: Span
+    arrays: Mapping[str, tuple[str, ...]] | None = None
+    transposed: bool = False
+    blocks: tuple[int, ...] = ()
+    factors: Mapping[str, Value] = MappingProxyType({})
+
+    @property
+    def is_of_op(self) -> bool:
+        """Whether the rule says more than a name, which it can of an op alone."""
+        return self.arrays is not None or self.transposed or bool(self.blocks or self.factors)
+
+    def factor(self, variable: str, op: Op) -> float:
+        """The factor of a variable of an op, or of the projection that it is of. Raises SpecError
+        (ARC604)."""
+        projection = variable.rpartition("_")[0] if variable.endswith(KINDS) else variable
+        value = self.factors.get(variable, self.factors.get(projection))
+        if value is None:
+            return 1.0
+        power = _POWER.fullmatch(str(value.data))
+        base = getattr(op, power[1], None) if power is not None else None
+        if isinstance(base, int | float) and base > 0:
+            assert power is not None
+            return float(base ** float(power[2]))
+        if isinstance(value.data, bool) or not isinstance(value.data, int | float):
+            message = f"a factor of `{self.path}` must be a number or a power of one of its fields"
+            hint = "write `heads^-0.5` for 1 / sqrt(heads)"
+            raise SpecError([Diagnostic("ARC604", message, value.span, hint)])
+        return float(value.data)
 
     def layer_of(self, path: str) -> str:
         """The name of the layer of an op whose path matches."""
         match = self.pattern.fullmatch(path)
         numbers = {} if match is None else match.groupdict()
         return _COMPUTED.sub(partial(_computed, numbers), self.layer)
+
+
+class Table(NamedTuple):
+    """The rules for a file, and the parts of it that are nothing of the network."""
+
+    rules: tuple[Rule, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+class NamedLayer(NamedTuple):
+    """The layer of an op in a file, by a rule: `name` is that of what the first `depth` parts of
+    the op's path name."""
+
+    name: str
+    depth: int
+    rule: Rule
 
 
 def _computed(numbers: Mapping[str, str], placeholder: re.Match[str]) -> str:
@@ -49,36 +113,74 @@ def _computed(numbers: Mapping[str, str], placeholder: re.Match[str]) -> str:
     return str(int(factor or 1) * int(numbers[name]) + int(offset or 0))
 
 
-def read_table(value: Value) -> tuple[Rule, ...]:
-    """The rules of a table in a YAML file, a mapping. Raises SpecError (ARC604) with every
-    malformed one."""
+def read_table(value: Value) -> Table:
+    """A table in a YAML file, a mapping. Raises SpecError (ARC604) with every malformed rule."""
     if not isinstance(value.data, dict):
         raise SpecError([Diagnostic("ARC604", "a table of names is a mapping", value.span)])
     rules: list[Rule] = []
-    diagnostics = []
-    for path, layer in value.data.items():
-        span = layer.key_span or layer.span
-        numbers = _NUMBER.findall(path)
-        if not _PATH.fullmatch(_NUMBER.sub("0", path)) or len(set(numbers)) < len(numbers):
-            message = f"`{path[:100]}` must be a path of ops with each `{{n}}` once"
-            diagnostics.append(Diagnostic("ARC604", message, span))
-        elif isinstance(layer.data, bool) or not isinstance(layer.data, int | str):
-            message = f"`{path}` must map to the name of a layer"
-            diagnostics.append(Diagnostic("ARC604", message, layer.span))
-        else:
-            name = str(layer.data)
-            diagnostics += _errors_in(name, numbers, path, layer.span)
-            pattern = _NUMBER.sub(r"(?P<\1>[0-9]{1,9})", path.replace(".", r"\."))
-            rules.append(Rule(path, re.compile(pattern), name, span))
+    ignored: list[str] = []
+    diagnostics: list[Diagnostic] = []
+    for path, target in value.data.items():
+        span = target.key_span or target.span
+        if path == IGNORED and isinstance(target.data, list):
+            ignored += texts(target)
+            continue
+        errors, rule = _read_rule(path, target, span)
+        diagnostics += errors
+        if rule is not None:
+            rules.append(rule)
     if diagnostics:
         raise SpecError(diagnostics)
-    return tuple(rules)
+    return Table(tuple(rules), tuple(ignored))
+
+
+def _read_rule(path: str, target: Value, span: Span) -> tuple[list[Diagnostic], Rule | None]:
+    """A rule, or what is wrong with it."""
+    numbers = _NUMBER.findall(path)
+    if not _PATH.fullmatch(_NUMBER.sub("0", path)) or len(set(numbers)) < len(numbers):
+        message = f"`{path[:100]}` must be a path of ops with each `{{n}}` once"
+        return [Diagnostic("ARC604", message, span)], None
+    fields = mapping(target)
+    layer = fields.get("layer") if fields else target
+    named = layer is not None and isinstance(layer.data, int | str) and text(layer) != ""
+    if (layer is not None or "arrays" not in fields) and (
+        layer is None or not named or isinstance(layer.data, bool)
+    ):
+        message = f"`{path}` must map to the name of a layer"
+        return [Diagnostic("ARC604", message, (layer or target).span)], None
+    diagnostics = [
+        Diagnostic("ARC604", f"`{path}` has no `{name[:64]}`", other.key_span or other.span)
+        for name, other in fields.items()
+        if name not in ("layer", *_EXPECTED)
+    ]
+    name = text(layer)
+    if layer is not None:
+        diagnostics += _errors_in(name, numbers, path, layer.span)
+    for own, kind in (("arrays", dict), ("transposed", bool), ("blocks", list), ("factors", dict)):
+        if own in fields and not isinstance(fields[own].data, kind):
+            message = f"`{own}` of `{path}` must be {_EXPECTED[own]}"
+            return [Diagnostic("ARC604", message, fields[own].span)], None
+    arrays = fields.get("arrays")
+    rule = Rule(
+        path,
+        re.compile(_NUMBER.sub(r"(?P<\1>[0-9]{1,9})", path.replace(".", r"\."))),
+        name,
+        span,
+        {own: texts(held) if held.data is not None else () for own, held in mapping(arrays).items()}
+        if arrays is not None
+        else None,
+        text(fields.get("transposed")) == "True",
+        tuple(int(text(one)) for one in sequence(fields.get("blocks")) if text(one).isdecimal()),
+        mapping(fields.get("factors")),
+    )
+    if sorted(rule.blocks) != list(range(len(sequence(fields.get("blocks"))))):
+        message = f"`blocks` of `{path}` must have each of 0, 1, 2 ... once"
+        diagnostics.append(Diagnostic("ARC604", message, fields["blocks"].span))
+    return diagnostics, rule
 
 
 def _errors_in(layer: str, numbers: Iterable[str], path: str, span: Span) -> list[Diagnostic]:
     """The errors of a layer's name: it refers to the numbers of the path."""
-    if not layer:
-        return [Diagnostic("ARC604", f"`{path}` must map to the name of a layer", span)]
     rest = _COMPUTED.sub("", layer)
     if "{" in rest or "}" in rest:
         message = f"`{layer[:100]}` has a placeholder that is none"
@@ -90,7 +192,7 @@ def _errors_in(layer: str, numbers: Iterable[str], path: str, span: Span) -> lis
     ]
 
 
-def tables(graph: Graph) -> dict[str | None, Sequence[Rule]]:
+def tables(graph: Graph) -> dict[str | None, Table]:
     """The tables of names of a spec's `checkpoints`. Raises SpecError (ARC604)."""
     entries = mapping(graph.checkpoints)
     return {name: read_table(value) for name, value in entries.items()}
@@ -103,10 +205,11 @@ def check_checkpoints(costs: Costs) -> list[Diagnostic]:
     if graph.about.overrides:
         return []
     diagnostics: list[Diagnostic] = []
-    paths = [layer.node.path for layer in costs.layers if layer.variables or _is_tied(layer, graph)]
+    layers = [layer for layer in costs.layers if layer.variables or _is_tied(layer, graph)]
+    variables = {layer.node.path: [one.name for one in layer.variables] for layer in layers}
     for value in mapping(graph.checkpoints).values():
         try:
-            diagnostics += layers_of(paths, read_table(value), graph)[1]
+            diagnostics += layers_of(variables, read_table(value).rules, graph)[1]
         except SpecError as error:
             diagnostics += error.diagnostics
     return diagnostics
@@ -119,37 +222,123 @@ def _is_tied(layer: Layer, graph: Graph) -> bool:
 
 
 def layers_of(
-    paths: Iterable[str], table: Iterable[Rule], graph: Graph
-) -> tuple[dict[str, str], list[Diagnostic]]:
+    variables: Mapping[str, Sequence[str]], table: Sequence[Rule], graph: Graph
+) -> tuple[dict[str, NamedLayer], list[Diagnostic]]:
     """The layer of each op that a rule matches, by its path, and the errors of rules that match
-    none of the `paths`, or what another rule matches."""
-    layers: dict[str, str] = {}
-    owners: dict[str, Rule] = {}
-    diagnostics = []
-    paths = dict.fromkeys(paths)
-    for rule in table:
-        # Most rules of a long table are single paths.
-        candidates = paths if "{" in rule.path else paths.keys() & {rule.path}
-        matching = [path for path in candidates if rule.pattern.fullmatch(path)]
-        if not matching:
-            diagnostics.append(_unmatched(rule, paths, graph))
-        for path in matching:
-            first = owners.setdefault(path, rule)
-            if first is rule:
-                layers[path] = rule.layer_of(path)
-            else:
-                message = f"`{rule.path}` matches `{path}`, which another rule does too"
-                note = Note(f"`{first.path}` matches it", first.span)
-                diagnostics.append(
-                    Diagnostic("ARC604", message, rule.span, "keep one of them", (note,))
-                )
+    none of the ops, or what another rule matches. `variables` are those of each op by its path."""
+    matching = _Matching(table)
+    ops = {node.path: node.op for node in graph.nodes} if any(one.factors for one in table) else {}
+    layers: dict[str, NamedLayer] = {}
+    diagnostics: list[Diagnostic] = []
+    for path, own in variables.items():
+        parts = path.split(".")
+        for depth in range(len(parts), 0, -1):
+            rule = matching.rule(".".join(parts[:depth]))
+            if rule is not None:
+                layers[path] = NamedLayer(rule.layer_of(".".join(parts[:depth])), depth, rule)
+                errors = _errors_of(rule, path, own, len(parts) - depth, ops.get(path))
+                diagnostics += matching.once(rule, errors)
                 break
+    diagnostics += matching.diagnostics
+    if not graph.about.overrides:  # which may leave nothing for a rule
+        prefixes = {prefix for path in variables for prefix in _prefixes(path)}
+        unmatched = (rule for rule in table if id(rule) not in matching.used)
+        diagnostics += [_unmatched(rule, variables, prefixes, graph) for rule in unmatched]
     return layers, diagnostics
 
 
-def _unmatched(rule: Rule, paths: Iterable[str], graph: Graph) -> Diagnostic:
+def _prefixes(path: str) -> Iterator[str]:
+    """A path and those of what is around it."""
+    while path:
+        yield path
+        path = path.rpartition(".")[0]
+
+
+class _Matching:
+    """Which rule matches a path; each path is matched once, since most are those of sections."""
+
+    def __init__(self, table: Sequence[Rule]) -> None:
+        self.patterns = [rule for rule in table if "{" in rule.path]
+        self.single = {rule.path: rule for rule in table if "{" not in rule.path}
+        self.positions = {id(rule): position for position, rule in enumerate(table)}
+        self.known: dict[str, Rule | None] = {}
+        self.used: set[int] = set()
+        self.reported: set[tuple[int, str]] = set()
+        self.diagnostics: list[Diagnostic] = []
+
+    def rule(self, path: str) -> Rule | None:
+        if path not in self.known:
+            rules = [rule for rule in self.patterns if rule.pattern.fullmatch(path)]
+            if path in self.single:
+                rules.append(self.single[path])
+            self.used |= {id(rule) for rule in rules}
+            rules.sort(key=lambda rule: self.positions[id(rule)])
+            self.known[path] = rules[0] if rules else None
+            for rule in rules[1:]:
+                message = f"`{rule.path}` matches `{path}`, which another rule does too"
+                note = Note(f"`{rules[0].path}` matches it", rules[0].span)
+                error = Diagnostic("ARC604", message, rule.span, "keep one of them", (note,))
+                self.diagnostics += self.once(rule, [error], "both")
+        return self.known[path]
+
+    def once(
+        self, rule: Rule, diagnostics: Iterable[Diagnostic], kind: str = ""
+    ) -> Iterator[Diagnostic]:
+        """The first of the errors of a rule, which matches many ops."""
+        for diagnostic in diagnostics:
+            if (id(rule), kind) not in self.reported:
+                self.reported.add((id(rule), kind))
+                yield diagnostic
+
+
+def _errors_of(
+    rule: Rule, path: str, variables: Sequence[str], inner: int, op: Op | None
+) -> Iterator[Diagnostic]:
+    """The errors of what a rule says of the arrays of an op; `inner` is how many parts of its path
+    are inside of what the rule matches."""
+    if inner and rule.is_of_op:
+        message = f"`{rule.path}` is no op: it says the name of a section alone"
+        yield Diagnostic("ARC604", message, rule.span)
+        return
+    listed = [member for members in (rule.arrays or {}).values() for member in members]
+    for member in (*listed, *rule.factors):
+        if not {member, *(f"{member}_{kind}" for kind in KINDS)} & set(variables):
+            message = f"`{member}` is no variable of `{path}`"
+            hint = did_you_mean(member, variables) or f"it has {', '.join(variables)}"
+            yield Diagnostic("ARC604", message, rule.span, hint)
+    if op is not None:
+        for name in rule.factors:
+            try:
+                rule.factor(name, op)
+            except SpecError as error:
+                yield from error.diagnostics
+
+
+def arrays_of(rule: Rule, variables: Sequence[str]) -> dict[str, tuple[str | None, ...]]:
+    """The variables of an op in each array of its layer in a file, by the array's name there: None
+    for a part of the array that is none of the op. A name of projections is that of a layer in the
+    file, with a weight and a bias as far as the op has them."""
+    arrays: dict[str, tuple[str | None, ...]] = {}
+    for name, members in (rule.arrays or {}).items():
+        if not members or any(member in variables for member in members):
+            arrays[name] = tuple(one if one in variables else None for one in members)
+            continue
+        for kind in KINDS:
+            own = [f"{member}_{kind}" for member in members]
+            if any(one in variables for one in own):
+                held = tuple(one if one in variables else None for one in own)
+                arrays[f"{name}.{kind}"] = held
+    return arrays
+
+
+def _unmatched(
+    rule: Rule, variables: Iterable[str], prefixes: Iterable[str], graph: Graph
+) -> Diagnostic:
+    if any(rule.pattern.fullmatch(path) for path in prefixes):
+        message = f"`{rule.path}` names only what rules inside of it do"
+        return Diagnostic("ARC604", message, rule.span, "remove it")
     if any(rule.pattern.fullmatch(node.path) for node in graph.nodes):
         message = f"`{rule.path}` matches only ops without arrays"
         return Diagnostic("ARC604", message, rule.span, "remove it")
-    hint = did_you_mean(rule.path, paths) or "`archc report` shows the paths of the network"
+    hint = did_you_mean(rule.path, variables) or "`archc report` shows the paths of the network"
     return Diagnostic("ARC604", f"`{rule.path}` matches no op of the network", rule.span, hint)

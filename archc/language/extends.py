@@ -82,7 +82,7 @@ def merge(parent: Value, child: Value) -> Value:
         merged.pop("inputs", None)
     merged.pop("extends", None)
     for key, value in fields.items():
-        if key in ("params", "blocks", "expect", "training") and key in merged:
+        if key in ("params", "blocks", "expect", "training", "checkpoints") and key in merged:
             deeper = key in ("blocks", "expect")
             value = _merge_entries(merged[key], value, deeper=deeper)
         if key != "extends":

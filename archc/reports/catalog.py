@@ -10,7 +10,7 @@ from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.language.catalog import Catalog
 from archc.reports.rows import approximate
-from archc.reports.table import shorten
+from archc.reports.text_columns import shorten
 
 HEADS = ("spec", "family", "year", "params", "MACs", "input", "title")
 _RIGHT = ("year", "params", "MACs")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from archc.ir.costs import Costs
-from archc.reports.rows import COLUMNS, machine
+from archc.reports.rows import COLUMNS, figures, machine
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def report(costs: Costs) -> str:
-    """The columns of the table with plain numbers, layers by path."""
+def report(costs: Costs, depth: int | None = None) -> str:
+    """The columns of the table with plain numbers, layers by path; with a `depth`, whole sections
+    and block instances there."""
     lines = [",".join(column.key for column in COLUMNS)]
-    for layer in costs.layers:
-        lines.append(",".join(cell(machine(column.value(layer))) for column in COLUMNS))
+    for row in figures(costs, depth):
+        lines.append(",".join(cell(machine(column.value(row))) for column in COLUMNS))
     return "\n".join(lines) + "\n"
 
 

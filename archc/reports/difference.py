@@ -5,117 +5,102 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archc.diagnostics.ansi import paint
-from archc.difference import Difference, Pair
+from archc.difference import Difference
+from archc.difference.folding import Row, rows
 from archc.reports.difference_rows import (
     causes,
-    changes,
+    description,
+    headline,
     interface,
+    kind,
     label,
     names,
-    op_name,
     recipe,
-    rows_to_show,
     signed,
-    summary,
     totals,
 )
-from archc.reports.table import shorten
+from archc.reports.text_columns import GAP, Column, fit, wrap
 
 _MARKS = {"same": " ", "changed": "~", "added": "+", "removed": "-"}
 _COLORS = {"changed": "yellow", "added": "green", "removed": "red"}
-_TITLES = ("", "layer", "op", "parameters", "MACs", "activations")
-_RIGHT = (False, False, False, True, True, True)
-_LAYER, _OP, _ACTIVATIONS = 1, 2, 5
-_GAP = "  "
+_COLUMNS = (
+    Column("   layer", right=False),
+    Column("op", 4, right=False),
+    Column("parameters", 1),
+    Column("MACs", 2),
+    Column("activations", 5),
+)
+_TOTALS = (
+    Column("", right=False),
+    Column("A", 2),
+    Column("B", 3),
+    Column("B - A"),
+    Column("growth", 4),
+)
+_CAUSES = (Column("cause", right=False), *_COLUMNS[2:])
 _INDENT = " " * 5
-_SHORTEST_LABEL = 12
+FOLDED = "(--depth N opens blocks and sections, --all shows all layers)"
 
 
 def table(
-    result: Difference, *, width: int | None = None, color: bool = False, everything: bool = False
+    result: Difference,
+    *,
+    width: int | None = None,
+    color: bool = False,
+    depth: int | None = None,
+    everything: bool = False,
 ) -> str:
-    """One line per row that differs (with `everything`, per row), marked `~` changed, `+` only in
-    B, `-` only in A; figures are B minus A. Then the totals and the causes. At most `width` columns
-    wide, if the narrowest columns allow it."""
+    """A line of summary; then a line per row that differs (with `everything`, per row), marked `~`
+    changed, `+` only in B, `-` only in A; figures are B minus A. Then the totals and the causes. At
+    most `width` columns wide. `depth` and `everything` are those of `folding.rows`."""
     a, b = names(result)
-    lines = [f"A: {a}", f"B: {b}", *interface(result)]
-    for line in recipe(result):
-        lines += [line] if width is None else _wrap(line, width, first="")
+    lines: list[str] = []
+    for line in (headline(result), f"A: {a}", f"B: {b}", *interface(result), *recipe(result)):
+        lines += wrap(line, width, _INDENT, "")
     lines.append("")
-    pairs = rows_to_show(result, everything=everything)
-    if pairs:
-        lines += [*_rows(pairs, width, color=color), ""]
-    same = sum(pair.status == "same" for pair in result.pairs)
-    lines.append(summary(result))
-    if same and not everything:
-        lines[-1] += f"; {same:,} the same (--all shows them)"
-    head = ("", "A", "B", "B - A", "")
-    lines += ["", *_columns([head, *totals(result)], 1, color=color)]
+    shown = rows(result, depth=depth, everything=everything)
+    if shown:
+        lines += [*_rows(shown, width, color=color), ""]
+    if len(shown) < len(result.pairs):
+        lines += [*wrap(FOLDED, width), ""]
+    lines += _table(_TOTALS, totals(result), width, color=color)
     parts = causes(result)
     if parts:
-        rows = [(name, *map(signed, cost)) for name, cost in parts]
-        lines += ["", *_columns([("cause", *_TITLES[3:]), *rows], 1, color=color)]
+        sums = [(name, *map(signed, cost)) for name, cost in parts]
+        lines += ["", *_table(_CAUSES, sums, width, color=color)]
     return "\n".join(lines) + "\n"
 
 
-def _rows(pairs: Sequence[Pair], width: int | None, *, color: bool) -> list[str]:
-    lines: list[tuple[str, ...]] = [_TITLES, *map(_cells, pairs)]
-    ends = ["changes" if any(map(changes, pairs)) else "", *(", ".join(changes(p)) for p in pairs)]
-    kept = list(range(len(_TITLES)))
-    widths = [max(len(line[index]) for line in lines) for index in kept]
-    beside = True
-    if width is not None:
-        longest = max(map(len, ends))
-        beside = _total(widths, kept) + len(_GAP) + longest <= width
-        for index in (_ACTIVATIONS, _OP):
-            if _total(widths, kept) > width:
-                kept.remove(index)
-        over = _total(widths, kept) - width
-        if over > 0:
-            widths[_LAYER] = max(widths[_LAYER] - over, _SHORTEST_LABEL)
+def _rows(shown: Sequence[Row], width: int | None, *, color: bool) -> list[str]:
+    cells = [_cells(row) for row in shown]
+    texts = [description(row) for row in shown]
+    fitted = fit(_COLUMNS, cells, width)
+    longest = max(map(len, texts))
+    beside = width is None or fitted.width + len(GAP) + longest <= width
+    titles = tuple(column.title for column in _COLUMNS)
+    lines: list[tuple[tuple[str, ...], str, str | None]]
+    lines = [(titles, "changes" if beside and longest else "", "bold")]
+    for row, own, change in zip(shown, cells, texts, strict=True):
+        lines.append((own, change, _COLORS.get(row.status)))
     output = []
-    for status, line, end in zip([None, *(p.status for p in pairs)], lines, ends, strict=True):
-        cells = []
-        for index in kept:
-            cell = shorten(line[index], widths[index]) if index == _LAYER else line[index]
-            cells.append(
-                f"{cell:>{widths[index]}}" if _RIGHT[index] else f"{cell:<{widths[index]}}"
-            )
-        texts = [_GAP.join([*cells, end] if beside else cells).rstrip()]
-        if not beside and status is not None and width is not None:
-            texts += _wrap(end, width, first=_INDENT)
-        style = "bold" if status is None else _COLORS.get(status)
-        output += [paint(text, style) if color and style is not None else text for text in texts]
-    return output
-
-
-def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
-    return sum(widths[index] for index in kept) + len(_GAP) * (len(kept) - 1)
-
-
-def _wrap(text: str, width: int, *, first: str) -> list[str]:
-    """Wrapped text; the first line begins with `first`, the others are indented."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
+    for line, change, style in lines:
+        text = fitted.line(line, _COLUMNS)
+        if beside:
+            both = [f"{text:<{fitted.width}}{GAP}{change}".rstrip()]
         else:
-            lines.append(f"{_INDENT if lines else first}{word}")
-    return lines
+            both = [text, *wrap(change, width, _INDENT)]
+        output += [paint(one, style) if color and style else one for one in both]
+    return output + fitted.note(width)
 
 
-def _cells(pair: Pair) -> tuple[str, ...]:
-    return (_MARKS[pair.status], label(pair), op_name(pair), *map(signed, pair.delta))
+def _cells(row: Row) -> tuple[str, ...]:
+    op = kind(row) if len(row.parts) == 1 else ""
+    return (f"{_MARKS[row.status]}  {label(row)}", op, *map(signed, row.delta))
 
 
-def _columns(lines: Sequence[tuple[str, ...]], left: int, *, color: bool) -> list[str]:
-    """Aligned text: the first `left` columns left-aligned, the others right-aligned."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = [
-        _GAP.join(
-            f"{cell:<{size}}" if index < left else f"{cell:>{size}}"
-            for index, (cell, size) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    return [paint(rows[0], "bold"), *rows[1:]] if color else rows
+def _table(
+    columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int | None, *, color: bool
+) -> list[str]:
+    fitted = fit(columns, lines, width)
+    head, *rest = [fitted.line(line, columns) for line in ([one.title for one in columns], *lines)]
+    return [paint(head, "bold") if color else head, *rest, *fitted.note(width)]

@@ -5,54 +5,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archc.difference import Difference
+from archc.difference.folding import rows
 from archc.reports.difference_rows import (
     ARROW,
     causes,
-    changes,
-    figures,
+    description,
+    headline,
     interface,
+    kind,
     label,
     names,
-    op_name,
     recipe,
-    rows_to_show,
     signed,
-    summary,
     totals,
 )
 from archc.reports.markdown import escape
-from archc.reports.table import shorten
+from archc.reports.text_columns import shorten
 
 MOST_ROWS = 100
 LONGEST_CELL = 240
 """A comment on GitHub has at most 65,536 characters."""
 
 
-def comment(result: Difference, *, everything: bool = False) -> str:
+def comment(result: Difference, *, depth: int | None = None, everything: bool = False) -> str:
     """A summary in one line, a table of the rows that differ (with `everything`, of all rows; at
-    most a hundred), and in a folded section the totals and the causes. Figures are B minus A."""
+    most a hundred), and in a folded section the totals and the causes. Figures are B minus A;
+    `depth` and `everything` are those of `folding.rows`."""
     a, b = names(result)
-    head = ", ".join([summary(result), *figures(result)])
-    lines = [f"**{escape(a)} {ARROW} {escape(b)}**: {escape(head)}", ""]
+    lines = [f"**{escape(a)} {ARROW} {escape(b)}**: {escape(headline(result))}", ""]
     outside = [*interface(result), *recipe(result)]
     lines += [f"- {escape(line)}" for line in outside]
     lines += [""] * bool(outside)
-    pairs = rows_to_show(result, everything=everything)
-    if pairs:
+    shown = rows(result, depth=depth, everything=everything)
+    if shown:
         titles = ("", "layer", "op", "parameters", "MACs", "activations", "changes")
-        rows = [
+        cells = [
             (
-                pair.status,
-                label(pair),
-                op_name(pair),
-                *map(signed, pair.delta),
-                ", ".join(changes(pair)),
+                row.status,
+                label(row),
+                kind(row) if len(row.parts) == 1 else "",
+                *map(signed, row.delta),
+                description(row),
             )
-            for pair in pairs[:MOST_ROWS]
+            for row in shown[:MOST_ROWS]
         ]
-        lines += [*_table(titles, rows, "lllrrrl"), ""]
-        if len(pairs) > MOST_ROWS:
-            lines += [f"and {len(pairs) - MOST_ROWS:,} more rows", ""]
+        lines += [*_table(titles, cells, "lllrrrl"), ""]
+        if len(shown) > MOST_ROWS:
+            lines += [f"and {len(shown) - MOST_ROWS:,} more rows", ""]
     if result.is_empty:
         return "\n".join(lines[:1]) + "\n"
     lines += ["<details>", "<summary>Totals and causes</summary>", ""]

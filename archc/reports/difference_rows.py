@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from archc.difference import Difference, Pair
 from archc.difference.causes import Cause, Cost
+from archc.difference.folding import Part, Row, whole_parts
+from archc.ir.graph import Region
 from archc.language.writer import inline
 from archc.ops.axes import Axes
-from archc.reports.rows import human, size_of
-from archc.reports.table import shorten
+from archc.reports.rows import TIMES, human, size_of
+from archc.reports.text_columns import shorten
 
 ARROW = "\u2192"
 LONGEST_VALUE = 48
@@ -45,29 +48,46 @@ def names(result: Difference) -> tuple[str, str]:
     return result.a.graph.about.name, result.b.graph.about.name
 
 
-def rows_to_show(result: Difference, *, everything: bool) -> list[Pair]:
-    """The rows to show: those that differ, or all."""
-    return [pair for pair in result.pairs if everything or pair.status != "same"]
+def label(row: Row) -> str:
+    """The path of a layer, block or section, in A and in B where they differ; of several parts
+    their number and what they are: `13 × conv`."""
+    if len(row.parts) > 1:
+        return f"{len(row.parts):,}{TIMES}{kind(row)}"
+    return _path(row.parts[0])
 
 
-def label(pair: Pair) -> str:
-    """The path of a layer, in A and in B where they differ."""
-    paths = [side.node.path for side in (pair.a, pair.b) if side is not None]
+def _path(part: Part) -> str:
+    paths = [item.path for item in (part.a, part.b) if item is not None]
     return f" {ARROW} ".join(dict.fromkeys(paths))
 
 
-def op_name(pair: Pair) -> str:
-    """The op of a row."""
-    return next(side.node.op.name for side in (pair.a, pair.b) if side is not None)
+def kind(row: Row) -> str:
+    """The op, the block, or `section`."""
+    item = row.parts[0].item
+    return item.block or item.kind if isinstance(item, Region) else item.op.name
+
+
+def description(row: Row) -> str:
+    """What is different: the changes of a layer, those in a block or section, and from where to
+    where several equal ones are."""
+    first, last = row.parts[0], row.parts[-1]
+    if isinstance(first.item, Region):
+        text = _summary(first.inner)
+    else:
+        text = ", ".join(changes(first.pairs[0]) if first is last else _shared(row))
+    if first is last:
+        return text
+    if row.status != "changed":
+        text = row.status
+    return f"{text}; {first.item.path} \u2026 {last.item.path}"
 
 
 def changes(pair: Pair) -> list[str]:
     """The differences in a row: fields with both values; else shapes, with their causes."""
-    parts = [f"{field} {_values(*values)}" for field, values in pair.changes.items()]
+    parts = _fields(pair)
     if pair.a is None or pair.b is None or pair.status == "same":
         return parts
-    causes = dict.fromkeys(effect.cause for effect in pair.effects if effect.downstream)
-    origin = f" ({', '.join(map(_origin, causes))})" if causes else ""
+    origin = _in_brackets(_causes(pair))
     if pair.a.inputs != pair.b.inputs and (origin or not parts):
         parts.append(f"input {_shapes(pair.a.inputs)} {ARROW} {_shapes(pair.b.inputs)}{origin}")
     elif pair.a.node.output != pair.b.node.output:
@@ -75,6 +95,27 @@ def changes(pair: Pair) -> list[str]:
             f"output {_shapes((pair.a.node.output,))} {ARROW} {_shapes((pair.b.node.output,))}"
         )
     return parts
+
+
+def _fields(pair: Pair) -> list[str]:
+    return [f"{field} {_values(*values)}" for field, values in pair.changes.items()]
+
+
+def _causes(pair: Pair) -> list[Cause]:
+    """The causes of another input."""
+    return list(dict.fromkeys(effect.cause for effect in pair.effects if effect.downstream))
+
+
+def _shared(row: Row) -> list[str]:
+    """The changes that several layers have in common."""
+    pair = row.parts[0].pairs[0]
+    if pair.changes or row.status != "changed":
+        return _fields(pair)
+    return [f"input reshaped{_in_brackets(_causes(pair))}"]
+
+
+def _in_brackets(causes: Sequence[Cause]) -> str:
+    return f" ({', '.join(map(_origin, causes))})" if causes else ""
 
 
 def _origin(cause: Cause) -> str:
@@ -106,6 +147,16 @@ def interface(result: Difference) -> list[str]:
     return lines
 
 
+def params(result: Difference) -> list[str]:
+    """The parameters of both specs that differ, with both values."""
+    one, two = result.a.graph.about.params, result.b.graph.about.params
+    return [
+        f"params.{name}: {_values(one[name], two[name])}"
+        for name in one
+        if name in two and one[name] != two[name]
+    ]
+
+
 def recipe(result: Difference) -> list[str]:
     """The fields of the training recipe that differ, with both values."""
     return [f"{field}: {_values(*values)}" for field, values in result.recipe.items()]
@@ -128,20 +179,6 @@ def totals(result: Difference) -> list[Total]:
     size = f"{'-' if b < a else '+'}{size_of(abs(b - a))}" if a != b else "0"
     rows.append(Total("weights in float32", size_of(a), size_of(b), size, growth(a, b)))
     return rows
-
-
-def figures(result: Difference) -> list[str]:
-    """The totals that differ, in short: `parameters +135,616 (+0.22%)`."""
-    one, two = result.a.totals, result.b.totals
-    return [
-        f"{name} {signed(b - a)}" + (f" ({growth(a, b)})" if a else "")
-        for name, a, b in (
-            ("parameters", one.params, two.params),
-            ("MACs", one.macs, two.macs),
-            ("activations", one.activations, two.activations),
-        )
-        if a != b
-    ]
 
 
 def causes(result: Difference) -> list[tuple[str, Cost]]:
@@ -168,23 +205,60 @@ def causes(result: Difference) -> list[tuple[str, Cost]]:
     return rows
 
 
-def summary(result: Difference) -> str:
-    """The number of rows of each kind of difference: `3 layers added, 1 reshaped` (by a different
-    input)."""
-    counts: dict[str, int] = {}
-    kind: str
-    for pair in result.pairs:
-        if pair.status != "same":
-            # Layers whose input shapes alone differ are not changed in the spec.
-            reshaped = pair.status == "changed" and not pair.changes
-            kind = "reshaped" if reshaped else pair.status
-            counts[kind] = counts.get(kind, 0) + 1
-    order = ("changed", "added", "removed", "reshaped")
-    parts = [f"{counts[kind]:,} {kind}" for kind in order if kind in counts]
-    if not parts:
+def headline(result: Difference) -> str:
+    """The difference in one line, blocks and sections that are added, removed or, of blocks, the
+    same counted as such: `8 blocks added, 8 blocks and 6 layers the same: +10,108,160 parameters
+    (+86.47%)`."""
+    figures = [
+        f"{signed(b - a)} {name}" + (f" ({growth(a, b)})" if a else "")
+        for name, a, b in (
+            ("parameters", result.a.totals.params, result.b.totals.params),
+            ("MACs", result.a.totals.macs, result.b.totals.macs),
+        )
+        if a != b
+    ]
+    text = _summary(whole_parts(result))
+    if not text.rpartition(",")[0] and all(pair.status == "same" for pair in result.pairs):
+        text = "no difference"
         if not result.same_network:
-            return "same layers, different inputs or outputs"
-        return "same network, different training" if result.recipe else "no difference"
-    number, _, kind = parts[0].partition(" ")
-    parts[0] = f"{number} layer{'' if number == '1' else 's'} {kind}"
-    return ", ".join(parts)
+            text = "same layers, different inputs or outputs"
+        elif result.recipe:
+            text = "same network, different training"
+    return ": ".join([text, ", ".join(figures)] if figures else [text])
+
+
+def _summary(parts: Sequence[Part]) -> str:
+    """The number of parts of each kind of difference, and of those that are the same: `3 layers
+    added, 1 reshaped` (by another input)."""
+    counts: dict[str, dict[str, int]] = {}
+    for part in parts:
+        # Layers whose input shapes alone differ are not changed in the spec.
+        reshaped = part.status == "changed" and not part.pairs[0].changes
+        kinds = counts.setdefault("reshaped" if reshaped else part.status, {})
+        kinds[part.kind] = kinds.get(part.kind, 0) + 1
+    texts: list[str] = []
+    nouns: list[str] = []  # of the status before
+    for status, words in _STATUSES.items():
+        kinds = counts.get(status, {})
+        numbers = [(kinds[noun], noun) for noun in _NOUNS if noun in kinds]
+        if not numbers:
+            continue
+        # A noun that stands before is not said again.
+        if [noun for _, noun in numbers] == nouns:
+            text = f"{numbers[0][0]:,}"
+        else:
+            *before, final = [f"{n:,} {noun}{'' if n == 1 else 's'}" for n, noun in numbers]
+            text = f"{', '.join(before)} and {final}" if before else final
+        nouns = [noun for _, noun in numbers] if len(numbers) == 1 else []
+        texts.append(f"{text} {words}")
+    return ", ".join(texts)
+
+
+_NOUNS = "block", "section", "layer"
+_STATUSES = {
+    "changed": "changed",
+    "added": "added",
+    "removed": "removed",
+    "reshaped": "reshaped",
+    "same": "the same",
+}

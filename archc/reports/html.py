@@ -6,19 +6,14 @@ is escaped.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
-from hashlib import sha256
-from html import escape
-from pathlib import Path
 
 from archc import backends
-from archc.diagnostics import visible
 from archc.ir.costs import BYTES, Costs, Layer, Memory
 from archc.reports import json
-from archc.reports.drawing.labels import FILLS
 from archc.reports.html_code import listing
 from archc.reports.html_graph import graph
+from archc.reports.html_page import page, text
 from archc.reports.rows import axes_line, human, totals
 
 
@@ -26,11 +21,6 @@ def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = Non
     """The page: the totals, the graph beside the table of layers, the spec with its parents, and
     the emitted modules (`sources`) by backend."""
     about = costs.graph.about
-    style, script = _part("page.css") + _fills(), _part("page.js")
-    policy = (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-    )
     panels = {"network": ("Network", _network(costs)), "spec": ("Spec", _specs(costs))}
     for backend, source in sources.items():
         emitted_by = backends.backend(backend)
@@ -43,16 +33,12 @@ def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = Non
     changed = ", ".join(f"{name}={value!r}" for name, value in about.overrides.items())
     if changed:
         notes += f"<p>with {text(changed)}</p>\n"
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+    header = (
         f"<header>\n<div><h1>{title}</h1>\n{notes}<p>{text(axes_line(costs))}</p></div>\n"
         f"{_totals(costs, memory)}"
         '<button type="button" id="theme" hidden>Theme: automatic</button>\n</header>\n'
-        f"{_tabs(panels)}<script>{script}</script>\n</body>\n</html>\n"
     )
+    return page(title, f"{header}{_tabs(panels)}", "page.css", "page.js")
 
 
 MOST_ROWS = 10_000
@@ -77,27 +63,6 @@ def _specs(costs: Costs) -> str:
         f"{listing(source, 'yaml', f'spec-{number}-')}"
         for number, source in enumerate(about.texts)
     )
-
-
-def text(content: str) -> str:
-    """Text as the content of an element or an attribute."""
-    return escape(visible(content))
-
-
-def _fills() -> str:
-    return "".join(
-        f".{family} {{ background: light-dark({light}, {dark}); }}\n"
-        for family, (light, dark) in FILLS.items()
-    )
-
-
-def _part(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    digest = sha256(content.encode("utf-8")).digest()
-    return f"sha256-{b64encode(digest).decode('ascii')}"
 
 
 def _totals(costs: Costs, memory: Memory | None) -> str:

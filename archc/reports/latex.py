@@ -35,13 +35,14 @@ _SPECIAL = {
 }
 
 
-def report(costs: Costs, memory: Memory | None = None) -> str:
-    """A table of all layers, below the headings of their sections and block instances.
+def report(costs: Costs, memory: Memory | None = None, depth: int | None = None) -> str:
+    """A table of all layers, below the headings of their sections and block instances; those at a
+    `depth` are whole.
 
     MACs (multiply-accumulates) are per sample. Needs the package booktabs, and longtable for a
     table longer than a page.
     """
-    lines = list(_rows(costs))
+    lines = list(_rows(costs, depth))
     long = len(lines) > LONGEST
     caption = f"\\caption{{{_caption(costs, memory)}}}"
     label = f"\\label{{tab:{costs.graph.about.name}}}"
@@ -74,15 +75,15 @@ def _caption(costs: Costs, memory: Memory | None) -> str:
     return escape(f"{about.title or about.name}: {sums}.")
 
 
-def _rows(costs: Costs) -> Iterator[str]:
-    for row in rows(costs):
+def _rows(costs: Costs, depth: int | None) -> Iterator[str]:
+    for row in rows(costs, depth):
         margin = r"\quad " * row.depth
         name, kind = escape(row.label), f"\\texttt{{{escape(row.kind)}}}"
         yield rf"{margin}{name} & {kind} & {_figures(row)} \\"
 
 
 def _figures(row: Row) -> str:
-    if row.layer is None:
+    if row.figures is None:
         return "& &"
-    sizes = r" \times ".join(map(str, row.layer.node.output.sizes))
-    return f"${sizes}$ & {human(row.layer.params)} & {human(row.layer.macs)}"
+    sizes = r" \times ".join(map(str, row.figures.output))
+    return f"${sizes}$ & {human(row.figures.params)} & {human(row.figures.macs)}"

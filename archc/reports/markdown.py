@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from archc.diagnostics.characters import has_command, printable
 from archc.ir.costs import Costs, Memory
-from archc.reports.rows import COLUMNS, axes_line, human, totals
+from archc.reports.rows import COLUMNS, axes_line, figures, human, totals
 
 
 def document(costs: Costs) -> str:
@@ -16,8 +16,9 @@ def document(costs: Costs) -> str:
     return f"<!-- {line} -->\n\n{report(costs)}"
 
 
-def report(costs: Costs, memory: Memory | None = None) -> str:
-    """Heading, axes, the table of all layers by path, and the totals."""
+def report(costs: Costs, memory: Memory | None = None, depth: int | None = None) -> str:
+    """Heading, axes, the table of all layers by path (with a `depth`, of whole sections and block
+    instances there), and the totals."""
     about = costs.graph.about
     lines = [f"# {escape(about.title or about.name)}", ""]
     changed = ", ".join(f"{name}={value!r}" for name, value in about.overrides.items())
@@ -27,8 +28,8 @@ def report(costs: Costs, memory: Memory | None = None) -> str:
     lines += [escape(axes_line(costs)), ""]
     lines.append(_line([column.title for column in COLUMNS]))
     lines.append(_line(["---:" if column.right else ":---" for column in COLUMNS]))
-    for layer in costs.layers:
-        lines.append(_line([escape(human(column.value(layer))) for column in COLUMNS]))
+    for row in figures(costs, depth):
+        lines.append(_line([escape(human(column.value(row))) for column in COLUMNS]))
     lines.append("")
     lines += [f"- {escape(name)}: {escape(value)}" for name, value in totals(costs, memory)]
     return "\n".join(lines) + "\n"

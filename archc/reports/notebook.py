@@ -10,6 +10,7 @@ from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.reports.rows import COLUMNS, axes_line, human, rows, totals
 from archc.reports.table import heading
+from archc.version import requirement
 
 if TYPE_CHECKING:
     import pandas
@@ -31,7 +32,7 @@ class Report(dict[str, Any]):
         except ModuleNotFoundError as error:
             if error.name != "pandas":
                 raise
-            message = "to_dataframe needs pandas: pip install 'archc[notebook]'"
+            message = f"to_dataframe needs pandas: pip install '{requirement('notebook')}'"
             raise ModuleNotFoundError(message, name="pandas") from None
         layers = [
             {
@@ -66,12 +67,12 @@ def fragment(costs: Costs, drawing: str | None = None) -> str:
     for row in rows(costs):
         margin = f"padding-left: {row.depth * 1.5 + 0.5}em"
         name = f'<td style="text-align: left; {margin}">{_text(row.label)}</td>'
-        if row.layer is None:
+        if row.figures is None:
             rest = (
                 f'<td colspan="{len(COLUMNS) - 1}" style="text-align: left">{_text(row.kind)}</td>'
             )
         else:
-            rest = _cells([human(column.value(row.layer)) for column in COLUMNS[1:]], "td", 1)
+            rest = _cells([human(column.value(row.figures)) for column in COLUMNS[1:]], "td", 1)
         lines.append(f"<tr>{name}{rest}</tr>")
     sums = "<br>".join(f"{_text(name)}: {_text(value)}" for name, value in totals(costs))
     return "\n".join([*lines, "</tbody></table></div>", f"{sums}</div>"]) + "\n"

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from archc.ir.costs import Costs, Layer, Memory
-from archc.ir.graph import Node
+from archc.ir.graph import Node, Region
 from archc.ir.receptive_fields import Extents
 
 Cell = str | int | tuple[int, ...] | Extents | None
 
 TIMES = " \u00d7 "
+
+
+class Figures(NamedTuple):
+    """The figures of a layer, or of a whole section or block instance: the sums of its layers, the
+    sizes and the receptive field of its output. `kind` is the op, the block, or `section`."""
+
+    path: str
+    kind: str
+    output: tuple[int, ...]
+    params: int
+    macs: int
+    activations: int
+    receptive_field: Extents | None
 
 
 class Column(NamedTuple):
@@ -20,32 +33,33 @@ class Column(NamedTuple):
 
     title: str
     key: str
-    value: Callable[[Layer], Cell]
+    value: Callable[[Figures], Cell]
     rank: int = 0
     right: bool = True
 
 
 COLUMNS = (
-    Column("layer", "layer", lambda layer: layer.node.path, right=False),
-    Column("op", "op", lambda layer: layer.node.op.name, 2, right=False),
-    Column("output", "output", lambda layer: layer.node.output.sizes, 1, right=False),
-    Column("parameters", "params", lambda layer: layer.params),
-    Column("MACs", "macs", lambda layer: layer.macs),
-    Column("activations", "activations", lambda layer: layer.activations, 3),
-    Column("receptive field", "receptive_field", lambda layer: layer.receptive_field, 4),
+    Column("layer", "layer", lambda figures: figures.path, right=False),
+    Column("op", "op", lambda figures: figures.kind, 4, right=False),
+    Column("output", "output", lambda figures: figures.output, 3, right=False),
+    Column("parameters", "params", lambda figures: figures.params, 1),
+    Column("MACs", "macs", lambda figures: figures.macs, 2),
+    Column("activations", "activations", lambda figures: figures.activations, 5),
+    Column("receptive field", "receptive_field", lambda figures: figures.receptive_field, 6),
 )
 """MACs (multiply-accumulates) and activations (elements written) are per sample; a receptive field
 is in elements of each spatial axis of the input, of the position that sees most."""
 
 
 class Row(NamedTuple):
-    """A line of a table: a layer, or the heading of a section or block instance (without `layer`),
-    at nesting `depth`. `label` is its name there, `kind` the op, the block, or `section`."""
+    """A line of a table: a layer, or a section or block instance, at nesting `depth`: its heading
+    (without `figures`), or in place of its layers. `label` is its name there, `kind` the op, the
+    block, or `section`."""
 
     depth: int
     label: str
     kind: str
-    layer: Layer | None
+    figures: Figures | None
 
 
 def human(cell: Cell) -> str:
@@ -82,18 +96,50 @@ def machine(cell: Cell) -> str:
     return "" if cell is None else str(cell)
 
 
-def rows(costs: Costs) -> Iterator[Row]:
-    """All layers in order, below the headings of their sections and block instances."""
+def figures_of(layer: Layer) -> Figures:
+    """The figures of a layer."""
+    node = layer.node
+    costs = layer.params, layer.macs, layer.activations
+    return Figures(node.path, node.op.name, node.output.sizes, *costs, layer.receptive_field)
+
+
+def rows(costs: Costs, depth: int | None = None) -> Iterator[Row]:
+    """All layers in order, below the headings of their sections and block instances; those at a
+    `depth` (from 1) are whole, in place of all that is in them."""
     layers = {layer.node.index: layer for layer in costs.layers}
     waiting = [(0, item) for item in reversed(costs.graph.root.items)]
     while waiting:
-        depth, item = waiting.pop()
+        level, item = waiting.pop()
         if isinstance(item, Node):
             if item.index in layers:
-                yield Row(depth, item.name, item.op.name, layers[item.index])
+                yield Row(level, item.name, item.op.name, figures_of(layers[item.index]))
         else:
-            yield Row(depth, item.name, item.block or item.kind, None)
-            waiting += [(depth + 1, below) for below in reversed(item.items)]
+            whole = _of_region(costs, item, layers) if level + 1 == depth else None
+            yield Row(level, item.name, item.block or item.kind, whole)
+            if whole is None:
+                waiting += [(level + 1, below) for below in reversed(item.items)]
+
+
+def _of_region(costs: Costs, region: Region, layers: Mapping[int, Layer]) -> Figures:
+    params = macs = activations = 0
+    for node in region.nodes():
+        layer = layers[node.index]
+        params += layer.params
+        macs += layer.macs
+        activations += layer.activations
+    output = costs.graph.nodes[region.output].output.sizes
+    last = layers.get(region.output)
+    seen = None if last is None else last.receptive_field
+    kind = region.block or region.kind
+    return Figures(region.path, kind, output, params, macs, activations, seen)
+
+
+def figures(costs: Costs, depth: int | None = None) -> Iterator[Figures]:
+    """Those of all layers in order; with a `depth`, of whole sections and block instances there."""
+    if depth is None:
+        yield from map(figures_of, costs.layers)
+    else:
+        yield from (row.figures for row in rows(costs, depth) if row.figures is not None)
 
 
 def totals(costs: Costs, memory: Memory | None = None) -> list[tuple[str, str]]:

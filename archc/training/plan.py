@@ -94,7 +94,7 @@ def plan_files(backend: str, network: Network, options: Options) -> dict[str, st
     recipe = recipe_of(network)
     emitted = network.compiled(backend)
     task = task_of(trainer_of(backend), emitted, network.spec, network.costs)
-    variables = every_variable(backend, network.costs, emitted)
+    variables = every_variable(backends.backend(backend), network.costs, emitted)
     module = f"{task.name}{backends.backend(backend).suffix}"
     request = next(name for name, kind in REQUESTS.items() if kind is type(options))
     plan = {
@@ -105,6 +105,7 @@ def plan_files(backend: str, network: Network, options: Options) -> dict[str, st
         "variables": variables,
         request: {name: _as_json(value) for name, value in options._asdict().items()},
     }
+    assert isinstance(emitted.source, str)
     return {module: emitted.source, PLAN: json.dumps(plan, indent=1) + "\n"}
 
 

@@ -5,7 +5,8 @@ Each network is first held against its ops: the initial values of its arrays, by
 what its layers drop at random in training, by counting. Then the outputs of all layers in
 evaluation are compared, of the batch and of its first sample alone; then, of one training step in
 which nothing is dropped and whose loss is the sum of the outputs times seeded factors, the outputs,
-the loss, the gradients of all parameters and the running statistics.
+the loss, the gradients of all parameters and the running statistics. A backend whose networks are
+for evaluation takes part in that alone.
 
 Where a difference exceeds the tolerance, the first network runs once more with every weight and
 input changed in its last bit: a deep network may magnify such changes, and then its own rounding,
@@ -31,15 +32,16 @@ from typing import Any
 
 from archc import backends
 from archc.backends.base import Emitted
-from archc.backends.runtime.exchange import PLAN, SOURCE, SUMMARY, fixed_path
+from archc.backends.runtime.exchange import PLAN, SUMMARY, fixed_path, write_emitted
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
 from archc.ir.network import Network
-from archc.verify.comparison import PERTURBED, Comparison, Verification, with_rounding
+from archc.verify.comparison import PERTURBED, Comparison, Verification, trained, with_rounding
 from archc.verify.plan import plan
-from archc.verify.runtimes import Process, runnable, runner_of, runtime_of
+from archc.verify.runtimes import Process, runner_of, runtime_of, witnesses
 from archc.verify.settings import FixedTensors, Settings
 from archc.verify.workers import WorkerError, Workers
+from archc.version import requirement
 
 __all__ = [
     "FixedTensors",
@@ -59,7 +61,7 @@ def verify(
     settings: Settings | None = None,
     *,
     fixed: FixedTensors = NOTHING,
-    sources: Mapping[str, str] | None = None,
+    sources: Mapping[str, str | bytes] | None = None,
     workers: Workers | None = None,
 ) -> Verification:
     """Run the modules that the backends emit for a network, and compare their results.
@@ -94,8 +96,8 @@ def verify(
         verification = Comparison(costs, settings, folder, summaries, fixed).verification(begin)
         if verification.failures or not verification.complete or verification.agrees:
             return verification
-        # Does the network magnify rounding?
-        first = settings.backends[0]
+        # Does the network magnify rounding? Asked of one that is trained, if there is one.
+        first = (trained(settings.backends) or settings.backends)[0]
         perturbed = f"{first}{PERTURBED}"
         _prepare(
             os.path.join(folder, perturbed), emitted[first], {**plans[first], "perturbed": True}
@@ -159,9 +161,9 @@ def _process(backend: str, settings: Settings, costs: Costs) -> Process:
 
 
 def _with_defaults(settings: Settings, fixed: FixedTensors) -> Settings:
-    """The settings with all backends where they name none, and with the batch size of the fixed
-    inputs."""
-    settings = settings._replace(backends=settings.backends or runnable())
+    """The settings with the backends that are trained where they name none, and with the batch size
+    of the fixed inputs."""
+    settings = settings._replace(backends=settings.backends or witnesses())
     sizes = {len(value) for value in fixed.inputs.values()}
     if len(sizes) > 1:
         raise ValueError("the inputs are batches of different sizes")
@@ -197,8 +199,7 @@ def _write_fixed(folder: str, costs: Costs, settings: Settings, fixed: FixedTens
 def _prepare(folder: str, emitted: Emitted, fields: Mapping[str, Any]) -> None:
     """Write the input of the process of a backend: the emitted module, and the plan as `fields`."""
     os.mkdir(folder)
-    with open(os.path.join(folder, SOURCE), "w", encoding="utf-8") as stream:
-        stream.write(emitted.source)
+    write_emitted(folder, emitted.source)
     with open(os.path.join(folder, PLAN), "w", encoding="utf-8") as stream:
         json.dump(fields, stream)
 
@@ -219,7 +220,7 @@ def _not_installed(module: str, backend: str, settings: Settings, costs: Costs) 
     runner = runner_of(backend)
     titles = {backend: declared.title, **{one.name: one.title for one in runner.runtimes}}
     packages = {one.name: one.package for one in runner.runtimes}
-    package = packages.get(module, f"archc[{declared.extra}]")
+    package = packages.get(module, requirement(declared.extra))
     message = f"{titles.get(module, module)} is not installed: pip install '{package}'"
     first = runner.runtimes[0].name
     if module in packages and module != first and settings.runtime is None:

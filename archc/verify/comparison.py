@@ -8,6 +8,7 @@ from math import sqrt
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
+from archc import backends
 from archc.backends.fusion import computed, fuse_movements
 from archc.backends.runtime.exchange import DROPPED, EVALUATION, SINGLE, TRAINING
 from archc.ir.arrays import Array, arrays
@@ -86,6 +87,12 @@ class Verification(NamedTuple):
         return [one for one in (*rows, self.loss) if one is not None]
 
     @property
+    def untrained(self) -> list[str]:
+        """The backends that take no training step."""
+        backends = self.settings.backends
+        return [one for one in backends if one not in trained(backends)]
+
+    @property
     def verdict(self) -> Verdict:
         """What is proven of the networks: nothing where differences beyond the tolerance are no
         larger than rounding explains."""
@@ -161,6 +168,7 @@ class Comparison:
         self.computed = computed(fuse_movements(costs.graph))
         self.alone = costs.graph.training_only
         self.complete = True
+        self.trained = trained(settings.backends)
         computed_layers = [one.index for one in costs.graph.layers if one.index in self.computed]
         learned = [n for n, array in enumerate(self.arrays) if is_trained(array)]
         self.sizes = {mode: self._sizes(mode, computed_layers) for mode in MODES}
@@ -209,10 +217,15 @@ class Comparison:
         )
 
     def _sizes(self, kind: str, numbers: Iterable[int]) -> dict[int, float]:
-        """The sizes of arrays of the first backend, by the numbers in their names."""
-        first = self.settings.backends[0]
-        loaded = {number: self._load(first, f"{kind}_{number}") for number in numbers}
+        """The sizes of arrays of the first backend that has such, by the numbers in their
+        names."""
+        first = self._backends_with(kind)[:1]
+        loaded = {n: self._load(one, f"{kind}_{n}") for one in first for n in numbers}
         return {n: root_mean_square(one) for n, one in loaded.items() if one is not None}
+
+    def _backends_with(self, kind: str) -> tuple[str, ...]:
+        """The backends that are compared in something: those for evaluation in that alone."""
+        return self.settings.backends if kind in (EVALUATION, SINGLE) else self.trained
 
     def _load(self, backend: str, name: str) -> Any:
         """An array that a process wrote, mapped to memory; None where it wrote none."""
@@ -225,7 +238,7 @@ class Comparison:
         """The largest difference of an array from that of the first backend; None where a
         failure prevented one, or there is one backend only."""
         name = f"{kind}_{number}"
-        values = [self._load(backend, name) for backend in self.settings.backends]
+        values = [self._load(backend, name) for backend in self._backends_with(kind)]
         return self._compare(values, self.sizes[kind].get(number), self.largest[kind])
 
     def _compare(
@@ -242,22 +255,22 @@ class Comparison:
 
     def _statistics(self, number: int, array: Array) -> Difference | None:
         """The difference of running statistics."""
-        values = [self._load(backend, f"state_{number}") for backend in self.settings.backends]
-        size = None if values[0] is None else root_mean_square(values[0])
+        values = [self._load(backend, f"state_{number}") for backend in self.trained]
+        size = None if not values or values[0] is None else root_mean_square(values[0])
         return self._compare(values, size, self.largest[TRAINING])
 
     def _loss(self) -> Difference | None:
         """The difference of the losses, each a sum of as many terms as there are outputs."""
         from numpy import array
 
-        losses = [one.get("loss") for one in self.summaries.values()]
+        losses = [self.summaries[backend].get("loss") for backend in self.trained]
         values = [None if loss is None else array([loss]) for loss in losses]
         graph, sizes = self.costs.graph, self.sizes[TRAINING]
         squares = sum(
             sizes.get(index, 0.0) ** 2 * self.settings.batch * graph.nodes[index].output.elements
             for index in graph.all_outputs
         )
-        size = None if losses[0] is None else max(abs(losses[0]), sqrt(squares))
+        size = None if not losses or losses[0] is None else max(abs(losses[0]), sqrt(squares))
         return self._compare(values, size, 1.0)
 
     def _failures(self) -> list[Failure]:
@@ -267,8 +280,9 @@ class Comparison:
         failures = []
         for backend, summary in self.summaries.items():
             failures += [Failure(backend, one["path"], one["message"]) for one in summary["errors"]]
-            failures += self._initial_failures(backend, summary)
-            failures += self._dropping_failures(backend)
+            if backend in self.trained:
+                failures += self._initial_failures(backend, summary)
+                failures += self._dropping_failures(backend)
             for key, expected in (
                 ("params", totals.params),
                 ("trainable", totals.trainable_params),
@@ -306,6 +320,11 @@ class Comparison:
             message = dropping_error(values, rate, node.op.drop_unit)
             if message is not None:
                 yield Failure(backend, node.path, message)
+
+
+def trained(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of some backends, perturbed ones among them, whose networks take a training step."""
+    return tuple(one for one in names if backends.backend(one.removesuffix(PERTURBED)).trains)
 
 
 def is_trained(array: Array) -> bool:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from archc.backends.base import Emitted, Placement, placeholder
+from archc import backends
+from archc.backends.base import Emitted, Placement, StoredVariable, placeholder
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.fusion import fuse_movements
+from archc.backends.layouts import unchanged
 from archc.backends.sharing import counterparts
 from archc.backends.storage import every_variable
 from archc.codegen.rewrite import children
 from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
-from archc.ir.arrays import arrays
+from archc.ir.arrays import Array, arrays
 from archc.ir.costs import Costs
 from archc.ir.graph import known_ids
 from archc.verify.random_values import distribution_of
@@ -33,7 +35,7 @@ def plan(
     variable of the backend is known to hold an array (ARC602)."""
     graph = costs.graph
     users = Uses(graph).users
-    variables = every_variable(backend, costs, emitted)
+    variables = every_variable(backends.backend(backend), costs, emitted)
     fused = fuse_movements(graph)
     ids = known_ids(graph)
     again, alone = counterparts(graph), graph.training_only
@@ -66,9 +68,7 @@ def plan(
         "arrays": [
             {
                 "key": array.key,
-                "layer": variables[array.key].layer,
-                "variable": variables[array.key].name,
-                "layout": variables[array.key].layout,
+                **_stored(variables.get(array.key), array),
                 "learned": array.variable.learned,
                 "training": array.node.index in alone,
                 "trainable": array.variable.learned and array.node.trainable,
@@ -82,6 +82,13 @@ def plan(
             for one in emitted.aliases
         ],
     }
+
+
+def _stored(variable: StoredVariable | None, array: Array) -> dict[str, Any]:
+    """Where an array is kept; of one that a backend for evaluation lacks, its shape alone."""
+    if variable is None:
+        return {"layer": None, "variable": None, "layout": unchanged(array.variable.shape)}
+    return {"layer": variable.layer, "variable": variable.name, "layout": variable.layout}
 
 
 def _lowered(placement: Placement, inputs: int) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def data(verification: Verification) -> dict[str, Any]:
         "dtype": settings.dtype,
         "seed": settings.seed,
         "batch": settings.batch,
+        "evaluation_only": verification.untrained,
         "tolerance": settings.tolerance._asdict(),
         "seconds": round(verification.seconds, 1),
         "loss": _as_data(verification.loss),
@@ -192,6 +193,10 @@ def _conclusion(verification: Verification) -> list[str]:
         lines.append(f"the loss differs by {verification.loss.relative:.1e}")
     elif not verification.complete and not verification.failures:
         lines.append("a process did not write all that is to be compared")
+    lines += [
+        f"{backend} emits networks for evaluation, and takes no training step"
+        for backend in verification.untrained
+    ]
     if verification.agrees:
         lines += _agreement(verification)
     else:

@@ -24,6 +24,11 @@ def runnable() -> tuple[str, ...]:
     return tuple(name for name in backends.names() if backends.backend(name).runner is not None)
 
 
+def witnesses() -> tuple[str, ...]:
+    """The backends that are compared by default: those whose networks can be trained too."""
+    return tuple(name for name in runnable() if backends.backend(name).trains)
+
+
 def runner_of(backend: str) -> Runner:
     """The runner of a backend. Raises ValueError where it has none."""
     runner = backends.backend(backend).runner

@@ -28,9 +28,9 @@ TOLERANCES = {
 
 
 class Settings(NamedTuple):
-    """`backends` are compared with the first of them; none stands for all that can run. `batch` is
-    the batch size, at least two, since one sample has no variance; `runtime` is used by backends
-    that have several, by default the first that computes the network exactly."""
+    """`backends` are compared with the first of them; none stands for all that can be trained.
+    `batch` is the batch size, at least two, since one sample has no variance; `runtime` is used by
+    backends that have several, by default the first that computes the network exactly."""
 
     backends: tuple[str, ...] = ()
     dtype: str = "float64"

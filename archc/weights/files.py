@@ -63,6 +63,17 @@ def formats() -> dict[str, WeightFormat]:
     return {name: one for name, one in all_formats.items() if one is not None}
 
 
+def filled(shape: tuple[int, ...], value: float) -> Entry:
+    """An array with one value, which a file need not have."""
+
+    def read() -> Any:
+        import numpy
+
+        return numpy.full(shape, value, "float32")
+
+    return Entry(shape, "float32", read)
+
+
 def span_of(path: str) -> Span:
     """The span of an error of a whole file."""
     return Span(SourceText(encodable(path), ""), 1, 1, 1, 1)
@@ -95,10 +106,12 @@ def open_weights(path: str) -> Iterator[WeightFile]:
         if len(first) >= 9 and first[8:9] == b"{" and 8 + _header_size(first) <= size:
             yield _safetensors(path, path, stack, None)
         elif backend is not None:
-            converted = stack.enter_context(_as_safetensors(formats()[backend].reader, path))
+            reader = formats()[backend].reader
+            assert reader is not None
+            converted = stack.enter_context(_as_safetensors(reader, path))
             yield _safetensors(converted, path, stack, backend)
         else:
-            endings = [one.endings[0] for one in formats().values()]
+            endings = [one.endings[0] for one in formats().values() if one.reader is not None]
             hint = f"{', '.join(['safetensors', *endings[:-1]])} and {endings[-1]} are read"
             reject(path, "it is no file of weights, or is truncated", hint)
 

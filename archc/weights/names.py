@@ -10,30 +10,21 @@ skip that has no arrays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from archc.backends.blocks.dataflow import Uses
-from archc.backends.layouts import Layout
 from archc.backends.runtime.safetensors import ORDER
 from archc.diagnostics import Diagnostic, SpecError, did_you_mean
-from archc.ir.arrays import Array
-from archc.ir.checkpoints import Rule, layers_of
+from archc.ir.checkpoints import Table, layers_of
 from archc.ir.costs import Costs
-from archc.weights.files import DTYPES, Entry, WeightFile, span_of
+from archc.weights.files import DTYPES, Entry, WeightFile, filled, span_of
 from archc.weights.parts import is_in_part, keys_of, unknown_part
+from archc.weights.sources import ExpectedArray, Source, layer_of, name_in_file, sources_of
 
 MOST_REPORTED = 20
 MANY = 2000
 """Names in a file from which on no similar name is suggested for a missing one."""
-
-
-class ExpectedArray(NamedTuple):
-    """An array of the network, with its layout and name in a file."""
-
-    array: Array
-    layout: Layout
-    name: str
 
 
 class WrongFileError(SpecError):
@@ -54,11 +45,12 @@ class AliasInFile(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The entry of every array of a network that is not skipped, by the array's key; `in_order`
-    says that arrays were matched by their order in the file. `copies` are the further entries that
-    must hold the values of an array, by their names, with its key."""
+    """The entry of every array of a network that is not skipped, and where the file has it, by the
+    array's key; `in_order` says that arrays were matched by their order in the file. `copies` are
+    the further entries that must hold the values of an array, by their names, with its key."""
 
     entries: Mapping[str, Entry]
+    sources: Mapping[str, Source]
     in_order: bool
     copies: Mapping[str, tuple[str, Entry]]
 
@@ -67,7 +59,7 @@ def match_entries(
     file: WeightFile,
     expected: Sequence[ExpectedArray],
     costs: Costs,
-    table: Sequence[Rule],
+    table: Table,
     skip: Sequence[str] = (),
     aliases: Sequence[AliasInFile] = (),
 ) -> Match:
@@ -77,21 +69,33 @@ def match_entries(
     (ARC605)."""
     keys = [one.array.key for one in expected]
     skipped = frozenset[str]().union(*(keys_of(part, keys) for part in skip))
+    variables: dict[str, list[str]] = {one.path: [] for one in aliases if one.path}
+    for one in expected:
+        variables.setdefault(one.array.node.path, []).append(one.array.variable.name)
+    layers, wrong_rules = layers_of(variables, table.rules, costs.graph)
+    sources, constants, unused = sources_of(expected, layers)
+    in_file = [one for one in expected if one.array.key not in constants]
+    names = {one.array.key: sources[one.array.key].name for one in in_file}
+    others = {name_in_file(one.name, one.path, layers.get(one.path)): one.key for one in aliases}
     form = file.format
     entries = dict(file.entries)
     if form is not None and form.ignored is not None:
         entries = {name: one for name, one in entries.items() if not name.endswith(form.ignored)}
-    paths = [*(one.array.node.path for one in expected), *(one.path for one in aliases)]
-    layers, wrong_rules = layers_of(filter(None, paths), table, costs.graph)
-    names = {
-        one.array.key: _name_in_file(one.name, one.array.node.path, layers) for one in expected
-    }
-    others = {_name_in_file(one.name, one.path, layers): one.key for one in aliases}
     if form is not None and entries.keys().isdisjoint(names.values()):
         entries = _strip_wrappers(entries, form.wrappers)
+    if entries.keys().isdisjoint(names.values()):
+        root = _common_root(names.values())
+        names = {key: name.removeprefix(root) for key, name in names.items()}
+        unused = {name.removeprefix(root) for name in unused}
+    left_out = (*table.ignored, *unused)
+    entries = {
+        name: one
+        for name, one in entries.items()
+        if not any(is_in_part(name, part) for part in left_out)
+    }
     ordered: dict[str, str] = {}
     required = {name for key, name in names.items() if key not in skipped}
-    if not table and not entries.keys() >= required:
+    if not table.rules and not entries.keys() >= required:
         if file.groups.keys() >= required:
             names = {key: file.groups.get(name, name) for key, name in names.items()}
         else:
@@ -112,45 +116,53 @@ def match_entries(
         if not any(is_in_part(key, part) for key in (*names, *entries))
     ]
     unmatched = {name: entries[name] for name in entries.keys() - set(names.values())}
-    owners: dict[str, str] = {}
-    for one in expected:
-        name = names[one.array.key]
-        first = owners.setdefault(name, one.array.key)
+    owners: dict[tuple[str, int], str] = {}
+    for one in in_file:
+        name, source = names[one.array.key], sources[one.array.key]
+        first = owners.setdefault((name, source.begin), one.array.key)
         if one.array.key in skipped:
             continue
         if first != one.array.key:
             message = f"`{first}` and `{one.array.key}` are both mapped to `{name}`"
             diagnostics.append(Diagnostic("ARC604", message, one.array.node.origin.span))
         elif name in entries:
-            diagnostics += _differences(one, name, entries[name], file)
+            diagnostics += _differences(one, name, source, entries[name], file)
         else:
             message = f"`{one.array.key}` is missing: {file.path} has no `{name}`"
             span = one.array.node.origin.span
             # Searching for similar names takes time, also for errors that are not reported.
             search = len(diagnostics) < MOST_REPORTED and len(entries) <= MANY
-            hint = did_you_mean(name, _candidates(one, unmatched)) if search else None
+            hint = did_you_mean(name, _candidates(source, unmatched)) if search else None
             diagnostics.append(Diagnostic("ARC604", message, span, hint))
+    owned = {name for name, _ in owners}
     diagnostics += [
         Diagnostic("ARC604", f"`{name}` belongs to no array of the network", span_of(file.path))
         for name in entries
-        if name not in owners and not any(is_in_part(name, part) for part in skip)
+        if name not in owned and not any(is_in_part(name, part) for part in skip)
     ]
     if diagnostics or wrong_rules:
         errors = [*wrong_rules, *_wrong_network(file, costs), *_truncate(diagnostics, file)]
         raise WrongFileError(errors, len(diagnostics) + len(wrong_rules))
-    matched = {key: entries[name] for key, name in names.items() if key not in skipped}
-    return Match(matched, bool(ordered), copies)
+    matched: dict[str, Entry] = {}
+    for one in expected:
+        key, shape = one.array.key, one.layout.kept
+        if key in constants:
+            matched[key] = filled(shape, constants[key])
+        elif key not in skipped:
+            matched[key] = sources[key].entry(entries[names[key]], shape)
+    return Match(matched, sources, bool(ordered), copies)
 
 
-def _name_in_file(name: str, path: str, layers: Mapping[str, str]) -> str:
-    """The name of an array in the file: in the layer of its op, where the table has one."""
-    layer = layers.get(path)
-    return name if layer is None else layer + name[len(layer_of(name)) :]
+def _common_root(names: Iterable[str]) -> str:
+    """What is before the first dot of all names, with that; empty where they differ. Libraries
+    save a model alone without it, inside of a larger one with it."""
+    roots = {name.partition(".")[0] + "." if "." in name else "" for name in names}
+    return roots.pop() if len(roots) == 1 else ""
 
 
-def _candidates(one: ExpectedArray, unmatched: Mapping[str, Entry]) -> list[str]:
-    """The names of unmatched entries with the shape of an array."""
-    return [name for name, entry in unmatched.items() if entry.shape == one.layout.kept]
+def _candidates(source: Source, unmatched: Mapping[str, Entry]) -> list[str]:
+    """The names of unmatched entries that have the shape of a source."""
+    return [name for name, entry in unmatched.items() if source.fits(entry.shape)]
 
 
 def _wrong_network(file: WeightFile, costs: Costs) -> Iterator[Diagnostic]:
@@ -173,11 +185,11 @@ def _strip_wrappers(entries: dict[str, Entry], wrappers: Sequence[str]) -> dict[
 
 
 def _differences(
-    one: ExpectedArray, name: str, entry: Entry, file: WeightFile
+    one: ExpectedArray, name: str, source: Source, entry: Entry, file: WeightFile
 ) -> Iterator[Diagnostic]:
     span = one.array.node.origin.span
-    shape = one.layout.kept
-    if entry.shape != shape:
+    if not source.fits(entry.shape):
+        shape = source.shape_in_file
         message = f"`{name}` of {file.path} has the shape {entry.shape}, expected {shape}"
         yield Diagnostic("ARC604", message, span)
     if entry.dtype not in DTYPES:
@@ -197,11 +209,6 @@ def _truncate(diagnostics: list[Diagnostic], file: WeightFile) -> list[Diagnosti
 
 
 # By order
-
-
-def layer_of(name: str) -> str:
-    """The layer in the name of an array: what is before the last `/` or dot."""
-    return name.rpartition("/" if "/" in name else ".")[0]
 
 
 def _by_order(

@@ -16,7 +16,7 @@ from archc.backends.storage import every_variable
 from archc.diagnostics import Diagnostic, SpecError
 from archc.files import OutputError, staging
 from archc.ir.arrays import arrays
-from archc.ir.checkpoints import Rule, tables
+from archc.ir.checkpoints import Table, tables
 from archc.ir.costs import Costs
 from archc.ir.network import Network
 from archc.weights.files import (
@@ -29,13 +29,8 @@ from archc.weights.files import (
     reject,
     span_of,
 )
-from archc.weights.names import (
-    AliasInFile,
-    ExpectedArray,
-    Match,
-    WrongFileError,
-    match_entries,
-)
+from archc.weights.names import AliasInFile, Match, WrongFileError, match_entries
+from archc.weights.sources import ExpectedArray
 
 
 class CanonicalWeights(NamedTuple):
@@ -48,7 +43,7 @@ class CanonicalWeights(NamedTuple):
     checkpoint: str | None
 
 
-def load(path: str, network: Network, table: Sequence[Rule] | None = None) -> dict[str, Any]:
+def load(path: str, network: Network, table: Table | None = None) -> dict[str, Any]:
     """The arrays of a network in canonical layout, by their keys, from a file of any format.
     `table` maps the paths of ops to the names of layers in the file; without it, the spec's own
     `checkpoints` do, as far as one fits. Raises SpecError (ARC001, ARC602 to ARC604)."""
@@ -58,25 +53,38 @@ def load(path: str, network: Network, table: Sequence[Rule] | None = None) -> di
 def read(
     path: str,
     network: Network,
-    table: Sequence[Rule] | None = None,
+    table: Table | None = None,
     skip: Sequence[str] = (),
 ) -> CanonicalWeights:
     """As `load`, with how the arrays were matched; without the arrays in the parts `skip`, which
     the file need not have. Raises SpecError also for a part that is none (ARC605)."""
     with open_weights(path) as file:
-        expected, aliases = _expected(file, network)
-        known: dict[str | None, Sequence[Rule]] = {None: table or ()}
-        if table is None and file.format is not None:
-            known = {**tables(network.costs.graph), None: ()}
-        checkpoint, match = _fitting(file, expected, aliases, network.costs, known, skip)
+        checkpoint, match, expected = match_file(file, network, table, skip)
         for name, (key, entry) in match.copies.items():
             _require_equal(file, name, key, entry, match.entries[key])
-        weights = {
-            one.array.key: to_canonical(_array(file, match.entries[one.array.key].read), one.layout)
-            for one in expected
-            if one.array.key in match.entries
-        }
+        weights: dict[str, Any] = {}
+        for one in expected:
+            key = one.array.key
+            if key in match.entries:
+                array = to_canonical(_array(file, match.entries[key].read), one.layout)
+                weights[key] = match.sources[key].adapted(array)
         return CanonicalWeights(weights, match.in_order, checkpoint)
+
+
+def match_file(
+    file: WeightFile,
+    network: Network,
+    table: Table | None = None,
+    skip: Sequence[str] = (),
+) -> tuple[str | None, Match, list[ExpectedArray]]:
+    """The name of the spec's table by which a file matches, its entries matched to the arrays of a
+    network, and these. Raises SpecError as `read` does; nothing is loaded."""
+    expected, aliases = _expected(file, network)
+    known: dict[str | None, Table] = {None: table or Table()}
+    if table is None and file.format is not None:
+        known = {**tables(network.costs.graph), None: Table()}
+    checkpoint, match = _fitting(file, expected, aliases, network.costs, known, skip)
+    return checkpoint, match, expected
 
 
 def _fitting(
@@ -84,7 +92,7 @@ def _fitting(
     expected: Sequence[ExpectedArray],
     aliases: Sequence[AliasInFile],
     costs: Costs,
-    known: Mapping[str | None, Sequence[Rule]],
+    known: Mapping[str | None, Table],
     skip: Sequence[str],
 ) -> tuple[str | None, Match]:
     """The first of some tables by which a file matches, with its name. Raises SpecError (ARC604)
@@ -128,7 +136,7 @@ def _expected(file: WeightFile, network: Network) -> tuple[list[ExpectedArray], 
         own = [ExpectedArray(one, unchanged(one.variable.shape), one.key) for one in arrays(costs)]
         return own, []
     emitted = backends.compile_network(file.backend, network)
-    variables = every_variable(file.backend, costs, emitted)
+    variables = every_variable(backends.backend(file.backend), costs, emitted)
     names = file.format.names(costs, emitted)
     own = [ExpectedArray(one, variables[one.key].layout, names[one.key]) for one in arrays(costs)]
     aliases = [
@@ -147,7 +155,7 @@ def save(path: str, weights: Mapping[str, Any], network: Network, backend: str |
         return
     form = formats()[backend]
     emitted = backends.compile_network(backend, network)
-    every_variable(backend, network.costs, emitted)
+    every_variable(backends.backend(backend), network.costs, emitted)
     with staging(path) as temporary:
         try:
             form.save(temporary, weights, network.costs, emitted)

@@ -7,9 +7,9 @@ from keras import layers
 
 
 def build_model(classes: int = 1000, dropout: float = 0.5) -> keras.Sequential:
-    """AlexNet as torchvision has it (one tower, no normalisation): 61,100,840
-    parameters, 714,188,480 MACs.
+    """AlexNet as torchvision has it (one tower, no normalisation).
 
+    61,100,840 parameters, 714,188,480 MACs.
     Input: (batch, 224, 224, 3). Output: (batch, classes).
     Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks.
     """

@@ -48,13 +48,13 @@ class LocalResponseNormalization(layers.Layer):
 
 
 def build_model(classes: int = 1000) -> keras.Sequential:
-    """AlexNet with its two towers joined (no groups): 62,378,344 parameters,
-    1,135,256,096 MACs.
+    """AlexNet with its two towers joined (no groups).
 
     The two towers of the paper are the groups of conv2, conv4 and conv5. The paper
     prints an input of 224 and 253,440 neurons in conv1, both known errata: 11 x 11 at
     stride 4 fits 227, and conv1 has 96 x 55 x 55 = 290,400.
 
+    62,378,344 parameters, 1,135,256,096 MACs.
     Input: (batch, 227, 227, 3). Output: (batch, classes).
     Krizhevsky, Sutskever, Hinton 2012, ImageNet Classification with Deep Convolutional
     Neural Networks.

@@ -44,7 +44,8 @@ def cn_block(
     x: keras.KerasTensor, rate: float = 0.0, *, name: str
 ) -> keras.KerasTensor:
     """7x7 depthwise convolution, layer norm, 1x1 convolutions, scale, drop path around
-    a shortcut: (H, W, in_channels) -> (H, W, in_channels).
+    a shortcut:
+    (H, W, in_channels) -> (H, W, in_channels).
     """
     in_channels = x.shape[-1]
     shortcut = x
@@ -68,33 +69,31 @@ def build_model(classes: int = 1000) -> keras.Model:
     # 56 x 56 x 96
     x = layers.Conv2D(96, 4, strides=4, name="features_section1_conv")(inputs)
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section1_layer_norm")(x)
-    x = cn_block(x, name="features_section2_cn_block1")
-    x = cn_block(x, rate=0.0058823529411764705, name="features_section2_cn_block2")
-    x = cn_block(x, rate=0.011764705882352941, name="features_section2_cn_block3")
+    for number in range(1, 4):
+        x = cn_block(
+            x, rate=0.1 * (number - 1) / 17, name=f"features_section2_cn_block{number}"
+        )
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section3_layer_norm")(x)
     # 28 x 28 x 192
     x = layers.Conv2D(192, 2, strides=2, name="features_section3_conv")(x)
-    x = cn_block(x, rate=0.017647058823529415, name="features_section4_cn_block1")
-    x = cn_block(x, rate=0.023529411764705882, name="features_section4_cn_block2")
-    x = cn_block(x, rate=0.029411764705882353, name="features_section4_cn_block3")
+    for number in range(1, 4):
+        x = cn_block(
+            x, rate=0.1 * (2 + number) / 17, name=f"features_section4_cn_block{number}"
+        )
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section5_layer_norm")(x)
     # 14 x 14 x 384
     x = layers.Conv2D(384, 2, strides=2, name="features_section5_conv")(x)
-    x = cn_block(x, rate=0.03529411764705883, name="features_section6_cn_block1")
-    x = cn_block(x, rate=0.0411764705882353, name="features_section6_cn_block2")
-    x = cn_block(x, rate=0.047058823529411764, name="features_section6_cn_block3")
-    x = cn_block(x, rate=0.052941176470588235, name="features_section6_cn_block4")
-    x = cn_block(x, rate=0.058823529411764705, name="features_section6_cn_block5")
-    x = cn_block(x, rate=0.06470588235294118, name="features_section6_cn_block6")
-    x = cn_block(x, rate=0.07058823529411766, name="features_section6_cn_block7")
-    x = cn_block(x, rate=0.07647058823529412, name="features_section6_cn_block8")
-    x = cn_block(x, rate=0.0823529411764706, name="features_section6_cn_block9")
+    for number in range(1, 10):
+        x = cn_block(
+            x, rate=0.1 * (5 + number) / 17, name=f"features_section6_cn_block{number}"
+        )
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section7_layer_norm")(x)
     # 7 x 7 x 768
     x = layers.Conv2D(768, 2, strides=2, name="features_section7_conv")(x)
-    x = cn_block(x, rate=0.08823529411764706, name="features_section8_cn_block1")
-    x = cn_block(x, rate=0.09411764705882353, name="features_section8_cn_block2")
-    x = cn_block(x, rate=0.1, name="features_section8_cn_block3")
+    for number in range(1, 4):
+        x = cn_block(
+            x, rate=0.1 * (14 + number) / 17, name=f"features_section8_cn_block{number}"
+        )
     # 1 x 1 x 768
     x = layers.GlobalAveragePooling2D(keepdims=True, name="global_avg_pool")(x)
     # classifier

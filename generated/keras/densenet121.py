@@ -8,7 +8,8 @@ from keras import layers
 
 def dense_layer(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """Batch norm, relu, 1x1 convolution, batch norm, relu, 3x3 convolution,
-    concatenated: (H, W, in_channels) -> (H, W, in_channels + 32).
+    concatenated:
+    (H, W, in_channels) -> (H, W, in_channels + 32).
     """
     out = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm1")(x)
     out = layers.ReLU(name=f"{name}_relu1")(out)
@@ -24,8 +25,8 @@ def dense_layer(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
 
 
 def transition(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Batch norm, relu, 1x1 convolution, avg pool: (H, W, in_channels) -> (H / 2, W /
-    2, in_channels // 2).
+    """Batch norm, relu, 1x1 convolution, avg pool:
+    (H, W, in_channels) -> (H / 2, W / 2, in_channels // 2).
     """
     in_channels = x.shape[-1]
     x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)

@@ -15,8 +15,8 @@ def conv_bn(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """Convolution, batch norm, silu: (H, W, in_channels) -> (H / stride, W / stride,
-    filters).
+    """Convolution, batch norm, silu:
+    (H, W, in_channels) -> (H / stride, W / stride, filters).
     """
     if groups == x.shape[-1]:
         x = layers.ZeroPadding2D(kernel // 2, name=f"{name}_conv_pad")(x)
@@ -47,8 +47,8 @@ def conv_bn(
 def squeeze_excitation(
     x: keras.KerasTensor, squeeze: int, *, name: str
 ) -> keras.KerasTensor:
-    """Global avg pool, 1x1 convolutions as a gate of what comes in: (H, W, in_channels)
-    -> (H, W, in_channels).
+    """Global avg pool, 1x1 convolutions as a gate of what comes in:
+    (H, W, in_channels) -> (H, W, in_channels).
     """
     in_channels = x.shape[-1]
     scale = layers.GlobalAveragePooling2D(
@@ -61,30 +61,7 @@ def squeeze_excitation(
     return layers.Multiply(name=f"{name}_multiply")([x, scale])
 
 
-def mbconv1(
-    x: keras.KerasTensor, filters: int, kernel: int = 3, stride: int = 1, *, name: str
-) -> keras.KerasTensor:
-    """Conv bn, squeeze excitation, 1x1 convolution, batch norm: (H, W, in_channels) ->
-    (H / stride, W / stride, filters).
-    """
-    in_channels = x.shape[-1]
-    # block
-    x = conv_bn(
-        x,
-        in_channels,
-        kernel=kernel,
-        stride=stride,
-        groups=in_channels,
-        name=f"{name}_block_conv_bn",
-    )
-    x = squeeze_excitation(x, in_channels // 4, name=f"{name}_block_squeeze_excitation")
-    x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_block_section_conv")(x)
-    return layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, name=f"{name}_block_section_batch_norm"
-    )(x)
-
-
-def mbconv(
+def mb_conv(
     x: keras.KerasTensor,
     filters: int,
     expand: int = 6,
@@ -95,11 +72,14 @@ def mbconv(
     name: str,
 ) -> keras.KerasTensor:
     """Conv bn, squeeze excitation, 1x1 convolution, batch norm, drop path around a
-    shortcut: (H, W, in_channels) -> (H / stride, W / stride, filters).
+    shortcut:
+    (H, W, in_channels) -> (H / stride, W / stride, filters).
     """
     in_channels = x.shape[-1]
     # block
-    out = conv_bn(x, expand * in_channels, name=f"{name}_block_conv_bn1")
+    out = x
+    if expand != 1:
+        out = conv_bn(x, expand * in_channels, name=f"{name}_block_conv_bn1")
     out = conv_bn(
         out,
         expand * in_channels,
@@ -118,9 +98,9 @@ def mbconv(
         momentum=0.9, epsilon=1e-5, name=f"{name}_block_section_batch_norm"
     )(out)
     if stride == 1 and in_channels == filters:
-        out = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}_branch")(
-            out
-        )
+        out = layers.Dropout(
+            drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path"
+        )(out)
     if stride == 1 and in_channels == filters:
         out = layers.Add(name=f"{name}_add")([x, out])
     return out
@@ -137,11 +117,11 @@ def build_model(classes: int = 1000, dropout: float = 0.2) -> keras.Model:
     # features
     # 112 x 112 x 32
     x = conv_bn(inputs, 32, kernel=3, stride=2, name="features_conv_bn1")
-    x = mbconv1(x, 16, name="features_section1_mbconv1")  # 112 x 112 x 16
+    x = mb_conv(x, 16, expand=1, name="features_section1_mbconv")  # 112 x 112 x 16
     # 56 x 56 x 24
-    x = mbconv(x, 24, stride=2, drop=0.0125, name="features_section2_mbconv1")
-    x = mbconv(x, 24, drop=0.025, name="features_section2_mbconv2")
-    x = mbconv(
+    x = mb_conv(x, 24, stride=2, drop=0.0125, name="features_section2_mbconv1")
+    x = mb_conv(x, 24, drop=0.025, name="features_section2_mbconv2")
+    x = mb_conv(
         x,
         40,
         kernel=5,
@@ -149,26 +129,31 @@ def build_model(classes: int = 1000, dropout: float = 0.2) -> keras.Model:
         drop=0.037500000000000006,
         name="features_section3_mbconv1",
     )  # 28 x 28 x 40
-    x = mbconv(x, 40, kernel=5, drop=0.05, name="features_section3_mbconv2")
+    x = mb_conv(x, 40, kernel=5, drop=0.05, name="features_section3_mbconv2")
     # 14 x 14 x 80
-    x = mbconv(x, 80, stride=2, drop=0.0625, name="features_section4_mbconv1")
-    x = mbconv(x, 80, drop=0.07500000000000001, name="features_section4_mbconv2")
-    x = mbconv(x, 80, drop=0.08750000000000001, name="features_section4_mbconv3")
-    # 14 x 14 x 112
-    x = mbconv(x, 112, kernel=5, drop=0.1, name="features_section5_mbconv1")
-    x = mbconv(x, 112, kernel=5, drop=0.1125, name="features_section5_mbconv2")
-    x = mbconv(x, 112, kernel=5, drop=0.125, name="features_section5_mbconv3")
-    x = mbconv(
+    x = mb_conv(x, 80, stride=2, drop=0.0625, name="features_section4_mbconv1")
+    x = mb_conv(x, 80, drop=0.07500000000000001, name="features_section4_mbconv2")
+    x = mb_conv(x, 80, drop=0.08750000000000001, name="features_section4_mbconv3")
+    for number in range(1, 4):
+        x = mb_conv(
+            x,
+            112,
+            kernel=5,
+            drop=0.0125 * (7 + number),
+            name=f"features_section5_mbconv{number}",
+        )  # 14 x 14 x 112
+    x = mb_conv(
         x, 192, kernel=5, stride=2, drop=0.1375, name="features_section6_mbconv1"
     )  # 7 x 7 x 192
-    x = mbconv(
-        x, 192, kernel=5, drop=0.15000000000000002, name="features_section6_mbconv2"
-    )
-    x = mbconv(x, 192, kernel=5, drop=0.1625, name="features_section6_mbconv3")
-    x = mbconv(
-        x, 192, kernel=5, drop=0.17500000000000002, name="features_section6_mbconv4"
-    )
-    x = mbconv(x, 320, drop=0.1875, name="features_section7_mbconv")  # 7 x 7 x 320
+    for number in range(2, 5):
+        x = mb_conv(
+            x,
+            192,
+            kernel=5,
+            drop=0.0125 * (10 + number),
+            name=f"features_section6_mbconv{number}",
+        )
+    x = mb_conv(x, 320, drop=0.1875, name="features_section7_mbconv")  # 7 x 7 x 320
     x = conv_bn(x, 1280, name="features_conv_bn2")  # 7 x 7 x 1280
     x = layers.GlobalAveragePooling2D(name="global_avg_pool")(x)
     # classifier

@@ -36,8 +36,8 @@ def inception(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """Basic conv2d, concatenated: (H, W, in_channels) -> (H, W, ch1x1 + ch3x3 + ch5x5 +
-    pool_proj).
+    """Basic conv2d, concatenated:
+    (H, W, in_channels) -> (H, W, ch1x1 + ch3x3 + ch5x5 + pool_proj).
     """
     branch1 = basic_conv2d(x, ch1x1, name=f"{name}_branch1")
     # branch2

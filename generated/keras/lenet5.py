@@ -7,9 +7,9 @@ from keras import layers
 
 
 def build_model(classes: int = 10) -> keras.Sequential:
-    """LeNet-5 as taught today (ReLU, max pooling, softmax): 61,706 parameters, 416,520
-    MACs.
+    """LeNet-5 as taught today (ReLU, max pooling, softmax).
 
+    61,706 parameters, 416,520 MACs.
     Input: (batch, 32, 32, 1). Output: (batch, classes).
     LeCun, Bottou, Bengio, Haffner 1998, Gradient-Based Learning Applied to Document
     Recognition.

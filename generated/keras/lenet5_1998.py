@@ -88,8 +88,8 @@ def scaled_tanh(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def subsampling(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Avg pool, scale, scaled tanh: (H, W, in_channels) -> (H / 2, W / 2,
-    in_channels).
+    """Avg pool, scale, scaled tanh:
+    (H, W, in_channels) -> (H / 2, W / 2, in_channels).
     """
     x = layers.AveragePooling2D(2, name=f"{name}_avg_pool")(x)
     x = ChannelScale(use_bias=True, name=f"{name}_scale")(x)

@@ -15,8 +15,8 @@ def conv_bn(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """Convolution, batch norm, relu6: (H, W, in_channels) -> (H / stride, W / stride,
-    filters).
+    """Convolution, batch norm, relu6:
+    (H, W, in_channels) -> (H / stride, W / stride, filters).
     """
     if groups == x.shape[-1]:
         x = layers.ZeroPadding2D(kernel // 2, name=f"{name}_conv_pad")(x)
@@ -44,25 +44,17 @@ def conv_bn(
     return layers.ReLU(6.0, name=f"{name}_relu6")(x)
 
 
-def separable(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """Conv bn, 1x1 convolution, batch norm: (H, W, in_channels) -> (H, W, filters)."""
-    # conv
-    x = conv_bn(x, x.shape[-1], groups=x.shape[-1], name=f"{name}_conv_conv_bn")
-    x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_conv_conv")(x)
-    return layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, name=f"{name}_conv_batch_norm"
-    )(x)
-
-
 def inverted_residual(
     x: keras.KerasTensor, filters: int, expand: int = 6, stride: int = 1, *, name: str
 ) -> keras.KerasTensor:
-    """Conv bn, 1x1 convolution, batch norm around a shortcut: (H, W, in_channels) -> (H
-    / stride, W / stride, filters).
+    """Conv bn, 1x1 convolution, batch norm around a shortcut:
+    (H, W, in_channels) -> (H / stride, W / stride, filters).
     """
     in_channels = x.shape[-1]
     # conv
-    out = conv_bn(x, expand * in_channels, kernel=1, name=f"{name}_conv_conv_bn1")
+    out = x
+    if expand != 1:
+        out = conv_bn(x, expand * in_channels, kernel=1, name=f"{name}_conv_conv_bn1")
     out = conv_bn(
         out,
         expand * in_channels,
@@ -89,26 +81,27 @@ def build_model(classes: int = 1000) -> keras.Model:
     inputs = keras.Input((224, 224, 3))
     # features
     x = conv_bn(inputs, 32, stride=2, name="features_conv_bn1")  # 112 x 112 x 32
-    x = separable(x, 16, name="features_separable")  # 112 x 112 x 16
+    # 112 x 112 x 16
+    x = inverted_residual(x, 16, expand=1, name="features_inverted_residual1")
     # 56 x 56 x 24
-    x = inverted_residual(x, 24, stride=2, name="features_inverted_residual1")
-    x = inverted_residual(x, 24, name="features_inverted_residual2")
+    x = inverted_residual(x, 24, stride=2, name="features_inverted_residual2")
+    x = inverted_residual(x, 24, name="features_inverted_residual3")
     # 28 x 28 x 32
-    x = inverted_residual(x, 32, stride=2, name="features_inverted_residual3")
-    x = inverted_residual(x, 32, name="features_inverted_residual4")
+    x = inverted_residual(x, 32, stride=2, name="features_inverted_residual4")
     x = inverted_residual(x, 32, name="features_inverted_residual5")
+    x = inverted_residual(x, 32, name="features_inverted_residual6")
     # 14 x 14 x 64
-    x = inverted_residual(x, 64, stride=2, name="features_inverted_residual6")
-    for number in range(7, 10):
+    x = inverted_residual(x, 64, stride=2, name="features_inverted_residual7")
+    for number in range(8, 11):
         x = inverted_residual(x, 64, name=f"features_inverted_residual{number}")
-    for number in range(10, 13):
+    for number in range(11, 14):
         # 14 x 14 x 96
         x = inverted_residual(x, 96, name=f"features_inverted_residual{number}")
     # 7 x 7 x 160
-    x = inverted_residual(x, 160, stride=2, name="features_inverted_residual13")
-    x = inverted_residual(x, 160, name="features_inverted_residual14")
+    x = inverted_residual(x, 160, stride=2, name="features_inverted_residual14")
     x = inverted_residual(x, 160, name="features_inverted_residual15")
-    x = inverted_residual(x, 320, name="features_inverted_residual16")  # 7 x 7 x 320
+    x = inverted_residual(x, 160, name="features_inverted_residual16")
+    x = inverted_residual(x, 320, name="features_inverted_residual17")  # 7 x 7 x 320
     x = conv_bn(x, 1280, kernel=1, name="features_conv_bn2")  # 7 x 7 x 1280
     x = layers.GlobalAveragePooling2D(name="global_avg_pool")(x)
     # classifier

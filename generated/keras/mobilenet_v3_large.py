@@ -16,8 +16,8 @@ def conv_bn(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """Convolution, batch norm, hard swish: (H, W, in_channels) -> (H / stride, W /
-    stride, filters).
+    """Convolution, batch norm, hard swish:
+    (H, W, in_channels) -> (H / stride, W / stride, filters).
     """
     if groups == x.shape[-1]:
         x = layers.ZeroPadding2D(kernel // 2, name=f"{name}_conv_pad")(x)
@@ -46,8 +46,8 @@ def conv_bn(
 def squeeze_excitation(
     x: keras.KerasTensor, squeeze: int, *, name: str
 ) -> keras.KerasTensor:
-    """Global avg pool, 1x1 convolutions as a gate of what comes in: (H, W, in_channels)
-    -> (H, W, in_channels).
+    """Global avg pool, 1x1 convolutions as a gate of what comes in:
+    (H, W, in_channels) -> (H, W, in_channels).
     """
     in_channels = x.shape[-1]
     scale = layers.GlobalAveragePooling2D(

@@ -10,7 +10,8 @@ def basic_block(
     x: keras.KerasTensor, width: int, stride: int = 1, *, name: str
 ) -> keras.KerasTensor:
     """3x3 convolution, batch norm, relu, 3x3 convolution, batch norm, relu around a
-    shortcut: (H, W, in_channels) -> (H / stride, W / stride, width).
+    shortcut:
+    (H, W, in_channels) -> (H / stride, W / stride, width).
     """
     shortcut = x
     if stride != 1 or x.shape[-1] != width:

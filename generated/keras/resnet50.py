@@ -9,8 +9,8 @@ from keras import layers
 def bottleneck(
     x: keras.KerasTensor, width: int, stride: int = 1, *, name: str
 ) -> keras.KerasTensor:
-    """1x1, 3x3, 1x1 convolutions around a shortcut: (H, W, in_channels) -> (H / stride,
-    W / stride, 4 * width).
+    """1x1, 3x3, 1x1 convolutions around a shortcut:
+    (H, W, in_channels) -> (H / stride, W / stride, 4 * width).
     """
     shortcut = x
     if stride != 1 or x.shape[-1] != 4 * width:
@@ -34,9 +34,9 @@ def bottleneck(
 
 
 def build_model(classes: int = 1000) -> keras.Model:
-    """ResNet-50 v1.5 (the stride is on the 3 x 3 convolution): 25,557,032 parameters,
-    4,089,184,256 MACs.
+    """ResNet-50 v1.5 (the stride is on the 3 x 3 convolution).
 
+    25,557,032 parameters, 4,089,184,256 MACs.
     Input: (batch, 224, 224, 3). Output: (batch, classes).
     He, Zhang, Ren, Sun 2016, Deep Residual Learning for Image Recognition.
     """

@@ -39,9 +39,9 @@ def bottleneck(
 
 
 def build_model(classes: int = 1000) -> keras.Model:
-    """ResNeXt-50 (32 groups, 4 channels each in the first stage): 25,028,904
-    parameters, 4,230,479,872 MACs.
+    """ResNeXt-50 (32 groups, 4 channels each in the first stage).
 
+    25,028,904 parameters, 4,230,479,872 MACs.
     Input: (batch, 224, 224, 3). Output: (batch, classes).
     Xie, Girshick, Doll\xe1r, Tu, He 2017, Aggregated Residual Transformations for Deep
     Neural Networks.

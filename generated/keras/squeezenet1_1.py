@@ -9,8 +9,8 @@ from keras import layers
 def fire(
     x: keras.KerasTensor, squeeze: int, expand: int, *, name: str
 ) -> keras.KerasTensor:
-    """1x1, 3x3 convolutions, concatenated: (H, W, in_channels) -> (H, W, 2 *
-    expand).
+    """1x1, 3x3 convolutions, concatenated:
+    (H, W, in_channels) -> (H, W, 2 * expand).
     """
     x = layers.Conv2D(squeeze, 1, activation="relu", name=f"{name}_squeeze")(x)
     out = layers.Conv2D(expand, 1, activation="relu", name=f"{name}_expand1x1")(x)
@@ -21,9 +21,9 @@ def fire(
 
 
 def build_model(classes: int = 1000) -> keras.Model:
-    """SqueezeNet 1.1, less than half the operations of 1.0: 1,235,496 parameters,
-    349,151,936 MACs.
+    """SqueezeNet 1.1, less than half the operations of 1.0.
 
+    1,235,496 parameters, 349,151,936 MACs.
     Input: (batch, 224, 224, 3). Output: (batch, classes).
     Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer parameters
     and <0.5MB model size.

@@ -7,9 +7,9 @@ from keras import layers
 
 
 def build_model(classes: int = 1000) -> keras.Sequential:
-    """VGG-16 with 1 x 1 convolutions (configuration C): 133,638,952 parameters,
-    11,770,888,192 MACs.
+    """VGG-16 with 1 x 1 convolutions (configuration C).
 
+    133,638,952 parameters, 11,770,888,192 MACs.
     Input: (batch, 224, 224, 3). Output: (batch, classes).
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 
 
 class AlexNet(nn.Module):
-    """AlexNet as torchvision has it (one tower, no normalisation): 61,100,840
-    parameters, 714,188,480 MACs.
+    """AlexNet as torchvision has it (one tower, no normalisation).
 
+    61,100,840 parameters, 714,188,480 MACs.
     Input: (batch, 3, 224, 224). Output: (batch, classes).
     Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks.
     """

@@ -52,9 +52,10 @@ class DropPath(nn.Module):
         return x * kept / (1 - self.rate)
 
 
-class CnBlock(nn.Module):
+class CNBlock(nn.Module):
     """7x7 depthwise convolution, layer norm, 1x1 convolutions, scale, drop path around
-    a shortcut: (in_channels, H, W) -> (in_channels, H, W).
+    a shortcut:
+    (in_channels, H, W) -> (in_channels, H, W).
     """
 
     def __init__(self, in_channels: int, rate: float = 0.0) -> None:
@@ -90,44 +91,22 @@ class ConvNeXtTiny(nn.Module):
                 nn.Conv2d(3, 96, kernel_size=4, stride=4),  # 96 x 56 x 56
                 ChannelLayerNorm(96, eps=1e-6),
             ),
-            nn.Sequential(
-                CnBlock(96),
-                CnBlock(96, rate=0.0058823529411764705),
-                CnBlock(96, rate=0.011764705882352941),
-            ),
+            nn.Sequential(*(CNBlock(96, rate=0.1 * i / 17) for i in range(3))),
             nn.Sequential(
                 ChannelLayerNorm(96, eps=1e-6),
                 nn.Conv2d(96, 192, kernel_size=2, stride=2),  # 192 x 28 x 28
             ),
-            nn.Sequential(
-                CnBlock(192, rate=0.017647058823529415),
-                CnBlock(192, rate=0.023529411764705882),
-                CnBlock(192, rate=0.029411764705882353),
-            ),
+            nn.Sequential(*(CNBlock(192, rate=0.1 * (3 + i) / 17) for i in range(3))),
             nn.Sequential(
                 ChannelLayerNorm(192, eps=1e-6),
                 nn.Conv2d(192, 384, kernel_size=2, stride=2),  # 384 x 14 x 14
             ),
-            nn.Sequential(
-                CnBlock(384, rate=0.03529411764705883),
-                CnBlock(384, rate=0.0411764705882353),
-                CnBlock(384, rate=0.047058823529411764),
-                CnBlock(384, rate=0.052941176470588235),
-                CnBlock(384, rate=0.058823529411764705),
-                CnBlock(384, rate=0.06470588235294118),
-                CnBlock(384, rate=0.07058823529411766),
-                CnBlock(384, rate=0.07647058823529412),
-                CnBlock(384, rate=0.0823529411764706),
-            ),
+            nn.Sequential(*(CNBlock(384, rate=0.1 * (6 + i) / 17) for i in range(9))),
             nn.Sequential(
                 ChannelLayerNorm(384, eps=1e-6),
                 nn.Conv2d(384, 768, kernel_size=2, stride=2),  # 768 x 7 x 7
             ),
-            nn.Sequential(
-                CnBlock(768, rate=0.08823529411764706),
-                CnBlock(768, rate=0.09411764705882353),
-                CnBlock(768, rate=0.1),
-            ),
+            nn.Sequential(*(CNBlock(768, rate=0.1 * (15 + i) / 17) for i in range(3))),
         )
         self.global_avg_pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(

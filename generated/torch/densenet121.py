@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 class DenseLayer(nn.Module):
     """Batch norm, relu, 1x1 convolution, batch norm, relu, 3x3 convolution,
-    concatenated: (in_channels, H, W) -> (in_channels + 32, H, W).
+    concatenated:
+    (in_channels, H, W) -> (in_channels + 32, H, W).
     """
 
     def __init__(self, in_channels: int) -> None:
@@ -26,8 +27,8 @@ class DenseLayer(nn.Module):
 
 
 class Transition(nn.Module):
-    """Batch norm, relu, 1x1 convolution, avg pool: (in_channels, H, W) -> (in_channels
-    // 2, H / 2, W / 2).
+    """Batch norm, relu, 1x1 convolution, avg pool:
+    (in_channels, H, W) -> (in_channels // 2, H / 2, W / 2).
     """
 
     def __init__(self, in_channels: int) -> None:

@@ -22,8 +22,8 @@ class DropPath(nn.Module):
 
 
 class ConvBn(nn.Sequential):
-    """Convolution, batch norm, silu: (in_channels, H, W) -> (filters, H / stride, W /
-    stride).
+    """Convolution, batch norm, silu:
+    (in_channels, H, W) -> (filters, H / stride, W / stride).
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class ConvBn(nn.Sequential):
 
 
 class SqueezeExcitation(nn.Module):
-    """Global avg pool, 1x1 convolutions as a gate of what comes in: (in_channels, H, W)
-    -> (in_channels, H, W).
+    """Global avg pool, 1x1 convolutions as a gate of what comes in:
+    (in_channels, H, W) -> (in_channels, H, W).
     """
 
     def __init__(self, in_channels: int, squeeze: int) -> None:
@@ -68,37 +68,10 @@ class SqueezeExcitation(nn.Module):
         return x * self.sigmoid(self.fc2(scale))
 
 
-class Mbconv1(nn.Module):
-    """Conv bn, squeeze excitation, 1x1 convolution, batch norm: (in_channels, H, W) ->
-    (filters, H / stride, W / stride).
-    """
-
-    def __init__(
-        self, in_channels: int, filters: int, kernel: int = 3, stride: int = 1
-    ) -> None:
-        super().__init__()
-        self.block = nn.Sequential(
-            ConvBn(
-                in_channels,
-                in_channels,
-                kernel=kernel,
-                stride=stride,
-                groups=in_channels,
-            ),
-            SqueezeExcitation(in_channels, in_channels // 4),
-            nn.Sequential(
-                nn.Conv2d(in_channels, filters, kernel_size=1, bias=False),
-                nn.BatchNorm2d(filters),
-            ),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.block(x)
-
-
-class Mbconv(nn.Module):
+class MBConv(nn.Module):
     """Conv bn, squeeze excitation, 1x1 convolution, batch norm, drop path around a
-    shortcut: (in_channels, H, W) -> (filters, H / stride, W / stride).
+    shortcut:
+    (in_channels, H, W) -> (filters, H / stride, W / stride).
     """
 
     def __init__(
@@ -112,7 +85,7 @@ class Mbconv(nn.Module):
     ) -> None:
         super().__init__()
         self.block = nn.Sequential(
-            ConvBn(in_channels, expand * in_channels),
+            *([ConvBn(in_channels, expand * in_channels)] if expand != 1 else []),
             ConvBn(
                 expand * in_channels,
                 expand * in_channels,
@@ -126,13 +99,13 @@ class Mbconv(nn.Module):
                 nn.BatchNorm2d(filters),
             ),
         )
-        self.branch = nn.Identity()
+        self.drop_path = nn.Identity()
         if stride == 1 and in_channels == filters:
-            self.branch = DropPath(drop)
+            self.drop_path = DropPath(drop)
         self.residual = stride == 1 and in_channels == filters
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.branch(self.block(x))
+        out = self.drop_path(self.block(x))
         return x + out if self.residual else out
 
 
@@ -149,35 +122,33 @@ class EfficientNetB0(nn.Module):
         self.features = nn.Sequential(
             ConvBn(3, 32, kernel=3, stride=2),  # 32 x 112 x 112
             nn.Sequential(
-                Mbconv1(32, 16)  # 16 x 112 x 112
+                MBConv(32, 16, expand=1)  # 16 x 112 x 112
             ),
             nn.Sequential(
-                Mbconv(16, 24, stride=2, drop=0.0125),  # 24 x 56 x 56
-                Mbconv(24, 24, drop=0.025),
+                MBConv(16, 24, stride=2, drop=0.0125),  # 24 x 56 x 56
+                MBConv(24, 24, drop=0.025),
             ),
             nn.Sequential(
                 # 40 x 28 x 28
-                Mbconv(24, 40, kernel=5, stride=2, drop=0.037500000000000006),
-                Mbconv(40, 40, kernel=5, drop=0.05),
+                MBConv(24, 40, kernel=5, stride=2, drop=0.037500000000000006),
+                MBConv(40, 40, kernel=5, drop=0.05),
             ),
             nn.Sequential(
-                Mbconv(40, 80, stride=2, drop=0.0625),  # 80 x 14 x 14
-                Mbconv(80, 80, drop=0.07500000000000001),
-                Mbconv(80, 80, drop=0.08750000000000001),
+                MBConv(40, 80, stride=2, drop=0.0625),  # 80 x 14 x 14
+                MBConv(80, 80, drop=0.07500000000000001),
+                MBConv(80, 80, drop=0.08750000000000001),
             ),
             nn.Sequential(
-                Mbconv(80, 112, kernel=5, drop=0.1),  # 112 x 14 x 14
-                Mbconv(112, 112, kernel=5, drop=0.1125),
-                Mbconv(112, 112, kernel=5, drop=0.125),
+                MBConv(80, 112, kernel=5, drop=0.1),  # 112 x 14 x 14
+                MBConv(112, 112, kernel=5, drop=0.1125),
+                MBConv(112, 112, kernel=5, drop=0.125),
             ),
             nn.Sequential(
-                Mbconv(112, 192, kernel=5, stride=2, drop=0.1375),  # 192 x 7 x 7
-                Mbconv(192, 192, kernel=5, drop=0.15000000000000002),
-                Mbconv(192, 192, kernel=5, drop=0.1625),
-                Mbconv(192, 192, kernel=5, drop=0.17500000000000002),
+                MBConv(112, 192, kernel=5, stride=2, drop=0.1375),  # 192 x 7 x 7
+                *(MBConv(192, 192, kernel=5, drop=0.0125 * (12 + i)) for i in range(3)),
             ),
             nn.Sequential(
-                Mbconv(192, 320, drop=0.1875)  # 320 x 7 x 7
+                MBConv(192, 320, drop=0.1875)  # 320 x 7 x 7
             ),
             ConvBn(320, 1280),  # 1280 x 7 x 7
         )

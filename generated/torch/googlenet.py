@@ -32,8 +32,8 @@ class BasicConv2d(nn.Module):
 
 
 class Inception(nn.Module):
-    """Basic conv2d, concatenated: (in_channels, H, W) -> (ch1x1 + ch3x3 + ch5x5 +
-    pool_proj, H, W).
+    """Basic conv2d, concatenated:
+    (in_channels, H, W) -> (ch1x1 + ch3x3 + ch5x5 + pool_proj, H, W).
     """
 
     def __init__(

@@ -5,9 +5,9 @@ from torch import nn
 
 
 class LeNet5(nn.Sequential):
-    """LeNet-5 as taught today (ReLU, max pooling, softmax): 61,706 parameters, 416,520
-    MACs.
+    """LeNet-5 as taught today (ReLU, max pooling, softmax).
 
+    61,706 parameters, 416,520 MACs.
     Input: (batch, 1, 32, 32). Output: (batch, classes).
     LeCun, Bottou, Bengio, Haffner 1998, Gradient-Based Learning Applied to Document
     Recognition.

@@ -58,8 +58,8 @@ class ScaledTanh(nn.Module):
 
 
 class Subsampling(nn.Sequential):
-    """Avg pool, scale, scaled tanh: (in_channels, H, W) -> (in_channels, H / 2, W /
-    2).
+    """Avg pool, scale, scaled tanh:
+    (in_channels, H, W) -> (in_channels, H / 2, W / 2).
     """
 
     def __init__(self, in_channels: int) -> None:

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 
 class ConvBn(nn.Sequential):
-    """Convolution, batch norm, relu6: (in_channels, H, W) -> (filters, H / stride, W /
-    stride).
+    """Convolution, batch norm, relu6:
+    (in_channels, H, W) -> (filters, H / stride, W / stride).
     """
 
     def __init__(
@@ -32,24 +32,9 @@ class ConvBn(nn.Sequential):
         )
 
 
-class Separable(nn.Module):
-    """Conv bn, 1x1 convolution, batch norm: (in_channels, H, W) -> (filters, H, W)."""
-
-    def __init__(self, in_channels: int, filters: int) -> None:
-        super().__init__()
-        self.conv = nn.Sequential(
-            ConvBn(in_channels, in_channels, groups=in_channels),
-            nn.Conv2d(in_channels, filters, kernel_size=1, bias=False),
-            nn.BatchNorm2d(filters),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x)
-
-
 class InvertedResidual(nn.Module):
-    """Conv bn, 1x1 convolution, batch norm around a shortcut: (in_channels, H, W) ->
-    (filters, H / stride, W / stride).
+    """Conv bn, 1x1 convolution, batch norm around a shortcut:
+    (in_channels, H, W) -> (filters, H / stride, W / stride).
     """
 
     def __init__(
@@ -57,7 +42,11 @@ class InvertedResidual(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Sequential(
-            ConvBn(in_channels, expand * in_channels, kernel=1),
+            *(
+                [ConvBn(in_channels, expand * in_channels, kernel=1)]
+                if expand != 1
+                else []
+            ),
             ConvBn(
                 expand * in_channels,
                 expand * in_channels,
@@ -86,7 +75,7 @@ class MobileNetV2(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             ConvBn(3, 32, stride=2),  # 32 x 112 x 112
-            Separable(32, 16),  # 16 x 112 x 112
+            InvertedResidual(32, 16, expand=1),  # 16 x 112 x 112
             InvertedResidual(16, 24, stride=2),  # 24 x 56 x 56
             InvertedResidual(24, 24),
             InvertedResidual(24, 32, stride=2),  # 32 x 28 x 28

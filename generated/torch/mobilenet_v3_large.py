@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 
 class ConvBn(nn.Sequential):
-    """Convolution, batch norm, hard swish: (in_channels, H, W) -> (filters, H / stride,
-    W / stride).
+    """Convolution, batch norm, hard swish:
+    (in_channels, H, W) -> (filters, H / stride, W / stride).
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class ConvBn(nn.Sequential):
 
 
 class SqueezeExcitation(nn.Module):
-    """Global avg pool, 1x1 convolutions as a gate of what comes in: (in_channels, H, W)
-    -> (in_channels, H, W).
+    """Global avg pool, 1x1 convolutions as a gate of what comes in:
+    (in_channels, H, W) -> (in_channels, H, W).
     """
 
     def __init__(self, in_channels: int, squeeze: int) -> None:
@@ -67,9 +67,11 @@ class InvertedResidual(nn.Module):
     ) -> None:
         super().__init__()
         self.block = nn.Sequential(
-            ConvBn(in_channels, expanded, activation=activation)
-            if expanded != in_channels
-            else nn.Identity(),
+            *(
+                [ConvBn(in_channels, expanded, activation=activation)]
+                if expanded != in_channels
+                else []
+            ),
             ConvBn(
                 expanded,
                 expanded,
@@ -78,7 +80,7 @@ class InvertedResidual(nn.Module):
                 groups=expanded,
                 activation=activation,
             ),
-            SqueezeExcitation(expanded, squeeze) if squeeze > 0 else nn.Identity(),
+            *([SqueezeExcitation(expanded, squeeze)] if squeeze > 0 else []),
             nn.Sequential(
                 nn.Conv2d(expanded, filters, kernel_size=1, bias=False),
                 nn.BatchNorm2d(filters, eps=0.001, momentum=0.01),

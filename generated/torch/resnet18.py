@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 class BasicBlock(nn.Module):
     """3x3 convolution, batch norm, relu, 3x3 convolution, batch norm, relu around a
-    shortcut: (in_channels, H, W) -> (width, H / stride, W / stride).
+    shortcut:
+    (in_channels, H, W) -> (width, H / stride, W / stride).
     """
 
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:

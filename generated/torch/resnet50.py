@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions around a shortcut: (in_channels, H, W) -> (4 * width,
-    H / stride, W / stride).
+    """1x1, 3x3, 1x1 convolutions around a shortcut:
+    (in_channels, H, W) -> (4 * width, H / stride, W / stride).
     """
 
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
@@ -37,9 +37,9 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """ResNet-50 v1.5 (the stride is on the 3 x 3 convolution): 25,557,032 parameters,
-    4,089,184,256 MACs.
+    """ResNet-50 v1.5 (the stride is on the 3 x 3 convolution).
 
+    25,557,032 parameters, 4,089,184,256 MACs.
     Input: (batch, 3, 224, 224). Output: (batch, classes).
     He, Zhang, Ren, Sun 2016, Deep Residual Learning for Image Recognition.
     """

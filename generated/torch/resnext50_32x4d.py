@@ -43,9 +43,9 @@ class Bottleneck(nn.Module):
 
 
 class ResNeXt50(nn.Module):
-    """ResNeXt-50 (32 groups, 4 channels each in the first stage): 25,028,904
-    parameters, 4,230,479,872 MACs.
+    """ResNeXt-50 (32 groups, 4 channels each in the first stage).
 
+    25,028,904 parameters, 4,230,479,872 MACs.
     Input: (batch, 3, 224, 224). Output: (batch, classes).
     Xie, Girshick, Doll\xe1r, Tu, He 2017, Aggregated Residual Transformations for Deep
     Neural Networks.

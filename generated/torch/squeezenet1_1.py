@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 
 class Fire(nn.Module):
-    """1x1, 3x3 convolutions, concatenated: (in_channels, H, W) -> (2 * expand, H,
-    W).
+    """1x1, 3x3 convolutions, concatenated:
+    (in_channels, H, W) -> (2 * expand, H, W).
     """
 
     def __init__(self, in_channels: int, squeeze: int, expand: int) -> None:
@@ -23,9 +23,9 @@ class Fire(nn.Module):
 
 
 class SqueezeNetV1(nn.Module):
-    """SqueezeNet 1.1, less than half the operations of 1.0: 1,235,496 parameters,
-    349,151,936 MACs.
+    """SqueezeNet 1.1, less than half the operations of 1.0.
 
+    1,235,496 parameters, 349,151,936 MACs.
     Input: (batch, 3, 224, 224). Output: (batch, classes).
     Iandola et al. 2016, SqueezeNet: AlexNet-level accuracy with 50x fewer parameters
     and <0.5MB model size.

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 
 
 class VGGC(nn.Module):
-    """VGG-16 with 1 x 1 convolutions (configuration C): 133,638,952 parameters,
-    11,770,888,192 MACs.
+    """VGG-16 with 1 x 1 convolutions (configuration C).
 
+    133,638,952 parameters, 11,770,888,192 MACs.
     Input: (batch, 3, 224, 224). Output: (batch, classes).
     Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image
     Recognition.

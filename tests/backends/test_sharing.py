@@ -66,6 +66,18 @@ layers:
   - {concat: , from: [head, other]}
 """
 """Keras has the features of a flattened map in another order; the shared kernel fits both."""
+TRANSLATION = """archc: 1
+name: translation
+inputs:
+  source: {tokens: 5, dtype: int32}
+  target: {tokens: 5, dtype: int32}
+layers:
+  - {embedding: {vocabulary: 9, features: 8}, name: words, from: source}
+  - {embedding: {vocabulary: 9, features: 8}, name: others, from: target, weights: words}
+  - {add: , from: [words, others]}
+  - {dense: {units: 9, bias: false}, weights: words}
+"""
+"""One table for both inputs and the head (Vaswani et al. 2017, section 3.4)."""
 
 
 def verified(net: Network, workers: Workers, sources: dict[str, str] | None = None) -> Verification:
@@ -73,7 +85,9 @@ def verified(net: Network, workers: Workers, sources: dict[str, str] | None = No
 
 
 @pytest.mark.parametrize(
-    "text", [SIAMESE, TINY_GPT2, PLACES, FLATTENED], ids=["siamese", "tied", "places", "flattened"]
+    "text",
+    [SIAMESE, TINY_GPT2, PLACES, FLATTENED, TRANSLATION],
+    ids=["siamese", "tied", "places", "flattened", "translation"],
 )
 def test_shared_layers_are_one_network_on_both(text: str, tmp_path: Path, workers: Workers) -> None:
     net = written(text, tmp_path)
@@ -137,7 +151,9 @@ def test_a_tower_that_is_built_twice_is_another_network(tmp_path: Path, workers:
     assert not verified(net, workers, {"torch": twice}).agrees
 
 
-@pytest.mark.parametrize("text", [TINY_GPT2, PLACES], ids=["tied", "places"])
+@pytest.mark.parametrize(
+    "text", [TINY_GPT2, PLACES, TRANSLATION], ids=["tied", "places", "translation"]
+)
 def test_weights_go_through_both_formats(text: str, tmp_path: Path) -> None:
     """PyTorch's own state dict, which has a tied parameter under both its names, comes back whole
     and loads strictly; the Keras file in between has it once."""

@@ -114,7 +114,7 @@ def swin(state: State) -> dict[str, Any]:
     return own
 
 
-def maxvit(state: State) -> dict[str, Any]:
+def maxvit(state: State, head_size: int = HEAD_SIZE) -> dict[str, Any]:
     """torchvision divides by the root of all channels, not of those of a head."""
     own: dict[str, Any] = {}
     for key, value in state.items():
@@ -147,7 +147,7 @@ def maxvit(state: State) -> dict[str, Any]:
             for name, one in projections(
                 new, value, "attn_layer.1.to_qkv.", "window_attention"
             ).items():
-                own[name] = one * (HEAD_SIZE / len(one)) ** 0.5 if ".query." in name else one
+                own[name] = one * (head_size / len(one)) ** 0.5 if ".query." in name else one
         else:
             own[new] = as_kernel(value) if re.search(r"\.[12]\.conv\d", new) else value
     return own

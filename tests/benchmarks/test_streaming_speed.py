@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from archc.training.threads import choose_threads
 from tests.backends.torchvision_models import is_installed
 
 if not is_installed():
@@ -73,7 +74,7 @@ if __name__ == "__main__":
         draws = (draw_views((0, 1, step), len(one)) for step, one in enumerate(batches))
         seen, begin = 0, time.perf_counter()
         for pixels, labels in images.batches(batches, draws):
-            seen += len(scaling(pixels))
+            seen += len(scaling(pixels, in_place=True))
         print("images/s", seen / (time.perf_counter() - begin))
 """
 THEIRS = """
@@ -126,9 +127,13 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def speed(program: str, data: Path, crop: str) -> float:
-    """The images a second of a program."""
+    """The images a second of a program, whose threads wait as those of `archc train` do."""
     command = [sys.executable, "-c", program, str(data), str(BATCH), str(WORKERS), crop]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    threads = choose_threads(None, None, 1, os.environ).variables()
+    environment = {**os.environ, **threads}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+    )
     return float(done.stdout.split()[-1])
 
 

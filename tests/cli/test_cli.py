@@ -449,7 +449,7 @@ def test_a_setting_that_does_not_fit_is_a_finding(capsys: Capture) -> None:
 def test_build_writes_modules_and_reports(capsys: Capture, at_home: Path) -> None:
     ran = Ran(capsys, "build", "good.yaml")
     assert (ran.code, ran.out) == (0, "")
-    names = ["torch/tiny.py", "keras/tiny.py"]
+    names = ["torch/tiny.py", "keras/tiny.py", "onnx/tiny.onnx"]
     names += ["reports/tiny.md", "reports/tiny.svg", "reports/tiny.json"]
     assert ran.err == "".join(f"wrote {os.path.join('generated', name)}\n" for name in names)
     folder = at_home / "generated"
@@ -768,6 +768,6 @@ except ValueError as error:
         "{'dense_1': {'features': 10}} False",
         "{'dense_1': {'features': 20}} False",
         "['ARC104']",
-        "unknown backend 'jax'; known: torch, keras",
+        "unknown backend 'jax'; known: torch, keras, onnx",
         "",
     ]

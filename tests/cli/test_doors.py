@@ -75,9 +75,10 @@ def archc(*arguments: str) -> subprocess.Popen[str]:
 
 
 def files(folder: str = "generated") -> dict[str, str]:
-    """The files in a folder with their texts, without what is hidden."""
+    """The files in a folder with their texts, without what is hidden; bytes that are none as
+    characters that stand for them."""
     return {
-        path.relative_to(folder).as_posix(): path.read_text()
+        path.relative_to(folder).as_posix(): path.read_text("utf-8", "surrogateescape")
         for path in sorted(Path(folder).rglob("*"))
         if path.is_file() and not any(part.startswith(".") for part in path.parts)
     }
@@ -350,8 +351,8 @@ def other() -> None:
 
 
 OTHERS = [
-    *("keras/other.py", "keras/other_train.py", "reports/other.json", "reports/other.md"),
-    *("reports/other.svg", "torch/other.py", "torch/other_train.py"),
+    *("keras/other.py", "keras/other_train.py", "onnx/other.onnx", "reports/other.json"),
+    *("reports/other.md", "reports/other.svg", "torch/other.py", "torch/other_train.py"),
 ]
 
 
@@ -380,8 +381,8 @@ def test_files_without_a_spec_are_told_and_removed() -> None:
 @pytest.mark.parametrize("name", OTHERS)
 def test_an_edited_file_is_never_removed(name: str) -> None:
     path = Path("generated", name)
-    edited = path.read_text().replace("8", "7", 1) + "\n"
-    path.write_text(edited)
+    edited = path.read_bytes().replace(b"8", b"7", 1) + b"\n"
+    path.write_bytes(edited)
     ran = run("build", "specs/tiny.yaml", "--check")
     assert (ran.code, gone(ran.text)) == (1, OTHERS)
     assert (
@@ -389,7 +390,7 @@ def test_an_edited_file_is_never_removed(name: str) -> None:
     )
     for arguments in (["--prune"], ["--prune", "--force"]):
         ran = run("build", "specs/tiny.yaml", *arguments)
-        assert (ran.code, path.read_text()) == (0, edited)
+        assert (ran.code, path.read_bytes()) == (0, edited)
         assert f"kept {path}: " in ran.text
     assert run("build", "specs/tiny.yaml", "--check").code == 1
 
@@ -441,12 +442,12 @@ def test_a_spec_with_another_name_leaves_files_without_a_spec() -> None:
     Path("specs/tiny.yaml").write_text(SPEC.replace("tiny", "small"))
     assert run("build", "specs/tiny.yaml").code == 0
     ran = run("build", "specs/tiny.yaml", "--check")
-    assert (ran.code, len(gone(ran.text))) == (1, 5)
+    assert (ran.code, len(gone(ran.text))) == (1, 6)
     assert "specs/tiny.yaml has another name\n" in ran.text
     assert run("build", "specs/tiny.yaml", "--prune").code == 0
     assert sorted(files()) == [
-        *("keras/small.py", "reports/small.json", "reports/small.md", "reports/small.svg"),
-        "torch/small.py",
+        *("keras/small.py", "onnx/small.onnx", "reports/small.json", "reports/small.md"),
+        *("reports/small.svg", "torch/small.py"),
     ]
 
 

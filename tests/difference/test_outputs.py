@@ -29,6 +29,10 @@ CASES: dict[str, tuple[list[str], int | None]] = {
     "alexnet.json": (["alexnet.yaml", "alexnet_torchvision.yaml", "--format", "json"], None),
     "lenet5.txt": (["lenet5.yaml", "lenet5_1998.yaml"], 80),
     "resnet.txt": (["resnet18.yaml", "resnet50.yaml"], 120),
+    "resnet_blocks_80.txt": (["resnet18.yaml", "resnet34.yaml"], 80),
+    "resnet_depth_60.txt": (["resnet18.yaml", "resnet34.yaml", "--depth", "1"], 60),
+    "vgg_bn_80.txt": (["vgg16.yaml", "vgg16_bn.yaml"], 80),
+    "vgg_bn.md": (["vgg16.yaml", "vgg16_bn.yaml", "--format", "markdown"], None),
     "same.md": (["vgg16.yaml", "vgg16.yaml", "--format", "markdown"], None),
 }
 
@@ -57,7 +61,7 @@ def test_no_golden_file_is_left_over() -> None:
 
 def test_a_comment_stays_below_what_a_forge_takes() -> None:
     steps = [
-        {"conv": {"filters": 8 + index % 5, "kernel_size": 1}, "name": f"{'n' * 40}{index}"}
+        {"conv": {"filters": 8 + index, "kernel_size": 1}, "name": f"{'n' * 40}{index}"}
         for index in range(400)
     ]
     result = compared("  - relu\n", "".join(f"  - {json.dumps(step)}\n" for step in steps))

@@ -120,5 +120,5 @@ def test_a_report_as_a_dataframe() -> None:
 def test_without_pandas_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     report = archc.load(str(SPECS / "lenet5.yaml")).report()
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'archc\[notebook\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'archc-compiler\[notebook\]'"):
         report.to_dataframe()

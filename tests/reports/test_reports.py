@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from archc import cli
 from archc.api import Network, load, parameter
 from archc.diagnostics import SpecError
 from archc.ir.costs import memory
@@ -23,7 +24,7 @@ from archc.ops.fields import fields_of
 from archc.ops.initializer import Initializer
 from archc.ops.pooling import MaxPool
 from archc.reports import csv, json, markdown, table
-from archc.reports.rows import rows, size_of
+from archc.reports.rows import figures, rows, size_of
 
 SPEC = """\
 archc: 1
@@ -47,6 +48,8 @@ layers:
   - flatten
   - dense: $classes
 """
+
+SPECS = Path(__file__).parents[2] / "specs"
 
 
 @pytest.fixture
@@ -279,6 +282,55 @@ def test_table_groups_layers_and_spells_units_out(tiny: Network) -> None:
         assert f"\n{unit}" in text
 
 
+def test_sections_at_a_depth_are_whole() -> None:
+    """The figures of ResNet-50's stages add up to the published ones; a stage has the output of He
+    et al. 2016, table 1."""
+    costs = load(str(SPECS / "resnet50.yaml"), {}).costs
+    shown = list(figures(costs, 1))
+    stages = [f"layer{number}" for number in (1, 2, 3, 4)]
+    before, after = ["conv1", "bn1", "relu_1", "max_pool_1"], ["global_avg_pool_1", "fc"]
+    assert [row.path for row in shown] == [*before, *stages, *after]
+    assert [row.output for row in shown[4:8]] == [
+        (256, 56, 56),
+        (512, 28, 28),
+        (1024, 14, 14),
+        (2048, 7, 7),
+    ]
+    assert sum(row.params for row in shown) == 25_557_032
+    assert sum(row.macs for row in shown) == 4_089_184_256
+    # Four stages of 3, 4, 6 and 3 blocks; deeper than all, the layers alone.
+    assert len(list(figures(costs, 2))) == 6 + 3 + 4 + 6 + 3
+    assert list(figures(costs, 9)) == list(figures(costs))
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "markdown", "latex"])
+def test_each_table_can_be_folded(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(SPECS / "resnet50.yaml")
+    assert cli.main(["report", path, "--format", form, "--depth", "1"]) == 0
+    output = capsys.readouterr().out
+    assert ("215,808" in output) or ("215808" in output)
+    assert "bottleneck" not in output
+
+
+@pytest.mark.parametrize("form", ["json", "svg", "html"])
+def test_a_report_of_every_layer_has_no_depth(
+    form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(SPECS / "lenet5.yaml")
+    assert cli.main(["report", path, "--format", form, "--depth", "1"]) == 2
+    output, complaints = capsys.readouterr()
+    assert output == ""
+    assert f"--depth is not for {form}" in complaints
+
+
+@pytest.mark.parametrize("width", [20, 30, 40, 60])
+def test_a_table_never_runs_past_the_terminal(width: int) -> None:
+    costs = load(str(SPECS / "resnet50.yaml"), {}).costs
+    lines = table.report(costs, memory(costs, 1), width).split("\n")[2:]
+    assert max(map(len, lines)) <= width
+    assert any(line.startswith("(not in") for line in lines)
+
+
 @pytest.mark.parametrize("width", [40, 50, 60, 70, 80, 100])
 def test_table_fits_a_terminal(tmp_path: Path, width: int) -> None:
     path = tmp_path / "deep.yaml"
@@ -312,7 +364,7 @@ def test_a_table_that_just_fits_is_as_it_is_anywhere(tmp_path: Path) -> None:
 
 def test_columns_go_by_rank(tiny: Network) -> None:
     def titles(width: int | None) -> list[str]:
-        return [column.title for column in table.layout(tiny.costs, width)[0]]
+        return [column.title for column in table.layout(tiny.costs, width).columns]
 
     everything = ["layer", "op", "output", "parameters", "MACs", "activations", "receptive field"]
     assert titles(None) == everything
@@ -342,8 +394,8 @@ def test_a_title_cannot_reach_the_terminal(tmp_path: Path) -> None:
 
 
 def test_rows_follow_the_layers(tiny: Network) -> None:
-    layers = [row.layer for row in rows(tiny.costs) if row.layer is not None]
-    assert layers == list(tiny.costs.layers)
+    paths = [row.figures.path for row in rows(tiny.costs) if row.figures is not None]
+    assert paths == [layer.node.path for layer in tiny.costs.layers]
 
 
 @pytest.mark.parametrize(

@@ -346,8 +346,8 @@ def test_the_command_says_that_it_took_the_order_for_the_names(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("torch", "PyTorch is not installed: pip install 'archc[torch]'"),
-        ("numpy", "numpy is not installed: pip install 'archc[torch]'"),
+        ("torch", "PyTorch is not installed: pip install 'archc-compiler[torch]'"),
+        ("numpy", "numpy is not installed: pip install 'archc-compiler[torch]'"),
         (
             "jax",
             "JAX is not installed: pip install 'jax' "

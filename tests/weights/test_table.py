@@ -78,7 +78,7 @@ def test_numbers_of_layers_are_computed(
         ("fc_4: x", ("4:1", "`fc_4` matches no op of the network")),
         ("dense_1: x", ("4:1", "`dense_1` matches no op of the network")),
         ("relu_{n}: x", ("4:1", "`relu_{n}` matches only ops without arrays")),
-        ("head: x", ("4:1", "`head` matches no op of the network")),
+        ("head: x", ("4:1", "`head` names only what rules inside of it do")),
         ("fc_2: x", ("4:1", "`fc_2` matches `fc_2`, which another rule does too")),
         ("fc_{n}: x", ("4:1", "`fc_{n}` matches `fc_1`, which another rule does too")),
         ("'{a}': x", ("4:1", "`{a}` matches no op of the network")),

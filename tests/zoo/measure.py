@@ -1,8 +1,9 @@
 """`python -m tests.zoo.measure NAME...`: networks beside their references, a line of JSON for each.
 
 The emitted PyTorch network gets the reference's weights, or random ones, and the emitted Keras
-network gets these; the outputs of all are compared in float32 on one sample, by the largest
-difference as a share of the largest value.
+network gets these; the outputs of all are compared on one sample, by the largest difference as a
+share of the largest value: in float32, language models in float64. Of networks of more than
+`MOST_PARAMS` parameters the names and shapes of all arrays are compared, without values.
 """
 
 from __future__ import annotations
@@ -12,24 +13,26 @@ import sys
 from typing import Any
 
 import keras
-import numpy as np
 import torch
 
 from archc.api import Network
+from archc.backends.layouts import to_framework
 from tests.backends import keras_side, torch_side
 from tests.backends.agreement import inputs_of, keras_outputs
 from tests.backends.networks import SPECS, module, shipped
-from tests.zoo import theirs
+from tests.zoo import applications, attention, theirs
 from tests.zoo.checkpoints import in_order
-from tests.zoo.references import KERAS, TORCHVISION
+from tests.zoo.outputs import difference, outputs
+from tests.zoo.references import TORCHVISION
 
 Array = Any
+MOST_PARAMS = 400_000_000
+"""Of a network that is run: what it takes with its reference, in float32, is some 8 GB."""
 
 
 def main(name: str) -> dict[str, object]:
     """The row of a network."""
     network = shipped(name)
-    emitted = {backend: module(network.emit(backend)) for backend in ("torch", "keras")}
     totals = network.costs.totals
     row: dict[str, object] = {
         "params": totals.params,
@@ -38,9 +41,40 @@ def main(name: str) -> dict[str, object]:
         f"{keras.backend.backend()}",
         "lines": {
             "yaml": len((SPECS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()),
-            **{backend: len(network.emit(backend).splitlines()) for backend in emitted},
+            **{backend: len(network.emit(backend).splitlines()) for backend in ("torch", "keras")},
         },
     }
+    if name in theirs.LANGUAGE_MODELS:
+        return row | attention.language_model(name)
+    if totals.params > MOST_PARAMS:
+        return row | shapes(name)
+    return row | values(name)
+
+
+def shapes(name: str) -> dict[str, object]:
+    """Whether the arrays of a large network are those of torchvision's, by names and shapes."""
+    network = shipped(name)
+    with torch.device("meta"):
+        reference = theirs.of_torchvision(name)
+    ours = torch_side.on_meta(module(network.emit("torch")))
+    keys = take_state(name, reference, ours)
+    model = keras_side.without_weights(module(network.emit("keras")))
+    totals = network.costs.totals
+    assert model.count_params() == totals.params + totals.state
+    return {
+        "reference": "torchvision",
+        "reference_params": sum(one.numel() for one in reference.parameters()),
+        "keys": keys,
+        "torch": None,
+        "keras": None,
+    }
+
+
+def values(name: str) -> dict[str, object]:
+    """What a network computes, beside its reference or, without one, in both frameworks."""
+    network = shipped(name)
+    emitted = {backend: module(network.emit(backend)) for backend in ("torch", "keras")}
+    row: dict[str, object] = {}
     with theirs.without_values():
         ours = emitted["torch"].build_model().eval()
     x = [value[:1] for value in inputs_of(network, 7)]
@@ -49,110 +83,74 @@ def main(name: str) -> dict[str, object]:
         reference = theirs.of_torchvision(name)
         row["reference"] = "torchvision"
         row["reference_params"] = sum(one.numel() for one in reference.parameters())
-        torch_side.randomize(reference, sum(name.encode()))
+        randomize(reference, name)
         row["keys"] = take_state(name, reference, ours)
-        with torch.no_grad():
-            expected = outputs(reference(*map(torch.from_numpy, x)))
+        expected = outputs(reference, x)
+        del reference
     else:
-        torch_side.randomize(ours, sum(name.encode()))
-    with torch.no_grad():
-        actual = outputs(ours(*map(torch.from_numpy, x)))
-    other, layers = keras_side.in_order_of_use(emitted["keras"].build_model)
-    take_from_torch(network, emitted["torch"], ours, layers)
-    if name in KERAS:
-        row["reference"] = "keras.applications"
-        reference, count = keras_reference(name, layers)
-        row["reference_params"] = count
-        row["keys"] = "in order"
-        expected = keras_outputs(reference, x, network)
-        ours_again(network, layers, emitted["torch"], ours)
-        with torch.no_grad():
-            actual = outputs(ours(*map(torch.from_numpy, x)))
-    others = keras_outputs(other, x, network)
+        randomize(ours, name)
+    actual = outputs(ours, x)
+    if attention.is_needed(network):
+        others = attention.keras_outputs(network, ours.state_dict(), x, "float32")
+    else:
+        other, layers = keras_side.in_order_of_use(emitted["keras"].build_model)
+        take_weights(network, ours, layers)
+        if name in theirs.KERAS_NAMES:
+            model, factor, count, plain = applications.reference(name, layers)
+            if plain:
+                applications.without_coefficients(ours)
+                actual = outputs(ours, x)
+            theirs_out = keras_outputs(model, [factor * one for one in x], network)
+            del model
+            if expected is None:
+                row |= {"reference": "keras.applications", "reference_params": count}
+                row["keys"] = "in order"
+                expected = theirs_out
+            else:
+                own = keras_outputs(other, x, network)
+                row["keras.applications"] = {
+                    "params": count,
+                    "difference": difference(own, theirs_out),
+                }
+        others = keras_outputs(other, x, network)
     row["torch"] = None if expected is None else difference(actual, expected)
     row["keras"] = difference(others, actual if expected is None else expected)
     return row
 
 
-def outputs(result: Any) -> list[Array]:
-    """The outputs of a PyTorch network."""
-    if isinstance(result, dict):
-        result = tuple(result.values())
-    return [one.numpy() for one in (result if isinstance(result, tuple) else (result,))]
-
-
-def difference(actual: list[Array], expected: list[Array]) -> float:
-    """The largest difference of some outputs, as a share of their largest value."""
-    largest = 0.0
-    for one, other in zip(actual, expected, strict=True):
-        assert one.shape == other.shape
-        assert np.isfinite(other).all()
-        assert other.size == 1 or other.std() > 0, "an output that does not move tells nothing"
-        largest = max(largest, float(np.abs(one - other).max() / np.abs(other).max()))
-    return largest
+def randomize(model: Any, name: str) -> None:
+    """Draw the weights of a network, by its name; tables of distances stay."""
+    distances = {key: one.clone() for key, one in model.named_buffers() if "coords_table" in key}
+    torch_side.randomize(model, sum(name.encode()))
+    model.load_state_dict(distances, strict=False)
 
 
 def take_state(name: str, reference: Any, ours: Any) -> str:
     """Load the reference's state into the emitted network: strictly where the names are the same
-    ones, else in order."""
+    ones, else by a table of names or in order."""
     state, own = reference.state_dict(), ours.state_dict()
     equal = {key: value.shape for key, value in state.items()} == {
         key: value.shape for key, value in own.items()
     }
-    ours.load_state_dict(state if equal else in_order(name, state, own), strict=True, assign=True)
-    return "equal" if equal else "in order"
+    renamed = attention.renaming(name)
+    if equal:
+        how = "equal"
+    elif renamed is not None:
+        how, state = "by table", renamed(state)
+    else:
+        how, state = "in order", in_order(name, state, own)
+    ours.load_state_dict(state, strict=True, assign=True)
+    return how
 
 
-def take_from_torch(network: Network, emitted: Any, ours: Any, layers: list[Any]) -> None:
-    """Set the weights of Keras layers from the PyTorch network's."""
-    meta = torch_side.on_meta(emitted)
-    names = {one: name for name, one in meta.named_modules()}
-    own = dict(ours.named_modules())
-    modules = {
-        path: [None if event.layer is None else own[names[event.layer]] for event in events]
-        for path, events in torch_side.events_by_node(meta, network).items()
-    }
-    keras_side.take_weights(network, keras_side.layers_by_node(layers, network), modules)
-
-
-def keras_reference(name: str, layers: list[Any]) -> tuple[Any, int]:
-    """keras.applications' model with the weights of the emitted one's layers, in the order of
-    their use, and its trainable parameters."""
-    model, their_layers = keras_side.in_order_of_use(theirs.of_keras(name))
-    mine = [layer for layer in layers if layer.weights]
-    values = [value for layer in mine for value in given(layer, their_layers)]
-    position = 0
-    for layer in their_layers:
-        wanted = layer.get_weights()
-        if not wanted:
-            continue
-        own = values[position : position + len(wanted)]
-        layer.set_weights([a.reshape(b.shape) for a, b in zip(own, wanted, strict=True)])
-        position += len(wanted)
-    assert position == len(values)
-    return model, sum(int(np.prod(one.shape)) for one in model.trainable_weights)
-
-
-def given(layer: Any, their_layers: list[Any]) -> list[Array]:
-    """The weights of an emitted layer that the reference has too: where its normalisations have no
-    coefficients, those of the emitted one are set to 1."""
-    values = list(layer.get_weights())
-    norms = [one for one in their_layers if type(one).__name__ == "BatchNormalization"]
-    plain = any(not one.scale for one in norms)
-    if plain and type(layer).__name__ == "BatchNormalization":
-        values[0] = np.ones_like(values[0])
-        layer.set_weights(values)
-        return values[1:]
-    return values
-
-
-def ours_again(network: Network, layers: list[Any], emitted: Any, ours: Any) -> None:
-    """Coefficients of normalisations that were set to 1 in Keras, in PyTorch too."""
-    if network.costs.graph.about.name != "inception_resnet_v2":
-        return
-    for one in ours.modules():
-        if isinstance(one, torch.nn.BatchNorm2d):
-            torch.nn.init.ones_(one.weight)
+def take_weights(network: Network, ours: Any, layers: list[Any]) -> None:
+    """Set the weights of the Keras layers of a network to those of the PyTorch one, as `archc
+    weights` moves them."""
+    weights = attention.canonical(network, ours.state_dict())
+    known = {layer.name: layer for layer in layers} | dict(enumerate(layers))
+    for key, stored in network.compiled("keras").variables.items():
+        variables = {one.name: one for one in known[stored.layer].weights}
+        variables[stored.name].assign(to_framework(weights[key], stored.layout))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
+from tests.test_specs import MACS
+
 
 class Published(NamedTuple):
     """Parameters, and 10^9 multiply-accumulates of one sample, rounded to three decimals."""
@@ -44,6 +46,7 @@ TORCHVISION = {
     "googlenet": Published(6_624_904, 1.498),
     "inception_v3": Published(27_161_264, 5.713),
     "lraspp_mobilenet_v3_large": Published(3_221_538, 2.086),
+    "maxvit_t": Published(30_919_624, 5.558),
     "mc3_18": Published(11_695_440, 43.343),
     "mnasnet0_5": Published(2_218_512, 0.104),
     "mnasnet0_75": Published(3_170_208, 0.215),
@@ -83,6 +86,12 @@ TORCHVISION = {
     "shufflenet_v2_x2_0": Published(7_393_996, 0.583),
     "squeezenet1_0": Published(1_248_424, 0.819),
     "squeezenet1_1": Published(1_235_496, 0.349),
+    "swin_b": Published(87_768_224, 15.431),
+    "swin_s": Published(49_606_258, 8.741),
+    "swin_t": Published(28_288_354, 4.491),
+    "swin_v2_b": Published(87_930_848, 20.325),
+    "swin_v2_s": Published(49_737_442, 11.546),
+    "swin_v2_t": Published(28_351_570, 5.94),
     "vgg11": Published(132_863_336, 7.609),
     "vgg11_bn": Published(132_868_840, 7.609),
     "vgg13": Published(133_047_848, 11.308),
@@ -108,14 +117,45 @@ AUXILIARY = {"inception_v3": 27_161_264 - 23_834_568}
 """The parameters of heads for training alone that a spec leaves out: torchvision's count of the
 network with `aux_logits` less that without."""
 
+ZEROED = {
+    # As many in a block as it has channels.
+    "swin_v2_t": 2 * 96 + 2 * 192 + 6 * 384 + 2 * 768,
+    "swin_v2_s": 2 * 96 + 2 * 192 + 18 * 384 + 2 * 768,
+    "swin_v2_b": 2 * 128 + 2 * 256 + 18 * 512 + 2 * 1024,
+}
+"""The biases of keys that torchvision counts and sets to zero in every call: specs have none."""
+
 KERAS = {
+    "convnext_base": 88_591_464,
+    "convnext_large": 197_767_336,
+    "convnext_small": 50_223_688,
+    "convnext_tiny": 28_589_128,
     "convnext_xlarge": 350_196_968,
+    "densenet121_keras": 7_978_856,
+    "densenet169_keras": 14_149_480,
+    "densenet201_keras": 20_013_928,
+    "efficientnet_b0_keras": 5_288_548,
+    "efficientnet_b1_keras": 7_794_184,
+    "efficientnet_b2_keras": 9_109_994,
+    "efficientnet_b3_keras": 12_233_232,
+    "efficientnet_b4_keras": 19_341_616,
+    "efficientnet_b5_keras": 30_389_784,
+    "efficientnet_b6_keras": 43_040_704,
+    "efficientnet_b7_keras": 66_347_960,
     "efficientnet_v2_b0": 7_139_704,
     "efficientnet_v2_b1": 8_141_052,
     "efficientnet_v2_b2": 10_096_086,
     "efficientnet_v2_b3": 14_358_406,
+    "efficientnet_v2_s_keras": 21_458_488,
+    "efficientnet_v2_m_keras": 54_139_356,
+    "efficientnet_v2_l_keras": 118_515_272,
     "inception_resnet_v2": 55_813_192 + 30_272,
+    "inception_v3_keras": 23_817_352 + 17_216,
     "mobilenet": 4_231_976,
+    "mobilenet_v2_keras": 3_504_872,
+    "mobilenet_v3_large_keras": 5_483_032,
+    "mobilenet_v3_small_keras": 2_542_856,
+    "nasnet_large": 88_753_150,
     "nasnet_mobile": 5_289_978,
     "resnet50_v1": 25_583_592,
     "resnet101_v1": 44_601_832,
@@ -123,10 +163,39 @@ KERAS = {
     "resnet50_v2": 25_568_360,
     "resnet101_v2": 44_577_896,
     "resnet152_v2": 60_236_904,
+    "vgg16": 138_357_544,
+    "vgg19": 143_667_240,
     "xception": 22_855_952,
 }
-"""Trainable parameters of keras.applications' models. Inception-ResNet v2 normalises without
-coefficients there; the spec has one for each of 30,272 channels."""
+"""Trainable parameters of keras.applications' models."""
+
+COEFFICIENTS = {"inception_resnet_v2": 30_272, "inception_v3_keras": 17_216}
+"""Of specs that normalize with a coefficient for each channel where keras.applications does not:
+their number, which is in their parameters."""
+
+GIGA_MACS = {
+    # By hand from the papers' figures.
+    **{name: count / 1e9 for name, count in MACS.items() if name not in TORCHVISION},
+    # Zoph et al. 2018, table 2, which has those of the networks that it is compared with.
+    "inception_resnet_v2": 13.2,
+    "inception_v3_keras": 5.72,
+    "nasnet_large": 23.8,
+    "nasnet_mobile": 0.564,
+    "xception": 8.38,
+    # timm's results table: 12.6.
+    "mlp_mixer_b16": 12.6,
+    # Howard et al. 2017, table 4: 569 million mult-adds.
+    "mobilenet": 0.569,
+    # Sandler et al. 2018, table 4, and Howard et al. 2019, tables 3 and 4.
+    "mobilenet_v2_keras": 0.300,
+    "mobilenet_v3_large_keras": 0.219,
+    "mobilenet_v3_small_keras": 0.056,
+    # Sermanet et al. 2014, table 4: 2810 million connections, biases among them.
+    "overfeat": 2.80,
+    # Ultralytics: 8.7 GFLOPs, two for each multiply-accumulate, at 640 x 640.
+    "yolov8n": 8.7 / 2,
+}
+"""10^9 multiply-accumulates of a sample that papers publish, within 1.5 percent."""
 
 OTHERS = {
     # Hinton & Salakhutdinov 2006: 784-1000-500-250-30 and back.
@@ -143,10 +212,11 @@ OTHERS = {
     # PyTorch's DCGAN example.
     "dcgan_generator": 3_576_704,
     "dcgan_discriminator": 2_765_568,
-    # Hugging Face's `gpt2`, `Meta-Llama-3-8B` and `Mistral-7B-v0.1`.
+    # Hugging Face's `gpt2`, `Meta-Llama-3-8B`, `Mistral-7B-v0.1` and `Qwen2.5-0.5B`.
     "gpt2": 124_439_808,
     "llama_3_8b": 8_030_261_248,
     "mistral_7b": 7_241_732_096,
+    "qwen2_5_0_5b": 494_032_768,
     # 20,000 words, and 100 units with three gates and two biases each way.
     "gru_tagger": 20_000 * 100 + 2 * 3 * (100 * 100 + 100 * 100 + 2 * 100) + 200 * 17 + 17,
     # LeCun et al. 1990: "98442 connections, and 2578 independent parameters".
@@ -177,6 +247,20 @@ OTHERS = {
     + 113_249_280
     + 12_587_008
     + 4_097_000,
+    # Koch, Zemel, Salakhutdinov 2015, figure 4: four convolutions, 4096 units, one logit.
+    "siamese": sum(k * k * a * b + b for k, a, b in ((10, 1, 64), (7, 64, 128), (4, 128, 128)))
+    + 4 * 4 * 128 * 256
+    + 256
+    + 6 * 6 * 256 * 4096
+    + 4096
+    + 4096
+    + 1,
+    # Vaswani et al. 2017, table 3, with 65 million: 37,000 words, 12 feed-forward networks, 18
+    # attentions and 30 normalizations; their attentions have no biases.
+    "transformer_base": 37_000 * 512
+    + 12 * (2 * 512 * 2048 + 2048 + 512)
+    + 18 * 4 * (512 * 512 + 512)
+    + 30 * 2 * 512,
     # Ronneberger et al. 2015, figure 1: two convolutions on each of nine levels, four
     # enlargements, and one convolution of a single element.
     "unet": sum(

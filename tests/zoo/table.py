@@ -7,27 +7,49 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.zoo.references import AUXILIARY, OTHER_SIZE, TORCHVISION
+from tests.test_specs import PARAMS
+from tests.zoo.references import (
+    AUXILIARY,
+    COEFFICIENTS,
+    GIGA_MACS,
+    OTHER_SIZE,
+    OTHERS,
+    TORCHVISION,
+    ZEROED,
+)
+from tests.zoo.theirs import KERAS_NAMES, LANGUAGE_MODELS, PREPROCESSING
 
 RECORD = Path(__file__).with_name("record.json")
 README = Path(__file__).with_name("README.md")
 LARGEST = 1e-4
 """The largest difference of float32 outputs, as a share of their largest value, that is no more
 than rounding: the sums of these networks have up to 100,000 terms."""
+APPLICATIONS = "keras.applications"
 
 HEAD = """\
 # The networks of `specs/`, beside their references
 
 Made by `make zoo`. Each emitted network runs in float32 on one random sample with random weights,
-those of the reference where there is one: torchvision's models, or keras.applications'.
+those of the reference where there is one: torchvision's models, keras.applications' or
+Transformers'.
 
-- *MACs* are 10^9 multiply-accumulates of a sample, beside those that torchvision publishes.
-- *Keys* are `equal` where the emitted PyTorch module takes the reference's state dictionary
-  strictly, and `in order` where the same values have other names there.
+- *reference* is the number of parameters of that network; without one, of the paper or of another
+  implementation.
+- *MACs* are 10^9 multiply-accumulates of a sample, beside those that torchvision or the paper
+  publishes.
+- *keys* are `equal` where the emitted PyTorch module takes the reference's state dictionary
+  strictly, `by table` where names are replaced first, and `in order` where the same values have
+  other names there.
 - *torch* and *Keras* are the largest difference of the outputs from the reference's, as a share of
   their largest value; without a reference, that of Keras from PyTorch.
-- Networks of more than 10^9 parameters, and recurrent ones, are built and counted by tests alone;
-  what is missing besides has not been run yet.
+- *lines* are those of the YAML, the PyTorch and the Keras file.
+
+"""
+SECOND_HEAD = """
+## keras.applications
+
+All its functions, with the specs that are the same networks: the same trainable parameters and,
+with the same weights, the same outputs of the emitted Keras network.
 
 """
 COLUMNS = {
@@ -35,11 +57,18 @@ COLUMNS = {
     "parameters": "---:",
     "reference": "---:",
     "MACs": "---:",
-    "torchvision": "---:",
+    "published": "---:",
     "keys": "---",
     "torch": "---:",
     "Keras": "---:",
-    "lines of YAML, torch, Keras": "---:",
+    "lines": "---:",
+}
+APPLICATION_COLUMNS = {
+    "function": "---",
+    "spec": "---",
+    "parameters": "---:",
+    "difference": "---:",
+    "how it is compared": "---",
 }
 
 
@@ -52,29 +81,70 @@ def read_record() -> dict[str, dict[str, Any]]:
 
 
 def table(record: Mapping[str, Mapping[str, Any]]) -> str:
-    """The table in Markdown, with a note for each row that has something to tell."""
+    """The tables in Markdown, with a note for each row that has something to tell."""
     rows = [_row(name, one) for name, one in record.items() if "error" not in one]
     notes = [f"- `{name}`: {note}" for name, one in record.items() for note in notes_of(name, one)]
-    lines = [tuple(COLUMNS), tuple(COLUMNS.values()), *rows]
-    text = HEAD + "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    return text + ("\n" + "\n".join(notes) + "\n" if notes else "")
+    text = HEAD + _lines(COLUMNS, rows) + ("\n" + "\n".join(notes) + "\n" if notes else "")
+    others = [_application(name, record.get(name, {})) for name in KERAS_NAMES]
+    return text + SECOND_HEAD + _lines(APPLICATION_COLUMNS, others)
+
+
+def _lines(columns: Mapping[str, str], rows: list[tuple[str, ...]]) -> str:
+    return "".join(
+        f"| {' | '.join(cells)} |\n" for cells in (tuple(columns), tuple(columns.values()), *rows)
+    )
 
 
 def _row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
-    published = TORCHVISION.get(name)
-    reference = one.get("reference_params")
+    params = one.get("reference_params", (PARAMS | OTHERS).get(name))
+    giga_macs = TORCHVISION[name].giga_macs if name in TORCHVISION else GIGA_MACS.get(name)
     lines = one["lines"]
     return (
         name,
         f"{one['params']:,}",
-        "" if reference is None else f"{reference:,}",
-        f"{one['macs'] / 1e9:.3f}",
-        "" if published is None else f"{published.giga_macs:.3f}",
+        "" if params is None else f"{params:,}",
+        _giga(one["macs"] / 1e9),
+        "" if giga_macs is None else _giga(giga_macs),
         str(one.get("keys", "")),
         _share(one["torch"]),
         _share(one["keras"]),
         f"{lines['yaml']}, {lines['torch']}, {lines['keras']}",
     )
+
+
+def _application(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
+    """The row of a function of keras.applications, empty where it has not been run."""
+    own = application(one)
+    how = []
+    if name in TORCHVISION or name.startswith(("efficientnet_b", "mobilenet_v3")):
+        how.append("`classifier_activation=None`")
+    if name.startswith(PREPROCESSING):
+        how.append("`include_preprocessing=False`")
+    if name.startswith("efficientnet_b"):
+        how.append("behind its `Rescaling` and `Normalization`, which are at rest")
+    if name in COEFFICIENTS:
+        how.append("coefficients of the normalizations, which it has not, are 1")
+    params, difference = own or (None, None)
+    return (
+        KERAS_NAMES[name],
+        name,
+        "" if params is None else f"{params:,}",
+        _share(difference),
+        ", ".join(how),
+    )
+
+
+def application(one: Mapping[str, Any]) -> tuple[int, float] | None:
+    """Of a row its function of keras.applications: the trainable parameters, and the difference of
+    the emitted Keras network; None where it has not been run."""
+    if one.get("reference") == APPLICATIONS:
+        return one["reference_params"], one["keras"]
+    own = one.get(APPLICATIONS)
+    return None if own is None else (own["params"], own["difference"])
+
+
+def _giga(count: float) -> str:
+    return f"{count:.3f}" if count >= 0.001 or count == 0 else f"{count:.6f}"
 
 
 def _share(value: float | None) -> str:
@@ -92,9 +162,21 @@ def notes_of(name: str, one: Mapping[str, Any]) -> list[str]:
         notes.append("without the head for training alone; torchvision's parameters without it too")
     if name in OTHER_SIZE:
         notes.append("for inputs of 512 x 512; torchvision's MACs are those of 520 x 520")
-    if name == "inception_resnet_v2":
-        notes.append("normalises with coefficients, which are 1 here; Keras has none")
-    for backend in ("torch", "keras"):
-        if one[backend] is not None and one[backend] > LARGEST:
-            notes.append(f"the {backend} network differs by {one[backend]:.1e}")
+    if name in ZEROED:
+        notes.append(f"torchvision counts {ZEROED[name]:,} biases of keys that it sets to zero")
+    if name in COEFFICIENTS:
+        count = f"{COEFFICIENTS[name]:,}"
+        notes.append(f"normalizes with {count} coefficients, which are 1 here; Keras has none")
+    if name in LANGUAGE_MODELS:
+        notes.append(
+            "names, shapes and parameters at its own size; outputs of 2 layers of 32 features, in "
+            "float64"
+        )
+    elif one["keras"] is None:
+        notes.append("parameters, names and shapes alone: it takes more memory than the others")
+    notes += [
+        f"the {backend} network differs by {one[backend]:.1e}"
+        for backend in ("torch", "keras")
+        if one[backend] is not None and one[backend] > LARGEST
+    ]
     return notes

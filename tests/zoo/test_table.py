@@ -5,33 +5,32 @@ from __future__ import annotations
 import pytest
 
 from tests.backends.networks import ALL_SPECS
-from tests.zoo.references import AUXILIARY, KERAS, TORCHVISION
-from tests.zoo.table import LARGEST, README, notes_of, read_record, table
+from tests.zoo.references import (
+    AUXILIARY,
+    COEFFICIENTS,
+    KERAS,
+    OTHERS,
+    TORCHVISION,
+    ZEROED,
+)
+from tests.zoo.table import LARGEST, README, application, notes_of, read_record, table
+from tests.zoo.theirs import KERAS_NAMES, LANGUAGE_MODELS
 
 RECORD = read_record()
-FAMILIES = (
-    "alexnet_torchvision",
-    "densenet121",
-    "efficientnet_b0",
-    "efficientnet_v2_b0",
-    "googlenet",
-    "mnasnet1_0",
-    "mobilenet",
-    "mobilenet_v2",
-    "mobilenet_v3_large",
-    "regnet_x_400mf",
-    "regnet_y_400mf",
-    "resnet18",
-    "shufflenet_v2_x1_0",
-    "squeezenet1_1",
-)
-"""Networks of different families that the record has at least."""
 
 
 def test_the_table_is_that_of_the_record() -> None:
     assert README.read_text(encoding="utf-8") == table(RECORD)
     assert set(RECORD) <= set(ALL_SPECS)
-    assert set(FAMILIES) <= set(RECORD)
+    assert set(LANGUAGE_MODELS) <= set(RECORD)
+
+
+def test_keras_names_are_all_functions_of_keras_applications() -> None:
+    applications = pytest.importorskip("keras").applications
+    functions = {name for name in dir(applications) if name[0].isupper()}
+    assert set(KERAS_NAMES.values()) == functions
+    assert len(KERAS_NAMES) == len(functions)
+    assert set(KERAS_NAMES) == set(KERAS)
 
 
 @pytest.mark.parametrize("name", RECORD)
@@ -42,12 +41,14 @@ def test_a_row_holds_or_tells_why_not(name: str) -> None:
         return
     if name in TORCHVISION:
         assert one["reference"] == "torchvision"
-        assert (
-            one["reference_params"]
-            == one["params"]
-            == TORCHVISION[name].params - AUXILIARY.get(name, 0)
-        )
+        assert one["params"] == TORCHVISION[name].params - (AUXILIARY | ZEROED).get(name, 0)
+        assert one["reference_params"] == one["params"] + ZEROED.get(name, 0)
     if name in KERAS:
-        assert one["reference"] == "keras.applications"
+        params, difference = application(one) or (KERAS[name], 0.0)
+        assert params == one["params"] - COEFFICIENTS.get(name, 0)
+        assert difference <= LARGEST
+    if name in LANGUAGE_MODELS:
+        assert one["reference"] == "transformers"
+        assert one["reference_params"] == one["params"] == OTHERS[name]
     differences = [one["torch"], one["keras"]]
     assert max(value or 0.0 for value in differences) <= LARGEST or notes_of(name, one)

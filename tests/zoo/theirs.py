@@ -20,23 +20,65 @@ OPTIONS: dict[str, dict[str, Any]] = {
 """Of torchvision's constructors; heads for training alone are left out."""
 
 KERAS_NAMES = {
+    "convnext_base": "ConvNeXtBase",
+    "convnext_large": "ConvNeXtLarge",
+    "convnext_small": "ConvNeXtSmall",
+    "convnext_tiny": "ConvNeXtTiny",
     "convnext_xlarge": "ConvNeXtXLarge",
-    "efficientnet_v2_b0": "EfficientNetV2B0",
-    "efficientnet_v2_b1": "EfficientNetV2B1",
-    "efficientnet_v2_b2": "EfficientNetV2B2",
-    "efficientnet_v2_b3": "EfficientNetV2B3",
+    **{f"densenet{depth}_keras": f"DenseNet{depth}" for depth in (121, 169, 201)},
+    **{f"efficientnet_b{number}_keras": f"EfficientNetB{number}" for number in range(8)},
+    **{f"efficientnet_v2_b{number}": f"EfficientNetV2B{number}" for number in range(4)},
+    **{f"efficientnet_v2_{size.lower()}_keras": f"EfficientNetV2{size}" for size in "SML"},
     "inception_resnet_v2": "InceptionResNetV2",
+    "inception_v3_keras": "InceptionV3",
     "mobilenet": "MobileNet",
+    "mobilenet_v2_keras": "MobileNetV2",
+    "mobilenet_v3_large_keras": "MobileNetV3Large",
+    "mobilenet_v3_small_keras": "MobileNetV3Small",
+    "nasnet_large": "NASNetLarge",
     "nasnet_mobile": "NASNetMobile",
-    "resnet50_v1": "ResNet50",
-    "resnet101_v1": "ResNet101",
-    "resnet152_v1": "ResNet152",
-    "resnet50_v2": "ResNet50V2",
-    "resnet101_v2": "ResNet101V2",
-    "resnet152_v2": "ResNet152V2",
+    **{f"resnet{depth}_v1": f"ResNet{depth}" for depth in (50, 101, 152)},
+    **{f"resnet{depth}_v2": f"ResNet{depth}V2" for depth in (50, 101, 152)},
+    "vgg16": "VGG16",
+    "vgg19": "VGG19",
     "xception": "Xception",
 }
-"""keras.applications' functions, by the name of the spec."""
+"""keras.applications' functions, all of them, by the name of the spec."""
+
+PREPROCESSING = ("convnext", "efficientnet_v2", "mobilenet_v3")
+"""How the names begin of those that can be built without the normalization of their input."""
+
+LANGUAGE_MODELS: dict[str, dict[str, Any]] = {
+    "bert_base": {},
+    "gpt2": {},
+    "llama_3_8b": {
+        "vocab_size": 128256,
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "intermediate_size": 14336,
+    },
+    "mistral_7b": {
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "intermediate_size": 14336,
+    },
+    "qwen2_5_0_5b": {
+        "vocab_size": 151936,
+        "hidden_size": 896,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 14,
+        "num_key_value_heads": 2,
+        "intermediate_size": 4864,
+        "tie_word_embeddings": True,
+    },
+}
+"""Fields of the configurations of Hugging Face's checkpoints, where they are not the library's own
+defaults: those that decide how large the network is."""
 
 
 @contextlib.contextmanager
@@ -60,11 +102,14 @@ def of_torchvision(name: str) -> Any:
         return models().get_model(own, weights=None, **OPTIONS.get(name, {})).eval()
 
 
-def of_keras(name: str) -> Callable[[], Any]:
-    """What builds keras.applications' model of a spec."""
+def of_keras(name: str, softmax: bool) -> Callable[[], Any]:
+    """What builds keras.applications' model of a spec, with its softmax or without."""
     import keras
 
     build = getattr(keras.applications, KERAS_NAMES[name])
-    options = {"include_preprocessing": False}
-    takes = name.startswith(("efficientnet_v2", "convnext"))
-    return lambda: build(weights=None, **(options if takes else {}))
+    options: dict[str, Any] = {} if softmax else {"classifier_activation": None}
+    if name.startswith(PREPROCESSING):
+        options["include_preprocessing"] = False
+    if name.startswith("mobilenet_v3"):  # of any size without it
+        options["input_shape"] = (224, 224, 3)
+    return lambda: build(weights=None, **options)

@@ -9,6 +9,7 @@ from archc.backends.blocks.extents import Factor, factors, is_said_by_width
 from archc.backends.blocks.items import Definition, Item, LoweredOp
 from archc.backends.blocks.names import steps_in
 from archc.codegen.docs import to_doc
+from archc.codegen.layout import LONGEST_SUMMARY
 from archc.codegen.tree import Binary, Expr, Lit, Ref
 from archc.ir.graph import Node
 from archc.ops.axes import Axes
@@ -28,8 +29,11 @@ NORMS = ("batch_norm", "layer_norm", "rms_norm", "group_norm", "local_response_n
 
 def block_docstring(definition: Definition, shape: Shape) -> str:
     """`1x1, 3x3, 1x1 convolutions around a shortcut: (in_channels, H, W) -> (4 * width, H, W).`"""
-    shapes = _shapes(definition, shape)
-    return f"{_summary(definition.items, definition.block)}{': ' + shapes if shapes else ''}."
+    summary, shapes = _summary(definition.items, definition.block), _shapes(definition, shape)
+    if shapes is None:
+        return f"{summary}."
+    text = f"{summary}: {shapes}."
+    return text if len(text) <= LONGEST_SUMMARY else f"{summary}:\n{shapes}."
 
 
 def section_docstring(items: Sequence[Item], name: str) -> str:
@@ -113,7 +117,11 @@ def _shapes(definition: Definition, shape: Shape) -> str | None:
     width, output = to_doc(definition.entry).flat, None
     if definition.width is not None:
         output = to_doc(definition.width).flat
-    if width is None or output is None or before.is_sequence or after.is_sequence:
+    if width is None or output is None:
+        return None
+    if before.is_sequence and _keeps_tokens(definition):
+        return f"(length, {width}) -> (length, {output})"
+    if before.is_sequence or after.is_sequence:
         return None
     sides = SIDES[len(before.spatial)] if before.is_map else ()
     taken = _joined(shape(width, sides)) if before.is_map else f"({width})"
@@ -126,6 +134,15 @@ def _shapes(definition: Definition, shape: Shape) -> str | None:
         return None
     changed = [_side(side, factor) for side, factor in zip(sides, changes, strict=True)]
     return f"{taken} -> {_joined(shape(output, changed))}"
+
+
+def _keeps_tokens(definition: Definition) -> bool:
+    """Whether every step of a block gives as many tokens as come in."""
+    before, _ = definition.axes[0]
+    return all(
+        node.output.is_sequence and node.output.sizes[:-1] == before.sizes[:-1]
+        for node in definition.region.nodes()
+    )
 
 
 def _side(side: str, factor: Factor) -> str:

@@ -143,6 +143,8 @@ def instance_call(definition: Definition, region: Region) -> Call:
             expr: Expr = value
         else:
             assert value is None or isinstance(value, bool | int | float | str | tuple)
+            if isinstance(argument.default, Lit) and argument.default.value == value:
+                value = argument.default.value  # a whole number that stands for a float
             field = argument.name
             if field in definition.widths_in:
                 field = width_field(definition.widths_in.index(field))

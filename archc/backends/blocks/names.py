@@ -53,6 +53,11 @@ def part_of(item: LoweredOp | LoweredScope) -> Node | Region:
     return item.node if isinstance(item, LoweredOp) else item.region
 
 
+def key_of(item: LoweredOp | LoweredScope) -> int | str:
+    """The index of an op's node, or the path of a scope's region."""
+    return item.node.index if isinstance(item, LoweredOp) else item.region.path
+
+
 def kind_of(part: Node | Region) -> str:
     """What a step without a name is called by: its op, its block, or that it is a section."""
     return part.name.rpartition("_")[0] if isinstance(part, Node) else part.block or part.kind

@@ -17,17 +17,20 @@ from archc.backends.blocks.items import (
     LoweredScope,
     ModuleOutline,
 )
+from archc.backends.blocks.names import key_of, part_of
 from archc.codegen.tree import Ref
 from archc.ir.graph import Node, Region
 
 
 class NodePlacement(NamedTuple):
     """A node, and the op that computes it. `scopes` are the sections and block instances around
-    that op, from the outermost, as their own definitions have them."""
+    that op, from the outermost, as their own definitions have them; `lacking` what these have under
+    a condition and that does not stand here: the indices of nodes, and the paths of regions."""
 
     node: Node
     op: LoweredOp
     scopes: tuple[LoweredScope, ...]
+    lacking: frozenset[int | str] = frozenset()
 
 
 def definition_of(scope: LoweredScope, network: ModuleOutline) -> Definition | None:
@@ -47,7 +50,7 @@ def node_placements(network: ModuleOutline, root: Region) -> Iterator[NodePlacem
         for scope in _scopes(items)
         for definition in [definition_of(scope, network)]
     }
-    yield from _placements_in(network.items, root, (), inside, network.counterparts)
+    yield from _placements_in(network.items, root, (), frozenset(), inside, network.counterparts)
 
 
 def _scopes(items: Sequence[Item]) -> Iterator[LoweredScope]:
@@ -64,23 +67,31 @@ def _placements_in(
     items: Sequence[Item],
     region: Region,
     scopes: tuple[LoweredScope, ...],
+    lacking: frozenset[int | str],
     inside: Mapping[str, Sequence[Item]],
     counterparts: Counterparts,
 ) -> Iterator[NodePlacement]:
     """The placements of the nodes in a region, which is an instance of the items; not of those in
     instances that share another one's layers."""
     own = counterparts[region.path]
+    lacking |= {
+        key_of(item)
+        for item in items
+        if not isinstance(item, LoweredOptional)
+        and item.condition is not None
+        and alignment_key(part_of(item)) not in own
+    }
     for item in items:
         if isinstance(item, LoweredOp):
             node = own.get(alignment_key(item.node))
             if isinstance(node, Node):
-                yield NodePlacement(node, item, scopes)
+                yield NodePlacement(node, item, scopes, lacking)
         elif isinstance(item, LoweredOptional):
-            yield from _placements_in(item.items, region, scopes, inside, counterparts)
+            yield from _placements_in(item.items, region, scopes, lacking, inside, counterparts)
         elif not is_empty(item) and not item.region.weights:
             inner = own.get(alignment_key(item.region))
             if isinstance(inner, Region):
                 path = item.region.path
                 yield from _placements_in(
-                    inside[path], inner, (*scopes, item), inside, counterparts
+                    inside[path], inner, (*scopes, item), lacking, inside, counterparts
                 )

@@ -196,7 +196,7 @@ def _layer_paths(
     for items in (network.items, *(one.items for one in network.definitions)):
         own |= paths_in(items)
     paths: dict[int, tuple[str, tuple[LoweredLayer, ...]]] = {}
-    for node, op, scopes in node_placements(network, network.region):
+    for node, op, scopes, _ in node_placements(network, network.region):
         calls = [own[scope.region.path] for scope in scopes if scope.call is not None]
         ops = (op, *(one.op for one in op.alternatives))
         kinds = [layer.layer and layer.layer.function for layer in network.lowered[node.index]]

@@ -15,6 +15,8 @@ NESTED = tuple(
         Ref,
         (
             "GeneralAttention",
+            "GeneralWindowAttention",
+            "WindowAttention",
             "layers.Bidirectional",
             "layers.GroupQueryAttention",
             "layers.MultiHeadAttention",

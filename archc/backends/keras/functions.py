@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from archc.backends.base import APPLIED, OWNER, LoweredLayer, fill, placeholder
 from archc.backends.blocks.dataflow import nodes_of
@@ -14,12 +13,14 @@ from archc.backends.blocks.items import (
     LoweredScope,
 )
 from archc.backends.blocks.names import step_names, steps_in
+from archc.backends.blocks.series import run
 from archc.backends.blocks.symbols import folded
 from archc.backends.blocks.variables import CHAIN, name_variables
 from archc.backends.keras.layout import shape_comment
 from archc.backends.keras.sharing import SharedLayers, owners_in, varied_inputs
 from archc.backends.keras.tables import Table, table_of
 from archc.backends.keras.values import Values
+from archc.backends.module import begins_sequence
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.layout import INDENT, WIDTH
 from archc.codegen.rewrite import transform
@@ -53,8 +54,8 @@ TRAINED = Ref("_trained")
 NOT_FROZEN = Call(TRAINED, (Lit(True, "trainable"),))
 FEWEST_TABLED = 6
 """Different calls of a block in a row, longer than a line, from which on they are a table."""
-FEWEST_REPEATED = 3
-"""Equal blocks in a row from which on they are written as a loop."""
+NUMBER = Ref("number")
+"""The variable of a loop over instances: the number in their names."""
 
 
 def paths_in(items: Sequence[Item]) -> dict[int | str, str]:
@@ -226,10 +227,12 @@ class Body(Values):
         return said or op.node.index in self.owners
 
     def changes_shape(self, op: LoweredOp) -> bool:
-        """Whether an op gives a map of another size, which its call does not say."""
-        nodes = self.uses.graph.nodes
-        sizes = {nodes[index].output.spatial for index in op.node.inputs}
-        return op.axes is not None and op.axes.is_map and sizes != {op.axes.spatial}
+        """Whether an op gives a map of another size, which its call does not say, or a sequence of
+        what was none."""
+        sources = [self.uses.graph.nodes[index].output for index in op.node.inputs]
+        if op.axes is None or not op.axes.is_map:
+            return begins_sequence(op.axes, sources)
+        return {source.spatial for source in sources} != {op.axes.spatial}
 
     def called_layer(self, op: LoweredOp, layer: LoweredLayer, name: str) -> Expr:
         """What is called: the layer as it is constructed, or a variable that has it."""
@@ -278,20 +281,41 @@ class Body(Values):
     # Blocks
 
     def instances(self, scopes: Sequence[LoweredScope]) -> Iterator[Statement]:
-        """Instances of a block in a row: three or more alike as a loop, and many that differ and
-        are longer than a line as a loop over a table of what differs."""
-        runs = [list(run) for _, run in groupby(scopes, lambda scope: scope.call)]
+        """Instances of a block in a row: three or more whose arguments run along as a loop, and
+        many that differ and are longer than a line as a loop over a table of what differs."""
+        runs = list(self.runs(scopes))
         long = [scope for scope in scopes if self.is_long(scope)]
         table = self.table(scopes) if min(len(runs), len(long)) >= FEWEST_TABLED else None
         if table is not None:
-            yield from self.loop(scopes, table)
+            yield from self.loop(scopes, table.call, table)
             return
-        for run in runs:
-            if len(run) < FEWEST_REPEATED:
-                for scope in run:
+        for together, called in runs:
+            if called is None:
+                for scope in together:
                     yield self.instance(scope)
             else:
-                yield from self.loop(run, None)
+                yield from self.loop(together, called, None)
+
+    def runs(
+        self, scopes: Sequence[LoweredScope]
+    ) -> Iterator[tuple[Sequence[LoweredScope], Call | None]]:
+        """Instances of a block in a row, in stretches: three or more whose arguments run along,
+        with the call that stands for them; or equal ones."""
+        calls = [scope.call for scope in scopes if scope.call is not None]
+        position = 0
+        while position < len(scopes):
+            number = self.number(scopes[position])
+            found = run(calls, position, NUMBER, number or 0)
+            count, called = found or (1, None)
+            while (
+                called is None
+                and calls[position : position + 1]
+                == (calls[position + count : position + count + 1])
+            ):
+                count += 1
+            assert called is None or isinstance(called, Call)
+            yield scopes[position : position + count], called
+            position += count
 
     def is_long(self, scope: LoweredScope) -> bool:
         """Whether an instance does not fit on one line of a function."""
@@ -310,8 +334,11 @@ class Body(Values):
             return None
         return table
 
-    def loop(self, scopes: Sequence[LoweredScope], table: Table | None) -> Iterator[Statement]:
-        """A loop over instances: over their numbers, and over a table where they differ."""
+    def loop(
+        self, scopes: Sequence[LoweredScope], block: Call, table: Table | None
+    ) -> Iterator[Statement]:
+        """A loop over instances: over their numbers, and over a table where they differ without a
+        rule."""
         first, last = self.number(scopes[0]), self.number(scopes[-1])
         assert first is not None
         assert last is not None
@@ -321,15 +348,13 @@ class Body(Values):
         target = Ref(self.names[output])
         if target.name != self.names[source]:
             yield Assign(target, Ref(self.names[source]))
-        called = scopes[0].call if table is None else table.call
-        assert called is not None
         body = Assign(
             target,
-            self.called(called, [target, *others], name),
+            self.called(block, [target, *others], name),
             self.comment(scopes) if table is None else None,
         )
         if table is None:
-            yield For(Ref("number"), call("range", first, last + 1), (body,))
+            yield For(NUMBER, call("range", first, last + 1), (body,))
             return
         rows = ListOf(
             tuple(
@@ -340,7 +365,7 @@ class Body(Values):
         numbered = Call(Ref("enumerate"), (rows,), (Keyword("start", Lit(first), Lit(0)),))
         names = tuple(map(Ref, table.names))
         columns = names[0] if len(names) == 1 else TupleOf(names)
-        yield For(TupleOf((Ref("number"), columns)), numbered, (body,))
+        yield For(TupleOf((NUMBER, columns)), numbered, (body,))
 
     def comment(self, scopes: Sequence[LoweredScope]) -> str | None:
         """The shape that blocks in a row give, where they change it."""
@@ -383,9 +408,9 @@ class Body(Values):
     def numbered(self, stem: str) -> Expr:
         whole = self.name_of(stem)
         if isinstance(whole, Lit):
-            return FString((str(whole.value), Ref("number")))
+            return FString((str(whole.value), NUMBER))
         assert isinstance(whole, FString)
-        return FString((*whole.parts, Ref("number")))
+        return FString((*whole.parts, NUMBER))
 
     def instance(self, scope: LoweredScope) -> Statement:
         name = self.name_of(self.paths[scope.region.path])

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from archc.backends.base import LoweredLayer
 from archc.backends.blocks.dataflow import OUTSIDE, Uses
 from archc.backends.layouts import Layout, transposed, unchanged
+from archc.backends.module import sequence_comment
 from archc.backends.sharing import counterparts
 from archc.ir.arrays import Array
 from archc.ir.graph import Graph, Node
@@ -36,8 +37,8 @@ def shape(axes: Axes) -> tuple[int, ...]:
 
 
 def shape_comment(axes: Axes | None) -> str | None:
-    """`224 x 224 x 64`."""
-    return None if axes is None else " x ".join(map(str, shape(axes)))
+    """`224 x 224 x 64`, or of a sequence `batch, length, 768`."""
+    return None if axes is None else sequence_comment(axes) or " x ".join(map(str, shape(axes)))
 
 
 def map_shape(channels: str, spatial: Sequence[str]) -> tuple[str, ...]:

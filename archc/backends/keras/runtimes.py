@@ -16,8 +16,9 @@ from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.parameter import Scale
 from archc.ops.pooling import AdaptiveAvgPool, AvgPool, MaxPool
 from archc.ops.shape import Upsample
+from archc.version import requirement
 
-RUNTIMES = (Runtime("tensorflow", "TensorFlow", "archc[keras]"), Runtime("jax", "JAX", "jax"))
+RUNTIMES = (Runtime("tensorflow", "TensorFlow", requirement("keras")), Runtime("jax", "JAX", "jax"))
 """What Keras runs on here: never on PyTorch, so that no two backends share kernels."""
 
 

@@ -19,6 +19,7 @@ from archc.codegen.tree import Ref
 from archc.files import OutputError
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
+from archc.version import requirement
 
 
 def group_of(layer_class: str, used: Counter[str]) -> str:
@@ -69,6 +70,7 @@ def save(path: str, weights: Mapping[str, Any], costs: Costs, emitted: Emitted) 
     emitted model, in a process of its own. Raises OutputError."""
     import numpy
 
+    assert isinstance(emitted.source, str)
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         positions = _positions(costs, emitted)
         for number, key in enumerate(positions):
@@ -88,7 +90,7 @@ def save(path: str, weights: Mapping[str, Any], costs: Costs, emitted: Emitted) 
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
         reason = lines[-1][:300] if lines else f"exit code {done.returncode}"
-        hint = "pip install 'archc[keras]'" if "No module named" in reason else None
+        hint = f"pip install '{requirement('keras')}'" if "No module named" in reason else None
         raise OutputError(f"Keras does not write it ({reason})", hint)
 
 

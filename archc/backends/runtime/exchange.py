@@ -24,7 +24,9 @@ from typing import Any
 from archc.backends.layouts import Layout, to_canonical, to_framework
 from archc.backends.runtime.random_values import Distribution, random_array
 
-PLAN, SOURCE, SUMMARY = "plan.json", "emitted.py", "summary.json"
+PLAN, SUMMARY = "plan.json", "summary.json"
+MODULE, FILE = "emitted.py", "emitted"
+"""The emitted module; a file that is none."""
 EVALUATION, SINGLE, TRAINING = "evaluation", "single", "training"
 DROPPED = "dropped"
 _WHERE = {EVALUATION: "", SINGLE: " for one sample", TRAINING: " in training"}
@@ -88,13 +90,18 @@ class Folder:
 
     def emitted(self) -> ModuleType:
         """The emitted module, imported."""
-        path = os.path.join(self.path, SOURCE)
+        path = os.path.join(self.path, MODULE)
         specification = importlib.util.spec_from_file_location("emitted", path)
         assert specification is not None
         assert specification.loader is not None
         module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
         return module
+
+    def emitted_file(self) -> bytes:
+        """The emitted file, of a backend that emits no module."""
+        with open(os.path.join(self.path, FILE), "rb") as stream:
+            return stream.read()
 
     def weight(self, number: int) -> Any:
         """The values of the array of a number, in the framework's layout: fixed, or random."""
@@ -250,6 +257,13 @@ class Folder:
         """Write the summary."""
         with open(os.path.join(self.path, SUMMARY), "w", encoding="utf-8") as stream:
             json.dump(self.summary, stream)
+
+
+def write_emitted(folder: str, source: str | bytes) -> None:
+    """Write what a backend emits, a module or another file."""
+    name, data = (FILE, source) if isinstance(source, bytes) else (MODULE, source.encode("utf-8"))
+    with open(os.path.join(folder, name), "wb") as stream:
+        stream.write(data)
 
 
 def fixed_path(folder: str, kind: str, number: int) -> str:

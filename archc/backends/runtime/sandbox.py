@@ -16,6 +16,8 @@ import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from archc.version import requirement
+
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 """The folder of the package, from which the processes import it."""
 MEMORY = 8 << 30
@@ -91,7 +93,7 @@ def too_large(needed: int, path: str) -> str | None:
 
 def not_installed(error: ImportError, extra: str) -> str:
     """The error of a missing module, with the extra of archc that installs it."""
-    return f"{error.name} is not installed: pip install 'archc[{extra}]'"
+    return f"{error.name} is not installed: pip install '{requirement(extra)}'"
 
 
 def line(error: Exception) -> str:

@@ -54,6 +54,7 @@ from archc.codegen.tree import (
 )
 from archc.ir.graph import Graph, known_ids
 from archc.ir.network import Network
+from archc.version import requirement
 
 KNOWN: dict[str, Import | ImportFrom] = {
     "OrderedDict": ImportFrom("collections", ("OrderedDict",)),
@@ -69,7 +70,7 @@ def compile_network(network: Network) -> Emitted:
     """The network's module. Raises SpecError where an op is refused (ARC601)."""
     costs = network.costs
     shared, outlined, classes = _write(network)
-    paths = whole_paths(outlined, classes.keys, shared.graph.root)
+    paths = whole_paths(outlined, classes.keys, classes.before, shared.graph.root)
     # Layers that compute nothing are left out.
     placements = {
         index: tuple(
@@ -84,7 +85,7 @@ def compile_network(network: Network) -> Emitted:
     variables = stored_variables(
         costs, placements, lambda array, _: unchanged(array.variable.shape)
     )
-    instances = instance_paths(outlined, classes.keys, shared.graph.root)
+    instances = instance_paths(outlined, classes.keys, classes.before, shared.graph.root)
     instances[costs.graph.about.class_name] = ("",)
     replaced = [
         (prefix + own, prefix + owner)
@@ -116,7 +117,7 @@ BACKEND = Backend(
     refused=REFUSED,
     runner=Runner(
         module="archc.backends.torch.runner",
-        runtimes=(Runtime("torch", "PyTorch", "archc[torch]"),),
+        runtimes=(Runtime("torch", "PyTorch", requirement("torch")),),
     ),
     weights=WEIGHTS,
     trainer=Trainer(
@@ -148,7 +149,7 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
     taken += [graph.about.class_name, *(one.name for one in outlined.definitions)]
     nodes = graph.nodes
     initial = Initial({i: own for i, own in outlined.lowered.items() if nodes[i].weights < 0})
-    classes = Classes(taken, initial)
+    classes = Classes(taken, initial, graph)
     for definition in outlined.definitions:
         region = definition.region
         uses = Uses(outlined.graph, region)

@@ -10,9 +10,10 @@ from typing import Protocol
 from archc.backends.base import fill, placeholder
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Argument, Item, LoweredOp, LoweredOptional, LoweredScope
-from archc.backends.blocks.names import steps_in
+from archc.backends.blocks.names import key_of, steps_in
 from archc.backends.blocks.symbols import symbols_in
 from archc.backends.blocks.variables import Operation
+from archc.backends.module import begins_sequence
 from archc.backends.torch.construction import (
     IDENTITY,
     SUPER_INIT,
@@ -25,7 +26,7 @@ from archc.backends.torch.forward import WIDTH, Build, Ends, Forward, Step
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
 from archc.backends.torch.module_paths import ModuleKeys, in_optional
-from archc.backends.torch.sharing import Key, Owners, at, key_of
+from archc.backends.torch.sharing import Key, Owners, at
 from archc.backends.torch.stacks import stacks_in
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.rewrite import transform
@@ -135,12 +136,13 @@ class Body:
         return Step(operation, self.apply_op(item), is_heavy(item), comment)
 
     def has_shape_comment(self, item: Item) -> bool:
-        """Whether a comment gives the shape of an item's output: that of a map that it changes."""
-        if item.axes is None or not item.axes.is_map:
-            return False
-        sources = self.scope.uses.inputs(item)
+        """Whether a comment gives the shape of an item's output: that of a map that it changes, or
+        of a sequence that begins with it."""
         nodes = self.scope.uses.graph.nodes
-        return all(nodes[index].output != item.axes for index in sources)
+        sources = [nodes[index].output for index in self.scope.uses.inputs(item)]
+        if item.axes is None or not item.axes.is_map:
+            return begins_sequence(item.axes, sources)
+        return all(source != item.axes for source in sources)
 
     def apply_scope(self, item: LoweredScope) -> Build:
         owner = self.owners.owner(item)

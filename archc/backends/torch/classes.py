@@ -30,7 +30,12 @@ from archc.backends.torch.construction import (
 from archc.backends.torch.forward import Ends
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
-from archc.backends.torch.module_paths import ModuleKeys, in_sequence
+from archc.backends.torch.module_paths import (
+    ModuleKeys,
+    OptionalBefore,
+    in_sequence,
+    optional_before,
+)
 from archc.backends.torch.repeats import Entry, repeated
 from archc.backends.torch.sharing import Key, Owners, at
 from archc.codegen.tree import (
@@ -38,28 +43,37 @@ from archc.codegen.tree import (
     Attribute,
     Call,
     ClassDef,
+    Conditional,
     Expr,
     ExpressionStatement,
     FunctionDef,
     Keyword,
+    ListOf,
     Lit,
     Parameter,
     Ref,
+    Starred,
     Statement,
     call,
 )
+from archc.ir.graph import Graph
 from archc.language.names import new_class
+
+MOST_LEFT_OUT = 8
+"""Layers that a sequence may be without: its keys are counted by them."""
 
 
 class Classes:
     """The classes of one emitted module, in the order in which they are written, and the keys of
     the modules in them."""
 
-    def __init__(self, taken: Iterable[str], initial: Initial) -> None:
+    def __init__(self, taken: Iterable[str], initial: Initial, graph: Graph) -> None:
         self.taken = set(taken)
+        self.shares = any(node.weights >= 0 or node.frozen for node in graph.nodes)
         self.initial = initial
         self.written: list[ClassDef] = []
         self.keys: ModuleKeys = {}
+        self.before: OptionalBefore = {}
         self.called: dict[Key, Key] = {}  # the steps that call their owner's module
         # In each class, the paths of the modules that are replaced by another, and of that.
         self.replaced: dict[str, list[tuple[str, str]]] = {}
@@ -199,10 +213,25 @@ class Scope:
         self.keys |= in_sequence(items, keys)
         if named:
             words = [
-                Keyword(entry.name, commented(entry.layer, entry.comment)) for entry in entries
+                Keyword(entry.name, commented(under(entry.layer, entry.condition), entry.comment))
+                for entry in entries
             ]
             return call("nn.Sequential", Call(Ref("OrderedDict"), (), tuple(words)))
+        if self.leaves_out(items):
+            self.classes.before |= optional_before(items)
+            entries = [entry._replace(layer=left_out(entry), condition=None) for entry in entries]
+        entries = [
+            entry._replace(layer=under(entry.layer, entry.condition), condition=None)
+            for entry in entries
+        ]
         return Call(Ref("nn.Sequential"), tuple(repeated(entries)))
+
+    def leaves_out(self, items: Sequence[Item]) -> bool:
+        """Whether a sequence is without its layers under a condition where that does not hold,
+        rather than with an identity: nothing else may refer to its layers by their positions."""
+        conditions = sum(item.condition is not None for item in steps_in(items))
+        initial = self.initial.of_sequence(Ref("self"), items, self.is_sequential)
+        return 0 < conditions <= MOST_LEFT_OUT and not self.classes.shares and not any(initial)
 
     def entries(self, items: Sequence[Item]) -> Iterator[Entry]:
         repeats = _repeats(items)
@@ -212,13 +241,12 @@ class Scope:
             comment = shape_comment(item.axes) if self.changes_shape(item) else None
             if isinstance(item, LoweredScope):
                 comment = comment if item.call is not None else None
-                layer = under(self.module(item), item.condition)
                 named = part.named and (item.region.kind == "section" or not repeats)
-                yield Entry(layer, self.name(item), named, comment)
+                yield Entry(self.module(item), self.name(item), named, comment, item.condition)
             elif item.condition is not None:
                 layers = [layer for _, layer in constructed(item)]
                 layer = layers[0] if len(layers) == 1 else Call(Ref("nn.Sequential"), tuple(layers))
-                yield Entry(under(layer, item.condition), self.name(item), part.named, comment)
+                yield Entry(layer, self.name(item), part.named, comment, item.condition)
             else:
                 names = layer_names(self.name(item), item, taken)
                 for (lowered, layer), name in zip(constructed(item), names, strict=True):
@@ -234,6 +262,13 @@ class Scope:
         if isinstance(item, LoweredScope):
             return before != item.axes
         return before.spatial != item.axes.spatial
+
+
+def left_out(entry: Entry) -> Expr:
+    """`*([layer] if condition else [])`; an entry without a condition is its layer."""
+    if entry.condition is None:
+        return entry.layer
+    return Starred(Conditional(entry.condition, ListOf((entry.layer,)), ListOf()))
 
 
 def _repeats(items: Sequence[Item]) -> bool:

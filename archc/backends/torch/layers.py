@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archc.backends.base import INCOMING
+from archc.backends.module import sequence_comment
 from archc.codegen.tree import Lit
 from archc.ops.axes import Axes
 
@@ -23,8 +24,8 @@ def tidy(value: float) -> float:
 
 
 def shape_comment(axes: Axes | None) -> str | None:
-    """`64 x 224 x 224`."""
-    return None if axes is None else " x ".join(map(str, axes.sizes))
+    """`64 x 224 x 224`, or of a sequence `batch, length, 768`."""
+    return None if axes is None else sequence_comment(axes) or " x ".join(map(str, axes.sizes))
 
 
 def map_shape(channels: str, spatial: Sequence[str]) -> tuple[str, ...]:

@@ -7,14 +7,18 @@ from typing import TypeAlias
 
 from archc.backends.base import LoweredLayer, is_same_step
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope, ModuleOutline
-from archc.backends.blocks.names import steps_in
-from archc.backends.blocks.placements import node_placements
+from archc.backends.blocks.names import key_of, steps_in
+from archc.backends.blocks.placements import NodePlacement, node_placements
 from archc.codegen.tree import Ref
 from archc.ir.graph import Region
 
 ModuleKeys: TypeAlias = "dict[int | str, tuple[str | None, ...]]"
 """By the index of a node, or the path of a section or block instance: the keys of its modules in
 the class around it. A node has one for each lowered layer, which is None for an expression."""
+
+OptionalBefore: TypeAlias = "dict[int | str, tuple[int | str, ...]]"
+"""By the same, the layers under a condition that stand before it in its `nn.Sequential`: without
+one of them, the position that is its key is one less."""
 
 
 def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> ModuleKeys:
@@ -32,6 +36,17 @@ def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> ModuleKeys:
     return module_keys
 
 
+def optional_before(items: Iterable[Item]) -> OptionalBefore:
+    """The layers under a condition before each step of an `nn.Sequential` that may lack them."""
+    before: OptionalBefore = {}
+    optional: tuple[int | str, ...] = ()
+    for item in steps_in(items):
+        before[key_of(item)] = optional
+        if item.condition is not None:
+            optional = (*optional, key_of(item))
+    return before
+
+
 def in_optional(key: str, op: LoweredOp) -> tuple[str, ...]:
     """The keys of an op under a condition: several layers make a sequence of their own."""
     if most_layers(op) == 1:
@@ -40,30 +55,50 @@ def in_optional(key: str, op: LoweredOp) -> tuple[str, ...]:
 
 
 def whole_paths(
-    network: ModuleOutline, keys: ModuleKeys, root: Region
+    network: ModuleOutline, keys: ModuleKeys, before: OptionalBefore, root: Region
 ) -> dict[int, tuple[str | None, ...]]:
     """The paths of every node's modules from the whole network, one for each lowered layer."""
     paths: dict[int, tuple[str | None, ...]] = {}
-    for node, op, scopes in node_placements(network, root):
-        prefix = "".join(f"{keys[scope.region.path][0]}." for scope in scopes)
+    for placement in node_placements(network, root):
+        node, op, scopes, _ = placement
+        prefix = "".join(f"{_scope_key(scope, placement, keys, before)}." for scope in scopes)
+        missing = _missing(op.node.index, placement, before)
         own = _own_keys(keys[op.node.index], op, network.lowered[node.index])
-        paths[node.index] = tuple(key and prefix + key for key in own)
+        paths[node.index] = tuple(key and prefix + _moved(key, missing) for key in own)
     return paths
 
 
 def instance_paths(
-    network: ModuleOutline, keys: ModuleKeys, root: Region
+    network: ModuleOutline, keys: ModuleKeys, before: OptionalBefore, root: Region
 ) -> dict[str, tuple[str, ...]]:
     """The paths of the instances of each definition, with a dot behind."""
     paths: dict[str, dict[str, None]] = {}
-    for _, _, scopes in node_placements(network, root):
+    for placement in node_placements(network, root):
         prefix = ""
-        for scope in scopes:
-            prefix += f"{keys[scope.region.path][0]}."
+        for scope in placement.scopes:
+            prefix += f"{_scope_key(scope, placement, keys, before)}."
             if scope.call is not None:
                 assert isinstance(scope.call.function, Ref)
                 paths.setdefault(scope.call.function.name, {})[prefix] = None
     return {name: tuple(own) for name, own in paths.items()}
+
+
+def _scope_key(
+    scope: LoweredScope, placement: NodePlacement, keys: ModuleKeys, before: OptionalBefore
+) -> str:
+    (key,) = keys[scope.region.path]
+    assert key is not None
+    return _moved(key, _missing(scope.region.path, placement, before))
+
+
+def _missing(step: int | str, placement: NodePlacement, before: OptionalBefore) -> int:
+    """How many layers a sequence lacks before a step of it, in one instance."""
+    return len(placement.lacking.intersection(before.get(step, ())))
+
+
+def _moved(key: str, missing: int) -> str:
+    """A key of a sequence, which is a position if layers before it are missing."""
+    return str(int(key) - missing) if missing else key
 
 
 def most_layers(op: LoweredOp) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 
 from archc.backends.base import Alias, Placement, StoredVariable
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope
-from archc.backends.blocks.names import steps_in
+from archc.backends.blocks.names import key_of, steps_in
 from archc.backends.torch.construction import constructed
 from archc.backends.torch.module_paths import ModuleKeys
 from archc.codegen.tree import Attribute, Expr, Index, Lit, Ref
@@ -86,11 +86,6 @@ class Owners:
             (own,), (shared,) = self.modules(key, keys), self.modules(owner, keys)
             for name in item.node.op.ties(self.graph.nodes[owner].op):
                 yield f"{own}.{name}", f"{shared}.{name}"
-
-
-def key_of(item: LoweredOp | LoweredScope) -> Key:
-    """The key of a step."""
-    return item.node.index if isinstance(item, LoweredOp) else item.region.path
 
 
 def _weighted_keys(item: LoweredOp | LoweredScope, keys: ModuleKeys) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Item, LoweredScope
-from archc.backends.torch.repeats import FEWEST_REPEATED
+from archc.backends.blocks.series import FEWEST
 from archc.codegen.rewrite import walk
 from archc.codegen.tree import (
     Assign,
@@ -61,7 +61,7 @@ def stacks_in(
         if follows and run and isinstance(item, LoweredScope) and _goes_on(run[-1], item, uses):
             run.append(item)
             continue
-        if len(run) >= FEWEST_REPEATED:
+        if len(run) >= FEWEST:
             name = _plural(names[run[0].region.path].rstrip("_0123456789"))
             if name not in names.values() and step_error(name) is None:
                 yield Stack(name, run)
@@ -140,7 +140,7 @@ def _over_calls(statements: list[Statement]) -> list[Statement]:
         last = statements[end] if end < len(statements) else None
         returned = isinstance(first, Assign) and last == Return(first.value)
         count = end - position + returned
-        if not isinstance(first, Assign) or count < FEWEST_REPEATED:
+        if not isinstance(first, Assign) or count < FEWEST:
             result += statements[position:end]
         else:
             result.append(For(Ref("_"), call("range", count), (first,)))

@@ -217,6 +217,49 @@ def _mapping_of(schema: Schema, doc: str, expected: str) -> Schema:
     return describe({"type": "object", "additionalProperties": schema}, doc, expected)
 
 
+_PARTS: Schema = {"type": "array", "items": {"type": "string"}}
+
+
+def _layer_in_file() -> Schema:
+    """The schema of a layer of a file that differs in more than its name."""
+    held: Schema = {"anyOf": [{"type": ["string", "null"]}, _PARTS]}
+    return _object(
+        {
+            "layer": describe(
+                {"type": ["string", "integer"]}, "the layer's name in a file", "the name of a layer"
+            ),
+            "arrays": _mapping_of(
+                describe(
+                    held,
+                    "the op's variables or projections in it, in order; null for none",
+                    "a variable, a list of them, or null",
+                ),
+                "the arrays of the layer in a file, by their names there",
+                "a mapping of arrays to variables",
+            ),
+            "transposed": describe(
+                {"type": "boolean"},
+                "whether its matrices have the features that come in first",
+                "true or false",
+            ),
+            "blocks": describe(
+                {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                "after `space_to_depth`: the position in a group that each block of channels has",
+                "a list of numbers",
+            ),
+            "factors": _mapping_of(
+                describe(
+                    {"type": ["number", "string"]},
+                    "the factor, or a power of a field of the op: `heads^-0.5`",
+                    "a number, or a power of a field",
+                ),
+                "by what the file's values of variables or projections are multiplied",
+                "a mapping of variables to numbers",
+            ),
+        }
+    )
+
+
 def derive() -> Schema:
     """The whole schema, derived from the op definitions."""
     parameter = describe(
@@ -321,11 +364,11 @@ def derive() -> Schema:
         "checkpoints": _mapping_of(
             _mapping_of(
                 describe(
-                    {"type": ["string", "integer"]},
+                    {"anyOf": [{"type": ["string", "integer"]}, _layer_in_file(), _PARTS]},
                     "the layer's name in a file, with the numbers of the path: `features.{2*n-1}`",
-                    "the name of a layer",
+                    "the name of a layer, or a mapping with `layer` or `arrays`",
                 ),
-                "what a file calls the layers, by the paths of ops: `features.conv_{n}`",
+                "what a file calls the layers, by the paths of ops or of what is around them",
                 "a mapping of paths to names of layers",
             ),
             "known files of weights, each with a table of names, for `archc weights import`",

@@ -15,7 +15,7 @@ import numpy as np
 
 from archc import backends
 from archc.diagnostics import visible
-from archc.reports.html import text
+from archc.reports.html_page import text
 from archc.training.report import confusion, curves, summary
 from archc.training.report.confusion import format_share
 from archc.training.report.curves import subsample

@@ -87,9 +87,11 @@ class InputScaling(NamedTuple):
     factor: Tensor
     offset: Tensor
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Scale and standardize (batch, channels, ...), channels last in memory."""
-        images = torch.addcmul(self.offset, images, self.factor)
+    def __call__(self, images: Tensor, *, in_place: bool = False) -> Tensor:
+        """Scale and standardize (batch, channels, ...), channels last in memory; in the place of
+        the images themselves where nothing else needs them: a batch of large ones is new memory
+        whose pages cost more than the arithmetic."""
+        images = torch.addcmul(self.offset, images, self.factor, out=images if in_place else None)
         if images.dim() != 1 + IMAGE_RANK:
             return images
         return images.contiguous(memory_format=torch.channels_last)

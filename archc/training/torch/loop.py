@@ -352,7 +352,8 @@ def train_step(
     images, labels = share
     draws = BatchDraws(run.training, seeds, count, rows)
     seed_step(*seeds, run.worker.rank + 1)
-    images = run.scaling(augment_images(images, draws, recipe.augment, task.shape))
+    images = augment_images(images, draws, recipe.augment, task.shape)
+    images = run.scaling(images, in_place=True)
     with mixed_precision(run.precision, run.worker.device):
         output = run.network(images)
     output = output.float()

@@ -16,7 +16,7 @@ from archc.ir.costs import Costs
 from archc.ir.graph import known_ids
 from archc.ops import OPS
 from archc.ops.base import Variable
-from archc.verify import FixedTensors, Workers, outputs
+from archc.verify import FixedTensors, Settings, Workers, outputs
 from tests.backends.ops.cases import Batch, batches
 from tests.backends.ops.reference import MEANINGS, compute
 from tests.backends.ops.reference.tensor import Array, Arrays, Tensor
@@ -40,7 +40,13 @@ def test_computes_what_the_op_means(op: str, backend: str, workers: Workers) -> 
     assert not errors, "\n".join(errors)
 
 
-def mismatches(batch: Batch, backend: str, workers: Workers) -> list[str]:
+def mismatches(
+    batch: Batch,
+    backend: str,
+    workers: Workers,
+    settings: Settings | None = None,
+    tolerance: float = TOLERANCE,
+) -> list[str]:
     """The cases in which the emitted network does not compute what the op means."""
     network = batch.network()
     costs = network.costs
@@ -55,7 +61,7 @@ def mismatches(batch: Batch, backend: str, workers: Workers) -> list[str]:
     arrays = random_arrays(costs, random)
     keyed = {f"{path}.{name}": value for path, own in arrays.items() for name, value in own.items()}
     tensors = FixedTensors(keyed, {name: value.copy() for name, value in inputs.items()})
-    results = outputs(network, backend, tensors, workers=workers)
+    results = outputs(network, backend, tensors, settings, workers=workers)
     errors = []
     for number, case in enumerate(batch.cases):
         name = f"case_{number}"
@@ -73,7 +79,7 @@ def mismatches(batch: Batch, backend: str, workers: Workers) -> list[str]:
             errors.append(f"{case}: {results[name].shape} in place of {expected.array.shape}")
         else:
             distance = float(np.abs(results[name] - expected.array).max())
-            if not distance <= TOLERANCE * max(1.0, float(np.abs(expected.array).max())):
+            if not distance <= tolerance * max(1.0, float(np.abs(expected.array).max())):
                 errors.append(f"{case}: {distance:.3g} apart")
     return errors
 

@@ -1,0 +1,44 @@
+"""What the files about the project say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from archc.version import DISTRIBUTION, __version__
+
+ROOT = Path(__file__).parent.parent
+PROMISES = re.findall(
+    r"`(tests/[a-z_/]+\.py)(?:::(\w+))?`", (ROOT / ".github/SECURITY.md").read_text("utf-8")
+)
+
+
+@pytest.mark.parametrize(("path", "name"), PROMISES, ids="::".join)
+def test_each_promise_names_a_test_that_is_there(path: str, name: str) -> None:
+    source = (ROOT / path).read_text("utf-8")
+    assert re.search(rf"^def {name or 'test_'}", source, re.MULTILINE)
+
+
+def test_every_promise_has_one() -> None:
+    rows = re.findall(
+        r"^\| (?!promise|-).*$", (ROOT / ".github/SECURITY.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert len(rows) > 5
+    assert all("`tests/" in row for row in rows)
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert str(citation["version"]) == __version__
+    changes = (ROOT / "docs/changelog.md").read_text("utf-8")
+    assert re.findall(r"^## (\S+)", changes, re.MULTILINE)[0] == __version__
+
+
+def test_hints_name_the_distribution() -> None:
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert f'name = "{DISTRIBUTION}"' in project
+    for path in (ROOT / "archc").rglob("*.py"):
+        assert "archc[" not in path.read_text("utf-8"), path

@@ -1,0 +1,160 @@
+"""Files of torchvision and Transformers are imported without an option, by the tables of specs.
+
+The values that a table gives are those of the hand-written tables by which other tests prove that
+both networks compute the same; torchvision's other networks are held to names and shapes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archc.api import load
+from archc.backends.layouts import to_framework
+from archc.cli import main
+from archc.weights.files import Entry, WeightFile
+from archc.weights.transfer import match_file
+from tests.backends import test_transformers, test_vision_transformers
+from tests.backends.networks import SPECS, module, shipped
+from tests.backends.torch_side import randomize
+from tests.backends.torchvision_models import is_installed, models
+from tests.zoo.checkpoints import in_order
+from tests.zoo.references import TORCHVISION
+from tests.zoo.theirs import OPTIONS, of_torchvision, without_values
+
+torch = pytest.importorskip("torch")
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(not is_installed(), reason="torchvision is not installed"),
+]
+
+BY_TABLE = ("convnext", "deeplab", "densenet", "inception", "lraspp", "maxvit", "regnet", "swin")
+BY_TABLE += ("vit",)
+"""How the names of the networks begin whose emitted modules do not have torchvision's keys."""
+SMALLEST = (
+    "convnext_tiny",
+    "densenet121",
+    "googlenet",
+    "inception_v3",
+    "lraspp_mobilenet_v3_large",
+    "mnasnet0_5",
+    "mobilenet_v3_small",
+    "regnet_x_400mf",
+)
+
+
+def shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(value.shape) for key, value in model.state_dict().items()}
+
+
+def file_of(named: dict[str, tuple[int, ...]]) -> WeightFile:
+    """A state dict that has no values."""
+    entries = {key: Entry(shape, "float32", lambda: None) for key, shape in named.items()}
+    return WeightFile("model.pth", "torch", entries, {})
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_every_array_of_torchvision_s_has_its_place(name: str) -> None:
+    theirs = shapes(of_torchvision(name))
+    checkpoint, match, expected = match_file(file_of(theirs), shipped(name))
+    assert len(match.entries) == len(expected)
+    own = {one.name: one.layout.kept for one in expected}
+    counters = {key for key in theirs if key.endswith("num_batches_tracked")}
+    is_equal = own == {key: shape for key, shape in theirs.items() if key not in counters}
+    assert is_equal == (not name.startswith(BY_TABLE))
+    assert is_equal or checkpoint == "torchvision"
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_heads_for_training_alone_are_left_out(name: str) -> None:
+    """The published files have them."""
+    with without_values():
+        theirs = models().get_model(name, weights=None, **{**OPTIONS[name], "aux_logits": True})
+    assert any(key.lower().startswith("aux") for key in shapes(theirs))
+    checkpoint, _, _ = match_file(file_of(shapes(theirs)), shipped(name))
+    assert checkpoint == "torchvision"
+
+
+def imported(name: str, state: Any, folder: Path, params: Any = None) -> dict[str, Any]:
+    """What the emitted module's state is, once a state dict is imported by its spec."""
+    from safetensors.numpy import load_file
+    from safetensors.torch import save_file
+
+    theirs, ours = str(folder / "theirs.safetensors"), str(folder / "ours.safetensors")
+    # Tensors that share memory are saved once, as libraries do.
+    unique = {value.data_ptr(): key for key, value in reversed(state.items())}
+    save_file({key: state[key].contiguous() for key in unique.values()}, theirs)
+    settings = [f"{key}={json.dumps(value)}" for key, value in (params or {}).items()]
+    spec = str(SPECS / f"{name}.yaml")
+    options = [word for one in settings for word in ("--set", one)]
+    assert main(["weights", "import", spec, theirs, "-o", ours, *options]) == 0
+    weights = load_file(ours)
+    emitted = load(spec, params or {}).compiled("torch")
+    return {
+        f"{one.layer}.{one.name}": torch.from_numpy(to_framework(weights[key], one.layout).copy())
+        for key, one in emitted.variables.items()
+    }
+
+
+def check(own: dict[str, Any], expected: dict[str, Any]) -> None:
+    """That some state is the other, less the counters of batches and what shares an array."""
+    assert own.keys() <= expected.keys()
+    for key, value in own.items():
+        torch.testing.assert_close(value, expected[key].reshape(value.shape), rtol=0, atol=1e-7)
+    others = {key for key in expected.keys() - own.keys() if "num_batches" not in key}
+    assert others <= {"head.weight"}
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_torchvision_s_values_arrive(name: str, tmp_path: Path) -> None:
+    model = of_torchvision(name)
+    randomize(model, seed=1)
+    state = model.state_dict()
+    with torch.device("meta"):
+        ours = module(shipped(name).emit("torch")).build_model()
+    check(imported(name, state, tmp_path), in_order(name, state, ours.state_dict()))
+
+
+@pytest.mark.parametrize("name", test_vision_transformers.JUDGES)
+def test_the_values_of_torchvision_s_attention_arrive(name: str, tmp_path: Path) -> None:
+    judge = test_vision_transformers.JUDGES[name]
+    model = judge.make().eval()
+    randomize(model, seed=1)
+    state = model.state_dict()
+    check(imported(name, state, tmp_path, judge.params), judge.renamed(state))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("transformers") is None, reason="transformers is not installed"
+)
+@pytest.mark.parametrize("is_alone", [False, True])
+@pytest.mark.parametrize("name", test_transformers.JUDGES)
+def test_transformers_s_values_arrive(name: str, is_alone: bool, tmp_path: Path) -> None:
+    """From the files of the models with a head, and of those alone, which lack the first part of
+    each name; a head that shares its array is in neither."""
+    models()  # transformers looks for torchvision, which needs its operators
+    import transformers
+
+    judge = test_transformers.JUDGES[name]
+    config = getattr(transformers, judge.config)(**judge.config_fields)
+    model = getattr(transformers, judge.model)(config).eval()
+    randomize(model, seed=1)
+    whole = model.state_dict()
+    expected = judge.renamed(whole)
+    root = "bert." if name == "bert_base" else "model." if "model.norm.weight" in whole else None
+    root = root or "transformer."
+    if name == "bert_base":  # the other tests' model is the one alone
+        whole = {f"bert.{key}": value for key, value in whole.items()}
+        whole["cls.predictions.bias"] = torch.zeros(judge.params["vocabulary"])
+    if is_alone:
+        if not all(key.startswith((root, "lm_head", "cls")) for key in whole):
+            pytest.fail("a name without the first part")
+        if "lm_head.weight" in whole and name in ("llama_3_8b", "mistral_7b"):
+            pytest.skip("its head is no embedding, which the model alone lacks")
+        whole = {
+            key.removeprefix(root): value for key, value in whole.items() if key.startswith(root)
+        }
+    check(imported(name, whole, tmp_path, judge.params), expected)

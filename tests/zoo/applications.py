@@ -1,0 +1,71 @@
+"""Models of keras.applications with the weights of emitted ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+
+from tests.backends import keras_side
+from tests.backends.networks import shipped
+from tests.zoo import theirs
+
+Array = Any
+
+
+def reference(name: str, layers: list[Any]) -> tuple[Any, float, int, bool]:
+    """keras.applications' model with the weights of the emitted one's layers, in the order of
+    their use; what a sample is to be multiplied with where the model itself rescales it; its
+    trainable parameters; and whether its normalizations have no coefficients, where those of the
+    emitted one are then set to 1."""
+    model, their_layers = keras_side.in_order_of_use(theirs.of_keras(name, ends_in_softmax(name)))
+    rescalings = [one for one in their_layers if type(one).__name__ == "Rescaling"]
+    norms = [one for one in their_layers if type(one).__name__ == "BatchNormalization"]
+    plain = any(not one.scale for one in norms)
+    own = [value for layer in weighted(layers) for value in given(layer, plain)]
+    position = 0
+    for layer in weighted(their_layers):
+        wanted = layer.get_weights()
+        values = own[position : position + len(wanted)]
+        layer.set_weights([a.reshape(b.shape) for a, b in zip(values, wanted, strict=True)])
+        position += len(wanted)
+    assert position == len(own)
+    count = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
+    return model, 1 / rescalings[0].scale if rescalings else 1.0, count, plain
+
+
+def ends_in_softmax(name: str) -> bool:
+    graph = shipped(name).costs.graph
+    op = graph.nodes[graph.outputs[0]].op
+    return "softmax" in (op.name, getattr(getattr(op, "activation", None), "name", None))
+
+
+def weighted(layers: list[Any]) -> list[Any]:
+    """Layers with weights that the emitted network has too: models are their layers, and a
+    `Normalization` of the input, which is at rest, belongs to the preprocessing."""
+    return [
+        layer
+        for layer in layers
+        if layer.weights
+        and not isinstance(layer, keras.Model)
+        and type(layer).__name__ != "Normalization"
+    ]
+
+
+def given(layer: Any, plain: bool) -> list[Array]:
+    """The weights of an emitted layer that the reference has too."""
+    values = list(layer.get_weights())
+    if plain and type(layer).__name__ == "BatchNormalization":
+        values[0] = np.ones_like(values[0])
+        layer.set_weights(values)
+        return values[1:]
+    return values
+
+
+def without_coefficients(ours: Any) -> None:
+    """Set the coefficients of the normalizations of a PyTorch network to 1."""
+    for one in ours.modules():
+        if isinstance(one, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(one.weight)
