@@ -54,7 +54,7 @@ def assert_plain(text: str) -> None:
     assert not document.keys() & {"extends", "params"}
     waiting = list(document["layers"])
     for block in document.get("blocks", {}).values():
-        assert "layers" in block.keys() <= {"inputs", "layers", "outputs"}
+        assert "layers" in block.keys() <= {"class", "inputs", "layers", "outputs"}
         names = ["input", *block.get("inputs", ())]
         assert any(f'"{name}"' in json.dumps(block["layers"]) for name in names)
         waiting += block["layers"]
