@@ -349,6 +349,10 @@ def derive() -> Schema:
             _object(
                 {
                     "params": total,
+                    "trainable_params": {
+                        **total,
+                        "description": "the exact total of those that are trained",
+                    },
                     "macs": total,
                     "output": _axes("the output's axes"),
                     "layers": _mapping_of(
