@@ -20,6 +20,7 @@ from archc.backends.keras.layout import shape_comment
 from archc.backends.keras.sharing import SharedLayers, owners_in, varied_inputs
 from archc.backends.keras.tables import Table, table_of
 from archc.backends.keras.values import Values
+from archc.backends.loops import once
 from archc.backends.module import begins_sequence
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.layout import INDENT, WIDTH
@@ -114,8 +115,8 @@ class Body(Values):
                 # Its variable has another value by the time that its width is needed.
                 self.captured = symbol
                 width = Index(Ref(f"{arguments[value]}.shape"), (Lit(-1),))
-                return [Assign(Ref(symbol), width), *self.write(ordered)]
-        return list(self.write(ordered))
+                return [Assign(Ref(symbol), width), *once([*self.write(ordered)])]
+        return once([*self.write(ordered)])
 
     def write(self, items: Sequence[Item]) -> Iterator[Statement]:
         aliases = self.aliases(items)

@@ -100,8 +100,9 @@ def _weighted_keys(item: LoweredOp | LoweredScope, keys: ModuleKeys) -> Iterator
 
 def at(path: str) -> Expr:
     """What stands at a path in the module whose class is written."""
-    expr: Expr = Ref("self")
-    for key in path.split("."):
+    first, *keys = path.split(".")
+    expr: Expr = Index(Ref("self"), (Lit(int(first)),)) if first.isdigit() else Ref(f"self.{first}")
+    for key in keys:
         expr = Index(expr, (Lit(int(key)),)) if key.isdigit() else Attribute(expr, key)
     return expr
 

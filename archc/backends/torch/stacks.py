@@ -9,6 +9,7 @@ from typing import NamedTuple
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Item, LoweredScope
 from archc.backends.blocks.series import FEWEST
+from archc.backends.loops import once
 from archc.codegen.rewrite import walk
 from archc.codegen.tree import (
     Assign,
@@ -92,7 +93,7 @@ def looped(statements: Sequence[Statement], stacks: Sequence[Stack]) -> list[Sta
     result = list(statements)
     for stack in stacks:
         result = _over_list(result, stack)
-    return _over_calls(result)
+    return once(result)
 
 
 def _over_list(statements: list[Statement], stack: Stack) -> list[Statement]:
@@ -126,29 +127,6 @@ def _over_list(statements: list[Statement], stack: Stack) -> list[Statement]:
         variable = Ref("module")
     body = Assign(target, Call(variable, (target, *others)))
     return [*before, For(variable, Ref(f"self.{stack.name}"), (body,)), *after]
-
-
-def _over_calls(statements: list[Statement]) -> list[Statement]:
-    """The statements with those that stand there three times or more in a row as a loop."""
-    result: list[Statement] = []
-    position = 0
-    while position < len(statements):
-        first = statements[position]
-        end = position + 1
-        while isinstance(first, Assign) and end < len(statements) and statements[end] == first:
-            end += 1
-        last = statements[end] if end < len(statements) else None
-        returned = isinstance(first, Assign) and last == Return(first.value)
-        count = end - position + returned
-        if not isinstance(first, Assign) or count < FEWEST:
-            result += statements[position:end]
-        else:
-            result.append(For(Ref("_"), call("range", count), (first,)))
-            if returned:
-                result.append(Return(first.target))
-                end += 1
-        position = end
-    return result
 
 
 def _values(statement: Statement) -> Iterator[Expr]:
