@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ SPECS = PACKAGE.parent / "specs"
 FLOORS = """
 __main__
 cli
+importers
 __init__
 training verify
 api
@@ -37,7 +39,9 @@ diagnostics plugins records version
 """The rooms of the package, from the top floor down: imports run downwards alone, and on one floor
 within a room alone. A room is a folder, or a module, at the root of the package."""
 
-HEAVY = ("torch", "tensorflow", "keras", "jax", "numpy")
+LIGHT = Path(find_spec("onnx").origin or "").parent / "backend/test/data/light"
+
+HEAVY = ("torch", "tensorflow", "keras", "jax", "numpy", "onnx", "onnxruntime")
 
 
 def _modules() -> list[Path]:
@@ -94,11 +98,12 @@ def test_imports_run_downwards(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_outside_a_backend_s_folder_names_it(module: str) -> None:
     folders = [folder.removeprefix("archc.") for folder in backends.BUILT_IN.values()]
-    # Training is written for each backend by hand, in a room of its own; the registry has the
-    # folders. Keras may run on another backend's framework.
-    rooms = ("training", "training.script", "training.script.programs")
-    training = [f"{room}.{name}" for room in rooms for name in backends.BUILT_IN]
-    if module.startswith((*folders, *training)) or module == "backends":
+    # Training is written for each backend by hand, and files of each framework are imported, in
+    # rooms of their own; the registry has the folders. Keras may run on another backend's
+    # framework.
+    rooms = ("training", "training.script", "training.script.programs", "importers")
+    others = [f"{room}.{name}" for room in rooms for name in backends.BUILT_IN]
+    if module.startswith((*folders, *others)) or module == "backends":
         return
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
@@ -134,6 +139,7 @@ def test_tests_stand_where_what_they_test_stands() -> None:
         "backends",
         "benchmarks",
         "differential",
+        "docs",
         "fuzzing",
         "hostile",
         "mutation",
@@ -170,11 +176,13 @@ def test_modules_stay_under_500_lines(module: str) -> None:
         ["ops", "conv"],
         ["schema"],
         ["explain", "ARC104"],
+        ["import", "light_vgg19.onnx", "--graph-only"],
     ],
     ids=" ".join,
 )
 def test_no_framework_is_imported(arguments: list[str], tmp_path: Path) -> None:
     paths = [str(SPECS / part) if part.endswith(".yaml") else part for part in arguments]
+    paths = [str(LIGHT / part) if part.endswith(".onnx") else part for part in paths]
     script = (
         "import sys, archc.cli\n"
         f"sys.argv = ['archc', *{paths!r}]\n"

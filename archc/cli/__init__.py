@@ -20,7 +20,7 @@ import click
 from archc import __version__
 from archc.cli import streams
 from archc.cli.signals import Termination, termination
-from archc.diagnostics import SpecError
+from archc.diagnostics import SpecError, did_you_mean, visible
 from archc.files.reading import OutputError
 from archc.plugins import PluginError
 
@@ -32,6 +32,7 @@ VERBS = {
     "build": "Write the emitted modules and the reports of specs.",
     "report": "Show the layers of a network with their costs.",
     "diff": "Compare two networks layer by layer.",
+    "import": "Make a spec from a network in another format.",
     "weights": "Convert weights between file formats and frameworks.",
     "verify": "Run the emitted networks and compare every layer.",
     "train": "Train a network with the recipe in its spec.",
@@ -48,6 +49,26 @@ VERBS = {
 }
 
 
+_OTHER_NAMES = {
+    "check": "validate",
+    "lint": "validate",
+    "compile": "build",
+    "generate": "build",
+    "emit": "build",
+    "summary": "report",
+    "compare": "diff",
+    "test": "verify",
+    "fit": "train",
+    "eval": "evaluate",
+    "infer": "predict",
+    "ls": "list",
+    "init": "new",
+    "create": "new",
+    "layers": "ops",
+}
+"""What other programs call commands."""
+
+
 class Verbs(click.Group):
     """The group of all commands; imports only the one that is called."""
 
@@ -57,10 +78,22 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        # A module `list` would shadow the built-in in this package.
-        module = "listing" if cmd_name == "list" else cmd_name
+        # A module `list` would shadow the built-in in this package, and `import` is a keyword.
+        module = {"list": "listing", "import": "import_"}.get(cmd_name, cmd_name)
         command: click.Command = import_module(f"archc.cli.{module}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in VERBS or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        message = f"no command {visible(name)!r}"
+        hint = did_you_mean(name, VERBS, _OTHER_NAMES)
+        if hint is None and (os.path.exists(name) or name.endswith((".yaml", ".yml"))):
+            hint = f"a command comes first: archc report {visible(name)}"
+        raise click.UsageError(f"{message}; {hint}" if hint else message, ctx)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -78,8 +111,12 @@ class Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=Verbs, subcommand_metavar="COMMAND [ARGS]...")
-@click.version_option(__version__, prog_name="archc")
+@click.group(
+    cls=Verbs,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="archc")
 @click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
 def verbs(debug: bool) -> None:
     """Compile neural-network specs to PyTorch and Keras source and exact reports."""
@@ -138,8 +175,6 @@ def _outcome(error: BaseException, debug: bool) -> tuple[int, str]:
     if isinstance(error, PluginError):
         return 2, f"archc: {error}"
     if isinstance(error, OutputError):
-        from archc.diagnostics import visible
-
         return 2, f"archc: {visible(str(error))}"
     from archc.cli.completing import VARIABLE
 
@@ -154,7 +189,6 @@ def _outcome(error: BaseException, debug: bool) -> tuple[int, str]:
 
 
 def _one_line(error: BaseException) -> str:
-    from archc.diagnostics import visible
 
     if isinstance(error, OSError):
         where = "" if error.filename is None else f"{error.filename}: "

@@ -18,6 +18,7 @@ from archc.cli.options import (
     max_steps_option,
     read_overrides,
     set_recipe_option,
+    specs_of,
     warn_unchecked,
 )
 from archc.diagnostics import Diagnostic, SpecError, formats, visible
@@ -39,7 +40,7 @@ from archc.reports.orphans import Orphan
 
 @click.command("build", help="Write the emitted modules and the reports of specs.")
 @click.argument(
-    "specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=completing.specs
+    "paths", nargs=-1, required=True, metavar="SPEC...", shell_complete=completing.specs
 )
 @click.option(
     "--backend", type=click.Choice([*backends.names(), "all"]), default="all", show_default=True
@@ -62,7 +63,7 @@ from archc.reports.orphans import Orphan
 @click.option("--prune", is_flag=True, help="Remove unedited files of specs that no longer exist.")
 @click.option("-w", "--watch", is_flag=True, help="Rebuild whenever a spec changes.")
 def command(
-    specs: tuple[str, ...],
+    paths: tuple[str, ...],
     backend: str,
     folder: str,
     settings: tuple[str, ...],
@@ -76,6 +77,7 @@ def command(
     watch: bool,
 ) -> int:
     """All specs are checked before anything is written, and all files are written or none."""
+    specs = specs_of(paths)
     if stdout and (check or training or backend == "all" or len(specs) != 1):
         conflict = "--stdout needs one SPEC and one --backend, without --check or --training"
         raise click.UsageError(conflict)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import click
 
 from archc.cli import completing, streams
-from archc.cli.options import depth_option, max_steps_option
+from archc.cli.options import depth_option, max_steps_option, read_settings, set_option
 from archc.difference import Difference, difference
+from archc.files.reading import LARGEST, read_regular
 from archc.ir.costs import Costs
 from archc.spec import read_spec
 
@@ -73,6 +75,9 @@ def read_growth(ctx: click.Context, param: click.Parameter, text: str | None) ->
     metavar="N|P%",
     help="The same for MACs per sample.",
 )
+@set_option
+@click.option("--set-a", "settings_a", multiple=True, metavar="NAME=VALUE", help="Of A alone.")
+@click.option("--set-b", "settings_b", multiple=True, metavar="NAME=VALUE", help="Of B alone.")
 @max_steps_option
 def command(
     a: str,
@@ -83,19 +88,27 @@ def command(
     exit_code: bool,
     max_params_growth: Growth | None,
     max_macs_growth: Growth | None,
+    settings: tuple[str, ...],
+    settings_a: tuple[str, ...],
+    settings_b: tuple[str, ...],
     most_steps: int,
 ) -> int:
     """Compare two networks layer by layer.
 
     Blocks and sections that are added or removed are one row each, and so are equal changes of
-    several layers: --depth opens them. A and B are specs, or REV:PATH for a spec in a revision of
-    the git repository (HEAD:specs/vgg16.yaml). Expectations are not checked.
+    several layers: --depth opens them. A and B are specs, or models that `archc import` reads, or
+    REV:PATH for one in a revision of the git repository (HEAD:specs/vgg16.yaml). Expectations are
+    not checked.
     """
     if a == b == "-":
         raise click.UsageError("only one of A and B can be standard input")
     if form in EVERY_LAYER and depth is not None:
         raise click.UsageError(f"--depth is not for {form}, which has every layer")
-    result = difference(_read(a, most_steps), _read(b, most_steps))
+    both = read_settings(settings)
+    result = difference(
+        _read(a, most_steps, both | read_settings(settings_a)),
+        _read(b, most_steps, both | read_settings(settings_b)),
+    )
     _write(result, form, depth, everything)
     before, after = result.a.totals, result.b.totals
     exceeded = False
@@ -109,14 +122,47 @@ def command(
     return 1 if exceeded or (exit_code and not result.is_empty) else 0
 
 
-def _read(path: str, most_steps: int) -> Costs:
+def _read(path: str, most_steps: int, params: Mapping[str, object]) -> Costs:
+    """The network of a spec, or of a file that `archc import` reads; of a revision with `REV:PATH`.
+    Raises SpecError."""
     if ":" in path and not os.path.lexists(path):
-        from archc.cli.revision import read_revision, revision_of
+        from archc.cli.revision import read_file, read_revision, revision_of
 
         revision = revision_of(path)
         if revision is not None:
-            return read_revision(revision, most_steps).build()
-    return read_spec(path, most_steps).build()
+            if _is_model(revision.path, b""):
+                return _imported(path, read_file(revision, LARGEST), params)
+            return read_revision(revision, most_steps).build(params)
+    if os.path.isfile(path) and _is_model(path, read_regular(path, 16)):
+        return _of_model(path, params)
+    return read_spec(path, most_steps).build(params)
+
+
+MODELS = (".onnx", ".keras", ".json", ".pt2")
+
+
+def _is_model(path: str, begin: bytes) -> bool:
+    """Whether a file is no spec, by its name and its first bytes: a spec is text."""
+    return path.endswith(MODELS) or any(byte < 9 for byte in begin)
+
+
+def _imported(path: str, content: bytes, params: Mapping[str, object]) -> Costs:
+    """The network of a model's content. It is imported from a file of its own."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="archc-") as folder:
+        copy = os.path.join(folder, os.path.basename(path))
+        with open(copy, "wb") as file:
+            file.write(content)
+        return _of_model(copy, params)
+
+
+def _of_model(path: str, params: Mapping[str, object]) -> Costs:
+    from archc.importers import formats
+    from archc.importers.spec import as_spec, name_of
+
+    imported = as_spec(formats.read(path), name_of(path), path, ())
+    return imported.loaded.spec.build(params)
 
 
 def _write(result: Difference, form: str, depth: int | None, everything: bool) -> None:

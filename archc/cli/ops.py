@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,11 +18,16 @@ from archc.ops import FAMILIES, MERGES, OPS
 from archc.ops.base import Op, is_bare
 from archc.ops.fields import FieldInfo, fields_of
 
+if TYPE_CHECKING:
+    from archc.language.reference import Term
+
 _WIDTH = 80
 RECIPE = "training"
 
 
-@click.command("ops", help="Show all ops, or the fields of one.")
+@click.command(
+    "ops", help="Show all ops, or the fields of one; also of keys and functions of the language."
+)
 @click.argument("op", required=False, metavar="[OP]", shell_complete=completing.ops)
 def command(op: str | None) -> int:
     """The reference on standard output."""
@@ -31,10 +37,21 @@ def command(op: str | None) -> int:
     if op == RECIPE:
         streams.write(recipe())
         return 0
-    if op not in OPS:
-        raise click.UsageError(f"unknown op {op!r}; {op_hint(op, OPS)}")
-    streams.write(one_op(OPS[op]))
+    if op in OPS:
+        streams.write(one_op(OPS[op]))
+        return 0
+    from archc.language.reference import terms
+
+    words = terms()
+    if op not in words:
+        raise click.UsageError(f"unknown op {op!r}; {op_hint(op, {**words, **OPS})}")
+    streams.write(_term(op, words[op]))
     return 0
+
+
+def _term(name: str, term: Term) -> str:
+    lines = [*wrap(f"{name}: {term.doc}", _WIDTH), "", *_wrap(term.form, "  ")]
+    return "\n".join([*lines, *_wrap(term.expected, "    ")]) + "\n"
 
 
 def all_ops() -> str:
@@ -48,7 +65,10 @@ def all_ops() -> str:
             sentence = re.split(r"(?<=\.) (?=[A-Z`])", op_doc(op))[0]
             lines += wrap(f"  {op.name:<{longest}}  {sentence}", _WIDTH, subsequent_indent=indent)
         lines.append("")
-    footer = "`archc ops OP` shows an op's fields, `archc ops training` those of a training recipe."
+    footer = (
+        "`archc ops OP` shows an op's fields, `archc ops training` those of a training recipe, and "
+        "`archc ops repeat` or `archc ops round_to` what else the language has."
+    )
     return "\n".join([*lines, *wrap(footer, _WIDTH)]) + "\n"
 
 

@@ -5,6 +5,7 @@ Code: ARC413 a malformed `--set`.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, NoReturn, TypeVar
@@ -14,8 +15,9 @@ import click
 from archc import backends
 from archc.api import Network, parameter
 from archc.cli import streams
-from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable, visible
 from archc.diagnostics.formats import full
+from archc.files.reading import files_below
 from archc.ir.limits import MOST_STEPS
 from archc.language.overrides import PREFIX, Key, Setting
 from archc.language.reader import decode, parse
@@ -87,6 +89,21 @@ def max_steps_option(function: Function) -> Function:
         metavar="N",
         help="Reject specs that expand to more steps, such as a stranger's.",
     )(function)
+
+
+def specs_of(paths: Iterable[str]) -> list[str]:
+    """The specs that arguments mean: of a folder all in it and below. Raises click.UsageError for
+    one without any."""
+    specs: list[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            specs.append(path)
+            continue
+        inside = sorted([*files_below(path, ".yaml"), *files_below(path, ".yml")])
+        if not inside:
+            raise click.UsageError(visible(f"there are no specs in {path}"))
+        specs += map(os.path.normpath, inside)
+    return specs
 
 
 def depth_option(function: Function) -> Function:

@@ -55,6 +55,14 @@ def read_revision(revision: Revision, most_steps: int) -> Spec:
     return read_source(text, root_of(path), path, Files(str, read), most_steps)
 
 
+def read_file(revision: Revision, limit: int) -> bytes:
+    """The content of a file of at most so many bytes in a revision. Raises SpecError."""
+    display = f"{revision.name}:{revision.path}"
+    tree = _tree(revision.name, display)
+    path = posixpath.join(_ROOT, _from_root(revision.path, display))
+    return _blob(tree, path, display, limit, "compare files instead: `git show` writes them")
+
+
 def _reject(display: str, code: str, message: str, hint: str | None = None) -> NoReturn:
     span = Span(SourceText(encodable(display), ""), 1, 1, 1, 1)
     raise SpecError([Diagnostic(code, message, span, hint)])
@@ -116,6 +124,11 @@ def _from_root(path: str, display: str) -> str:
 
 
 def _text(tree: str, path: str, display: str) -> SourceText:
+    content = _blob(tree, path, display, MAX_BYTES, "use a block for repeated layers")
+    return decode_spec(content, encodable(display))
+
+
+def _blob(tree: str, path: str, display: str, limit: int, hint_for_large: str) -> bytes:
     name = posixpath.relpath(path, _ROOT)
     listed = _git(display, "ls-tree", "-l", "-z", "--full-tree", tree, "--", name)
     head = listed.stdout.partition(b"\t")[0].split()
@@ -125,9 +138,9 @@ def _text(tree: str, path: str, display: str) -> SourceText:
     mode, _, identity, size = (part.decode("ascii") for part in head)
     if mode not in _FILE_MODES:
         _reject(display, "ARC001", "cannot be read: it is not a regular file")
-    if int(size) > MAX_BYTES:
-        _reject(display, "ARC003", "larger than 1 MiB", "use a block for repeated layers")
+    if int(size) > limit:
+        _reject(display, "ARC003", f"larger than {limit >> 20} MiB", hint_for_large)
     blob = _git(display, "cat-file", "blob", identity)
     if blob.returncode:
         _reject(display, "ARC414", "cannot be read: git does not have the file's content")
-    return decode_spec(blob.stdout, encodable(display))
+    return blob.stdout

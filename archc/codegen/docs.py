@@ -263,8 +263,10 @@ def _joined(operands: Sequence[Operand], binding: int) -> Operation:
 
 def _generator(expr: Generator) -> Operation:
     element = _operand(expr.element, _CONDITIONAL)
-    iterable = _operand(expr.iterable, _CONDITIONAL + 1)
-    return _operation(element, [(f"for {expr.variable} in ", iterable)], _CONDITIONAL)
+    clauses = [(f"for {expr.variable} in ", _operand(expr.iterable, _CONDITIONAL + 1))]
+    if expr.condition is not None:
+        clauses.append(("if ", _operand(expr.condition, _CONDITIONAL + 1)))
+    return _operation(element, clauses, _CONDITIONAL)
 
 
 def _binary(expr: Binary) -> Operation:

@@ -62,8 +62,9 @@ def replaced(expr: Expr, function: Callable[[Expr], Expr]) -> Expr:
         case Conditional(condition, then, otherwise):
             then = function(then)
             return Conditional(function(condition), then, function(otherwise))
-        case Generator(element, variable, iterable):
-            return Generator(function(element), variable, function(iterable))
+        case Generator(element, variable, iterable, condition):
+            element, iterable = function(element), function(iterable)
+            return Generator(element, variable, iterable, condition and function(condition))
         case Formatted(value, form):
             return Formatted(function(value), form)
         case FString(parts):

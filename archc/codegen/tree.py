@@ -200,12 +200,13 @@ class Conditional:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """`(element for variable in iterable)`; the only item of a list, a list comprehension. Several
-    variables are separated by commas."""
+    """`(element for variable in iterable if condition)`; the only item of a list, a list
+    comprehension. Several variables are separated by commas."""
 
     element: Expr
     variable: str
     iterable: Expr
+    condition: Expr | None = None
 
     def __post_init__(self) -> None:
         for name in self.variable.split(", "):

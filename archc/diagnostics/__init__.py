@@ -82,6 +82,11 @@ class Diagnostic(NamedTuple):
     times: int = 1
 
     @property
+    def is_warning(self) -> bool:
+        """Whether the spec is valid all the same."""
+        return self.code.startswith(WARNINGS)
+
+    @property
     def text(self) -> str:
         """The message, with how often it occurred if that is more than once."""
         if self.times == 1 or self.code == OMITTED:
@@ -90,6 +95,8 @@ class Diagnostic(NamedTuple):
 
 
 OMITTED = "ARC013"
+WARNINGS = "ARC9"
+"""How the codes of warnings begin."""
 
 
 CORRECT_FIRST = "correct those above first"
@@ -182,10 +189,15 @@ def encodable(name: str) -> str:
 
 
 def concise(diagnostic: Diagnostic) -> str:
-    """`FILE:LINE:COLUMN: CODE message`, on one line."""
+    """`FILE:LINE:COLUMN: CODE message`, or `CODE warning: message`, on one line."""
     span = diagnostic.span
     head = f"{visible(span.source.name)}:{span.line}:{span.column}"
-    return f"{head}: {diagnostic.code} {visible(diagnostic.text)}"
+    return f"{head}: {label(diagnostic)} {visible(diagnostic.text)}"
+
+
+def label(diagnostic: Diagnostic) -> str:
+    """The code, and whether it is a warning."""
+    return f"{diagnostic.code} warning:" if diagnostic.is_warning else diagnostic.code
 
 
 _CONTEXT = 160

@@ -14,9 +14,10 @@ def paint(text: str, style: str) -> str:
 
 
 def wants_color(stream: IO[str] | None, environ: Mapping[str, str]) -> bool:
-    """Whether to write colours: NO_COLOR, then CLICOLOR_FORCE, then whether it is a terminal."""
+    """Whether to write colours: NO_COLOR, then FORCE_COLOR and CLICOLOR_FORCE, then whether it is a
+    terminal."""
     if environ.get("NO_COLOR"):
         return False
-    if environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+    if any(environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
     return stream is not None and stream.isatty() and environ.get("TERM") != "dumb"

@@ -361,6 +361,12 @@ CODES: dict[str, Explanation] = {
         "`expect: {layers: ...}` names steps by their paths, as `archc report --format json` does.",
         "expect: {layers: {conv1: {params: 156}}}\nexpect: {layers: {conv_1: {params: 156}}}",
     ),
+    "ARC503": Explanation(
+        "a value beyond its bounds",
+        "A total under `expect` can be a budget: at most `max`, at least `min`. Make the network\n"
+        "smaller, or the budget larger; `archc validate --update-expect` leaves bounds alone.",
+        "expect: {params: {max: 60000}}    # lenet5 has 61,706\nexpect: {params: {max: 65000}}",
+    ),
     "ARC601": Explanation(
         "a step that a backend does not support",
         "A backend computes exactly what the language says or rejects the step; it never emits an\n"
@@ -388,7 +394,8 @@ CODES: dict[str, Explanation] = {
         "nothing else. Names are those of the emitted network. In a plain sequence of layers\n"
         "arrays can be matched by order instead; otherwise the spec has a table of names under\n"
         "`checkpoints`, or `--names` takes one. In a table every rule matches an op that has\n"
-        "arrays, and no two rules the same op.",
+        "arrays, or a section with one, and no two rules the same. A rule that is a mapping has\n"
+        "`layer`, and `arrays`, `transposed`, `blocks` or `factors`, which are of one op.",
         "archc weights import specs/vgg16.yaml resnet50.pth -o out.safetensors\n"
         "archc weights import specs/vgg16.yaml vgg16.pth -o out.safetensors",
     ),
@@ -431,5 +438,61 @@ CODES: dict[str, Explanation] = {
         "The report of a run is drawn from its `run.json`, `metrics.jsonl` and `validation.npz`.\n"
         "One of them is damaged, or was not written by a run. The weights are not affected.",
         '{"name": "lenet5", "classes": 10}    # run.json\n{"name": "lenet5", "classes": null}',
+    ),
+    "ARC801": Explanation(
+        "a model that cannot be imported",
+        "`archc import` reads ONNX models, `.keras` archives and the JSON of Keras models. The\n"
+        "file is none, is cut off or damaged, claims more than it holds, or leaves sizes open\n"
+        "that a spec states: all axes but the batch. Nothing outside the file is read. A model in\n"
+        "two files is imported without its weights.",
+        "archc import model.py      # code is never read\narchc import model.onnx -o model.yaml",
+    ),
+    "ARC802": Explanation(
+        "operations that archc has no op for",
+        "A model is imported whole or not at all: what has no op is listed, with how often it\n"
+        "occurs and where, and nothing is put in its place. `archc ops` shows all ops. Some\n"
+        "exporters take an operation apart: export with a later version of the operators, where\n"
+        "it is one.",
+        "archc import model.onnx        # with a Mish activation\n"
+        "archc import model.onnx        # exported with silu instead",
+    ),
+    "ARC803": Explanation(
+        "an imported spec that is not proven",
+        "The graph of the spec must be that of the file, op by op, and with the same random\n"
+        "weights both networks must compute the same values in every layer. They do not, so\n"
+        "nothing was written. This is an error in archc: please report it with the file.",
+        "archc import model.onnx -o model.yaml",
+    ),
+    "ARC901": Explanation(
+        "an unused parameter (warning)",
+        "No expression of the spec, or of the block, uses the parameter: `--set` changes nothing\n"
+        "by it. Warnings leave a spec valid; `archc validate --strict` exits with 1 for them.",
+        "params: {classes: 10}\nlayers:\n  - dense: 10\n\n"
+        "params: {classes: 10}\nlayers:\n  - dense: $classes",
+    ),
+    "ARC902": Explanation(
+        "an unused block (warning)",
+        "No step of `layers`, and of the blocks that these use, is an instance of the block.",
+        "blocks:\n  unit: {layers: [relu]}\nlayers:\n  - relu\n\n"
+        "blocks:\n  unit: {layers: [relu]}\nlayers:\n  - block: unit",
+    ),
+    "ARC903": Explanation(
+        "an activation twice in a row (warning)",
+        "The step applies the activation that its input has already: through the field\n"
+        "`activation` of the op before, or as a step of its own. Of ReLU the second one does\n"
+        "nothing.",
+        "- conv: {filters: 8, kernel_size: 3, activation: relu}\n- relu\n\n"
+        "- conv: {filters: 8, kernel_size: 3, activation: relu}",
+    ),
+    "ARC904": Explanation(
+        "a step that is never there (warning)",
+        "Its `when` is false, or its `repeat` 0, whatever the parameters are.",
+        "- dropout: 0.5\n  when: false\n\n- dropout: 0.5\n  when: $regularized",
+    ),
+    "ARC905": Explanation(
+        "a learning rate above any in use (warning)",
+        "The highest that are in use are 29 with SGD, for batches of 32,768 images, 0.256 with\n"
+        "RMSprop, and less than 0.1 with Adam. With more, losses become infinite.",
+        "optimizer: {adam: {learning_rate: 1}}\noptimizer: {adam: {learning_rate: 0.001}}",
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archc.diagnostics import Diagnostic, Span, visible
+from archc.diagnostics import Diagnostic, Span, label, visible
 from archc.diagnostics import concise as one_line
 from archc.diagnostics import full as excerpt
 from archc.diagnostics.ansi import paint
@@ -19,10 +19,11 @@ OPTION = "--set "
 
 
 def exit_code(diagnostics: Sequence[Diagnostic]) -> int:
-    """2 where a file cannot be read or an option is invalid, 1 for other errors, 0 for none."""
+    """2 where a file cannot be read or an option is invalid, 1 for other errors, 0 for none but
+    warnings."""
     if any(one.code in USAGE or one.span.source.name.startswith(OPTION) for one in diagnostics):
         return 2
-    return 1 if diagnostics else 0
+    return 0 if all(one.is_warning for one in diagnostics) else 1
 
 
 def full(diagnostics: Sequence[Diagnostic], color: bool = False) -> str:
@@ -37,12 +38,13 @@ def concise(diagnostics: Sequence[Diagnostic]) -> str:
 
 def _colorize(diagnostic: Diagnostic) -> str:
     first, *rest = excerpt(diagnostic).split("\n")
-    message = f"{diagnostic.code} {visible(diagnostic.text)}"
-    where = first.removesuffix(message)
-    lines = [f"{paint(where, 'bold')}{paint(diagnostic.code, 'red')}{message[6:]}"]
+    message = f" {visible(diagnostic.text)}"
+    code, style = label(diagnostic), "yellow" if diagnostic.is_warning else "red"
+    where = first.removesuffix(code + message)
+    lines = [f"{paint(where, 'bold')}{paint(code, style)}{message}"]
     for line in rest:
         if line.strip() and not line.strip(" ^"):
-            lines.append(paint(line, "red"))
+            lines.append(paint(line, style))
         elif line.startswith(("  hint: ", "  note: ")):
             lines.append(paint(line[:8], "cyan") + line[8:])
         else:
@@ -56,10 +58,11 @@ def as_json(diagnostics: Sequence[Diagnostic]) -> str:
 
     document = {
         "archc": 1,
-        "valid": not diagnostics,
+        "valid": all(item.is_warning for item in diagnostics),
         "findings": [
             {
                 "code": item.code,
+                "severity": "warning" if item.is_warning else "error",
                 "message": item.message,
                 "hint": item.hint,
                 "times": item.times,
@@ -106,7 +109,8 @@ def _command(diagnostic: Diagnostic) -> str:
     message = visible(diagnostic.text)
     if diagnostic.hint is not None:
         message += f"\nhint: {visible(diagnostic.hint)}"
-    return f"::error {fields}::{_escape(message)}"
+    command = "warning" if diagnostic.is_warning else "error"
+    return f"::{command} {fields}::{_escape(message)}"
 
 
 def _escape(text: str) -> str:
@@ -134,7 +138,7 @@ def sarif(diagnostics: Sequence[Diagnostic], version: str) -> str:
         result: dict[str, object] = {
             "ruleId": item.code,
             "ruleIndex": codes.index(item.code),
-            "level": "error",
+            "level": "warning" if item.is_warning else "error",
             "message": {"text": message},
             "locations": [_location(item.span)],
         }

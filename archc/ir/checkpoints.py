@@ -2,8 +2,9 @@
 
 A rule maps the path of an op to the name of a layer, or that of a section or a block's instance to
 the name under which its layers stand. `{n}`, with any name in lower-case letters, stands for a
-number of the path; the layer's name may compute with it: `{n}`, `{n-1}`, `{2*n}`, `{2*n-1}`. A rule
-inside of what another one names comes first.
+number of the path; the layer's name may compute with it: `{n}`, `{n-1}`, `{2*n-1}`, `{n/2}` without
+its remainder, `{n:a}` for a letter. A rule inside of what another one names
+comes first, and a path before a pattern.
 
 Code: ARC604 a rule that is malformed, matches nothing, or matches what another rule matches.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from string import ascii_lowercase
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -24,7 +26,9 @@ from archc.language.values import Value, mapping, sequence, text, texts
 from archc.ops.base import Op
 
 _NUMBER = re.compile(r"\{([a-z]+)\}")
-_COMPUTED = re.compile(r"\{(?:([0-9]{1,4})\*)?([a-z]+)([+-][0-9]{1,4})?\}")
+_COMPUTED = re.compile(
+    r"\{(?:([0-9]{1,4})\*)?([a-z]+)(?:/([1-9][0-9]{0,3}))?([+-][0-9]{1,4})?(:a)?\}"
+)
 _PATH = re.compile(r"[a-z0-9_.]+")
 _POWER = re.compile(r"([a-z_]+)\^(-?[0-9](?:\.[0-9]{1,4})?)")
 _HINT = "write `{n}`, `{n-1}`, `{2*n}` or `{2*n-1}`"
@@ -107,10 +111,11 @@ class NamedLayer(NamedTuple):
 
 
 def _computed(numbers: Mapping[str, str], placeholder: re.Match[str]) -> str:
-    factor, name, offset = placeholder.groups()
-    if factor is None and offset is None:
+    factor, name, divisor, offset, letter = placeholder.groups()
+    if not any((factor, divisor, offset, letter)):
         return numbers[name]
-    return str(int(factor or 1) * int(numbers[name]) + int(offset or 0))
+    number = int(factor or 1) * int(numbers[name]) // int(divisor or 1) + int(offset or 0)
+    return ascii_lowercase[number - 1] if letter and 0 < number <= 26 else str(number)
 
 
 def read_table(value: Value) -> Table:
@@ -185,7 +190,7 @@ def _errors_in(layer: str, numbers: Iterable[str], path: str, span: Span) -> lis
     if "{" in rest or "}" in rest:
         message = f"`{layer[:100]}` has a placeholder that is none"
         return [Diagnostic("ARC604", message, span, _HINT)]
-    unknown = sorted({name for _, name, _ in _COMPUTED.findall(layer)}.difference(numbers))
+    unknown = sorted({match[2] for match in _COMPUTED.finditer(layer)}.difference(numbers))
     return [
         Diagnostic("ARC604", f"`{path}` has no `{{{name}}}`, which `{layer[:100]}` uses", span)
         for name in unknown
@@ -260,7 +265,6 @@ class _Matching:
     def __init__(self, table: Sequence[Rule]) -> None:
         self.patterns = [rule for rule in table if "{" in rule.path]
         self.single = {rule.path: rule for rule in table if "{" not in rule.path}
-        self.positions = {id(rule): position for position, rule in enumerate(table)}
         self.known: dict[str, Rule | None] = {}
         self.used: set[int] = set()
         self.reported: set[tuple[int, str]] = set()
@@ -268,11 +272,8 @@ class _Matching:
 
     def rule(self, path: str) -> Rule | None:
         if path not in self.known:
-            rules = [rule for rule in self.patterns if rule.pattern.fullmatch(path)]
-            if path in self.single:
-                rules.append(self.single[path])
+            rules = [self.single[path]] if path in self.single else self._matching(path)
             self.used |= {id(rule) for rule in rules}
-            rules.sort(key=lambda rule: self.positions[id(rule)])
             self.known[path] = rules[0] if rules else None
             for rule in rules[1:]:
                 message = f"`{rule.path}` matches `{path}`, which another rule does too"
@@ -280,6 +281,9 @@ class _Matching:
                 error = Diagnostic("ARC604", message, rule.span, "keep one of them", (note,))
                 self.diagnostics += self.once(rule, [error], "both")
         return self.known[path]
+
+    def _matching(self, path: str) -> list[Rule]:
+        return [rule for rule in self.patterns if rule.pattern.fullmatch(path)]
 
     def once(
         self, rule: Rule, diagnostics: Iterable[Diagnostic], kind: str = ""
@@ -303,7 +307,7 @@ def _errors_of(
     listed = [member for members in (rule.arrays or {}).values() for member in members]
     for member in (*listed, *rule.factors):
         if not {member, *(f"{member}_{kind}" for kind in KINDS)} & set(variables):
-            message = f"`{member}` is no variable of `{path}`"
+            message = f"`{member[:100]}` is no variable of `{path}`"
             hint = did_you_mean(member, variables) or f"it has {', '.join(variables)}"
             yield Diagnostic("ARC604", message, rule.span, hint)
     if op is not None:

@@ -19,7 +19,7 @@ from archc.ir.binding import (
 )
 from archc.ir.errors import wrong_inputs
 from archc.ir.expand_nodes import NodeExpansion
-from archc.ir.graph import NOTHING, Branches, Region
+from archc.ir.graph import NOTHING, Branches, Node, Region
 from archc.ir.naming import add_name, block_outputs, find_owner
 from archc.ir.scope import UNKNOWN, Scope
 from archc.ir.sharing import SharedInstance, check_instance, entering_values, shared_instance
@@ -187,7 +187,7 @@ class Expansion(NodeExpansion):
             names_input=bool(inner.used_inputs),
             inputs=inputs,
             outputs=outputs,
-            weights=inner.sharing.path if inner.sharing is not None else "",
+            weights=inner.sharing.path if inner.sharing is not None and _uses_others(inner) else "",
             frozen=frozen,
             class_name=self.class_name(step),
         )
@@ -310,3 +310,11 @@ class Expansion(NodeExpansion):
             further,
             frozen=frozen,
         )
+
+
+def _uses_others(scope: Scope) -> bool:
+    """Whether anything in a scope uses another step's variables; an instance of a block without
+    any, which may take inputs of another width, shares nothing."""
+    return any(
+        item.weights >= 0 if isinstance(item, Node) else bool(item.weights) for item in scope.items
+    )

@@ -70,7 +70,22 @@ _PACKAGED = Files(os.path.realpath, _read_packaged)
 
 
 def unknown_hint(path: str) -> str | None:
-    """What to do about a name that finds nothing; None for what is no name."""
-    if not re.fullmatch(PATTERN, path):
+    """What to do about a name or a path that finds nothing; None for the path of no known spec."""
+    if re.fullmatch(PATTERN, path):
+        return did_you_mean(path, known()) or "`archc list` shows the specs that come with archc"
+    stem, ending = os.path.splitext(path)
+    if ending in (".yaml", ".yml"):
+        for other in (".yaml", ".yml"):
+            if other != ending and os.path.isfile(f"{stem}{other}"):
+                return f'did you mean "{stem}{other}"?'
+    return _with_folder(os.path.basename(path if ending not in (".yaml", ".yml") else stem))
+
+
+def _with_folder(name: str) -> str | None:
+    """The hint with a spec of this name, or one written nearly so: a path in the user's folder, or
+    the name of an installed one."""
+    if not re.fullmatch(PATTERN, name):
         return None
-    return did_you_mean(path, known()) or "`archc list` shows the specs that come with archc"
+    specs = known().items()
+    shown = {one: path if os.path.dirname(path) == ROOT else one for one, path in specs}
+    return did_you_mean(name, (), shown)

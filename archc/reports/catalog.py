@@ -9,6 +9,7 @@ from typing import NamedTuple
 from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.language.catalog import Catalog
+from archc.reports import text_columns
 from archc.reports.rows import approximate
 from archc.reports.text_columns import shorten
 
@@ -85,6 +86,9 @@ def tables(entries: Sequence[Entry], width: int) -> str:
     for task in sorted({task for task, _ in rows}):
         lines = [_line(cells, widths) for own, cells in rows if own == task]
         blocks.append([*([visible(task)] if task else []), *heading, *lines])
+    index = HEADS.index("title")
+    if not widths[index] and any(cells[index] for _, cells in rows):
+        blocks.append(text_columns.left_out(["title"], width))
     invalid = [_invalid(entry) for entry in entries if entry.errors]
     blocks += [invalid] if invalid else []
     return "\n\n".join("\n".join(lines) for lines in blocks) + "\n"

@@ -48,9 +48,7 @@ class Fit(NamedTuple):
 
     def note(self, width: int | None) -> list[str]:
         """Lines that say which columns are left out; none without any."""
-        if not self.left_out or width is None:
-            return []
-        return wrap(f"(not in {width} columns: {', '.join(self.left_out)})", width)
+        return left_out(self.left_out, width)
 
 
 def fit(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int | None) -> Fit:
@@ -72,6 +70,13 @@ def fit(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int | 
             widths[0] = max(widths[0] - over, 1)
     left_out = [column.title for index, column in enumerate(columns) if index not in kept]
     return Fit(kept, [widths[index] for index in kept], left_out)
+
+
+def left_out(titles: Sequence[str], width: int | None) -> list[str]:
+    """Lines that say which columns of a table have no place in `width`; none without any."""
+    if not titles or width is None:
+        return []
+    return wrap(f"(not in {width} columns: {', '.join(titles)})", width)
 
 
 def wrap(text: str, width: int | None, indent: str = "", first: str | None = None) -> list[str]:

@@ -19,6 +19,19 @@ from archc.language.recipe import Training
 from archc.spec import Spec
 
 IMAGE_RANK = 3  # height, width, channels
+IMAGE_ENDINGS = (
+    ".bmp",
+    ".gif",
+    ".jpeg",
+    ".jpg",
+    ".pgm",
+    ".png",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
+"""Those of torchvision's ImageFolder, and .gif."""
 
 
 class Task(NamedTuple):

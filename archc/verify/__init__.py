@@ -24,7 +24,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
@@ -50,6 +50,7 @@ __all__ = [
     "WorkerError",
     "Workers",
     "outputs",
+    "values",
     "verify",
 ]
 
@@ -121,7 +122,24 @@ def outputs(
     workers: Workers | None = None,
 ) -> dict[str, Any]:
     """The outputs of the network that a backend emits, in evaluation: arrays in canonical layout by
-    the outputs' paths, with the batch as their first axis.
+    the outputs' paths, with the batch as their first axis. Raises what `values` raises."""
+    graph = network.costs.graph
+    computed = values(network, backend, fixed, settings, chosen=graph.outputs, workers=workers)
+    return {graph.nodes[index].path: value for index, value in computed.items()}
+
+
+def values(
+    network: Network,
+    backend: str,
+    fixed: FixedTensors = NOTHING,
+    settings: Settings | None = None,
+    *,
+    chosen: Sequence[int] | None = None,
+    workers: Workers | None = None,
+) -> dict[int, Any]:
+    """What the layers of the network that a backend emits compute in evaluation, all of them or
+    those `chosen`, by the nodes' indices: arrays in canonical layout, with the batch as their first
+    axis.
 
     Raises what `verify` raises, and WorkerError where the network cannot be run.
     """
@@ -129,7 +147,7 @@ def outputs(
 
     costs = network.costs
     settings = _with_defaults(settings or Settings(), fixed)
-    graph = costs.graph
+    indices = [node.index for node in costs.graph.layers] if chosen is None else chosen
     with tempfile.TemporaryDirectory(prefix="archc-") as folder, _worker_pool(workers) as pool:
         _write_fixed(folder, costs, settings, fixed)
         emitted = backends.compile_network(backend, network)
@@ -140,8 +158,7 @@ def outputs(
         if errors:
             raise WorkerError(f"the network of {backend} {errors[0]['message']}")
         return {
-            graph.nodes[index].path: numpy.load(os.path.join(own, f"evaluation_{index}.npy"))
-            for index in graph.outputs
+            index: numpy.load(os.path.join(own, f"evaluation_{index}.npy")) for index in indices
         }
 
 

@@ -9,6 +9,7 @@ each class (`archc data pack` makes the file). RUN has the last epoch and the be
 """
 
 import argparse
+import math
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,13 +17,14 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import callbacks, layers
+from keras import callbacks, layers, ops
 from PIL import Image
 
 from lenet5 import build_model
 
 INPUT = (32, 32, 1)  # height, width, channels
 MODE = "L"
+ENDINGS = ("bmp", "gif", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
 PAD = 2  # zeros added on each side
 ROTATION = 10.0  # largest angle, in degrees
 SHIFT = 0.1  # largest share of a side
@@ -39,18 +41,50 @@ SEED = 0
 def read_images(path: Path) -> tuple[Any, Any]:
     """Images, the channels last, and labels of an .npz file or a folder."""
     if path.is_dir():
-        files = sorted(path.glob("*/*"))
-        names = [file.parent.name for file in files]
+        files = sorted(path.glob("[!.]*/[!.]*"))
+        files = [file for file in files if file.suffix[1:].lower() in ENDINGS]
         images = np.stack([np.array(Image.open(file).convert(MODE)) for file in files])
-        labels = np.unique(names, return_inverse=True)[1]
+        labels = np.unique([file.parent.name for file in files], return_inverse=True)[1]
     else:
         arrays = np.load(path)
         images = arrays["images"]
-        labels = arrays["labels"] if "labels" in arrays else np.zeros(len(images))
+        labels = arrays.get("labels", np.zeros(len(images)))
     if images.ndim == len(INPUT):
         images = images[..., np.newaxis]
     images = np.pad(images, ((0, 0), (PAD, PAD), (PAD, PAD), (0, 0)))
+    if images.shape[1:] != INPUT:
+        sys.exit(f"an image is {images.shape[1:]}, and the network takes {INPUT}")
     return images, labels.astype("int64")
+
+
+@keras.saving.register_keras_serializable()
+class RandomMoves(layers.Layer):
+    """Each image rotated, zoomed and shifted, in one resampling, in training."""
+
+    def build(self, _shape: Any) -> None:
+        """It has no variables."""
+        self.supports_jit = False  # XLA resamples no images
+
+    def call(self, images: Any, *, training: bool = False) -> Any:
+        """The images, as they are in evaluation."""
+        if not training:
+            return images
+        height, width = images.shape[1:3]
+        draws = keras.random.uniform((6, ops.shape(images)[0]), -1, 1)
+        angle = draws[0] * math.radians(ROTATION)
+        zoom_x, zoom_y = 1 + draws[1] * ZOOM, 1 + draws[2] * ZOOM
+        sine, cosine = ops.sin(angle), ops.cos(angle)
+        # From a pixel to the place that it comes from.
+        a, b = cosine * zoom_x, -sine * zoom_y
+        d, e = sine * zoom_x, cosine * zoom_y
+        x, y = ((width - 1) / 2, (height - 1) / 2)  # the middle
+        c = x - a * x - b * y + draws[3] * (SHIFT * width)
+        f = y - d * x - e * y + draws[4] * (SHIFT * height)
+        zero = ops.zeros_like(a)
+        rows = ops.stack([a, b, c, d, e, f, zero, zero], axis=1)
+        return ops.image.affine_transform(
+            images, rows, fill_mode=FILL, data_format="channels_last"
+        )
 
 
 def split(classes: Any) -> tuple[Any, Any]:
@@ -111,9 +145,7 @@ def make_model(batches: Batches) -> keras.Model:
     network.layers[-1].dtype_policy = "float32"
     inputs = keras.Input(batches.images.shape[1:])
     x = inputs
-    x = layers.RandomRotation(ROTATION / 360, fill_mode=FILL)(x)
-    x = layers.RandomTranslation(SHIFT, SHIFT, fill_mode=FILL)(x)
-    x = layers.RandomZoom((-ZOOM, ZOOM), (-ZOOM, ZOOM), fill_mode=FILL)(x)
+    x = RandomMoves(dtype="float32")(x)
     mean, deviation = standardization(batches)
     x = layers.Rescaling(1 / deviation, -mean / deviation, dtype="float32")(x)
     outputs = network(x)

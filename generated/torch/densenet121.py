@@ -21,8 +21,7 @@ class DenseLayer(nn.Module):
         self.conv2 = nn.Conv2d(128, 32, kernel_size=3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(self.norm1(x))
-        out = self.relu(self.norm2(self.conv1(out)))
+        out = self.relu(self.norm2(self.conv1(self.relu(self.norm1(x)))))
         return torch.cat([x, self.conv2(out)], dim=1)
 
 
@@ -39,8 +38,7 @@ class Transition(nn.Module):
         self.avg_pool = nn.AvgPool2d(kernel_size=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(self.norm(x))
-        return self.avg_pool(self.conv(x))
+        return self.avg_pool(self.conv(self.relu(self.norm(x))))
 
 
 class DenseNet121(nn.Module):

@@ -63,8 +63,7 @@ class SqueezeExcitation(nn.Module):
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        scale = self.global_avg_pool(x)
-        scale = self.silu(self.fc1(scale))
+        scale = self.silu(self.fc1(self.global_avg_pool(x)))
         return x * self.sigmoid(self.fc2(scale))
 
 

@@ -29,6 +29,7 @@ from lenet5 import LeNet5
 
 INPUT = (1, 32, 32)  # channels, height, width
 MODE = "L"
+ENDINGS = ("bmp", "gif", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
 PAD = 2  # zeros added on each side
 ROTATION = 10.0  # largest angle, in degrees
 SHIFT = 0.1  # largest share of a side
@@ -47,24 +48,27 @@ PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
 def read_images(path: Path) -> tuple[Tensor, Tensor]:
     """Images, the channels first, and labels of an .npz file or a folder."""
     if path.is_dir():
-        files = sorted(path.glob("*/*"))
-        names = [file.parent.name for file in files]
+        files = sorted(path.glob("[!.]*/[!.]*"))
+        files = [file for file in files if file.suffix[1:].lower() in ENDINGS]
         images = np.stack([np.array(Image.open(file).convert(MODE)) for file in files])
-        labels = np.unique(names, return_inverse=True)[1]
+        labels = np.unique([file.parent.name for file in files], return_inverse=True)[1]
     else:
         arrays = np.load(path)
         images = arrays["images"]
-        labels = arrays["labels"] if "labels" in arrays else np.zeros(len(images))
+        labels = arrays.get("labels", np.zeros(len(images)))
     if images.ndim == len(INPUT):
         images = images[..., np.newaxis]
-    return torch.from_numpy(images).movedim(-1, 1), torch.from_numpy(labels).long()
+    images = torch.from_numpy(images).movedim(-1, 1)
+    images = functional.pad(images, [PAD] * 4)
+    if images.shape[1:] != INPUT:
+        sys.exit(f"an image is {tuple(images.shape[1:])}, the network takes {INPUT}")
+    return images, torch.from_numpy(labels).long()
 
 
 def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
     """This process' share of each batch, on the device."""
     for batch in batches:
         images, labels = (one[batch[RANK::PROCESSES]].to(device) for one in data)
-        images = functional.pad(images, [PAD] * 4)
         yield images.float(), labels
 
 
@@ -94,12 +98,11 @@ def add_up(sums: Tensor) -> Tensor:
 
 def standardization(data: Any, indices: Any, device: Any) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the training images, as float32."""
-    count, total, squares = torch.zeros(3, dtype=torch.float64, device=device)
+    total, squares = torch.zeros(2, dtype=torch.float64, device=device)
     for images, _ in load(data, epoch_batches(indices, 0), device):
-        count = count + len(images)
         total = total + images.sum(dim=0, dtype=torch.float64)
         squares = squares + images.double().square().sum(dim=0)
-    count, mean, square = add_up(count), add_up(total) / count, add_up(squares) / count
+    mean, square = add_up(total) / len(indices), add_up(squares) / len(indices)
     mean, square = mean.mean(), square.mean()
     return mean.float(), (square - mean.square()).sqrt().float()
 
@@ -146,9 +149,8 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
     model.load_state_dict(state["model"])
     mean, deviation = state["input"]
     data: Any = read_images(arguments.data)
-    count = len(data[0])
     rows = ["ImageId,Label"]
-    for images, _ in load(data, epoch_batches(np.arange(count), 0), device):
+    for images, _ in load(data, epoch_batches(np.arange(len(data[0])), 0), device):
         images = (images - mean) / deviation
         for label in model(images).argmax(dim=1).tolist():
             rows.append(f"{len(rows)},{label}")
@@ -165,14 +167,13 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
     epochs = arguments.epochs
     steps = epochs * len(epoch_batches(training, 1))
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    parts: dict[str, Any] = {"model": model, "optimizer": optimizer}
     schedule = lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    parts["schedule"] = schedule
+    parts = [model, optimizer, schedule]
     first, best = 1, -float("inf")
     if arguments.resume:
         saved = torch.load(arguments.out / "last.pt", map_location=device)
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
+        for part, state in zip(parts, saved["parts"], strict=True):
+            part.load_state_dict(state)
         first, best = saved["epoch"] + 1, saved["best"]
     arguments.out.mkdir(parents=True, exist_ok=True)
     for epoch in range(first, epochs + 1):
@@ -207,10 +208,8 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
             best = metric
             weights = {"model": model.state_dict(), "input": (mean, deviation)}
             save(arguments.out / "best.pt", weights)
-        saved = {"epoch": epoch, "best": best}
-        for name, part in parts.items():
-            saved[name] = part.state_dict()
-        save(arguments.out / "last.pt", saved)
+        states = [part.state_dict() for part in parts]
+        save(arguments.out / "last.pt", {"epoch": epoch, "best": best, "parts": states})
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

@@ -47,8 +47,7 @@ class SqueezeExcitation(nn.Module):
         self.hard_sigmoid = nn.Hardsigmoid(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        scale = self.global_avg_pool(x)
-        scale = self.relu(self.fc1(scale))
+        scale = self.relu(self.fc1(self.global_avg_pool(x)))
         return x * self.hard_sigmoid(self.fc2(scale))
 
 

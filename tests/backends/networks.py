@@ -20,9 +20,14 @@ def kept(makefile: str) -> list[str]:
 SPECS = Path(__file__).parents[2] / "specs"
 ALL_SPECS = sorted(path.stem for path in SPECS.glob("*.yaml"))
 """All specs that come with archc."""
-SHIPPED = kept((SPECS.parent / "Makefile").read_text(encoding="utf-8"))
+GENERATED = kept((SPECS.parent / "Makefile").read_text(encoding="utf-8"))
 """Those whose emitted files are kept in `generated`."""
-BACKENDS = backends.names()
+OTHERWISE = {"bert_base", "char_lstm", "gpt2", "swin_t", "unet", "vit_b_16", "yolov8n"}
+SHIPPED = sorted({*GENERATED} - OTHERWISE)
+"""Those whose layers the tests follow one by one; the others are compared by tests of their own,
+with attention, with shared layers or with several outputs, and by those of the zoo."""
+BACKENDS = tuple(name for name in backends.names() if backends.backend(name).suffix == ".py")
+"""Those that emit modules."""
 STRUCTURES = {
     path.stem: path.read_text(encoding="utf-8")
     for path in sorted((Path(__file__).parent / "structures").glob("*.yaml"))

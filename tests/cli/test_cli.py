@@ -44,7 +44,7 @@ BAD = GOOD.replace("  - flatten\n", "").replace("name: tiny", "name: tinier")
 @pytest.fixture(autouse=True)
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test runs in its own folder with the specs, without colour settings."""
-    for name in ("NO_COLOR", "CLICOLOR_FORCE"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.yaml").write_text(GOOD)
@@ -325,6 +325,9 @@ def test_sarif_of_hostile_names() -> None:
     [
         ({}, False),
         ({"CLICOLOR_FORCE": "1"}, True),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "0"}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
         ({"CLICOLOR_FORCE": "0"}, False),
         ({"CLICOLOR_FORCE": ""}, False),
         ({"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, False),
@@ -632,7 +635,7 @@ def test_diff(capsys: Capture, at_home: Path) -> None:
     )
     ran = Ran(capsys, "diff", "good.yaml", "other.yaml")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith("A: tiny\nB: other\n")
+    assert "\nA: tiny\nB: other\n" in ran.out
     assert Ran(capsys, "diff", "good.yaml", "other.yaml", "--exit-code").code == 1
     assert Ran(capsys, "diff", "good.yaml", "good.yaml", "--exit-code").code == 0
     report = json.loads(Ran(capsys, "diff", "good.yaml", "other.yaml", "--format", "json").out)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import os
 import re
 import shlex
@@ -74,7 +77,10 @@ class Repository:
             "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}",
             "GITHUB_ACTION_PATH": str(ACTION),
             "GITHUB_PATH": str(self.temporary / "path"),
+            "GITHUB_OUTPUT": str(self.temporary / "output"),
+            "GITHUB_REF": "refs/pull/7/merge",
             "GITHUB_REPOSITORY": "owner/name",
+            "GITHUB_SHA": self.base if hasattr(self, "base") else "",
             "GITHUB_STEP_SUMMARY": str(self.temporary / "summary.md"),
             "RUNNER_TEMP": str(self.temporary),
             **variables,
@@ -83,7 +89,7 @@ class Repository:
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
 
-    def step(self, name: str, **inputs: str) -> subprocess.CompletedProcess[str]:
+    def step(self, name: str, cached: str = "", **inputs: str) -> subprocess.CompletedProcess[str]:
         """Run one step of the action as GitHub does, with these inputs and the defaults."""
         values = {
             key: option["default"] for key, option in read(ACTION / "action.yml")["inputs"].items()
@@ -93,6 +99,7 @@ class Repository:
         known |= {
             "github.event.pull_request.base.sha": self.base,
             "github.event.pull_request.number": "7",
+            "steps.cache.outputs.cache-hit": cached,
         }
         step = STEPS[name]
         variables = {
@@ -117,6 +124,9 @@ def test_the_action_is_declared_soundly() -> None:
     action = read(ACTION / "action.yml")
     assert action["runs"]["using"] == "composite"
     for step in action["runs"]["steps"]:
+        if "uses" in step:
+            assert re.fullmatch(r"actions/cache@v\d+", step["uses"])
+            continue
         assert step["shell"] == "bash"
         # Inputs must reach a script only as variables: interpolated, they would be code.
         assert "${{" not in step["run"]
@@ -128,6 +138,56 @@ def test_the_action_is_declared_soundly() -> None:
         subprocess.run(["bash", "-n", "-c", step["run"]], check=True)
     for path in ACTION.glob("*.sh"):
         subprocess.run(["bash", "-n", str(path)], check=True)
+
+
+def test_an_installation_that_is_kept_is_not_made_again(repository: Repository) -> None:
+    repository.program("python3", "exit 3")
+    done = repository.step("install", cached="true")
+    assert done.returncode == 0
+    assert (repository.temporary / "path").read_text() == f"{repository.temporary}/archc/bin\n"
+
+
+def test_the_key_of_an_installation_is_that_of_its_python(repository: Repository) -> None:
+    keys = []
+    for version in ("3.11", "3.11", "3.12"):
+        repository.program("python3", f"echo Python {version}")
+        assert repository.step("key").returncode == 0
+        keys.append((repository.temporary / "output").read_text().splitlines()[-1])
+    assert re.fullmatch(r"key=archc-[\w-]*-[0-9a-f]{40}", keys[0])
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_findings_go_to_code_scanning(repository: Repository) -> None:
+    repository.write("invalid", "archc: 1\nname: invalid\ninput: {features: 4}\nlayers: [dens]\n")
+    sent = repository.temporary / "sent"
+    repository.program("gh", f'printf "%s\\n" "$@" > "{sent}"')
+    assert repository.step("scan").returncode == 0
+    arguments = sent.read_text().splitlines()
+    assert "repos/owner/name/code-scanning/sarifs" in arguments
+    assert f"commit_sha={repository.base}" in arguments
+    assert "ref=refs/pull/7/merge" in arguments
+    (given,) = [one for one in arguments if one.startswith("sarif=@")]
+    packed = Path(given.removeprefix("sarif=@")).read_bytes()
+    (run,) = json.loads(gzip.decompress(base64.b64decode(packed)))["runs"]
+    (result,) = run["results"]
+    where = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert (result["level"], where) == ("error", "specs/invalid.yaml")
+    repository.program("gh", "exit 1")
+    done = repository.step("scan")
+    assert (done.returncode, done.stdout.startswith("::warning::")) == (0, True)
+
+
+@pytest.mark.parametrize(("budget", "code"), [("1", 1), ("1000000", 0)])
+def test_budgets_of_operations(repository: Repository, budget: str, code: int) -> None:
+    assert repository.step("budget", max_macs=budget).returncode == code
+    assert repository.step("budget", max_params="1000000", max_macs=budget).returncode == code
+
+
+def test_growth_of_operations(repository: Repository) -> None:
+    assert repository.step("compare", max_macs_growth="0").returncode == 0
+    repository.write("small", SMALL.replace("units: 3", "units: 4"))
+    assert repository.step("compare", max_macs_growth="0").returncode == 1
+    assert repository.step("compare", max_macs_growth="50%").returncode == 0
 
 
 def test_install_puts_archc_on_the_path(repository: Repository) -> None:

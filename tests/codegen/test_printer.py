@@ -185,6 +185,7 @@ def test_other_errors_of_a_tree() -> None:
         (Call(A, (), (Keyword("k", Lit(1), Lit(1)), Keyword("m", Lit(1), Lit(True)))), "a(m=1)"),
         (call("f", Generator(A, "i", B)), "f(a for i in b)"),
         (call("f", Generator(A, "i", B), 1), "f((a for i in b), 1)"),
+        (ListOf((Generator(A, "i", B, X),)), "[a for i in b if x]"),
         (call("f", Starred(Generator(A, "_", call("range", 5)))), "f(*(a for _ in range(5)))"),
         (ListOf((A, Lit((1,)), TupleOf((B,)))), "[a, (1,), (b,)]"),
         (FString((Ref("name"), "_conv1")), 'f"{name}_conv1"'),

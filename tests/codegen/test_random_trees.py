@@ -72,7 +72,8 @@ tuples = st.builds(lambda items: tuple(items), st.lists(names, max_size=3))
 
 @one_level
 def grown(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
-    generators = st.builds(Generator, inner, st.sampled_from(["_", "i", "i, j"]), inner)
+    variables = st.sampled_from(["_", "i", "i, j"])
+    generators = st.builds(Generator, inner, variables, inner, st.none() | inner)
     item = st.one_of(
         inner,
         inner,
@@ -252,10 +253,11 @@ def meant(expr: Expr) -> ast.expr:
             return ast.BinOp(meant(left), node, meant(right))
         case Conditional(condition, then, otherwise):
             return ast.IfExp(meant(condition), meant(then), meant(otherwise))
-        case Generator(element, variable, iterable):
+        case Generator(element, variable, iterable, condition):
             several = [ast.Name(name, ast.Store()) for name in variable.split(", ")]
             target = several[0] if len(several) == 1 else ast.Tuple(several, ast.Store())
-            loop = ast.comprehension(target, meant(iterable), [], 0)
+            conditions = [] if condition is None else [meant(condition)]
+            loop = ast.comprehension(target, meant(iterable), conditions, 0)
             return ast.GeneratorExp(meant(element), [loop])
         case FString(parts):
             return joined(parts)

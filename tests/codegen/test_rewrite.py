@@ -45,11 +45,11 @@ def test_walk_and_transform_reach_everything() -> None:
         ListOf((Starred(A), Commented(B, "c"))),
         Index(TupleOf((A,)), (Slice(A, None, B), C)),
         Conditional(A, Unary("-", B), Binary("+", A, C)),
-        Generator(Attribute(A, "n"), "i", FString(("s", B))),
+        Generator(Attribute(A, "n"), "i", FString(("s", B)), C),
         k=A,
     )
     names = [each.name for each in walk(tree) if isinstance(each, Ref)]
-    assert names == list("fab" + "aabc" + "baac" + "ab" + "a")
+    assert names == list("fab" + "aabc" + "baac" + "abc" + "a")
 
     def rename(expr: Expr) -> Expr:
         return Ref(expr.name + "_") if isinstance(expr, Ref) else expr

@@ -195,6 +195,78 @@ def test_errors_of_a_revision_are_reported_with_it(capsys: Capture, checkout: Pa
     assert ran.err.startswith("HEAD:specs/child.yaml:3:10: ARC410 cannot be read")
 
 
+def test_parameters_of_both_and_of_one(capsys: Capture) -> None:
+    """64 inputs: 65 parameters for each unit."""
+    pair = "specs/tiny.yaml", "specs/tiny.yaml", "--format", "json"
+
+    def totals(*options: str) -> dict[str, int]:
+        ran = Ran(capsys, *pair, *options)
+        assert (ran.code, ran.err) == (0, "")
+        found: dict[str, int] = json.loads(ran.out)["totals"]["params"]
+        return found
+
+    assert totals("--set", "units=3") == {"a": 195, "b": 195, "delta": 0}
+    assert totals("--set-a", "units=3") == {"a": 195, "b": 650, "delta": 455}
+    assert totals("--set", "units=3", "--set-b", "units=4") == {"a": 195, "b": 260, "delta": 65}
+    ran = Ran(capsys, "specs/tiny.yaml", "specs/tiny.yaml", "--set-b", "unit=3")
+    assert ran.code == 2
+    assert "ARC411 the spec has no parameter `unit`" in ran.err
+
+
+@pytest.fixture
+def model(at_home: Path) -> Path:
+    """The network of `tiny` as an ONNX model, with other names."""
+    numpy = pytest.importorskip("numpy")
+    onnx = pytest.importorskip("onnx")
+    weights = {
+        "kernel": numpy.zeros((10, 64), "float32"),
+        "bias": numpy.zeros(10, "float32"),
+    }
+    nodes = [
+        onnx.helper.make_node("Flatten", ["x"], ["flat"]),
+        onnx.helper.make_node("Gemm", ["flat", "kernel", "bias"], ["y"], transB=1),
+    ]
+    kind = onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        nodes,
+        "a",
+        [onnx.helper.make_tensor_value_info("x", kind, ["N", 1, 8, 8])],
+        [onnx.helper.make_tensor_value_info("y", kind, ["N", 10])],
+        [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    path = at_home / "model.onnx"
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+def test_a_model_is_compared_with_a_spec(capsys: Capture, model: Path) -> None:
+    ran = Ran(capsys, "model.onnx", "specs/tiny.yaml", "--exit-code")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("no difference\nA: model\nB: tiny\n")
+    ran = Ran(capsys, "specs/child.yaml", "model.onnx", "--exit-code")
+    assert ran.code == 1
+    assert "units 20 \u2192 10" in ran.out
+    model.rename("model.bin")  # told by its content
+    assert Ran(capsys, "model.bin", "specs/tiny.yaml", "--exit-code").code == 0
+
+
+@pytest.mark.usefixtures("model", "checkout")
+def test_a_model_of_a_revision(capsys: Capture) -> None:
+    Path("model.onnx").unlink()
+    ran = Ran(capsys, "HEAD:model.onnx", "HEAD:specs/tiny.yaml", "--exit-code")
+    assert (ran.code, ran.err) == (0, "")
+    ran = Ran(capsys, "HEAD:gone.onnx", "HEAD:specs/tiny.yaml")
+    assert (ran.code, ran.out) == (2, "")
+
+
+def test_a_damaged_model_is_told(capsys: Capture) -> None:
+    Path("broken.onnx").write_bytes(b"\x08\x09" * 40)
+    ran = Ran(capsys, "broken.onnx", "specs/tiny.yaml")
+    assert (ran.code, ran.out) == (1, "")
+    assert "ARC801" in ran.err
+
+
 def test_outside_of_a_checkout(capsys: Capture) -> None:
     ran = Ran(capsys, "HEAD:specs/tiny.yaml", "specs/tiny.yaml")
     assert (ran.code, ran.out) == (2, "")

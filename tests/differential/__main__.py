@@ -35,7 +35,8 @@ def main(arguments: argparse.Namespace) -> int:
     done = {seed for first, last in record["seeds"] for seed in range(first, last + 1)}
     every = range(arguments.first, arguments.first + arguments.count)
     left = [seed for seed in every if seed not in done]
-    settings = Settings(dtype=arguments.dtype, runtime=arguments.runtime)
+    backends = tuple(filter(None, arguments.backends.split(",")))
+    settings = Settings(backends, arguments.dtype, arguments.runtime)
     begin = time.monotonic()
     with quick_workers() as workers, TemporaryDirectory() as folder:
         chunk: list[Run] = []
@@ -129,6 +130,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--record", type=Path, help="where to add what came of it")
     parser.add_argument("--chunk", type=int, default=50, help="specs between two writings")
     parser.add_argument("--dtype", choices=[*TOLERANCES], default="float64")
+    parser.add_argument("--backends", default="", help="which are compared, by commas")
     parser.add_argument("--runtime", choices=choices())
     return parser.parse_args()
 

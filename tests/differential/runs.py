@@ -13,7 +13,7 @@ from typing import NamedTuple
 from archc.api import Network
 from archc.ir.costs import Costs
 from archc.verify import Settings, Verification, WorkerError, Workers, verify
-from archc.verify.runtimes import runnable
+from archc.verify.runtimes import witnesses
 from tests.differential.accepting import read
 from tests.differential.generator import spec_text
 
@@ -82,11 +82,12 @@ def run_text(
     """Verify a spec."""
     network = Network(*read(text))
     costs = network.costs
-    sources = {backend: network.emit(backend) for backend in runnable()}
+    chosen = settings or Settings(seed=seed or 0)
+    emitted = {one: network.emit(one) for one in chosen.backends or witnesses()}
+    sources = {one: source for one, source in emitted.items() if isinstance(source, str)}
     try:
         for backend, source in sources.items():
             compile(source, f"{backend}.py", "exec")
-        chosen = settings or Settings(seed=seed or 0)
         found = verify(network, chosen._replace(batch=BATCH), sources=sources, workers=workers)
     except (SyntaxError, WorkerError) as error:
         return Run(seed, text, costs, sources, None, f"{type(error).__name__}: {error}")

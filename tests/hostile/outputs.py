@@ -16,7 +16,19 @@ from archc import backends
 from archc.api import Network
 from archc.diagnostics.characters import has_command, printable
 from archc.difference import difference
-from archc.reports import catalog, csv, html, json, latex, markdown, notebook, resolved, svg, table
+from archc.reports import (
+    catalog,
+    csv,
+    html,
+    html_difference,
+    json,
+    latex,
+    markdown,
+    notebook,
+    resolved,
+    svg,
+    table,
+)
 from archc.reports import difference as difference_table
 from archc.reports.difference_markdown import comment
 from archc.spec import Spec
@@ -46,6 +58,7 @@ def outputs(spec: Spec, other: Spec, *, pages: bool) -> dict[str, str]:
     if pages:
         texts["color"] = table.color_report(costs).replace("\x1b", "")
         texts["html"] = html.report(costs, sources)
+        texts["diff page"] = html_difference.report(result)
         texts["notebook"] = notebook.fragment(costs, drawing)
     return texts
 
@@ -130,5 +143,6 @@ _STRUCTURES: Mapping[str, Callable[[str], set[Any]]] = {
     "latex": _commands,
     "svg": _tags,
     "html": _tags,
+    "diff page": _tags,
     "notebook": _tags,
 }

@@ -62,13 +62,21 @@ def test_what_a_name_finds_is_no_link(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../resnet50", "/resnet50", "resnet50.yaml", "Resnet50", "", "\0"]
+    ("path", "hint"),
+    [
+        ("../resnet50", 'did you mean "resnet50"?'),
+        ("/resnet50", 'did you mean "resnet50"?'),
+        ("resnet50.yaml", 'did you mean "resnet50"?'),
+        ("Resnet50", None),
+        ("", None),
+        ("\0", None),
+    ],
 )
-def test_only_names_are_looked_up(path: str) -> None:
+def test_only_names_are_looked_up(path: str, hint: str | None) -> None:
     assert library.find(path) == path
     with pytest.raises(SpecError) as caught:
         load(path)
-    assert caught.value.diagnostics[0].hint is None
+    assert caught.value.diagnostics[0].hint == hint
 
 
 def test_a_name_that_finds_nothing_has_a_hint() -> None:

@@ -14,6 +14,7 @@ from keras import applications
 from keras.src.legacy.saving import legacy_h5_format
 
 MODELS = {
+    "mobilenet": lambda: applications.MobileNet(weights=None, input_shape=(64, 64, 3), classes=10),
     "vgg16": lambda: applications.VGG16(weights=None, input_shape=(64, 64, 3), classes=10),
     "resnet50": lambda: applications.ResNet50(weights=None, input_shape=(64, 64, 3), classes=10),
 }

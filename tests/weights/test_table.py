@@ -62,6 +62,8 @@ OPS = ("fc_1", "fc_2", "fc_3", "head.dense_1")
         (("m.2", "m.4", "m.6", "h.1"), "fc_{k}: m.{2*k}\nhead.dense_{n}: h.{n}\n"),
         (("1x2", "2x3", "3x4", "b"), "fc_{n}: '{n}x{n+1}'\nhead.dense_1: b\n"),
         (("x", "y2", "y3", "b"), "fc_1: x\nfc_2: y2\nfc_3: y3\nhead.dense_1: b\n"),
+        (("first", "y1", "y2", "b"), "fc_{n}: y{n-1}\nfc_1: first\nhead.dense_1: b\n"),
+        (("ya", "yb", "yc", "b"), "fc_{n}: 'y{n:a}'\nhead.dense_1: b\n"),
     ],
 )
 def test_numbers_of_layers_are_computed(
@@ -79,7 +81,6 @@ def test_numbers_of_layers_are_computed(
         ("dense_1: x", ("4:1", "`dense_1` matches no op of the network")),
         ("relu_{n}: x", ("4:1", "`relu_{n}` matches only ops without arrays")),
         ("head: x", ("4:1", "`head` names only what rules inside of it do")),
-        ("fc_2: x", ("4:1", "`fc_2` matches `fc_2`, which another rule does too")),
         ("fc_{n}: x", ("4:1", "`fc_{n}` matches `fc_1`, which another rule does too")),
         ("'{a}': x", ("4:1", "`{a}` matches no op of the network")),
     ],
@@ -97,6 +98,118 @@ def test_a_rule_that_names_nothing_or_again_is_an_error(
         "ARC604",
         *expected,
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("head.dense_1: {}", "`head.dense_1` must map to the name of a layer"),
+        ("head.dense_1: {layer: b, array: {}}", "`head.dense_1` has no `array`"),
+        ("head.dense_1: {layer: [b]}", "`head.dense_1` must map to the name of a layer"),
+        (
+            "head.dense_1: {layer: b, arrays: [weight]}",
+            "`arrays` of `head.dense_1` must be a mapping of arrays to variables",
+        ),
+        (
+            "head.dense_1: {layer: b, transposed: 1}",
+            "`transposed` of `head.dense_1` must be true or false",
+        ),
+        (
+            "head.dense_1: {layer: b, blocks: [0, 2]}",
+            "`blocks` of `head.dense_1` must have each of 0, 1, 2 ... once",
+        ),
+        (
+            "head.dense_1: {layer: b, arrays: {kernel: wait}}",
+            "`wait` is no variable of `head.dense_1`",
+        ),
+        (
+            "head.dense_1: {layer: b, factors: {kernel: 2}}",
+            "`kernel` is no variable of `head.dense_1`",
+        ),
+        (
+            "head.dense_1: {layer: b, factors: {weight: heads^0.5}}",
+            "a factor of `head.dense_1` must be a number or a power of one of its fields",
+        ),
+        (
+            "head: {layer: b, transposed: true}",
+            "`head` is no op: it says the name of a section alone",
+        ),
+    ],
+)
+def test_a_mapping_that_is_none_is_an_error(
+    network: Network, rule: str, expected: str, tmp_path: Path
+) -> None:
+    named = dict(zip(OPS, ("a1", "a2", "a3", "b"), strict=True))
+    with pytest.raises(SpecError) as error:
+        imported(network, named, f"fc_{{n}}: a{{n}}\n{rule}\n", tmp_path)
+    assert expected in [one.message for one in error.value.diagnostics]
+
+
+def test_a_section_s_name_is_that_of_what_is_in_it(network: Network, tmp_path: Path) -> None:
+    named = dict(zip(OPS, ("a1", "b2", "a3", "x.y.0"), strict=True))
+    table = "fc_1: a1\nfc_2: b2\nfc_3: a3\nhead: x.y\n"
+    assert imported(network, named, table, tmp_path) == {op: n for n, op in enumerate(OPS)}
+
+
+MAPPINGS = """fc_1: {layer: one, arrays: {kernel: weight, shift: bias}, transposed: true}
+fc_2: two
+fc_3: {layer: three, factors: {weight: 0.5, bias: units^2}}
+head.dense_1: {arrays: {w: weight, b: bias, rest: null}}
+ignored: [other]
+"""
+
+
+def test_what_a_file_has_in_another_form(network: Network, tmp_path: Path) -> None:
+    """By hand: other names, a matrix turned, variables multiplied, axes of one element more."""
+    matrix = numpy.array([[1, 2], [3, 4]], "float32")
+    vector = numpy.array([5, 6], "float32")
+    state = {
+        "one.kernel": matrix[..., None],
+        "one.shift": vector[None],
+        "two.weight": matrix,
+        "two.bias": vector,
+        "three.weight": matrix,
+        "three.bias": vector,
+        "other.x": vector,
+    }
+    state |= {"w": matrix, "b": vector, "rest": vector}
+    save_file(state, tmp_path / "a.safetensors")
+    (tmp_path / "names.yaml").write_text(MAPPINGS)
+    table = read_table(parse(read_text(str(tmp_path / "names.yaml"))))
+    weights = transfer.load(str(tmp_path / "a.safetensors"), network, table)
+    expected = {
+        "fc_1.weight": [[1, 3], [2, 4]],
+        "fc_1.bias": [5, 6],
+        "fc_2.weight": [[1, 2], [3, 4]],
+        "fc_2.bias": [5, 6],
+        "fc_3.weight": [[0.5, 1], [1.5, 2]],
+        "fc_3.bias": [20, 24],
+        "head.dense_1.weight": [[1, 2], [3, 4]],
+        "head.dense_1.bias": [5, 6],
+    }
+    assert {key: value.tolist() for key, value in weights.items()} == expected
+
+
+def test_what_a_rule_leaves_out_keeps_a_constant_initial_value(tmp_path: Path) -> None:
+    text = """archc: 1
+name: net
+input: {features: 2}
+layers: [batch_norm, dense: 2]
+checkpoints:
+  keras: {batch_norm_1: {layer: bn, arrays: {beta: bias, mean: running_mean, var: running_var}}}
+"""
+    net = written(text, tmp_path)
+    vector = numpy.array([5, 6], "float32")
+    state = {f"bn.{name}": vector for name in ("beta", "mean", "var")}
+    state |= {"1.weight": numpy.eye(2, dtype="float32"), "1.bias": vector}
+    save_file(state, tmp_path / "a.safetensors")
+    weights = transfer.load(str(tmp_path / "a.safetensors"), net)
+    assert weights["batch_norm_1.weight"].tolist() == [1, 1]
+    assert weights["batch_norm_1.bias"].tolist() == [5, 6]
+    del state["bn.mean"]
+    save_file(state, tmp_path / "a.safetensors")
+    with pytest.raises(SpecError, match=r"`batch_norm_1\.running_mean` is missing"):
+        transfer.load(str(tmp_path / "a.safetensors"), net)
 
 
 def test_a_rule_misspelt_is_told_with_what_it_leaves_without_a_name(

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from tests.backends import keras_side
-from tests.backends.networks import shipped
 from tests.zoo import theirs
 
 Array = Any
@@ -20,7 +19,7 @@ def reference(name: str, layers: list[Any]) -> tuple[Any, float, int, bool]:
     their use; what a sample is to be multiplied with where the model itself rescales it; its
     trainable parameters; and whether its normalizations have no coefficients, where those of the
     emitted one are then set to 1."""
-    model, their_layers = keras_side.in_order_of_use(theirs.of_keras(name, ends_in_softmax(name)))
+    model, their_layers = keras_side.in_order_of_use(theirs.of_keras(name))
     rescalings = [one for one in their_layers if type(one).__name__ == "Rescaling"]
     norms = [one for one in their_layers if type(one).__name__ == "BatchNormalization"]
     plain = any(not one.scale for one in norms)
@@ -34,12 +33,6 @@ def reference(name: str, layers: list[Any]) -> tuple[Any, float, int, bool]:
     assert position == len(own)
     count = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
     return model, 1 / rescalings[0].scale if rescalings else 1.0, count, plain
-
-
-def ends_in_softmax(name: str) -> bool:
-    graph = shipped(name).costs.graph
-    op = graph.nodes[graph.outputs[0]].op
-    return "softmax" in (op.name, getattr(getattr(op, "activation", None), "name", None))
 
 
 def weighted(layers: list[Any]) -> list[Any]:

@@ -3,7 +3,8 @@
 The emitted PyTorch network gets the reference's weights, or random ones, and the emitted Keras
 network gets these; the outputs of all are compared on one sample, by the largest difference as a
 share of the largest value: in float32, language models in float64. Of networks of more than
-`MOST_PARAMS` parameters the names and shapes of all arrays are compared, without values.
+`MOST_PARAMS` parameters, and of `shapes:NAME`, the names and shapes of all arrays are compared,
+without values.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 
 from archc.api import Network
 from archc.backends.layouts import to_framework
+from archc.ir.checkpoints import tables
 from tests.backends import keras_side, torch_side
 from tests.backends.agreement import inputs_of, keras_outputs
 from tests.backends.networks import SPECS, module, shipped
@@ -24,14 +26,15 @@ from tests.zoo import applications, attention, theirs
 from tests.zoo.checkpoints import in_order
 from tests.zoo.outputs import difference, outputs
 from tests.zoo.references import TORCHVISION
+from tests.zoo.table import MOST_PARAMS
 
 Array = Any
-MOST_PARAMS = 400_000_000
-"""Of a network that is run: what it takes with its reference, in float32, is some 8 GB."""
+SHAPES = "shapes:"
+"""Before the name of a network whose values are left out."""
 
 
-def main(name: str) -> dict[str, object]:
-    """The row of a network."""
+def main(name: str, with_values: bool = True) -> dict[str, object]:
+    """The row of a network; of one that torchvision has without what it computes, if wished."""
     network = shipped(name)
     totals = network.costs.totals
     row: dict[str, object] = {
@@ -46,16 +49,15 @@ def main(name: str) -> dict[str, object]:
     }
     if name in theirs.LANGUAGE_MODELS:
         return row | attention.language_model(name)
-    if totals.params > MOST_PARAMS:
+    if totals.params > MOST_PARAMS or not with_values:
         return row | shapes(name)
     return row | values(name)
 
 
 def shapes(name: str) -> dict[str, object]:
-    """Whether the arrays of a large network are those of torchvision's, by names and shapes."""
+    """Whether the arrays of a network are those of torchvision's, by names and shapes."""
     network = shipped(name)
-    with torch.device("meta"):
-        reference = theirs.of_torchvision(name)
+    reference = theirs.of_torchvision(name)
     ours = torch_side.on_meta(module(network.emit("torch")))
     keys = take_state(name, reference, ours)
     model = keras_side.without_weights(module(network.emit("keras")))
@@ -89,6 +91,8 @@ def values(name: str) -> dict[str, object]:
         del reference
     else:
         randomize(ours, name)
+        if theirs.ends_in_softmax(name):
+            soften(ours, x)
     actual = outputs(ours, x)
     if attention.is_needed(network):
         others = attention.keras_outputs(network, ours.state_dict(), x, "float32")
@@ -125,22 +129,34 @@ def randomize(model: Any, name: str) -> None:
     model.load_state_dict(distances, strict=False)
 
 
+def soften(model: Any, values: list[Array]) -> None:
+    """Scale the last layer with weights so that the largest logit is 1: where random ones are far
+    apart, a softmax is 1 for one of them whatever comes in."""
+    head = [one for one in model.modules() if hasattr(one, "weight") and one.weight.dim() > 1][-1]
+    logits: list[Any] = []
+    hook = head.register_forward_hook(lambda _, __, result: logits.append(result))
+    outputs(model, values)
+    hook.remove()
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter /= logits[0].abs().max()
+
+
 def take_state(name: str, reference: Any, ours: Any) -> str:
     """Load the reference's state into the emitted network: strictly where the names are the same
-    ones, else by a table of names or in order."""
+    ones. What it loads else is a state that comes from the tests' own tables, or in order; that the
+    spec has a table with the same values, tests of the files of weights prove."""
     state, own = reference.state_dict(), ours.state_dict()
     equal = {key: value.shape for key, value in state.items()} == {
         key: value.shape for key, value in own.items()
     }
     renamed = attention.renaming(name)
-    if equal:
-        how = "equal"
-    elif renamed is not None:
-        how, state = "by table", renamed(state)
-    else:
-        how, state = "in order", in_order(name, state, own)
+    if not equal:
+        state = in_order(name, state, own) if renamed is None else renamed(state)
     ours.load_state_dict(state, strict=True, assign=True)
-    return how
+    if equal:
+        return "equal"
+    return "by table" if "torchvision" in tables(shipped(name).costs.graph) else "in order"
 
 
 def take_weights(network: Network, ours: Any, layers: list[Any]) -> None:
@@ -155,5 +171,5 @@ def take_weights(network: Network, ours: Any, layers: list[Any]) -> None:
 
 if __name__ == "__main__":
     for each in sys.argv[1:]:
-        print(json.dumps(main(each)), flush=True)
+        print(json.dumps(main(each.removeprefix(SHAPES), SHAPES not in each)), flush=True)
         keras.utils.clear_session()

@@ -17,13 +17,15 @@ from tests.zoo.references import (
     TORCHVISION,
     ZEROED,
 )
-from tests.zoo.theirs import KERAS_NAMES, LANGUAGE_MODELS, PREPROCESSING
+from tests.zoo.theirs import KERAS_NAMES, LANGUAGE_MODELS, PREPROCESSING, ends_in_softmax
 
 RECORD = Path(__file__).with_name("record.json")
 README = Path(__file__).with_name("README.md")
 LARGEST = 1e-4
 """The largest difference of float32 outputs, as a share of their largest value, that is no more
 than rounding: the sums of these networks have up to 100,000 terms."""
+MOST_PARAMS = 400_000_000
+"""Of a network that is run: what it takes with its reference, in float32, is some 8 GB."""
 APPLICATIONS = "keras.applications"
 
 HEAD = """\
@@ -38,8 +40,8 @@ Transformers'.
 - *MACs* are 10^9 multiply-accumulates of a sample, beside those that torchvision or the paper
   publishes.
 - *keys* are `equal` where the emitted PyTorch module takes the reference's state dictionary
-  strictly, `by table` where names are replaced first, and `in order` where the same values have
-  other names there.
+  strictly, `by table` where the spec's `checkpoints` tell how its arrays stand in the reference's
+  files, and `in order` where the values have other names and come in the same order.
 - *torch* and *Keras* are the largest difference of the outputs from the reference's, as a share of
   their largest value; without a reference, that of Keras from PyTorch.
 - *lines* are those of the YAML, the PyTorch and the Keras file.
@@ -116,7 +118,7 @@ def _application(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
     """The row of a function of keras.applications, empty where it has not been run."""
     own = application(one)
     how = []
-    if name in TORCHVISION or name.startswith(("efficientnet_b", "mobilenet_v3")):
+    if not ends_in_softmax(name):
         how.append("`classifier_activation=None`")
     if name.startswith(PREPROCESSING):
         how.append("`include_preprocessing=False`")
@@ -173,7 +175,8 @@ def notes_of(name: str, one: Mapping[str, Any]) -> list[str]:
             "float64"
         )
     elif one["keras"] is None:
-        notes.append("parameters, names and shapes alone: it takes more memory than the others")
+        why = "more memory than the others" if one["params"] > MOST_PARAMS else "longer to run"
+        notes.append(f"parameters, names and shapes alone: it takes {why}")
     notes += [
         f"the {backend} network differs by {one[backend]:.1e}"
         for backend in ("torch", "keras")

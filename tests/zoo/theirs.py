@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
 
+from tests.backends.networks import shipped
 from tests.backends.torchvision_models import models
 
 SEGMENTATION = {"weights_backbone": None, "aux_loss": True, "num_classes": 21}
@@ -102,12 +103,19 @@ def of_torchvision(name: str) -> Any:
         return models().get_model(own, weights=None, **OPTIONS.get(name, {})).eval()
 
 
-def of_keras(name: str, softmax: bool) -> Callable[[], Any]:
-    """What builds keras.applications' model of a spec, with its softmax or without."""
+def ends_in_softmax(name: str) -> bool:
+    """Whether a spec gives probabilities."""
+    graph = shipped(name).costs.graph
+    op = graph.nodes[graph.outputs[0]].op
+    return "softmax" in (op.name, getattr(getattr(op, "activation", None), "name", None))
+
+
+def of_keras(name: str) -> Callable[[], Any]:
+    """What builds keras.applications' model of a spec, with its softmax where the spec has it."""
     import keras
 
     build = getattr(keras.applications, KERAS_NAMES[name])
-    options: dict[str, Any] = {} if softmax else {"classifier_activation": None}
+    options: dict[str, Any] = {} if ends_in_softmax(name) else {"classifier_activation": None}
     if name.startswith(PREPROCESSING):
         options["include_preprocessing"] = False
     if name.startswith("mobilenet_v3"):  # of any size without it

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes what changed in the networks since BASE, a commit, to $RUNNER_TEMP/archc.md and to the
-# job's summary. SPECS are patterns; with GROWTH it exits with 1 where a network has grown more.
+# job's summary. SPECS are patterns; with GROWTH (of parameters) or MACS_GROWTH it exits with 1 where
+# a network has grown more.
 set -euo pipefail
 shopt -s globstar nullglob
 
@@ -23,6 +24,9 @@ shown() {
   echo "## Networks"
 } > "$text"
 before=$(wc -l < "$text")
+limits=()
+if [ -n "${GROWTH:-}" ]; then limits+=(--max-params-growth "$GROWTH"); fi
+if [ -n "${MACS_GROWTH:-}" ]; then limits+=(--max-macs-growth "$MACS_GROWTH"); fi
 
 for spec in $SPECS; do
   [ -e "$spec" ] || continue  # a name that is no pattern stays
@@ -53,8 +57,8 @@ for spec in $SPECS; do
       echo "\`$name\` cannot be compared: what it was is no sound spec." >> "$text"
     fi
   fi
-  if [ -n "${GROWTH:-}" ] && [ -s "$RUNNER_TEMP/spec.md" ]; then
-    archc diff --max-params-growth "$GROWTH" -- "$BASE:$spec" "$spec" > /dev/null || status=1
+  if [ "${#limits[@]}" != 0 ] && [ -s "$RUNNER_TEMP/spec.md" ]; then
+    archc diff "${limits[@]}" -- "$BASE:$spec" "$spec" > /dev/null || status=1
   fi
 done
 

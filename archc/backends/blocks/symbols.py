@@ -289,7 +289,7 @@ def annotation(name: str) -> Expr:
         return Index(Ref("type"), (Ref("nn.Module"),))
     plain, _, other = name.partition(" | ")
     if other:
-        return Binary("|", Ref(plain), annotation(other) if other != "None" else Lit(None))
+        return Binary("|", annotation(plain), annotation(other) if other != "None" else Lit(None))
     if plain.startswith("tuple"):
         return Index(Ref("tuple"), tuple(Ref("int") for _ in range(plain.count("int"))))
     return Ref(plain)

@@ -68,7 +68,8 @@ def name_variables(
             kept = [name for name in dying if name in CHAIN or name in branch_names]
             if operation.is_merge:
                 kept = []  # the branches end here
-            candidates = [*best, *kept, *CHAIN] if not best else [*best, *CHAIN]
+            candidates = [*best, *CHAIN] if best else [*kept, *CHAIN]
+            candidates += [own_name] if own_name is not None else []
             name = _first_free(candidates, held, last, position, dying, reserved)
             names[index] = name
             held[name] = index

@@ -15,7 +15,6 @@ NESTED = tuple(
         Ref,
         (
             "GeneralAttention",
-            "GeneralWindowAttention",
             "WindowAttention",
             "layers.Bidirectional",
             "layers.GroupQueryAttention",

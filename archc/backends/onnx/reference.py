@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from onnx.reference import ReferenceEvaluator
+
+from archc.backends.onnx.kernels import OPERATORS
 from archc.backends.onnx.rewriting import exact
 from archc.onnx_format.messages import DOUBLE
 
 
-def evaluator(model: Any) -> Any:
+class Evaluator(ReferenceEvaluator):
+    """The evaluator with archc's kernels, in functions too, which are evaluators of the same
+    class."""
+
+    def __init__(self, proto: Any, **options: Any) -> None:
+        super().__init__(proto, new_ops=OPERATORS, **options)
+
+
+def evaluator(model: Any) -> Evaluator:
     """What evaluates a model."""
-    from onnx.reference import ReferenceEvaluator
-
-    from archc.backends.onnx.kernels import OPERATORS
-
-    evaluate = ReferenceEvaluator(model, new_ops=OPERATORS)
+    evaluate = Evaluator(model)
     if model.graph.output[0].type.tensor_type.elem_type == DOUBLE:
         for nodes in (evaluate, *evaluate.functions_.values()):
             _widen(nodes.rt_nodes_)

@@ -64,13 +64,14 @@ def run_isolated(module: str, *arguments: str) -> str | None:
     return error
 
 
-def limit(size: int) -> None:
-    """Limit the memory and CPU time of this process, for a file of `size` bytes."""
+def limit(size: int, needed: int = MEMORY) -> None:
+    """Limit the memory and CPU time of this process, for a file of `size` bytes; `needed` are the
+    bytes that it may use beside those of the file."""
     try:
         import resource
     except ImportError:  # Windows
         return
-    memory, seconds = 2 * size + MEMORY, SECONDS + size // BYTES_PER_SECOND
+    memory, seconds = 2 * size + needed, SECONDS + size // BYTES_PER_SECOND
     limits = {
         resource.RLIMIT_AS: (memory, memory),
         resource.RLIMIT_CPU: (seconds, seconds + 1),

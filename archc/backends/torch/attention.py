@@ -5,7 +5,7 @@ from __future__ import annotations
 from archc.backends.base import LoweredLayer, LoweringContext, width_field
 from archc.backends.constructors import layer, option
 from archc.backends.torch.layers import incoming
-from archc.codegen.tree import Lit
+from archc.codegen.tree import Keyword, Lit
 from archc.ops.attention import Attention
 
 VARIABLES = {
@@ -39,8 +39,13 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         option("rotary_share", op.rotary_share if op.rotary else 1.0, 1.0, "rotary_share"),
         option("qk_norm", op.qk_norm, False, "qk_norm"),
     )
+    name = "GeneralAttention" if general else "MultiHeadAttention"
+    own: tuple[Keyword, ...] = special if general else special[2:3]
+    if plain:
+        name = "DropoutSelfAttention" if op.dropout else "SelfAttention"
+        own = (Keyword("dropout", Lit(op.dropout, "dropout")),) if op.dropout else ()
     constructor = layer(
-        "SelfAttention" if plain else "GeneralAttention" if general else "MultiHeadAttention",
+        name,
         incoming(x),
         Lit(op.heads, "heads"),
         keywords=[
@@ -49,7 +54,7 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             option("memory_features", memory_features, None, width_field(len(context.inputs) - 1)),
             option("bias", op.bias, True, "bias"),
             option("causal", op.causal, False, "causal"),
-            *(special if general else special[2:3]),
+            *own,
         ],
     )
     return (LoweredLayer(constructor, label=op.name, main=True, variables=VARIABLES),)

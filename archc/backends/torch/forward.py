@@ -103,7 +103,7 @@ class Forward:
 
     def statements(self, steps: Sequence[Step]) -> list[Statement]:
         """The statements of `forward`: a value used once goes straight into its user, as long as a
-        line holds one layer with weights."""
+        line holds one layer that a reader follows the network by."""
         reserved = VARIABLES | {argument.name for argument in self.arguments}
         arguments = self.argument_names()
         alone = self.uses.graph.training_only if self.in_training else frozenset()
@@ -143,6 +143,7 @@ class Forward:
     ) -> list[Statement]:
         """The statements of some steps; values that are still to be written are left `pending`."""
         statements: list[Statement] = []
+        light: set[int] = set()  # values of steps that are not heavy, such as a normalisation
 
         def settle(index: int) -> None:
             if index in pending:
@@ -153,7 +154,11 @@ class Forward:
             inputs = step.operation.inputs
             if step.heavy:
                 for index in inputs:
-                    settle(index)
+                    if index not in light:
+                        settle(index)
+            plain = not step.heavy and not step.operation.is_merge and step.comment is None
+            if plain and all(index not in pending or index in light for index in inputs):
+                light.update(step.operation.outputs)
             values = [
                 pending.pop(index)[0] if index in pending else Ref(names[index]) for index in inputs
             ]

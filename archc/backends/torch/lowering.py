@@ -62,6 +62,7 @@ HELPERS = {
     "ChannelScale": "channel_scale.py",
     "ClassToken": "class_token.py",
     "DropPath": "drop_path.py",
+    "DropoutSelfAttention": "dropout_self_attention.py",
     "FeaturePReLU": "feature_prelu.py",
     "FrozenBatchNorm1d": "frozen_batch_norm_1d.py",
     "FrozenBatchNorm2d": "frozen_batch_norm_2d.py",

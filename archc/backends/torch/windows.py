@@ -51,7 +51,8 @@ def _zeros(pairs: Pairs) -> tuple[LoweredLayer, ...]:
     """A layer that pads with zeros; none where there is nothing to pad."""
     if not any(map(any, pairs)):
         return ()
-    return (LoweredLayer(layer(f"nn.ZeroPad{len(pairs)}d", _padding(pairs)), label=PAD),)
+    padding = _padding(pairs, "padding")
+    return (LoweredLayer(layer(f"nn.ZeroPad{len(pairs)}d", padding), label=PAD),)
 
 
 def _cut(pairs: Pairs) -> tuple[Call, Expr]:

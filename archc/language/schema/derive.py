@@ -126,10 +126,9 @@ def op_schema(op: type[Op]) -> Schema:
     return describe({"title": op.name, **mapping}, doc, expected)
 
 
-def _step() -> Schema:
-    bare = [op.name for op in OPS.values() if is_bare(op) and op.name not in MERGES]
-    properties: Schema = {op.name: op_schema(op) for op in OPS.values()}
-    properties |= {
+def step_keys() -> Schema:
+    """The schemas of the keys of steps that are no ops."""
+    return {
         "name": _computed_name("the step's name, unique within its section or block"),
         "from": describe(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
@@ -188,6 +187,12 @@ def _step() -> Schema:
             "a mapping, or `same`",
         ),
     }
+
+
+def _step() -> Schema:
+    bare = [op.name for op in OPS.values() if is_bare(op) and op.name not in MERGES]
+    properties: Schema = {op.name: op_schema(op) for op in OPS.values()}
+    properties |= step_keys()
     return {
         "title": "step",
         "x-expected": "the name of an op that needs no fields, or a mapping with one op",
@@ -267,8 +272,21 @@ def derive() -> Schema:
         "a value that expressions use",
         "a number, true or false, text, a list, or a list of lists",
     )
+    number: Schema = {"type": "integer", "minimum": 0, "maximum": LARGEST}
+    bounds = _object(
+        {
+            "min": describe(number, "the least that is allowed", "a whole number"),
+            "max": describe(number, "the most that is allowed", "a whole number"),
+        }
+    )
     total = describe(
-        {"type": "integer", "minimum": 0, "maximum": LARGEST}, "the exact total", "a whole number"
+        {
+            "if": {"type": "object"},
+            "then": {**bounds, "minProperties": 1},
+            "else": describe(number, "the exact total", "a whole number"),
+        },
+        "the exact total, or bounds of it",
+        "a whole number, or a mapping with `min` or `max`",
     )
     class_name = {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,63}$"}
     expected_class = "a class name: a capital letter followed by letters and digits"

@@ -95,6 +95,7 @@ class CsvRows:
         self.row = int(columns.has_header)
         self.known: dict[str, int] = {}
         self.labels = array("q")
+        self.are_bytes = True  # so far: labels as well as pixels
         self.are_fractions = False
         self.is_plain = False  # the block read last: whether rows in it need no closer look
         separator = re.escape(columns.separator)
@@ -182,6 +183,10 @@ class CsvRows:
             if not all(line.isascii() and "\0" not in line for line in rows):
                 raise ValueError
             rows = [self.unquoted(line) if '"' in line else line for line in rows]
+        if self.are_bytes:
+            with suppress(ValueError):
+                return self.in_order(self.load_bytes(rows))
+            self.are_bytes = False
         labels: list[int] = []
         if self.columns.label is not None:
             rows = self.split(rows, labels)
@@ -189,8 +194,28 @@ class CsvRows:
         if values.shape != (len(rows), self.columns.features):
             raise ValueError
         self.labels.extend(labels)
+        return self.in_order(values)
+
+    def in_order(self, values: np.ndarray) -> np.ndarray:
+        """Pixels as they make the image, of those as the columns stand."""
         order = self.columns.order
         return values if order is None else np.ascontiguousarray(values[:, order])
+
+    def load_bytes(self, rows: list[str]) -> np.ndarray:
+        """The pixels of some rows, where all they hold are whole numbers to 255. Raises ValueError
+        for others, before a label is noted."""
+        label = self.columns.label
+        values = load_text(rows, np.uint8, self.columns.separator)
+        if values.shape != (len(rows), len(self.columns.names)):
+            raise ValueError
+        if label is None:
+            return values
+        labels = values[:, label]
+        if labels.max() >= self.classes:
+            raise ValueError
+        self.labels.frombytes(labels.astype(np.int64).tobytes())
+        pixels: np.ndarray = np.delete(values, label, axis=1)
+        return pixels
 
     def unquoted(self, line: str) -> str:
         """A row without the quotes around values."""

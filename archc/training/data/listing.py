@@ -13,20 +13,8 @@ import numpy as np
 from archc.training.data.images import all_classes, some_names
 from archc.training.data.regular import check_inside, check_regular
 from archc.training.errors import DataError
+from archc.training.task import IMAGE_ENDINGS
 
-IMAGE_ENDINGS = (
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".pgm",
-    ".png",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
-"""Those of torchvision's ImageFolder, and .gif."""
 OF_SYSTEMS = "__MACOSX"
 """The folder of an archive in which macOS keeps what belongs to the files beside it."""
 

@@ -6,10 +6,16 @@ import math
 
 from archc.codegen.tree import Value
 from archc.language.recipe import Crop, Inputs, Training
-from archc.training.task import IMAGE_RANK, Task
+from archc.training.task import IMAGE_ENDINGS, IMAGE_RANK, Task
 
 LARGEST_SMALL = 64 * 64
 """Pixels of images of which a data set still fits into memory."""
+
+ENDINGS = tuple(one.removeprefix(".") for one in IMAGE_ENDINGS)
+"""Those of image files."""
+
+MNIST = (28, 28)
+"""Height and width of its digits, and of what was made in their form."""
 
 MODES = {1: "L", 3: "RGB"}
 """What Pillow calls images of so many channels."""
@@ -39,10 +45,13 @@ def part_bounds(crop: Crop) -> dict[str, Value]:
     }
 
 
-def crops(task: Task, inputs: Inputs) -> bool:
-    """Whether images are larger than the network's input: padded ones of a size that is not known
-    may be."""
-    size = resized(inputs)
-    if len(task.shape) != 3 or size is None:
+def crops(task: Task, recipe: Training) -> bool:
+    """Whether images may be larger than the network's input. Of those that are not resized the size
+    is not known: padded ones may be, unless zeros are what MNIST lacks, and so may streamed ones.
+    """
+    size, pad = resized(recipe.inputs), recipe.inputs.pad
+    if len(task.shape) != IMAGE_RANK:
         return False
-    return tuple(side + 2 * inputs.pad for side in size) != task.shape[:2]
+    if size is None and (pad == 0 or tuple(side - 2 * pad for side in task.shape[:2]) == MNIST):
+        return streams(task, recipe)
+    return size is None or tuple(side + 2 * pad for side in size) != task.shape[:2]

@@ -21,11 +21,19 @@ from archc.language.recipe import (
     Sgd,
     Training,
 )
-from archc.training.script.images import MODES, crops, part_bounds, resized, streams
+from archc.training.script.images import (
+    ENDINGS,
+    MODES,
+    crops,
+    part_bounds,
+    resized,
+    streams,
+)
 from archc.training.task import Task
 
 PROGRAM = tuple(
-    f"archc.training.script.programs.keras.{one}" for one in ("constants", "images", "train")
+    f"archc.training.script.programs.keras.{one}"
+    for one in ("constants", "images", "layers", "train")
 )
 """The modules that a script is a specialization of, in the order of their statements."""
 FILLS = {"nearest": "nearest", "zero": "constant"}
@@ -45,15 +53,18 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "INPUT": task.shape,
         "CLASSES": task.classes,
         "MODE": MODES.get(task.shape[-1], "RGB"),
+        "ENDINGS": ENDINGS,
         "STREAMS": streams(task, recipe),
         "RESIZES": size is not None,
+        "SQUARE": isinstance(inputs.resize, int),
         "RESIZE": (0, 0) if size is None else size[::-1],
         "PAD": inputs.pad,
-        "CROPS": crops(task, inputs),
+        "CROPS": crops(task, recipe),
         **part_bounds(augment.crop),
         "TEN_CROPS": recipe.evaluation == "ten_crop",
         "SCALE": float(inputs.scale),
         "STANDARDIZE": inputs.standardize,
+        "MOVES": augment.moves,
         "ROTATION": augment.rotation,
         "SHEAR": augment.shear,
         "SHIFT": augment.shift,

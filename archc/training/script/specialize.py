@@ -376,13 +376,14 @@ class _Specializer:
         raise ValueError(f"line {node.lineno}: no expression of scripts")
 
     def generator(self, element: ast.expr, comprehension: ast.comprehension) -> Generator:
-        """A comprehension over one iterable, without conditions."""
-        if comprehension.ifs:
-            raise ValueError(f"line {element.lineno}: no expression of scripts: it has a condition")
+        """A comprehension over one iterable, with at most one condition."""
+        if len(comprehension.ifs) > 1:
+            raise ValueError(f"line {element.lineno}: no expression of scripts: several conditions")
         return Generator(
             self.expr(element),
             ast.unparse(comprehension.target).strip("()"),
             self.expr(comprehension.iter),
+            self.expr(comprehension.ifs[0]) if comprehension.ifs else None,
         )
 
     def part(self, node: ast.expr) -> str | Expr:

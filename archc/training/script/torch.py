@@ -28,7 +28,14 @@ from archc.language.recipe import (
     Step,
     Training,
 )
-from archc.training.script.images import MODES, crops, part_bounds, resized, streams
+from archc.training.script.images import (
+    ENDINGS,
+    MODES,
+    crops,
+    part_bounds,
+    resized,
+    streams,
+)
 from archc.training.task import Task
 
 PROGRAM = tuple(
@@ -54,11 +61,13 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "INPUT": (channels, *spatial),
         "CLASSES": task.classes,
         "MODE": MODES.get(channels, "RGB"),
+        "ENDINGS": ENDINGS,
         "STREAMS": streams(task, recipe),
         "RESIZES": size is not None,
+        "SQUARE": isinstance(inputs.resize, int),
         "RESIZE": (0, 0) if size is None else size[::-1],
         "PAD": inputs.pad,
-        "CROPS": crops(task, inputs),
+        "CROPS": crops(task, recipe),
         **part_bounds(augment.crop),
         "TEN_CROPS": recipe.evaluation == "ten_crop",
         "SCALE": float(inputs.scale),

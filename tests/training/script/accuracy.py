@@ -68,8 +68,8 @@ def accuracies(backend: str, seed: int, folder: Path) -> tuple[float, float]:
         np.savez(folder / f"{name}.npz", images=images, labels=labels)
     work(experiment.fit(folder / "archc", data=folder / "train.npz", quiet=True))
     work(experiment.predict(folder / "archc", folder / "archc.csv", data=folder / "all.npz"))
-    run(folder, "train.npz", "--out", "script")
-    run(folder, "all.npz", "--out", "script", "--predict", "script.csv")
+    out = ("--out", "script")
+    run(folder, ("train.npz", *out), ("all.npz", *out, "--predict", "script.csv"))
     one, other = (share_right(folder / f"{name}.csv", labels) for name in ("archc", "script"))
     return one, other
 

@@ -15,6 +15,8 @@ keras = pytest.importorskip("keras")
 torch = pytest.importorskip("torch")
 np = pytest.importorskip("numpy")
 
+from PIL import Image  # noqa: E402
+
 from archc.training.script import emit  # noqa: E402
 from tests.training.script.test_script import IMAGES, network  # noqa: E402
 
@@ -43,7 +45,7 @@ def test_a_shear_turns_columns_by_the_angle_about_the_middle(
     keras.utils.set_random_seed(1)
     images = np.zeros((500, 33, 65, 1), np.float32)
     images[:, :, 32] = 1.0  # a column in the middle
-    layer = defined["RandomSlope"](dtype="float32")
+    layer = defined["RandomMoves"](dtype="float32")
     assert np.array_equal(np.asarray(layer(images, training=False)), images)
     sheared = np.asarray(layer(images, training=True))[..., 0]
     places = (sheared * np.arange(65)).sum(2) / sheared.sum(2)  # of the column in each row
@@ -52,6 +54,96 @@ def test_a_shear_turns_columns_by_the_angle_about_the_middle(
     assert 19.5 < angles.max() < 20.01
     assert -20.01 < angles.min() < -19.5
     assert angles.std() == pytest.approx(20 / 3**0.5, rel=0.1)  # all angles are as likely
+
+
+def test_moves_take_pixels_from_where_they_are_about_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter turn, half a zoom and a whole shift, drawn at their largest."""
+    monkeypatch.setattr(keras.random, "uniform", lambda *_: np.ones((6, 1), np.float32))
+    images = np.random.default_rng(0).uniform(0, 255, (1, 5, 5, 3)).astype(np.float32)
+    cases = {
+        "rotation: 90": np.rot90(images, 1, (1, 2)),
+        "shift: 0.4, fill: zero": np.pad(images, ((0, 0), (0, 2), (0, 2), (0, 0)))[:, 2:, 2:],
+        "zoom: 0.5, fill: zero": None,
+    }
+    for change, expected in cases.items():
+        recipe = f"  augment: {{{change}}}\n"
+        layer = script(tmp_path, recipe, monkeypatch)["RandomMoves"](dtype="float32")
+        moved = np.asarray(layer(images, training=True))
+        if expected is None:  # of 1.5 times the size: every second row comes from a pixel
+            assert moved[0, ::2, ::2][1:2, 1:2] == pytest.approx(images[0, 2:3, 2:3], abs=1e-3)
+            assert not moved[0, 0].any()
+        else:
+            assert moved == pytest.approx(expected, abs=1e-2), change
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_padded_images_that_are_larger_are_cropped(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At random in training, as `archc train` does, and at the middle in evaluation."""
+    recipe = "  inputs: {pad: 2, standardize: none}\n"
+    defined = script(tmp_path, recipe, monkeypatch, backend)
+    pixels = np.arange(1, 300 * 16 * 16 * 3 + 1, dtype=np.float32).reshape(300, 16, 16, 3)
+    np.savez(tmp_path / "images.npz", images=pixels)
+    images, _ = defined["read_images"](tmp_path / "images.npz")
+    padded = np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    if backend == "torch":
+        middle, parts = (
+            defined["crop"](images, at_random=one).movedim(1, -1).numpy() for one in (False, True)
+        )
+    else:
+        model = defined["make_model"](SimpleNamespace(images=images))
+        middle, parts = (
+            np.asarray(model(images, training=one)).reshape(300, 16, 16, 3) for one in (False, True)
+        )
+    assert np.array_equal(middle, pixels)
+    places = [
+        (top, left)
+        for image, part in zip(padded, parts, strict=True)
+        for top in range(5)
+        for left in range(5)
+        if np.array_equal(part, image[top : top + 16, left : left + 16])
+    ]
+    assert len(places) == 300
+    assert len({*places}) == 25
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_images_of_another_size_are_refused_where_nothing_crops_them(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = script(tmp_path, "", monkeypatch, backend)["read_images"]
+    np.savez(tmp_path / "images.npz", images=np.zeros((2, 16, 18, 3), np.uint8))
+    with pytest.raises(SystemExit, match=r"16, 18"):
+        read(tmp_path / "images.npz")
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+@pytest.mark.parametrize("inputs", ["{}", "{resize: 16}"])
+def test_other_files_in_a_folder_of_images_are_left_out(
+    inputs: str, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "animals"
+    images = ["cat/a.bmp", "cat/b.PNG", "dog/1.jpg"]
+    others = ["README", "cat/.DS_Store", "cat/._b.png", "dog/Thumbs.db", "__MACOSX/dog/._1.jpg"]
+    others.append(".thumbnails/1.png")
+    for name in images + others:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if name in images:
+            Image.new("RGB", (16, 16)).save(folder / name)
+        else:
+            (folder / name).write_bytes(b"of the system")
+    defined = script(tmp_path, f"  inputs: {inputs}\n", monkeypatch, backend)
+    if "Photos" in defined:
+        photos = defined["Photos"](folder)
+        assert [one.name for one in photos.images] == ["a.bmp", "b.PNG", "1.jpg"]
+        labels = photos.labels
+    else:
+        read, labels = defined["read_images"](folder)
+        assert len(read) == 3
+    assert labels.tolist() == [0, 0, 1]
 
 
 def test_images_are_changed_in_training_alone(

@@ -109,7 +109,7 @@ def test_what_is_no_statement_of_scripts_is_refused() -> None:
     statements = ("while True: pass", "x += 1", "del x", "x = lambda: 1", "global x")
     statements += (
         "x = ~y",
-        "x = [y for y in z if y]",
+        "x = [y for y in z if y if z]",
         "with a as b: print()",
         "def f(x=1): return x",
     )

@@ -9,18 +9,11 @@ class SelfAttention(nn.Module):
     """
 
     def __init__(
-        self,
-        features: int,
-        heads: int,
-        *,
-        bias: bool = True,
-        causal: bool = False,
-        dropout: float = 0.0,
+        self, features: int, heads: int, *, bias: bool = True, causal: bool = False
     ) -> None:
         super().__init__()
         self.heads = heads
         self.causal = causal
-        self.dropout = dropout
         self.query = nn.Linear(features, features, bias=bias)
         self.key = nn.Linear(features, features, bias=bias)
         self.value = nn.Linear(features, features, bias=bias)
@@ -30,8 +23,5 @@ class SelfAttention(nn.Module):
         q, k, v = self.query(x), self.key(x), self.value(x)
         # batch, heads, length, head_size
         q, k, v = (y.unflatten(2, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
-        dropout = self.dropout if self.training else 0.0
-        out = functional.scaled_dot_product_attention(
-            q, k, v, dropout_p=dropout, is_causal=self.causal
-        )
+        out = functional.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         return self.output(out.transpose(1, 2).flatten(2))

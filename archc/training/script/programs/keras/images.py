@@ -1,6 +1,7 @@
 """How training scripts for Keras read images."""
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image, ImageOps
 from archc.training.script.programs.keras.constants import (
     CROP,
     CROPS,
+    ENDINGS,
     INPUT,
     LARGEST,
     MODE,
@@ -18,6 +20,7 @@ from archc.training.script.programs.keras.constants import (
     RESIZE,
     RESIZES,
     SMALLEST,
+    SQUARE,
     STREAMS,
     TEN_CROPS,
 )
@@ -27,18 +30,20 @@ if not STREAMS:
     def read_images(path: Path) -> tuple[Any, Any]:
         """Images, the channels last, and labels of an .npz file or a folder."""
         if len(INPUT) == 3 and path.is_dir():
-            files = sorted(path.glob("*/*"))
-            names = [file.parent.name for file in files]
+            files = sorted(path.glob("[!.]*/[!.]*"))
+            files = [file for file in files if file.suffix[1:].lower() in ENDINGS]
             images = np.stack([np.array(Image.open(file).convert(MODE)) for file in files])
-            labels = np.unique(names, return_inverse=True)[1]
+            labels = np.unique([file.parent.name for file in files], return_inverse=True)[1]
         else:
             arrays = np.load(path)
             images = arrays["images"]
-            labels = arrays["labels"] if "labels" in arrays else np.zeros(len(images))
+            labels = arrays.get("labels", np.zeros(len(images)))
         if images.ndim == len(INPUT):
             images = images[..., np.newaxis]
         if PAD:
             images = np.pad(images, ((0, 0), (PAD, PAD), (PAD, PAD), (0, 0)))
+        if not CROPS and images.shape[1:] != INPUT:
+            sys.exit(f"an image is {images.shape[1:]}, and the network takes {INPUT}")
         return images, labels.astype("int64")
 else:
 
@@ -47,13 +52,14 @@ else:
 
         def __init__(self, path: Path) -> None:
             if path.is_dir():
-                self.images = sorted(path.glob("*/*"))
+                files = sorted(path.glob("[!.]*/[!.]*"))
+                self.images = [file for file in files if file.suffix[1:].lower() in ENDINGS]
                 names = [file.parent.name for file in self.images]
                 self.labels = np.unique(names, return_inverse=True)[1]
             else:
                 arrays = np.load(path)
                 self.images = arrays["images"]
-                self.labels = arrays["labels"] if "labels" in arrays else [0] * len(self.images)
+                self.labels = arrays.get("labels", np.zeros(len(self.images)))
             self.shape = (len(self.images), *self.decode(0).shape)
 
         def __len__(self) -> int:
@@ -71,7 +77,9 @@ else:
         def decode(self, index: int) -> Any:
             """One image as it is evaluated: (height, width, channels)."""
             image = self.open(index)
-            if RESIZES:
+            if RESIZES and not SQUARE:
+                image = image.resize(RESIZE, Image.Resampling.BILINEAR)
+            elif RESIZES:
                 image = ImageOps.fit(image, RESIZE, Image.Resampling.BILINEAR)
             if PAD:
                 image = ImageOps.expand(image, PAD)

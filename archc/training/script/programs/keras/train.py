@@ -2,7 +2,6 @@
 what reads images: the constants decide its conditions, and what they rule out is not written."""
 
 import argparse
-import math
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +21,6 @@ from archc.training.script.programs.keras.constants import (
     EVERY,
     FACTOR,
     FACTORS,
-    FILL,
     FLIP,
     INPUT,
     LABEL_SMOOTHING,
@@ -32,19 +30,15 @@ from archc.training.script.programs.keras.constants import (
     METRIC,
     MINIMUM,
     MONITOR,
+    MOVES,
     OPTIMIZER,
     OUTPUT,
-    PAD,
     PATIENCE,
     PRECISION,
     REJECTION,
-    RESIZE,
-    ROTATION,
     SCALE,
     SCHEDULE,
     SEED,
-    SHEAR,
-    SHIFT,
     STANDARDIZE,
     STEPS,
     STEPS_PER_EPOCH,
@@ -53,9 +47,15 @@ from archc.training.script.programs.keras.constants import (
     VALIDATION,
     WARMUP,
     WEIGHT_DECAY,
-    ZOOM,
 )
 from archc.training.script.programs.keras.images import Photos, read_images
+from archc.training.script.programs.keras.layers import (
+    ColourNoise,
+    Crop,
+    MeanOfTen,
+    RandomMoves,
+    TenCrops,
+)
 from archc.training.script.programs.stand_in import Network
 
 if VALIDATION:
@@ -141,111 +141,6 @@ if STANDARDIZE != "none":
             top, left = (mean.shape[0] - INPUT[0]) // 2, (mean.shape[1] - INPUT[1]) // 2
             mean = mean[top : top + INPUT[0], left : left + INPUT[1]]
         return mean, np.ones_like(mean)
-
-
-if SHEAR:
-
-    @keras.saving.register_keras_serializable()
-    class RandomSlope(layers.Layer):
-        """A shear of each image about its middle, in training: its rows move along the width."""
-
-        def build(self, input_shape: Any) -> None:
-            """It has no variables."""
-            self.supports_jit = False  # XLA resamples no images
-
-        def call(self, images: Any, *, training: bool = False) -> Any:
-            """The images, as they are in evaluation."""
-            if not training:
-                return images
-            angle = keras.random.uniform((ops.shape(images)[0],), -SHEAR, SHEAR)
-            slope = ops.tan(np.pi / 180 * angle)
-            zero, one = ops.zeros_like(slope), ops.ones_like(slope)
-            middle = (images.shape[1] - 1) / 2
-            # From a pixel to the place that it comes from.
-            rows = [one, slope, -middle * slope, zero, one, zero, zero, zero]
-            return ops.image.affine_transform(
-                images, ops.stack(rows, axis=1), fill_mode=FILL, data_format="channels_last"
-            )
-
-
-if CROPS or TEN_CROPS:
-
-    @keras.saving.register_keras_serializable()
-    class Crop(layers.Layer):
-        """A part of each image as large as the network's input: in training at random, or else the
-        middle."""
-
-        def call(self, images: Any, *, training: bool = False) -> Any:
-            """The parts."""
-            height, width = INPUT[0], INPUT[1]
-            rows, columns = images.shape[1] - height, images.shape[2] - width
-            if not training:
-                top, left = rows // 2, columns // 2
-                return images[:, top : top + height, left : left + width]
-            count = ops.shape(images)[0]
-            tops = keras.random.randint((count, 1), 0, rows + 1) + ops.arange(height)
-            lefts = keras.random.randint((count, 1), 0, columns + 1) + ops.arange(width)
-            images = ops.take_along_axis(images, tops[:, :, None, None], axis=1)
-            return ops.take_along_axis(images, lefts[:, None, :, None], axis=2)
-
-
-if LIGHTING:
-
-    @keras.saving.register_keras_serializable()
-    class ColourNoise(layers.Layer):
-        """Noise along the principal components of a batch's colours, in training."""
-
-        def call(self, images: Any, *, training: bool = False) -> Any:
-            """The images, as they are in evaluation."""
-            if not training:
-                return images
-            pixels = ops.reshape(images, (-1, INPUT[2]))
-            pixels = pixels - ops.mean(pixels, axis=0)
-            count = ops.cast(ops.shape(pixels)[0], "float32")
-            covariance = ops.matmul(ops.transpose(pixels), pixels) / count
-            values, vectors = ops.eigh(covariance)
-            noise = LIGHTING * keras.random.normal((ops.shape(images)[0], INPUT[2]))
-            # Eigenvalues are those of colours from 0 to 1.
-            colours = ops.matmul(noise * values / 255, ops.transpose(vectors))
-            return images + colours[:, None, None, :]
-
-
-if TEN_CROPS:
-
-    @keras.saving.register_keras_serializable()
-    class TenCrops(layers.Layer):
-        """The corners, the centre and their mirror images in evaluation."""
-
-        if CROP == "random":
-
-            def build(self, _shape: Any) -> None:
-                """Make the layer that crops in training."""
-                self.crop = Crop()
-
-        def call(self, images: Any, *, training: bool = False) -> Any:
-            """Ten parts of each image, or in training one, as large as the network's input."""
-            if training:
-                if CROP == "random":
-                    return self.crop(images, training=True)
-                return ops.reshape(images, (-1, *INPUT))
-            down, right = RESIZE[1] + 2 * PAD - INPUT[0], RESIZE[0] + 2 * PAD - INPUT[1]
-            corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
-            parts = [images[:, i : i + INPUT[0], j : j + INPUT[1]] for i, j in corners]
-            mirrored = [ops.flip(part, axis=2) for part in parts]
-            return ops.reshape(ops.concatenate([*parts, *mirrored]), (-1, *INPUT))
-
-    @keras.saving.register_keras_serializable()
-    class MeanOfTen(layers.Layer):
-        """The mean of the probabilities of ten parts of each image, in evaluation."""
-
-        def call(self, outputs: Any, *, training: bool = False) -> Any:
-            """The outputs of images; in training there is one part of each."""
-            if training:
-                return outputs
-            outputs = ops.reshape(outputs, (10, -1, CLASSES))
-            if OUTPUT == "probabilities":
-                return ops.mean(outputs, axis=0)
-            return ops.logsumexp(ops.log_softmax(outputs), axis=0) - math.log(10)
 
 
 if WEIGHT_DECAY and OPTIMIZER == "sgd":
@@ -352,14 +247,8 @@ def make_model(batches: Batches) -> keras.Model:
     else:
         inputs = keras.Input(batches.images.shape[1:])
     x = inputs
-    if ROTATION:
-        x = layers.RandomRotation(ROTATION / 360, fill_mode=FILL)(x)
-    if SHIFT:
-        x = layers.RandomTranslation(SHIFT, SHIFT, fill_mode=FILL)(x)
-    if ZOOM:
-        x = layers.RandomZoom((-ZOOM, ZOOM), (-ZOOM, ZOOM), fill_mode=FILL)(x)
-    if SHEAR:
-        x = RandomSlope(dtype="float32")(x)
+    if MOVES:
+        x = RandomMoves(dtype="float32")(x)
     if FLIP == "horizontal":
         x = layers.RandomFlip("horizontal")(x)
     if FLIP == "vertical":

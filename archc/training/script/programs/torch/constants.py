@@ -6,8 +6,10 @@ from typing import Any
 INPUT: tuple[int, ...] = (3, 32, 32)  # channels, height, width
 CLASSES: int = 10
 MODE: str = "RGB"
+ENDINGS: tuple[str, ...] = ("png",)
 STREAMS: bool = False
 RESIZES: bool = False
+SQUARE: bool = False
 RESIZE: tuple[int, int] = (32, 32)  # width, height
 PAD: int = 0  # zeros added on each side
 CROPS: bool = False

@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from archc.training.script.programs.torch.constants import (
     CROP,
+    CROPS,
+    ENDINGS,
     INPUT,
     LARGEST,
     MODE,
@@ -25,6 +28,7 @@ from archc.training.script.programs.torch.constants import (
     RESIZE,
     RESIZES,
     SMALLEST,
+    SQUARE,
     STREAMS,
 )
 
@@ -33,24 +37,27 @@ if not STREAMS:
     def read_images(path: Path) -> tuple[Tensor, Tensor]:
         """Images, the channels first, and labels of an .npz file or a folder."""
         if len(INPUT) == 3 and path.is_dir():
-            files = sorted(path.glob("*/*"))
-            names = [file.parent.name for file in files]
+            files = sorted(path.glob("[!.]*/[!.]*"))
+            files = [file for file in files if file.suffix[1:].lower() in ENDINGS]
             images = np.stack([np.array(Image.open(file).convert(MODE)) for file in files])
-            labels = np.unique(names, return_inverse=True)[1]
+            labels = np.unique([file.parent.name for file in files], return_inverse=True)[1]
         else:
             arrays = np.load(path)
             images = arrays["images"]
-            labels = arrays["labels"] if "labels" in arrays else np.zeros(len(images))
+            labels = arrays.get("labels", np.zeros(len(images)))
         if images.ndim == len(INPUT):
             images = images[..., np.newaxis]
-        return torch.from_numpy(images).movedim(-1, 1), torch.from_numpy(labels).long()
+        images = torch.from_numpy(images).movedim(-1, 1)
+        if PAD:
+            images = functional.pad(images, [PAD] * 4)
+        if not CROPS and images.shape[1:] != INPUT:
+            sys.exit(f"an image is {tuple(images.shape[1:])}, the network takes {INPUT}")
+        return images, torch.from_numpy(labels).long()
 
     def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """This process' share of each batch, on the device."""
         for batch in batches:
             images, labels = (one[batch[RANK::PROCESSES]].to(device) for one in data)
-            if PAD:
-                images = functional.pad(images, [PAD] * 4)
             yield images.float(), labels
 else:
 
@@ -59,13 +66,14 @@ else:
 
         def __init__(self, path: Path) -> None:
             if path.is_dir():
-                self.images = sorted(path.glob("*/*"))
+                files = sorted(path.glob("[!.]*/[!.]*"))
+                self.images = [file for file in files if file.suffix[1:].lower() in ENDINGS]
                 names = [file.parent.name for file in self.images]
                 self.labels = np.unique(names, return_inverse=True)[1]
             else:
                 arrays = np.load(path)
                 self.images = arrays["images"]
-                self.labels = arrays["labels"] if "labels" in arrays else [0] * len(self.images)
+                self.labels = arrays.get("labels", np.zeros(len(self.images)))
 
         def __len__(self) -> int:
             return len(self.labels)
@@ -79,7 +87,9 @@ else:
 
         def view(self, image: Image.Image) -> Image.Image:
             """An image as it is evaluated."""
-            if RESIZES:
+            if RESIZES and not SQUARE:
+                image = image.resize(RESIZE, Image.Resampling.BILINEAR)
+            elif RESIZES:
                 image = ImageOps.fit(image, RESIZE, Image.Resampling.BILINEAR)
             if PAD:
                 image = ImageOps.expand(image, PAD)

@@ -101,23 +101,23 @@ if STANDARDIZE != "none":
 
     def standardization(data: Any, indices: Any, device: Any) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the training images, as float32."""
-        count, total, squares = torch.zeros(3, dtype=torch.float64, device=device)
+        total, squares = torch.zeros(2, dtype=torch.float64, device=device)
         for images, _ in load(data, epoch_batches(indices, 0), device):
             if SCALE != 1.0:
                 images = images * SCALE
             if CROPS and STANDARDIZE == "pixel_mean":
                 images = crop(images, at_random=False)
-            count = count + len(images)
             total = total + images.sum(dim=0, dtype=torch.float64)
             if STANDARDIZE == "dataset" or STANDARDIZE == "channel":
                 squares = squares + images.double().square().sum(dim=0)
         if STANDARDIZE == "pixel_mean":
-            mean = add_up(total) / add_up(count)
-            return mean.float(), torch.ones_like(mean, dtype=torch.float32)
+            mean = (add_up(total) / len(indices)).float()
+            return mean, torch.ones_like(mean)
         if STANDARDIZE == "channel_mean":
-            mean = (add_up(total) / add_up(count)).mean(tuple(range(1, total.dim())), keepdim=True)
-            return mean.float(), torch.ones_like(mean, dtype=torch.float32)
-        count, mean, square = add_up(count), add_up(total) / count, add_up(squares) / count
+            mean = (add_up(total) / len(indices)).float()
+            mean = mean.mean(tuple(range(1, mean.dim())), keepdim=True)
+            return mean, torch.ones_like(mean)
+        mean, square = add_up(total) / len(indices), add_up(squares) / len(indices)
         if STANDARDIZE == "dataset":
             mean, square = mean.mean(), square.mean()
         if STANDARDIZE == "channel":
@@ -149,32 +149,22 @@ if MOVES:
         return functional.grid_sample(images, grid, padding_mode=FILL, align_corners=False)
 
 
-if FLIPS:
-
-    def flip(images: Tensor, axis: int) -> Tensor:
-        """Mirror half of the images along an axis."""
-        chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-        return torch.where(chosen, images.flip(axis), images)
-
-
 if CROPS:
 
     def crop(images: Tensor, *, at_random: bool) -> Tensor:
-        """A part of each image as large as the network's input: at random, or the middle."""
-        height, width = INPUT[1], INPUT[2]
-        tops = torch.full((len(images),), (images.shape[2] - height) // 2)
-        lefts = torch.full((len(images),), (images.shape[3] - width) // 2)
-        if at_random:
-            tops = torch.randint(images.shape[2] - height + 1, (len(images),))
-            lefts = torch.randint(images.shape[3] - width + 1, (len(images),))
-        corners = zip(images, tops.tolist(), lefts.tolist(), strict=True)
-        return torch.stack([x[:, i : i + height, j : j + width] for x, i, j in corners])
+        """Parts as large as the network's input: each at random, or the middle."""
+        parts = images.unfold(2, INPUT[1], 1).unfold(3, INPUT[2], 1)
+        rows, columns = parts.shape[2:4]
+        if not at_random:
+            return parts[:, :, (rows - 1) // 2, (columns - 1) // 2]
+        tops, lefts = torch.randint(rows, (len(images),)), torch.randint(columns, (len(images),))
+        return parts[torch.arange(len(images)), :, tops, lefts]
 
 
 if TEN_CROPS:
 
     def ten_crops(images: Tensor) -> Tensor:
-        """The corners, the centre and their mirror images, as large as the network's input."""
+        """The corners, the centre and their mirror images."""
         height, width = INPUT[1], INPUT[2]
         down, right = images.shape[2] - height, images.shape[3] - width
         corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
@@ -183,7 +173,8 @@ if TEN_CROPS:
 
     def average(output: Tensor) -> Tensor:
         """Logarithms of the mean probabilities of ten parts of each image."""
-        return output.view(10, -1, CLASSES).log_softmax(dim=2).logsumexp(dim=0) - math.log(10)
+        logarithms = output.view(10, -1, CLASSES).log_softmax(dim=2)
+        return logarithms.logsumexp(dim=0) - math.log(10)
 
 
 if LIGHTING:
@@ -282,12 +273,12 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
         mean, deviation = state["input"]
     if not STREAMS:
         data: Any = read_images(arguments.data)
-        count = len(data[0])
     else:
         data = Photos(arguments.data)
-        count = len(data)
     rows = ["ImageId,Label"]
-    for images, _ in load(data, epoch_batches(np.arange(count), 0), device):
+    for images, _ in load(
+        data, epoch_batches(np.arange(len(data if STREAMS else data[0])), 0), device
+    ):
         if SCALE != 1.0:
             images = images * SCALE
         if TEN_CROPS:
@@ -345,23 +336,24 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
     optimizer = make_optimizer(model)
     if WARMUP:
         begin = max(1, round(WARMUP * epoch_steps))
-    parts: dict[str, Any] = {"model": model, "optimizer": optimizer}
     if SCHEDULE not in ("constant", "plateau") or WARMUP:
         schedule = make_schedule(optimizer, begin, steps)
-        parts["schedule"] = schedule
+        parts = [model, optimizer, schedule]
+    else:
+        parts = [model, optimizer]
     if SCHEDULE == "plateau":
         plateau = make_plateau(optimizer)
-        parts["plateau"] = plateau
+        parts.append(plateau)
     if PRECISION == "float16":
         scaler = torch.amp.GradScaler(device.type)
-        parts["scaler"] = scaler
+        parts.append(scaler)
     first, best = 1, -float("inf")
     if PATIENCE:
         waited = 0
     if arguments.resume:
         saved = torch.load(arguments.out / "last.pt", map_location=device)
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
+        for part, state in zip(parts, saved["parts"], strict=True):
+            part.load_state_dict(state)
         first, best = saved["epoch"] + 1, saved["best"]
         if PATIENCE:
             waited = saved["waited"]
@@ -378,7 +370,8 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
             if MOVES:
                 images = move(images)
             for axis in FLIPS:
-                images = flip(images, axis)
+                mirrored = torch.rand(len(images), 1, 1, 1, device=device) < 0.5
+                images = torch.where(mirrored, images.flip(axis), images)
             if CROPS and CROP == "random":
                 images = crop(images, at_random=True)
             if LIGHTING:
@@ -434,12 +427,12 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
             else:
                 weights = {"model": model.state_dict(), "input": (mean, deviation)}
             save(arguments.out / "best.pt", weights)
-        saved = {"epoch": epoch, "best": best}
+        states = [part.state_dict() for part in parts]
         if PATIENCE:
-            saved["waited"] = waited
-        for name, part in parts.items():
-            saved[name] = part.state_dict()
-        save(arguments.out / "last.pt", saved)
+            saved = {"epoch": epoch, "best": best, "waited": waited, "parts": states}
+            save(arguments.out / "last.pt", saved)
+        else:
+            save(arguments.out / "last.pt", {"epoch": epoch, "best": best, "parts": states})
         if PATIENCE and waited == PATIENCE:
             break
 

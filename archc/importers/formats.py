@@ -1,0 +1,30 @@
+"""The formats that are imported, told apart by the content of a file."""
+
+from __future__ import annotations
+
+from archc.diagnostics import Diagnostic, SpecError
+from archc.files.reading import read_regular
+from archc.importers import keras, onnx
+from archc.importers.network import Network, reject, span_of
+
+KNOWN = "ONNX models are read, `.keras` archives and the JSON of Keras models"
+
+
+def read(path: str) -> Network:
+    """The network in a file. Raises SpecError (ARC001 where it cannot be opened, ARC801 for one
+    that is of no known format or damaged, ARC802 for what archc has no op for)."""
+    try:
+        first = read_regular(path, 16)
+    except ValueError:
+        reject(path, "no file name has such characters")
+    except OSError as error:
+        reason = (error.strerror or "input/output error").lower()
+        message = f"cannot be read: {reason}"
+        raise SpecError([Diagnostic("ARC001", message, span_of(path))]) from None
+    # An archive, or JSON: the configuration of a Keras model.
+    if first[:2] == b"PK" or first.lstrip()[:1] == b"{":
+        return keras.read(path)
+    # An ONNX model begins with its version, a varint.
+    if first[:1] == b"\x08" and len(first) == 16:
+        return onnx.read(path)
+    reject(path, "it is of no format that is imported, or is cut off", KNOWN)

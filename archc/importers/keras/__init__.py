@@ -1,0 +1,163 @@
+"""Keras models as flat networks, from their configuration alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from archc.backends.runtime.sandbox import run_isolated
+from archc.importers.assemble import MismatchError, assemble
+from archc.importers.keras.calls import Call, Draft, RefusedError
+from archc.importers.keras.translate import TABLE
+from archc.importers.network import Network, Unsupported, reject, reject_unsupported
+from archc.ops.axes import IDS_AXES, MAP_AXES, SEQUENCE_AXES, VECTOR_AXES, Axes
+from archc.ops.base import ShapeError
+
+MODULE = "archc.importers.keras.config"
+PREPARATION = ("Rescaling", "Normalization")
+"""Layers that prepare images, where they come first: a spec has this in its recipe."""
+
+
+KEEPING = frozenset({"Activation", "BatchNormalization", "CustomScaleLayer", "Dropout"})
+"""Layers whose output has the shape of their input, whatever they compute."""
+
+
+class ConfigError(Exception):
+    """A configuration that is no network archc could read, whatever its layers."""
+
+
+def read(path: str) -> Network:
+    """The network of a `.keras` archive or of a model's JSON. Raises SpecError (ARC801 for a file
+    that cannot be read, ARC802 for what archc has no op for)."""
+    with tempfile.TemporaryDirectory(prefix="archc-") as folder:
+        result = os.path.join(folder, "calls.json")
+        error = run_isolated(MODULE, "read", os.path.abspath(path), result)
+        if error is not None:
+            reject(path, error)
+        with open(result, encoding="utf-8") as stream:
+            model = json.load(stream)
+    try:
+        return _network(model, path)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        reject(path, "a layer has a configuration that Keras does not write")
+    except (ConfigError, MismatchError) as error:
+        reject(path, str(error))
+    except ShapeError as error:
+        reject(path, f"its shapes are not those of archc's ops: {error.message}")
+
+
+def _network(model: Mapping[str, Any], path: str) -> Network:
+    calls: list[Call] = []
+    for one in model["calls"]:
+        inputs = tuple(calls[position] for position in one["inputs"])
+        kind = one["kind"] if not one["own"] else f"the own layer {one['kind']}"
+        calls.append(
+            Call(
+                kind,
+                one["config"],
+                inputs,
+                one["constants"],
+                "/".join([*one["scope"], one["name"]]),
+                f"`{one['name']}`",
+                tuple(one["scope"]),
+            )
+        )
+    return _translated(
+        calls,
+        [calls[one] for one in model["inputs"]],
+        [calls[one] for one in model["outputs"]],
+        path,
+    )
+
+
+def _translated(calls: list[Call], inputs: list[Call], outputs: list[Call], path: str) -> Network:
+    """The network of calls, in an order in which they can be computed."""
+    axes: dict[Call, Axes] = {}
+    drafts: dict[Call, Draft] = {}
+    unsupported: list[Unsupported] = []
+    prepared: list[str] = []
+    untouched = set(inputs)
+    for call in calls:
+        if call.kind == "InputLayer":
+            axes[call] = _input_axes(call)
+            continue
+        if call.kind in PREPARATION and call.inputs[0] in untouched:
+            untouched.add(call)
+            prepared.append(_preparation(call))
+            drafts[call] = Draft(None, call.inputs)
+            axes[call] = axes[call.inputs[0]]
+            continue
+        try:
+            draft = _draft(call, axes)
+        except RefusedError as error:
+            unsupported.append(Unsupported(str(error), call.place))
+            if call.kind in KEEPING and call.inputs and call.inputs[0] in axes:
+                axes[call] = axes[call.inputs[0]]  # so that what follows is listed too
+            continue
+        if draft is None:  # what it takes is not known
+            continue
+        if draft.before is not None:
+            before = Call(
+                f"{call.kind}.depthwise",
+                {},
+                draft.inputs,
+                {},
+                f"{call.value}/depthwise",
+                call.place,
+                call.scope,
+            )
+            drafts[before] = Draft(draft.before, draft.inputs)
+            axes[before] = draft.before.infer(tuple(axes[one] for one in draft.inputs))
+            draft = Draft(draft.op, (before,), draft.weights)
+        drafts[call] = draft
+        taken = tuple(axes[one] for one in draft.inputs)
+        axes[call] = taken[0] if draft.op is None else draft.op.infer(taken)
+    if unsupported:
+        reject_unsupported(path, unsupported)
+    network = assemble({one: axes[one] for one in inputs}, drafts, outputs)
+    return replace(network, notes=(*network.notes, *prepared))
+
+
+def _draft(call: Call, axes: Mapping[Call, Axes]) -> Draft | None:
+    """The draft of a call; None where one of its inputs is not known. Raises RefusedError."""
+    rule = TABLE.get(call.kind)
+    if rule is None:
+        raise RefusedError(call.kind if " " in call.kind else f"the layer {call.kind}")
+    if any(one not in axes for one in call.inputs):
+        return None
+    if not call.inputs:
+        raise ConfigError(f"{call.place} takes nothing")
+    return rule(call, axes[call.inputs[0]])
+
+
+def _preparation(call: Call) -> str:
+    """What a layer that prepares images does, for a comment."""
+    keys = ("scale", "offset", "mean", "variance")
+    fields = {key: call.config[key] for key in keys if call.config.get(key) is not None}
+    listed = ", ".join(f"{key} {json.dumps(value)[:80]}" for key, value in fields.items())
+    return f"The file first prepares its images: {call.kind} ({listed or 'as adapted'}). Not here."
+
+
+def _input_axes(call: Call) -> Axes:
+    shape = call.config.get("batch_shape") or call.config.get("batch_input_shape")
+    if not isinstance(shape, list) or len(shape) < 2:
+        raise ConfigError(f"its input {call.place} states no shape")
+    sizes = shape[1:]
+    if not all(type(one) is int and 0 < one < 1 << 40 for one in sizes):
+        raise ConfigError(f"its input {call.place} has axes of unknown size")
+    dtype = call.config.get("dtype")
+    if isinstance(dtype, str) and dtype.startswith("int"):
+        if len(sizes) != 1:
+            raise ConfigError(f"its input {call.place} is of {dtype}")
+        return Axes(IDS_AXES, tuple(sizes), "int32")
+    if len(sizes) == 1:
+        return Axes(VECTOR_AXES, tuple(sizes))
+    if len(sizes) > 4:
+        raise ConfigError(f"its input {call.place} has {len(sizes) + 1} axes")
+    if len(sizes) == 2:
+        return Axes(SEQUENCE_AXES, tuple(sizes))
+    return Axes(MAP_AXES[len(sizes) - 1], (sizes[-1], *sizes[:-1]))

@@ -1,0 +1,256 @@
+"""The configuration of a Keras model, read by a process of its own: `python -m
+archc.importers.keras.config read FILE RESULT` writes its calls of layers as JSON.
+
+Of a `.keras` archive `config.json` alone is read, and of that the structure: no layer is built, no
+function that it names is looked up. Models inside models are opened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from archc.backends.runtime.sandbox import limit
+
+MEMORY = 2 << 30
+LARGEST = 64 << 20
+"""Bytes of a configuration."""
+MOST_CALLS = 100_000
+DEEPEST = 16
+LONGEST_NAME = 256
+MODELS = ("Functional", "Model", "Sequential")
+
+
+class ConfigError(Exception):
+    """The file is no configuration that is read."""
+
+
+def text_of(path: str) -> bytes:
+    """The configuration in a file: itself, or in an archive. Raises ConfigError, OSError."""
+    with open(path, "rb") as file:
+        first = file.read(2)
+    if first != b"PK":
+        with open(path, "rb") as file:
+            return _bounded(file.read(LARGEST + 1))
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("config.json") as member:
+            return _bounded(member.read(LARGEST + 1))
+    except KeyError:
+        raise ConfigError("it is an archive without a config.json") from None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ConfigError(f"it is no sound archive ({error})") from None
+
+
+def _bounded(data: bytes) -> bytes:
+    if len(data) > LARGEST:
+        raise ConfigError(f"its configuration has more than {LARGEST >> 20} MiB")
+    return data
+
+
+def calls_of(data: bytes) -> dict[str, Any]:
+    """The calls of all layers, in an order in which they can be computed, and which of them are
+    inputs and outputs. Raises ConfigError."""
+    try:
+        model = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ConfigError("its configuration is no JSON, or nests too deep") from None
+    opened = _Opened()
+    inputs, outputs = opened.model(model, None, (), 0)
+    return {
+        "name": _name(model["config"]),
+        "calls": opened.calls,
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+
+
+class _Opened:
+    """The calls of a model and of those in it. A value is the number of the call that computes
+    it."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def model(
+        self, model: Any, given: list[int] | None, scope: tuple[str, ...], depth: int
+    ) -> tuple[list[int], list[int]]:
+        """The inputs and outputs of a model that is given some values."""
+        if depth > DEEPEST:
+            raise ConfigError(f"its models nest more than {DEEPEST} deep")
+        _require(isinstance(model, dict) and model.get("class_name") in MODELS, "it is no model")
+        config = model.get("config")
+        _require(isinstance(config, dict), "a model has no configuration")
+        layers = config.get("layers")
+        _require(isinstance(layers, list) and bool(layers), "a model has no layers")
+        for layer in layers:
+            _require(
+                isinstance(layer, dict) and isinstance(layer.get("config"), dict),
+                "a layer has no configuration",
+            )
+        if model["class_name"] == "Sequential":
+            return self._sequence(layers, given, scope, depth)
+        return self._graph(config, layers, given, scope, depth)
+
+    def _sequence(
+        self, layers: list[Any], given: list[int] | None, scope: tuple[str, ...], depth: int
+    ) -> tuple[list[int], list[int]]:
+        current = list(given or [])
+        inputs = list(current)
+        for layer in layers:
+            if layer.get("class_name") == "InputLayer":
+                if not current:
+                    current = [self._call(layer, [], {}, scope)]
+                    inputs = list(current)
+                continue
+            _require(bool(current), "a sequential model states no shape of its input")
+            current = self._apply(layer, current, {}, scope, depth)
+        return inputs, current
+
+    def _graph(
+        self,
+        config: Mapping[str, Any],
+        layers: list[Any],
+        given: list[int] | None,
+        scope: tuple[str, ...],
+        depth: int,
+    ) -> tuple[list[int], list[int]]:
+        values: dict[tuple[Any, ...], int] = {}
+        names = [key[0] for key in _keys(config.get("input_layers"))]
+        inputs = []
+        for position, name in enumerate(names):
+            if given is not None:
+                _require(position < len(given), f"`{name}` is given no value")
+                values[name, 0, 0] = given[position]
+                inputs.append(given[position])
+        for layer in layers:
+            name = _name(layer)
+            if layer.get("class_name") == "InputLayer":
+                if (name, 0, 0) not in values:
+                    values[name, 0, 0] = self._call(layer, [], {}, scope)
+                    inputs.append(values[name, 0, 0])
+                continue
+            nodes = layer.get("inbound_nodes")
+            _require(isinstance(nodes, list), f"`{name}` has no calls")
+            for number, node in enumerate(nodes):
+                taken, constants = _arguments(node, name)
+                missing = [key for key in taken if key not in values]
+                _require(not missing, f"`{name}` uses what nothing before it computes, or a cycle")
+                operands = [values[key] for key in taken]
+                if number:
+                    constants = {**constants, "call": number}
+                results = self._apply(layer, operands, constants, scope, depth)
+                for place, value in enumerate(results):
+                    values[name, number, place] = value
+        outputs = _keys(config.get("output_layers"))
+        _require(bool(outputs) and all(one in values for one in outputs), "it has no output")
+        return inputs, [values[one] for one in outputs]
+
+    def _apply(
+        self,
+        layer: Mapping[str, Any],
+        operands: list[int],
+        constants: Mapping[str, Any],
+        scope: tuple[str, ...],
+        depth: int,
+    ) -> list[int]:
+        if layer.get("class_name") in MODELS:
+            return self.model(layer, operands, (*scope, _name(layer)), depth + 1)[1]
+        return [self._call(layer, operands, constants, scope)]
+
+    def _call(
+        self,
+        layer: Mapping[str, Any],
+        operands: list[int],
+        constants: Mapping[str, Any],
+        scope: tuple[str, ...],
+    ) -> int:
+        _require(len(self.calls) < MOST_CALLS, f"it has more than {MOST_CALLS:,} calls")
+        kind = layer.get("class_name")
+        _require(isinstance(kind, str) and kind.isprintable(), "a layer has no class")
+        self.calls.append(
+            {
+                "kind": kind,
+                "own": not str(layer.get("module", "keras.")).startswith("keras"),
+                "name": _name(layer),
+                "config": layer["config"],
+                "inputs": operands,
+                "constants": constants,
+                "scope": scope,
+            }
+        )
+        return len(self.calls) - 1
+
+
+def _require(condition: object, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+def _name(layer: Mapping[str, Any]) -> str:
+    """The name of a layer. Raises ConfigError for one with characters that do not print."""
+    config = layer.get("config")
+    name = layer.get("name") or (config.get("name") if isinstance(config, dict) else None)
+    _require(isinstance(name, str) and 0 < len(name) <= LONGEST_NAME, "a layer has no name")
+    assert isinstance(name, str)
+    _require(name.isprintable(), f"the name {name[:60]!a} has characters that do not print")
+    return name
+
+
+def _keys(value: Any) -> list[tuple[Any, ...]]:
+    """References to values: one, or a list of them."""
+    _require(isinstance(value, list), "its inputs or outputs are not listed")
+    items = [value] if value and isinstance(value[0], str) else value
+    return [_key(item) for item in items]
+
+
+def _key(value: Any) -> tuple[Any, ...]:
+    fits = isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str)
+    _require(fits and all(isinstance(one, int) for one in value[1:3]), "a reference is malformed")
+    return tuple(value[:3])
+
+
+def _arguments(node: Any, name: str) -> tuple[list[tuple[Any, ...]], dict[str, Any]]:
+    """What a call takes: the values, and, by their places, what is no value."""
+    _require(
+        isinstance(node, dict) and isinstance(node.get("args"), list), f"`{name}` is malformed"
+    )
+    taken: list[tuple[Any, ...]] = []
+    constants: dict[str, Any] = {}
+    for place, argument in enumerate(node["args"]):
+        for one in argument if isinstance(argument, list) else [argument]:
+            if isinstance(one, dict) and one.get("class_name") == "__keras_tensor__":
+                history = (one.get("config") or {}).get("keras_history")
+                taken.append(_key(history))
+            elif one is not None:
+                constants[str(place)] = one
+    for key, value in (node.get("kwargs") or {}).items():
+        if value is not None and not (key in ("training", "mask") and value is False):
+            constants[str(key)] = value
+    return taken, constants
+
+
+def _read(path: str, result: str) -> str | None:
+    limit(os.path.getsize(path), MEMORY)
+    try:
+        calls = calls_of(text_of(path))
+    except ConfigError as error:
+        return str(error)
+    except (OSError, ValueError) as error:
+        return f"it cannot be read ({error})"
+    except MemoryError:
+        return "reading it takes too much memory"
+    except RecursionError:
+        return "it nests too deep"
+    with open(result, "w", encoding="utf-8") as stream:
+        json.dump(calls, stream)
+    return None
+
+
+if __name__ == "__main__":
+    _, source, target = sys.argv[1:]
+    json.dump(_read(source, target), sys.stdout)

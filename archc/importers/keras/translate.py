@@ -1,0 +1,214 @@
+"""Layers of Keras as ops of archc: one table, with a rule for each. Keras has channels last, archc
+first: shapes are archc's throughout."""
+
+from __future__ import annotations
+
+from archc.importers.keras import windows
+from archc.importers.keras.calls import Call, Draft, RefusedError, Rule, activation_of, check, short
+from archc.ops import activation, merge
+from archc.ops.axes import MAP_AXES, Axes
+from archc.ops.normalization import BatchNorm, GroupNorm, LayerNorm
+from archc.ops.parameter import Scale
+from archc.ops.pooling import GlobalAvgPool
+from archc.ops.regularization import Dropout, DropPath
+from archc.ops.shape import Flatten, Reshape
+
+
+def _require_last(call: Call, x: Axes) -> None:
+    axis = call.config.get("axis", -1)
+    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
+    if axis not in (-1, len(x.sizes)):
+        raise RefusedError(f"{call.kind} along the axis {short(axis)}")
+
+
+def _batch_norm(call: Call, x: Axes) -> Draft:
+    check(
+        call,
+        "axis",
+        "momentum",
+        "epsilon",
+        "center",
+        "scale",
+        "renorm_clipping",
+        "renorm_momentum",
+        synchronized=False,
+        renorm=False,
+    )
+    _require_last(call, x)
+    centre, scale = call.config.get("center", True), call.config.get("scale", True)
+    if centre != scale:
+        raise RefusedError(f"BatchNormalization without {'scale' if centre else 'center'}")
+    op = BatchNorm(
+        epsilon=call.config["epsilon"], momentum=call.config["momentum"], affine=bool(scale)
+    )
+    return Draft(op, call.inputs)
+
+
+def _layer_norm(call: Call, x: Axes) -> Draft:
+    check(call, "axis", "epsilon", "center", "scale", rms_scaling=False)
+    _require_last(call, x)
+    centre, scale = call.config.get("center", True), call.config.get("scale", True)
+    if centre != scale:
+        raise RefusedError(f"LayerNormalization without {'scale' if centre else 'center'}")
+    return Draft(LayerNorm(epsilon=call.config["epsilon"], affine=bool(scale)), call.inputs)
+
+
+def _group_norm(call: Call, x: Axes) -> Draft:
+    check(call, "axis", "groups", "epsilon", center=True, scale=True)
+    _require_last(call, x)
+    groups = x.width if call.config["groups"] == -1 else call.config["groups"]
+    return Draft(GroupNorm(groups=groups, epsilon=call.config["epsilon"]), call.inputs)
+
+
+def _layer_scale(call: Call, x: Axes) -> Draft:
+    check(call, "init_values", projection_dim=x.width)
+    return Draft(Scale(initial=call.config["init_values"]), call.inputs)
+
+
+def _activation(call: Call, x: Axes) -> Draft:
+    check(call, "activation")
+    return Draft(activation_of(call), call.inputs)
+
+
+def _relu(call: Call, x: Axes) -> Draft:
+    check(call, "max_value", "negative_slope", threshold=0.0)
+    highest, slope = call.config.get("max_value"), call.config.get("negative_slope", 0.0)
+    if highest is None and slope:
+        return Draft(activation.LeakyRelu(slope=slope), call.inputs)
+    if slope or highest not in (None, 6):
+        raise RefusedError(f"ReLU with max_value {highest} and negative_slope {slope}")
+    return Draft(activation.Relu6() if highest else activation.Relu(), call.inputs)
+
+
+def _leaky_relu(call: Call, x: Axes) -> Draft:
+    check(call, "negative_slope")
+    return Draft(activation.LeakyRelu(slope=call.config["negative_slope"]), call.inputs)
+
+
+def _elu(call: Call, x: Axes) -> Draft:
+    check(call, "alpha")
+    return Draft(activation.Elu(alpha=call.config.get("alpha", 1.0)), call.inputs)
+
+
+def _softmax(call: Call, x: Axes) -> Draft:
+    check(call, "axis")
+    _require_last(call, x)
+    return Draft(activation.Softmax(), call.inputs)
+
+
+MERGES = {
+    "Add": merge.Add,
+    "Multiply": merge.Multiply,
+    "Average": merge.Average,
+    "Maximum": merge.Maximum,
+}
+
+
+def _merge(call: Call, x: Axes) -> Draft:
+    if len(call.inputs) == 1:
+        return _with_constant(call)
+    check(call)
+    return Draft(MERGES[call.kind](), call.inputs)
+
+
+def _with_constant(call: Call) -> Draft:
+    """A product with a number, or relu6(x + 3) / 6."""
+    numbers = [one for one in call.constants.values() if isinstance(one, int | float)]
+    if len(numbers) != 1 or len(call.constants) != 1 or call.kind != "Multiply":
+        raise RefusedError(f"{call.kind} with {short(call.constants)}")
+    (source,) = call.inputs
+    if abs(numbers[0] - 1 / 6) < 1e-9 and source.kind == "ReLU" and _is_six(source):
+        shifted = source.inputs[0]
+        if shifted.kind == "Add" and list(shifted.constants.values()) == [3.0]:
+            return Draft(activation.HardSigmoid(), shifted.inputs)
+    return Draft(Scale(initial=float(numbers[0]), learned=False), (source,))
+
+
+def _is_six(call: Call) -> bool:
+    return call.config.get("max_value") == 6 and not call.config.get("negative_slope")
+
+
+def _concatenate(call: Call, x: Axes) -> Draft:
+    check(call, "axis")
+    _require_last(call, x)
+    return Draft(merge.Concat() if len(call.inputs) > 1 else None, call.inputs)
+
+
+def _dropout(call: Call, x: Axes) -> Draft:
+    check(call, "rate", "noise_shape")
+    rate, shape = call.config["rate"], call.config.get("noise_shape")
+    if rate == 0:
+        return Draft(None, call.inputs)
+    if shape is None:
+        return Draft(Dropout(rate=rate), call.inputs)
+    if list(shape) in ([None, *[1] * len(x.sizes)], [-1, *[1] * len(x.sizes)]):
+        return Draft(DropPath(rate=rate), call.inputs)
+    raise RefusedError(f"Dropout with noise_shape {short(shape)}")
+
+
+def _stochastic_depth(call: Call, x: Axes) -> Draft:
+    """keras.applications.convnext's own layer."""
+    check(call, "drop_path_rate", drop_path=None)
+    return Draft(DropPath(rate=call.config["drop_path_rate"]), call.inputs)
+
+
+def _identity(call: Call, x: Axes) -> Draft:
+    check(call)
+    return Draft(None, call.inputs)
+
+
+def _flatten(call: Call, x: Axes) -> Draft:
+    check(call)
+    return Draft(None if x.is_vector else Flatten(), call.inputs)
+
+
+def _reshape(call: Call, x: Axes) -> Draft:
+    check(call, "target_shape")
+    target = list(call.config["target_shape"])
+    (source,) = call.inputs
+    if target in ([x.width], [-1]) and x.elements == x.width:
+        return Draft(None if x.is_vector else Flatten(), call.inputs)
+    if x.is_vector and target in ([1, 1, x.width], [1, 1, -1]):
+        if source.kind == "GlobalAveragePooling2D":
+            return Draft(GlobalAvgPool(keep_dims=True), source.inputs)
+        fields = dict(zip(MAP_AXES[2], (x.width, 1, 1), strict=True))
+        return Draft(Reshape(**fields), call.inputs)
+    raise RefusedError(f"Reshape of {x} to {target}")
+
+
+def _by_rank(name: str, rule: Rule) -> dict[str, Rule]:
+    return {f"{name}{rank}D": rule for rank in (1, 2, 3)}
+
+
+TABLE: dict[str, Rule] = {
+    **_by_rank("Conv", windows.conv),
+    **{f"Conv{rank}DTranspose": windows.conv_transpose for rank in (1, 2, 3)},
+    **_by_rank("DepthwiseConv", windows.depthwise),
+    **_by_rank("SeparableConv", windows.separable),
+    **_by_rank("MaxPooling", windows.pool),
+    **_by_rank("AveragePooling", windows.pool),
+    **_by_rank("GlobalAveragePooling", windows.global_pool),
+    **_by_rank("GlobalMaxPooling", windows.global_pool),
+    **_by_rank("ZeroPadding", windows.zero_padding),
+    **_by_rank("Cropping", windows.cropping),
+    **_by_rank("UpSampling", windows.upsampling),
+    **dict.fromkeys(MERGES, _merge),
+    "Activation": _activation,
+    "ActivityRegularization": _identity,
+    "BatchNormalization": _batch_norm,
+    "Concatenate": _concatenate,
+    "Dense": windows.dense,
+    "Dropout": _dropout,
+    "ELU": _elu,
+    "Flatten": _flatten,
+    "GroupNormalization": _group_norm,
+    "Identity": _identity,
+    "LayerNormalization": _layer_norm,
+    "LayerScale": _layer_scale,
+    "LeakyReLU": _leaky_relu,
+    "ReLU": _relu,
+    "Reshape": _reshape,
+    "Softmax": _softmax,
+    "StochasticDepth": _stochastic_depth,
+}
+"""The rule of each class of layers that archc has an op for."""

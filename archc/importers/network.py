@@ -1,0 +1,110 @@
+"""What an importer makes of a file: a flat network of ops, and where their weights come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, NoReturn
+
+from archc.diagnostics import Diagnostic, SourceText, Span, SpecError, encodable
+from archc.ops.axes import Axes
+from archc.ops.base import Op
+
+
+class Array(NamedTuple):
+    """An array as it is computed from those of a file, for weights: `kind` is the operation,
+    `operands` what it is computed from, `fields` its other arguments.
+
+    Kinds: `source` (an array of the file, by name), `fill` (one value), `values` (all of them),
+    `reshape`, `transpose` (a permutation), `add`, `subtract`, `multiply`, `divide`."""
+
+    kind: str
+    shape: tuple[int, ...]
+    operands: tuple[Array, ...] = ()
+    fields: tuple[Any, ...] = ()
+
+    def plain(self) -> list[Any]:
+        """The array as JSON types."""
+        operands = [one.plain() for one in self.operands]
+        return [self.kind, list(self.shape), operands, list(self.fields)]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One op of a flat network.
+
+    `inputs` are positions of values: the network's inputs first, then the layers in order. `value`
+    is the name of the output in the file, `place` describes where it stands there, `scope` are the
+    names of the modules around it, outermost first. `weights` says how each variable of the op is
+    computed from the file's arrays.
+    """
+
+    op: Op
+    inputs: tuple[int, ...]
+    output: Axes
+    value: str
+    place: str
+    scope: tuple[str, ...] = ()
+    weights: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A flat network: inputs by name, layers in an order in which they can be computed, and the
+    positions of the outputs. `notes` say what a spec does not keep, for comments. `batch` is how
+    many samples the file computes at once where that is fixed; `runner` is the module that runs
+    such files in a process of its own, None where there is none."""
+
+    name: str
+    inputs: Mapping[str, Axes]
+    layers: tuple[Layer, ...]
+    outputs: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    batch: int | None = None
+    runner: str | None = None
+
+    def axes(self, position: int) -> Axes:
+        """The axes of the value at a position."""
+        count = len(self.inputs)
+        if position < count:
+            return tuple(self.inputs.values())[position]
+        return self.layers[position - count].output
+
+    def layer(self, position: int) -> Layer:
+        """The layer that computes the value at a position, which is no input."""
+        return self.layers[position - len(self.inputs)]
+
+
+class Unsupported(NamedTuple):
+    """Something in a file that archc has no op for, and where it stands."""
+
+    reason: str
+    place: str
+
+
+def span_of(path: str) -> Span:
+    """The span of an error of a whole file."""
+    return Span(SourceText(encodable(path), ""), 1, 1, 1, 1)
+
+
+def reject(path: str, reason: str, hint: str | None = None) -> NoReturn:
+    """Raise the error of a file that cannot be read (ARC801)."""
+    raise SpecError([Diagnostic("ARC801", f"cannot be read: {reason}", span_of(path), hint)])
+
+
+MOST_PLACES = 3
+
+
+def reject_unsupported(path: str, found: list[Unsupported]) -> NoReturn:
+    """Raise the errors of all that archc has no op for (ARC802): one for each reason, with how
+    often it occurs and the first places."""
+    places: dict[str, list[str]] = {}
+    for one in found:
+        places.setdefault(one.reason, []).append(one.place)
+    errors = []
+    for reason, where in places.items():
+        shown = ", ".join(where[:MOST_PLACES])
+        more = f" and {len(where) - MOST_PLACES:,} more" if len(where) > MOST_PLACES else ""
+        times = "once" if len(where) == 1 else f"{len(where):,} times"
+        errors.append(Diagnostic("ARC802", f"{reason}: {times} ({shown}{more})", span_of(path)))
+    raise SpecError(errors)

@@ -1,0 +1,122 @@
+"""What a term of ONNX is as an op of archc, and the questions that rules ask of terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from archc.importers.network import Array
+from archc.importers.onnx.terms import Term
+from archc.importers.onnx.values import Constant
+from archc.ops.base import Op
+
+NOTHING: Mapping[str, Array] = {}
+
+
+class Draft(NamedTuple):
+    """An op, the terms that it takes, and how its variables are computed. Without an op it is its
+    only input itself. `notes` say what is lost."""
+
+    op: Op | None
+    inputs: tuple[Term, ...]
+    weights: Mapping[str, Array] = NOTHING
+    note: str | None = None
+
+
+class RefusedError(Exception):
+    """A term is something that archc has no op for; the message says what, as `Conv with ...`."""
+
+
+class Context(NamedTuple):
+    """What rules know besides their term: the version of the operators, and how often each term is
+    used, by its identity."""
+
+    opset: int
+    uses: Mapping[int, int]
+
+    def private(self, term: Term) -> bool:
+        """Whether a single operation uses a term: then its weights may go with another op's."""
+        return self.uses.get(id(term), 0) == 1
+
+
+Rule: TypeAlias = Callable[[Term, Context], "Draft | None"]
+"""The draft of a term; None where the rule does not apply. Raises RefusedError."""
+
+
+def check_attributes(term: Term, *known: str, **fixed: Any) -> None:
+    """Refuse a term with attributes other than some, or with another value for `fixed` ones, whose
+    absence means that value. Raises RefusedError."""
+    for name, value in term.attributes.items():
+        if name in fixed:
+            if value != fixed[name]:
+                raise RefusedError(f"{term.op} with {name} {value}")
+        elif name not in known:
+            raise RefusedError(f"{term.op} with the attribute {name}")
+
+
+def operand(term: Term, position: int) -> Any:
+    """An input of a term; None where it has none there."""
+    return term.inputs[position] if position < len(term.inputs) else None
+
+
+def only_term(term: Term) -> Term:
+    """The first input, which is no constant. Raises RefusedError."""
+    value = operand(term, 0)
+    if not isinstance(value, Term):
+        raise RefusedError(f"{term.op} of a constant")
+    return value
+
+
+def constant(term: Term, position: int) -> Constant:
+    """An input that is a constant. Raises RefusedError."""
+    value = operand(term, position)
+    if not isinstance(value, Constant):
+        raise RefusedError(f"{term.op} with weights that are computed")
+    return value
+
+
+def vector_of(value: Constant, size: int) -> Array | None:
+    """A constant of `size` elements as a vector; None for another one."""
+    elements = 1
+    for one in value.shape:
+        elements *= one
+    if elements != size:
+        return None
+    if value.shape == (size,):
+        return value.array
+    return Array("reshape", (size,), (value.array,))
+
+
+def channel_vector(value: object, x: Term) -> Array | None:
+    """A constant with one element for each channel of a map, or feature of a vector or token, as
+    it is spread over `x`; None for anything else."""
+    if not isinstance(value, Constant) or x.shape is None:
+        return None
+    rank = len(x.shape)
+    axis = rank - 1 if rank == 2 else 1
+    shape = (1,) * (rank - len(value.shape)) + value.shape
+    if len(shape) != rank or any(size != 1 for place, size in enumerate(shape) if place != axis):
+        return None
+    return vector_of(value, x.shape[axis])
+
+
+def sides(term: Term) -> tuple[tuple[Any, Any], ...]:
+    """The two inputs of an operation in both orders."""
+    a, b = operand(term, 0), operand(term, 1)
+    return (a, b), (b, a)
+
+
+def is_op(value: object, *ops: str) -> bool:
+    """Whether a value is a term of one of some operations."""
+    return isinstance(value, Term) and value.op in ops and "output" not in value.attributes
+
+
+def scalar(value: object) -> float | None:
+    """The value of a constant of a single element; None for anything else."""
+    number = value.scalar if isinstance(value, Constant) else None
+    return None if isinstance(number, bool) or number is None else float(number)
+
+
+def close(value: float | None, expected: float) -> bool:
+    """Whether a number is another one, as 32-bit numbers are written."""
+    return value is not None and abs(value - expected) <= 1e-6 * abs(expected)

@@ -1,0 +1,169 @@
+"""An ONNX file run as it is, by a process of its own: `python -m archc.importers.onnx.evaluate
+VERB PLAN`.
+
+`run` gives the file seeded random weights and inputs, and writes the values that it computes, and
+the weights as the spec's network has them. `weights` writes those of the file itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from archc.backends.runtime.random_values import Distribution, random_array
+from archc.backends.runtime.sandbox import limit, line, not_installed
+
+LARGEST = 1 << 33
+"""Bytes of the arrays that are made."""
+
+
+def computed(array: list[Any], source: Callable[[str], Any]) -> Any:
+    """An array as `network.Array.plain` describes it, from those that `source` gives by name."""
+    import numpy
+
+    kind, shape, operands, fields = array
+    values = [computed(one, source) for one in operands]
+    if kind == "source":
+        return numpy.asarray(source(fields[0])).reshape(shape)
+    if kind == "fill":
+        return numpy.full(shape, fields[0], "float64")
+    if kind == "values":
+        return numpy.array(fields).reshape(shape)
+    if kind == "reshape":
+        return values[0].reshape(shape)
+    if kind == "transpose":
+        return values[0].transpose(fields)
+    operations = {
+        "add": numpy.add,
+        "subtract": numpy.subtract,
+        "multiply": numpy.multiply,
+        "divide": numpy.divide,
+    }
+    return operations[kind](*values)
+
+
+def _run(plan: Mapping[str, Any]) -> str | None:
+    """Run the file. Returns an error, or None."""
+    try:
+        import numpy
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        return not_installed(error, "onnx")
+    needed = sum(8 * math.prod(shape) for shape, _ in plan["sources"].values())
+    if needed > LARGEST:
+        return f"its weights take {needed:,} bytes"
+    limit(os.path.getsize(plan["file"]) + 4 * needed)
+    folder, seed = plan["folder"], plan["seed"]
+    model = onnx.load(plan["file"], load_external_data=False)
+    graph = model.graph
+    arrays = {}
+    for name, (shape, distribution) in plan["sources"].items():
+        values = random_array(seed, name, tuple(shape), Distribution(*distribution))
+        arrays[name] = values.astype("float32")
+    _replace(graph, arrays, onnx)
+    wanted = [name for name in plan["values"] if name]
+    known = {one.name for one in graph.output}
+    graph.output.extend(
+        onnx.helper.make_empty_tensor_value_info(name) for name in wanted if name not in known
+    )
+    for number, array in enumerate(plan["weights"]):
+        value = computed(array, lambda name: arrays[name].astype("float64"))
+        numpy.save(os.path.join(folder, f"fixed_weight_{number}.npy"), value)
+    inputs = {}
+    for number, (name, shape, ids) in enumerate(plan["inputs"]):
+        distribution = Distribution(1.0) if ids is None else Distribution(low=0, high=ids)
+        values = random_array(seed, f"input:{name}", tuple(shape), distribution)
+        own = values.astype("float32" if ids is None else plan["ids"][name])
+        numpy.save(os.path.join(folder, f"fixed_input_{number}.npy"), own)
+        inputs[name] = own
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    # The graph as it stands: an optimised one would keep fewer of its values.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        results = session.run(wanted, inputs)
+    except Exception as error:
+        return f"onnxruntime does not run it ({line(error)})"
+    for name, value in zip(wanted, results, strict=True):
+        numpy.save(os.path.join(folder, f"value_{wanted.index(name)}.npy"), value)
+    return None
+
+
+def _replace(graph: Any, arrays: Mapping[str, Any], onnx: Any) -> None:
+    """Put arrays in the place of those of a graph, whatever computes them there."""
+    kept = [one for one in graph.initializer if one.name not in arrays]
+    nodes = [one for one in graph.node if not set(one.output) & arrays.keys()]
+    inputs = [one for one in graph.input if one.name not in arrays]
+    for items, own in ((graph.initializer, kept), (graph.node, nodes), (graph.input, inputs)):
+        own = [type(one).FromString(one.SerializeToString()) for one in own]
+        del items[:]
+        items.extend(own)
+    graph.initializer.extend(
+        onnx.numpy_helper.from_array(value, name) for name, value in arrays.items()
+    )
+
+
+def _weights(plan: Mapping[str, Any]) -> str | None:
+    """Write the weights of the file under the names of the spec's. Returns an error, or None."""
+    try:
+        import numpy
+        import onnx
+        from safetensors.numpy import save_file
+    except ImportError as error:
+        return not_installed(error, "onnx")
+    limit(os.path.getsize(plan["file"]))
+    graph = onnx.load(plan["file"], load_external_data=False).graph
+    initializers = {one.name: one for one in graph.initializer}
+    fills = {name: one for one in graph.node for name in one.output if one.op_type in _MAKERS}
+
+    def source(name: str) -> Any:
+        if name in initializers:
+            tensor = initializers[name]
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                raise ValueError(f"the array `{name}` is in another file, which is not read")
+            return onnx.numpy_helper.to_array(tensor)
+        return _MAKERS[fills[name].op_type](fills[name], initializers, onnx)
+
+    arrays = {}
+    size = 0
+    for key, array in plan["weights"].items():
+        size += 4 * math.prod(array[1])
+        if size > LARGEST:
+            return f"its weights take more than {LARGEST:,} bytes"
+        try:
+            value = computed(array, source)
+        except (ValueError, KeyError, TypeError) as error:
+            return line(error)
+        arrays[key] = numpy.ascontiguousarray(value, dtype="float32")
+    save_file(arrays, plan["result"], metadata=plan["metadata"])
+    return None
+
+
+def _filled(node: Any, initializers: Mapping[str, Any], onnx: Any) -> Any:
+    import numpy
+
+    shape = onnx.numpy_helper.to_array(initializers[node.input[0]])
+    values = [onnx.numpy_helper.to_array(one.t) for one in node.attribute if one.name == "value"]
+    return numpy.full(shape.tolist(), values[0].item() if values else 0.0, "float32")
+
+
+def _constant(node: Any, initializers: Mapping[str, Any], onnx: Any) -> Any:
+    return onnx.numpy_helper.to_array(node.attribute[0].t)
+
+
+_MAKERS = {"ConstantOfShape": _filled, "Constant": _constant}
+
+
+if __name__ == "__main__":
+    verb, path = sys.argv[1:]
+    with open(path, encoding="utf-8") as stream:
+        fields = json.load(stream)
+    json.dump({"run": _run, "weights": _weights}[verb](fields), sys.stdout)

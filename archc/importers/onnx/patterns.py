@@ -1,0 +1,264 @@
+"""Several operations of ONNX that are one op of archc, each recognised by its last operation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from archc.importers.network import Array
+from archc.importers.onnx.drafts import (
+    Context,
+    Draft,
+    Rule,
+    channel_vector,
+    close,
+    is_op,
+    only_term,
+    operand,
+    scalar,
+    sides,
+    vector_of,
+)
+from archc.importers.onnx.terms import Term
+from archc.importers.onnx.translate import TABLE, clip_bounds, shape_of
+from archc.importers.onnx.values import Constant
+from archc.ops import activation
+from archc.ops.base import Op
+from archc.ops.convolution import Conv, DepthwiseConv
+from archc.ops.dense import Dense
+from archc.ops.normalization import LayerNorm
+from archc.ops.parameter import Scale
+from archc.ops.shape import ChannelShuffle
+from archc.records import replace
+
+MERGED_SCALE = "Each batch_norm is merged with the scale and offset that follow it in the file."
+
+
+def _scaled_batch_norm(term: Term, context: Context) -> Draft | None:
+    """BatchNormalization, Mul and Add: Caffe's two layers, whose coefficients are one."""
+    for product, offset in sides(term):
+        if not is_op(product, "Mul") or not context.private(product):
+            continue
+        for norm, factor in sides(product):
+            if not is_op(norm, "BatchNormalization") or not context.private(norm):
+                continue
+            weight, bias = channel_vector(factor, norm), channel_vector(offset, norm)
+            if weight is None or bias is None:
+                continue
+            draft = TABLE["BatchNormalization"](norm, context)
+            assert draft is not None
+            own = draft.weights
+            shape = weight.shape
+            scaled = Array("multiply", shape, (own["weight"], weight))
+            moved = Array("multiply", shape, (own["bias"], weight))
+            merged = {**own, "weight": scaled, "bias": Array("add", shape, (moved, bias))}
+            return Draft(draft.op, draft.inputs, merged, MERGED_SCALE)
+    return None
+
+
+def _biased(term: Term, context: Context) -> Draft | None:
+    """A convolution or a product with a matrix, and the Add of its bias."""
+    for product, offset in sides(term):
+        if not is_op(product, "Conv", "MatMul") or not context.private(product):
+            continue
+        if product.op == "MatMul":
+            shape = shape_of(product)
+            fits = isinstance(offset, Constant) and offset.shape[-1:] == shape[-1:]
+            bias = vector_of(offset, shape[-1]) if fits else None
+        else:
+            bias = channel_vector(offset, product)
+        if bias is None:
+            continue
+        draft = TABLE[product.op](product, context)
+        assert draft is not None
+        op = draft.op
+        if isinstance(op, Conv | DepthwiseConv | Dense) and not op.bias:
+            return Draft(replace(op, bias=True), draft.inputs, {**draft.weights, "bias": bias})
+    return None
+
+
+def _scaled(term: Term, context: Context) -> Draft | None:
+    """A factor and an offset for each channel."""
+    for product, offset in sides(term):
+        if not is_op(product, "Mul") or not context.private(product):
+            continue
+        for x, factor in sides(product):
+            if not isinstance(x, Term):
+                continue
+            weight, bias = channel_vector(factor, x), channel_vector(offset, x)
+            if weight is not None and bias is not None and len(shape_of(x)) != 3:
+                return Draft(Scale(bias=True), (x,), {"weight": weight, "bias": bias})
+    return None
+
+
+def _channel_shuffle(term: Term, context: Context) -> Draft | None:
+    """Reshape, Transpose, Reshape: channels as (groups, channels / groups), the two swapped."""
+    swapped = operand(term, 0)
+    if not is_op(swapped, "Transpose"):
+        return None
+    parted = operand(swapped, 0)
+    if not is_op(parted, "Reshape"):
+        return None
+    x = only_term(parted)
+    shape, inner = shape_of(x), shape_of(parted)
+    groups = inner[1]
+    order = list(range(len(inner)))
+    order[1:3] = [2, 1]
+    whole = shape_of(term) == shape and len(shape) > 2
+    parts = (shape[0], groups, shape[1] // groups, *shape[2:])
+    if whole and inner == parts and swapped.attributes.get("perm") == order:
+        return Draft(ChannelShuffle(groups=groups), (x,))
+    return None
+
+
+def _silu(term: Term, context: Context) -> Draft | None:
+    """x * sigmoid(x), and x * relu6(x + 3) / 6."""
+    for x, gate in sides(term):
+        gates: dict[str, type[Op]] = {
+            "Sigmoid": activation.Silu,
+            "HardSigmoid": activation.HardSwish,
+        }
+        if isinstance(gate, Term) and gate.op in gates and operand(gate, 0) is x:
+            draft = TABLE[gate.op](gate, context)  # which refuses another HardSigmoid
+            assert draft is not None
+            return Draft(gates[gate.op](), draft.inputs)
+        if isinstance(gate, Term) and _hard_gate(gate) is x and x is not None:
+            return Draft(activation.HardSwish(), (x,))
+    return None
+
+
+def _hard_gate(term: Any) -> Any:
+    """The x of relu6(x + 3) / 6; None for anything else."""
+    inner = _scaled_by(term, 1 / 6)
+    if not is_op(inner, "Clip") or clip_bounds(inner) != (0, 6):
+        return None
+    shifted = operand(inner, 0)
+    if not is_op(shifted, "Add"):
+        return None
+    return next((x for x, offset in sides(shifted) if close(scalar(offset), 3)), None)
+
+
+def _scaled_by(term: Any, factor: float) -> Any:
+    """The x of x * factor, or of x / (1 / factor); None for anything else."""
+    if is_op(term, "Div") and close(scalar(operand(term, 1)), 1 / factor):
+        return operand(term, 0)
+    if is_op(term, "Mul"):
+        return next((x for x, other in sides(term) if close(scalar(other), factor)), None)
+    return None
+
+
+def _hard_sigmoid(term: Term, context: Context) -> Draft | None:
+    x = _hard_gate(term)
+    return Draft(activation.HardSigmoid(), (x,)) if isinstance(x, Term) else None
+
+
+def _divided_swish(term: Term, context: Context) -> Draft | None:
+    """x * relu6(x + 3), divided by 6."""
+    product = _scaled_by(term, 1 / 6)
+    if not is_op(product, "Mul"):
+        return None
+    for x, gate in sides(product):
+        if is_op(gate, "Clip") and clip_bounds(gate) == (0, 6) and is_op(operand(gate, 0), "Add"):
+            for inner, offset in sides(gate.inputs[0]):
+                if inner is x and close(scalar(offset), 3) and isinstance(x, Term):
+                    return Draft(activation.HardSwish(), (x,))
+    return None
+
+
+def _gelu(term: Term, context: Context) -> Draft | None:
+    """x * (1 + erf(x / sqrt(2))) * 0.5, its factors in any order."""
+    factors = _factors(term)
+    half = [one for one in factors if close(scalar(one), 0.5)]
+    sums = [one for one in factors if is_op(one, "Add")]
+    rest = [one for one in factors if one not in half and one not in sums]
+    if len(factors) != 3 or len(half) != 1 or len(sums) != 1 or len(rest) != 1:
+        return None
+    (x,), (inner,) = rest, sums
+    for erf, one in sides(inner):
+        if not close(scalar(one), 1) or not isinstance(x, Term):
+            continue
+        if is_op(erf, "Erf") and _scaled_by(operand(erf, 0), math.sqrt(0.5)) is x:
+            return Draft(activation.Gelu(), (x,))
+        if is_op(erf, "Tanh") and _tanh_argument(operand(erf, 0)) is x:
+            return Draft(activation.Gelu(approximate="tanh"), (x,))
+    return None
+
+
+def _factors(term: Any, depth: int = 3) -> list[Any]:
+    """The factors of a product of products."""
+    if depth and is_op(term, "Mul"):
+        return [factor for one in term.inputs for factor in _factors(one, depth - 1)]
+    return [term]
+
+
+def _tanh_argument(term: Any) -> Any:
+    """The x of sqrt(2 / pi) * (x + 0.044715 x^3); None for anything else."""
+    inner = _scaled_by(term, math.sqrt(2 / math.pi))
+    if not is_op(inner, "Add"):
+        return None
+    for x, cubic in sides(inner):
+        power = _scaled_by(cubic, 0.044715)
+        if is_op(power, "Pow") and operand(power, 0) is x and scalar(operand(power, 1)) == 3:
+            return x
+    return None
+
+
+def _layer_norm(term: Term, context: Context) -> Draft | None:
+    """(x - mean) / sqrt(variance + epsilon) * weight + bias, over the last axis."""
+    for product, offset in sides(term):
+        if not is_op(product, "Mul"):
+            continue
+        for normal, factor in sides(product):
+            found = _normalized(normal)
+            if found is None or not isinstance(factor, Constant):
+                continue
+            x, epsilon = found
+            size = shape_of(x)[-1]
+            if not isinstance(offset, Constant) or {factor.shape, offset.shape} != {(size,)}:
+                continue
+            op = LayerNorm(epsilon=epsilon)
+            return Draft(op, (x,), {"weight": factor.array, "bias": offset.array})
+    return None
+
+
+def _normalized(term: Any) -> tuple[Term, float] | None:
+    """The x and epsilon of (x - mean) / sqrt(mean((x - mean)^2) + epsilon) over the last axis."""
+    if not is_op(term, "Div"):
+        return None
+    centred, root = term.inputs
+    if not is_op(centred, "Sub") or not is_op(root, "Sqrt"):
+        return None
+    x, mean = centred.inputs
+    shifted = root.inputs[0]
+    if not isinstance(x, Term) or not _is_mean_of(mean, x) or not is_op(shifted, "Add"):
+        return None
+    for variance, offset in sides(shifted):
+        epsilon = scalar(offset)
+        if epsilon is None or not is_op(variance, "ReduceMean"):
+            continue
+        squares = operand(variance, 0)
+        squared = (
+            is_op(squares, "Pow")
+            and operand(squares, 0) is centred
+            and scalar(operand(squares, 1)) == 2
+        ) or (is_op(squares, "Mul") and set(squares.inputs) == {centred})
+        if squared and _is_mean_of(variance, squares) and len(shape_of(x)) in (2, 3):
+            return x, epsilon
+    return None
+
+
+def _is_mean_of(term: Any, x: Any) -> bool:
+    """Whether a term is the mean of another over its last axis, which is kept."""
+    if not is_op(term, "ReduceMean") or operand(term, 0) is not x:
+        return False
+    shape = shape_of(x)
+    return shape_of(term) == (*shape[:-1], 1) and shape[-1] > 1
+
+
+PATTERNS: dict[str, tuple[Rule, ...]] = {
+    "Add": (_scaled_batch_norm, _layer_norm, _biased, _scaled),
+    "Mul": (_silu, _gelu, _hard_sigmoid, _divided_swish),
+    "Div": (_hard_sigmoid, _divided_swish),
+    "Reshape": (_channel_shuffle,),
+}
+"""The patterns that end in an operation, tried in this order before its own rule."""

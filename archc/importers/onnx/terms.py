@@ -1,0 +1,269 @@
+"""An ONNX graph as terms: each value is a constant, or an operation on other values with a known
+shape. Local functions are opened; what depends on no input is folded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from archc.importers.network import Array, Unsupported
+from archc.importers.onnx.folding import FOLDED, fold
+from archc.importers.onnx.shapes import RULES, shape_of
+from archc.importers.onnx.values import Constant, FoldError
+
+MOST_TERMS = 200_000
+DEEPEST_CALL = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """An operation on values. `shape` has the batch as its first axis, None where the operation is
+    not known; `value` is the name of its output, `place` where it stands in the file."""
+
+    op: str
+    inputs: tuple[Value, ...]
+    attributes: Mapping[str, Any]
+    shape: tuple[int, ...] | None
+    value: str
+    place: str
+    scope: tuple[str, ...] = ()
+    error: str | None = None
+
+
+Value: TypeAlias = "Term | Constant | None"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """All values of a graph: its inputs as terms without inputs, and its outputs; `batch` is its
+    number of samples where it is fixed."""
+
+    inputs: tuple[Term, ...]
+    outputs: tuple[Value, ...]
+    outputs_names: tuple[str, ...]
+    opset: int
+    batch: int | None
+
+
+class ModelError(Exception):
+    """A model that is no network archc could read, whatever its operations."""
+
+
+@dataclass
+class _Frame:
+    """The values of a graph or of a function that is opened, by name."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+
+
+def terms_of(model: Mapping[str, Any]) -> Terms:
+    """The terms of a model as `model.py` writes it. Raises ModelError."""
+    graph = model["graph"]
+    opset = model["opsets"].get("", 0)
+    if not 1 <= opset <= 1000:
+        raise ModelError("it names no version of ONNX's operators")
+    constants = {name: _constant(array) for name, array in graph["constants"].items()}
+    values: dict[str, Value] = dict(constants)
+    inputs = []
+    for info in graph["inputs"]:
+        if info["name"] in constants:
+            continue  # weights may be listed among the inputs
+        term = _input(info)
+        values[info["name"]] = term
+        inputs.append(term)
+    used = {name for node in graph["nodes"] for name in node["inputs"]}
+    used |= {info["name"] for info in graph["outputs"]}
+    inputs = [term for term in inputs if term.value in used]
+    if not inputs:
+        raise ModelError("it has no input")
+    batches = {term.attributes["batch"] for term in inputs}
+    if len(batches) != 1:
+        raise ModelError("its inputs are batches of different sizes")
+    builder = _Builder(model, opset)
+    builder.run(graph["nodes"], _Frame(values), (), 0)
+    missing = [info["name"] for info in graph["outputs"] if info["name"] not in values]
+    if missing:
+        raise ModelError(f"nothing computes its output `{missing[0]}`")
+    names = tuple(info["name"] for info in graph["outputs"])
+    outputs = tuple(values[name] for name in names)
+    return Terms(tuple(inputs), outputs, names, opset, batches.pop())
+
+
+def _constant(array: Mapping[str, Any]) -> Constant:
+    values = array["values"]
+    shape = tuple(array["shape"])
+    source = Array("source", shape, (), (array["name"],))
+    return Constant(array["dtype"], source, None if values is None else tuple(values))
+
+
+def _input(info: Mapping[str, Any]) -> Term:
+    shape = info["shape"]
+    name = info["name"]
+    if not shape or len(shape) < 2:
+        raise ModelError(f"its input `{name}` states no shape with a batch and other axes")
+    unknown = [size for size in shape[1:] if size is None]
+    if unknown:
+        raise ModelError(f"its input `{name}` has axes of unknown size: export it with fixed sizes")
+    if 0 in shape:
+        raise ModelError(f"its input `{name}` has no elements")
+    sizes = (shape[0] or 1, *shape[1:])
+    attributes = {"dtype": info["dtype"], "batch": shape[0]}
+    return Term("Input", (), attributes, sizes, name, f"input `{name}`")
+
+
+class _Builder:
+    """Opens nodes one by one, in the order of the file."""
+
+    def __init__(self, model: Mapping[str, Any], opset: int) -> None:
+        self.opset = opset
+        self.functions = {
+            (one["domain"], one["name"], one["overload"]): one for one in model["functions"]
+        }
+        self.count = 0
+
+    def run(
+        self, nodes: Sequence[Mapping[str, Any]], frame: _Frame, scope: tuple[str, ...], depth: int
+    ) -> None:
+        """Compute the values of nodes. Raises ModelError."""
+        for number, node in enumerate(nodes):
+            self.count += 1
+            if self.count > MOST_TERMS:
+                raise ModelError(f"its functions open to more than {MOST_TERMS:,} operations")
+            inputs = [self._input(name, frame, node) for name in node["inputs"]]
+            for name in node["outputs"]:
+                if name and name in frame.values:
+                    raise ModelError(f"the value `{name}` is computed twice")
+            key = (node["domain"], node["op"], node.get("overload", ""))
+            if key in self.functions:
+                outputs = self._call(self.functions[key], node, inputs, scope, depth)
+            else:
+                outputs = self._apply(node, inputs, scope, number)
+            for name, value in zip(node["outputs"], outputs, strict=False):
+                if name:
+                    frame.values[name] = value
+
+    def _input(self, name: str, frame: _Frame, node: Mapping[str, Any]) -> Value:
+        if not name:
+            return None
+        if name not in frame.values:
+            raise ModelError(
+                f"{_place(node)} uses `{name}`, which nothing before it computes: a cycle, or "
+                "nodes that are out of order"
+            )
+        return frame.values[name]
+
+    def _call(
+        self,
+        function: Mapping[str, Any],
+        node: Mapping[str, Any],
+        inputs: list[Value],
+        scope: tuple[str, ...],
+        depth: int,
+    ) -> list[Value]:
+        """The outputs of a function that is opened."""
+        if depth >= DEEPEST_CALL:
+            raise ModelError(f"its functions call one another more than {DEEPEST_CALL} deep")
+        names = function["inputs"]
+        padded = [*inputs, *[None] * (len(names) - len(inputs))]
+        frame = _Frame(dict(zip(names, padded, strict=False)))
+        own = (*scope, node["name"] or function["name"])
+        attributes = node["attributes"]
+        body = [
+            {**one, "attributes": _resolved(one["attributes"], attributes)}
+            for one in function["nodes"]
+        ]
+        self.run(body, frame, own, depth + 1)
+        missing = [name for name in function["outputs"] if name not in frame.values]
+        if missing:
+            raise ModelError(f"nothing computes `{missing[0]}` in `{function['name']}`")
+        return [frame.values[name] for name in function["outputs"]]
+
+    def _apply(
+        self, node: Mapping[str, Any], inputs: list[Value], scope: tuple[str, ...], number: int
+    ) -> list[Value]:
+        """The outputs of one operation."""
+        op, attributes = node["op"], node["attributes"]
+        if node["domain"]:
+            op = f"{node['domain']}.{op}"
+        place = _place(node)
+        own = (*scope, *node["scope"][:-1])
+        count = max(len(node["outputs"]), 1)
+        if op in FOLDED:
+            try:
+                folded = fold(op, inputs, attributes, self.opset)
+            except FoldError as error:
+                return [self._unknown(op, inputs, attributes, place, own, str(error))] * count
+            if folded is not None:
+                return [folded if scope else _named(op, node, folded)]
+        if any(isinstance(one, Term) and one.shape is None for one in inputs):
+            reason = None if op in RULES or op in FOLDED else f"the operation {op}"
+            return [self._unknown(op, inputs, attributes, place, own, reason)] * count
+        outputs: list[Value] = []
+        try:
+            shapes = shape_of(op, inputs, attributes, self.opset, count)
+        except FoldError as error:
+            return [self._unknown(op, inputs, attributes, place, own, f"{op} of {error}")] * count
+        if shapes is None:
+            reason = f"the operation {op}"
+            return [self._unknown(op, inputs, attributes, place, own, reason)] * count
+        for position, shape in enumerate(shapes):
+            name = node["outputs"][position] if position < len(node["outputs"]) else ""
+            numbered = attributes if not position else {**attributes, "output": position}
+            outputs.append(Term(op, tuple(inputs), numbered, shape, name, place, own))
+        return outputs
+
+    def _unknown(
+        self,
+        op: str,
+        inputs: list[Value],
+        attributes: Mapping[str, Any],
+        place: str,
+        scope: tuple[str, ...],
+        reason: str | None,
+    ) -> Term:
+        return Term(op, tuple(inputs), attributes, None, "", place, scope, reason)
+
+
+def _named(op: str, node: Mapping[str, Any], value: Constant) -> Constant:
+    """A constant that a node of the graph makes; one of numbers that may be weights is known by its
+    name, as an array of the file is."""
+    if op not in ("Constant", "ConstantOfShape") or not value.dtype.startswith("float"):
+        return value
+    return Constant(
+        value.dtype, Array("source", value.shape, (), (node["outputs"][0],)), value.values
+    )
+
+
+def _resolved(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a node in a function, with those that refer to the call's."""
+    resolved = {}
+    for name, value in own.items():
+        if isinstance(value, dict) and "reference" in value:
+            if value["reference"] in given:
+                resolved[name] = given[value["reference"]]
+            continue
+        resolved[name] = value
+    return resolved
+
+
+def _place(node: Mapping[str, Any]) -> str:
+    """Where a node stands: its name, or the first value that it computes."""
+    name = node["name"] or next(filter(None, node["outputs"]), "")
+    return f"`{name}`" if name else f"a node {node['op']}"
+
+
+def unknown_terms(outputs: tuple[Value, ...]) -> list[Unsupported]:
+    """What is not known among all that outputs depend on, in the order of the file's values."""
+    seen: set[int] = set()
+    found: list[Unsupported] = []
+    waiting: list[Value] = list(reversed(outputs))
+    while waiting:
+        term = waiting.pop()
+        if not isinstance(term, Term) or id(term) in seen:
+            continue
+        seen.add(id(term))
+        if term.error is not None:
+            found.append(Unsupported(term.error, term.place))
+        waiting += reversed(term.inputs)
+    return found

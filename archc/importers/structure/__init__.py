@@ -1,0 +1,1 @@
+"""From a flat network to the text of a spec: branches, blocks, repetitions."""

@@ -1,0 +1,248 @@
+"""Blocks: what stands several times in a network, its trailing activation and what always precedes
+it included, once with parameters for what differs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from archc.importers.network import Array, Network
+from archc.importers.structure.items import Item, Steps, every, positions_of
+from archc.importers.structure.repeats import fold
+from archc.importers.structure.text import Block, Outline, lines_of
+from archc.importers.structure.unify import Solver, Text, UnlikeError, skeleton, unify
+from archc.language.names import name_error, param_error
+from archc.ops import OPS
+from archc.ops.activation import Activation
+
+MOST_BLOCKS = 20
+MOST_PARAMETERS = 12
+DEFAULTS: Mapping[str, Any] = {"stride": 1, "projection": False}
+"""Parameters that have a default, which most instances have."""
+
+
+def outline_of(network: Network, steps: Steps) -> Outline:
+    """The blocks and repetitions of a network's steps."""
+    namer = Namer(network)
+    blocks: list[Block] = []
+    for _ in range(MOST_BLOCKS):
+        found = _block(steps, namer, [block.name for block in blocks])
+        if found is None:
+            break
+        steps, block = found
+        blocks.append(block)
+    defaults = {block.name: block.params for block in blocks}
+    steps = _without_defaults(fold(steps, namer.hint), defaults)
+    params, steps = _classes(network, steps)
+    return Outline(steps, tuple(blocks), params)
+
+
+def _block(steps: Steps, namer: Namer, taken: Sequence[str]) -> tuple[Steps, Block] | None:
+    """The steps with the first block that makes them shorter; None without one."""
+    tokens = [skeleton(step) for step in steps]
+    merges: dict[str, list[int]] = {}
+    for position, step in enumerate(steps):
+        if step.bodies and step.kind == "op" and not step.pinned:
+            merges.setdefault(tokens[position], []).append(position)
+    for places in merges.values():
+        if len(places) < 2:
+            continue
+        before, after = _reach(steps, tokens, places)
+        ranges = [(place - before, place + after + 1) for place in places]
+        instances = [steps[start:stop] for start, stop in ranges]
+        made = _made(instances, namer, taken)
+        if made is None:
+            continue
+        block, uses = made
+        kept = list(steps)
+        for (start, stop), use in reversed(list(zip(ranges, uses, strict=True))):
+            kept[start:stop] = [use]
+        shorter = lines_of(tuple(uses)) + lines_of(block.steps) + 2
+        if shorter < sum(map(lines_of, instances)):
+            return tuple(kept), block
+    return None
+
+
+def _reach(steps: Steps, tokens: Sequence[str], places: Sequence[int]) -> tuple[int, int]:
+    """How many steps before and after a merge are the same at all its places: activations after it,
+    steps that are no merges before it."""
+    claimed = set(places)
+
+    def extend(step: int, fits: Callable[[Item], bool]) -> int:
+        """How many steps follow each other from the places in a direction."""
+        count = 0
+        while True:
+            here = [place + step * (count + 1) for place in places]
+            if not _is_common(steps, tokens, here, claimed, fits):
+                return count
+            claimed.update(here)
+            count += 1
+
+    after = extend(1, _is_activation)
+    return extend(-1, _is_plain), after
+
+
+def _is_common(
+    steps: Steps,
+    tokens: Sequence[str],
+    positions: Sequence[int],
+    claimed: set[int],
+    fits: Callable[[Item], bool],
+) -> bool:
+    """Whether steps at some positions, none of which belongs elsewhere, are the same and fit."""
+    if any(not 0 <= one < len(steps) or one in claimed for one in positions):
+        return False
+    return len({tokens[one] for one in positions}) == 1 and fits(steps[positions[0]])
+
+
+def _is_activation(step: Item) -> bool:
+    return step.kind == "op" and not step.pinned and issubclass(OPS[step.name], Activation)
+
+
+def _is_plain(step: Item) -> bool:
+    return step.kind == "op" and not step.pinned and not step.bodies and step.name != "flatten"
+
+
+def _made(
+    instances: Sequence[Steps], namer: Namer, taken: Sequence[str]
+) -> tuple[Block, list[Item]] | None:
+    """The block of some instances, and the steps that use it; None where they are too unlike."""
+    try:
+        body = unify(instances, namer.hint)
+    except UnlikeError:
+        return None
+    solver = Solver(len(instances), [*OPS, "classes"])
+    body = solver.solve(body)
+    if len(solver.names) > MOST_PARAMETERS:
+        return None
+    name = namer.block(instances, taken)
+    params = {
+        one: DEFAULTS[one] if one in DEFAULTS and DEFAULTS[one] in values else None
+        for one, values in solver.names.items()
+    }
+    uses = [
+        Item(
+            "block",
+            name,
+            {one: values[number] for one, values in solver.names.items()},
+            (),
+            positions_of(steps),
+            steps[0].axes,
+        )
+        for number, steps in enumerate(instances)
+    ]
+    return Block(name, params, body), uses
+
+
+def _without_defaults(steps: Steps, defaults: Mapping[str, Mapping[str, Any]]) -> Steps:
+    """Steps whose blocks are given no argument that is the default."""
+    kept = []
+    for step in steps:
+        fields = step.fields
+        if step.kind == "block":
+            own = defaults[step.name]
+            fields = {
+                key: value
+                for key, value in fields.items()
+                if own[key] is None or type(value) is not type(own[key]) or value != own[key]
+            }
+        bodies = tuple(_without_defaults(body, defaults) for body in step.bodies)
+        kept.append(replace(step, fields=fields, bodies=bodies))
+    return tuple(kept)
+
+
+def _classes(network: Network, steps: Steps) -> tuple[dict[str, Any] | None, Steps]:
+    """The number of classes as a parameter: the units of the last dense layer, where these are the
+    output."""
+    for place in range(len(steps) - 1, -1, -1):
+        step = steps[place]
+        if step.kind != "op" or step.bodies:
+            break
+        if step.name == "dense" and network.axes(network.outputs[0]).width == step.fields["units"]:
+            named = replace(step, fields={**step.fields, "units": Text("classes")})
+            return {"classes": step.fields["units"]}, (*steps[:place], named, *steps[place + 1 :])
+    return None, steps
+
+
+class Namer:
+    """Names for blocks and parameters, from those of the file's arrays and values."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    def hint(self, items: Sequence[Item]) -> str | None:
+        """A name that the file gives a step everywhere; None where it gives none."""
+        names = {self._last(item) for item in items if item.kind == "op" and not item.bodies}
+        if len(names) != 1:
+            return None
+        (name,) = names
+        return name if name and param_error(name) is None else None
+
+    def _last(self, item: Item) -> str | None:
+        """The last part of the path of a step's arrays in the file, as a name."""
+        parts = self._path(item.positions[-1])
+        if len(parts) < 2:
+            return None
+        name = re.sub("[^a-z0-9]+", "_", parts[-1].lower()).strip("_")
+        if name[:1].isdigit():
+            name = f"{item.name}_{name}"
+        return name if len(name) > 2 else None
+
+    def _path(self, position: int) -> list[str]:
+        """The parts of the name of the first array of a layer, without what it is of the layer."""
+        if position < len(self.network.inputs):
+            return []
+        for array in self.network.layer(position).weights.values():
+            source = _first_source(array)
+            if source is not None:
+                stem = re.sub(r"[._/](w|b|weight|bias|kernel)(_?\d+)?$", "", source)
+                return re.split("[/.]", stem)
+        return []
+
+    def block(self, instances: Sequence[Steps], taken: Sequence[str]) -> str:
+        """The name of a block: what the file calls all its instances but for a number, or what it
+        is built like."""
+        stems = {self._stem(steps) for steps in instances}
+        name = stems.pop() if len(stems) == 1 else None
+        if name is None or name_error(name) is not None or name in OPS or len(name) < 3:
+            name = _built_like(instances[-1])
+        base, number = name, 1
+        while name in taken:
+            number += 1
+            name = f"{base}_{number}"
+        return name
+
+    def _stem(self, steps: Steps) -> str | None:
+        for position in positions_of(steps):
+            parts = self._path(position)
+            if len(parts) > 1:
+                match = re.match("[a-z]{3,}", parts[0].lower())
+                stem = match.group() if match else None
+                return None if stem in (None, "gpu", "conv", "layer", "features") else stem
+        return None
+
+
+def _first_source(array: Array) -> str | None:
+    if array.kind == "source":
+        name: str = array.fields[0]
+        return name
+    return next(filter(None, map(_first_source, array.operands)), None)
+
+
+def _built_like(steps: Steps) -> str:
+    """What a block is called for how it is built."""
+    merge = next(step for step in steps if step.bodies)
+    main = merge.bodies[0]
+    names = [step.name for step in every(steps)]
+    if merge.name == "concat":
+        return "dense_layer" if () in merge.bodies else "branches"
+    if "channel_shuffle" in names:
+        return "shuffle_unit"
+    kernels = [step.fields["kernel_size"] for step in main if step.name == "conv"]
+    if "depthwise_conv" in names:
+        return "inverted_residual"
+    if kernels == [1, 3, 1]:
+        return "bottleneck"
+    return "basic_block" if kernels == [3, 3] else "residual_block"

@@ -1,0 +1,65 @@
+"""`archc import`: what it writes, and when it writes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import onnx
+import pytest
+from onnx import helper
+
+from archc import cli
+from archc.api import load
+from archc.weights import transfer
+from tests.importers.models import light, model, write
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_a_spec_and_its_weights(tmp_path: Path, capsys: Capture) -> None:
+    norm = {
+        name: numpy.full(4, value, "float32")
+        for name, value in zip("sbmv", (2, 3, 5, 7), strict=True)
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("BatchNormalization", ["a", *"sbmv"], ["n"]),
+        helper.make_node("Mul", ["n", "f"], ["p"]),
+        helper.make_node("Add", ["p", "o"], ["y"]),
+    ]
+    extra = {"f": numpy.full((4, 1, 1), 10, "float32"), "o": numpy.full((4, 1, 1), 1, "float32")}
+    path = write(tmp_path, model(nodes, {"w": (4, 3, 3, 3), **norm, **extra}, ["N", 4, 6, 6]))
+    spec, weights = tmp_path / "specs" / "mine.yaml", tmp_path / "mine.safetensors"
+    arguments = ["import", path, "-o", str(spec), "--weights", str(weights), "--graph-only"]
+    assert cli.main(arguments) == 0
+    text = spec.read_text(encoding="utf-8")
+    assert text.startswith(
+        "# Imported from small.onnx.\n"
+        "# Each batch_norm is merged with the scale and offset that follow it in the file.\n"
+        "archc: 1\nname: mine\n"
+    )
+    network = load(str(spec), {})
+    arrays = transfer.load(str(weights), network)
+    values = {name: set(arrays[f"batch_norm_1.{name}"].tolist()) for name in ("weight", "bias")}
+    assert values == {"weight": {20.0}, "bias": {31.0}}
+    assert set(arrays["batch_norm_1.running_mean"].tolist()) == {5.0}
+    own = onnx.numpy_helper.to_array(onnx.load(path).graph.initializer[0])
+    assert numpy.array_equal(arrays["conv_1.weight"], own)
+    assert cli.main(arguments) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_without_an_output_the_spec_is_printed(capsys: Capture) -> None:
+    assert cli.main(["import", str(light("vgg19")), "--graph-only"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# Imported from light_vgg19.onnx.\narchc: 1\nname: light_vgg19\n")
+
+
+def test_what_is_refused_leaves_nothing(tmp_path: Path, capsys: Capture) -> None:
+    nodes = [helper.make_node("Mish", ["x"], ["y"], name="act")]
+    path = write(tmp_path, model(nodes, {}, ["N", 3, 8, 8], opset=18))
+    spec = tmp_path / "mine.yaml"
+    assert cli.main(["import", path, "-o", str(spec)]) == 1
+    assert "ARC802 the operation Mish: once (`act`)" in capsys.readouterr().err
+    assert not spec.exists()

@@ -1,0 +1,1 @@
+"""The pages of documentation: every block of code on them runs."""

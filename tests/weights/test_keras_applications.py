@@ -1,0 +1,48 @@
+"""Files of keras.applications are imported without an option, by the tables of specs: each array
+of the network has its place in the layer that Keras' model applies at the same point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archc.weights.files import Entry, WeightFile
+from archc.weights.transfer import match_file
+from tests.backends.networks import shipped
+
+keras = pytest.importorskip("keras")
+
+from tests.backends.keras_side import in_order_of_use, shapes_alone  # noqa: E402
+from tests.zoo.applications import weighted  # noqa: E402
+from tests.zoo.theirs import of_keras  # noqa: E402
+
+pytestmark = pytest.mark.keras
+
+SMALLEST = (
+    "convnext_tiny",
+    "densenet121_keras",
+    "efficientnet_b0_keras",
+    "mobilenet",
+    "mobilenet_v2_keras",
+    "mobilenet_v3_small_keras",
+    "resnet50_v1",
+    "xception",
+)
+"""Of each family the first; the others have its table, and layers of the same names."""
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_every_array_has_the_place_of_its_use(name: str) -> None:
+    keras.utils.clear_session()  # layers without names are numbered from the start
+    _, layers = shapes_alone(lambda: in_order_of_use(of_keras(name, softmax=True)))
+    shapes: dict[str, Any] = {
+        f"{layer.name}/{number}": tuple(weight.shape)
+        for layer in weighted(layers)
+        for number, weight in enumerate(layer.weights)
+    }
+    entries = {key: Entry(shape, "float32", lambda: None) for key, shape in shapes.items()}
+    file = WeightFile("model.h5", "keras", entries, {})
+    checkpoint, match, expected = match_file(file, shipped(name))
+    assert checkpoint == "keras"
+    assert [match.sources[one.array.key].name for one in expected] == [*shapes]
