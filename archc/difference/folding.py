@@ -62,16 +62,22 @@ class Row(NamedTuple):
         return sum_of(pair.delta for part in self.parts for pair in part.pairs)
 
 
-def rows(result: Difference, *, depth: int | None = None, everything: bool = False) -> list[Row]:
+def rows(
+    result: Difference,
+    whole: list[Part] | None = None,
+    *,
+    depth: int | None = None,
+    everything: bool = False,
+) -> list[Row]:
     """The rows that differ, in order: folded as above, or with a `depth` (from 1) all blocks and
     sections at that depth whole. `everything` adds those that are the same, and folds nothing but
-    by a depth."""
+    by a depth. `whole` are the `whole_parts`, where they are known."""
     if depth is not None:
         parts = _at_depth(result, depth)
     elif everything:
         parts = [_single(pair) for pair in result.pairs]
     else:
-        parts = whole_parts(result)
+        parts = whole_parts(result) if whole is None else whole
     shown = (part for part in parts if everything or part.status != "same")
     if depth is None and not everything:
         return list(_merged(shown))

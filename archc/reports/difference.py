@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from archc.diagnostics.ansi import paint
 from archc.difference import Difference
-from archc.difference.folding import Row, rows
+from archc.difference.folding import Row, rows, whole_parts
 from archc.reports.difference_rows import (
     causes,
     description,
@@ -55,10 +55,17 @@ def table(
     most `width` columns wide. `depth` and `everything` are those of `folding.rows`."""
     a, b = names(result)
     lines: list[str] = []
-    for line in (headline(result), f"A: {a}", f"B: {b}", *interface(result), *recipe(result)):
+    whole = whole_parts(result)
+    for line in (
+        headline(result, whole),
+        f"A: {a}",
+        f"B: {b}",
+        *interface(result),
+        *recipe(result),
+    ):
         lines += wrap(line, width, _INDENT, "")
     lines.append("")
-    shown = rows(result, depth=depth, everything=everything)
+    shown = rows(result, whole, depth=depth, everything=everything)
     if shown:
         lines += [*_rows(shown, width, color=color), ""]
     if len(shown) < len(result.pairs):

@@ -205,7 +205,7 @@ def causes(result: Difference) -> list[tuple[str, Cost]]:
     return rows
 
 
-def headline(result: Difference) -> str:
+def headline(result: Difference, whole: list[Part] | None = None) -> str:
     """The difference in one line, blocks and sections that are added, removed or, of blocks, the
     same counted as such: `8 blocks added, 8 blocks and 6 layers the same: +10,108,160 parameters
     (+86.47%)`."""
@@ -217,7 +217,7 @@ def headline(result: Difference) -> str:
         )
         if a != b
     ]
-    text = _summary(whole_parts(result))
+    text = _summary(whole_parts(result) if whole is None else whole)
     if not text.rpartition(",")[0] and all(pair.status == "same" for pair in result.pairs):
         text = "no difference"
         if not result.same_network:
