@@ -54,8 +54,8 @@ witness: $(VENV)/dev
 search: $(VENV)/dev
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n 2 -m hypothesis
 
-# Every network of specs/ beside torchvision's or Keras' own: an hour and 12 GiB. What came of them is
-# in the record; those that have not changed since are not run again.
+# Every network of specs/ beside torchvision's, Keras' or Transformers' own: an hour or two, and 12
+# GiB. What came of them is in the record; those that have not changed since are not run again.
 zoo: $(VENV)/dev
 	$(BIN)/python -m tests.zoo
 

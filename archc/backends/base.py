@@ -25,6 +25,20 @@ INCOMING = "in"
 """The `field` of a literal that is the width of what comes in, not a field of the op."""
 
 
+def width_field(position: int) -> str:
+    """The `field` of a literal that is the width of the input at a position: INCOMING and, from the
+    second on, a number."""
+    return f"{INCOMING}{position}" if position else INCOMING
+
+
+def width_position(field: str | None) -> int | None:
+    """The position of the input whose width a literal of a field is; None for another field."""
+    number = None if field is None else field.removeprefix(INCOMING)
+    if field is None or number == field or not (number == "" or str(number).isdecimal()):
+        return None
+    return int(number or 0)
+
+
 class LoweringContext(NamedTuple):
     """An op with the axes that come in and go out (without the batch). `nonnegative` says that no
     value that comes in is below zero, `tied` that some of its variables are those of an op of

@@ -260,8 +260,9 @@ CODES: dict[str, Explanation] = {
     ),
     "ARC402": Explanation(
         "a key that is not allowed here",
-        "Some step keys are allowed only for some kinds of step, merges need two inputs or more\n"
-        "and other steps take one, and a spec has either `input` or `inputs`.",
+        "Some step keys are allowed only for some kinds of step, merges need two inputs or more,\n"
+        "a block takes as many as it declares and other steps take one, and a spec has either\n"
+        "`input` or `inputs`.",
         "- relu:\n  from: [a, b]\n\n- add:\n  from: [a, b]",
     ),
     "ARC403": Explanation(
@@ -283,7 +284,8 @@ CODES: dict[str, Explanation] = {
     ),
     "ARC406": Explanation(
         "a step that no output uses",
-        "Its result is unused: a `from` bypasses it, or it is missing under `outputs`.",
+        "Its result is unused: a `from` bypasses it, or it is missing under `outputs`. Or no step\n"
+        "of a block takes one of its `inputs`.",
         "- dense: 10\n  name: a\n- dense: 20\n  name: b\n  from: input\n\noutputs: [a, b]",
     ),
     "ARC407": Explanation(

@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from archc.backends.runtime.sandbox import run_isolated
-from archc.importers.network import Array
 from archc.importers.spec import Imported
 from archc.ir.arrays import arrays
 from archc.ir.graph import known_ids
@@ -87,7 +86,7 @@ def _plan(imported: Imported, path: str, folder: str) -> dict[str, Any]:
         own = layers[array.node.index].weights[array.variable.name]
         weights.append(own.plain())
         distribution = distribution_of(array, graph, users)
-        for name, shape in _sources(own):
+        for name, shape in own.sources().items():
             sources.setdefault(name, (shape, tuple(distribution)))
     ids = known_ids(graph)
     batch = network.batch or FREE_BATCH
@@ -105,13 +104,6 @@ def _plan(imported: Imported, path: str, folder: str) -> dict[str, Any]:
         "ids": dict.fromkeys(network.inputs, "int64"),
         "values": [layer.value for layer in network.layers],
     }
-
-
-def _sources(array: Array) -> list[tuple[str, tuple[int, ...]]]:
-    """The arrays of the file that an array is computed from."""
-    if array.kind == "source":
-        return [(array.fields[0], array.shape)]
-    return [one for operand in array.operands for one in _sources(operand)]
 
 
 def _compared(imported: Imported, backend: str, folder: str, workers: Workers | None) -> Agreement:

@@ -23,6 +23,12 @@ class Array(NamedTuple):
     operands: tuple[Array, ...] = ()
     fields: tuple[Any, ...] = ()
 
+    def sources(self) -> dict[str, tuple[int, ...]]:
+        """The arrays of the file that it is computed from, with their shapes."""
+        if self.kind == "source":
+            return {self.fields[0]: self.shape}
+        return {name: shape for one in self.operands for name, shape in one.sources().items()}
+
     def plain(self) -> list[Any]:
         """The array as JSON types."""
         operands = [one.plain() for one in self.operands]

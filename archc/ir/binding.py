@@ -20,6 +20,7 @@ from archc.language.evaluate import (
     evaluate,
 )
 from archc.language.expressions import (
+    INPUT,
     Budget,
     Comparison,
     Entry,
@@ -216,8 +217,10 @@ def written_arguments(step: BlockStep, block: Block) -> dict[str, Expression]:
                 written[name] = parse(str(value.data))
         elif name not in block.invalid_names and is_expression(value.data):
             default = parse(str(value.data))
-            if isinstance(default, Incoming | Entry):
-                written[name] = Incoming(*default)
+            if isinstance(default, Incoming) or (
+                isinstance(default, Entry) and default.name == INPUT
+            ):
+                written[name] = Incoming(default.axis, default.offset, default.length)
     return written
 
 

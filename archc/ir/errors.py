@@ -1,17 +1,20 @@
 """Errors of the steps of a network: an op rejects its input, nothing uses its output, it is not
 said what it takes.
 
-Codes: ARC1xx from the ops' shape rules, ARC406 a step that no output uses, ARC407 an input that is
-not named.
+Codes: ARC1xx from the ops' shape rules, ARC402 a block with the wrong number of inputs, ARC406 a
+step that no output uses, or an input that no step of a block does, ARC407 an input that is not
+named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from archc.diagnostics import Diagnostic, Note
 from archc.ir.graph import Graph, Input, Node, Region
-from archc.language.syntax import Document, InvalidStep, OpStep, Step
+from archc.language.expressions import INPUT
+from archc.language.names import FLOW
+from archc.language.syntax import Block, BlockStep, Document, InvalidStep, OpStep, Step
 from archc.ops.base import ShapeError
 
 MOST_NOTES = 16
@@ -23,10 +26,36 @@ def ambiguous_first_step(document: Document) -> Iterator[Diagnostic]:
     layers = document.layers
     if len(document.inputs) < 2 or not layers or isinstance(layers[0], InvalidStep):
         return
-    if layers[0].sources is None:
+    sources = layers[0].sources
+    if sources is None or any(source.data == FLOW for source in sources):
         message = "with several inputs the first step must name one"
         hint = f"add `from:` with one of {', '.join(document.inputs)}"
         yield Diagnostic("ARC407", message, layers[0].span, hint)
+
+
+def wrong_inputs(step: BlockStep, block: Block, count: int) -> Diagnostic:
+    """The error of an instance that takes more or fewer inputs than its block has."""
+    title, names = step.block.data, [str(one.data) for one in block.inputs]
+    span = step.sources[0].span if step.sources else step.block.span
+    if not names:
+        message = f"block `{title}` takes a single input, got {count}"
+        return Diagnostic("ARC402", message, span, "merge them first, or give it `inputs`")
+    message = f"block `{title}` takes {1 + len(names)} inputs, got {count}"
+    hint = f"`from` names each: {INPUT}, {', '.join(names)}; `{FLOW}` is what comes in here"
+    return Diagnostic("ARC402", message, span, hint)
+
+
+def unused_inputs(
+    blocks: Mapping[str, Block], used: Mapping[str, Collection[str]]
+) -> Iterator[Diagnostic]:
+    """An error for each input of a block that no step in any of its instances takes; `used` are
+    those that one does, of the blocks with instances."""
+    for title, names in used.items():
+        for value in blocks[title].inputs:
+            if value.data not in names:
+                message = f"no step of block `{title}` takes its input `{value.data}`"
+                hint = "name it under `from`, or remove it"
+                yield Diagnostic("ARC406", message, value.span, hint)
 
 
 def rejected(step: Step, error: ShapeError, inputs: Sequence[Node]) -> Diagnostic:

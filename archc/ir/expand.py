@@ -11,7 +11,7 @@ from archc.diagnostics import Diagnostic, SpecError
 from archc.ir.binding import (
     input_axes,
 )
-from archc.ir.errors import ambiguous_first_step, mixed_in_training, unused
+from archc.ir.errors import ambiguous_first_step, mixed_in_training, unused, unused_inputs
 from archc.ir.expand_steps import Expansion
 from archc.ir.graph import About, Graph, Input, Node, Origin, Region
 from archc.ir.limits import LimitError
@@ -52,6 +52,8 @@ class _NetworkExpansion(Expansion):
         if not self.diagnostics:
             every = outputs + in_training
             for diagnostic in unused(self.nodes, every, self.block_outputs):
+                self.report(diagnostic)
+            for diagnostic in unused_inputs(self.document.blocks, self.used_inputs):
                 self.report(diagnostic)
         if self.diagnostics:
             raise SpecError(self.diagnostics.diagnostics())

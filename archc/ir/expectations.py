@@ -25,9 +25,9 @@ def check_expectations(costs: Costs) -> list[Diagnostic]:
         return []
     expected = mapping(costs.graph.expect)
     diagnostics = Collector()
-    for key, actual in (("params", costs.totals.params), ("macs", costs.totals.macs)):
+    for key in ("params", "trainable_params", "macs"):
         if key in expected:
-            diagnostics.extend(_number(key, expected[key], actual))
+            diagnostics.extend(_number(key, expected[key], getattr(costs.totals, key)))
     if "output" in expected:
         (first, *_) = costs.graph.outputs
         diagnostics.extend(_axes("output", expected["output"], costs.graph.nodes[first].output))

@@ -86,8 +86,9 @@ class Region:
     `input` and `output` are the indices of the nodes whose outputs enter and leave it (equal for
     the identity). `arguments` are a block instance's parameters, `expressions` those that are
     expressions in the spec, `defaults` the plain defaults of the block, and `names_input` says
-    whether a step of it names the block's input. `outputs` are the nodes that the steps around a
-    block instance may use besides its output, by name. `weights` is the path of the instance whose
+    whether a step of it names one of the block's inputs. `inputs` are the nodes whose outputs enter
+    a block instance besides its input, by the names that it has for them; `outputs` those that the
+    steps around it may use besides its output. `weights` is the path of the instance whose
     variables this one uses, empty without one; it is `frozen` where its step says that nothing in
     it is trained. `class_name` is that of the block's emitted class, where the spec gives one.
     """
@@ -105,10 +106,16 @@ class Region:
     expressions: Mapping[str, Expression] = NOTHING
     defaults: Mapping[str, object] = NOTHING
     names_input: bool = False
+    inputs: Mapping[str, int] = NOTHING
     outputs: Mapping[str, int] = NOTHING
     weights: str = ""
     frozen: bool = False
     class_name: str | None = None
+
+    @property
+    def entering(self) -> tuple[int, ...]:
+        """The nodes whose outputs a block instance takes, in the order in which it takes them."""
+        return (self.input, *self.inputs.values())
 
     def nodes(self) -> Iterator[Node]:
         """All nodes in the region, in order."""

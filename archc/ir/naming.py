@@ -138,7 +138,7 @@ def block_outputs(
             else:
                 own = {name: name if name in scope.outputs else scope.latest.get(name, name)}
             for exposed, step in own.items():
-                if step in scope.outputs and step != INPUT:
+                if step in scope.outputs and step not in scope.inputs:
                     outputs[exposed] = scope.outputs[step]
                 else:
                     _report_unknown(exposed, value, scope, report, OUTPUT_HINT)

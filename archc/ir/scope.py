@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping
 from archc.diagnostics import Span
 from archc.ir.graph import Node, Region
 from archc.ir.sharing import SharedInstance
-from archc.language.expressions import INPUT
 
 _INDICES = re.compile("[0-9]+(?:_[0-9]+)*$")
 
@@ -33,7 +32,9 @@ class Scope:
         self.iteration: tuple[int, ...] = ()
         # Whether an invalid step may have defined names that are missing here.
         self.incomplete = False
-        self.names_input = False  # whether a step has looked up `input`
+        # Of a block's instance: what comes into it by name, and what of that a step has looked up.
+        self.inputs: set[str] = set()
+        self.used_inputs: set[str] = set()
         # Of a block's instance as it is seen from outside: its block, and all steps in it.
         self.block: str | None = None
         self.hidden: Collection[str] = ()
@@ -87,13 +88,22 @@ class Scope:
         """The output that a dotted path refers to: in this scope, then in the enclosing ones."""
         first, _, rest = path.partition(".")
         for scope in self.around():
-            if path == INPUT and INPUT in scope.outputs:
-                scope.names_input = True
             name = first if first in scope.outputs else scope.latest.get(first, first)
             holder, last = _follow(scope, name, rest)
             if holder is not None and last in holder.outputs:
-                return holder.outputs[last]
+                return holder.look_up(last)
         return None
+
+    def look_up(self, name: str) -> int:
+        """The output of a name that the scope has."""
+        if name in self.inputs:
+            self.used_inputs.add(name)
+        return self.outputs[name]
+
+    def enter(self, name: str, span: Span, output: int) -> None:
+        """Add the name of what comes into a block's instance."""
+        self.add(name, span, output)
+        self.inputs.add(name)
 
     def find_step(self, path: str) -> Node | Region | None:
         """The step that a dotted path refers to, as `find` does; None where it is no step, or one
@@ -125,7 +135,7 @@ class Scope:
             for name in sections:
                 holder = holder and holder.inner.get(holder.latest.get(name, name))
             if holder is not None and stem in holder.numbered:
-                return [holder.outputs[name] for name in holder.numbered[stem]]
+                return [holder.look_up(name) for name in holder.numbered[stem]]
         return []
 
     def may_hold(self, path: str) -> bool:

@@ -73,6 +73,21 @@ class SharedInstance(NamedTuple):
         raise EvaluationError(Diagnostic("ARC415", message, self.span, hint, (note,)))
 
 
+def entering_values(step: BlockStep, owner: Region, inputs: Sequence[int]) -> dict[int, int]:
+    """What comes into an instance for each value that comes into its owner. Raises EvaluationError
+    (ARC415) where that takes one value for two of its inputs, so that nothing says which is
+    which."""
+    values: dict[int, int] = {}
+    for own, value in zip(owner.entering, inputs, strict=True):
+        if values.setdefault(own, value) != value:
+            assert step.weights is not None
+            message = f"`{owner.path}` takes one value for two inputs, for which this one takes two"
+            hint = "let the first instance take two values, and this one use its variables"
+            note = (Note("the step that has them", owner.origin.span),)
+            raise EvaluationError(Diagnostic("ARC415", message, step.weights.span, hint, note))
+    return values
+
+
 def shared_instance(owner: Region, span: Span, values: dict[int, int]) -> SharedInstance:
     """An instance that uses the variables of another one."""
     return SharedInstance(owner, {item.name: item for item in owner.items}, span, values)

@@ -17,6 +17,9 @@ from archc.language.values import Value, at, mapping, parts, scalars
 
 ANY = "*"
 """Among known names: there may be others, since their definitions have errors."""
+INPUTS_HINT = (
+    "`in.AXIS` is of the step's input, `input.AXIS` of the block's; others are `inputs` of it"
+)
 
 
 class Checker:
@@ -27,6 +30,8 @@ class Checker:
         self.diagnostics = Collector()
         self.invalid = set(findings.invalid)
         self.misspelt = findings.misspelt
+        # What comes into the block whose values are checked, by name.
+        self.inputs_here: frozenset[str] = frozenset({expressions.INPUT})
 
     def error(
         self,
@@ -111,14 +116,20 @@ class Checker:
         known: Set[str],
         hint: str | None,
     ) -> None:
+        for entry in expressions.entries(expression):
+            if entry.name not in self.inputs_here and ANY not in self.inputs_here:
+                self.invalid.add(scalar)
+                message = f"nothing that comes in here is called `{entry.name}`"
+                span = at(scalar, entry.offset, len(entry.name))
+                self.error("ARC302", message, span, INPUTS_HINT)
         if ANY in known:
             return
         for name, offset, length in expressions.references(expression):
             if name not in known:
                 self.invalid.add(scalar)
                 message, span = f"unknown name `{name}`", at(scalar, offset, length)
-                own = "write an axis of it, for example input.channels"
-                if name == expressions.INPUT:
+                own = f"write an axis of it, for example {name}.channels"
+                if name in self.inputs_here:
                     self.error("ARC302", message, span, own)
                     continue
                 unknown = Unknown(name, lambda: known, lambda: hint or _known_names(known))

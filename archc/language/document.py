@@ -17,6 +17,7 @@ from archc.diagnostics.collector import Unknown
 from archc.language.catalog import catalog_of
 from archc.language.checks import ANY, Checker
 from archc.language.cycles import cycles_in
+from archc.language.expressions import INPUT
 from archc.language.module_names import network_error
 from archc.language.names import (
     CLASSES,
@@ -157,6 +158,10 @@ class _Reader(Checker):
     def block(self, value: Value) -> Block:
         fields = mapping(value)
         params = mapping(fields.get("params"))
+        inputs = self.block_inputs(fields.get("inputs"), params)
+        self.inputs_here = frozenset({INPUT, *(str(one.data) for one in inputs)})
+        if self.is_unknown(value, "inputs"):
+            self.inputs_here |= {ANY}
         invalid_names = self.check_params(
             params, self.params, "a default can use the parameters above it"
         )
@@ -172,7 +177,24 @@ class _Reader(Checker):
             self.check_name(fields["class"], class_error)
         class_name = str(fields["class"].data) if "class" in fields else None
         exposed = tuple(sequence(outputs)) if valid else None
-        return Block(params, invalid_names, body, exposed, class_name)
+        self.inputs_here = frozenset({INPUT})
+        return Block(params, inputs, invalid_names, body, exposed, class_name)
+
+    def block_inputs(self, value: Value | None, params: Mapping[str, Value]) -> tuple[Value, ...]:
+        """The names of what comes into a block besides its `input`."""
+        names: dict[str, Value] = {}
+        for one in sequence(value):
+            name = str(one.data)
+            if one in self.invalid:
+                continue
+            self.check_name(one, param_error)
+            if name in names:
+                self.error("ARC407", f"the input `{name}` is there twice", one.span, "name it once")
+            elif name in params or name in self.params:
+                message = f"the name `{name}` is that of a parameter"
+                self.error("ARC205", message, one.span, "choose another name")
+            names.setdefault(name, one)
+        return tuple(names.values())
 
     def check_classes(self, network: str) -> None:
         """Report classes of blocks that are another block's, or the network's."""
@@ -250,7 +272,7 @@ class _Reader(Checker):
             step = self.merge(key, target, common, known)
         else:
             most = OPS[key].most_inputs if key in OPS else 1
-            if sources is not None and len(sources) > most:
+            if sources is not None and len(sources) > most and key != "block":
                 many = "a single input" if most == 1 else f"at most {most} inputs"
                 hint = "merge them first"
                 self.error("ARC402", f"`{key}` takes {many}", fields["from"].span, hint)
@@ -381,6 +403,7 @@ class _Reader(Checker):
             block in self.invalid
             or self.is_unknown(block, "layers")
             or self.is_unknown(block, "params")
+            or self.is_unknown(block, "inputs")
         ):
             return None
         arguments = self.arguments(fields["with"], block) if "with" in fields else {}

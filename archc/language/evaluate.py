@@ -119,7 +119,7 @@ def _evaluate_expression(
     budget: Budget,
 ) -> object:
     used = [name for name, _, _ in expressions.references(expression)]
-    if names.get(expressions.INPUT) is INVALID and expressions.entry_axes(expression):
+    if any(names.get(entry.name) is INVALID for entry in expressions.entries(expression)):
         raise UnknownValueError
     if any(names.get(name, INVALID) is INVALID for name in used):
         raise UnknownValueError

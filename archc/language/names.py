@@ -69,6 +69,9 @@ model nn number ops out self tensor torch x
 EMITTED = frozenset(_EMITTED.split())
 """Names that emitted source uses itself."""
 
+FLOW = "in"
+"""What `from` calls the output of the step before."""
+
 REPETITION = frozenset({"first", "index", "last"})
 """Names defined in expressions within repetitions."""
 

@@ -101,12 +101,14 @@ class InvalidStep(Step):
 
 @entity
 class Block:
-    """A named sub-architecture; a parameter whose default is null is required. The defaults of the
-    parameters in `invalid_names` have errors. `outputs` name the steps that the steps around an
+    """A named sub-architecture; a parameter whose default is null is required. `inputs` are the
+    names of what it takes besides `input`. The defaults of the parameters in `invalid_names` have
+    errors. `outputs` name the steps that the steps around an
     instance may use, None if they are invalid; `class_name` is that of the emitted class, if the
     spec gives one."""
 
     params: Mapping[str, Value]
+    inputs: tuple[Value, ...]
     invalid_names: frozenset[str]
     body: tuple[Step, ...]
     outputs: tuple[Value, ...] | None

@@ -14,7 +14,7 @@ from archc.ir.graph import Graph, Node, Region
 from archc.ir.scope import Scope
 from archc.language.expressions import INPUT
 from archc.language.field_values import as_written
-from archc.language.names import CLASSES, camel_case, step_error
+from archc.language.names import CLASSES, FLOW, camel_case, step_error
 from archc.language.reader import decode
 from archc.language.recipe import as_spec
 from archc.language.writer import WIDTH, Commented, document, inline
@@ -75,6 +75,12 @@ class _Writer:
         self.blocks: dict[str, object] = {}
         self.block_names: dict[str, str] = {}  # by the text of a block's steps
         self.titles: dict[str, str] = {}  # the block of each instance, by its path
+        self.block_inputs: dict[str, list[str]] = {}  # what each takes besides its input
+        self.block_outputs: dict[str, list[str]] = {}  # what each gives besides its output
+        self.last_use = dict.fromkeys(graph.all_outputs, len(graph.nodes))
+        for node in graph.nodes:
+            for index in node.inputs:
+                self.last_use[index] = max(self.last_use.get(index, 0), node.index)
 
     def text(self) -> str:
         graph = self.graph
@@ -152,7 +158,7 @@ class _Writer:
         return steps
 
     def region(self, region: Region, current: int, scope: Scope) -> object:
-        if region.names_input:
+        if region.names_input or region.inputs:
             return self.instance(region, current, scope)
         counted = region.kind == "section" and _is_counted(region, "section", scope)
         fields: dict[str, object] = {"section": None if counted else _checked_name(region)}
@@ -167,12 +173,16 @@ class _Writer:
         return Commented(fields, _instance(region)) if region.kind == "block" else fields
 
     def instance(self, region: Region, current: int, scope: Scope) -> object:
-        """A block's instance that names its input, which only a block can: it is written as a
+        """A block's instance that names its inputs, which only a block can: it is written as a
         block without parameters, the same for all instances of the same steps."""
         title = self.titles[region.weights] if region.weights else self.block(region)
         self.titles[region.path] = title
         fields: dict[str, object] = {"block": title}
-        if region.input != current:
+        others = [self.reference(region.inputs[name], scope) for name in self.block_inputs[title]]
+        if others:
+            same = region.input == current
+            fields["from"] = [FLOW if same else self.reference(region.input, scope), *others]
+        elif region.input != current:
             fields["from"] = self.reference(region.input, scope)
         if not _is_counted(region, title, scope):
             fields["name"] = _checked_name(region)
@@ -180,18 +190,31 @@ class _Writer:
             fields["weights"] = self.owner(region.weights, scope)
         scope.add(region.name, region.origin.span)
         self.enter(region, region.output, scope)
+        visible = scope.inner[region.name] = Scope(region.path, None)
+        for item in region.items:
+            if item.name in self.block_outputs[title]:
+                visible.append(item, _output_of(item))
+                self.paths.setdefault(_output_of(item), []).append(item.path)
         return Commented(fields, _instance(region))
 
     def block(self, region: Region) -> str:
         """The name of the block with the steps of an instance."""
         inner = Scope(region.path, None)
-        inner.add(INPUT, region.origin.span, region.input)
-        items, paths = region.items, self.paths.get(region.input, [])
-        self.paths[region.input] = [f"{region.path}.{INPUT}", *paths]
+        around = {index: self.paths.get(index, []) for index in region.entering}
+        for name, index in zip((INPUT, *region.inputs), region.entering, strict=True):
+            inner.enter(name, region.origin.span, index)
+            self.paths[index] = [f"{region.path}.{name}", *self.paths.get(index, [])]
+        items = region.items
         steps, last = self.steps(items, 0, len(items), region.input, inner)
         body = self.end_with(steps, last, region.output, inner) or [IDENTITY]
-        self.paths[region.input] = paths
-        text = document({"layers": body})
+        self.paths |= around
+        inputs = [name for name in region.inputs if name in inner.used_inputs]
+        fields: dict[str, object] = {"inputs": inputs} if inputs else {}
+        fields["layers"] = body
+        outputs = self.given_out(region)
+        if outputs:
+            fields["outputs"] = outputs
+        text = document(fields)
         if text not in self.block_names:
             title, count = str(region.block), 1
             while title in self.blocks:
@@ -199,8 +222,20 @@ class _Writer:
                 title = f"{region.block}_{count}"
             self.block_names[text] = title
             own = {} if count > 1 or region.class_name is None else {"class": region.class_name}
-            self.blocks[title] = {**own, "layers": body}
+            self.blocks[title] = {**own, **fields}
+            self.block_inputs[title] = inputs
+            self.block_outputs[title] = outputs
         return self.block_names[text]
+
+    def given_out(self, region: Region) -> list[str]:
+        """The steps of an instance that steps after it use, besides the last one."""
+        last = max((node.index for node in region.nodes()), default=-1)
+        given = set(region.outputs.values()) - {region.output}
+        return [
+            item.name
+            for item in region.items
+            if _output_of(item) in given and self.last_use.get(_output_of(item), 0) > last
+        ]
 
     def node(
         self, items: tuple[Node | Region, ...], position: int, current: int, scope: Scope
@@ -262,6 +297,10 @@ class _Writer:
             if path.startswith(inside) and step is not None and step.path == path:
                 return short
         raise UnwritableError(f"no name refers to `{path}` in `{scope.path}`")
+
+
+def _output_of(item: Node | Region) -> int:
+    return item.index if isinstance(item, Node) else item.output
 
 
 def _outermost(items: tuple[Node | Region, ...], start: int, stop: int) -> Iterator[int]:

@@ -142,6 +142,29 @@ def test_a_head_that_is_not_tied_is_another_network(
     assert {one.backend for one in result.failures} == {backend}
 
 
+AGAIN = """archc: 1
+name: again
+input: {features: 4}
+blocks:
+  step: {layers: [{dense: 4}, tanh]}
+layers:
+  - {block: step, name: first}
+  - {repeat: 4, layers: [{block: step, weights: first}]}
+"""
+"""One layer is applied five times (Lan et al. 2020)."""
+
+
+@pytest.mark.parametrize(("backend", "times"), [("torch", 5), ("keras", 4)])
+def test_a_layer_that_is_applied_again_and_again_is_called_in_a_loop(
+    backend: str, times: int, tmp_path: Path, workers: Workers
+) -> None:
+    """In Keras the input has a name of its own, and so the first call is beside the others."""
+    net = written(AGAIN, tmp_path)
+    text = str(net.emit(backend))
+    assert text.count(f"for _ in range({times}):\n") == 1
+    assert verified(net, workers).agrees
+
+
 def test_a_tower_that_is_built_twice_is_another_network(tmp_path: Path, workers: Workers) -> None:
     net = written(SIAMESE, tmp_path)
     source = net.emit("torch")

@@ -108,6 +108,31 @@ def bert(state: State) -> dict[str, Any]:
     return own
 
 
+def albert(state: State) -> dict[str, Any]:
+    """All of its layers are one."""
+    theirs = "encoder.albert_layer_groups.0.albert_layers.0"
+    own = {
+        "embedding.weight": state["embeddings.word_embeddings.weight"],
+        "position_embedding.weight": state["embeddings.position_embeddings.weight"],
+        "segment_embedding.weight": state["embeddings.token_type_embeddings.weight"],
+        **both("layer_norm", "embeddings.LayerNorm", state),
+        **both("projection", "encoder.embedding_hidden_mapping_in", state),
+        **both("pooler", "pooler", state),
+    }
+    for ours, name in {
+        "attention.query": "attention.query",
+        "attention.key": "attention.key",
+        "attention.value": "attention.value",
+        "attention.output": "attention.dense",
+        "layer_norm1": "attention.LayerNorm",
+        "dense1": "ffn",
+        "dense2": "ffn_output",
+        "layer_norm2": "full_layer_layer_norm",
+    }.items():
+        own |= both(f"encoder.layer.{ours}", f"{theirs}.{name}", state)
+    return own
+
+
 def llama(state: State) -> dict[str, Any]:
     """Llama, Mistral and Qwen 2."""
     own = {"embedding.weight": state["model.embed_tokens.weight"]}
@@ -140,6 +165,22 @@ GROUPED_THEIRS = {
 ROTARY = 1e-5
 """transformers turns queries and keys by angles in float32."""
 JUDGES = {
+    "albert_base_v2": Judge(
+        "AlbertConfig",
+        {
+            "vocab_size": VOCABULARY,
+            "embedding_size": 16,
+            "hidden_size": 32,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "intermediate_size": 128,
+            "max_position_embeddings": LENGTH,
+        },
+        "AlbertModel",
+        {**SMALL, "embedded": 16, "depth": 4},
+        albert,
+        lambda result: (result.last_hidden_state, result.pooler_output),
+    ),
     "gpt2": Judge(
         "GPT2Config",
         {"vocab_size": VOCABULARY, "n_positions": LENGTH, "n_embd": 32, "n_layer": 2, "n_head": 4},
@@ -215,7 +256,7 @@ def test_computes_what_transformers_computes(name: str) -> None:
     ours.load_state_dict(judge.renamed(theirs.state_dict()), strict=True)
     generator = torch.Generator().manual_seed(2)
     inputs = [torch.randint(VOCABULARY, (3, LENGTH), generator=generator)]
-    if name == "bert_base":
+    if name in ("albert_base_v2", "bert_base"):
         inputs.append(torch.randint(2, (3, LENGTH), generator=generator))
     words = dict(zip(("input_ids", "token_type_ids"), inputs, strict=False))
     with torch.no_grad():

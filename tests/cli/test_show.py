@@ -54,8 +54,9 @@ def assert_plain(text: str) -> None:
     assert not document.keys() & {"extends", "params"}
     waiting = list(document["layers"])
     for block in document.get("blocks", {}).values():
-        assert block.keys() == {"layers"}
-        assert '"input"' in json.dumps(block["layers"])
+        assert "layers" in block.keys() <= {"class", "inputs", "layers", "outputs"}
+        names = ["input", *block.get("inputs", ())]
+        assert any(f'"{name}"' in json.dumps(block["layers"]) for name in names)
         waiting += block["layers"]
     for step in waiting:
         if isinstance(step, str):

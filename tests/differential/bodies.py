@@ -1,4 +1,4 @@
-"""What only a block's steps may say: its own input, what it gives out, an activation by name."""
+"""What only a block's steps may say: its own inputs, what it gives out, an activation by name."""
 
 from __future__ import annotations
 
@@ -33,6 +33,22 @@ def residual(random: Random, steps: list[Step], x: Axes, end: Axes) -> list[Step
     return [*before, last, join]
 
 
+def joined(random: Random, steps: list[Step], x: Axes, end: Axes, name: str) -> list[Step]:
+    """The steps with a further input of the block, which is like the first, joined to them."""
+    width = "channels" if x.is_map else "features"
+    merges = ["add", "multiply", "average", "maximum", "concat"]
+    own: Step = {random.choice(merges if end == x else ["concat"]): None, "from": ["in", name]}
+    if x.is_sequence and random.random() < 0.4:
+        own = {"attention": {"heads": 1}, "from": ["in", name]}
+    if end.with_width(x.width) == x and random.random() < 0.4:
+        return [*steps, own]
+    if x.is_map and random.random() < 0.5:
+        kernel = {"filters": f"$({name}.{width})", "kernel_size": 1}
+        gate = [{"conv": kernel, "from": name}, {"sigmoid": {}}]
+        return [{random.choice(("add", "multiply")): [[], gate]}, *steps]
+    return [{"add": None, "from": ["in", name]}, *steps]
+
+
 def used_again(made: Step, name: str) -> list[Step]:
     """A step under a name, and one that uses its variables again; none where it has none to use."""
     kind = op_of(made) or ("block" if "block" in made else None)
@@ -41,6 +57,8 @@ def used_again(made: Step, name: str) -> list[Step]:
     first = {"name": name, **made}
     kept = made.keys() - {"name", "from", "trainable"}
     second = {key: deepcopy(value) for key, value in made.items() if key in kept}
+    if kind == "block" and isinstance(made.get("from"), list):
+        second["from"] = ["in", *made["from"][1:]]
     return [first, {**second, "weights": str(first["name"])}]
 
 

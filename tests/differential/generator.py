@@ -26,7 +26,7 @@ from archc.ir.graph import Node
 from archc.ops import MERGES, OPS
 from archc.ops.axes import Axes, axes_of
 from tests.differential.accepting import MOST_NODES, accepted
-from tests.differential.bodies import activated, given_out, residual, tied, used_again
+from tests.differential.bodies import activated, given_out, joined, residual, tied, used_again
 from tests.differential.coverage import pair_step
 from tests.differential.lifting import (
     FLAG,
@@ -275,7 +275,12 @@ class _Generator:
                 return self.named({**any_step(self.random, axes), "from": name}), [end]
             if alike and self.chance(0.5):
                 return self.section_with(x, self.random.choice(alike)), []
-        return self.candidate(x, 0, keep=False), []
+        made = self.candidate(x, 0, keep=False)
+        for step in walk([made]):
+            if costs is not None and "block" in step and "from" in step and self.chance(0.7):
+                alike = [name for name, axes in _known(costs) if axes == x]
+                step["from"][1:] = self.random.choices(alike or ["in"], k=len(step["from"]) - 1)
+        return made, []
 
     # Steps
 
@@ -421,13 +426,21 @@ class _Generator:
         if self.chance(0.2):
             steps = activated(self.random, steps, lifted)
         outputs = given_out(self.random, steps) if self.chance(0.2) else []
+        inputs = ["memory", "side_input"][: self.random.choices((0, 1, 2), (14, 5, 1))[0]]
+        for one in inputs:
+            steps = joined(self.random, steps, x, end, one)
         if self.chance(0.3):
             steps = residual(self.random, steps, x, end)
+        for step in walk(steps):
+            if "block" in step and isinstance(step.get("from"), list) and self.chance(0.6):
+                others = ("input", *inputs)
+                step["from"][1:] = self.random.choices(others, k=len(step["from"]) - 1)
         for step in list(walk(steps)):
             if self.chance(0.15) and "when" not in step:
                 step["when"] = self.condition(lifted, x)
         defaults = {param: one.value if self.chance(0.4) else None for param, one in lifted.items()}
         self.blocks[name] = {
+            **({"inputs": inputs} if inputs else {}),
             **({"params": defaults} if lifted else {}),
             "layers": steps,
             **({"outputs": outputs} if outputs else {}),
@@ -459,7 +472,9 @@ class _Generator:
             if defaults[param] is None or self.chance(0.6):
                 kept = self.chance(same)
                 given[param] = deepcopy(one.value) if kept else one.redrawn(self.random)
-        return {"block": name, **({"with": given} if given else {})}
+        made: Step = {"block": name, **({"with": given} if given else {})}
+        inputs = self.blocks[name].get("inputs", ())
+        return {**made, "from": ["in"] * (1 + len(inputs))} if inputs else made
 
     def placed(self, made: Step) -> Step:
         """An instance as it is, with a name, in a loop or in a section."""

@@ -96,13 +96,15 @@ def test_every_part_of_the_language_is_drawn(word: str, texts: list[str]) -> Non
 
 
 def test_structure_is_drawn(texts: list[str]) -> None:
-    """Blocks within blocks, several instances, several inputs and outputs, and skip connections."""
+    """Blocks within blocks, several instances, several inputs and outputs, of blocks too, and skip
+    connections."""
     found: Counter[str] = Counter()
     for text in texts:
         graph = read(text)[1].graph
         outer = list(graph.root.blocks())
         found["nested block"] += any(next(one.blocks(), None) is not None for one in outer)
         found["several instances"] += len({one.block for one in outer}) < len(outer)
+        found["inputs of a block"] += any(one.inputs for one in outer)
         found["several inputs"] += len(graph.inputs) > 1
         found["several outputs"] += len(graph.outputs) > 1
         found["an input as output"] += bool({*graph.inputs} & {*graph.outputs})
@@ -111,4 +113,4 @@ def test_structure_is_drawn(texts: list[str]) -> None:
         )
         found["one channel"] += any(node.output.width == 1 for node in graph.layers)
     assert {name: count for name, count in found.items() if count < RARE} == {}
-    assert len(found) == 7
+    assert len(found) == 8

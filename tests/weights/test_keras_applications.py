@@ -35,7 +35,7 @@ SMALLEST = (
 @pytest.mark.parametrize("name", SMALLEST)
 def test_every_array_has_the_place_of_its_use(name: str) -> None:
     keras.utils.clear_session()  # layers without names are numbered from the start
-    _, layers = shapes_alone(lambda: in_order_of_use(of_keras(name, softmax=True)))
+    _, layers = shapes_alone(lambda: in_order_of_use(of_keras(name)))
     shapes: dict[str, Any] = {
         f"{layer.name}/{number}": tuple(weight.shape)
         for layer in weighted(layers)

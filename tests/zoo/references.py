@@ -202,6 +202,8 @@ OTHERS = {
     "autoencoder": sum(
         a * b + b for a, b in pairwise((784, 1000, 500, 250, 30, 250, 500, 1000, 784))
     ),
+    # Hugging Face's `albert-base-v2`, with its pooler.
+    "albert_base_v2": 11_683_584,
     # Hugging Face's `bert-base-uncased`, with its pooler.
     "bert_base": 109_482_240,
     # 65 characters, and two layers of 512 units with four gates.

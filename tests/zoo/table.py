@@ -46,12 +46,16 @@ Transformers'.
   their largest value; without a reference, that of Keras from PyTorch.
 - *lines* are those of the YAML, the PyTorch and the Keras file.
 
+A row is of the spec and the emitted files as they were when it was run; `make zoo` runs those again
+that have changed since.
+
 """
 SECOND_HEAD = """
 ## keras.applications
 
-All its functions, with the specs that are the same networks: the same trainable parameters and,
-with the same weights, the same outputs of the emitted Keras network.
+All its functions, with the specs that are the same networks. *parameters* are the trainable ones
+of the function's model, *difference* is the largest one of the outputs of the emitted Keras network
+with the same weights. Networks without these figures have not been run yet.
 
 """
 COLUMNS = {

@@ -22,7 +22,12 @@ RECORD = read_record()
 def test_the_table_is_that_of_the_record() -> None:
     assert README.read_text(encoding="utf-8") == table(RECORD)
     assert set(RECORD) <= set(ALL_SPECS)
-    assert set(LANGUAGE_MODELS) <= set(RECORD)
+    assert {*LANGUAGE_MODELS, *TORCHVISION} <= set(RECORD)
+
+
+def test_most_functions_of_keras_applications_have_been_run() -> None:
+    run = [name for name in KERAS_NAMES if application(RECORD.get(name, {})) is not None]
+    assert len(run) >= 30
 
 
 def test_keras_names_are_all_functions_of_keras_applications() -> None:

@@ -20,6 +20,8 @@ class MismatchError(Exception):
 class UnifyContext:
     """What is known while the instances of one block are joined.
 
+    `entries` has the value of each input of the block by its name, `widths_in` the symbol of
+    the width of each, in order.
     `names` has what a name of the spec stands for, `columns` each symbol's value in every instance,
     `widths` the channels or features of each value, `partial` those that are right in some
     instances alone. `filled` are the symbols that fill fields of
@@ -32,7 +34,8 @@ class UnifyContext:
     names: dict[str, Expr | None]
     columns: dict[Expr, list[object]]
     defaults: Mapping[str, object]
-    incoming: Ref
+    entries: Mapping[str, int]
+    widths_in: Sequence[Ref]
     handed: Sequence[str]
     widths: dict[int, Expr | None] = field(default_factory=dict)
     partial: dict[int, list[Expr]] = field(default_factory=dict)
@@ -41,6 +44,11 @@ class UnifyContext:
     general: set[int] = field(default_factory=set)
     counterparts: dict[str, dict[tuple[object, ...], Node | Region]] = field(default_factory=dict)
     joined: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def incoming(self) -> Ref:
+        """The symbol of the width of what comes in first."""
+        return self.widths_in[0]
 
     def evaluate(self, expr: Expr, present: Sequence[int]) -> list[object]:
         """What an expression comes to in each instance of `present`."""

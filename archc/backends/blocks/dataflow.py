@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope
 from archc.ir.graph import Graph, Node, Region
@@ -23,6 +24,18 @@ class Uses:
         if region is not None:
             self.users = [[] for _ in graph.nodes]
             self.enter(region.nodes(), (region.output, *self.exposed(region).values()))
+            self.enter_instances(region)
+
+    def enter_instances(self, region: Region) -> None:
+        """Enter what the instances in a region take: by the first node in each, whatever the nodes
+        in it say, which are those of one instance alone."""
+        for item in region.items:
+            if isinstance(item, Region) and item.kind == "block":
+                for first in islice(item.nodes(), 1):
+                    for index in item.entering:
+                        self.users[index].append(first.index)
+            elif isinstance(item, Region):
+                self.enter_instances(item)
 
     def enter(self, nodes: Iterable[Node], outputs: Iterable[int]) -> None:
         for node in nodes:
@@ -56,12 +69,11 @@ class Uses:
         }
 
     def externals(self, region: Region) -> tuple[int, ...]:
-        """The values that enter a region, in the order of use."""
+        """The values that enter a region: a section's in the order of use."""
+        if region.kind == "block":
+            return region.entering
         inside = {node.index for node in region.nodes()}
-        entering = (
-            index for node in region.nodes() for index in node.inputs if index not in inside
-        )
-        return tuple(dict.fromkeys(entering))
+        return tuple(dict.fromkeys(index for index in _taken(region) if index not in inside))
 
     def results(self, region: Region) -> tuple[int, ...]:
         """The values that leave a region: its output, then whatever else is used outside; of a
@@ -110,6 +122,17 @@ class Uses:
                 return False
             (current,) = self.outputs(item)
         return True
+
+
+def _taken(region: Region) -> Iterator[int]:
+    """What the nodes and block instances in a region take."""
+    for item in region.items:
+        if isinstance(item, Node):
+            yield from item.inputs
+        elif item.kind != "block":
+            yield from _taken(item)
+        elif any(True for _ in item.nodes()):
+            yield from item.entering
 
 
 def nodes_of(item: Item) -> set[int]:

@@ -21,8 +21,9 @@ from archc.language.expressions import (
     INPUT,
     Expression,
     ExpressionError,
+    InputAxes,
     axes,
-    entry_axes,
+    entries,
     evaluate,
     names,
 )
@@ -150,7 +151,7 @@ def _sized(x: Axes, size: int) -> Axes:
 
 def _others(definition: Definition, name: str, own: object) -> Iterator[object]:
     """Other values that an argument may have: those of other instances, and larger ones."""
-    if name in ("in_channels", "in_features"):
+    if name in definition.widths_in:
         return
     column = dict.fromkeys(values[name] for values in definition.values.values())
     yield from (value for value in column if value != own)
@@ -166,7 +167,7 @@ def _sample(
     inferred.follow(region)
     after = inferred.axes[region.output]
     symbols: dict[Expr, object] = {Ref(name): value for name, value in arguments.items()}
-    symbols |= {Ref("in_channels"): x.width, Ref("in_features"): x.width}
+    symbols[Ref(definition.widths_in[0])] = x.width
     if definition.width is None or value_of(definition.width, symbols) != after.width:
         raise UndeterminedError
     if len(after.spatial) != len(x.spatial):
@@ -192,7 +193,7 @@ class _Inference:
 
     def follow(self, region: Region) -> None:
         """Enter the axes of all values in a block. Raises ShapeError, UndeterminedError."""
-        self.enter(region, {**region.arguments, **self.arguments, INPUT: self.entry(region)})
+        self.enter(region, {**region.arguments, **self.arguments, **self.entering(region)})
         if region.output not in self.axes:
             raise UndeterminedError
 
@@ -202,7 +203,7 @@ class _Inference:
                 self.infer(item, values)
             elif item.kind == "block":
                 fields = _evaluated(item.expressions, values, self.value(item.input))
-                self.enter(item, {**values, **item.arguments, **fields, INPUT: self.entry(item)})
+                self.enter(item, {**values, **item.arguments, **fields, **self.entering(item)})
             else:
                 self.enter(item, values)
 
@@ -220,9 +221,11 @@ class _Inference:
         self.axes[node.index] = op.infer(inputs)
         self.weights += [variable.shape for variable in op.variables(inputs)]
 
-    def entry(self, block: Region) -> dict[str, int]:
-        """The axes of a block's input, for expressions."""
-        return self.value(block.input).as_dict()
+    def entering(self, block: Region) -> dict[str, InputAxes]:
+        """The axes of a block's inputs, for expressions."""
+        names = (INPUT, *block.inputs)
+        axes_of = (InputAxes(self.value(index).as_dict()) for index in block.entering)
+        return dict(zip(names, axes_of, strict=True))
 
     def value(self, index: int) -> Axes:
         if index not in self.axes:
@@ -251,7 +254,7 @@ def _evaluated(
     """The fields that the spec gives by parameters or by the axes of what comes in."""
     fields: dict[str, object] = {}
     for field, expression in expressions.items():
-        own = names(expression) & values.keys() or axes(expression) or entry_axes(expression)
+        own = names(expression) & values.keys() or axes(expression) or entries(expression)
         if not own:
             continue
         try:

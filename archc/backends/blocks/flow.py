@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archc.backends.blocks.context import MismatchError
-from archc.ir.graph import Branches, Node, Region
+from archc.ir.graph import NOTHING, Branches, Node, Region
 
 
 @dataclass(slots=True)
@@ -80,7 +80,8 @@ def rewired_region(
     items: Sequence[Node | Region],
     source: int,
     output: int,
-    outputs: Mapping[str, int],
+    inputs: Mapping[str, int] = NOTHING,
+    outputs: Mapping[str, int] = NOTHING,
     weights: str = "",
 ) -> Region:
     """A region with other items, between other values."""
@@ -98,6 +99,7 @@ def rewired_region(
         region.expressions,
         region.defaults,
         region.names_input,
+        inputs,
         outputs,
         weights,
         region.frozen,
@@ -105,22 +107,34 @@ def rewired_region(
     )
 
 
-def moved(region: Region, source: int, weights: str = "") -> Region:
-    """A region that takes `source` instead of what comes in, with the variables of `weights`."""
-    if region.input == source and region.weights == weights:
+def moved(region: Region, sources: Sequence[int], weights: str = "") -> Region:
+    """A block's instance that takes `sources` instead of what comes in, with the variables of
+    `weights`. Where it took one value twice, the steps in it take the first of the two."""
+    values = dict(zip(reversed(region.entering), reversed(sources), strict=True))
+    inputs = dict(zip(region.inputs, sources[1:], strict=True))
+    if region.entering == tuple(sources) and region.weights == weights:
         return region
+    return _with_values(region, values, inputs, weights)
+
+
+def _with_values(
+    region: Region, values: Mapping[int, int], inputs: Mapping[str, int], weights: str
+) -> Region:
+    """A region with other values in place of some."""
 
     def value(index: int) -> int:
-        return source if index == region.input else index
+        return values.get(index, index)
 
     items: list[Node | Region] = []
     for item in region.items:
         if isinstance(item, Region):
-            own = item.weights
-            items.append(moved(item, source, own) if item.input == region.input else item)
+            own = {name: value(index) for name, index in item.inputs.items()}
+            items.append(_with_values(item, values, own, item.weights))
         else:
             fed = -1 if item.branches is None else value(item.branches.input)
-            inputs = tuple(map(value, item.inputs))
-            items.append(rewired_node(item, inputs, fed, value(item.bypass), item.weights))
+            taken = tuple(map(value, item.inputs))
+            items.append(rewired_node(item, taken, fed, value(item.bypass), item.weights))
     outputs = {name: value(index) for name, index in region.outputs.items()}
-    return rewired_region(region, items, source, value(region.output), outputs, weights)
+    return rewired_region(
+        region, items, value(region.input), value(region.output), inputs, outputs, weights
+    )

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from archc.backends.base import INCOMING, LoweredLayer
+from archc.backends.base import LoweredLayer, width_field
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
-from archc.ir.graph import Node, Region
+from archc.ir.graph import Graph, Node, Region
 from archc.ops.axes import Axes
 
 LoweredLayers = Mapping[int, tuple[LoweredLayer, ...]]
@@ -96,8 +96,9 @@ class Definition:
     """One class or function for some instances of a block.
 
     `region` is what its items make up, `entry` and `width` the channels or features that it takes
-    and gives. `values` holds each parameter's value by the instance's path, `axes` those of the
-    input and output of each instance.
+    and gives, `widths_in` the names that those of each of its inputs have in it. `values` holds
+    each parameter's value by the instance's path, `axes` those of the input and output of each
+    instance.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Definition:
     region: Region
     values: Mapping[str, Mapping[str, object]]
     entry: Expr
+    widths_in: tuple[str, ...]
     width: Expr | None
     axes: tuple[tuple[Axes, Axes], ...]
 
@@ -115,6 +117,7 @@ class Definition:
 class ModuleOutline:
     """A whole network: the definitions of its blocks, inner ones first, and its own items.
 
+    `graph` is the one that they are of, with nodes for what blocks take besides their input;
     `lowered` has the layers of every node as they were joined, `counterparts` what each instance
     has for the steps of its definition, `widths` the channels or features of each output.
     """
@@ -122,6 +125,7 @@ class ModuleOutline:
     definitions: tuple[Definition, ...]
     items: tuple[Item, ...]
     arguments: tuple[Argument, ...]
+    graph: Graph
     region: Region
     lowered: LoweredLayers
     counterparts: Counterparts
@@ -141,8 +145,10 @@ def instance_call(definition: Definition, region: Region) -> Call:
             assert value is None or isinstance(value, bool | int | float | str | tuple)
             if isinstance(argument.default, Lit) and argument.default.value == value:
                 value = argument.default.value  # a whole number that stands for a float
-            incoming = argument.name in ("in_channels", "in_features")
-            expr = Lit(value, INCOMING if incoming else argument.name)
+            field = argument.name
+            if field in definition.widths_in:
+                field = width_field(definition.widths_in.index(field))
+            expr = Lit(value, field)
         if argument.default is None and not isinstance(value, bool):
             positional.append(expr)
         else:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from archc.backends.blocks.conditions import written
 from archc.backends.blocks.context import MismatchError, UnifyContext
+from archc.backends.blocks.entries import with_entries
 from archc.backends.blocks.instances import (
     alignment_key,
     entry_of,
@@ -36,6 +37,7 @@ from archc.backends.blocks.symbols import is_plain, plain_value, same, symbols_i
 from archc.backends.blocks.unify import Unifier
 from archc.codegen.tree import Call, Expr, Lit, Ref
 from archc.ir.graph import Graph, Node, Region
+from archc.language.expressions import INPUT
 from archc.language.names import new_class
 
 MOST_TRIED = 8
@@ -77,13 +79,13 @@ class _Maker:
         exposed: Sequence[str],
         style: Style,
     ) -> None:
-        self.graph = graph
+        self.graph, self.entries = with_entries(graph)
         self.exposed = exposed
         self.style = style
         self.definitions: list[Definition] = []
         self.by_path: dict[str, Definition] = {}
         self.unifier = Unifier(
-            graph,
+            self.graph,
             lowered,
             general,
             self.by_path,
@@ -114,6 +116,7 @@ class _Maker:
             tuple(called),
             items,
             arguments,
+            self.graph,
             region,
             self.unifier.layers.lowered,
             self.counterparts,
@@ -191,7 +194,9 @@ class _Maker:
         axes = tuple((nodes[one.input].output, nodes[one.output].output) for one in regions)
         entry, width = context.widths[region.input], context.widths.get(region.output)
         assert entry is not None
-        return Definition("", block, arguments, items, region, values, entry, width, axes), context
+        widths = tuple(one.name for one in context.widths_in)
+        draft = Definition("", block, arguments, items, region, values, entry, widths, width, axes)
+        return draft, context
 
     def variant_name(self, block: str, groups: Sequence[Sequence[Region]], position: int) -> str:
         """What a further definition of a block is called: by the rank of what comes in or the
@@ -254,20 +259,37 @@ class _Maker:
                 names[name] = None
         reference = fullest(regions)
         is_block = reference.kind == "block"
-        axes = [self.graph.nodes[region.input].output for region in regions]
-        incoming = Ref("in_channels" if axes[0].is_map else "in_features")
+        entries = {INPUT: entry_of(regions), **self.entries.get(str(reference.block), {})}
+        symbols = self.width_symbols(regions[0], names)
         defaults = {} if is_block else params
-        context = UnifyContext(regions, names, table, defaults, incoming, self.exposed)
-        widths = {x.width for x in axes}
-        if is_block and (whole or len(widths) > 1):
-            table[incoming] = [x.width for x in axes]
-            context.widths[entry_of(regions)] = incoming
-        elif is_block:
-            context.widths[entry_of(regions)] = Lit(widths.pop())
+        context = UnifyContext(regions, names, table, defaults, entries, symbols, self.exposed)
+        if is_block:
+            for position, (value, symbol) in enumerate(zip(entries.values(), symbols, strict=True)):
+                entering = (self.graph.nodes[one.entering[position]].output for one in regions)
+                widths = [x.width for x in entering]
+                if whole or len(set(widths)) > 1:
+                    table[symbol] = [*widths]
+                context.widths[value] = symbol if symbol in table else Lit(widths[0])
         else:
             for index in self.graph.inputs:
                 context.widths[index] = Lit(self.graph.nodes[index].output.width)
         return context
+
+    def width_symbols(self, region: Region, names: dict[str, Expr | None]) -> list[Ref]:
+        """What the width of each input of a block is called: `in_channels`, `memory_features`.
+        `names`, which are taken, get those of its further inputs."""
+        symbols: list[Ref] = []
+        for position, index in enumerate(region.entering):
+            unit = "channels" if self.graph.nodes[index].output.is_map else "features"
+            symbol = f"in_{unit}"
+            if position:
+                own = [*region.inputs][position - 1]
+                names[own] = None
+                symbol = f"{own}_{unit}"
+                while symbol in names:
+                    symbol += "_in"
+            symbols.append(Ref(symbol))
+        return symbols
 
 
 _Draft = tuple[Definition, UnifyContext]
@@ -278,7 +300,7 @@ def _arguments(
 ) -> tuple[Argument, ...]:
     """The parameters that the items use: incoming width, the spec's own, then fresh ones."""
     used = symbols_in(list(trees_in(items)))
-    incoming = [context.incoming.name] if passes_width else []
+    incoming = [one.name for one in context.widths_in] if passes_width else []
     arguments = [
         Argument(name, _type(column, default), default)
         for name in [*incoming, *names, *context.fresh]

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from archc.backends.base import INCOMING
+from archc.backends.base import INCOMING, width_position
 from archc.backends.blocks.context import MismatchError, UnifyContext
-from archc.backends.blocks.instances import entry_of
 from archc.backends.blocks.symbols import concrete, folded, ratio, same, translate
 from archc.codegen.rewrite import transform, unify, walk
 from archc.codegen.tree import Binary, Call, Expr, Keyword, Lit, Ref, TupleOf
@@ -20,13 +19,13 @@ WidthOf: TypeAlias = "Callable[[UnifyContext, int, str], list[Expr]]"
 
 
 class Owner(NamedTuple):
-    """What trees belong to: the node or block instance by the value that it gives, what comes in,
+    """What trees belong to: the node or block instance by the value that it gives, what it takes,
     the expressions that the spec writes for its fields, and the instances that have it.
     `takes_classes` says whether a class of layers may be handed in, `defaults` are those of what is
     called."""
 
     key: int
-    source: int
+    sources: Sequence[int]
     written: Mapping[str, spec.Expression]
     present: Sequence[int]
     takes_classes: bool
@@ -37,13 +36,12 @@ def translations(
     context: UnifyContext, written: spec.Expression, source: int, width: WidthOf
 ) -> Iterator[Expr]:
     """What a spec's expression may be as source, where the value `source` comes in."""
-    entry = entry_of(context.regions)
     symbols: list[Expr | None] = [*context.symbols_of(source)]
     for symbol in symbols or [None]:
 
         def axis(of: spec.Incoming | spec.Entry, symbol: Expr | None = symbol) -> Expr | None:
             if isinstance(of, spec.Entry):
-                return next(iter(width(context, entry, of.axis)), None)
+                return next(iter(width(context, context.entries[of.name], of.axis)), None)
             return symbol if width(context, source, of.axis) else None
 
         expr = translate(written, context.names, axis)
@@ -65,10 +63,11 @@ def unified(
         name = _field(literals)
         values = [literal.value for literal in literals]
         sources: Iterable[Expr] = ()
-        if name == INCOMING:
-            sources = context.symbols_of(owner.source)
+        position = width_position(name)
+        if position is not None:
+            sources = context.symbols_of(owner.sources[position])
         elif name is not None and name in owner.written:
-            sources = translations(context, owner.written[name], owner.source, width)
+            sources = translations(context, owner.written[name], owner.sources[0], width)
         for source in sources:
             if isinstance(source, Lit) or not same(context.evaluate(source, owner.present), values):
                 continue
@@ -143,6 +142,8 @@ def _search(context: UnifyContext, owner: Owner, literals: Sequence[Lit]) -> Exp
     values, or a parameter of their own."""
     values: list[object] = [literal.value for literal in literals]
     name = _field(literals)
+    if width_position(name) is not None:
+        name = INCOMING
     if name is None or name == INCOMING or name not in owner.written:
         for symbol in [*context.columns, *context.filled.values()]:
             column = context.evaluate(symbol, owner.present)

@@ -21,7 +21,7 @@ from archc.backends.blocks.flow import (
     rewired_node,
     rewired_region,
 )
-from archc.backends.blocks.instances import alignment_key, entry_of, fullest
+from archc.backends.blocks.instances import alignment_key, fullest
 from archc.backends.blocks.items import (
     Definition,
     Item,
@@ -38,7 +38,7 @@ from archc.backends.blocks.trees import Owner, unified
 from archc.backends.blocks.unify_layers import LayerUnifier
 from archc.backends.blocks.widths import symbol_in, width_candidates, width_of_call
 from archc.codegen.tree import Call, Expr, Lit
-from archc.ir.graph import NOTHING, Graph, Node, Region
+from archc.ir.graph import Graph, Node, Region
 from archc.language import expressions as spec
 from archc.ops.activation import Activation
 from archc.ops.axes import Axes
@@ -75,13 +75,15 @@ class Unifier:
         MismatchError."""
         reference = fullest(regions)
         flows = [Flow() for _ in regions]
-        source = entry_of(regions)
+        source, *others = context.entries.values()
         for flow, region in zip(flows, regions, strict=True):
-            flow.add(source, region.input)
+            for value, own in zip((source, *others), region.entering, strict=True):
+                flow.add(value, own)
         items = self.join_items(context, regions, flows)
         output = joined_value(flows, {i: region.output for i, region in enumerate(regions)})
         outputs = self.join_outputs(regions, flows)
-        return items, rewired_region(reference, parts_of(items), source, output, outputs)
+        inputs = dict(zip(reference.inputs, others, strict=True))
+        return items, rewired_region(reference, parts_of(items), source, output, inputs, outputs)
 
     def join_outputs(self, regions: Sequence[Region], flows: Sequence[Flow]) -> dict[str, int]:
         """What the instances of a block give besides their output, joined. Raises MismatchError
@@ -339,23 +341,26 @@ class Unifier:
     ) -> LoweredScope:
         regions = {i: item for i, item in enumerate(row.items) if isinstance(item, Region)}
         first = regions[row.present[0]]
-        source = joined_value(flows, {i: region.input for i, region in regions.items()})
+        sources = [
+            joined_value(flows, {i: region.entering[position] for i, region in regions.items()})
+            for position in range(len(first.entering))
+        ]
         owners = {context.joined.get(one.weights, one.weights) for one in regions.values()}
         if len(owners) > 1 or len({one.frozen for one in regions.values()}) > 1:
             raise MismatchError
         if first.kind == "block":
-            region = moved(first, source, owners.pop())
+            region = moved(first, sources, owners.pop())
             for index, other in regions.items():
                 flows[index].add(region.output, other.output)
                 for name, value in region.outputs.items():
                     flows[index].add(value, other.outputs[name])
-            call = self.join_calls(context, region, regions, source)
+            call = self.join_calls(context, region, regions)
             items: tuple[Item, ...] = ()
         else:
             whole: list[Region | None] = [regions.get(i) for i in range(len(row.items))]
             items, call = self.join_items(context, whole, flows), None
             output = joined_value(flows, {i: one.output for i, one in regions.items()})
-            region = rewired_region(first, parts_of(items), source, output, NOTHING)
+            region = rewired_region(first, parts_of(items), sources[0], output)
         context.joined |= {one.path: region.path for one in regions.values()}
         axes = context.common(self.axes_of(flows, row.present, region.output))
         return LoweredScope(region, items, axes, condition, call)
@@ -365,7 +370,6 @@ class Unifier:
         context: UnifyContext,
         region: Region,
         regions: Mapping[int, Region],
-        source: int,
     ) -> Call:
         """The call of a block's definition in all instances of what it stands in."""
         written: dict[str, spec.Expression] = {
@@ -377,7 +381,9 @@ class Unifier:
         definition = self.by_path[region.path]
         defaults = {argument.name: argument.default for argument in definition.arguments}
         present = list(regions)
-        owner = Owner(region.output, source, written, present, self.hands_in_classes, defaults)
+        owner = Owner(
+            region.output, region.entering, written, present, self.hands_in_classes, defaults
+        )
         trees = [instance_call(self.by_path[one.path], one) for one in regions.values()]
         if len({tree.function for tree in trees}) > 1:
             raise MismatchError
@@ -386,8 +392,13 @@ class Unifier:
         widths: list[object] = [
             self.graph.nodes[one.output].output.width for one in regions.values()
         ]
-        entry = symbol_in(self.graph, context, source, {i: one.input for i, one in regions.items()})
-        width = width_of_call(definition, call, entry)
+        entering = [
+            symbol_in(
+                self.graph, context, value, {i: one.entering[k] for i, one in regions.items()}
+            )
+            for k, value in enumerate(region.entering)
+        ]
+        width = width_of_call(definition, call, entering)
         if width is None or not same(context.evaluate(width, list(regions)), widths):
             width = None
         context.widths[region.output] = width

@@ -159,7 +159,7 @@ class LayerUnifier:
         for group in several[:-1]:
             rest = [index for index in rest if index not in group]
             general = [mains[index].condition for index in group]
-            owner = Owner(node.index, source, node.expressions, group, takes_classes=False)
+            owner = Owner(node.index, node.inputs, node.expressions, group, takes_classes=False)
             condition = unified(context, owner, general, self.width)
             if condition is None:
                 raise MismatchError
@@ -180,7 +180,7 @@ class LayerUnifier:
     ) -> LoweredLayer:
         fused = isinstance(node.op, Activation) or not layers[0].main
         classes = self.hands_in_classes and fused and not any(one.weighted for one in layers)
-        owner = Owner(node.index, node.inputs[0], node.expressions, present, classes)
+        owner = Owner(node.index, node.inputs, node.expressions, present, classes)
 
         join = partial(unified, context, owner, width=self.width)
         join_calls = partial(unified_call, context, owner, width=self.width)

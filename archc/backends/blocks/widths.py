@@ -66,14 +66,15 @@ def width_candidates(
     return [scaled for width in known if (scaled := _scaled(width, ratio)) is not None]
 
 
-def width_of_call(definition: Definition, call: Call, source: Expr | None) -> Expr | None:
-    """The width that a block's definition says it gives, in the symbols around its call; `source`
-    is that of what comes in."""
+def width_of_call(
+    definition: Definition, call: Call, sources: Sequence[Expr | None]
+) -> Expr | None:
+    """The width that a block's definition says it gives, in the symbols around its call; `sources`
+    are those of what comes in."""
     if definition.width is None:
         return None
-    values: dict[Expr, Expr | None] = dict.fromkeys(
-        map(Ref, ("in_channels", "in_features")), source
-    )
+    names = map(Ref, definition.widths_in)
+    values: dict[Expr, Expr | None] = dict(zip(names, sources, strict=True))
     words = {word.name: word.value for word in call.keywords}
     positional = iter(call.arguments)
     for argument in definition.arguments:

@@ -123,7 +123,7 @@ def compile_network(network: Network) -> Emitted:
     blocks = [
         block_function(
             replace(one, name=renamed[one.name], items=tuple(_called(one.items, renamed))),
-            Uses(graph, one.region),
+            Uses(outlined.graph, one.region),
             separator,
             taken,
         )
@@ -222,6 +222,7 @@ def _function_names(graph: Graph, network: ModuleOutline) -> dict[str, str]:
         *BUILTINS,
         *EMITTED,
         *arguments,
+        *(name for one in network.definitions for name in one.region.inputs),
         *input_axes(graph),
     }
     names: dict[str, str] = {}

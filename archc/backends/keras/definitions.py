@@ -42,16 +42,18 @@ def block_function(
 
     region = definition.region
     reserved = taken.union(["name"], (argument.name for argument in definition.arguments))
-    body = Body(uses, name_of, paths_in(definition.items), reserved, region.input)
+    widths = dict(zip(definition.widths_in, region.entering, strict=True))
+    body = Body(uses, name_of, paths_in(definition.items), reserved.union(region.inputs), widths)
     results = uses.results(region)
-    statements = body.statements(definition.items, {region.input: "x"}, results)
+    arguments = {region.input: "x", **{index: name for name, index in region.inputs.items()}}
+    statements = body.statements(definition.items, arguments, results)
     variables = [Ref(body.names[index]) for index in results]
     several = len(results) > 1
     tensors: Expr = Index(Ref("tuple"), (Ref(TENSOR),) * len(results)) if several else Ref(TENSOR)
     return FunctionDef(
         definition.name,
         (
-            Parameter("x", Ref(TENSOR)),
+            *(Parameter(name, Ref(TENSOR)) for name in arguments.values()),
             *parameters(definition.arguments, Parameter("name", Ref("str"), None, True)),
         ),
         returns=tensors,

@@ -19,7 +19,8 @@ from archc.backends.blocks.variables import CHAIN, name_variables
 from archc.backends.keras.layout import shape_comment
 from archc.backends.keras.sharing import SharedLayers, owners_in, varied_inputs
 from archc.backends.keras.tables import Table, table_of
-from archc.backends.keras.values import WIDTHS, Values
+from archc.backends.keras.values import Values
+from archc.backends.loops import once
 from archc.backends.module import begins_sequence
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.layout import INDENT, WIDTH
@@ -46,6 +47,7 @@ from archc.codegen.tree import (
     call,
 )
 from archc.ir.sharing import reuses_layer
+from archc.language.expressions import INPUT
 
 TENSOR = "keras.KerasTensor"
 TRAINED = Ref("_trained")
@@ -84,6 +86,11 @@ def layer_name(path: str, layer: LoweredLayer, layers: Sequence[LoweredLayer]) -
     return path if layer.main or len(layers) == 1 else f"{path}.{layer.label}"
 
 
+def _one_or_list(values: Sequence[Expr]) -> Expr:
+    """A single value, or the list of several."""
+    return values[0] if len(values) == 1 else ListOf(tuple(values))
+
+
 class Body(Values):
     """Statements for some items. After `statements`, `names` has the variable of every value."""
 
@@ -103,14 +110,13 @@ class Body(Values):
         self.names = name_variables(operations, arguments, results, self.reserved, preferred)
         self.owners = owners_in([*items, *later])
         self.shared = SharedLayers({*self.names.values(), *self.reserved})
-        if len(arguments) > 1 or not self.asks_late(ordered):
-            return list(self.write(ordered))
-        # The variable of what comes in has another value by the time that its width is needed.
-        is_map = self.uses.graph.nodes[self.entry].output.is_map
-        self.captured = "in_channels" if is_map else "in_features"
-        (source,) = arguments.values()
-        width = Index(Ref(f"{source}.shape"), (Lit(-1),))
-        return [Assign(Ref(self.captured), width), *self.write(ordered)]
+        for symbol, value in self.widths.items():
+            if arguments[value] in CHAIN and self.asks_late(ordered, symbol, value):
+                # Its variable has another value by the time that its width is needed.
+                self.captured = symbol
+                width = Index(Ref(f"{arguments[value]}.shape"), (Lit(-1),))
+                return [Assign(Ref(symbol), width), *once([*self.write(ordered)])]
+        return once([*self.write(ordered)])
 
     def write(self, items: Sequence[Item]) -> Iterator[Statement]:
         aliases = self.aliases(items)
@@ -255,7 +261,7 @@ class Body(Values):
         if layer.expression is not None:
             known = {placeholder(index).name: value for index, value in enumerate(values)}
             return fill(self.asked(layer.expression), known)
-        argument = values[0] if len(values) == 1 else ListOf(tuple(values))
+        argument = _one_or_list(values)
         if layer.application is not None:
             known = {placeholder(index).name: value for index, value in enumerate(values)}
             return fill(layer.application, known | {APPLIED.name: called})
@@ -265,10 +271,10 @@ class Body(Values):
         """An expression that asks a tensor for its width instead of a parameter."""
 
         def width(node: Expr) -> Expr:
-            if isinstance(node, Ref) and node.name in WIDTHS:
-                if self.captured:
-                    return Ref(self.captured)
-                return Index(Ref(f"{self.names[self.entry]}.shape"), (Lit(-1),))
+            if isinstance(node, Ref) and node.name in self.widths:
+                if node.name == self.captured:
+                    return node
+                return Index(Ref(f"{self.names[self.widths[node.name]]}.shape"), (Lit(-1),))
             return folded(node) if isinstance(node, Binary) else node
 
         return transform(expr, width)
@@ -337,14 +343,15 @@ class Body(Values):
         first, last = self.number(scopes[0]), self.number(scopes[-1])
         assert first is not None
         assert last is not None
-        (source,), output = self.uses.inputs(scopes[0]), scopes[0].region.output
+        source, output = scopes[0].region.input, scopes[0].region.output
+        others = self.others(scopes[0])
         name = self.numbered(self.paths[scopes[0].region.path][: -len(str(first))])
         target = Ref(self.names[output])
         if target.name != self.names[source]:
             yield Assign(target, Ref(self.names[source]))
         body = Assign(
             target,
-            self.called(block, target, name),
+            self.called(block, [target, *others], name),
             self.comment(scopes) if table is None else None,
         )
         if table is None:
@@ -387,6 +394,8 @@ class Body(Values):
             before.call.function == after.call.function
             and len(stems) == 1
             and after.region.input == result
+            and [*after.region.inputs.values()] == [*before.region.inputs.values()]
+            and result not in after.region.inputs.values()
             and self.names[result] == self.names[after.region.output]
             and nodes_of(after).issuperset(self.uses.users[result])
         )
@@ -405,14 +414,14 @@ class Body(Values):
         return FString((*whole.parts, NUMBER))
 
     def instance(self, scope: LoweredScope) -> Statement:
-        (source,) = self.uses.inputs(scope)
         name = self.name_of(self.paths[scope.region.path])
+        values = [Ref(self.names[scope.region.input]), *self.others(scope)]
         assert scope.call is not None
         if self.is_shared(scope):
             (model,) = self.shared.of(scope.region.weights or scope.region.path)
-            value: Expr = Call(model, (Ref(self.names[source]),))
+            value: Expr = Call(model, (_one_or_list(values),))
         else:
-            value = self.called(scope.call, Ref(self.names[source]), name)
+            value = self.called(scope.call, values, name)
         outputs = self.uses.outputs(scope)
         if len(outputs) == 1:
             return Assign(Ref(self.names[scope.region.output]), value, self.comment([scope]))
@@ -422,6 +431,10 @@ class Body(Values):
             for index in outputs
         )
         return Assign(TupleOf(tuple(map(Ref, used))), value)
+
+    def others(self, scope: LoweredScope) -> list[Ref]:
+        """The variables of what a block's instance takes besides its input."""
+        return [Ref(self.names[index]) for index in scope.region.inputs.values()]
 
     def is_shared(self, scope: LoweredScope) -> bool:
         """Whether an instance of a block is called more than once."""
@@ -434,27 +447,30 @@ class Body(Values):
         assert scope.call is not None
         path = self.paths[scope.region.path]
         variable = self.shared.add(scope.region.path, path)
-        inputs = Ref(self.shared.free(f"{variable.name}_input"))
-        source = Ref(self.names[self.uses.inputs(scope)[0]])
+        inputs: list[Ref] = []
+        for name, index in zip((INPUT, *scope.region.inputs), scope.region.entering, strict=True):
+            inputs.append(Ref(self.shared.free(f"{variable.name}_{name}")))
+            yield Assign(inputs[-1], call("keras.Input", self.input_shape(scope, index)))
         function = self.called(scope.call, inputs, self.name_of(path))
-        yield Assign(inputs, call("keras.Input", self.input_shape(scope, source)))
-        yield Assign(variable, call("keras.Model", inputs, function, name=self.name_of(path)))
+        model = call("keras.Model", _one_or_list(inputs), function, name=self.name_of(path))
+        yield Assign(variable, model)
 
-    def input_shape(self, scope: LoweredScope, source: Ref) -> Expr:
-        """The shape of what a block takes that is called more than once, without the batch."""
-        shape = Attribute(source, "shape")
-        axes = self.uses.graph.nodes[scope.region.input].output
+    def input_shape(self, scope: LoweredScope, index: int) -> Expr:
+        """The shape of a value that a block takes which is called more than once, without the
+        batch."""
+        shape = Attribute(Ref(self.names[index]), "shape")
+        axes = self.uses.graph.nodes[index].output
         if len(axes.sizes) == 1 or scope.region.origin.step not in varied_inputs(self.uses.graph):
             return Index(shape, (Slice(Lit(1), None),))
         unknown = (Lit(None),) * (len(axes.sizes) - 1)
         return TupleOf((*unknown, Index(shape, (Lit(-1),))))
 
-    def called(self, block: Call, value: Ref, name: Expr) -> Expr:
-        """A block's function on a value."""
+    def called(self, block: Call, values: Sequence[Ref], name: Expr) -> Expr:
+        """A block's function on the values that it takes."""
         constructor = self.asked(block)
         assert isinstance(constructor, Call)
         return Call(
             constructor.function,
-            (value, *constructor.arguments),
+            (*values, *constructor.arguments),
             (*constructor.keywords, Keyword("name", name)),
         )

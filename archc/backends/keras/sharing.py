@@ -58,6 +58,7 @@ def varied_inputs(graph: Graph) -> set[tuple[str, int, int]]:
     for region in regions.values():
         if region.weights:
             owner = regions[region.weights]
-            if graph.nodes[region.input].output != graph.nodes[owner.input].output:
+            pairs = zip(region.entering, owner.entering, strict=True)
+            if any(graph.nodes[one].output != graph.nodes[other].output for one, other in pairs):
                 varied.add(owner.origin.step)
     return varied

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
 from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
@@ -18,9 +19,6 @@ from archc.backends.blocks.variables import CHAIN, Operation
 from archc.codegen.tree import Expr
 from archc.language.names import EMITTED
 
-WIDTHS = frozenset({"in_channels", "in_features"})
-"""The symbols of the channels or features that come in."""
-
 NameOf = Callable[[str], Expr]
 """The name of a layer, from its path within the function's part of the network."""
 
@@ -29,8 +27,8 @@ Paths = Mapping[int | str, str]
 
 
 class Values:
-    """The values of the items of a function: their order, and the variables that have them. `entry`
-    is the value that a block's function takes."""
+    """The values of the items of a function: their order, and the variables that have them.
+    `widths` has what a block's function takes, by the symbol of its channels or features."""
 
     def __init__(
         self,
@@ -38,27 +36,26 @@ class Values:
         name_of: NameOf,
         paths: Paths,
         reserved: frozenset[str],
-        entry: int = -1,
+        widths: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.uses = uses
         self.name_of = name_of
         self.paths = paths
         self.reserved = reserved | EMITTED.difference(CHAIN)
-        self.entry = entry
+        self.widths = widths
         self.captured = ""
         self.kept: frozenset[int] = frozenset()
         self.names: dict[int, str] = {}
         self.shortcuts: dict[int, int] = {}
 
-    def asks_late(self, items: Sequence[Item]) -> bool:
-        """Whether a step that takes another value than the function asks for the width of that."""
+    def asks_late(self, items: Sequence[Item], symbol: str, value: int) -> bool:
+        """Whether a step that does not take a value asks for its width, which is `symbol`."""
         for item in items:
             if isinstance(item, LoweredScope) and item.call is None:
-                if self.asks_late(item.items):
+                if self.asks_late(item.items, symbol, value):
                     return True
-            elif (
-                self.entry not in self.uses.inputs(item)
-                and symbols_in(list(trees_in([item]))) & WIDTHS
+            elif value not in self.uses.inputs(item) and symbol in symbols_in(
+                list(trees_in([item]))
             ):
                 return True
         return False

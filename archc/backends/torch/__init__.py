@@ -25,9 +25,9 @@ from archc.backends.module import (
 from archc.backends.shared_padding import Shared, share_padding, with_paddings
 from archc.backends.sharing import with_shared
 from archc.backends.storage import stored_variables
-from archc.backends.torch.body import Ends
 from archc.backends.torch.classes import Classes
 from archc.backends.torch.construction import IDENTITY
+from archc.backends.torch.forward import Ends
 from archc.backends.torch.in_place import general, in_place
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import map_shape
@@ -152,13 +152,13 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
     classes = Classes(taken, initial, graph)
     for definition in outlined.definitions:
         region = definition.region
-        uses = Uses(graph, region)
+        uses = Uses(outlined.graph, region)
         classes.write(
             definition.name,
             block_docstring(definition, map_shape),
             definition.arguments,
             definition.items,
-            Ends((region.input,), uses.results(region)),
+            Ends(region.entering, uses.results(region), (), ("x", *region.inputs)),
             uses,
         )
     about = network_docstring(
@@ -175,7 +175,7 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
         outlined.arguments,
         outlined.items,
         Ends(graph.inputs, graph.outputs, graph.training_outputs),
-        Uses(graph),
+        Uses(outlined.graph),
         initial.loop(),
     )
     return shared, outlined, classes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archc.backends.base import LoweredLayer, LoweringContext
+from archc.backends.base import LoweredLayer, LoweringContext, width_field
 from archc.backends.constructors import layer, option
 from archc.backends.torch.layers import incoming
 from archc.codegen.tree import Keyword, Lit
@@ -25,6 +25,7 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     x, memory = context.inputs[0], context.inputs[-1]
     key_heads = None if op.key_heads == op.heads else op.key_heads
     head_size = None if op.size_of_head(x) * op.heads == x.width else op.head_size
+    memory_features = None if memory.width == x.width else memory.width
     output_bias = None if op.adds_bias("output") == op.bias else op.output_bias
     general = (
         op.qk_norm or op.window is not None or op.rotary is not None or output_bias is not None
@@ -50,7 +51,7 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         keywords=[
             option("key_heads", key_heads, None, "key_heads"),
             option("head_size", head_size, None, "head_size"),
-            option("memory_features", None if memory.width == x.width else memory.width, None),
+            option("memory_features", memory_features, None, width_field(len(context.inputs) - 1)),
             option("bias", op.bias, True, "bias"),
             option("causal", op.causal, False, "causal"),
             *own,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from archc.backends.base import fill, placeholder
-from archc.backends.blocks.branches import gates
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Argument, Item, LoweredOp, LoweredOptional, LoweredScope
-from archc.backends.blocks.names import steps_in
+from archc.backends.blocks.names import key_of, steps_in
 from archc.backends.blocks.symbols import symbols_in
-from archc.backends.blocks.variables import CHAIN, Operation, name_variables
+from archc.backends.blocks.variables import Operation
 from archc.backends.module import begins_sequence
 from archc.backends.torch.construction import (
     IDENTITY,
@@ -23,10 +22,12 @@ from archc.backends.torch.construction import (
     parameter,
     under,
 )
+from archc.backends.torch.forward import WIDTH, Build, Ends, Forward, Step
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
 from archc.backends.torch.module_paths import ModuleKeys, in_optional
 from archc.backends.torch.sharing import Key, Owners, at
+from archc.backends.torch.stacks import stacks_in
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
@@ -40,36 +41,13 @@ from archc.codegen.tree import (
     FunctionDef,
     If,
     Index,
-    ListOf,
     Lit,
     Parameter,
     Ref,
-    Return,
     Statement,
-    TupleOf,
     call,
 )
-from archc.ir.graph import Input
-from archc.language.names import EMITTED
 from archc.ops.merge import Merge
-
-VARIABLES = EMITTED.difference(CHAIN)
-"""Names that no value may have."""
-WIDTH = 88
-LONGEST_OPERAND = WIDTH - 24
-"""Characters of a value that is written inside its user's expression."""
-
-Build = Callable[[Sequence[Expr]], Expr]
-"""A step on expressions for what it takes."""
-
-
-class Ends(NamedTuple):
-    """The values that a class takes, and those that it gives: in evaluation, and in training
-    alone."""
-
-    inputs: Sequence[int]
-    results: Sequence[int]
-    in_training: Sequence[int] = ()
 
 
 class Scope(Protocol):
@@ -91,23 +69,13 @@ class Scope(Protocol):
         """Whether a section is written as an `nn.Sequential`."""
 
 
-class _Step(NamedTuple):
-    """One item of a `forward`: the values it takes and gives, how it is written, and whether it
-    has weights."""
-
-    operation: Operation
-    build: Build
-    heavy: bool
-    comment: str | None
-
-
 class Body:
     """The class of some items that take and give the values of `ends`."""
 
     def __init__(self, scope: Scope, items: Sequence[Item], ends: Ends) -> None:
         self.scope = scope
         self.items = items
-        self.inputs, self.results, self.in_training = ends
+        self.ends = ends
         self.owners = Owners(scope.uses.graph, items)
         self.attributes: dict[str, Expr] = {}
         self.conditional: dict[str, Expr] = {}
@@ -115,6 +83,13 @@ class Body:
         self.keeping: dict[str, Ref] = {}
         self.initial: list[Statement] = []
         self.explicit = {item.name for item in steps_in(items)}
+        names = {key_of(item): scope.name(item) for item in steps_in(items)}
+        self.stacks = list(stacks_in(items, scope.uses, names, self.owners.regions))
+        self.stacked = {
+            one.region.path: (stack, number)
+            for stack in self.stacks
+            for number, one in enumerate(stack.scopes)
+        }
         self.uses_of = Counter(
             not_in_place(layer)
             for item in steps_in(items)
@@ -126,12 +101,7 @@ class Body:
     def definition(self, name: str, docstring: str | None) -> ClassDef:
         """The class."""
         steps = [self.step(item) for item in self.items]
-        forward = FunctionDef(
-            "forward",
-            (Parameter("self"), *self.forward_parameters()),
-            returns=self.result_type(),
-            body=tuple(self.forward(steps)),
-        )
+        forward = Forward(self.scope.uses, self.items, self.ends, self.scope.arguments)
         attributes: list[Statement] = []
         for condition, together in groupby(self.attributes, self.conditional.get):
             own = [
@@ -146,31 +116,12 @@ class Body:
             returns=Lit(None),
             body=(ExpressionStatement(Call(SUPER_INIT)), *attributes, *self.initial),
         )
-        return ClassDef(name, (Ref("nn.Module"),), docstring, (init, forward))
-
-    def result_type(self) -> Expr:
-        result = _tensors(len(self.results))
-        if not self.in_training:
-            return result
-        return Binary("|", result, _tensors(len(self.results) + len(self.in_training)))
-
-    def forward_parameters(self) -> list[Parameter]:
-        names = self.argument_names()
-        return [Parameter(names[index], Ref("Tensor")) for index in self.inputs]
-
-    def argument_names(self) -> dict[int, str]:
-        """`x` for one input; several inputs of the network have its names, others are counted."""
-        if len(self.inputs) == 1:
-            return {self.inputs[0]: "x"}
-        nodes = [self.scope.uses.graph.nodes[index] for index in self.inputs]
-        return {
-            node.index: node.name if isinstance(node.op, Input) else f"x{position}"
-            for position, node in enumerate(nodes, start=1)
-        }
+        method = forward.method(steps, self.stacks)
+        return ClassDef(name, (Ref("nn.Module"),), docstring, (init, method))
 
     # Attributes
 
-    def step(self, item: Item) -> _Step:
+    def step(self, item: Item) -> Step:
         uses = self.scope.uses
         inputs, outputs = uses.inputs(item), uses.outputs(item)
         comment = shape_comment(item.axes) if self.has_shape_comment(item) else None
@@ -178,11 +129,11 @@ class Body:
             return self.optional(item)
         if isinstance(item, LoweredScope):
             operation = Operation(inputs, outputs, uses.result_names(item.region))
-            return _Step(operation, self.apply_scope(item), heavy=True, comment=comment)
+            return Step(operation, self.apply_scope(item), heavy=True, comment=comment)
         node = item.node
         names = (node.name if node.named else None,)
         operation = Operation(inputs, outputs, names, isinstance(node.op, Merge))
-        return _Step(operation, self.apply_op(item), is_heavy(item), comment)
+        return Step(operation, self.apply_op(item), is_heavy(item), comment)
 
     def has_shape_comment(self, item: Item) -> bool:
         """Whether a comment gives the shape of an item's output: that of a map that it changes, or
@@ -199,6 +150,11 @@ class Body:
             self.scope.called[item.region.path] = owner
             (path,) = self.owners.modules(owner, self.scope.keys)
             return _applied(at(path))
+        if item.region.path in self.stacked:
+            stack, number = self.stacked[item.region.path]
+            self.attributes[stack.name] = stack.module
+            self.scope.keys[item.region.path] = (f"{stack.name}.{number}",)
+            return _applied(Index(Ref(f"self.{stack.name}"), (Lit(number),)))
         layer = self.scope.module(item)
         attribute = self.add_attribute(self.scope.name(item), under(layer, item.condition))
         self.scope.keys[item.region.path] = (attribute,)
@@ -206,7 +162,7 @@ class Body:
         self.initial += self.scope.initial.of_scope(own, item, self.scope.is_sequential)
         return _apply(f"self.{attribute}")
 
-    def optional(self, item: LoweredOptional) -> _Step:
+    def optional(self, item: LoweredOptional) -> Step:
         """Steps that are there under a condition, which is kept as an attribute: one expression, or
         the value that stands for theirs."""
         uses = self.scope.uses
@@ -230,7 +186,7 @@ class Body:
             return Conditional(Ref(f"self.{flag}"), known[item.output], known[item.source])
 
         operation = Operation(inputs, (item.output,), is_merge=False)
-        return _Step(operation, build, heavy=True, comment=None)
+        return Step(operation, build, heavy=True, comment=None, repeats=True)
 
     def apply_op(self, item: LoweredOp) -> Build:
         """How an op is written in `forward`, after its layers have become attributes."""
@@ -310,113 +266,6 @@ class Body:
             self.attributes[attribute] = plain
         return attribute
 
-    # Forward
-
-    def forward(self, steps: Sequence[_Step]) -> list[Statement]:
-        """The statements of `forward`: a value used once goes straight into its user, as long as a
-        line holds one layer that a reader follows the network by."""
-        reserved = VARIABLES | {argument.name for argument in self.scope.arguments}
-        arguments = self.argument_names()
-        alone = self.scope.uses.graph.training_only if self.in_training else frozenset()
-        later = [step for step in steps if alone.issuperset(step.operation.outputs)]
-        steps = [step for step in steps if step not in later]
-        results = [*self.results, *self.in_training]
-        names = name_variables(
-            [step.operation for step in [*steps, *later]],
-            arguments,
-            results,
-            reserved,
-            gates(self.items, self.scope.uses),
-        )
-        uses: dict[int, int] = {}
-        for step in [*steps, *later]:
-            for index in step.operation.inputs:
-                uses[index] = uses.get(index, 0) + 1
-        for index in results:
-            uses[index] = uses.get(index, 0) + 2 * (len(results) > 1)
-        pending: dict[int, tuple[Expr, str | None]] = {}
-        statements = self.written(steps, names, uses, pending)
-        if not self.in_training:
-            return [*statements, self.returned(pending, names)]
-        statements += _settled(pending, names)
-        inside = self.written(later, names, uses, pending)
-        inside += _settled(pending, names)
-        every = Return(TupleOf(tuple(Ref(names[index]) for index in results)))
-        statements.append(If(Ref("self.training"), (*inside, every)))
-        return [*statements, self.returned(pending, names)]
-
-    def written(
-        self,
-        steps: Sequence[_Step],
-        names: dict[int, str],
-        uses: dict[int, int],
-        pending: dict[int, tuple[Expr, str | None]],
-    ) -> list[Statement]:
-        """The statements of some steps; values that are still to be written are left `pending`."""
-        statements: list[Statement] = []
-        light: set[int] = set()  # values of steps that are not heavy, such as a normalisation
-
-        def settle(index: int) -> None:
-            if index in pending:
-                expr, comment = pending.pop(index)
-                statements.append(Assign(Ref(names[index]), expr, comment))
-
-        for position, step in enumerate(steps):
-            inputs = step.operation.inputs
-            if step.heavy:
-                for index in inputs:
-                    if index not in light:
-                        settle(index)
-            plain = not step.heavy and not step.operation.is_merge and step.comment is None
-            if plain and all(index not in pending or index in light for index in inputs):
-                light.update(step.operation.outputs)
-            values = [
-                pending.pop(index)[0] if index in pending else Ref(names[index]) for index in inputs
-            ]
-            expr = step.build(values)
-            if len(step.operation.outputs) > 1:
-                targets = TupleOf(
-                    tuple(
-                        Ref(names[index] if index in uses else "_")
-                        for index in step.operation.outputs
-                    )
-                )
-                statements.append(Assign(targets, expr, None))
-                continue
-            (output,) = step.operation.outputs
-            pending[output] = (expr, step.comment)
-            following = steps[position + 1] if position + 1 < len(steps) else None
-            if not self.goes_on(output, expr, following, uses):
-                settle(output)
-        return statements
-
-    def goes_on(
-        self, output: int, expr: Expr, following: _Step | None, uses: dict[int, int]
-    ) -> bool:
-        """Whether a value is written inside its user's expression."""
-        if following is None:
-            return len(self.results) == 1
-        if uses.get(output, 0) != 1 or output in self.results:
-            return False
-        if isinstance(expr, Call) and any(isinstance(one, ListOf) for one in expr.arguments):
-            return False  # a concatenation of branches has a line of its own
-        width = width_on_one_line(expr)
-        if width is None or width > LONGEST_OPERAND:
-            return False
-        return output in following.operation.inputs
-
-    def returned(
-        self, pending: dict[int, tuple[Expr, str | None]], names: dict[int, str]
-    ) -> Return:
-        if len(self.results) == 1:
-            (result,) = self.results
-            if result in pending:
-                expr, comment = pending.pop(result)
-                return Return(expr, comment)
-            return Return(Ref(names.get(result, "x")))
-        values = [Ref(names[index]) for index in self.results]
-        return Return(TupleOf(tuple(values)))
-
 
 def is_heavy(op: LoweredOp) -> bool:
     """Whether an op is one that a reader follows a network by: it has weights, and does more than
@@ -434,21 +283,6 @@ def not_in_place(layer: Expr) -> Expr:
         return Call(expr.function, expr.arguments, words)
 
     return transform(layer, plain)
-
-
-def _tensors(count: int) -> Expr:
-    """The type of so many values together."""
-    tensor = Ref("Tensor")
-    return tensor if count == 1 else Index(Ref("tuple"), (tensor,) * count)
-
-
-def _settled(pending: dict[int, tuple[Expr, str | None]], names: dict[int, str]) -> list[Statement]:
-    """The statements of the values that are pending, which then are none."""
-    statements = [
-        Assign(Ref(names[index]), expr, comment) for index, (expr, comment) in pending.items()
-    ]
-    pending.clear()
-    return [*statements]
 
 
 def _flag(item: LoweredOptional) -> str:

@@ -18,7 +18,7 @@ from archc.backends.blocks.items import (
 )
 from archc.backends.blocks.names import part_of, step_names, steps_in
 from archc.backends.blocks.symbols import symbols_in
-from archc.backends.torch.body import Body, Ends
+from archc.backends.torch.body import Body
 from archc.backends.torch.construction import (
     SUPER_INIT,
     commented,
@@ -27,6 +27,7 @@ from archc.backends.torch.construction import (
     parameter,
     under,
 )
+from archc.backends.torch.forward import Ends
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
 from archc.backends.torch.module_paths import (

@@ -31,6 +31,9 @@ class Owners:
         self.graph = graph
         self.places: dict[Key, tuple[LoweredOp | LoweredScope, tuple[str, ...]]] = {}
         self.enter(items, ())
+        # The instances whose variables others use, by their paths.
+        places = [item for item, _ in self.places.values() if isinstance(item, LoweredScope)]
+        self.regions = {item.region.weights for item in places}
 
     def enter(self, items: Sequence[Item], sections: tuple[str, ...]) -> None:
         for item in steps_in(items):
@@ -97,8 +100,9 @@ def _weighted_keys(item: LoweredOp | LoweredScope, keys: ModuleKeys) -> Iterator
 
 def at(path: str) -> Expr:
     """What stands at a path in the module whose class is written."""
-    expr: Expr = Ref("self")
-    for key in path.split("."):
+    first, *keys = path.split(".")
+    expr: Expr = Index(Ref("self"), (Lit(int(first)),)) if first.isdigit() else Ref(f"self.{first}")
+    for key in keys:
         expr = Index(expr, (Lit(int(key)),)) if key.isdigit() else Attribute(expr, key)
     return expr
 

@@ -159,6 +159,7 @@ class _Opened:
         depth: int,
     ) -> list[int]:
         if layer.get("class_name") in MODELS:
+            _require("call" not in constants, f"the model `{_name(layer)}` in it is used twice")
             return self.model(layer, operands, (*scope, _name(layer)), depth + 1)[1]
         return [self._call(layer, operands, constants, scope)]
 

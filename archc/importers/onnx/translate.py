@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from decimal import Decimal
 
 from archc.importers.network import Array
@@ -34,7 +35,7 @@ from archc.ops.merge import Concat
 from archc.ops.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
 from archc.ops.parameter import Scale
 from archc.ops.regularization import Dropout
-from archc.ops.shape import Flatten, Permute, Reshape, Select, Split
+from archc.ops.shape import Crop, Flatten, Permute, Reshape, Select, Split
 
 MOST_SELECTED = 4096
 
@@ -365,11 +366,28 @@ def _split(term: Term, context: Context) -> Draft:
     return Draft(Split(parts=parts, index=term.attributes.get("output", 0)), (x,))
 
 
+def _crop(shape: tuple[int, ...], bounds: Mapping[int, tuple[int, int | None, int]]) -> Crop:
+    """A Slice along spatial axes, of which some elements at both ends are cut off."""
+    pairs = []
+    for axis in range(2, len(shape)):
+        start, end, step = bounds.get(axis, (0, None, 1))
+        kept = range(shape[axis])[start:end:step]
+        if step != 1:
+            raise RefusedError(f"Slice of {list(shape)} in steps of {step}")
+        pairs.append((kept.start, shape[axis] - kept.stop))
+    if all(begin == end for begin, end in pairs):
+        return Crop(cropping=windows.compact(tuple(begin for begin, _ in pairs)))
+    return Crop(cropping=tuple(pairs))
+
+
 def _slice(term: Term, context: Context) -> Draft:
     check_attributes(term, "starts", "ends", "axes", "steps")
     x = only_term(term)
     shape = shape_of(x)
     bounds = slice_bounds(term.inputs, term.attributes, context.opset)
+    spatial = {axis % len(shape): bound for axis, bound in bounds.items()}
+    if len(shape) > 3 and min(spatial) > 1:
+        return Draft(_crop(shape, spatial), (x,))
     if len(bounds) != 1 or len(shape) == 3:
         raise RefusedError(f"Slice of {list(shape)} along several axes")
     ((axis, (start, end, step)),) = bounds.items()

@@ -5,7 +5,7 @@ A scalar that begins with `$` is an expression: `$name`, or `$( ... )` around
     expression: operation ["if" operation "else" expression]
     operation:  operands with operators, from loose to tight: or, and, not (before its operand),
                 == != < <= > >= (chained as in `0 < a < b`), + -, * / // %, - + (before theirs)
-    operand:    (number | string | true | false | null | name | ("in" | "input") "." axis
+    operand:    (number | string | true | false | null | name | ("in" | name) "." axis
                 | function "(" expressions ")" | "[" expressions "]" | "(" expression ")")
                 {"[" (expression | [expression] ":" [expression]) "]"}
 
@@ -45,6 +45,7 @@ from archc.language.expressions.tree import (
     ExpressionError,
     Incoming,
     Index,
+    InputAxes,
     Literal,
     Logical,
     Name,
@@ -52,7 +53,7 @@ from archc.language.expressions.tree import (
     Unary,
     axes,
     children,
-    entry_axes,
+    entries,
     names,
     references,
     walk,
@@ -81,6 +82,7 @@ __all__ = [
     "Function",
     "Incoming",
     "Index",
+    "InputAxes",
     "Literal",
     "Logical",
     "Name",
@@ -88,7 +90,7 @@ __all__ = [
     "Unary",
     "axes",
     "children",
-    "entry_axes",
+    "entries",
     "evaluate",
     "has_expressions",
     "is_expression",

@@ -10,7 +10,6 @@ from archc.diagnostics import did_you_mean
 from archc.language.expressions.functions import FUNCTIONS, NUMBERS, ArgumentError
 from archc.language.expressions.tree import (
     DEEPEST,
-    INPUT,
     INTEGER_LIMIT,
     MOST_CHARACTERS,
     MOST_ITEMS,
@@ -25,6 +24,7 @@ from archc.language.expressions.tree import (
     ExpressionError,
     Incoming,
     Index,
+    InputAxes,
     Literal,
     Logical,
     Name,
@@ -131,9 +131,9 @@ def _literal(expression: Literal, scope: _Scope) -> Any:
 
 def _name(expression: Name, scope: _Scope) -> Any:
     name = expression.name
-    if name in scope.names and name != INPUT:
+    if name in scope.names and not isinstance(scope.names[name], InputAxes):
         return check_bounds(scope.names[name], expression)
-    known = sorted(scope.names.keys() - {INPUT})
+    known = sorted(key for key, value in scope.names.items() if not isinstance(value, InputAxes))
     if name in FUNCTIONS:
         hint: str | None = f"write {FUNCTIONS[name].usage}"
     else:
@@ -148,7 +148,7 @@ def _incoming(expression: Incoming, scope: _Scope) -> int:
 
 def _entry(expression: Entry, scope: _Scope) -> int:
     hint = "it stands for what comes into a block, or for the only input of a network"
-    return _axis(INPUT, expression, scope.names.get(INPUT), hint)
+    return _axis(expression.name, expression, scope.names.get(expression.name), hint)
 
 
 def _axis(

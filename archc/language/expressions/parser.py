@@ -74,7 +74,7 @@ _HINTS = {
     "||": "write `or`",
     "?": "write `a if condition else b`",
     ":": "a slice is written as a[start:stop]; there are no steps and no mappings",
-    ".": "only `in` and `input` have attributes, for example in.channels",
+    ".": "only `in` and the inputs of a block have attributes, for example in.channels",
     ",": "a list is written in square brackets",
     "(": "only functions can be called: " + ", ".join(FUNCTIONS),
     "for": "there are no comprehensions: write the list out, or use range",
@@ -343,7 +343,7 @@ class _Parser:
             return Display(self.sequence("[", "]"), *self.span(start))
         if kind != "word" or (text in _RESERVED and text != "in"):
             self.unexpected("a value")
-        if text == "in" or (text == INPUT and self.scan(start + len(text)).text == "."):
+        if text == "in" or self.has_axis(text, start + len(text)):
             return self.axis_of(text)
         self.advance()
         if text in _CONSTANTS:
@@ -378,8 +378,16 @@ class _Parser:
         self.advance()
         return Literal(_ESCAPE.sub(r"\1", text[1:-1]), *self.span(start))
 
+    def has_axis(self, word: str, end: int) -> bool:
+        """Whether a word that ends at a position is an input of the block, with its axis after
+        it: of any name but `input` the axis must be one."""
+        if self.scan(end).text != ".":
+            return False
+        after = self.scan(self.scan(end).offset + 1).text
+        return word == INPUT or after in AXIS_NAMES
+
     def axis_of(self, word: str) -> Incoming | Entry:
-        """`in.axis` or `input.axis`."""
+        """`in.axis`, `input.axis`, or that of another input of the block."""
         start = self.token.offset
         if self.scan(start + len(word)).text != ".":
             self.unexpected("a value")
@@ -392,7 +400,8 @@ class _Parser:
                 self.fail(f"`{axis[:40]}` is not an axis", hint)
             self.unexpected(f"an axis after `{word}.`")
         self.advance()
-        return (Entry if word == INPUT else Incoming)(axis, *self.span(start))
+        span = self.span(start)
+        return Incoming(axis, *span) if word == "in" else Entry(axis, *span, word)
 
     def call(self, name: str, start: int) -> Call:
         if name not in FUNCTIONS:

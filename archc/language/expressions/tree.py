@@ -16,7 +16,12 @@ INTEGER_LIMIT = 1 << 53
 """Whole numbers must be smaller in magnitude: up to here floats are exact."""
 
 INPUT = "input"
-"""The name whose value is the axes of the block's input: only `input.axis` uses it."""
+"""The name of what comes into a block: its value is the axes, which only `input.axis` uses."""
+
+
+class InputAxes(dict[str, int]):
+    """The axes of what comes into a block: the value of the input's name."""
+
 
 Data = int | float | bool | str | None | list["Data"] | dict[str, "Data"]
 """The value of an expression. A mapping can only be passed on by its name."""
@@ -58,11 +63,13 @@ class Incoming(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """`input.axis`: the size of an axis of what comes into the block, or into the network."""
+    """`input.axis`: the size of an axis of what comes into the block, or into the network; or the
+    same of a further input that the block declares, by its `name`."""
 
     axis: str
     offset: int
     length: int
+    name: str = INPUT
 
 
 class Unary(NamedTuple):
@@ -203,9 +210,10 @@ def axes(expression: Expression) -> frozenset[str]:
     return frozenset(node.axis for node in walk(expression) if isinstance(node, Incoming))
 
 
-def entry_axes(expression: Expression) -> frozenset[str]:
-    """The axes of the block's input used in an expression."""
-    return frozenset(node.axis for node in walk(expression) if isinstance(node, Entry))
+def entries(expression: Expression) -> list[Entry]:
+    """The axes of the block's inputs used in an expression, in the order of the text."""
+    nodes = [node for node in walk(expression) if isinstance(node, Entry)]
+    return sorted(nodes, key=lambda node: node.offset)
 
 
 def references(expression: Expression) -> list[tuple[str, int, int]]:

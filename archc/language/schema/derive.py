@@ -59,9 +59,9 @@ def _steps(doc: str) -> Schema:
     return describe({**_STEPS, "minItems": 1}, doc, _STEPS_EXPECTED)
 
 
-def _names(doc: str) -> Schema:
+def _names(doc: str, expected: str = "a list of step names") -> Schema:
     names: Schema = {"type": "array", "minItems": 1, "items": {"type": "string"}}
-    return describe(names, doc, "a list of step names")
+    return describe(names, doc, expected)
 
 
 def _or_expression(kind: Kind, doc: str) -> Schema:
@@ -132,8 +132,8 @@ def step_keys() -> Schema:
         "name": _computed_name("the step's name, unique within its section or block"),
         "from": describe(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-            "use these steps' outputs as input instead of the previous step's; `skip_*` are all "
-            "steps called `skip`, in order",
+            "use these steps' outputs as input instead of the previous step's; `in` is that one, "
+            "`skip_*` are all steps called `skip`, in order",
             "a step name, or a list of them",
         ),
         "when": describe(
@@ -302,6 +302,11 @@ def derive() -> Schema:
                 "the block's parameters: a default, or null for a required one",
                 "a mapping of names to defaults",
             ),
+            "inputs": _names(
+                "what the block takes besides `input`, by name: an instance has "
+                "`from: [flow, memory]`, a step in it `from: memory`",
+                "a list of names",
+            ),
             "layers": _steps("the block's steps"),
             "outputs": _names(
                 "the names of steps that the steps around an instance may use, as in "
@@ -362,6 +367,10 @@ def derive() -> Schema:
             _object(
                 {
                     "params": total,
+                    "trainable_params": {
+                        **total,
+                        "description": "the exact total of those that are trained",
+                    },
                     "macs": total,
                     "output": _axes("the output's axes"),
                     "layers": _mapping_of(

@@ -161,6 +161,16 @@ def test_a_missing_file_is_no_damaged_one(tmp_path: Path) -> None:
     assert error.value.diagnostics[0].code == "ARC001"
 
 
+def test_weights_that_are_shared_are_not_doubled(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], pads=[1] * 4),
+        helper.make_node("Conv", ["a", "w"], ["y"], pads=[1] * 4, name="again"),
+    ]
+    own = model(nodes, {"w": (3, 3, 3, 3)}, ["N", 3, 8, 8])
+    message = error_of(write(tmp_path, own))
+    assert message == "weights that several operations share: once (`again`)"
+
+
 def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Mish", ["x"], ["a"], name="first"),

@@ -137,6 +137,13 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], list[Any], list[Any], str]] = 
         ["N", 3, 8, 8],
         "- local_response_norm: {size: 3, alpha: 0.1, beta: 0.5}",
     ),
+    "crop": (
+        [node("Slice", "x from to axes", "y")],
+        {"from": numpy.array([1, 2]), "to": numpy.array([8, -1]), "axes": numpy.array([2, -1])},
+        ["N", 3, 8, 8],
+        ["N", 3, 7, 5],
+        "- crop: [[1, 0], [2, 1]]",
+    ),
     "split": (
         [
             helper.make_node("Split", ["x"], ["a", "b"], axis=1),
