@@ -61,3 +61,12 @@ def test_the_record_has_every_option_and_every_pair_of_them(record: dict[str, An
 def test_the_record_says_what_ran(record: dict[str, Any]) -> None:
     told = " ".join(record["versions"])
     assert all(name in told for name in ("archc", "PyTorch", "TensorFlow", "JAX", "Keras"))
+
+
+def test_the_third_witness_agreed() -> None:
+    """The networks of `make witness`, PyTorch's beside ONNX's."""
+    path = Path(__file__).with_name("record_onnx.json")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["specs"] >= 400
+    assert record["mismatches"] == record["lint"] == []
+    assert any(one.startswith("onnx.reference ") for one in record["versions"])

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops.op_resize import Resize as Interpolation
 
 
 class LRN(OpRun):
@@ -123,6 +124,21 @@ class ConvTranspose(OpRun):
         return (y if bias is None else y + bias.reshape(-1, *[1] * rank),)
 
 
+class Resize(Interpolation):
+    """`onnx` fails at some sizes where it repeats elements."""
+
+    op_domain = ""
+
+    def _run(self, x: Any, roi: Any, scales: Any, *others: Any, **attributes: Any) -> Any:
+        if attributes["mode"] != "nearest":
+            return super()._run(x, roi, scales, *others, **attributes)
+        _require(attributes["coordinate_transformation_mode"] == "asymmetric")
+        for axis, scale in enumerate(scales.tolist()):
+            _require(scale == int(scale))
+            x = numpy.repeat(x, int(scale), axis=axis)
+        return (x,)
+
+
 class Gelu(OpRun):
     """A function in `onnx`."""
 
@@ -174,6 +190,7 @@ OPERATORS = [
     GlobalMaxPool,
     MaxPool,
     ConvTranspose,
+    Resize,
     Gelu,
     HardSwish,
     GroupNormalization,
