@@ -8,8 +8,8 @@ from torch.nn import functional
 class DropoutSelfAttention(nn.Module):
     """Multi-head attention of a sequence to itself: (batch, length, features).
 
-    In training a share `dropout` of its weights is dropped (Vaswani et al. 2017, section
-    3.2).
+    In training a share `dropout` of its weights is dropped (Vaswani et al. 2017,
+    section 3.2).
     """
 
     def __init__(
