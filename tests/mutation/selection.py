@@ -31,6 +31,8 @@ NEAR = {
     "difference": "difference/test_sequences.py difference/test_difference.py"
     " difference/test_causes.py difference",
     "files": "files test_durability.py cli/test_doors.py cli",
+    "importers": "importers",
+    "onnx_format": "onnx_format backends/onnx",
     "ir": "backends/test_generated.py diagnostics ir/test_costs.py ir/test_expand.py"
     " reports/test_reports.py cli/test_show.py backends/test_docstrings.py ir test_specs.py"
     " weights/test_names.py difference/test_difference.py regressions language",

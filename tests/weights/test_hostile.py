@@ -268,8 +268,9 @@ def test_a_process_that_dies_or_goes_on_for_ever_is_told(
         folder = tmp_path / f"apart/{name}"
         folder.mkdir()
         (folder / "__init__.py").touch()
-    own = Path(sandbox.__file__).read_text()
-    (tmp_path / "apart/archc/backends/runtime/sandbox.py").write_text(own)
+    for name in ("backends/runtime/sandbox.py", "version.py"):
+        own = (Path(sandbox.__file__).parents[2] / name).read_text()
+        (tmp_path / "apart/archc" / name).write_text(own)
     monkeypatch.setattr(sandbox, "ROOT", str(tmp_path / "apart"))
     monkeypatch.chdir(tmp_path)
     reader = tmp_path / "apart/archc/backends/keras/hdf5.py"

@@ -150,12 +150,14 @@ def test_transformers_s_values_arrive(name: str, is_alone: bool, tmp_path: Path)
     randomize(model, seed=1)
     whole = model.state_dict()
     expected = judge.renamed(whole)
-    root = {"bert_base": "bert.", "gpt2": "transformer."}.get(name, "model.")
-    if name == "bert_base":  # the other tests' model is the one alone
-        whole = {f"bert.{key}": value for key, value in whole.items()}
-        whole["cls.predictions.bias"] = torch.zeros(judge.params["vocabulary"])
+    roots = {"albert_base_v2": "albert.", "bert_base": "bert.", "gpt2": "transformer."}
+    root = roots.get(name, "model.")
+    heads = {"albert_base_v2": "predictions", "bert_base": "cls"}
+    if name in heads:  # the other tests' model is the one alone
+        whole = {f"{root}{key}": value for key, value in whole.items()}
+        whole[f"{heads[name]}.predictions.bias"] = torch.zeros(judge.params["vocabulary"])
     if is_alone:
-        assert all(key.startswith((root, "lm_head", "cls")) for key in whole)
+        assert all(key.startswith((root, "lm_head", *heads.values())) for key in whole)
         if "lm_head.weight" in whole and name in ("llama_3_8b", "mistral_7b"):
             pytest.skip("its head is no embedding, which the model alone lacks")
         whole = {

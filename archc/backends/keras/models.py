@@ -28,6 +28,14 @@ def creation(operation: Any) -> int:
     return int(number) if number.isdecimal() else 0
 
 
+def does_nothing(operation: Any) -> bool:
+    """Whether a layer stands for an activation that is `none` in an instance of a block."""
+    import keras
+
+    linear = keras.activations.linear
+    return isinstance(operation, keras.layers.Activation) and operation.activation is linear
+
+
 class _Call:
     """A call of a layer or operation: what identifies its operands, and its result."""
 
@@ -67,6 +75,9 @@ class Calls:
         operands = [self.same(one) for one in flat if isinstance(one, keras.KerasTensor)]
         others = [repr(one) for one in flat if not isinstance(one, keras.KerasTensor)]
         self.all.append(_Call(operation, operands, result))
+        if does_nothing(operation):
+            self.firsts[id(result)] = operands[0]
+            return result
         # Two steps may apply a layer to one value: it does not matter which call is whose.
         key = (id(operation), *operands, *others)
         self.firsts[id(result)] = self.known.setdefault(key, id(result))
@@ -107,11 +118,8 @@ class Calls:
 
     def rest(self) -> list[str]:
         """The calls that no op has taken, but of layers that do nothing."""
-        import keras
-
-        linear = keras.activations.linear
         return [
             one.operation.name
             for one in self.all
-            if not one.taken and getattr(one.operation, "activation", None) is not linear
+            if not one.taken and not does_nothing(one.operation)
         ]

@@ -16,7 +16,7 @@ from importlib import import_module
 from math import prod
 from typing import Any, NamedTuple
 
-from archc.backends.keras.models import Calls, creation, flat_layers
+from archc.backends.keras.models import Calls, creation, does_nothing, flat_layers
 from archc.backends.keras.runtimes import RUNTIMES
 from archc.backends.runtime.exchange import (
     TRAINING,
@@ -178,20 +178,12 @@ def _layers(folder: Folder, model: Any) -> dict[int, list[Any]]:
             visited.add(key)
             layers[index].append(by_key[key])
     rest = [
-        layer for key, layer in by_key.items() if key not in visited and not _does_nothing(layer)
+        layer for key, layer in by_key.items() if key not in visited and not does_nothing(layer)
     ]
     if rest:
         names = ", ".join(f"`{layer.name}`" for layer in rest)
         raise NetworkError(f"also has the layers {names}, which belong to no op")
     return layers
-
-
-def _does_nothing(layer: Any) -> bool:
-    """Whether a layer stands for an activation that is `none` in an instance of a block."""
-    import keras
-
-    linear = keras.activations.linear
-    return isinstance(layer, keras.layers.Activation) and layer.activation is linear
 
 
 def _layer_keys(node: dict[str, Any]) -> list[str | int]:

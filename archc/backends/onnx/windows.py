@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archc.backends.base import LoweringContext
+from archc.backends.base import LoweringContext, RefusalError
 from archc.backends.onnx.activations import activated
 from archc.backends.onnx.operators import X, op, variable
 from archc.codegen.tree import Expr
@@ -13,6 +13,8 @@ from archc.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMax
 from archc.ops.shape import Crop, Pad
 from archc.ops.sliding import Window
 
+MOST_ONES = 1 << 20
+"""Elements of the matrix that pools one axis in uneven windows."""
 Pairs = Sequence[tuple[int, int]]
 """Elements at the begin and end of each spatial axis."""
 
@@ -152,6 +154,9 @@ def adaptive_avg_pool(context: LoweringContext) -> Expr:
     if all(size % output == 0 for size, output in zip(sizes, outputs, strict=True)):
         steps = tuple(size // output for size, output in zip(sizes, outputs, strict=True))
         return op("AveragePool", X, kernel_shape=steps, strides=steps)
+    if any(size * output > MOST_ONES for size, output in zip(sizes, outputs, strict=True)):
+        reason = "ONNX has no pool of uneven windows, and a matrix in its place would be too large"
+        raise RefusalError(reason, "output_size")
     rank = len(sizes)
     y: Expr = X
     for axis, (size, output) in enumerate(zip(sizes, outputs, strict=True)):
