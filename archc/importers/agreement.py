@@ -132,6 +132,9 @@ def _compared(imported: Imported, backend: str, folder: str, workers: Workers | 
         if not layer.value:
             continue
         expected = numpy.load(os.path.join(folder, f"value_{names.index(layer.value)}.npy"))
+        if layer.restoration is not None:
+            shape, axes = layer.restoration
+            expected = expected.reshape(shape).transpose(axes)
         own = computed[node.index].reshape(expected.shape)
         scale = float(numpy.abs(expected).max()) or 1.0
         difference = float(numpy.abs(own - expected).max()) / scale

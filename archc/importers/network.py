@@ -16,7 +16,8 @@ class Array(NamedTuple):
     `operands` what it is computed from, `fields` its other arguments.
 
     Kinds: `source` (an array of the file, by name), `fill` (one value), `values` (all of them),
-    `reshape`, `transpose` (a permutation), `add`, `subtract`, `multiply`, `divide`."""
+    `reshape`, `transpose` (a permutation), `slice` (from one row to another), `add`, `subtract`,
+    `multiply`, `divide`."""
 
     kind: str
     shape: tuple[int, ...]
@@ -42,7 +43,8 @@ class Layer:
     `inputs` are positions of values: the network's inputs first, then the layers in order. `value`
     is the name of the output in the file, `place` describes where it stands there, `scope` are the
     names of the modules around it, outermost first. `weights` says how each variable of the op is
-    computed from the file's arrays.
+    computed from the file's arrays. `restoration` is a shape and an order of its axes that turn the
+    file's value into the spec's, None where only axes of one element differ.
     """
 
     op: Op
@@ -52,6 +54,7 @@ class Layer:
     place: str
     scope: tuple[str, ...] = ()
     weights: Mapping[str, Array] = field(default_factory=dict)
+    restoration: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,17 @@ class Unsupported(NamedTuple):
 
     reason: str
     place: str
+
+
+def shared_weights(network: Network) -> list[Unsupported]:
+    """Operations whose weights others have too: as ops of their own they would learn apart."""
+    owners: dict[str, Layer] = {}
+    found = []
+    for layer in network.layers:
+        names = {name for array in layer.weights.values() for name in array.sources()}
+        if any(owners.setdefault(name, layer) is not layer for name in names):
+            found.append(Unsupported("weights that several operations share", layer.place))
+    return found
 
 
 def span_of(path: str) -> Span:

@@ -11,39 +11,15 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from archc.backends.runtime.random_values import Distribution, random_array
 from archc.backends.runtime.sandbox import limit, line, not_installed
+from archc.importers.arrays import computed
 
 LARGEST = 1 << 33
 """Bytes of the arrays that are made."""
-
-
-def computed(array: list[Any], source: Callable[[str], Any]) -> Any:
-    """An array as `network.Array.plain` describes it, from those that `source` gives by name."""
-    import numpy
-
-    kind, shape, operands, fields = array
-    values = [computed(one, source) for one in operands]
-    if kind == "source":
-        return numpy.asarray(source(fields[0])).reshape(shape)
-    if kind == "fill":
-        return numpy.full(shape, fields[0], "float64")
-    if kind == "values":
-        return numpy.array(fields).reshape(shape)
-    if kind == "reshape":
-        return values[0].reshape(shape)
-    if kind == "transpose":
-        return values[0].transpose(fields)
-    operations = {
-        "add": numpy.add,
-        "subtract": numpy.subtract,
-        "multiply": numpy.multiply,
-        "divide": numpy.divide,
-    }
-    return operations[kind](*values)
 
 
 def _run(plan: Mapping[str, Any]) -> str | None:
