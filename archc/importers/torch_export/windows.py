@@ -182,12 +182,14 @@ def adaptive_pool(node: Node) -> Bound:
 
 def pad(node: Node) -> Bound:
     """Padding by a constant, or mirrored."""
-    x = map_of(node.tensor(), node)
     mode = node.get("mode", "constant")
     if node.kind.startswith("reflection"):
         mode = "reflect"
     name = "padding" if "padding" in node.arguments else "pad"
     amounts = node.integers(name, [])
+    if not any(amounts):
+        return node.tensor()._replace(name=node.outputs[0])
+    x = map_of(node.tensor(), node)
     rank = len(x.axes.spatial)
     if mode not in ("constant", "reflect") or len(amounts) % 2 or len(amounts) > 2 * rank:
         node.refuse(f"with {name} {amounts} and mode {mode}")
@@ -197,8 +199,8 @@ def pad(node: Node) -> Bound:
     pairs = [(amounts[i], amounts[i + 1]) for i in range(0, len(amounts), 2)]
     pairs += [(0, 0)] * (rank - len(pairs))
     own = padding_of(tuple(reversed(pairs)))
-    padding = 0 if isinstance(own, str) else own
-    return node.call(Pad(padding=padding, mode=mode, value=node.get("value", 0.0)), (x,))
+    assert not isinstance(own, str)
+    return node.call(Pad(padding=own, mode=mode, value=node.get("value", 0.0)), (x,))
 
 
 MODES = {"upsample_nearest": "nearest", "upsample_linear": "linear", "upsample_bilinear": "linear"}
