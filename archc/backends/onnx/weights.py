@@ -11,7 +11,8 @@ from archc.backends.layouts import to_framework
 from archc.files import OutputError
 from archc.ir.costs import Costs
 from archc.onnx_format.messages import FLOAT, GraphProto, ModelProto, TensorProto
-from archc.onnx_format.protobuf import decode, encode
+from archc.onnx_format.protobuf import encode
+from archc.onnx_format.reader import decode
 from archc.records import replace
 
 LARGEST = 2**31 - 1

@@ -83,7 +83,7 @@ def _part(whole: Call, split: Call) -> Call:
     units = split.axes.width
     start = split.op.index * units
     weights = {
-        name: Array("slice", (units, *array.shape[1:]), (array,), (start, start + units))
+        name: Array("rows", (units, *array.shape[1:]), (array,), (start, start + units))
         for name, array in whole.weights.items()
     }
     op = Dense(units=units, bias="bias" in weights)

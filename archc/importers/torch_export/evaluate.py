@@ -19,9 +19,14 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from archc.backends.runtime.random_values import Distribution, random_array
 from archc.backends.runtime.sandbox import limit, line, not_installed
-from archc.importers.arrays import computed
+from archc.importers.arrays import (
+    LARGEST,
+    bytes_of_sources,
+    random_inputs,
+    random_sources,
+    write_weights,
+)
 from archc.importers.torch_export.archive import (
     DTYPES,
     ArchiveError,
@@ -31,8 +36,6 @@ from archc.importers.torch_export.archive import (
 )
 from archc.importers.torch_export.translate import TABLE
 
-LARGEST = 1 << 33
-"""Bytes of the arrays that are made."""
 SIZES = {
     "mul": operator.mul,
     "add": operator.add,
@@ -45,22 +48,14 @@ SIZES = {
 def _run(plan: Mapping[str, Any]) -> str | None:
     """Run the file. Returns an error, or None."""
     try:
-        import numpy
         import torch
     except ImportError as error:
         return not_installed(error, "torch")
-    needed = sum(8 * math.prod(shape) for shape, _ in plan["sources"].values())
+    needed = bytes_of_sources(plan)
     if needed > LARGEST:
         return f"its weights take {needed:,} bytes"
     limit(os.path.getsize(plan["file"]) + 4 * needed)
-    folder, seed = plan["folder"], plan["seed"]
-    arrays = {}
-    for name, (shape, distribution) in plan["sources"].items():
-        values = random_array(seed, name, tuple(shape), Distribution(*distribution))
-        arrays[name] = values.astype("float32")
-    for number, array in enumerate(plan["weights"]):
-        value = computed(array, lambda name: arrays[name].astype("float64"))
-        numpy.save(os.path.join(folder, f"fixed_weight_{number}.npy"), value)
+    arrays = random_sources(plan)
     try:
         program = program_of(plan["file"])
     except (ArchiveError, OSError) as error:
@@ -71,18 +66,12 @@ def _run(plan: Mapping[str, Any]) -> str | None:
         for one in program["inputs"]
         if one.get("array") in arrays
     }
-    for number, (name, shape, ids) in enumerate(plan["inputs"]):
-        distribution = Distribution(1.0) if ids is None else Distribution(low=0, high=ids)
-        values = random_array(seed, f"input:{name}", tuple(shape), distribution)
-        own = values.astype("float32" if ids is None else program["dtypes"][name])
-        numpy.save(os.path.join(folder, f"fixed_input_{number}.npy"), own)
-        tensors[name] = torch.from_numpy(own)
-    wanted: dict[str, list[int]] = {}
-    for number, name in enumerate(filter(None, plan["values"])):
-        wanted.setdefault(name, []).append(number)
+    for name, value in random_inputs(plan).items():
+        tensors[name] = torch.from_numpy(value.astype(program["dtypes"][name]))
+    places = {name: number for number, name in enumerate(plan["values"])}
     try:
         with torch.no_grad():
-            _execute(program, tensors, wanted, folder)
+            _execute(program, tensors, places, plan["folder"])
     except Exception as error:
         return f"PyTorch does not run it ({line(error)})"
     return None
@@ -91,10 +80,10 @@ def _run(plan: Mapping[str, Any]) -> str | None:
 def _execute(
     program: Mapping[str, Any],
     tensors: dict[str, Any],
-    wanted: Mapping[str, list[int]],
+    places: Mapping[str, int],
     folder: str,
 ) -> None:
-    """Run the operations in order, and write the values that are wanted, each before a later
+    """Run the operations in order, and write the values that have places, each before a later
     operation can change it."""
     import numpy
 
@@ -112,8 +101,8 @@ def _execute(
         results = found if isinstance(found, tuple | list) else [found]
         for name, result in zip(node["outputs"], results, strict=True):
             tensors[name] = result
-            for place in wanted.get(name, ()):
-                numpy.save(os.path.join(folder, f"value_{place}.npy"), result.numpy())
+            if name in places:
+                numpy.save(os.path.join(folder, f"value_{places[name]}.npy"), result.numpy())
         for name in last[number]:
             tensors.pop(name, None)
 
@@ -175,32 +164,21 @@ def _last_uses(program: Mapping[str, Any]) -> list[list[str]]:
 
 def _weights(plan: Mapping[str, Any]) -> str | None:
     """Write the weights of the file under the names of the spec's. Returns an error, or None."""
-    try:
-        import numpy
-        from safetensors.numpy import save_file
-    except ImportError as error:
-        return not_installed(error, "torch")
-    size = sum(4 * math.prod(array[1]) for array in plan["weights"].values())
-    if size > LARGEST:
-        return f"its weights take more than {LARGEST:,} bytes"
-    limit(os.path.getsize(plan["file"]) + size)
+    size = sum(8 * math.prod(array[1]) for array in plan["weights"].values())
+    limit(os.path.getsize(plan["file"]) + min(size, LARGEST))
     try:
         with zipfile.ZipFile(plan["file"]) as archive:
-            stored = _Stored(archive)
-            arrays = {
-                key: numpy.ascontiguousarray(computed(array, stored.array), dtype="float32")
-                for key, array in plan["weights"].items()
-            }
-    except (ArchiveError, OSError, ValueError) as error:
+            return write_weights(plan, _Stored(archive).array)
+    except ImportError as error:
+        return not_installed(error, "torch")
+    except (ArchiveError, OSError) as error:
         return line(error)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         return f"it is no sound archive ({line(error)})"
-    except (KeyError, TypeError, AttributeError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         return "its list of weights is malformed"
     except MemoryError:
         return "reading its weights takes too much memory"
-    save_file(arrays, plan["result"], metadata=plan["metadata"])
-    return None
 
 
 class _Stored:
@@ -217,7 +195,13 @@ class _Stored:
                 self.entries.setdefault(key, (f"data/{folder}", entry))
 
     def array(self, name: str) -> Any:
-        """An array by its name in the network. Raises ValueError, KeyError."""
+        """An array by its name in the network. Raises ValueError, ArchiveError."""
+        try:
+            return self._array(name)
+        except (AttributeError, LookupError, TypeError):
+            raise ValueError("its list of weights is malformed") from None
+
+    def _array(self, name: str) -> Any:
         import numpy
 
         if name not in self.entries:

@@ -1,5 +1,5 @@
-"""All of torchvision's classifiers by `torch.export`: imported, with the parameters of the model and
-the values of every layer, or refused by the name of what is missing. `python -m
+"""All of torchvision's classifiers by `torch.export`: imported, with the model's parameters and the
+values of every layer, or refused by the name of what is missing. `python -m
 tests.importers.torch_export [NAME...]` renews the rows of the record; an hour for all."""
 
 from __future__ import annotations
