@@ -417,6 +417,7 @@ def test_torchrun_trains_in_two_processes(tmp_path: Path) -> None:
     assert len(two) == 2
 
 
-def test_the_readme_shows_the_script_as_it_is() -> None:
+def test_the_guide_shows_the_script_as_it_is() -> None:
     script = (ROOT / "generated/torch/lenet5_train.py").read_text(encoding="utf-8")
-    assert f"```python\n{script}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs/guides/training.md").read_text(encoding="utf-8")
+    assert f"```python generated/torch/lenet5_train.py\n{script}```" in guide
