@@ -128,7 +128,7 @@ def build_model() -> nn.Module:
     model: nn.Module = LeNet5()
     # Of a probability near 0 the logarithm has no gradient.
     model.set_submodule(SOFTMAX, nn.LogSoftmax(dim=1))
-    return model.to(memory_format=torch.channels_last)
+    return model
 
 
 def scores(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -97,7 +97,7 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "SYNC_BATCH_NORM": recipe.sync_batch_norm,
         "OUTPUT": task.output,
         "SOFTMAX": "" if task.softmax is None else str(task.softmax),
-        "MEMORY_FORMAT": MEMORY_FORMATS.get(len(task.shape), ""),
+        "MEMORY_FORMAT": MEMORY_FORMATS.get(len(task.shape), "") if task.is_wide else "",
         "SEED": recipe.seed,
     }
 

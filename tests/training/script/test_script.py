@@ -206,6 +206,17 @@ def test_scripts_of_the_specs_are_short() -> None:
         assert 150 <= len(source.splitlines()) <= LONGEST[reader], (backend, file)
 
 
+def test_wide_networks_alone_have_their_channels_last() -> None:
+    """A feature map of LeNet-5 has 16 channels at most, one of ResNet-18 up to 512: of half a
+    vector of numbers, and of many whole ones."""
+    narrow, wide = (
+        emit("torch", load(str(ROOT / "specs" / f"{name}.yaml"), {}))
+        for name in ("lenet5", "resnet18")
+    )
+    assert "channels_last" not in narrow
+    assert "model.to(memory_format=torch.channels_last)" in wide
+
+
 @pytest.mark.parametrize("backend", training.trainable())
 def test_a_script_has_only_what_the_recipe_asks_for(backend: str, tmp_path: Path) -> None:
     plain = emit(backend, network(tmp_path, RECIPES["least"]))
