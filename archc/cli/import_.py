@@ -31,8 +31,8 @@ def command(
     process of its own, without a framework.
 
     The spec is accepted only where its graph is proven to be that of the file, op by op. Then both
-    run with the same random weights, where onnxruntime and a framework are installed, and the
-    values of all layers are compared.
+    run with the same random weights, where onnxruntime or Keras and a framework are installed, and
+    the values of all layers are compared.
     """
     for path in filter(None, (output, weights)):
         if os.path.lexists(path) and not force:

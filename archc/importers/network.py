@@ -15,8 +15,10 @@ class Array(NamedTuple):
     """An array as it is computed from those of a file, for weights: `kind` is the operation,
     `operands` what it is computed from, `fields` its other arguments.
 
-    Kinds: `source` (an array of the file, by name), `fill` (one value), `values` (all of them),
-    `reshape`, `transpose` (a permutation), `add`, `subtract`, `multiply`, `divide`."""
+    Kinds: `source` (an array of the file: its name, and what else is known of it), `stored` (the
+    same in the layout of the network's backend, of which `shape` says nothing), `fill` (one value),
+    `values` (all of them), `reshape`, `transpose` (a permutation), `take` (positions of the first
+    axis), `add`, `subtract`, `multiply`, `divide`."""
 
     kind: str
     shape: tuple[int, ...]
@@ -59,7 +61,8 @@ class Network:
     """A flat network: inputs by name, layers in an order in which they can be computed, and the
     positions of the outputs. `notes` say what a spec does not keep, for comments. `batch` is how
     many samples the file computes at once where that is fixed; `runner` is the module that runs
-    such files in a process of its own, None where there is none."""
+    such files in a process of its own, None where there is none. `backend` is the one in whose
+    layout the file keeps arrays and values, None where it keeps them as archc does."""
 
     name: str
     inputs: Mapping[str, Axes]
@@ -68,6 +71,7 @@ class Network:
     notes: tuple[str, ...] = ()
     batch: int | None = None
     runner: str | None = None
+    backend: str | None = None
 
     def axes(self, position: int) -> Axes:
         """The axes of the value at a position."""
