@@ -2,7 +2,8 @@
 weights and inputs, and the values of every layer are compared.
 
 The file runs in the library that it is for, 32-bit, as it stands but for its weights: a model of
-ONNX in onnxruntime, one of Keras in Keras. The spec's network runs as a backend emits it, 64-bit.
+ONNX in onnxruntime, one of Keras in Keras, a program of PyTorch in PyTorch. The spec's network runs
+as a backend emits it, 64-bit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 from archc.backends.base import Emitted
 from archc.backends.layouts import Layout, to_canonical
 from archc.backends.runtime.sandbox import run_isolated
+from archc.importers.network import Network
 from archc.importers.spec import Imported
 from archc.importers.weights import emitted_for, weights_of
 from archc.ir.arrays import arrays
@@ -104,8 +106,13 @@ def _plan(imported: Imported, emitted: Emitted | None, path: str, folder: str) -
         "inputs": inputs,
         "ids": dict.fromkeys(network.inputs, "int64"),
         "input_layouts": [_layout(emitted, index) for index in graph.inputs],
-        "values": [layer.value for layer in network.layers],
+        "values": _names(network),
     }
+
+
+def _names(network: Network) -> list[str]:
+    """The values of the file that are compared, each once."""
+    return list(dict.fromkeys(layer.value for layer in network.layers if layer.value))
 
 
 def _layout(emitted: Emitted | None, index: int) -> Layout | None:
@@ -138,13 +145,16 @@ def _compared(
         computed = values(imported.loaded, backend, fixed, workers=workers)
     except WorkerError as error:
         return Agreement(reason=str(error))
-    names = [layer.value for layer in network.layers if layer.value]
+    names = _names(network)
     largest, place, compared = 0.0, "", 0
     for position, node in zip(imported.order, graph.layers, strict=True):
         layer = network.layer(position)
         if not layer.value:
             continue
         expected = numpy.load(os.path.join(folder, f"value_{names.index(layer.value)}.npy"))
+        if layer.restoration is not None:
+            shape, axes = layer.restoration
+            expected = expected.reshape(shape).transpose(axes)
         layout = _layout(emitted, node.index)
         if layout is not None:
             expected = to_canonical(expected, layout, batch=1)

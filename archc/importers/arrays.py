@@ -33,6 +33,8 @@ def computed(array: list[Any], source: Callable[..., Any]) -> Any:
         return values[0].reshape(shape)
     if kind == "transpose":
         return values[0].transpose(fields)
+    if kind == "rows":
+        return values[0][fields[0] : fields[1]]
     if kind == "take":
         return values[0].take(fields, axis=0)
     operations = {

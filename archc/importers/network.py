@@ -18,7 +18,8 @@ class Array(NamedTuple):
     Kinds: `source` (an array of the file: its name, and what else is known of it), `stored` (the
     same in the layout of the network's backend, of which `shape` says nothing), `fill` (one value),
     `values` (all of them), `reshape`, `transpose` (a permutation), `take` (positions of the first
-    axis), `add`, `subtract`, `multiply`, `divide`."""
+    axis), `rows` (from one on, before another, of the first axis), `add`, `subtract`, `multiply`,
+    `divide`."""
 
     kind: str
     shape: tuple[int, ...]
@@ -44,7 +45,8 @@ class Layer:
     `inputs` are positions of values: the network's inputs first, then the layers in order. `value`
     is the name of the output in the file, `place` describes where it stands there, `scope` are the
     names of the modules around it, outermost first. `weights` says how each variable of the op is
-    computed from the file's arrays.
+    computed from the file's arrays. `restoration` is a shape and an order of its axes that turn the
+    file's value into the spec's, None where only axes of one element differ.
     """
 
     op: Op
@@ -54,6 +56,7 @@ class Layer:
     place: str
     scope: tuple[str, ...] = ()
     weights: Mapping[str, Array] = field(default_factory=dict)
+    restoration: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,17 @@ class Unsupported(NamedTuple):
 
     reason: str
     place: str
+
+
+def shared_weights(network: Network) -> list[Unsupported]:
+    """Operations whose weights others have too: as ops of their own they would learn apart."""
+    owners: dict[str, Layer] = {}
+    found = []
+    for layer in network.layers:
+        names = {name for array in layer.weights.values() for name in array.sources()}
+        if any(owners.setdefault(name, layer) is not layer for name in names):
+            found.append(Unsupported("weights that several operations share", layer.place))
+    return found
 
 
 def span_of(path: str) -> Span:
