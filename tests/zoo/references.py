@@ -223,6 +223,9 @@ OTHERS = {
     "gru_tagger": 20_000 * 100 + 2 * 3 * (100 * 100 + 100 * 100 + 2 * 100) + 200 * 17 + 17,
     # LeCun et al. 1990: "98442 connections, and 2578 independent parameters".
     "lenet1": 2_578,
+    # LeCun et al. 1998, section III.C: 4 maps, 8 subsampled ones, 16 maps of three each, as many
+    # subsampled ones, 120 and 10 units.
+    "lenet4": 4 * 26 + 8 * 2 + 16 * (3 * 25 + 1) + 16 * 2 + 120 * (16 * 25 + 1) + 10 * 121,
     # timm's `mixer_b16_224`.
     "mlp_mixer_b16": 59_880_472,
     # Caffe's model zoo, CIFAR-10: nine convolutions.
@@ -291,6 +294,8 @@ OTHERS = {
     + 512
     + 512 * 256
     + 256,
+    # Hugging Face's `whisper-tiny`, whose sinusoids are parameters.
+    "whisper_tiny": 37_760_640,
     # Ultralytics: trainable parameters of `yolov8n.yaml`.
     "yolov8n": 3_157_184,
     # Zeiler & Fergus 2014, figure 3.
