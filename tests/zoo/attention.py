@@ -79,7 +79,7 @@ def language_model(name: str) -> dict[str, object]:
     row: dict[str, object] = {
         "reference": "transformers",
         "reference_params": sum(one.numel() for one in reference.parameters()),
-        "keys": "by table",
+        "keys": "other",
     }
     network = small(name)
     their_own = transformer(name, judge.config_fields)

@@ -176,26 +176,26 @@ their number, which is in their parameters."""
 GIGA_MACS = {
     # By hand from the papers' figures.
     **{name: count / 1e9 for name, count in MACS.items() if name not in TORCHVISION},
-    # Zoph et al. 2018, table 2, which has those of the networks that it is compared with.
+    # The card of timm's `inception_resnet_v2`.
     "inception_resnet_v2": 13.2,
-    "inception_v3_keras": 5.72,
+    # torchvision's metadata of the same networks.
+    "inception_v3_keras": TORCHVISION["inception_v3"].giga_macs,
+    "mobilenet_v3_small_keras": TORCHVISION["mobilenet_v3_small"].giga_macs,
+    # The documentation of `keras.applications.nasnet`, `mobilenet_v2` and `MobileNetV3Large`.
     "nasnet_large": 23.8,
     "nasnet_mobile": 0.564,
-    "xception": 8.38,
+    "mobilenet_v2_keras": 0.300,
+    "mobilenet_v3_large_keras": 0.217,
     # timm's results table: 12.6.
     "mlp_mixer_b16": 12.6,
-    # Howard et al. 2017, table 4: 569 million mult-adds.
+    # The table of CondenseNet's README: 569 million.
     "mobilenet": 0.569,
-    # Sandler et al. 2018, table 4, and Howard et al. 2019, tables 3 and 4.
-    "mobilenet_v2_keras": 0.300,
-    "mobilenet_v3_large_keras": 0.219,
-    "mobilenet_v3_small_keras": 0.056,
     # Sermanet et al. 2014, table 4: 2810 million connections, biases among them.
     "overfeat": 2.80,
     # Ultralytics: 8.7 GFLOPs, two for each multiply-accumulate, at 640 x 640.
     "yolov8n": 8.7 / 2,
 }
-"""10^9 multiply-accumulates of a sample that papers publish, within 1.5 percent."""
+"""10^9 multiply-accumulates of a sample that papers and libraries publish, within 1.5 percent."""
 
 OTHERS = {
     # Hinton & Salakhutdinov 2006: 784-1000-500-250-30 and back.
