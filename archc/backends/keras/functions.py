@@ -361,7 +361,8 @@ class Body(Values):
             self.comment(scopes) if table is None else None,
         )
         if table is None:
-            yield For(NUMBER, call("range", first, last + 1), (body,))
+            bounds = (first, last + 1) if first else (last + 1,)
+            yield For(NUMBER, call("range", *bounds), (body,))
             return
         rows = ListOf(
             tuple(
