@@ -223,7 +223,8 @@ CODES: dict[str, Explanation] = {
         "an invalid name",
         "Names become identifiers in the emitted source: lower-case letters, digits and\n"
         "underscores, no Python keyword or built-in, and no attribute of a PyTorch module or a\n"
-        "Keras model.",
+        "Keras model. Those of steps and sections, which are keys in files of weights, may have\n"
+        "capitals and hyphens, too.",
         "- relu:\n  name: forward\n\n- relu:\n  name: first_relu",
     ),
     "ARC206": Explanation(

@@ -54,4 +54,11 @@ def filled(graph: GraphProto, arrays: Mapping[str, Any]) -> GraphProto:
     return replace(graph, node=nodes, initializer=(*kept, *tensors))
 
 
-WEIGHTS = WeightFormat(endings=(".onnx",), names=names, save=save)
+WEIGHTS = WeightFormat(
+    endings=(".onnx",),
+    # The version of the format, which is the first field of a model.
+    beginnings=(b"\x08",),
+    reader="archc.backends.onnx.initializers",
+    names=names,
+    save=save,
+)
