@@ -49,7 +49,7 @@ def product(node: Node) -> Bound:
     parted = own.reshaped((node.batch, tokens, heads, width // heads)).permuted((0, 2, 1, 3))
     if parted.shape != node.shape:
         node.refuse(f"to {list(node.shape)}")
-    return View(core, parted, node.outputs[0])
+    return View(core, parted, node.outputs[0], node.scope)
 
 
 def _heads(view: View, node: Node) -> tuple[Call, int]:

@@ -3,7 +3,7 @@ and arrays of the file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
 
@@ -44,11 +44,13 @@ class Call:
 
 
 class View(NamedTuple):
-    """A tensor: the value of a call, arranged. `name` is that of the tensor."""
+    """A tensor: the value of a call, arranged. `name` is its own, `scope` are the modules around
+    what arranges it so."""
 
     call: Call
     arrangement: Arrangement
     name: str
+    scope: tuple[str, ...]
 
     @property
     def channels(self) -> int:
@@ -80,8 +82,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Node:
     """An operation of the program. `arguments` are by the names of its schema, tensors as what they
-    stand for; `shapes` and `dtypes` are those of its results. `concats` are all concatenations that
-    the program has made so far, by what they take."""
+    stand for; `shapes` and `dtypes` are those of its results. `made` are
+    calls that several operations may share, by what they are of."""
 
     op: str
     arguments: Mapping[str, Any]
@@ -90,7 +92,7 @@ class Node:
     dtypes: tuple[str, ...]
     scope: tuple[str, ...]
     batch: int
-    concats: dict[tuple[Call, ...], Call] = field(default_factory=dict)
+    made: dict[Hashable, Call] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -181,7 +183,7 @@ class Node:
             raise ProgramError(f"{self.place} gives {list(shape)}, {op.name} {list(own.shape)}")
         name = self.outputs[result]
         made = Call(op, inputs, axes, name, self.place, self.scope, weights, own.restoration())
-        return View(made, own, name)
+        return View(made, own, name, self.scope)
 
 
 Rule: TypeAlias = Callable[[Node], "Bound | list[Bound]"]

@@ -38,8 +38,12 @@ def map_of(view: View, node: Node) -> Call:
 
 
 def _made(op: Op, inputs: tuple[Call, ...], view: View, node: Node) -> Call:
-    axes = op.infer(tuple(one.axes for one in inputs))
-    return Call(op, inputs, axes, view.name, f"`{view.name}`", node.scope)
+    """What arranges a value, once for all that take it so."""
+    key = (op, *inputs)
+    if key not in node.made:
+        axes = op.infer(tuple(one.axes for one in inputs))
+        node.made[key] = Call(op, inputs, axes, view.name, f"`{view.name}`", view.scope)
+    return node.made[key]
 
 
 def _op_of(own: Arrangement, axes: Axes) -> Op | None:

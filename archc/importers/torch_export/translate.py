@@ -296,10 +296,10 @@ def _concat(node: Node) -> Bound:
     calls = tuple(one.call for one in found)
     axes = op.infer(tuple(one.axes for one in calls))
     # All that came before, once more: DenseNet's blocks.
-    before = node.concats.get(calls[:-1])
+    before = node.made.get(calls[:-1])
     taken = calls if before is None else (before, calls[-1])
     view = node.call(op, taken, arrangement=ordered((node.batch, *axes.sizes), order))
-    node.concats.setdefault(calls, view.call)
+    node.made.setdefault(calls, view.call)
     return view
 
 

@@ -1,0 +1,73 @@
+"""Blocks from the modules of a file: what its author made a class of."""
+
+from __future__ import annotations
+
+import pytest
+
+from archc.importers.network import Layer, Network
+from archc.importers.spec import as_spec
+from archc.importers.structure.modules import snake_case
+from archc.ops.activation import Tanh
+from archc.ops.axes import Axes, feature_map
+from archc.ops.base import Op
+from archc.ops.convolution import Conv
+from archc.ops.normalization import BatchNorm
+
+MAP = feature_map(4, (8, 8))
+
+
+def network(classes: dict[str, str], *scopes: tuple[str, ...]) -> Network:
+    """Three layers in each scope: a convolution, its normalisation and a tanh; another convolution
+    in that called `other`."""
+    layers = []
+    position = 0
+    for scope in scopes:
+        size = 5 if scope == ("other",) else 3
+        conv = Conv(filters=4, kernel_size=size, padding=size // 2)
+        ops: list[Op] = [conv, BatchNorm(), Tanh()]
+        for op in ops:
+            output: Axes = op.infer((MAP,))
+            value = f"value_{position}"
+            layers.append(Layer(op, (position,), output, value, value, scope))
+            position += 1
+    return Network("", {"x": MAP}, tuple(layers), (position,), classes=classes)
+
+
+def text(classes: dict[str, str], *scopes: tuple[str, ...]) -> str:
+    return as_spec(network(classes, *scopes), "small", "small.pt2", []).text
+
+
+SCOPES = (("a",), ("other",), ("b",), ("c",))
+
+
+def test_a_class_that_is_used_several_times_is_a_block() -> None:
+    own = text({"a": "ConvUnit", "b": "ConvUnit", "c": "ConvUnit"}, *SCOPES)
+    assert "  conv_unit:\n    layers:\n      - conv: {filters: 4" in own
+    assert own.count("block: conv_unit") == 2  # once, and twice by a repetition
+
+
+def test_without_classes_there_is_none() -> None:
+    assert "blocks" not in text({}, *SCOPES)
+
+
+def test_a_container_is_no_block() -> None:
+    assert "blocks" not in text(dict.fromkeys("abc", "Sequential"), *SCOPES)
+
+
+def test_a_module_in_several_places_is_no_block() -> None:
+    scopes = (("a",), ("b",), ("other",), ("a",), ("b",))
+    assert "blocks" not in text({"a": "ConvUnit", "b": "ConvUnit"}, *scopes)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("CNBlock", "cn_block"),
+        ("MBConv", "mb_conv"),
+        ("_DenseLayer", "dense_layer"),
+        ("BasicConv2d", "basic_conv2d"),
+        ("InvertedResidual", "inverted_residual"),
+    ],
+)
+def test_names_of_classes_are_written_as_those_of_blocks(name: str, expected: str) -> None:
+    assert snake_case(name) == expected
