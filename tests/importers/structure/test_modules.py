@@ -12,19 +12,20 @@ from archc.ops.axes import Axes, feature_map
 from archc.ops.base import Op
 from archc.ops.convolution import Conv
 from archc.ops.normalization import BatchNorm
+from archc.ops.pooling import MaxPool
 
 MAP = feature_map(4, (8, 8))
 
 
 def network(classes: dict[str, str], *scopes: tuple[str, ...]) -> Network:
-    """Three layers in each scope: a convolution, its normalisation and a tanh; another convolution
-    in that called `other`."""
+    """Five layers in each scope, two of them convolutions; in that called `other` a pool."""
     layers = []
     position = 0
     for scope in scopes:
-        size = 5 if scope == ("other",) else 3
-        conv = Conv(filters=4, kernel_size=size, padding=size // 2)
-        ops: list[Op] = [conv, BatchNorm(), Tanh()]
+        ops: list[Op] = [Conv(filters=4, kernel_size=3, padding=1), BatchNorm(), Tanh()]
+        ops += [Conv(filters=4, kernel_size=1), BatchNorm()]
+        if scope == ("other",):
+            ops = [MaxPool(kernel_size=3, stride=1, padding=1)]
         for op in ops:
             output: Axes = op.infer((MAP,))
             value = f"value_{position}"
