@@ -55,9 +55,10 @@ def test_a_container_is_no_block() -> None:
     assert "blocks" not in text(dict.fromkeys("abc", "Sequential"), *SCOPES)
 
 
-def test_a_module_in_several_places_is_no_block() -> None:
-    scopes = (("a",), ("b",), ("other",), ("a",), ("b",))
-    assert "blocks" not in text({"a": "ConvUnit", "b": "ConvUnit"}, *scopes)
+def test_modules_that_interleave_are_no_blocks() -> None:
+    own = text({"a": "ConvUnit", "b": "ConvUnit"}, ("a",), ("b",), ("a",), ("b",))
+    assert "blocks" not in own
+    assert "repeat: 4" in own
 
 
 @pytest.mark.parametrize(
