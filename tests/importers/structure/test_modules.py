@@ -6,7 +6,8 @@ import pytest
 
 from archc.importers.network import Layer, Network
 from archc.importers.spec import as_spec
-from archc.importers.structure.modules import snake_case
+from archc.importers.structure.items import decompose
+from archc.importers.structure.modules import ranges_of_classes, snake_case
 from archc.ops.activation import Tanh
 from archc.ops.axes import Axes, feature_map
 from archc.ops.base import Op
@@ -55,10 +56,9 @@ def test_a_container_is_no_block() -> None:
     assert "blocks" not in text(dict.fromkeys("abc", "Sequential"), *SCOPES)
 
 
-def test_modules_that_interleave_are_no_blocks() -> None:
-    own = text({"a": "ConvUnit", "b": "ConvUnit"}, ("a",), ("b",), ("a",), ("b",))
-    assert "blocks" not in own
-    assert "repeat: 4" in own
+def test_modules_that_interleave_are_no_places_of_a_block() -> None:
+    own = network({"a": "ConvUnit", "b": "ConvUnit"}, ("a",), ("b",), ("a",), ("b",))
+    assert list(ranges_of_classes(own, decompose(own))) == []
 
 
 @pytest.mark.parametrize(
