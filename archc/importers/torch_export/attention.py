@@ -12,6 +12,8 @@ from archc.ops.attention import Attention
 from archc.ops.dense import Dense
 from archc.ops.shape import Split
 
+CORE = "attention without a projection of its result"
+
 
 def product(node: Node) -> Bound:
     """Scaled dot products of heads: the core of an attention, to which its last projection is still
@@ -43,7 +45,7 @@ def product(node: Node) -> Bound:
     causal = node.get("is_causal", False)
     op = Attention(heads=heads, bias=biases[0], output_bias=None, causal=causal)
     inputs = (x,) if memory is x else (x, memory)
-    core = Call(op, inputs, x.axes, "", node.place, node.scope, weights, core=True)
+    core = Call(op, inputs, x.axes, "", node.place, node.scope, weights, partial=CORE)
     own = identity((node.batch, *x.axes.sizes))
     tokens, width = x.axes.sizes
     parted = own.reshaped((node.batch, tokens, heads, width // heads)).permuted((0, 2, 1, 3))

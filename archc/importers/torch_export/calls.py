@@ -28,7 +28,7 @@ class Call:
     """An op of archc on other values; an input of the network has none. `value` is the name of the
     file's tensor that it is, if any, `restoration` how that becomes the value.
 
-    `core` is set for attention that lacks its last projection: no op of archc, but part of one."""
+    `partial` says what it is where it is no op of archc, but part of one."""
 
     op: Op | None
     inputs: tuple[Call, ...]
@@ -38,7 +38,7 @@ class Call:
     scope: tuple[str, ...] = ()
     weights: Mapping[str, Array] = field(default_factory=dict)
     restoration: tuple[tuple[int, ...], tuple[int, ...]] | None = None
-    core: bool = False
+    partial: str = ""
     note: str | None = None
     shape: tuple[int, ...] | None = None
 
@@ -175,7 +175,11 @@ class Node:
         result: int = 0,
     ) -> View:
         """An op whose value one of the results is, arranged so; by default its axes as they are.
-        Raises ShapeError, and ProgramError where the program states another shape."""
+        Raises ShapeError, ProgramError where the program states another shape, and RefusedError for
+        what is but part of an op."""
+        for one in inputs:
+            if one.partial:
+                self.refuse(f"of {one.partial}")
         axes = op.infer(tuple(one.axes for one in inputs))
         own = identity((self.batch, *axes.sizes)) if arrangement is None else arrangement
         shape = self.shapes[result]

@@ -10,14 +10,12 @@ from archc.ops.base import Op
 from archc.ops.pooling import GlobalAvgPool, GlobalMaxPool
 from archc.ops.shape import ChannelShuffle, Flatten, Permute, Reshape
 
-CORE = "attention without a projection of its result"
-
 
 def value_of(view: View, node: Node) -> Call:
     """The value that a tensor is, its axes in canonical order. Raises RefusedError."""
     call, own = view.call, view.arrangement
-    if call.core:
-        raise RefusedError(CORE)
+    if call.partial:
+        node.refuse(f"of {call.partial}")
     op = _op_of(own, call.axes)
     if op is None:
         return call
@@ -29,7 +27,7 @@ def value_of(view: View, node: Node) -> Call:
 def map_of(view: View, node: Node) -> Call:
     """The feature map that a tensor is. Raises RefusedError."""
     own = view.arrangement
-    if view.call.axes.is_sequence and own.matches([0], [2], [1]) and not view.call.core:
+    if view.call.axes.is_sequence and own.matches([0], [2], [1]):
         return _made(ToMap(), (view.call,), view, node)
     value = value_of(view, node)
     if not value.axes.is_map:

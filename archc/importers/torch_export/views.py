@@ -18,7 +18,7 @@ from archc.importers.torch_export.calls import (
     reshaped,
     short,
 )
-from archc.importers.torch_export.layouts import CORE, value_of
+from archc.importers.torch_export.layouts import value_of
 from archc.ops.axes import Axes
 from archc.ops.base import Op
 from archc.ops.shape import Crop, Select, Split
@@ -138,8 +138,6 @@ def settled(view: View, node: Node) -> View:
 
 def _part(node: Node, view: View, op: Op, result: int) -> View:
     """Some of the channels of a tensor whose axes are those of a value in some order."""
-    if view.call.core:
-        node.refuse(f"of {CORE}")
     order = view.arrangement.order()
     assert order is not None
     axes = op.infer((view.call.axes,))
@@ -248,14 +246,14 @@ def unbind(node: Node) -> list[Bound]:
 def _selected(node: Node, view: View, axis: int, index: int, result: int) -> View:
     own, axes = view.arrangement, view.call.axes
     rest = (*own.dims[:axis], *own.dims[axis + 1 :])
-    if axes.is_sequence and own.whole(axis) == 1 and not view.call.core:
+    if axes.is_sequence and own.whole(axis) == 1:
         if own.order() != (0, 1, 2):
             view = View(value_of(view, node), ordered(own.sizes, (0, 1, 2)), view.name, view.scope)
         return node.call(Select(tokens=index), (view.call,), result=result)
     dim = own.dims[axis]
     width = own.sizes[view.channels]
     leading = len(dim) == 1 and dim[0].axis == view.channels
-    if not leading or dim[0].stride * dim[0].size != width or view.call.core:
+    if not leading or dim[0].stride * dim[0].size != width:
         node.refuse(f"of {list(own.shape)} along the axis {axis}")
     op = Split(parts=dim[0].size, index=index)
     part = op.infer((axes,))

@@ -80,6 +80,25 @@ class Encoder(nn.Module):
         return self.head(x[:, 0])
 
 
+class Gates(nn.Module):
+    """Activations that are written out, and operations of which core ATen has others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.pool = nn.MaxPool2d(2)
+        self.tokens = nn.LayerNorm(8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(functional.relu6(self.norm(self.conv(x))))
+        x = x * torch.sigmoid(x)
+        x = x * (functional.relu6(x + 3) / 6)
+        x = functional.relu6(x + 3).mul(x) / 6
+        return self.head(self.tokens(functional.adaptive_avg_pool2d(x, 1).flatten(1)))
+
+
 class InPlace(nn.Module):
     """Values that are changed under their other names."""
 
@@ -105,11 +124,20 @@ IMAGES = torch.zeros(2, 3, 16, 16)
 
 
 def saved(
-    folder: Path, model: nn.Module, x: Tensor = IMAGES, *, free: bool = False, train: bool = False
+    folder: Path,
+    model: nn.Module,
+    x: Tensor = IMAGES,
+    *,
+    free: bool = False,
+    train: bool = False,
+    core: bool = False,
 ) -> Path:
-    """A program of a model, for batches of any size where `free`."""
+    """A program of a model, for batches of any size where `free`, of core ATen's operations where
+    `core`."""
     shapes = ({0: torch.export.Dim("batch")},) if free else None
     program = torch.export.export(model.train(train), (x,), dynamic_shapes=shapes)
+    if core:
+        program = program.run_decompositions()
     path = folder / "model.pt2"
     torch.export.save(program, path)
     return path

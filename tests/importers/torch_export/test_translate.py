@@ -27,6 +27,7 @@ from archc.importers.torch_export.archive import program_of
 from archc.verify import Workers
 from tests.importers.torch_export.programs import (
     Encoder,
+    Gates,
     InPlace,
     Mixed,
     Words,
@@ -48,12 +49,14 @@ def workers() -> Iterator[Workers]:
 
 
 @pytest.mark.parametrize(
-    ("model", "free"), [(Mixed(), False), (Encoder(), True)], ids=["mixed", "encoder"]
+    ("model", "free", "core"),
+    [(Mixed(), False, False), (Encoder(), True, False), (Gates(), False, True)],
+    ids=["mixed", "encoder", "core"],
 )
 def test_every_layer_computes_what_the_program_computes(
-    model: nn.Module, free: bool, workers: Workers, tmp_path: Path
+    model: nn.Module, free: bool, core: bool, workers: Workers, tmp_path: Path
 ) -> None:
-    path = saved(tmp_path, model, torch.zeros(3, 3, 16, 16), free=free)
+    path = saved(tmp_path, model, torch.zeros(3, 3, 16, 16), free=free, core=core)
     own = imported(path)
     result = compare(own, str(path), workers)
     assert result.reason is None
@@ -61,6 +64,23 @@ def test_every_layer_computes_what_the_program_computes(
     assert result.compared == len(own.network.layers)
     assert own.loaded.costs.totals.params == sum(one.numel() for one in model.parameters())
     assert own.network.batch == (None if free else 3)
+
+
+@pytest.mark.parametrize("core", [False, True])
+def test_activations_that_are_written_out_are_recognised(core: bool, tmp_path: Path) -> None:
+    layers = imported(saved(tmp_path, Gates(), core=core)).network.layers
+    ops = ["conv", "batch_norm", "relu6", "max_pool", "silu", "hard_swish", "hard_swish"]
+    assert [layer.op.name for layer in layers] == [*ops, "global_avg_pool", "layer_norm", "dense"]
+
+
+class Half(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.relu6(x + 3) * 2
+
+
+def test_half_of_a_gate_is_refused(tmp_path: Path) -> None:
+    (message,) = errors(saved(tmp_path, Half()))
+    assert "mul of relu6(x + 3), not divided by 6: once" in message
 
 
 def test_ids_are_looked_up(tmp_path: Path) -> None:
