@@ -28,7 +28,8 @@ class Call:
     """An op of archc on other values; an input of the network has none. `value` is the name of the
     file's tensor that it is, if any, `restoration` how that becomes the value.
 
-    `partial` says what it is where it is no op of archc, but part of one."""
+    `partial` says what it is where it is no op of archc, but part of one, `parts` what it is made
+    of then."""
 
     op: Op | None
     inputs: tuple[Call, ...]
@@ -39,6 +40,7 @@ class Call:
     weights: Mapping[str, Array] = field(default_factory=dict)
     restoration: tuple[tuple[int, ...], tuple[int, ...]] | None = None
     partial: str = ""
+    parts: object = None
     note: str | None = None
     shape: tuple[int, ...] | None = None
 

@@ -109,6 +109,9 @@ def _prelu(node: Node) -> Bound:
 def _softmax(node: Node) -> Bound:
     view = node.tensor()
     axis = node.axis("dim", len(view.arrangement.dims), -1)
+    weights = attention.weighed(node, view, axis) if "log" not in node.kind else None
+    if weights is not None:
+        return weights
     if view.arrangement.whole(axis) != view.channels:
         node.refuse(f"of {list(view.arrangement.shape)} along the axis {axis}")
     op = activation.LogSoftmax if "log" in node.kind else activation.Softmax
@@ -119,8 +122,10 @@ def _dropout(node: Node) -> Bound:
     if node.get("train", False):
         node.refuse(TRAINING)
     rate = node.get("p", 0.5)
+    if not rate:
+        return views.same(node)
     view = node.tensor()
-    return _pointwise(node, Dropout(rate=rate), view) if rate else views.same(node)
+    return attention.dropped(node, view, rate) or _pointwise(node, Dropout(rate=rate), view)
 
 
 def _vector(node: Node, name: str, size: int) -> Array | None:
@@ -213,8 +218,16 @@ def _mm(node: Node) -> Bound:
     return _product(node, node.tensor(), _turned(node), "")
 
 
-def _turned(node: Node) -> Constant | None:
-    matrix = node.array("mat2")
+def _matmul(node: Node) -> Bound:
+    """A product with a matrix, or of two values."""
+    matrix = node.arguments.get("other")
+    if isinstance(matrix, Constant):
+        return _product(node, node.tensor(), _turned(node, "other"), "")
+    return attention.matmul(node)
+
+
+def _turned(node: Node, name: str = "mat2") -> Constant | None:
+    matrix = node.array(name)
     if matrix is None or len(matrix.shape) != 2 or matrix.array.shape != matrix.shape:
         return None
     shape = matrix.shape[::-1]
@@ -327,9 +340,9 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 
 
 def _multiple(node: Node, view: View, factor: float) -> Bound:
-    """A constant factor, or the last step of a hard gate."""
-    gate = gates.divided(node, view, factor)
-    return gate or _pointwise(node, Scale(initial=factor, learned=False), view)
+    """A constant factor: of scores, or the last step of a hard gate."""
+    known = gates.divided(node, view, factor) or attention.scaled(node, view, factor)
+    return known or _pointwise(node, Scale(initial=factor, learned=False), view)
 
 
 def _maximum(node: Node) -> Bound:
@@ -461,6 +474,8 @@ TABLE: dict[str, Rule] = {
     "gelu": _gelu,
     "group_norm": _group_norm,
     "linear": _linear,
+    "bmm": attention.matmul,
+    "matmul": _matmul,
     "maximum": _maximum,
     "max_pool2d_with_indices": _core_max_pool,
     "mean": _mean,

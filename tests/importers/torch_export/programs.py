@@ -55,16 +55,20 @@ class Mixed(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A vision transformer of two layers: PyTorch's own attention, and one written by hand."""
+    """A vision transformer of three layers: PyTorch's own attention, one with own projections, and one
+    of products and a softmax."""
 
     def __init__(self) -> None:
         super().__init__()
         self.patches = nn.Conv2d(3, 12, 4, stride=4)
         self.token = nn.Parameter(torch.zeros(1, 1, 12))
         self.positions = nn.Parameter(torch.zeros(1, 17, 12))
-        self.norms = nn.ModuleList(nn.LayerNorm(12) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(12) for _ in range(3))
         self.attention = nn.MultiheadAttention(12, 3, batch_first=True)
         self.query, self.key, self.value, self.out = (nn.Linear(12, 12) for _ in range(4))
+        self.all = nn.Linear(12, 36, bias=False)
+        self.last = nn.Linear(12, 12)
+        self.drop = nn.Dropout(0.25)
         self.head = nn.Linear(12, 5)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,6 +81,10 @@ class Encoder(nn.Module):
         query, key, value = (one.unflatten(-1, (3, 4)).transpose(1, 2) for one in parts)
         y = functional.scaled_dot_product_attention(query, key, value)
         x = x + self.out(y.transpose(1, 2).flatten(2))
+        y = self.all(self.norms[2](x)).reshape(-1, 17, 3, 3, 4).permute(2, 0, 3, 1, 4)
+        query, key, value = y.unbind(0)
+        weights = self.drop(((query * 0.5) @ key.transpose(-2, -1)).softmax(-1))
+        x = x + self.last((weights @ value).transpose(1, 2).reshape(x.shape))
         return self.head(x[:, 0])
 
 
