@@ -55,7 +55,7 @@ class Mixed(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A vision transformer of three layers: PyTorch's own attention, one with own projections, and one
+    """A vision transformer of three layers: PyTorch's own attention, one with own projections, one
     of products and a softmax."""
 
     def __init__(self) -> None:
