@@ -262,7 +262,9 @@ def _results(node: Node, taken: Sequence[Bound], unsupported: list[Unsupported])
             raise ProgramError(
                 f"{node.place} gives {list(shape)}, its operation {list(value.arrangement.shape)}"
             )
-    return results if len(results) == len(unknown) else unknown
+    if len(results) != len(unknown):
+        raise ProgramError(f"{node.place} gives {len(results)} results, not {len(unknown)}")
+    return results
 
 
 def _resolved(argument: Any, bound: Mapping[str, Bound]) -> Any:
