@@ -272,12 +272,16 @@ def test_keras_averages_the_probabilities_of_ten_parts(
     output = np.asarray(defined["MeanOfTen"]()(logits.reshape(30, 10), training=False))
     expected = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
     assert np.exp(output) == pytest.approx(expected.mean(axis=0), rel=1e-5)
-    batches = SimpleNamespace(__getitem__=None, images=images)
-    size = 20 if crop == "random" else 16
-    defined["Batches"].__getitem__ = lambda _, _index: (images, None)
     batches = defined["Batches"](images, np.arange(3), np.arange(3))
+    defined["Batches"].__getitem__ = lambda _, _index: (images, None)
     model = defined["make_model"](batches)
+    size = 20 if crop == "random" else 16
     assert model(images[:, :size, :size], training=True).shape == (3, 16 * 16 * 3)
+    # As in a graph, where the size is not known of images that are larger in evaluation.
+    moved = defined["RandomMoves"](dtype="float32")(
+        keras.KerasTensor(model.input_shape), training=True
+    )
+    assert moved.shape[-1] == 3
 
 
 @pytest.mark.parametrize("backend", ["torch", "keras"])
