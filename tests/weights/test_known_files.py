@@ -18,7 +18,7 @@ from archc.backends.layouts import to_framework
 from archc.cli import main
 from archc.weights.files import Entry, WeightFile
 from archc.weights.transfer import match_file
-from tests.backends import test_transformers, test_vision_transformers
+from tests.backends import transformers_models, vision_transformers
 from tests.backends.networks import SPECS, module, shipped
 from tests.backends.torch_side import randomize
 from tests.backends.torchvision_models import is_installed, models
@@ -155,9 +155,9 @@ def test_the_values_of_torchvision_s_convnext_arrive(tmp_path: Path) -> None:
     check_in_order("convnext_tiny", model, tmp_path, CONVNEXT)
 
 
-@pytest.mark.parametrize("name", test_vision_transformers.JUDGES)
+@pytest.mark.parametrize("name", vision_transformers.JUDGES)
 def test_the_values_of_torchvision_s_attention_arrive(name: str, tmp_path: Path) -> None:
-    judge = test_vision_transformers.JUDGES[name]
+    judge = vision_transformers.JUDGES[name]
     model = judge.make().eval()
     randomize(model, seed=1)
     state = model.state_dict()
@@ -168,16 +168,12 @@ def test_the_values_of_torchvision_s_attention_arrive(name: str, tmp_path: Path)
     importlib.util.find_spec("transformers") is None, reason="transformers is not installed"
 )
 @pytest.mark.parametrize("is_alone", [False, True])
-@pytest.mark.parametrize("name", test_transformers.JUDGES)
+@pytest.mark.parametrize("name", transformers_models.JUDGES)
 def test_transformers_s_values_arrive(name: str, is_alone: bool, tmp_path: Path) -> None:
     """From the files of the models with a head, and of those alone, which lack the first part of
     each name; a head that shares its array is in neither."""
-    models()  # transformers looks for torchvision, which needs its operators
-    import transformers
-
-    judge = test_transformers.JUDGES[name]
-    config = getattr(transformers, judge.config)(**judge.config_fields)
-    model = getattr(transformers, judge.model)(config).eval()
+    judge = transformers_models.JUDGES[name]
+    model = transformers_models.transformer(name, judge.config_fields).float()
     randomize(model, seed=1)
     whole = model.state_dict()
     expected = judge.renamed(whole)
@@ -188,7 +184,7 @@ def test_transformers_s_values_arrive(name: str, is_alone: bool, tmp_path: Path)
         whole = {f"{root}{key}": value for key, value in whole.items()}
         whole[f"{heads[name]}.predictions.bias"] = torch.zeros(judge.params["vocabulary"])
     if is_alone:
-        assert all(key.startswith((root, "lm_head", *heads.values())) for key in whole)
+        assert all(key.startswith((root, "lm_head", "proj_out", *heads.values())) for key in whole)
         if "lm_head.weight" in whole and name in ("llama_3_8b", "mistral_7b"):
             pytest.skip("its head is no embedding, which the model alone lacks")
         whole = {
