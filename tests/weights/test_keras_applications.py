@@ -23,10 +23,12 @@ SMALLEST = (
     "convnext_tiny",
     "densenet121_keras",
     "efficientnet_b0_keras",
+    "efficientnet_v2_b0",
     "mobilenet",
     "mobilenet_v2_keras",
     "mobilenet_v3_small_keras",
     "resnet50_v1",
+    "resnet50_v2",
     "xception",
 )
 """Of each family the first; the others have its table, and layers of the same names."""
