@@ -81,9 +81,10 @@ mutants: $(VENV)/dev
 	$(BIN)/python -m tests.mutation 300
 
 # The nine models of the onnx package, imported: the values of all their layers, and each attribute of
-# each node changed. A quarter of an hour.
+# each node changed. A quarter of an hour. Then torchvision's classifiers by torch.export.
 imports: $(VENV)/dev
 	$(BIN)/python -m tests.importers
+	$(BIN)/python -m tests.importers.torch_export
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s
