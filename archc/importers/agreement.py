@@ -101,7 +101,6 @@ def _plan(imported: Imported, path: str, folder: str) -> dict[str, Any]:
         "sources": sources,
         "weights": weights,
         "inputs": inputs,
-        "ids": dict.fromkeys(network.inputs, "int64"),
         "values": [layer.value for layer in network.layers],
     }
 
@@ -125,7 +124,7 @@ def _compared(imported: Imported, backend: str, folder: str, workers: Workers | 
         computed = values(imported.loaded, backend, fixed, workers=workers)
     except WorkerError as error:
         return Agreement(reason=str(error))
-    names = [layer.value for layer in network.layers if layer.value]
+    names = list(dict.fromkeys(layer.value for layer in network.layers if layer.value))
     largest, place, compared = 0.0, "", 0
     for position, node in zip(imported.order, graph.layers, strict=True):
         layer = network.layer(position)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
@@ -16,7 +16,10 @@ class Array(NamedTuple):
     `operands` what it is computed from, `fields` its other arguments.
 
     Kinds: `source` (an array of the file, by name), `fill` (one value), `values` (all of them),
-    `reshape`, `transpose` (a permutation), `add`, `subtract`, `multiply`, `divide`."""
+    `reshape`, `transpose` (a permutation), `concat` (along an axis), `rows` (from one on, before
+    another, of the first axis), `add`, `subtract`, `multiply`, `divide`. Another kind is an
+    operation by the name that the file's format gives it, of which it is only known that it is the
+    same as an equal one: it is no array of weights."""
 
     kind: str
     shape: tuple[int, ...]
@@ -29,10 +32,38 @@ class Array(NamedTuple):
             return {self.fields[0]: self.shape}
         return {name: shape for one in self.operands for name, shape in one.sources().items()}
 
+    def kinds(self) -> set[str]:
+        """The kinds of all that it is computed by."""
+        return {self.kind}.union(*(one.kinds() for one in self.operands))
+
     def plain(self) -> list[Any]:
         """The array as JSON types."""
         operands = [one.plain() for one in self.operands]
         return [self.kind, list(self.shape), operands, list(self.fields)]
+
+
+COMPUTED = frozenset(
+    {
+        *("source", "fill", "values", "reshape", "transpose", "concat", "rows"),
+        *("add", "subtract", "multiply", "divide"),
+    }
+)
+"""Kinds of arrays that are computed for weights."""
+
+
+def rows_of(array: Array, begin: int, end: int) -> Array:
+    """Some neighbours along the first axis of an array."""
+    if (begin, end) == (0, array.shape[0]):
+        return array
+    return Array("rows", (end - begin, *array.shape[1:]), (array,), (begin, end))
+
+
+def stacked(arrays: Sequence[Array]) -> Array:
+    """Arrays one behind the other along their first axis."""
+    if len(arrays) == 1:
+        return arrays[0]
+    rows = sum(one.shape[0] for one in arrays)
+    return Array("concat", (rows, *arrays[0].shape[1:]), tuple(arrays), (0,))
 
 
 @dataclass(frozen=True)

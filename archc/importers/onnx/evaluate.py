@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from archc.backends.onnx.rewriting import inlined
 from archc.backends.runtime.random_values import Distribution, random_array
 from archc.backends.runtime.sandbox import limit, line, not_installed
 
@@ -37,6 +38,10 @@ def computed(array: list[Any], source: Callable[[str], Any]) -> Any:
         return values[0].reshape(shape)
     if kind == "transpose":
         return values[0].transpose(fields)
+    if kind == "concat":
+        return numpy.concatenate(values, axis=fields[0])
+    if kind == "rows":
+        return values[0][fields[0] : fields[1]]
     operations = {
         "add": numpy.add,
         "subtract": numpy.subtract,
@@ -66,11 +71,12 @@ def _run(plan: Mapping[str, Any]) -> str | None:
         values = random_array(seed, name, tuple(shape), Distribution(*distribution))
         arrays[name] = values.astype("float32")
     _replace(graph, arrays, onnx)
-    wanted = [name for name in plan["values"] if name]
-    known = {one.name for one in graph.output}
-    graph.output.extend(
-        onnx.helper.make_empty_tensor_value_info(name) for name in wanted if name not in known
-    )
+    wanted = list(dict.fromkeys(name for name in plan["values"] if name))
+    try:
+        model = inlined(model, wanted)
+    except KeyError as error:
+        return f"a function of the file lacks the attribute {error}"
+    types = {one.name: one.type.tensor_type.elem_type for one in graph.input}
     for number, array in enumerate(plan["weights"]):
         value = computed(array, lambda name: arrays[name].astype("float64"))
         numpy.save(os.path.join(folder, f"fixed_weight_{number}.npy"), value)
@@ -78,7 +84,7 @@ def _run(plan: Mapping[str, Any]) -> str | None:
     for number, (name, shape, ids) in enumerate(plan["inputs"]):
         distribution = Distribution(1.0) if ids is None else Distribution(low=0, high=ids)
         values = random_array(seed, f"input:{name}", tuple(shape), distribution)
-        own = values.astype("float32" if ids is None else plan["ids"][name])
+        own = values.astype(onnx.helper.tensor_dtype_to_np_dtype(types[name]))
         numpy.save(os.path.join(folder, f"fixed_input_{number}.npy"), own)
         inputs[name] = own
     options = onnxruntime.SessionOptions()
