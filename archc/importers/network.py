@@ -73,7 +73,8 @@ class Layer:
     `inputs` are positions of values: the network's inputs first, then the layers in order. `value`
     is the name of the output in the file, `place` describes where it stands there, `scope` are the
     names of the modules around it, outermost first. `weights` says how each variable of the op is
-    computed from the file's arrays.
+    computed from the file's arrays. `shares` is the position of an earlier layer whose variables it
+    uses, -1 without one.
     """
 
     op: Op
@@ -83,6 +84,7 @@ class Layer:
     place: str
     scope: tuple[str, ...] = ()
     weights: Mapping[str, Array] = field(default_factory=dict)
+    shares: int = -1
 
 
 @dataclass(frozen=True)

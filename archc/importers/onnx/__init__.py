@@ -12,7 +12,6 @@ from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
 from archc.importers.network import (
     COMPUTED,
-    Layer,
     Network,
     Unsupported,
     reject,
@@ -78,12 +77,16 @@ def network_of(terms: Terms, path: str) -> Network:
 
 
 def _shared(network: Network) -> list[Unsupported]:
-    """Operations whose weights others have too: as ops of their own they would learn apart."""
-    owners: dict[str, Layer] = {}
+    """Operations some of whose weights others have too, which are not the same op with all of
+    them: as ops of their own they would learn apart."""
+    owners: dict[str, int] = {}
     found = []
-    for layer in network.layers:
-        names = {name for array in layer.weights.values() for name in array.sources()}
-        if any(owners.setdefault(name, layer) is not layer for name in names):
+    for position, layer in enumerate(network.layers, len(network.inputs)):
+        whole = layer.shares >= 0 and type(network.layer(layer.shares).op) is type(layer.op)
+        tied = layer.op.ties(network.layer(layer.shares).op) if layer.shares >= 0 else ()
+        own = [] if whole else [one for key, one in layer.weights.items() if key not in tied]
+        names = {name for array in own for name in array.sources()}
+        if any(owners.setdefault(name, position) != position for name in names):
             found.append(Unsupported("weights that several operations share", layer.place))
     return found
 

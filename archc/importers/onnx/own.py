@@ -16,7 +16,16 @@ from archc.backends.base import LoweringContext, RefusalError
 from archc.backends.onnx.lowering import LOWERINGS
 from archc.backends.onnx.nodes import Names, Step, nodes_of
 from archc.importers.network import COMPUTED, Array
-from archc.importers.onnx.drafts import Context, Draft, is_op, operand, scalar, shape_of
+from archc.importers.onnx.drafts import (
+    Context,
+    Draft,
+    constant,
+    is_filled,
+    is_op,
+    operand,
+    scalar,
+    shape_of,
+)
 from archc.importers.onnx.model import shortest
 from archc.importers.onnx.terms import Term, Value, terms_of_nodes
 from archc.importers.onnx.values import Constant
@@ -325,13 +334,13 @@ def _vector_group_norm(term: Term, context: Context) -> Iterator[Guess]:
     split = operand(norm, 0) if is_op(norm, "GroupNormalization") else None
     if not is_op(split, "Reshape"):
         return
-    for affine in (True, False):
-        op = GroupNorm(
-            groups=norm.attributes.get("num_groups", 1),
-            epsilon=norm.attributes.get("epsilon", 1e-5),
-            affine=affine,
-        )
-        yield op, (operand(split, 0),)
+    scale, bias = constant(norm, 1), constant(norm, 2)
+    op = GroupNorm(
+        groups=norm.attributes.get("num_groups", 1),
+        epsilon=norm.attributes.get("epsilon", 1e-5),
+        affine=not (is_filled(scale, 1.0) and is_filled(bias, 0.0)),
+    )
+    yield op, (operand(split, 0),)
 
 
 GUESSES: dict[str, tuple[Callable[[Term, Context], Iterator[Guess]], ...]] = {

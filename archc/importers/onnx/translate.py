@@ -143,7 +143,9 @@ def _gemm(term: Term, context: Context) -> Draft:
 def _dense(term: Term, x: Term, matrix: Constant, *, transposed: bool) -> Draft:
     shape = matrix.shape if transposed else matrix.shape[::-1]
     array = matrix.array
-    if not transposed:
+    if not transposed and array.kind == "transpose":
+        (array,) = array.operands
+    elif not transposed:
         array = Array("transpose", shape, (array,), (1, 0))
     weights = {"weight": array}
     if operand(term, 2) is not None:
