@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs/guides/plugins.md").read_text(encoding="utf-8")
 PACKAGE = Path(__file__).parent / "plugins/offsets"
 SOUND = """\
 [archc.ops]
@@ -42,9 +42,9 @@ layers:
 """
 
 
-def readme_package(folder: Path) -> None:
-    """The package whose files the README shows, as `FILE` in the first line of each block."""
-    for name, text in re.findall(r"```(?:toml|python)\n# (\S+)\n(.*?)```", README, re.DOTALL):
+def guide_package(folder: Path) -> None:
+    """The package whose files the guide shows, as `FILE` in the first line of each block."""
+    for name, text in re.findall(r"```(?:toml|python)\n# (\S+)\n(.*?)```", GUIDE, re.DOTALL):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -52,9 +52,9 @@ def readme_package(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def extras(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the README's package is installed."""
+    """A folder in which the guide's package is installed."""
     source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
-    readme_package(source)
+    guide_package(source)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     command += ["--no-build-isolation", "--target", str(folder), str(source)]
     subprocess.run(command, check=True, capture_output=True)
@@ -76,7 +76,7 @@ layers:
 
 
 def run_extras(extras: Path, folder: Path, *command: str, **variables: str) -> str:
-    """What a program prints where the README's package is installed."""
+    """What a program prints where the guide's package is installed."""
     (folder / "styled.yaml").write_text(EXTRAS)
     path = {"PYTHONPATH": f"{extras}{os.pathsep}{ROOT}"}
     done = subprocess.run(
@@ -91,7 +91,7 @@ def run_extras(extras: Path, folder: Path, *command: str, **variables: str) -> s
     return done.stdout
 
 
-def test_the_readme_s_op_is_known_everywhere(extras: Path, tmp_path: Path) -> None:
+def test_the_guide_s_op_is_known_everywhere(extras: Path, tmp_path: Path) -> None:
     def archc(*arguments: str, **variables: str) -> str:
         return run_extras(extras, tmp_path, "-m", "archc", *arguments, **variables)
 
@@ -121,7 +121,7 @@ def test_the_readme_s_backend_builds(extras: Path, tmp_path: Path) -> None:
 
 @pytest.mark.torch
 @pytest.mark.keras
-def test_the_readme_s_op_is_the_same_on_every_backend(extras: Path, tmp_path: Path) -> None:
+def test_the_guide_s_op_is_the_same_on_every_backend(extras: Path, tmp_path: Path) -> None:
     def archc(*arguments: str) -> str:
         return run_extras(extras, tmp_path, "-m", "archc", *arguments)
 

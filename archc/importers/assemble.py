@@ -81,6 +81,7 @@ def assemble(
                 source.place,
                 source.scope,
                 dict(draft.weights),
+                getattr(draft, "restoration", None),
             )
         )
         if draft.note is not None:
@@ -219,6 +220,7 @@ def fused(network: Network) -> Network:
                 before.place,
                 before.scope,
                 {**before.weights, **layer.weights},
+                layer.restoration,
                 before.shares,
             )
             moved[number] = moved[first]
@@ -233,6 +235,7 @@ def fused(network: Network) -> Network:
                 layer.place,
                 layer.scope,
                 layer.weights,
+                layer.restoration,
                 moved[layer.shares] if layer.shares >= 0 else -1,
             )
         )

@@ -15,11 +15,13 @@ class Array(NamedTuple):
     """An array as it is computed from those of a file, for weights: `kind` is the operation,
     `operands` what it is computed from, `fields` its other arguments.
 
-    Kinds: `source` (an array of the file, by name), `fill` (one value), `values` (all of them),
-    `reshape`, `transpose` (a permutation), `concat` (along an axis), `rows` (from one on, before
-    another, of the first axis), `add`, `subtract`, `multiply`, `divide`. Another kind is an
-    operation by the name that the file's format gives it, of which it is only known that it is the
-    same as an equal one: it is no array of weights."""
+    Kinds: `source` (an array of the file: its name, and what else is known of it), `stored` (the
+    same in the layout of the network's backend, of which `shape` says nothing), `fill` (one value),
+    `values` (all of them), `reshape`, `transpose` (a permutation), `take` (positions of the first
+    axis), `rows` (from one on, before another, of the first axis), `concat` (along an axis), `add`,
+    `subtract`, `multiply`, `divide`. Another kind is an operation by the name that the file's
+    format gives it, of which it is only known that it is the same as an equal one: it is no array
+    of weights."""
 
     kind: str
     shape: tuple[int, ...]
@@ -44,7 +46,7 @@ class Array(NamedTuple):
 
 COMPUTED = frozenset(
     {
-        *("source", "fill", "values", "reshape", "transpose", "concat", "rows"),
+        *("source", "stored", "fill", "values", "reshape", "transpose", "take", "rows", "concat"),
         *("add", "subtract", "multiply", "divide"),
     }
 )
@@ -73,8 +75,9 @@ class Layer:
     `inputs` are positions of values: the network's inputs first, then the layers in order. `value`
     is the name of the output in the file, `place` describes where it stands there, `scope` are the
     names of the modules around it, outermost first. `weights` says how each variable of the op is
-    computed from the file's arrays. `shares` is the position of an earlier layer whose variables it
-    uses, -1 without one.
+    computed from the file's arrays. `restoration` is a shape and an order of its axes that turn the
+    file's value into the spec's, None where only axes of one element differ. `shares` is the
+    position of an earlier layer whose variables it uses, -1 without one.
     """
 
     op: Op
@@ -84,6 +87,7 @@ class Layer:
     place: str
     scope: tuple[str, ...] = ()
     weights: Mapping[str, Array] = field(default_factory=dict)
+    restoration: tuple[tuple[int, ...], tuple[int, ...]] | None = None
     shares: int = -1
 
 
@@ -92,7 +96,8 @@ class Network:
     """A flat network: inputs by name, layers in an order in which they can be computed, and the
     positions of the outputs. `notes` say what a spec does not keep, for comments. `batch` is how
     many samples the file computes at once where that is fixed; `runner` is the module that runs
-    such files in a process of its own, None where there is none."""
+    such files in a process of its own, None where there is none. `backend` is the one in whose
+    layout the file keeps arrays and values, None where it keeps them as archc does."""
 
     name: str
     inputs: Mapping[str, Axes]
@@ -101,6 +106,7 @@ class Network:
     notes: tuple[str, ...] = ()
     batch: int | None = None
     runner: str | None = None
+    backend: str | None = None
 
     def axes(self, position: int) -> Axes:
         """The axes of the value at a position."""
@@ -119,6 +125,21 @@ class Unsupported(NamedTuple):
 
     reason: str
     place: str
+
+
+def shared_weights(network: Network) -> list[Unsupported]:
+    """Operations some of whose weights others have too, which are not the same op with all of
+    them: as ops of their own they would learn apart."""
+    owners: dict[str, int] = {}
+    found = []
+    for position, layer in enumerate(network.layers, len(network.inputs)):
+        whole = layer.shares >= 0 and type(network.layer(layer.shares).op) is type(layer.op)
+        tied = layer.op.ties(network.layer(layer.shares).op) if layer.shares >= 0 else ()
+        own = [] if whole else [one for key, one in layer.weights.items() if key not in tied]
+        names = {name for array in own for name in array.sources()}
+        if any(owners.setdefault(name, position) != position for name in names):
+            found.append(Unsupported("weights that several operations share", layer.place))
+    return found
 
 
 def span_of(path: str) -> Span:

@@ -155,6 +155,8 @@ def test_the_key_of_an_installation_is_that_of_its_python(repository: Repository
         keys.append((repository.temporary / "output").read_text().splitlines()[-1])
     assert re.fullmatch(r"key=archc-[\w-]*-[0-9a-f]{40}", keys[0])
     assert keys[0] == keys[1] != keys[2]
+    assert repository.step("key", package="archc-compiler").returncode == 0
+    assert (repository.temporary / "output").read_text().splitlines()[-1] not in keys
 
 
 def test_findings_go_to_code_scanning(repository: Repository) -> None:
@@ -200,6 +202,9 @@ def test_install_puts_archc_on_the_path(repository: Repository) -> None:
     assert Path(installed[-1]).resolve() == ROOT
     assert (ROOT / "pyproject.toml").is_file()
     assert (repository.temporary / "path").read_text().strip().endswith("/archc/bin")
+    assert repository.step("install", package="archc-compiler==0.2.0").returncode == 0
+    installed = (repository.temporary / "archc" / "installed").read_text().split()
+    assert installed == ["-m", "pip", "install", "--quiet", "--", "archc-compiler==0.2.0"]
 
 
 def test_validate_reports_errors_at_their_lines(repository: Repository) -> None:
@@ -418,16 +423,24 @@ def test_the_hook_checks_all_that_is_generated(repository: Repository) -> None:
     assert "-# edited" in done.stdout
 
 
-def test_readme_shows_options_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_guide_shows_options_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs/guides/ci.md").read_text(encoding="utf-8")
     inputs = read(ACTION / "action.yml")["inputs"]
-    (workflow,) = re.findall(r"```yaml\n(on: pull_request\n.*?)```", text, re.DOTALL)
+    (workflow,) = re.findall(r"```yaml \S+\n(on: pull_request\n.*?)```", text, re.DOTALL)
     (job,) = yaml.safe_load(workflow)["jobs"].values()
     (step,) = [step for step in job["steps"] if "archc" in step["uses"]]
+    assert (ROOT / step["uses"]).resolve() == ACTION
     assert step["with"].keys() <= inputs.keys()
     assert job["permissions"]["pull-requests"] == "write"
-    (hooks,) = re.findall(r"```yaml\n(repos:\n.*?)```", text, re.DOTALL)
+    for name in inputs:
+        assert f"`{name}`" in text
+    (hooks,) = re.findall(r"```yaml \S+\n(repos:\n.*?)```", text, re.DOTALL)
     (listed,) = yaml.safe_load(hooks)["repos"]
+    same = ("name", "entry", "files", "pass_filenames")
+    for item in listed["hooks"]:
+        assert {key: item.get(key) for key in same} == {
+            key: HOOKS[item["id"]].get(key) for key in same
+        }
     assert {item["id"] for item in listed["hooks"]} == set(HOOKS)
     assert cli.main(["diff", "--help"]) == 0
     assert "--max-params-growth" in capsys.readouterr().out

@@ -1,10 +1,11 @@
 """The fenced blocks of a Markdown page, and what running them comes to.
 
-A page runs from top to bottom in one empty folder. A `yaml` block whose info string or first line,
-a comment, names a file is written there. The commands of a `console` block, behind `$ `, are run
-and their output, errors included, is compared with the lines below, where `...` stands for any
-text; `sh` and `python` blocks are run. A `text` block is shown alone, and so is `yaml` without a
-name.
+A page runs from top to bottom in one folder, which has the folder `digits` alone. A `yaml`, `toml`
+or `python` block whose info string or first line, a comment, names a file is written there. The
+commands of a `console` block, behind `$ `, are run and their output, errors included, is compared
+with the lines below, where `...` stands for any text; `sh` blocks and other `python` blocks are
+run. A `text` block is shown alone, and so is `yaml` without a name; a directive of the page's
+generator, `{name}`, is none of them.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs"
 FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=ticks)\s*$", re.M | re.S)
 FILE = re.compile(r"# (?P<name>[\w./-]+\.\w+)\n")
+FILES = ("yaml", "toml", "python")
+"""The languages of blocks that may be files."""
 COMMAND = "$ "
 ANY = "..."
+SHOWN = ("text", "yaml")
+"""The languages of blocks that are shown alone."""
 LONGEST = 120
 """Seconds that one command may take."""
 
@@ -52,7 +57,9 @@ def blocks_of(page: str) -> Iterator[Block]:
 
 
 def file_of(block: Block) -> str | None:
-    """The file that a `yaml` block is to be."""
+    """The file that a block is to be."""
+    if block.language not in FILES:
+        return None
     if block.argument:
         return block.argument
     match = FILE.match(block.text)
@@ -82,9 +89,10 @@ def run(command: list[str], folder: Path) -> Result:
     """Run a program in a page's folder, where `archc` is the one under test."""
     programs = folder.parent / "bin"
     programs.mkdir(exist_ok=True)
-    archc = programs / "archc"
-    archc.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m archc "$@"\n')
-    archc.chmod(0o755)
+    for name, arguments in (("archc", "-m archc "), ("python", "")):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}"$@"\n')
+        program.chmod(0o755)
     environment = os.environ | {
         "PATH": os.pathsep.join((str(programs), os.environ["PATH"])),
         "PYTHONPATH": str(ROOT),
@@ -110,12 +118,11 @@ def faults(page: Path, folder: Path) -> Iterator[str]:
     """Run a page in a folder: what does not do what it says, with the line of its block."""
     for block in blocks_of(page.read_text(encoding="utf-8")):
         place = f"{page.name}:{block.line}"
-        if block.language == "yaml":
-            name = file_of(block)
-            if name is not None:
-                path = folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(block.text, encoding="utf-8")
+        name = file_of(block)
+        if name is not None:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
         elif block.language == "console":
             for command, shown in commands_of(block):
                 result = run(["bash", "-c", command], folder)
@@ -126,5 +133,5 @@ def faults(page: Path, folder: Path) -> Iterator[str]:
             result = run([*program, block.text], folder)
             if result.code:
                 yield f"{place}: exit code {result.code}\n{result.output}"
-        elif block.language != "text":
+        elif block.language not in SHOWN and not block.language.startswith("{"):
             yield f"{place}: a block of `{block.language}`, which is not run"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.digits import write_digits
 from tests.docs.pages import PAGES, agrees, blocks_of, commands_of, faults, file_of
 
 ALL = sorted(PAGES.rglob("*.md"))
@@ -37,7 +38,7 @@ test -f specs/a.yaml
 @pytest.mark.parametrize("page", ALL, ids=[str(page.relative_to(PAGES)) for page in ALL])
 def test_every_block_of_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     folder = tmp_path / "page"
-    folder.mkdir()
+    write_digits(folder / "digits")
     assert "\n".join(faults(page, folder)) == ""
 
 

@@ -16,6 +16,7 @@ from archc.importers.network import (
     Unsupported,
     reject,
     reject_unsupported,
+    shared_weights,
 )
 from archc.importers.onnx.drafts import Context, Draft, RefusedError
 from archc.importers.onnx.patterns import PATTERNS
@@ -70,25 +71,10 @@ def network_of(terms: Terms, path: str) -> Network:
         raise ModelError(f"its shapes are not those of archc's ops: {error.message}") from None
     except MismatchError as error:
         raise ModelError(f"its shapes are not those of archc's ops: {error}") from None
-    others = [*_shared(network), *_computed(network)]
+    others = [*shared_weights(network), *_computed(network)]
     if others:
         reject_unsupported(path, others)
     return replace(network, batch=terms.batch, runner=RUNNER)
-
-
-def _shared(network: Network) -> list[Unsupported]:
-    """Operations some of whose weights others have too, which are not the same op with all of
-    them: as ops of their own they would learn apart."""
-    owners: dict[str, int] = {}
-    found = []
-    for position, layer in enumerate(network.layers, len(network.inputs)):
-        whole = layer.shares >= 0 and type(network.layer(layer.shares).op) is type(layer.op)
-        tied = layer.op.ties(network.layer(layer.shares).op) if layer.shares >= 0 else ()
-        own = [] if whole else [one for key, one in layer.weights.items() if key not in tied]
-        names = {name for array in own for name in array.sources()}
-        if any(owners.setdefault(name, position) != position for name in names):
-            found.append(Unsupported("weights that several operations share", layer.place))
-    return found
 
 
 def _computed(network: Network) -> list[Unsupported]:

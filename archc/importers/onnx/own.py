@@ -26,9 +26,9 @@ from archc.importers.onnx.drafts import (
     scalar,
     shape_of,
 )
-from archc.importers.onnx.model import shortest
 from archc.importers.onnx.terms import Term, Value, terms_of_nodes
 from archc.importers.onnx.values import Constant
+from archc.onnx_format.numbers import shortest
 from archc.ops.attention import Attention, WindowAttention
 from archc.ops.axes import Axes
 from archc.ops.base import Op, ShapeError

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archc.importers.onnx import windows
 from archc.importers.onnx.drafts import (
     Context,
     Draft,
@@ -21,6 +20,7 @@ from archc.importers.onnx.folding import slice_bounds
 from archc.importers.onnx.shapes import scales_of
 from archc.importers.onnx.terms import Term
 from archc.importers.onnx.values import Constant
+from archc.importers.padding import compact
 from archc.ops.dense import Embedding
 from archc.ops.merge import Concat
 from archc.ops.parameter import ClassToken
@@ -88,7 +88,7 @@ def _crop(shape: tuple[int, ...], bounds: Mapping[int, tuple[int, int | None, in
             raise RefusedError(f"Slice of {list(shape)} in steps of {step}")
         pairs.append((kept.start, shape[axis] - kept.stop))
     if all(begin == end for begin, end in pairs):
-        return Crop(cropping=windows.compact(tuple(begin for begin, _ in pairs)))
+        return Crop(cropping=compact(tuple(begin for begin, _ in pairs)))
     return Crop(cropping=tuple(pairs))
 
 
@@ -163,7 +163,7 @@ def resize(term: Term, context: Context) -> Draft:
         raise RefusedError(f"{term.op} of {list(before)} to {list(shape_of(term))}")
     if any(abs(a - b) > 1e-6 for a, b in zip(scales, whole, strict=True)):
         raise RefusedError(f"{term.op} by factors of {scales[2:]}")
-    scale = windows.compact(tuple(whole[2:]))
+    scale = compact(tuple(whole[2:]))
     mode = term.attributes.get("mode", "nearest")
     default = "half_pixel" if term.op == "Resize" and context.opset >= 11 else "asymmetric"
     coordinates = term.attributes.get("coordinate_transformation_mode", default)
