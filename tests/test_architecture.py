@@ -21,7 +21,7 @@ SPECS = PACKAGE.parent / "specs"
 FLOORS = """
 __main__
 cli
-importers
+importers server
 __init__
 training verify
 api

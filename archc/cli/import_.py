@@ -27,12 +27,12 @@ from archc.importers.spec import Imported, as_spec, name_of
 def command(
     file: str, output: str | None, weights: str | None, graph_only: bool, force: bool
 ) -> int:
-    """FILE is an ONNX model, a `.keras` archive or the JSON of a Keras model. It is read by a
-    process of its own, without a framework.
+    """FILE is an ONNX model, a `.keras` archive, the JSON of a Keras model, or a `.pt2` archive of
+    torch.export. It is read by a process of its own, without a framework.
 
     The spec is accepted only where its graph is proven to be that of the file, op by op. Then both
-    run with the same random weights, where onnxruntime and a framework are installed, and the
-    values of all layers are compared.
+    run with the same random weights, where onnxruntime or Keras and a framework are installed, and
+    the values of all layers are compared.
     """
     for path in filter(None, (output, weights)):
         if os.path.lexists(path) and not force:

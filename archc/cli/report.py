@@ -6,7 +6,6 @@ import sys
 
 import click
 
-from archc import backends
 from archc.api import Network, load
 from archc.cli import completing, streams
 from archc.cli.options import (
@@ -16,13 +15,10 @@ from archc.cli.options import (
     set_option,
     warn_unchecked,
 )
-from archc.diagnostics import Diagnostic, SpecError, visible
 from archc.ir.costs import Memory, memory
 
 EVERY_LAYER = ("json", "svg", "html")
 """Formats without --depth."""
-MOST_EMITTED = 10_000
-"""Layers of networks whose emitted modules an HTML page shows."""
 
 
 @click.command("report", help="Show the layers of a network with their costs.")
@@ -96,8 +92,10 @@ def _write(network: Network, form: str, usage: Memory | None, depth: int | None)
         streams.write(svg.report(costs))
     elif form == "html":
         from archc.reports import html
+        from archc.reports.emitted import sources
 
-        streams.write(html.report(costs, _sources(network), usage))
+        emitted = sources(network.emit, len(costs.layers))
+        streams.write(html.report(costs, emitted, usage))
     else:
         from archc.reports import table
 
@@ -106,27 +104,3 @@ def _write(network: Network, form: str, usage: Memory | None, depth: int | None)
             streams.write(table.color_report(costs, usage, width, depth))
         else:
             streams.write(table.report(costs, usage, width, depth))
-
-
-def _sources(network: Network) -> dict[str, str]:
-    """The emitted modules by backend; if a backend rejects the network, its errors as a comment.
-    Emitted files that are no text are not shown."""
-    sources: dict[str, str] = {}
-    for backend in backends.names():
-        if len(network.costs.layers) > MOST_EMITTED:
-            command = f"archc build --backend {backend}"
-            sources[backend] = f"# too large to be shown here: `{command}` writes it\n"
-            continue
-        try:
-            source = network.emit(backend)
-        except SpecError as error:
-            source = "".join(map(_comment, error.diagnostics))
-        if isinstance(source, str):
-            sources[backend] = source
-    return sources
-
-
-def _comment(diagnostic: Diagnostic) -> str:
-    """A diagnostic as a comment, without the file: the page shows the spec."""
-    text = f"{diagnostic.code} {diagnostic.message}"
-    return f"# line {diagnostic.span.line}: {' '.join(visible(text).split())}\n"

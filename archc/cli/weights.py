@@ -50,7 +50,7 @@ def import_(
     force: bool,
     settings: tuple[str, ...],
 ) -> int:
-    """Import a checkpoint of a framework (.pth, .safetensors, .h5) to the neutral format.
+    """Import a checkpoint of a framework (.pth, .safetensors, .h5, .onnx) to the neutral format.
 
     The names of its layers are those of the emitted network, or of one of the spec's `checkpoints`.
     """

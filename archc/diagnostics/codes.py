@@ -223,7 +223,8 @@ CODES: dict[str, Explanation] = {
         "an invalid name",
         "Names become identifiers in the emitted source: lower-case letters, digits and\n"
         "underscores, no Python keyword or built-in, and no attribute of a PyTorch module or a\n"
-        "Keras model.",
+        "Keras model. Those of steps and sections, which are keys in files of weights, may have\n"
+        "capitals and hyphens, too.",
         "- relu:\n  name: forward\n\n- relu:\n  name: first_relu",
     ),
     "ARC206": Explanation(
@@ -441,10 +442,10 @@ CODES: dict[str, Explanation] = {
     ),
     "ARC801": Explanation(
         "a model that cannot be imported",
-        "`archc import` reads ONNX models, `.keras` archives and the JSON of Keras models. The\n"
-        "file is none, is cut off or damaged, claims more than it holds, or leaves sizes open\n"
-        "that a spec states: all axes but the batch. Nothing outside the file is read. A model in\n"
-        "two files is imported without its weights.",
+        "`archc import` reads ONNX models, `.keras` archives, the JSON of Keras models and `.pt2`\n"
+        "archives of torch.export. The file is none, is cut off or damaged, claims more than it\n"
+        "holds, or leaves sizes open that a spec states: all axes but the batch. Nothing outside\n"
+        "the file is read. A model in two files is imported without its weights.",
         "archc import model.py      # code is never read\narchc import model.onnx -o model.yaml",
     ),
     "ARC802": Explanation(

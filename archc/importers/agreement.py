@@ -1,8 +1,9 @@
 """Whether the network of a spec computes what the file computes: both run, with the same seeded
 weights and inputs, and the values of every layer are compared.
 
-The file runs in onnxruntime, 32-bit, as it stands but for its weights; the spec's network as a
-backend emits it, 64-bit. They share no kernel.
+The file runs in the library that it is for, 32-bit, as it stands but for its weights: a model of
+ONNX in onnxruntime, one of Keras in Keras, a program of PyTorch in PyTorch. The spec's network runs
+as a backend emits it, 64-bit.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ import tempfile
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from archc.backends.base import Emitted
+from archc.backends.layouts import Layout, to_canonical
 from archc.backends.runtime.sandbox import run_isolated
+from archc.importers.network import Network
 from archc.importers.spec import Imported
+from archc.importers.weights import emitted_for, weights_of
 from archc.ir.arrays import arrays
 from archc.ir.graph import known_ids
 from archc.verify import FixedTensors, Settings, WorkerError, Workers, values
@@ -50,14 +55,15 @@ def compare(imported: Imported, path: str, workers: Workers | None = None) -> Ag
     if backend is None:
         return Agreement(reason="no framework is installed that computes it")
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        plan = _plan(imported, path, folder)
+        emitted = emitted_for(imported)
+        plan = _plan(imported, emitted, path, folder)
         plan_path = os.path.join(folder, "plan.json")
         with open(plan_path, "w", encoding="utf-8") as stream:
             json.dump(plan, stream)
         error = run_isolated(runner, "run", plan_path)
         if error is not None:
             return Agreement(reason=error)
-        return _compared(imported, backend, folder, workers)
+        return _compared(imported, emitted, backend, folder, workers)
 
 
 def _installed(imported: Imported) -> str | None:
@@ -68,7 +74,7 @@ def _installed(imported: Imported) -> str | None:
     return None
 
 
-def _plan(imported: Imported, path: str, folder: str) -> dict[str, Any]:
+def _plan(imported: Imported, emitted: Emitted | None, path: str, folder: str) -> dict[str, Any]:
     """What the process that runs the file needs."""
     network, costs = imported.network, imported.loaded.costs
     graph = costs.graph
@@ -76,14 +82,11 @@ def _plan(imported: Imported, path: str, folder: str) -> dict[str, Any]:
     for node in graph.nodes:
         for taken in node.inputs:
             users[taken].append(node.index)
-    layers = {
-        node.index: network.layer(position)
-        for position, node in zip(imported.order, graph.layers, strict=True)
-    }
+    computed = weights_of(imported, emitted)
     sources: dict[str, tuple[tuple[int, ...], tuple[float, ...]]] = {}
     weights = []
     for array in arrays(costs):
-        own = layers[array.node.index].weights[array.variable.name]
+        own = computed[array.key]
         weights.append(own.plain())
         distribution = distribution_of(array, graph, users)
         for name, shape in own.sources().items():
@@ -102,11 +105,28 @@ def _plan(imported: Imported, path: str, folder: str) -> dict[str, Any]:
         "weights": weights,
         "inputs": inputs,
         "ids": dict.fromkeys(network.inputs, "int64"),
-        "values": [layer.value for layer in network.layers],
+        "input_layouts": [_layout(emitted, index) for index in graph.inputs],
+        "values": _names(network),
     }
 
 
-def _compared(imported: Imported, backend: str, folder: str, workers: Workers | None) -> Agreement:
+def _names(network: Network) -> list[str]:
+    """The values of the file that are compared, each once."""
+    return list(dict.fromkeys(layer.value for layer in network.layers if layer.value))
+
+
+def _layout(emitted: Emitted | None, index: int) -> Layout | None:
+    """How the file keeps the value of a node; None for the canonical layout."""
+    return None if emitted is None else emitted.values[index]
+
+
+def _compared(
+    imported: Imported,
+    emitted: Emitted | None,
+    backend: str,
+    folder: str,
+    workers: Workers | None,
+) -> Agreement:
     import numpy
 
     graph = imported.loaded.costs.graph
@@ -125,13 +145,19 @@ def _compared(imported: Imported, backend: str, folder: str, workers: Workers | 
         computed = values(imported.loaded, backend, fixed, workers=workers)
     except WorkerError as error:
         return Agreement(reason=str(error))
-    names = [layer.value for layer in network.layers if layer.value]
+    names = _names(network)
     largest, place, compared = 0.0, "", 0
     for position, node in zip(imported.order, graph.layers, strict=True):
         layer = network.layer(position)
         if not layer.value:
             continue
         expected = numpy.load(os.path.join(folder, f"value_{names.index(layer.value)}.npy"))
+        if layer.restoration is not None:
+            shape, axes = layer.restoration
+            expected = expected.reshape(shape).transpose(axes)
+        layout = _layout(emitted, node.index)
+        if layout is not None:
+            expected = to_canonical(expected, layout, batch=1)
         own = computed[node.index].reshape(expected.shape)
         scale = float(numpy.abs(expected).max()) or 1.0
         difference = float(numpy.abs(own - expected).max()) / scale

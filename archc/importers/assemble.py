@@ -81,6 +81,7 @@ def assemble(
                 source.place,
                 source.scope,
                 dict(draft.weights),
+                getattr(draft, "restoration", None),
             )
         )
         if draft.note is not None:
@@ -156,6 +157,7 @@ def fused(network: Network) -> Network:
                 before.place,
                 before.scope,
                 {**before.weights, **layer.weights},
+                layer.restoration,
             )
             moved[number] = moved[first]
             continue
@@ -169,6 +171,7 @@ def fused(network: Network) -> Network:
                 layer.place,
                 layer.scope,
                 layer.weights,
+                layer.restoration,
             )
         )
     outputs = tuple(moved[one] for one in network.outputs)

@@ -10,7 +10,7 @@ from archc.backends.runtime.sandbox import run_isolated
 from archc.files import staging
 from archc.importers.network import reject
 from archc.importers.spec import Imported
-from archc.ir.arrays import arrays
+from archc.importers.weights import emitted_for, weights_of
 from archc.weights.transfer import neutral_metadata
 
 
@@ -21,20 +21,14 @@ def save_weights(imported: Imported, path: str, target: str) -> None:
     if runner is None:
         hint = "`archc weights import` reads files of weights"
         reject(path, "weights are not read from files of this format", hint)
-    costs = imported.loaded.costs
-    layers = {
-        node.index: imported.network.layer(position)
-        for position, node in zip(imported.order, costs.graph.layers, strict=True)
-    }
-    weights = {
-        one.key: layers[one.node.index].weights[one.variable.name].plain() for one in arrays(costs)
-    }
+    weights = weights_of(imported, emitted_for(imported))
     with staging(target) as temporary, tempfile.TemporaryDirectory(prefix="archc-") as folder:
         plan = {
             "file": os.path.abspath(path),
             "result": os.path.abspath(temporary),
-            "weights": weights,
-            "metadata": neutral_metadata(costs),
+            "folder": folder,
+            "weights": {key: array.plain() for key, array in weights.items()},
+            "metadata": neutral_metadata(imported.loaded.costs),
         }
         plan_path = os.path.join(folder, "plan.json")
         with open(plan_path, "w", encoding="utf-8") as stream:

@@ -15,8 +15,11 @@ class Array(NamedTuple):
     """An array as it is computed from those of a file, for weights: `kind` is the operation,
     `operands` what it is computed from, `fields` its other arguments.
 
-    Kinds: `source` (an array of the file, by name), `fill` (one value), `values` (all of them),
-    `reshape`, `transpose` (a permutation), `add`, `subtract`, `multiply`, `divide`."""
+    Kinds: `source` (an array of the file: its name, and what else is known of it), `stored` (the
+    same in the layout of the network's backend, of which `shape` says nothing), `fill` (one value),
+    `values` (all of them), `reshape`, `transpose` (a permutation), `take` (positions of the first
+    axis), `rows` (from one on, before another, of the first axis), `add`, `subtract`, `multiply`,
+    `divide`."""
 
     kind: str
     shape: tuple[int, ...]
@@ -42,7 +45,8 @@ class Layer:
     `inputs` are positions of values: the network's inputs first, then the layers in order. `value`
     is the name of the output in the file, `place` describes where it stands there, `scope` are the
     names of the modules around it, outermost first. `weights` says how each variable of the op is
-    computed from the file's arrays.
+    computed from the file's arrays. `restoration` is a shape and an order of its axes that turn the
+    file's value into the spec's, None where only axes of one element differ.
     """
 
     op: Op
@@ -52,6 +56,7 @@ class Layer:
     place: str
     scope: tuple[str, ...] = ()
     weights: Mapping[str, Array] = field(default_factory=dict)
+    restoration: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class Network:
     """A flat network: inputs by name, layers in an order in which they can be computed, and the
     positions of the outputs. `notes` say what a spec does not keep, for comments. `batch` is how
     many samples the file computes at once where that is fixed; `runner` is the module that runs
-    such files in a process of its own, None where there is none."""
+    such files in a process of its own, None where there is none. `backend` is the one in whose
+    layout the file keeps arrays and values, None where it keeps them as archc does."""
 
     name: str
     inputs: Mapping[str, Axes]
@@ -68,6 +74,7 @@ class Network:
     notes: tuple[str, ...] = ()
     batch: int | None = None
     runner: str | None = None
+    backend: str | None = None
 
     def axes(self, position: int) -> Axes:
         """The axes of the value at a position."""
@@ -86,6 +93,17 @@ class Unsupported(NamedTuple):
 
     reason: str
     place: str
+
+
+def shared_weights(network: Network) -> list[Unsupported]:
+    """Operations whose weights others have too: as ops of their own they would learn apart."""
+    owners: dict[str, Layer] = {}
+    found = []
+    for layer in network.layers:
+        names = {name for array in layer.weights.values() for name in array.sources()}
+        if any(owners.setdefault(name, layer) is not layer for name in names):
+            found.append(Unsupported("weights that several operations share", layer.place))
+    return found
 
 
 def span_of(path: str) -> Span:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from archc import backends
+from archc.api import Network as Loaded
+from archc.backends.layouts import Layout
 from archc.importers.network import Network
 from archc.ir.graph import Graph
 from archc.ops.merge import Concat, Merge
+from archc.ops.shape import Flatten
 
 
 def graph_difference(network: Network, order: Sequence[int], graph: Graph) -> str | None:
@@ -46,3 +51,27 @@ def graph_difference(network: Network, order: Sequence[int], graph: Graph) -> st
     if graph.outputs != tuple(nodes[one].index for one in network.outputs):
         return "its outputs are others than those of the file"
     return None if not graph.training_outputs else "it has outputs in training alone"
+
+
+def order_difference(loaded: Loaded, backend: str | None) -> str | None:
+    """Where the network of a spec flattens a map in another order than its file, which keeps values
+    as a backend does; None where the order cannot be observed, or is the same. Raises SpecError
+    where the backend cannot compute the network."""
+    if backend is None:
+        return None
+    values = backends.compile_network(backend, loaded).values
+    graph = loaded.costs.graph
+    for node in graph.layers:
+        if not isinstance(node.op, Flatten):
+            continue
+        taken, flat = values[node.inputs[0]], values[node.index]
+        channels = taken.canonical[0]
+        has_one_order = channels in (1, math.prod(taken.canonical))
+        # Where what follows depends on the order, the backend restores it; the file does not.
+        if not has_one_order and _moves(taken) and not _moves(flat):
+            return f"`{node.path}` has its elements in another order than in the file"
+    return None
+
+
+def _moves(layout: Layout) -> bool:
+    return layout.axes != tuple(range(len(layout.axes)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from archc.api import Network as Loaded
 from archc.diagnostics import Diagnostic, SpecError
 from archc.importers.network import Network, span_of
-from archc.importers.proof import graph_difference
+from archc.importers.proof import graph_difference, order_difference
 from archc.importers.structure.blocks import outline_of
 from archc.importers.structure.items import decompose, positions_of
 from archc.importers.structure.text import Outline, spec_text
@@ -64,6 +64,7 @@ def _proven(
     text = spec_text(network, outline, name, comments, expect)
     loaded = _load(text, name)
     difference = graph_difference(network, order, loaded.costs.graph)
+    difference = difference or order_difference(loaded, network.backend)
     if difference is not None:
         message = f"the spec is not proven to be the same network: {difference}"
         raise SpecError([Diagnostic("ARC803", message, span_of(path))])

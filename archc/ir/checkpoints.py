@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"\{([a-z]+)\}")
 _COMPUTED = re.compile(
     r"\{(?:([0-9]{1,4})\*)?([a-z]+)(?:/([1-9][0-9]{0,3}))?([+-][0-9]{1,4})?(:a)?\}"
 )
-_PATH = re.compile(r"[a-z0-9_.]+")
+_PATH = re.compile(r"[A-Za-z0-9_.-]+")
 _POWER = re.compile(r"([a-z_]+)\^(-?[0-9](?:\.[0-9]{1,4})?)")
 _HINT = "write `{n}`, `{n-1}`, `{2*n}` or `{2*n-1}`"
 IGNORED = "ignored"

@@ -240,4 +240,5 @@ class NodeExpansion:
         return value is not None and not self.evaluation.condition(value, x, names, "trainable")
 
     def origin(self, step: Step, scope: Scope) -> Origin:
-        return Origin(step.span, step.span.origin, scope.iteration, condition_of(step))
+        computed = step.name is not None and expressions.has_expressions(step.name.data)
+        return Origin(step.span, step.span.origin, scope.iteration, condition_of(step), computed)

@@ -30,13 +30,15 @@ class Origin:
 
     `step` identifies its step, the same for every repetition and every instance of a block;
     `iteration` has the index of each enclosing `repeat` and `for` within the section or block
-    instance; `when` is the condition of the step.
+    instance; `when` is the condition of the step. Its name is `computed` where the spec has an
+    expression in it, which gives each repetition a name of its own.
     """
 
     span: Span
     step: tuple[str, int, int]
     iteration: tuple[int, ...] = ()
     when: Expression | None = None
+    computed: bool = False
 
 
 @entity

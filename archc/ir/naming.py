@@ -42,10 +42,13 @@ def add_name(step: Step, kind: str, scope: Scope, evaluate: Evaluate, report: Re
         own_name = name = _computed_name(step.name, evaluate)
     else:
         name = scope.with_indices(own_name)
-    if name in scope.outputs and step_error(own_name) is None:
-        note = Note("first defined here", scope.spans[name])
+    other = scope.alike(name)
+    if other is not None and step_error(own_name) is None:
+        note = Note("first defined here", scope.spans[other])
         message = f"duplicate step name `{scope.join(name)}`"
         hint = "choose another name"
+        if other != name:
+            hint = f"`{other}` differs from it by `-` or capitals alone: {hint}"
         report(Diagnostic("ARC407", message, step.name.span, hint, (note,)), None)
     scope.add(name, step.name.span)
     scope.latest[own_name] = name

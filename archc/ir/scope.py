@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from archc.diagnostics import Span
 from archc.ir.graph import Node, Region
 from archc.ir.sharing import SharedInstance
+from archc.language.names import variable_name
 
 _INDICES = re.compile("[0-9]+(?:_[0-9]+)*$")
 
@@ -27,6 +28,7 @@ class Scope:
         self.latest: dict[str, str] = {}
         self.spans: dict[str, Span] = {}
         self.counts: dict[str, int] = {}
+        self.variables: dict[str, str] = {}  # the names by what their values are called
         # The names by what stands before their numbers, in the order of the steps.
         self.numbered: dict[str, list[str]] = {}
         self.iteration: tuple[int, ...] = ()
@@ -52,10 +54,14 @@ class Scope:
         """A step's name with the index of each enclosing repetition."""
         return "_".join([name, *(str(index + 1) for index in self.iteration)])
 
+    def alike(self, name: str) -> str | None:
+        """The name that there is already, but for hyphens and capitals; None without one."""
+        return self.variables.get(variable_name(name))
+
     def next_name(self, kind: str) -> str:
         """The next free name of an unnamed step: `conv_1`, `conv_2` ..."""
         count = self.counts.get(kind, 0) + 1
-        while f"{kind}_{count}" in self.outputs:
+        while self.alike(f"{kind}_{count}") is not None:
             count += 1
         self.counts[kind] = count
         return f"{kind}_{count}"
@@ -83,6 +89,7 @@ class Scope:
                 self.numbered.setdefault(stem, []).append(name)
         self.outputs[name] = output
         self.spans[name] = span
+        self.variables.setdefault(variable_name(name), name)
 
     def find(self, path: str) -> int | None:
         """The output that a dotted path refers to: in this scope, then in the enclosing ones."""

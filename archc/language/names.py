@@ -7,7 +7,10 @@ import re
 from collections.abc import Callable
 
 PATTERN = "[a-z][a-z0-9_]{0,63}"
+STEP_PATTERN = "[A-Za-z][A-Za-z0-9_-]{0,63}"
+"""Of names of steps and sections, which are keys in files of weights, too."""
 _NAME = re.compile(PATTERN)
+_STEP = re.compile(STEP_PATTERN)
 _CLASS = re.compile("[A-Z][A-Za-z0-9]{0,63}")
 
 CONSTANTS = frozenset({"true", "false", "null"})
@@ -109,16 +112,41 @@ def param_error(name: str) -> str | None:
     return attribute_error(name)
 
 
+def attribute_name(name: str) -> str:
+    """What a step's name is where it must be an identifier: `block1-0` as `block1_0`."""
+    return name.replace("-", "_")
+
+
+def variable_name(name: str) -> str:
+    """What the value of a step is called in emitted source: `Mixed_5b` as `mixed_5b`. The names of
+    a section or block differ in it."""
+    return attribute_name(name).lower()
+
+
 def step_error(name: str) -> str | None:
-    """Why `name` is no valid step name, which becomes an attribute of a PyTorch module and the name
-    of a Keras layer; None if it is. Names that emitted source uses itself hide nothing there."""
-    if name in BUILTINS:
-        return "is a Python built-in"
-    if name in MODULE:
+    """Why `name` is no valid step name, which becomes an attribute of a PyTorch module, a variable
+    and the name of a Keras layer; None if it is. Names that emitted source uses itself hide nothing
+    there."""
+    if not _STEP.fullmatch(name):
+        return "must be a letter followed by letters, digits, `_` and `-`, at most 64 characters"
+    if name == "T_destination":
         return "is an attribute of torch.nn.Module"
-    if name == "self":
+    if keyword.iskeyword(name):
+        return "is a Python keyword"
+    word = variable_name(name)
+    error = _word_error(word)
+    return error if error is None or word == name else f"is `{word}` in variables, which {error}"
+
+
+def _word_error(word: str) -> str | None:
+    """Why a step cannot have a name whose variable is `word`; None if it can."""
+    if word in BUILTINS:
+        return "is a Python built-in"
+    if word in MODULE:
+        return "is an attribute of torch.nn.Module"
+    if word == "self":
         return "is a name that emitted source uses itself"
-    return name_error(name)
+    return name_error(word)
 
 
 def attribute_error(name: str) -> str | None:
@@ -156,7 +184,7 @@ def suggested_name(name: str, check: Callable[[str], str | None]) -> str | None:
 
 def camel_case(name: str) -> str:
     """`dense_block` as `DenseBlock`."""
-    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    return "".join(part[:1].upper() + part[1:] for part in re.split("[_-]", name))
 
 
 def new_class(name: str, used: set[str]) -> str:

@@ -29,7 +29,7 @@ from archc.onnx_format.messages import (
     ValueInfoProto,
 )
 from archc.onnx_format.numbers import shortest
-from archc.onnx_format.protobuf import decode
+from archc.onnx_format.reader import decode
 
 ELEMENTS = {
     1: "float",

@@ -51,6 +51,9 @@ class Attention(Op):
         int | None, COUNT, Doc("features of a head; default features of the input / heads")
     ] = None
     bias: Annotated[Flag, Doc("whether each of the four projections adds a learned value")] = True
+    key_bias: Annotated[
+        bool | None, BOOLEAN, Doc("whether that of the keys does; default as `bias`")
+    ] = None
     output_bias: Annotated[
         bool | None, BOOLEAN, Doc("whether the last projection does; default as `bias`")
     ] = None
@@ -77,7 +80,7 @@ class Attention(Op):
 
     def adds_bias(self, part: str) -> bool:
         """Whether a projection (query, key, value or output) adds a learned value."""
-        own = self.output_bias if part == "output" else None
+        own = {"key": self.key_bias, "output": self.output_bias}.get(part)
         return self.bias if own is None else own
 
     def size_of_head(self, x: Axes) -> int:

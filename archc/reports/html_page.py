@@ -15,15 +15,21 @@ from archc.diagnostics import visible
 from archc.reports.drawing.labels import FILLS
 
 
-def page(title: str, body: str, style_file: str, script_file: str | None = None) -> str:
-    """The page with a `title` and a `body` of HTML, and the style and script of files beside this
-    one."""
+def page(
+    title: str,
+    body: str,
+    style_file: str | Path,
+    script_file: str | Path | None = None,
+    allowed: str = "",
+) -> str:
+    """The page with a `title` and a `body` of HTML, and the style and script of files, by names
+    beside this one. `allowed` adds to its content security policy."""
     style = _part("palette.css") + _part(style_file) + _fills()
     script = "" if script_file is None else _part(script_file)
-    allowed = f"'{_hash(script)}'" if script else "'none'"
+    scripts = f"'{_hash(script)}'" if script else "'none'"
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_hash(style)}'; script-src {allowed}"
+        f"style-src '{_hash(style)}'; script-src {scripts}{allowed}"
     )
     element = f"<script>{script}</script>\n" if script else ""
     return (
@@ -47,8 +53,8 @@ def _fills() -> str:
     )
 
 
-def _part(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+def _part(name: str | Path) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def _hash(content: str) -> str:

@@ -158,7 +158,7 @@ def _safetensors(path: str, source: str, stack: ExitStack, backend: str | None) 
     metadata = file.metadata() or {}
     groups: Mapping[str, str] = {}
     if backend is not None:
-        names = json.loads(metadata[ORDER])
+        names = json.loads(metadata[ORDER]) if ORDER in metadata else names
         groups = json.loads(metadata.get(GROUPS, "{}"))
     elif metadata.get("format") != FORMAT:
         backend = next(name for name, one in formats().items() if one.plain_safetensors)

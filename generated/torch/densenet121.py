@@ -60,19 +60,31 @@ class DenseNet121(nn.Module):
                 # 64 x 56 x 56
                 max_pool=nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
                 denseblock1=nn.Sequential(
-                    *(DenseLayer(64 + 32 * i) for i in range(6))  # 256 x 56 x 56
+                    OrderedDict(
+                        (f"denselayer{i + 1}", DenseLayer(64 + 32 * i))
+                        for i in range(6)
+                    )  # 256 x 56 x 56
                 ),
                 transition1=Transition(256),  # 128 x 28 x 28
                 denseblock2=nn.Sequential(
-                    *(DenseLayer(128 + 32 * i) for i in range(12))  # 512 x 28 x 28
+                    OrderedDict(
+                        (f"denselayer{i + 1}", DenseLayer(128 + 32 * i))
+                        for i in range(12)
+                    )  # 512 x 28 x 28
                 ),
                 transition2=Transition(512),  # 256 x 14 x 14
                 denseblock3=nn.Sequential(
-                    *(DenseLayer(256 + 32 * i) for i in range(24))  # 1024 x 14 x 14
+                    OrderedDict(
+                        (f"denselayer{i + 1}", DenseLayer(256 + 32 * i))
+                        for i in range(24)
+                    )  # 1024 x 14 x 14
                 ),
                 transition3=Transition(1024),  # 512 x 7 x 7
                 denseblock4=nn.Sequential(
-                    *(DenseLayer(512 + 32 * i) for i in range(16))  # 1024 x 7 x 7
+                    OrderedDict(
+                        (f"denselayer{i + 1}", DenseLayer(512 + 32 * i))
+                        for i in range(16)
+                    )  # 1024 x 7 x 7
                 ),
                 norm5=nn.BatchNorm2d(1024),
             )

@@ -54,6 +54,30 @@ layers:
     layers: [{block: unit, name: unit, weights: later.unit}]
 """
 """A layer used again in its section, beside it and in another one; blocks too, in other sizes."""
+KEYS = """archc: 1
+name: keys
+input: {channels: 4, height: 8, width: 8}
+blocks:
+  unit:
+    layers:
+      - {conv: {filters: 4, kernel_size: 3, padding: 1}, name: Conv-a}
+      - relu
+layers:
+  - section: first
+    layers:
+      - repeat: 3
+        layers: [{block: unit, name: unit-$(index), trainable: $(index != 1)}]
+  - section: second
+    layers:
+      - {block: unit, name: Unit-a, weights: first.unit-0}
+      - section: in-ner
+        layers: [{conv: {filters: 4, kernel_size: 1}, name: pro-j, trainable: false}]
+  - section: third
+    layers:
+      - {conv: {filters: 4, kernel_size: 1}, name: Pro-j, weights: second.in-ner.pro-j}
+      - relu
+"""
+"""Names that are no identifiers, of modules that are frozen or another one."""
 FLATTENED = """archc: 1
 name: flattened
 inputs:
@@ -86,8 +110,8 @@ def verified(net: Network, workers: Workers, sources: dict[str, str] | None = No
 
 @pytest.mark.parametrize(
     "text",
-    [SIAMESE, TINY_GPT2, PLACES, FLATTENED, TRANSLATION],
-    ids=["siamese", "tied", "places", "flattened", "translation"],
+    [SIAMESE, TINY_GPT2, PLACES, KEYS, FLATTENED, TRANSLATION],
+    ids=["siamese", "tied", "places", "keys", "flattened", "translation"],
 )
 def test_shared_layers_are_one_network_on_both(text: str, tmp_path: Path, workers: Workers) -> None:
     net = written(text, tmp_path)

@@ -74,6 +74,45 @@ def test_names_of_a_modules_own_attributes_are_refused() -> None:
     assert not [name for name in public if names.step_error(name) is None]
 
 
+KEYS = """archc: 1
+name: keys
+input: {channels: 3, height: 8, width: 8}
+blocks:
+  unit:
+    params: {filters: 4}
+    layers: [{conv: {filters: $filters, kernel_size: 1}, name: conv}, relu]
+layers:
+  - section: trunk
+    layers:
+      - for: {stage: [1, 2], depth: [1, 4]}
+        layers:
+          - section: block$(stage)
+            layers:
+              - repeat: $depth
+                layers: [{block: unit, with: {filters: $(2 * stage)}, name: block$(stage)-$(index)}]
+  - section: grown
+    layers:
+      - repeat: 4
+        layers: [{block: unit, with: {filters: $(5 + index)}, name: layer$(index + 1)}]
+  - {conv: {filters: 2, kernel_size: 1}, name: Conv2d_1a-x}
+"""
+
+
+def test_computed_names_are_keys(tmp_path: Path) -> None:
+    """As `add_module` takes them, in sequences; attributes are identifiers."""
+    net = written(KEYS, tmp_path)
+    source = net.emit("torch")
+    model = module(source).build_model()
+    assert [*dict.fromkeys(key.rpartition(".")[0] for key in model.state_dict())] == [
+        "trunk.block1.block1-0.conv",
+        *(f"trunk.block2.block2-{index}.conv" for index in range(4)),
+        *(f"grown.layer{number}.conv" for number in (1, 2, 3, 4)),
+        "Conv2d_1a_x",
+    ]
+    assert '*((f"block2-{i}", Unit(4)) for i in range(1, 4))' in source
+    assert '(f"layer{i + 1}", Unit(4 + i, filters=5 + i)) for i in range(4)' in source
+
+
 POSITIONS = """archc: 1
 name: positions
 input: {channels: 3, height: 8, width: 8}

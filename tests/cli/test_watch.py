@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from archc import cli
-from archc.cli.watching import chain
+from archc.language.chain import chain
 
 BASE = "archc: 1\nname: base\ninput: {features: 4}\nparams: {n: 3}\nlayers: [dense: $n]\n"
 CHILD = "archc: 1\nname: child\nextends: base.yaml\nparams: {n: 5}\n"

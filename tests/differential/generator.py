@@ -50,6 +50,7 @@ SMALL = 6
 NAMES = (
     "step", "conv_relu", "dense", "block", "c", "conv", "relu_1", "conv_1", "input_layer", "act",
     "add", "head", "stem", "bn", "shortcut", "features", "input_1", "norm", "flatten",
+    "Conv2d_1a", "block1-0", "Step", "dense-1",
 )  # fmt: skip
 """Names of steps; some are what other steps are called where they have none, or what emitted code
 may call its own."""
@@ -480,6 +481,8 @@ class _Generator:
         """An instance as it is, with a name, in a loop or in a section."""
         kind = self.random.random()
         if kind < 0.25:
+            if self.chance(0.4):
+                made = {**made, "name": f"{self.new_name()}-$(index)"}
             return {"repeat": self.random.randint(2, 4), "layers": [made]}
         if kind < 0.4 and "with" in made:
             lists = lift(self.random, sites([made], self.block_params), 0.6)

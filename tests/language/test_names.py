@@ -43,6 +43,29 @@ def test_malformed_names_are_rejected(name: str) -> None:
     assert names.name_error(name) is not None
 
 
+@pytest.mark.parametrize("name", ["block1-0", "Conv2d_1a_3x3", "Mixed", "a-_", "a" * 64])
+def test_keys_are_names_of_steps_alone(name: str) -> None:
+    assert names.step_error(name) is None
+    assert names.variable_name(name).isidentifier()
+    others = names.name_error, names.param_error, names.attribute_error
+    assert (name.islower() and "-" not in name) or all(error(name) for error in others)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "-a", "1a", "_a", "a.b", "a/b", "a b", "a\n", 'a"b', "a{b}", "a'", "a\\", "c\u00f6nv"],
+)
+def test_malformed_keys_are_rejected(name: str) -> None:
+    assert names.step_error(name) is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["None", "True", "Class", "Self", "To", "state-dict", "T_destination", "Print"]
+)
+def test_keys_that_would_shadow_something_are_rejected(name: str) -> None:
+    assert names.step_error(name) is not None
+
+
 @pytest.mark.parametrize("name", [*keyword.kwlist, *keyword.softkwlist, "type"])
 def test_keywords_are_rejected(name: str) -> None:
     assert names.name_error(name) is not None

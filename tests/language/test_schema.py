@@ -114,4 +114,5 @@ def test_names_follow_the_language() -> None:
     assert STEP["else"]["properties"]["block"]["pattern"] == f"^{PATTERN}$"
     computed = jsonschema_rs.validator_for(STEP["else"]["properties"]["name"])
     assert all(map(computed.is_valid, ("conv1", "enc_$(index)", "$name")))
-    assert not any(map(computed.is_valid, ("Conv1", "a-b", "", "conv1\n", "\u00e9", 5)))
+    assert all(map(computed.is_valid, ("Conv1", "block1-0", "A")))
+    assert not any(map(computed.is_valid, ("-a", "1a", "a.b", "", "conv1\n", "\u00e9", 5)))

@@ -47,6 +47,7 @@ NEAR = {
     "reports": "reports/test_reports.py backends/test_generated.py reports/test_latex.py"
     " reports/test_notebook.py reports/drawing reports/pages/test_page.py"
     " difference/test_outputs.py reports difference cli/test_show.py cli",
+    "server": "server",
     "training": "training/test_recipe.py training/test_reading.py training/test_preparing.py"
     " training/test_pack.py training/torch/test_recipe.py training/report"
     " training/script/test_specialize.py training/torch/test_checkpoint.py"

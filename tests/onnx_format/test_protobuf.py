@@ -16,7 +16,8 @@ from archc.onnx_format.messages import (
     NodeProto,
     TensorProto,
 )
-from archc.onnx_format.protobuf import DEEPEST, FormatError, decode, encode, fields_of
+from archc.onnx_format.protobuf import FormatError, encode, fields_of
+from archc.onnx_format.reader import DEEPEST, decode
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 FILES = [
@@ -84,14 +85,14 @@ def test_unknown_fields_are_skipped() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"\x08", "cut off within a number"),
-        (b"\x08\x80", "cut off within a number"),
+        (b"\x08", "a number reaches beyond the end"),
+        (b"\x08\x80", "a number reaches beyond the end"),
         (b"\x08" + b"\xff" * 10, "more than 64 bits"),
-        (b"\x12\x05abc", "2 bytes are missing"),
-        (b"\x12\xff\xff\xff\xff\x0fabc", "bytes are missing"),
+        (b"\x12\x05abc", "reaches 2 bytes beyond the end"),
+        (b"\x12\xff\xff\xff\xff\x0fabc", "bytes beyond the end"),
         (b"\x12\x02\xff\xfe", "no text of UTF-8"),
         (b"\x0a\x01a", "`ir_version` has the wire type 2, expected 0"),
-        (b"\x0b", "no wire type 3"),
+        (b"\x0b", "unknown wire type 3"),
     ],
 )
 def test_bytes_that_are_no_message_are_an_error(data: bytes, message: str) -> None:

@@ -19,6 +19,7 @@ TASK = Task(
     classes=10,
     shape=(32, 32, 1),
     output="logits",
+    channels=16,
 )
 
 

@@ -19,10 +19,10 @@ from safetensors.numpy import save_file
 from archc.api import Network
 from archc.verify import FixedTensors, Settings, outputs
 from archc.weights.transfer import load
-from tests.backends import test_transformers, torch_side
+from tests.backends import torch_side
 from tests.backends.networks import module, shipped
-from tests.backends.test_vision_transformers import maxvit, swin, vit
-from tests.backends.torchvision_models import models
+from tests.backends.transformers_models import JUDGES, small, transformer
+from tests.backends.vision_transformers import maxvit, swin, vit
 from tests.zoo import theirs
 from tests.zoo.outputs import difference
 from tests.zoo.outputs import outputs as torch_outputs
@@ -72,40 +72,24 @@ def keras_outputs(
 def language_model(name: str) -> dict[str, object]:
     """A language model beside Transformers': the names and shapes of its arrays as it is, what it
     computes on a network of few and small layers."""
-    judge = test_transformers.JUDGES[name]
+    judge = JUDGES[name]
     reference = transformer(name, theirs.LANGUAGE_MODELS[name], "meta")
     ours = torch_side.on_meta(module(shipped(name).emit("torch")))
     ours.load_state_dict(judge.renamed(reference.state_dict()), strict=True)
     row: dict[str, object] = {
         "reference": "transformers",
         "reference_params": sum(one.numel() for one in reference.parameters()),
-        "keys": "by table",
+        "keys": "other",
     }
-    network = test_transformers.small(name)
-    small = transformer(name, judge.config_fields, "cpu")
-    torch_side.randomize(small, sum(name.encode()))
+    network = small(name)
+    their_own = transformer(name, judge.config_fields)
+    torch_side.randomize(their_own, sum(name.encode()))
     own = module(network.emit("torch")).build_model().double().eval()
-    own.load_state_dict(judge.renamed(small.state_dict()), strict=True)
-    draw = np.random.default_rng(7)
-    shape = (2, test_transformers.LENGTH)
-    x = [draw.integers(test_transformers.VOCABULARY, size=shape).astype("int32")]
-    if name == "bert_base":
-        x.append(draw.integers(2, size=shape).astype("int32"))
-    words = dict(zip(("input_ids", "token_type_ids"), map(torch.from_numpy, x), strict=False))
+    own.load_state_dict(judge.renamed(their_own.state_dict()), strict=True)
+    inputs = judge.inputs(torch.Generator().manual_seed(7))
     with torch.no_grad():
-        expected = [one.numpy() for one in judge.output(small(**words))]
+        expected = [one.numpy() for one in judge.output(their_own(**inputs))]
+    x = [one.numpy() for one in inputs.values()]
     row["torch"] = difference(torch_outputs(own, x), expected)
     row["keras"] = difference(keras_outputs(network, own.state_dict(), x, "float64"), expected)
     return row
-
-
-def transformer(name: str, fields: Mapping[str, Any], device: str) -> Any:
-    """Transformers' network of a configuration, in evaluation and float64; on the device `meta`
-    without values."""
-    models()  # transformers looks for torchvision, which needs its operators
-    import transformers
-
-    judge = test_transformers.JUDGES[name]
-    config = getattr(transformers, judge.config)(**fields)
-    with torch.device(device):
-        return getattr(transformers, judge.model)(config).double().eval()

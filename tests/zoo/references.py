@@ -176,26 +176,26 @@ their number, which is in their parameters."""
 GIGA_MACS = {
     # By hand from the papers' figures.
     **{name: count / 1e9 for name, count in MACS.items() if name not in TORCHVISION},
-    # Zoph et al. 2018, table 2, which has those of the networks that it is compared with.
+    # The card of timm's `inception_resnet_v2`.
     "inception_resnet_v2": 13.2,
-    "inception_v3_keras": 5.72,
+    # torchvision's metadata of the same networks.
+    "inception_v3_keras": TORCHVISION["inception_v3"].giga_macs,
+    "mobilenet_v3_small_keras": TORCHVISION["mobilenet_v3_small"].giga_macs,
+    # The documentation of `keras.applications.nasnet`, `mobilenet_v2` and `MobileNetV3Large`.
     "nasnet_large": 23.8,
     "nasnet_mobile": 0.564,
-    "xception": 8.38,
+    "mobilenet_v2_keras": 0.300,
+    "mobilenet_v3_large_keras": 0.217,
     # timm's results table: 12.6.
     "mlp_mixer_b16": 12.6,
-    # Howard et al. 2017, table 4: 569 million mult-adds.
+    # The table of CondenseNet's README: 569 million.
     "mobilenet": 0.569,
-    # Sandler et al. 2018, table 4, and Howard et al. 2019, tables 3 and 4.
-    "mobilenet_v2_keras": 0.300,
-    "mobilenet_v3_large_keras": 0.219,
-    "mobilenet_v3_small_keras": 0.056,
     # Sermanet et al. 2014, table 4: 2810 million connections, biases among them.
     "overfeat": 2.80,
     # Ultralytics: 8.7 GFLOPs, two for each multiply-accumulate, at 640 x 640.
     "yolov8n": 8.7 / 2,
 }
-"""10^9 multiply-accumulates of a sample that papers publish, within 1.5 percent."""
+"""10^9 multiply-accumulates of a sample that papers and libraries publish, within 1.5 percent."""
 
 OTHERS = {
     # Hinton & Salakhutdinov 2006: 784-1000-500-250-30 and back.
@@ -223,6 +223,9 @@ OTHERS = {
     "gru_tagger": 20_000 * 100 + 2 * 3 * (100 * 100 + 100 * 100 + 2 * 100) + 200 * 17 + 17,
     # LeCun et al. 1990: "98442 connections, and 2578 independent parameters".
     "lenet1": 2_578,
+    # LeCun et al. 1998, section III.C: 4 maps, 8 subsampled ones, 16 maps of three each, as many
+    # subsampled ones, 120 and 10 units.
+    "lenet4": 4 * 26 + 8 * 2 + 16 * (3 * 25 + 1) + 16 * 2 + 120 * (16 * 25 + 1) + 10 * 121,
     # timm's `mixer_b16_224`.
     "mlp_mixer_b16": 59_880_472,
     # Caffe's model zoo, CIFAR-10: nine convolutions.
@@ -291,6 +294,8 @@ OTHERS = {
     + 512
     + 512 * 256
     + 256,
+    # Hugging Face's `whisper-tiny`, whose sinusoids are parameters.
+    "whisper_tiny": 37_760_640,
     # Ultralytics: trainable parameters of `yolov8n.yaml`.
     "yolov8n": 3_157_184,
     # Zeiler & Fergus 2014, figure 3.

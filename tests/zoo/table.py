@@ -26,7 +26,12 @@ LARGEST = 1e-4
 than rounding: the sums of these networks have up to 100,000 terms."""
 MOST_PARAMS = 400_000_000
 """Of a network that is run: what it takes with its reference, in float32, is some 8 GB."""
+MOST_VERIFIED = 20_000_000_000
+"""Multiply-accumulates of a network that is verified: in float64, with a training step, it takes
+memory for all its activations."""
 APPLICATIONS = "keras.applications"
+TABLES = {"torchvision": "torchvision", "transformers": "transformers", APPLICATIONS: "keras"}
+"""By the reference, what specs call the table of its files."""
 
 HEAD = """\
 # The networks of `specs/`, beside their references
@@ -42,12 +47,15 @@ Transformers'.
 - *keys* are `equal` where the emitted PyTorch module takes the reference's state dictionary
   strictly, `by table` where the spec's `checkpoints` tell how its arrays stand in the reference's
   files, and `in order` where the values have other names and come in the same order.
+- *verify* is what `archc verify` says: how many layers agree on both backends in float64, in
+  evaluation and in a training step, and the largest difference of one as a share of its scale. It
+  is empty where that has not been run yet.
 - *torch* and *Keras* are the largest difference of the outputs from the reference's, as a share of
   their largest value; without a reference, that of Keras from PyTorch.
 - *lines* are those of the YAML, the PyTorch and the Keras file.
 
-A row is of the spec and the emitted files as they were when it was run; `make zoo` runs those again
-that have changed since.
+A row is of what the emitted files did when it was run; `make zoo` runs those again that do
+something else since.
 
 """
 SECOND_HEAD = """
@@ -67,6 +75,7 @@ COLUMNS = {
     "keys": "---",
     "torch": "---:",
     "Keras": "---:",
+    "verify": "---:",
     "lines": "---:",
 }
 APPLICATION_COLUMNS = {
@@ -111,11 +120,24 @@ def _row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
         "" if params is None else f"{params:,}",
         _giga(one["macs"] / 1e9),
         "" if giga_macs is None else _giga(giga_macs),
-        str(one.get("keys", "")),
+        _keys(one),
         _share(one["torch"]),
         _share(one["keras"]),
+        _verified(one),
         f"{lines['yaml']}, {lines['torch']}, {lines['keras']}",
     )
+
+
+def _keys(one: Mapping[str, Any]) -> str:
+    """How the keys of a reference stand in the emitted PyTorch module."""
+    if one.get("keys") != "other":
+        return str(one.get("keys", ""))
+    return "by table" if TABLES[one["reference"]] in one["tables"] else "in order"
+
+
+def _verified(one: Mapping[str, Any]) -> str:
+    own = one.get("verify", {})
+    return f"{own['layers']}, {_share(own['largest'])}" if own.get("verdict") == "agree" else ""
 
 
 def _application(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
@@ -181,6 +203,11 @@ def notes_of(name: str, one: Mapping[str, Any]) -> list[str]:
     elif one["keras"] is None:
         why = "more memory than the others" if one["params"] > MOST_PARAMS else "longer to run"
         notes.append(f"parameters, names and shapes alone: it takes {why}")
+    own = one.get("verify", {"verdict": "agree"})
+    if own.get("verdict") != "agree":
+        notes.append(f"not verified: {own.get('error', own.get('verdict'))}")
+    elif one["macs"] > MOST_VERIFIED and name not in LANGUAGE_MODELS:
+        notes.append("not verified: it takes more memory than the others")
     notes += [
         f"the {backend} network differs by {one[backend]:.1e}"
         for backend in ("torch", "keras")

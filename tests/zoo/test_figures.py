@@ -53,3 +53,11 @@ def test_lenet1_has_the_connections_of_its_paper() -> None:
     """LeCun et al. 1990: 98,442, of a subsampling unit its four inputs and its bias."""
     total = connections(list(costs("lenet1").layers))
     assert total == 98_442
+
+
+def test_lenet4_has_the_connections_of_its_paper() -> None:
+    """LeCun et al. 1998, section III.C: about 260,000. The 17,000 free parameters there cannot
+    be: its layer of 120 units has 48,120 alone, of 5 x 5 elements of 16 maps, and a bias each."""
+    layers = {layer.node.path: layer for layer in costs("lenet4").layers}
+    assert connections(list(layers.values())) == pytest.approx(260_000, rel=0.01)
+    assert layers["c5"].params == 120 * (16 * 5 * 5 + 1)

@@ -55,5 +55,7 @@ def test_a_row_holds_or_tells_why_not(name: str) -> None:
     if name in LANGUAGE_MODELS:
         assert one["reference"] == "transformers"
         assert one["reference_params"] == one["params"] == OTHERS[name]
+    own = one.get("verify", {"verdict": "agree"})
+    assert own.get("verdict") == "agree" or notes_of(name, one)
     differences = [one["torch"], one["keras"]]
     assert max(value or 0.0 for value in differences) <= LARGEST or notes_of(name, one)

@@ -50,6 +50,11 @@ PREPROCESSING = ("convnext", "efficientnet_v2", "mobilenet_v3")
 """How the names begin of those that can be built without the normalization of their input."""
 
 LANGUAGE_MODELS: dict[str, dict[str, Any]] = {
+    "albert_base_v2": {
+        "hidden_size": 768,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+    },
     "bert_base": {},
     "gpt2": {},
     "llama_3_8b": {
@@ -77,6 +82,7 @@ LANGUAGE_MODELS: dict[str, dict[str, Any]] = {
         "intermediate_size": 4864,
         "tie_word_embeddings": True,
     },
+    "whisper_tiny": {},
 }
 """Fields of the configurations of Hugging Face's checkpoints, where they are not the library's own
 defaults: those that decide how large the network is."""

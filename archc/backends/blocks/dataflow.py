@@ -7,6 +7,7 @@ from itertools import islice
 
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope
 from archc.ir.graph import Graph, Node, Region
+from archc.language.names import variable_name
 
 OUTSIDE = -1
 """Stands for the network's caller among the users of a value."""
@@ -89,10 +90,9 @@ class Uses:
         return (region.output, *others)
 
     def result_names(self, region: Region) -> tuple[str | None, ...]:
-        """The spec's names of the values that leave a region, where it gives them one."""
-        others = [self.graph.nodes[index] for index in self.results(region)[1:]]
-        own = region.name if region.named else None
-        return (own, *(node.name if node.named else None for node in others))
+        """What the values that leave a region are called, where the spec gives them a name."""
+        others = (self.graph.nodes[index] for index in self.results(region)[1:])
+        return (result_name(region), *map(result_name, others))
 
     def inputs(self, item: Item) -> tuple[int, ...]:
         """The values that an item takes."""
@@ -147,3 +147,8 @@ def nodes_of(item: Item) -> set[int]:
 def is_empty(item: Item) -> bool:
     """Whether an item does nothing: a section or block all of whose steps are left out."""
     return isinstance(item, LoweredScope) and not any(True for _ in item.region.nodes())
+
+
+def result_name(part: Node | Region) -> str | None:
+    """What the value of a step is called, where the spec gives the step a name."""
+    return variable_name(part.name) if part.named else None

@@ -10,9 +10,9 @@ CHAIN = ("x", "out")
 
 
 class Operation(NamedTuple):
-    """One step of a function's body, as far as names go: the values it takes and gives, and the
-    name that the spec has for each that it gives. `names_result` says that they are always called
-    so, `in_place_of` the value whose variable the result takes over."""
+    """One step of a function's body, as far as names go: the values it takes and gives, and what
+    those that it gives are called after their names in the spec. `names_result` says that they are
+    always called so, `in_place_of` the value whose variable the result takes over."""
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]

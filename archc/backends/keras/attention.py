@@ -45,10 +45,12 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     inputs = tuple(map(placeholder, range(len(context.inputs))))
     application = Call(APPLIED, inputs) if len(inputs) > 1 else None
     grouped, same_width = key_heads != heads, context.inputs[-1].width == x.width
+    key_bias = None if op.adds_bias("key") == op.bias else op.key_bias
     output_bias = None if op.adds_bias("output") == op.bias else op.output_bias
     if (
         op.qk_norm
         or op.rotary is not None
+        or key_bias is not None
         or output_bias is not None
         or (grouped and not same_width)
     ):
@@ -59,6 +61,7 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
             keywords=[
                 Keyword("key_heads", key_heads, heads),
                 *common,
+                option("key_bias", key_bias, None, "key_bias"),
                 option("output_bias", output_bias, None, "output_bias"),
                 option("causal", op.causal, False, "causal"),
                 option("window", op.window, None, "window"),

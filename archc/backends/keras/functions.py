@@ -161,10 +161,16 @@ class Body(Values):
         self, condition: Expr, source: int, output: int, items: Sequence[Item]
     ) -> Iterator[Statement]:
         """Items under a condition; without them, `source` goes on."""
-        if self.names[source] != self.names[output]:
-            yield Assign(Ref(self.names[output]), Ref(self.names[source]))
         body = tuple(statement for item in items for statement in self.plain(item))
-        yield If(self.asked(condition), body)
+        target, value = Ref(self.names[output]), Ref(self.names[source])
+        before = () if target == value else (Assign(target, value),)
+        made = {index for item in items for index in self.uses.outputs(item)}
+        used = {index for item in items for index in self.uses.inputs(item)}
+        if self.names[output] in {self.names[index] for index in used - made}:
+            yield If(self.asked(condition), body, before)
+        else:
+            yield from before
+            yield If(self.asked(condition), body)
 
     def plain(self, item: Item) -> Iterator[Statement]:
         """An item, its condition aside."""
@@ -355,7 +361,8 @@ class Body(Values):
             self.comment(scopes) if table is None else None,
         )
         if table is None:
-            yield For(NUMBER, call("range", first, last + 1), (body,))
+            bounds = (first, last + 1) if first else (last + 1,)
+            yield For(NUMBER, call("range", *bounds), (body,))
             return
         rows = ListOf(
             tuple(

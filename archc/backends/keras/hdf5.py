@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -39,6 +40,14 @@ _NUMBERED = re.compile(r"(.*?)(?:_([0-9]{1,9}))?", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
+def group_of(layer_class: str, used: Counter[str]) -> str:
+    """What Keras 3 calls the group of the next layer of a class: `conv2d`, then `conv2d_1`."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer_class)
+    name = re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+    used[name] += 1
+    return name if used[name] == 1 else f"{name}_{used[name] - 1}"
+
+
 class Contents(NamedTuple):
     """The arrays of a file by `LAYER/NUMBER`, those of one layer in Keras' order, the layers in the
     order of the model as far as the file records it; and the name of the array at each
@@ -48,7 +57,7 @@ class Contents(NamedTuple):
     groups: dict[str, str]
 
 
-class _MalformedError(Exception):
+class MalformedError(Exception):
     """The file is not as Keras writes it; the message is the reason."""
 
 
@@ -60,10 +69,7 @@ def _read(path: str, result: str) -> str | None:
     limit(os.path.getsize(path))
     try:
         with h5py.File(path, "r") as file:
-            _check(file)
-            root = _group(file, "model_weights") or file  # a whole model of Keras 2
-            is_listed = "layer_names" in root.attrs or "layer_names0" in root.attrs
-            contents = Contents(_listed(root), {}) if is_listed else _numbered(root)
+            contents = contents_of(file)
             needed = sum(array.nbytes for array in contents.arrays.values())
             reason = too_large(needed, path)
             if reason is not None:
@@ -71,11 +77,20 @@ def _read(path: str, result: str) -> str | None:
             order = json.dumps(list(contents.arrays))
             groups = json.dumps(contents.groups)
             write_safetensors(result, contents.arrays, {ORDER: order, GROUPS: groups})
-    except _MalformedError as error:
+    except MalformedError as error:
         return str(error)
     except Exception as error:  # whatever a damaged file makes of the library
         return f"it is no sound HDF5 file ({line(error)})"
     return None
+
+
+def contents_of(file: Any) -> Contents:
+    """The arrays of an open file, none of them read yet. Raises MalformedError, and whatever a
+    damaged file makes of the library."""
+    _check(file)
+    root = _group(file, "model_weights") or file  # a whole model of Keras 2
+    is_listed = "layer_names" in root.attrs or "layer_names0" in root.attrs
+    return Contents(_listed(root), {}) if is_listed else _numbered(root)
 
 
 def _check(file: Any) -> None:
@@ -89,18 +104,18 @@ def _check(file: Any) -> None:
         for name in group:
             count += 1
             if count > LARGEST_GROUP:
-                raise _MalformedError(f"it holds more than {LARGEST_GROUP:,} values")
+                raise MalformedError(f"it holds more than {LARGEST_GROUP:,} values")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise _MalformedError(f"`{name}` in it is a link")
+                raise MalformedError(f"`{name}` in it is a link")
             value = group[name]
             if isinstance(value, h5py.Group):
                 if len(value.name.split("/")) > DEEPEST:
-                    raise _MalformedError("its groups nest too deep")
+                    raise MalformedError("its groups nest too deep")
                 waiting.append(value)
             elif not isinstance(value, h5py.Dataset) or not _is_array(value):
-                raise _MalformedError(f"`{value.name}` in it is no array of numbers")
+                raise MalformedError(f"`{value.name}` in it is no array of numbers")
             elif value.external or value.is_virtual:
-                raise _MalformedError(f"`{value.name}` in it lies in another file")
+                raise MalformedError(f"`{value.name}` in it lies in another file")
 
 
 def _is_array(dataset: Any) -> bool:
@@ -111,7 +126,7 @@ def _numbered(file: Any) -> Contents:
     """Those of a file of Keras 3."""
     layers = _group(file, "layers")
     if layers is None:
-        raise _MalformedError("it has no `layers`: a file that `model.save_weights` writes has")
+        raise MalformedError("it has no `layers`: a file that `model.save_weights` writes has")
     contents = Contents({}, {})
     holders: dict[str, str] = {}
     for key, layer_group in _layers_in(layers, ""):
@@ -119,12 +134,18 @@ def _numbered(file: Any) -> Contents:
         if variables is None:
             continue
         layer = _text(variables.attrs.get("name", key))
+        if _parent(holders.get(layer, key)) != _parent(key):
+            layer = key  # as a layer of another model in this one is called
         if holders.setdefault(layer, key) != key:
-            raise _MalformedError(f"`{key}` and `{holders[layer]}` in it are both called `{layer}`")
+            raise MalformedError(f"`{key}` and `{holders[layer]}` in it are both called `{layer}`")
         for number, array in enumerate(_variables_in(layer_group, key)):
             contents.groups[f"{key}/{number}"] = f"{layer}/{number}"
             contents.arrays[f"{layer}/{number}"] = array
     return contents
+
+
+def _parent(key: str) -> str:
+    return key.rpartition("/")[0]
 
 
 def _layers_in(layers: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -144,7 +165,7 @@ def _variables_in(group: Any, key: str) -> Iterator[Any]:
     variables = _group(group, "vars")
     if variables is not None:
         if not all(map(_NUMBER.fullmatch, variables)):
-            raise _MalformedError(f"the variables of `{key}` in it have no numbers")
+            raise MalformedError(f"the variables of `{key}` in it have no numbers")
         cell = _text(variables.attrs.get("name", "")).startswith("gru_cell")
         for number in sorted(variables, key=int):
             array = _array(variables, number)
@@ -170,11 +191,11 @@ def _listed(file: Any) -> dict[str, Any]:
     contents: dict[str, Any] = {}
     layers = _texts(file, "layer_names")
     if len(set(layers)) < len(layers):
-        raise _MalformedError("it lists a layer twice")
+        raise MalformedError("it lists a layer twice")
     for layer in layers:
         group = _group(file, layer)
         if group is None:
-            raise _MalformedError(f"it has no layer `{layer}`, which it lists")
+            raise MalformedError(f"it has no layer `{layer}`, which it lists")
         for number, name in enumerate(_texts(group, "weight_names")):
             contents[f"{layer}/{number}"] = _array(group, name)
     return contents
@@ -192,7 +213,7 @@ def _array(group: Any, name: str) -> Any:
 
     array = group.get(name)
     if not isinstance(array, h5py.Dataset):
-        raise _MalformedError(f"it has no array `{name}` in `{group.name}`")
+        raise MalformedError(f"it has no array `{name}` in `{group.name}`")
     return array
 
 
@@ -204,7 +225,7 @@ def _texts(group: Any, attribute: str) -> list[str]:
         parts = [part for part in parts if part in group.attrs]
     values = [group.attrs[part] for part in parts]
     if not values or any(getattr(value, "ndim", None) != 1 for value in values):
-        raise _MalformedError(f"`{group.name}` in it has no list `{attribute}`")
+        raise MalformedError(f"`{group.name}` in it has no list `{attribute}`")
     return [_text(one) for value in values for one in value]
 
 

@@ -9,6 +9,7 @@ from archc.backends.blocks.items import Item, LoweredOp
 from archc.backends.blocks.names import steps_in
 from archc.codegen.tree import Ref
 from archc.ir.graph import Graph
+from archc.language.names import variable_name
 
 Key = int | str
 """The index of a node, or the path of a section or block instance."""
@@ -36,7 +37,7 @@ class SharedLayers:
         """The variable for a layer of a step, which has the name `path`."""
         own = self.names.setdefault(key, {})
         if path not in own:
-            own[path] = self.free(path.replace(".", "_"))
+            own[path] = self.free(variable_name(path.replace(".", "_")))
         return Ref(own[path])
 
     def of(self, key: Key) -> list[Ref]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
-from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
+from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of, result_name
 from archc.backends.blocks.items import (
     Item,
     LoweredOp,
@@ -114,7 +114,7 @@ class Values:
 
 def _name(item: Item) -> str | None:
     if isinstance(item, LoweredOp):
-        return item.node.name if item.node.named else None
+        return result_name(item.node)
     if isinstance(item, LoweredScope):
-        return item.region.name if item.region.named else None
+        return result_name(item.region)
     return None

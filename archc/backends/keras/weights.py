@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archc.backends.base import Emitted, WeightFormat
+from archc.backends.keras.hdf5 import group_of
 from archc.backends.layouts import to_framework
 from archc.backends.runtime.sandbox import environment
 from archc.codegen.tree import Ref
@@ -20,14 +20,6 @@ from archc.files import OutputError
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
 from archc.version import requirement
-
-
-def group_of(layer_class: str, used: Counter[str]) -> str:
-    """What Keras 3 calls the group of the next layer of a class: `conv2d`, then `conv2d_1`."""
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer_class)
-    name = re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
-    used[name] += 1
-    return name if used[name] == 1 else f"{name}_{used[name] - 1}"
 
 
 def numbered_names(costs: Costs, emitted: Emitted) -> dict[str, str]:

@@ -11,7 +11,8 @@ from archc.backends.layouts import to_framework
 from archc.files import OutputError
 from archc.ir.costs import Costs
 from archc.onnx_format.messages import FLOAT, GraphProto, ModelProto, TensorProto
-from archc.onnx_format.protobuf import decode, encode
+from archc.onnx_format.protobuf import encode
+from archc.onnx_format.reader import decode
 from archc.records import replace
 
 LARGEST = 2**31 - 1
@@ -53,4 +54,11 @@ def filled(graph: GraphProto, arrays: Mapping[str, Any]) -> GraphProto:
     return replace(graph, node=nodes, initializer=(*kept, *tensors))
 
 
-WEIGHTS = WeightFormat(endings=(".onnx",), names=names, save=save)
+WEIGHTS = WeightFormat(
+    endings=(".onnx",),
+    # The version of the format, which is the first field of a model.
+    beginnings=(b"\x08",),
+    reader="archc.backends.onnx.initializers",
+    names=names,
+    save=save,
+)

@@ -26,21 +26,23 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     key_heads = None if op.key_heads == op.heads else op.key_heads
     head_size = None if op.size_of_head(x) * op.heads == x.width else op.head_size
     memory_features = None if memory.width == x.width else memory.width
+    key_bias = None if op.adds_bias("key") == op.bias else op.key_bias
     output_bias = None if op.adds_bias("output") == op.bias else op.output_bias
-    general = (
-        op.qk_norm or op.window is not None or op.rotary is not None or output_bias is not None
-    )
+    biases = (key_bias, output_bias)
+    general = op.qk_norm or op.window is not None or op.rotary is not None or biases != (None, None)
     plain = not general and len(context.inputs) == 1 and key_heads is None and head_size is None
+    dropout = option("dropout", op.dropout, 0.0, "dropout")
     special = (
+        option("key_bias", key_bias, None, "key_bias"),
         option("output_bias", output_bias, None, "output_bias"),
         option("window", op.window, None, "window"),
-        option("dropout", op.dropout, 0.0, "dropout"),
+        dropout,
         option("rotary", op.rotary, None, "rotary"),
         option("rotary_share", op.rotary_share if op.rotary else 1.0, 1.0, "rotary_share"),
         option("qk_norm", op.qk_norm, False, "qk_norm"),
     )
     name = "GeneralAttention" if general else "MultiHeadAttention"
-    own: tuple[Keyword, ...] = special if general else special[2:3]
+    own: tuple[Keyword, ...] = special if general else (dropout,)
     if plain:
         name = "DropoutSelfAttention" if op.dropout else "SelfAttention"
         own = (Keyword("dropout", Lit(op.dropout, "dropout")),) if op.dropout else ()

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Protocol
 
 from archc.backends.base import fill, placeholder
-from archc.backends.blocks.dataflow import Uses
+from archc.backends.blocks.dataflow import Uses, result_name
 from archc.backends.blocks.items import Argument, Item, LoweredOp, LoweredOptional, LoweredScope
 from archc.backends.blocks.names import key_of, steps_in
 from archc.backends.blocks.symbols import symbols_in
@@ -47,6 +47,7 @@ from archc.codegen.tree import (
     Statement,
     call,
 )
+from archc.language.names import attribute_name
 from archc.ops.merge import Merge
 
 
@@ -82,8 +83,8 @@ class Body:
         self.shared: dict[Expr, str] = {}
         self.keeping: dict[str, Ref] = {}
         self.initial: list[Statement] = []
-        self.explicit = {item.name for item in steps_in(items)}
-        names = {key_of(item): scope.name(item) for item in steps_in(items)}
+        self.explicit = {attribute_name(item.name) for item in steps_in(items)}
+        names = {key_of(item): self.name(item) for item in steps_in(items)}
         self.stacks = list(stacks_in(items, scope.uses, names, self.owners.regions))
         self.stacked = {
             one.region.path: (stack, number)
@@ -121,6 +122,10 @@ class Body:
 
     # Attributes
 
+    def name(self, item: LoweredOp | LoweredScope) -> str:
+        """The own name of a step, as an identifier."""
+        return attribute_name(self.scope.name(item))
+
     def step(self, item: Item) -> Step:
         uses = self.scope.uses
         inputs, outputs = uses.inputs(item), uses.outputs(item)
@@ -131,7 +136,7 @@ class Body:
             operation = Operation(inputs, outputs, uses.result_names(item.region))
             return Step(operation, self.apply_scope(item), heavy=True, comment=comment)
         node = item.node
-        names = (node.name if node.named else None,)
+        names = (result_name(node),)
         operation = Operation(inputs, outputs, names, isinstance(node.op, Merge))
         return Step(operation, self.apply_op(item), is_heavy(item), comment)
 
@@ -156,7 +161,7 @@ class Body:
             self.scope.keys[item.region.path] = (f"{stack.name}.{number}",)
             return _applied(Index(Ref(f"self.{stack.name}"), (Lit(number),)))
         layer = self.scope.module(item)
-        attribute = self.add_attribute(self.scope.name(item), under(layer, item.condition))
+        attribute = self.add_attribute(self.name(item), under(layer, item.condition))
         self.scope.keys[item.region.path] = (attribute,)
         own = Ref(f"self.{attribute}")
         self.initial += self.scope.initial.of_scope(own, item, self.scope.is_sequential)
@@ -190,7 +195,7 @@ class Body:
 
     def apply_op(self, item: LoweredOp) -> Build:
         """How an op is written in `forward`, after its layers have become attributes."""
-        name = self.scope.name(item)
+        name = self.name(item)
         layers = constructed(item)
         if item.condition is not None:
             exprs = [layer for _, layer in layers]

@@ -21,7 +21,6 @@ from archc.backends.blocks.symbols import symbols_in
 from archc.backends.torch.body import Body
 from archc.backends.torch.construction import (
     SUPER_INIT,
-    commented,
     constructed,
     layer_names,
     parameter,
@@ -30,6 +29,7 @@ from archc.backends.torch.construction import (
 from archc.backends.torch.forward import Ends
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
+from archc.backends.torch.members import by_name
 from archc.backends.torch.module_paths import (
     ModuleKeys,
     OptionalBefore,
@@ -37,9 +37,8 @@ from archc.backends.torch.module_paths import (
     optional_before,
 )
 from archc.backends.torch.repeats import Entry, repeated
-from archc.backends.torch.sharing import Key, Owners, at
+from archc.backends.torch.sharing import Key, Owners, at, set_to
 from archc.codegen.tree import (
-    Assign,
     Attribute,
     Call,
     ClassDef,
@@ -104,7 +103,7 @@ class Classes:
             frozen = (Attribute(at(path), "requires_grad_") for path in owners.frozen(self.keys))
             more = [*more, *(ExpressionStatement(call(one, False)) for one in frozen)]
             shared = [*self.replaced[name], *owners.tied(self.keys)]
-            more = [*more, *(Assign(at(own), at(owner)) for own, owner in shared)]
+            more = [*more, *(set_to(own, at(owner)) for own, owner in shared)]
         init, *methods = definition.body
         assert isinstance(init, FunctionDef)
         init = replace(init, body=(*init.body, *more))
@@ -212,11 +211,10 @@ class Scope:
         keys = (entry.name if named else str(number) for number, entry in enumerate(entries))
         self.keys |= in_sequence(items, keys)
         if named:
-            words = [
-                Keyword(entry.name, commented(under(entry.layer, entry.condition), entry.comment))
-                for entry in entries
+            members = [
+                entry._replace(layer=under(entry.layer, entry.condition)) for entry in entries
             ]
-            return call("nn.Sequential", Call(Ref("OrderedDict"), (), tuple(words)))
+            return call("nn.Sequential", by_name(members))
         if self.leaves_out(items):
             self.classes.before |= optional_before(items)
             entries = [entry._replace(layer=left_out(entry), condition=None) for entry in entries]
@@ -241,7 +239,8 @@ class Scope:
             comment = shape_comment(item.axes) if self.changes_shape(item) else None
             if isinstance(item, LoweredScope):
                 comment = comment if item.call is not None else None
-                named = part.named and (item.region.kind == "section" or not repeats)
+                own = item.region.kind == "section" or part.origin.computed or not repeats
+                named = part.named and own
                 yield Entry(self.module(item), self.name(item), named, comment, item.condition)
             elif item.condition is not None:
                 layers = [layer for _, layer in constructed(item)]

@@ -47,14 +47,18 @@ def repeated(entries: Sequence[Entry]) -> Iterator[Expr]:
 
 def _run(layers: Sequence[Expr], start: int) -> tuple[int, Expr | None]:
     """How many layers one repeated line makes, from `start` on, and that line."""
-    first = layers[start]
-    if not isinstance(first, Call) or not isinstance(first.function, Ref):
-        return 1, None
-    if "." in first.function.name:
-        return 1, None
-    found = run(layers, start, INDEX)
+    found = run(layers, start, INDEX) if is_block(layers[start]) else None
     if found is None:
         return 1, None
     count, element = found
     variable = "i" if any(node == INDEX for node in walk(element)) else "_"
     return count, Generator(element, variable, call("range", count))
+
+
+def is_block(layer: Expr) -> bool:
+    """Whether a layer is an instance of a class of the module itself."""
+    return (
+        isinstance(layer, Call)
+        and isinstance(layer.function, Ref)
+        and "." not in layer.function.name
+    )

@@ -15,9 +15,20 @@ from archc.backends.blocks.items import Item, LoweredOp, LoweredScope
 from archc.backends.blocks.names import key_of, steps_in
 from archc.backends.torch.construction import constructed
 from archc.backends.torch.module_paths import ModuleKeys
-from archc.codegen.tree import Attribute, Expr, Index, Lit, Ref
+from archc.codegen.tree import (
+    Assign,
+    Attribute,
+    Expr,
+    ExpressionStatement,
+    Index,
+    Lit,
+    Ref,
+    Statement,
+    call,
+)
 from archc.ir.graph import Graph
 from archc.ir.sharing import reuses_layer
+from archc.language.names import attribute_name
 
 Key = int | str
 """The index of a node, or the path of a section or block instance."""
@@ -100,11 +111,25 @@ def _weighted_keys(item: LoweredOp | LoweredScope, keys: ModuleKeys) -> Iterator
 
 def at(path: str) -> Expr:
     """What stands at a path in the module whose class is written."""
-    first, *keys = path.split(".")
-    expr: Expr = Index(Ref("self"), (Lit(int(first)),)) if first.isdigit() else Ref(f"self.{first}")
-    for key in keys:
-        expr = Index(expr, (Lit(int(key)),)) if key.isdigit() else Attribute(expr, key)
+    expr: Expr = Ref("self")
+    for key in path.split("."):
+        if key.isdigit():
+            expr = Index(expr, (Lit(int(key)),))
+        elif key != attribute_name(key):
+            expr = call("getattr", expr, key)
+        elif isinstance(expr, Ref):
+            expr = Ref(f"{expr.name}.{key}")
+        else:
+            expr = Attribute(expr, key)
     return expr
+
+
+def set_to(path: str, value: Expr) -> Statement:
+    """The statement that puts something at a path."""
+    around, _, key = path.rpartition(".")
+    if key == attribute_name(key):
+        return Assign(at(path), value)
+    return ExpressionStatement(call("setattr", at(around) if around else Ref("self"), key, value))
 
 
 def aliases(

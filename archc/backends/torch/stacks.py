@@ -24,7 +24,7 @@ from archc.codegen.tree import (
     Statement,
     call,
 )
-from archc.language.names import step_error
+from archc.language.names import step_error, variable_name
 
 
 class Stack(NamedTuple):
@@ -122,7 +122,7 @@ def _over_list(statements: list[Statement], stack: Stack) -> list[Statement]:
     if isinstance(calls[-1], Return):
         after = [Return(target)]
     every = [node for one in statements for expr in _values(one) for node in walk(expr)]
-    variable = Ref(stack.name.removesuffix("s"))
+    variable = Ref(variable_name(stack.name.removesuffix("s")))
     if variable in every or not variable.name.isidentifier():
         variable = Ref("module")
     body = Assign(target, Call(variable, (target, *others)))

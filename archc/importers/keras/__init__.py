@@ -11,17 +11,14 @@ from typing import Any
 
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
-from archc.importers.keras.calls import Call, Draft, RefusedError
-from archc.importers.keras.translate import TABLE
-from archc.importers.network import Network, Unsupported, reject, reject_unsupported
+from archc.importers.keras.calls import PREPARATION, Call, Draft, RefusedError
+from archc.importers.keras.translate import MERGES, TABLE
+from archc.importers.network import Array, Network, Unsupported, reject, reject_unsupported
 from archc.ops.axes import IDS_AXES, MAP_AXES, SEQUENCE_AXES, VECTOR_AXES, Axes
-from archc.ops.base import ShapeError
+from archc.ops.base import Op, ShapeError
 
 MODULE = "archc.importers.keras.config"
-PREPARATION = ("Rescaling", "Normalization")
-"""Layers that prepare images, where they come first: a spec has this in its recipe."""
-
-
+RUNNER = "archc.importers.keras.evaluate"
 KEEPING = frozenset({"Activation", "BatchNormalization", "CustomScaleLayer", "Dropout"})
 """Layers whose output has the shape of their input, whatever they compute."""
 
@@ -64,6 +61,7 @@ def _network(model: Mapping[str, Any], path: str) -> Network:
                 "/".join([*one["scope"], one["name"]]),
                 f"`{one['name']}`",
                 tuple(one["scope"]),
+                one["group"],
             )
         )
     return _translated(
@@ -78,7 +76,7 @@ def _translated(calls: list[Call], inputs: list[Call], outputs: list[Call], path
     """The network of calls, in an order in which they can be computed."""
     axes: dict[Call, Axes] = {}
     drafts: dict[Call, Draft] = {}
-    unsupported: list[Unsupported] = []
+    unsupported: dict[Call, str] = {}
     prepared: list[str] = []
     untouched = set(inputs)
     for call in calls:
@@ -94,32 +92,72 @@ def _translated(calls: list[Call], inputs: list[Call], outputs: list[Call], path
         try:
             draft = _draft(call, axes)
         except RefusedError as error:
-            unsupported.append(Unsupported(str(error), call.place))
-            if call.kind in KEEPING and call.inputs and call.inputs[0] in axes:
+            unsupported[call] = str(error)
+            if _keeps_shape(call) and call.inputs[0] in axes:
                 axes[call] = axes[call.inputs[0]]  # so that what follows is listed too
             continue
         if draft is None:  # what it takes is not known
             continue
+        own: dict[str, Array] = {}
         if draft.before is not None:
             before = Call(
                 f"{call.kind}.depthwise",
                 {},
                 draft.inputs,
                 {},
-                f"{call.value}/depthwise",
+                "",
                 call.place,
                 call.scope,
             )
-            drafts[before] = Draft(draft.before, draft.inputs)
-            axes[before] = draft.before.infer(tuple(axes[one] for one in draft.inputs))
-            draft = Draft(draft.op, (before,), draft.weights)
-        drafts[call] = draft
+            taken = tuple(axes[one] for one in draft.inputs)
+            own = _weights(call, draft.before, taken, draft.fills)
+            drafts[before] = Draft(draft.before, draft.inputs, own)
+            axes[before] = draft.before.infer(taken)
+            draft = draft._replace(inputs=(before,), before=None)
         taken = tuple(axes[one] for one in draft.inputs)
         axes[call] = taken[0] if draft.op is None else draft.op.infer(taken)
-    if unsupported:
-        reject_unsupported(path, unsupported)
+        if draft.op is not None:
+            own = _weights(call, draft.op, taken, draft.fills, len(own))
+        drafts[call] = draft._replace(weights=own)
+    needed = _needed(outputs, drafts)
+    wrong = [Unsupported(why, one.place) for one, why in unsupported.items() if one in needed]
+    if wrong:
+        reject_unsupported(path, wrong)
     network = assemble({one: axes[one] for one in inputs}, drafts, outputs)
-    return replace(network, notes=(*network.notes, *prepared))
+    notes = (*network.notes, *prepared)
+    return replace(network, notes=notes, runner=RUNNER, backend="keras")
+
+
+def _keeps_shape(call: Call) -> bool:
+    return len(call.inputs) == 1 and (call.kind in KEEPING or call.kind in MERGES)
+
+
+def _needed(outputs: list[Call], drafts: Mapping[Call, Draft]) -> set[Call]:
+    """The calls that outputs need: what stands within an op that several calls are is none."""
+    needed: set[Call] = set()
+    waiting = list(outputs)
+    while waiting:
+        call = waiting.pop()
+        if call not in needed:
+            needed.add(call)
+            waiting += drafts[call].inputs if call in drafts else call.inputs
+    return needed
+
+
+def _weights(
+    call: Call, op: Op, taken: tuple[Axes, ...], fills: Mapping[str, float], begin: int = 0
+) -> dict[str, Array]:
+    """The arrays of an op: those of its layer in Keras' order, from one of them on."""
+    weights: dict[str, Array] = {}
+    for variable in op.variables(taken):
+        if variable.name in fills:
+            fields: tuple[object, ...] = (fills[variable.name],)
+            weights[variable.name] = Array("fill", variable.shape, (), fields)
+        else:
+            fields = (f"{call.group}/{begin}", call.place[1:-1])
+            weights[variable.name] = Array("stored", variable.shape, (), fields)
+            begin += 1
+    return weights
 
 
 def _draft(call: Call, axes: Mapping[Call, Axes]) -> Draft | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from archc.importers.network import Array
@@ -17,7 +18,8 @@ WEIGHTS: Mapping[str, Array] = {}
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A call of a layer: its class, configuration, and what it takes besides values."""
+    """A call of a layer: its class, configuration, and what it takes besides values; `group` is
+    what the file of weights calls it."""
 
     kind: str
     config: Mapping[str, Any]
@@ -26,18 +28,25 @@ class Call:
     value: str
     place: str
     scope: tuple[str, ...] = ()
+    group: str = ""
     shape: tuple[int, ...] | None = None
+
+
+PREPARATION = ("Rescaling", "Normalization")
+"""Layers that prepare images, where they come first: a spec has this in its recipe."""
 
 
 class Draft(NamedTuple):
     """The op of a call; without one it is its only input itself. `before` is an op that its input
-    goes through first."""
+    goes through first. `fills` are variables of the op that the layer lacks, with the value that
+    means the same."""
 
     op: Op | None
     inputs: tuple[Call, ...]
     weights: Mapping[str, Array] = WEIGHTS
     note: str | None = None
     before: Op | None = None
+    fills: Mapping[str, float] = MappingProxyType({})
 
 
 class RefusedError(Exception):

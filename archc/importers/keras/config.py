@@ -12,9 +12,11 @@ import os
 import sys
 import zipfile
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+from archc.backends.keras.hdf5 import group_of
 from archc.backends.runtime.sandbox import limit
 
 MEMORY = 2 << 30
@@ -60,13 +62,20 @@ def calls_of(data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise ConfigError("its configuration is no JSON, or nests too deep") from None
     opened = _Opened()
-    inputs, outputs = opened.model(model, None, (), 0)
+    inputs, outputs = opened.model(model, None, _Around(), 0)
     return {
         "name": _name(model["config"]),
         "calls": opened.calls,
         "inputs": inputs,
         "outputs": outputs,
     }
+
+
+class _Around(NamedTuple):
+    """The models around a call, by their names and by their groups in the file of weights."""
+
+    names: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 class _Opened:
@@ -77,7 +86,7 @@ class _Opened:
         self.calls: list[dict[str, Any]] = []
 
     def model(
-        self, model: Any, given: list[int] | None, scope: tuple[str, ...], depth: int
+        self, model: Any, given: list[int] | None, around: _Around, depth: int
     ) -> tuple[list[int], list[int]]:
         """The inputs and outputs of a model that is given some values."""
         if depth > DEEPEST:
@@ -93,22 +102,22 @@ class _Opened:
                 "a layer has no configuration",
             )
         if model["class_name"] == "Sequential":
-            return self._sequence(layers, given, scope, depth)
-        return self._graph(config, layers, given, scope, depth)
+            return self._sequence(layers, given, around, depth)
+        return self._graph(config, layers, given, around, depth)
 
     def _sequence(
-        self, layers: list[Any], given: list[int] | None, scope: tuple[str, ...], depth: int
+        self, layers: list[Any], given: list[int] | None, around: _Around, depth: int
     ) -> tuple[list[int], list[int]]:
         current = list(given or [])
         inputs = list(current)
-        for layer in layers:
+        for layer, inside in _grouped(layers, around):
             if layer.get("class_name") == "InputLayer":
                 if not current:
-                    current = [self._call(layer, [], {}, scope)]
+                    current = [self._call(layer, [], {}, inside)]
                     inputs = list(current)
                 continue
             _require(bool(current), "a sequential model states no shape of its input")
-            current = self._apply(layer, current, {}, scope, depth)
+            current = self._apply(layer, current, {}, inside, depth)
         return inputs, current
 
     def _graph(
@@ -116,7 +125,7 @@ class _Opened:
         config: Mapping[str, Any],
         layers: list[Any],
         given: list[int] | None,
-        scope: tuple[str, ...],
+        around: _Around,
         depth: int,
     ) -> tuple[list[int], list[int]]:
         values: dict[tuple[Any, ...], int] = {}
@@ -127,14 +136,14 @@ class _Opened:
                 _require(position < len(given), f"`{name}` is given no value")
                 values[name, 0, 0] = given[position]
                 inputs.append(given[position])
-        for layer in layers:
+        for layer, inside in _grouped(layers, around):
             name = _name(layer)
             if layer.get("class_name") == "InputLayer":
                 if (name, 0, 0) not in values:
-                    values[name, 0, 0] = self._call(layer, [], {}, scope)
+                    values[name, 0, 0] = self._call(layer, [], {}, inside)
                     inputs.append(values[name, 0, 0])
                 continue
-            nodes = layer.get("inbound_nodes")
+            nodes: Any = layer.get("inbound_nodes")
             _require(isinstance(nodes, list), f"`{name}` has no calls")
             for number, node in enumerate(nodes):
                 taken, constants = _arguments(node, name)
@@ -143,7 +152,7 @@ class _Opened:
                 operands = [values[key] for key in taken]
                 if number:
                     constants = {**constants, "call": number}
-                results = self._apply(layer, operands, constants, scope, depth)
+                results = self._apply(layer, operands, constants, inside, depth)
                 for place, value in enumerate(results):
                     values[name, number, place] = value
         outputs = _keys(config.get("output_layers"))
@@ -155,20 +164,20 @@ class _Opened:
         layer: Mapping[str, Any],
         operands: list[int],
         constants: Mapping[str, Any],
-        scope: tuple[str, ...],
+        inside: _Around,
         depth: int,
     ) -> list[int]:
         if layer.get("class_name") in MODELS:
             _require("call" not in constants, f"the model `{_name(layer)}` in it is used twice")
-            return self.model(layer, operands, (*scope, _name(layer)), depth + 1)[1]
-        return [self._call(layer, operands, constants, scope)]
+            return self.model(layer, operands, inside, depth + 1)[1]
+        return [self._call(layer, operands, constants, inside)]
 
     def _call(
         self,
         layer: Mapping[str, Any],
         operands: list[int],
         constants: Mapping[str, Any],
-        scope: tuple[str, ...],
+        inside: _Around,
     ) -> int:
         _require(len(self.calls) < MOST_CALLS, f"it has more than {MOST_CALLS:,} calls")
         kind = layer.get("class_name")
@@ -181,10 +190,20 @@ class _Opened:
                 "config": layer["config"],
                 "inputs": operands,
                 "constants": constants,
-                "scope": scope,
+                "scope": inside.names[:-1],
+                "group": "/".join(inside.groups),
             }
         )
         return len(self.calls) - 1
+
+
+def _grouped(layers: list[Any], around: _Around) -> Iterator[tuple[Mapping[str, Any], _Around]]:
+    """The layers of a model, each with what is around what is in it: Keras calls the group of a
+    layer's weights by its class, and counts."""
+    used: Counter[str] = Counter()
+    for layer in layers:
+        group = group_of(str(layer.get("class_name")), used)
+        yield layer, _Around((*around.names, _name(layer)), (*around.groups, group))
 
 
 def _require(condition: object, message: str) -> None:

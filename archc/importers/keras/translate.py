@@ -3,6 +3,8 @@ first: shapes are archc's throughout."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from archc.importers.keras import windows
 from archc.importers.keras.calls import Call, Draft, RefusedError, Rule, activation_of, check, short
 from archc.ops import activation, merge
@@ -35,22 +37,31 @@ def _batch_norm(call: Call, x: Axes) -> Draft:
         renorm=False,
     )
     _require_last(call, x)
+    affine, fills, note = _affine(call)
+    op = BatchNorm(epsilon=call.config["epsilon"], momentum=call.config["momentum"], affine=affine)
+    return Draft(op, call.inputs, note=note, fills=fills)
+
+
+def _affine(call: Call) -> tuple[bool, Mapping[str, float], str | None]:
+    """Whether a normalisation has coefficients and offsets, what those of an op are that it lacks,
+    and a comment on that."""
     centre, scale = call.config.get("center", True), call.config.get("scale", True)
-    if centre != scale:
-        raise RefusedError(f"BatchNormalization without {'scale' if centre else 'center'}")
-    op = BatchNorm(
-        epsilon=call.config["epsilon"], momentum=call.config["momentum"], affine=bool(scale)
+    if bool(centre) == bool(scale):
+        return bool(scale), {}, None
+    kind, value, name = ("coefficient", 1.0, "weight") if centre else ("offset", 0.0, "bias")
+    note = (
+        f"{call.kind} has no {kind}s in the file. Here it has, {value:g} at the start, and learns "
+        "them."
     )
-    return Draft(op, call.inputs)
+    return True, {name: value}, note
 
 
 def _layer_norm(call: Call, x: Axes) -> Draft:
     check(call, "axis", "epsilon", "center", "scale", rms_scaling=False)
     _require_last(call, x)
-    centre, scale = call.config.get("center", True), call.config.get("scale", True)
-    if centre != scale:
-        raise RefusedError(f"LayerNormalization without {'scale' if centre else 'center'}")
-    return Draft(LayerNorm(epsilon=call.config["epsilon"], affine=bool(scale)), call.inputs)
+    affine, fills, note = _affine(call)
+    op = LayerNorm(epsilon=call.config["epsilon"], affine=affine)
+    return Draft(op, call.inputs, note=note, fills=fills)
 
 
 def _group_norm(call: Call, x: Axes) -> Draft:

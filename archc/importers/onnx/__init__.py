@@ -10,7 +10,13 @@ from typing import Any
 
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
-from archc.importers.network import Layer, Network, Unsupported, reject, reject_unsupported
+from archc.importers.network import (
+    Network,
+    Unsupported,
+    reject,
+    reject_unsupported,
+    shared_weights,
+)
 from archc.importers.onnx.drafts import Context, Draft, RefusedError
 from archc.importers.onnx.patterns import PATTERNS
 from archc.importers.onnx.terms import ModelError, Term, Terms, Value, terms_of
@@ -62,21 +68,10 @@ def network_of(terms: Terms, path: str) -> Network:
         raise ModelError(f"its shapes are not those of archc's ops: {error.message}") from None
     except MismatchError as error:
         raise ModelError(f"its shapes are not those of archc's ops: {error}") from None
-    shared = _shared(network)
+    shared = shared_weights(network)
     if shared:
         reject_unsupported(path, shared)
     return replace(network, batch=terms.batch, runner=RUNNER)
-
-
-def _shared(network: Network) -> list[Unsupported]:
-    """Operations whose weights others have too: as ops of their own they would learn apart."""
-    owners: dict[str, Layer] = {}
-    found = []
-    for layer in network.layers:
-        names = {name for array in layer.weights.values() for name in array.sources()}
-        if any(owners.setdefault(name, layer) is not layer for name in names):
-            found.append(Unsupported("weights that several operations share", layer.place))
-    return found
 
 
 def _uses(outputs: tuple[Value, ...]) -> dict[int, int]:

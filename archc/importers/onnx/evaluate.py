@@ -8,42 +8,19 @@ the weights as the spec's network has them. `weights` writes those of the file i
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from archc.backends.runtime.random_values import Distribution, random_array
 from archc.backends.runtime.sandbox import limit, line, not_installed
-
-LARGEST = 1 << 33
-"""Bytes of the arrays that are made."""
-
-
-def computed(array: list[Any], source: Callable[[str], Any]) -> Any:
-    """An array as `network.Array.plain` describes it, from those that `source` gives by name."""
-    import numpy
-
-    kind, shape, operands, fields = array
-    values = [computed(one, source) for one in operands]
-    if kind == "source":
-        return numpy.asarray(source(fields[0])).reshape(shape)
-    if kind == "fill":
-        return numpy.full(shape, fields[0], "float64")
-    if kind == "values":
-        return numpy.array(fields).reshape(shape)
-    if kind == "reshape":
-        return values[0].reshape(shape)
-    if kind == "transpose":
-        return values[0].transpose(fields)
-    operations = {
-        "add": numpy.add,
-        "subtract": numpy.subtract,
-        "multiply": numpy.multiply,
-        "divide": numpy.divide,
-    }
-    return operations[kind](*values)
+from archc.importers.arrays import (
+    LARGEST,
+    bytes_of_sources,
+    random_inputs,
+    random_sources,
+    write_weights,
+)
 
 
 def _run(plan: Mapping[str, Any]) -> str | None:
@@ -54,33 +31,19 @@ def _run(plan: Mapping[str, Any]) -> str | None:
         import onnxruntime
     except ImportError as error:
         return not_installed(error, "onnx")
-    needed = sum(8 * math.prod(shape) for shape, _ in plan["sources"].values())
+    needed = bytes_of_sources(plan)
     if needed > LARGEST:
         return f"its weights take {needed:,} bytes"
     limit(os.path.getsize(plan["file"]) + 4 * needed)
-    folder, seed = plan["folder"], plan["seed"]
     model = onnx.load(plan["file"], load_external_data=False)
     graph = model.graph
-    arrays = {}
-    for name, (shape, distribution) in plan["sources"].items():
-        values = random_array(seed, name, tuple(shape), Distribution(*distribution))
-        arrays[name] = values.astype("float32")
-    _replace(graph, arrays, onnx)
+    _replace(graph, random_sources(plan), onnx)
     wanted = [name for name in plan["values"] if name]
     known = {one.name for one in graph.output}
     graph.output.extend(
         onnx.helper.make_empty_tensor_value_info(name) for name in wanted if name not in known
     )
-    for number, array in enumerate(plan["weights"]):
-        value = computed(array, lambda name: arrays[name].astype("float64"))
-        numpy.save(os.path.join(folder, f"fixed_weight_{number}.npy"), value)
-    inputs = {}
-    for number, (name, shape, ids) in enumerate(plan["inputs"]):
-        distribution = Distribution(1.0) if ids is None else Distribution(low=0, high=ids)
-        values = random_array(seed, f"input:{name}", tuple(shape), distribution)
-        own = values.astype("float32" if ids is None else plan["ids"][name])
-        numpy.save(os.path.join(folder, f"fixed_input_{number}.npy"), own)
-        inputs[name] = own
+    inputs = random_inputs(plan)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     # The graph as it stands: an optimised one would keep fewer of its values.
@@ -93,7 +56,7 @@ def _run(plan: Mapping[str, Any]) -> str | None:
     except Exception as error:
         return f"onnxruntime does not run it ({line(error)})"
     for name, value in zip(wanted, results, strict=True):
-        numpy.save(os.path.join(folder, f"value_{wanted.index(name)}.npy"), value)
+        numpy.save(os.path.join(plan["folder"], f"value_{wanted.index(name)}.npy"), value)
     return None
 
 
@@ -114,9 +77,7 @@ def _replace(graph: Any, arrays: Mapping[str, Any], onnx: Any) -> None:
 def _weights(plan: Mapping[str, Any]) -> str | None:
     """Write the weights of the file under the names of the spec's. Returns an error, or None."""
     try:
-        import numpy
         import onnx
-        from safetensors.numpy import save_file
     except ImportError as error:
         return not_installed(error, "onnx")
     limit(os.path.getsize(plan["file"]))
@@ -124,7 +85,7 @@ def _weights(plan: Mapping[str, Any]) -> str | None:
     initializers = {one.name: one for one in graph.initializer}
     fills = {name: one for one in graph.node for name in one.output if one.op_type in _MAKERS}
 
-    def source(name: str) -> Any:
+    def source(name: str, *_: object) -> Any:
         if name in initializers:
             tensor = initializers[name]
             if tensor.data_location == onnx.TensorProto.EXTERNAL:
@@ -132,19 +93,7 @@ def _weights(plan: Mapping[str, Any]) -> str | None:
             return onnx.numpy_helper.to_array(tensor)
         return _MAKERS[fills[name].op_type](fills[name], initializers, onnx)
 
-    arrays = {}
-    size = 0
-    for key, array in plan["weights"].items():
-        size += 4 * math.prod(array[1])
-        if size > LARGEST:
-            return f"its weights take more than {LARGEST:,} bytes"
-        try:
-            value = computed(array, source)
-        except (ValueError, KeyError, TypeError) as error:
-            return line(error)
-        arrays[key] = numpy.ascontiguousarray(value, dtype="float32")
-    save_file(arrays, plan["result"], metadata=plan["metadata"])
-    return None
+    return write_weights(plan, source)
 
 
 def _filled(node: Any, initializers: Mapping[str, Any], onnx: Any) -> Any:

@@ -1,8 +1,7 @@
 """The structure of an ONNX file, read by a process of its own: `python -m
 archc.importers.onnx.model read FILE RESULT` writes it as JSON, without the values of large arrays.
 
-No framework is imported, no other file is opened, and no array is built. Field numbers are those of
-`onnx.proto3`.
+No framework is imported, no other file is opened, and no array is built.
 """
 
 from __future__ import annotations
@@ -13,11 +12,25 @@ import mmap
 import os
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from archc.backends.runtime.sandbox import limit
-from archc.importers.onnx.wire import BYTES, FIXED32, FIXED64, Field, Message, WireError
+from archc.onnx_format.elements import ELEMENTS
+from archc.onnx_format.messages import (
+    ATTRIBUTE_FLOAT,
+    ATTRIBUTE_FLOATS,
+    ATTRIBUTE_GRAPH,
+    ATTRIBUTE_INT,
+    ATTRIBUTE_INTS,
+    ATTRIBUTE_STRING,
+    ATTRIBUTE_STRINGS,
+    ATTRIBUTE_TENSOR,
+    ModelProto,
+)
+from archc.onnx_format.numbers import shortest
+from archc.onnx_format.protobuf import FormatError
+from archc.onnx_format.reader import Message, Part
 
 MEMORY = 2 << 30
 MOST_NODES = 100_000
@@ -29,53 +42,35 @@ MOST_AXES = 8
 LARGEST_SIZE = 1 << 40
 LONGEST_NAME = 4096
 
-DTYPES = {
-    1: ("float32", 4, "f"),
-    2: ("uint8", 1, "B"),
-    3: ("int8", 1, "b"),
-    4: ("uint16", 2, "H"),
-    5: ("int16", 2, "h"),
-    6: ("int32", 4, "i"),
-    7: ("int64", 8, "q"),
-    8: ("string", 0, ""),
-    9: ("bool", 1, "?"),
-    10: ("float16", 2, "e"),
-    11: ("float64", 8, "d"),
-    12: ("uint32", 4, "I"),
-    13: ("uint64", 8, "Q"),
-    16: ("bfloat16", 2, ""),
-}
-"""ONNX's element types: name, bytes, and the code of `struct`."""
-
 
 def read_model(data: memoryview) -> dict[str, Any]:
-    """The structure of a model. Raises WireError."""
-    message = Message(data, 0, len(data))
+    """The structure of a model. Raises FormatError."""
+    message = Message(ModelProto, data, 0, len(data))
     model: dict[str, Any] = {"opsets": {}, "producer": "", "graph": None, "functions": []}
-    for field in message.fields():
-        if field.number == 1:
-            model["ir_version"] = message.signed(field)
-        elif field.number == 2:
-            model["producer"] = _name(message, field)
-        elif field.number == 7:
-            model["graph"] = _graph(message.message(field), 0)
-        elif field.number == 8:
-            domain, version = _opset(message.message(field))
+    for part in message.parts():
+        if part.name == "ir_version":
+            model["ir_version"] = message.whole(part)
+        elif part.name == "producer_name":
+            model["producer"] = _name(message, part)
+        elif part.name == "graph":
+            model["graph"] = _graph(message.message(part), 0)
+        elif part.name == "opset_import":
+            domain, version = _opset(message.message(part))
             model["opsets"]["" if domain == "ai.onnx" else domain] = version
-        elif field.number == 25:
-            model["functions"].append(_function(message.message(field)))
+        elif part.name == "functions":
+            model["functions"].append(_function(message.message(part)))
     if model["graph"] is None or not model["opsets"]:
-        raise WireError("it has no graph, or names no set of operators")
+        raise FormatError("it has no graph, or names no set of operators")
     return model
 
 
 def _opset(message: Message) -> tuple[str, int]:
     domain, version = "", 0
-    for field in message.fields():
-        if field.number == 1:
-            domain = _name(message, field)
-        elif field.number == 2:
-            version = message.signed(field)
+    for part in message.parts():
+        if part.name == "domain":
+            domain = _name(message, part)
+        elif part.name == "version":
+            version = message.whole(part)
     return domain, version
 
 
@@ -87,30 +82,30 @@ def _graph(message: Message, depth: int) -> dict[str, Any]:
         "inputs": [],
         "outputs": [],
     }
-    for field in message.fields():
-        if field.number == 1:
-            _append(graph["nodes"], _node(message.message(field), depth), MOST_NODES, "nodes")
-        elif field.number == 2:
-            graph["name"] = _name(message, field)
-        elif field.number == 5:
-            tensor = _tensor(message.message(field))
+    for part in message.parts():
+        if part.name == "node":
+            _append(graph["nodes"], _node(message.message(part), depth), MOST_NODES, "nodes")
+        elif part.name == "name":
+            graph["name"] = _name(message, part)
+        elif part.name == "initializer":
+            tensor = _tensor(message.message(part))
             if tensor["name"] in graph["constants"]:
-                raise WireError(f"two arrays have the name `{tensor['name']}`")
+                raise FormatError(f"two arrays have the name `{tensor['name']}`")
             graph["constants"][tensor["name"]] = tensor
             if len(graph["constants"]) > MOST_CONSTANTS:
-                raise WireError(f"it has more than {MOST_CONSTANTS:,} arrays")
-        elif field.number in (11, 12):
-            kind = "inputs" if field.number == 11 else "outputs"
-            _append(graph[kind], _value_info(message.message(field)), MOST_CONSTANTS, kind)
-        elif field.number == 15:
-            raise WireError("it has sparse arrays, which are not read")
+                raise FormatError(f"it has more than {MOST_CONSTANTS:,} arrays")
+        elif part.name in ("input", "output"):
+            kind = f"{part.name}s"
+            _append(graph[kind], _value_info(message.message(part)), MOST_CONSTANTS, kind)
+        elif part.name == "sparse_initializer":
+            raise FormatError("it has sparse arrays, which are not read")
     return graph
 
 
 def _append(items: list[Any], item: Any, most: int, what: str) -> None:
     items.append(item)
     if len(items) > most:
-        raise WireError(f"it has more than {most:,} {what}")
+        raise FormatError(f"it has more than {most:,} {what}")
 
 
 def _function(message: Message) -> dict[str, Any]:
@@ -124,21 +119,19 @@ def _function(message: Message) -> dict[str, Any]:
         "nodes": [],
         "opsets": {},
     }
-    names = {4: "inputs", 5: "outputs", 6: "attributes"}
-    texts = {1: "name", 10: "domain", 13: "overload"}
-    for field in message.fields():
-        if field.number in texts:
-            function[texts[field.number]] = _name(message, field)
-        elif field.number in names:
-            kind = names[field.number]
-            _append(function[kind], _name(message, field), MOST_CONSTANTS, kind)
-        elif field.number == 7:
-            _append(function["nodes"], _node(message.message(field), 0), MOST_NODES, "nodes")
-        elif field.number == 9:
-            domain, version = _opset(message.message(field))
+    for part in message.parts():
+        if part.name in ("name", "domain", "overload"):
+            function[part.name] = _name(message, part)
+        elif part.name in ("input", "output", "attribute"):
+            kind = f"{part.name}s"
+            _append(function[kind], _name(message, part), MOST_CONSTANTS, kind)
+        elif part.name == "node":
+            _append(function["nodes"], _node(message.message(part), 0), MOST_NODES, "nodes")
+        elif part.name == "opset_import":
+            domain, version = _opset(message.message(part))
             function["opsets"]["" if domain == "ai.onnx" else domain] = version
-        elif field.number == 11:
-            raise WireError("a function has attributes with defaults, which are not read")
+        elif part.name == "attribute_proto":
+            raise FormatError("a function has attributes with defaults, which are not read")
     return function
 
 
@@ -153,26 +146,24 @@ def _node(message: Message, depth: int) -> dict[str, Any]:
         "attributes": {},
         "scope": [],
     }
-    for field in message.fields():
-        if field.number in (1, 2):
-            kind = "inputs" if field.number == 1 else "outputs"
-            _append(node[kind], _name(message, field), MOST_CONSTANTS, kind)
-        elif field.number == 3:
-            node["name"] = _name(message, field)
-        elif field.number == 4:
-            node["op"] = _name(message, field)
-        elif field.number == 5:
-            name, value = _attribute(message.message(field), depth)
+    for part in message.parts():
+        if part.name in ("input", "output"):
+            kind = f"{part.name}s"
+            _append(node[kind], _name(message, part), MOST_CONSTANTS, kind)
+        elif part.name in ("name", "overload"):
+            node[part.name] = _name(message, part)
+        elif part.name == "op_type":
+            node["op"] = _name(message, part)
+        elif part.name == "attribute":
+            name, value = _attribute(message.message(part), depth)
             if name in node["attributes"]:
-                raise WireError(f"a node has the attribute `{name}` twice")
+                raise FormatError(f"a node has the attribute `{name}` twice")
             node["attributes"][name] = value
-        elif field.number == 7:
-            domain = _name(message, field)
+        elif part.name == "domain":
+            domain = _name(message, part)
             node["domain"] = "" if domain == "ai.onnx" else domain
-        elif field.number == 8:
-            node["overload"] = _name(message, field)
-        elif field.number == 9:
-            key, value = _entry(message.message(field))
+        elif part.name == "metadata_props":
+            key, value = _entry(message.message(part))
             if key == "pkg.torch.onnx.name_scopes":
                 node["scope"] = _scopes(value)
     return node
@@ -188,11 +179,11 @@ def _scopes(text: str) -> list[str]:
 
 def _entry(message: Message) -> tuple[str, str]:
     key = value = ""
-    for field in message.fields():
-        if field.number == 1:
-            key = message.text(field, LONGEST_NAME)
-        elif field.number == 2 and key.startswith("pkg.torch.onnx.name_scopes"):
-            value = _name(message, field)
+    for part in message.parts():
+        if part.name == "key":
+            key = message.text(part, LONGEST_NAME)
+        elif part.name == "value" and key.startswith("pkg.torch.onnx.name_scopes"):
+            value = _name(message, part)
     return key, value
 
 
@@ -200,211 +191,179 @@ def _attribute(message: Message, depth: int) -> tuple[str, Any]:
     """The name of an attribute and its value: a number, a text, a list, an array, or a reference to
     an attribute of the function around it."""
     if depth > DEEPEST:
-        raise WireError(f"its graphs nest more than {DEEPEST} deep")
+        raise FormatError(f"its graphs nest more than {DEEPEST} deep")
     name, declared = "", 0
-    single: dict[int, Any] = {}
-    ints: list[int] = []
-    floats: list[float] = []
-    strings: list[str] = []
-    for field in message.fields():
-        if field.number == 1:
-            name = _name(message, field)
-        elif field.number == 2:
-            single[1] = shortest(message.float32(field))
-        elif field.number == 3:
-            single[2] = message.signed(field)
-        elif field.number == 4:
-            message.require(field, BYTES)
-            data = bytes(message.data[field.begin : min(field.end, field.begin + LONGEST_NAME)])
-            single[3] = data.decode("utf-8", "backslashreplace")
-        elif field.number == 5:
-            single[4] = _tensor(message.message(field))
-        elif field.number in (6, 11):
-            _graph(message.message(field), depth + 1)  # what it holds is checked like the rest
-            single[5] = {"graph": True}
-        elif field.number == 7:
-            _extend(floats, _floats(message, field))
-        elif field.number == 8:
-            _extend(ints, message.packed(field))
-        elif field.number == 9:
-            _append(strings, _name(message, field), MOST_VALUES, "texts in an attribute")
-        elif field.number == 20:
-            declared = message.signed(field)
-        elif field.number == 21:
-            return name, {"reference": _name(message, field)}
-    lists: dict[int, Any] = {6: floats, 7: ints, 8: strings}
-    if declared in lists:
-        return name, lists[declared]
-    if declared in single:
-        return name, single[declared]
+    values: dict[int, Any] = {}
+    for part in message.parts():
+        if part.name == "name":
+            name = _name(message, part)
+        elif part.name == "f":
+            (value,) = message.floats(part)
+            values[ATTRIBUTE_FLOAT] = shortest(value)
+        elif part.name == "i":
+            values[ATTRIBUTE_INT] = message.whole(part)
+        elif part.name == "s":
+            data = bytes(message.bytes(part)[:LONGEST_NAME])
+            values[ATTRIBUTE_STRING] = data.decode("utf-8", "backslashreplace")
+        elif part.name == "t":
+            values[ATTRIBUTE_TENSOR] = _tensor(message.message(part))
+        elif part.name in ("g", "graphs"):
+            _graph(message.message(part), depth + 1)  # what it holds is checked like the rest
+            values[ATTRIBUTE_GRAPH] = {"graph": True}
+        elif part.name == "floats":
+            _extend(values.setdefault(ATTRIBUTE_FLOATS, []), _floats(message, part))
+        elif part.name == "ints":
+            _extend(values.setdefault(ATTRIBUTE_INTS, []), message.wholes(part))
+        elif part.name == "strings":
+            texts = values.setdefault(ATTRIBUTE_STRINGS, [])
+            _append(texts, _name(message, part), MOST_VALUES, "texts in an attribute")
+        elif part.name == "type":
+            declared = message.whole(part)
+        elif part.name == "ref_attr_name":
+            return name, {"reference": _name(message, part)}
+    if declared in (ATTRIBUTE_FLOATS, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS):
+        return name, values.get(declared, [])
+    if declared in values:
+        return name, values[declared]
     if declared == 0:  # files of the first versions state no type
-        for value in (*single.values(), *filter(None, lists.values())):
+        for value in values.values():
             return name, value
     return name, {"unknown": declared}
 
 
-def _extend(items: list[Any], more: Any) -> None:
+def _extend(items: list[Any], more: Iterable[Any]) -> None:
     for item in more:
         _append(items, item, MOST_VALUES, "values in an attribute")
 
 
-def _floats(message: Message, field: Field) -> list[float]:
-    if field.kind == FIXED32:
-        return [shortest(message.float32(field))]
-    message.require(field, BYTES)
-    count = (field.end - field.begin) // 4
-    if count * 4 != field.end - field.begin or count > MOST_VALUES:
-        raise WireError("a list of numbers has a wrong length")
-    return [shortest(one) for one in struct.unpack_from(f"<{count}f", message.data, field.begin)]
-
-
-def shortest(value: float) -> float:
-    """The shortest decimal that is a 32-bit number: 0.0001 for 9.999999747378752e-05."""
-    if not math.isfinite(value):
-        return value
-    expected = struct.pack("<f", value)
-    for digits in range(1, 10):
-        text = f"{value:.{digits}g}"
-        try:
-            if struct.pack("<f", float(text)) == expected:
-                return float(text)
-        except OverflowError:  # rounded up beyond the largest number
-            continue
-    return value
+def _floats(message: Message, part: Part) -> list[float]:
+    if message.count(part) > MOST_VALUES:
+        raise FormatError(f"it has more than {MOST_VALUES:,} values in an attribute")
+    return [shortest(value) for value in message.floats(part)]
 
 
 def _value_info(message: Message) -> dict[str, Any]:
     """An input or output: its name, element type and shape (None for an unknown axis)."""
     info: dict[str, Any] = {"name": "", "dtype": "", "shape": None}
-    for field in message.fields():
-        if field.number == 1:
-            info["name"] = _name(message, field)
-        elif field.number == 2:
-            kind = message.message(field)
-            for inner in kind.fields():
-                if inner.number == 1:
+    for part in message.parts():
+        if part.name == "name":
+            info["name"] = _name(message, part)
+        elif part.name == "type":
+            kind = message.message(part)
+            for inner in kind.parts():
+                if inner.name == "tensor_type":
                     _tensor_type(kind.message(inner), info)
     return info
 
 
 def _tensor_type(message: Message, info: dict[str, Any]) -> None:
-    for field in message.fields():
-        if field.number == 1:
-            info["dtype"] = DTYPES.get(message.signed(field), ("other", 0, ""))[0]
-        elif field.number == 2:
-            shape = message.message(field)
-            info["shape"] = [_dimension(shape.message(one)) for one in _bounded(shape)]
-
-
-def _bounded(shape: Message) -> list[Field]:
-    axes = [field for field in shape.fields() if field.number == 1]
-    if len(axes) > MOST_AXES:
-        raise WireError(f"a value has more than {MOST_AXES} axes")
-    return axes
+    for part in message.parts():
+        if part.name == "elem_type":
+            element = ELEMENTS.get(message.whole(part))
+            info["dtype"] = "other" if element is None else element.name
+        elif part.name == "shape":
+            shape = message.message(part)
+            axes = list(shape.parts())
+            if len(axes) > MOST_AXES:
+                raise FormatError(f"a value has more than {MOST_AXES} axes")
+            info["shape"] = [_dimension(shape.message(one)) for one in axes]
 
 
 def _dimension(message: Message) -> int | None:
-    for field in message.fields():
-        if field.number == 1:
-            return _size(message.signed(field))
+    for part in message.parts():
+        if part.name == "dim_value":
+            return _size(message.whole(part))
     return None
 
 
 def _size(size: int) -> int:
     if not 0 <= size <= LARGEST_SIZE:
-        raise WireError(f"an axis has {size:,} elements")
+        raise FormatError(f"an axis has {size:,} elements")
     return size
 
 
+TYPED = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
+
+
 def _tensor(message: Message) -> dict[str, Any]:
-    """An array: its name, element type, shape, whether it is in another file, where its bytes are,
-    and its values where they are few."""
+    """An array: its name, element type, shape, whether it is in another file, and its values where
+    they are few."""
     shape: list[int] = []
     name, code, external = "", 0, False
-    raw: Field | None = None
-    typed: list[Field] = []
-    for field in message.fields():
-        if field.number == 1:
-            shape += [_size(size) for size in message.packed(field)]
+    raw: Part | None = None
+    typed: list[Part] = []
+    for part in message.parts():
+        if part.name == "dims":
+            shape += [_size(size) for size in message.wholes(part)]
             if len(shape) > MOST_AXES:
-                raise WireError(f"an array has more than {MOST_AXES} axes")
-        elif field.number == 2:
-            code = message.signed(field)
-        elif field.number == 3:
-            raise WireError("an array is in segments, which are not read")
-        elif field.number == 8:
-            name = _name(message, field)
-        elif field.number == 9:
-            message.require(field, BYTES)
-            raw = field
-        elif field.number in (4, 5, 6, 7, 10, 11):
-            typed.append(field)
-        elif field.number == 13 or (field.number == 14 and field.value == 1):
+                raise FormatError(f"an array has more than {MOST_AXES} axes")
+        elif part.name == "data_type":
+            code = message.whole(part)
+        elif part.name == "segment":
+            raise FormatError("an array is in segments, which are not read")
+        elif part.name == "name":
+            name = _name(message, part)
+        elif part.name == "raw_data":
+            raw = part
+        elif part.name in TYPED:
+            typed.append(part)
+        elif part.name == "external_data" or (part.name == "data_location" and part.number == 1):
             external = True
-    if code not in DTYPES:
-        raise WireError(f"the array `{name}` has the element type {code}, which is not read")
-    dtype, itemsize, form = DTYPES[code]
+    element = ELEMENTS.get(code)
+    if element is None:
+        raise FormatError(f"the array `{name}` has the element type {code}, which is not read")
     elements = math.prod(shape)
     if elements > LARGEST_SIZE:
-        raise WireError(f"the array `{name}` has {elements:,} elements")
-    array = {"name": name, "dtype": dtype, "shape": shape, "external": external, "values": None}
-    if external or dtype == "string":
+        raise FormatError(f"the array `{name}` has {elements:,} elements")
+    array = {
+        "name": name,
+        "dtype": element.name,
+        "shape": shape,
+        "external": external,
+        "values": None,
+    }
+    if external or not element.size:
         return array
-    if raw is not None:
-        if raw.end - raw.begin != elements * itemsize:
-            raise WireError(
-                f"the array `{name}` claims {elements * itemsize:,} bytes, the file has "
-                f"{raw.end - raw.begin:,}"
+    if raw is None:
+        values = _typed_values(message, typed, name, elements)
+        if element.name == "float16":
+            values = [struct.unpack("<e", struct.pack("<H", one & 0xFFFF))[0] for one in values]
+    else:
+        size = raw.end - raw.begin
+        if size != elements * element.size:
+            raise FormatError(
+                f"the array `{name}` claims {elements * element.size:,} bytes, the file has "
+                f"{size:,}"
             )
-        array["begin"] = raw.begin
-        if elements <= MOST_VALUES and form:
-            array["values"] = _plain(
-                struct.unpack_from(f"<{elements}{form}", message.data, raw.begin), dtype
-            )
-        return array
-    _typed_values(message, typed, array, elements, form)
+        few = element.code and elements <= MOST_VALUES
+        form = f"<{elements}{element.code}"
+        values = list(struct.unpack_from(form, message.data, raw.begin)) if few else []
+    if elements <= MOST_VALUES and element.code:
+        array["values"] = _plain(values, element.name)
     return array
 
 
-def _typed_values(
-    message: Message, typed: list[Field], array: dict[str, Any], elements: int, form: str
-) -> None:
-    """The values of an array that is no sequence of bytes but of numbers."""
-    dtype, name = array["dtype"], array["name"]
+def _typed_values(message: Message, typed: list[Part], name: str, elements: int) -> list[Any]:
+    """The values of an array that is no sequence of bytes but of numbers; none of many."""
     count = 0
     values: list[Any] = []
-    for field in typed:
-        if field.kind == BYTES and field.number in (4, 10):
-            size = 4 if field.number == 4 else 8
-            count += (field.end - field.begin) // size
-            if elements <= MOST_VALUES >= count:
-                number = (field.end - field.begin) // size
-                code = "f" if size == 4 else "d"
-                values += struct.unpack_from(f"<{number}{code}", message.data, field.begin)
-            if count == elements and len(typed) == 1:
-                array["begin"] = field.begin
+    for part in typed:
+        if part.field.kind is float:
+            count += message.count(part)
+            if count <= elements <= MOST_VALUES:
+                values += message.floats(part)
             continue
-        if field.kind in (FIXED32, FIXED64):
-            code = "<f" if field.kind == FIXED32 else "<d"
-            numbers: Any = struct.unpack_from(code, message.data, field.begin)
-        else:
-            numbers = message.packed(field)
-        for number in numbers:
+        for number in message.wholes(part):
             count += 1
             if count > elements:
                 break
             if elements <= MOST_VALUES:
                 values.append(number)
     if count != elements:
-        raise WireError(f"the array `{name}` claims {elements:,} elements, the file has {count:,}")
-    if elements > MOST_VALUES:
-        if "begin" not in array:
-            raise WireError(f"the array `{name}` is a list of numbers, which is not read")
-        return
-    if dtype == "float16":
-        values = [struct.unpack("<e", struct.pack("<H", one & 0xFFFF))[0] for one in values]
-    if form and dtype != "bfloat16":
-        array["values"] = _plain(values, dtype)
+        raise FormatError(
+            f"the array `{name}` claims {elements:,} elements, the file has {count:,}"
+        )
+    return values
 
 
 def _plain(values: Any, dtype: str) -> list[Any]:
@@ -419,11 +378,11 @@ def _plain(values: Any, dtype: str) -> list[Any]:
     return [convert(value) for value in values]
 
 
-def _name(message: Message, field: Field) -> str:
-    """A name. Raises WireError where it has characters that do not print."""
-    text = message.text(field, LONGEST_NAME)
+def _name(message: Message, part: Part) -> str:
+    """A name. Raises FormatError where it has characters that do not print."""
+    text = message.text(part, LONGEST_NAME)
     if not text.isprintable():
-        raise WireError(f"the name {text[:60]!a} has characters that do not print")
+        raise FormatError(f"the name {text[:60]!a} has characters that do not print")
     return text
 
 
@@ -437,7 +396,7 @@ def _read(path: str, result: str) -> str | None:
             memoryview(data) as view,
         ):
             model = read_model(view)
-    except WireError as error:
+    except FormatError as error:
         return str(error)
     except (OSError, ValueError) as error:
         return f"it cannot be read ({error})"

@@ -26,6 +26,7 @@ from archc.importers.onnx.drafts import (
 from archc.importers.onnx.folding import slice_bounds
 from archc.importers.onnx.terms import Term
 from archc.importers.onnx.values import Constant
+from archc.importers.padding import compact
 from archc.ops import activation
 from archc.ops.activation import Activation
 from archc.ops.axes import MAP_AXES
@@ -376,7 +377,7 @@ def _crop(shape: tuple[int, ...], bounds: Mapping[int, tuple[int, int | None, in
             raise RefusedError(f"Slice of {list(shape)} in steps of {step}")
         pairs.append((kept.start, shape[axis] - kept.stop))
     if all(begin == end for begin, end in pairs):
-        return Crop(cropping=windows.compact(tuple(begin for begin, _ in pairs)))
+        return Crop(cropping=compact(tuple(begin for begin, _ in pairs)))
     return Crop(cropping=tuple(pairs))
 
 

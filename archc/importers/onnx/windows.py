@@ -18,27 +18,12 @@ from archc.importers.onnx.drafts import (
 from archc.importers.onnx.shapes import pads_of, window_of
 from archc.importers.onnx.terms import Term
 from archc.importers.onnx.values import Constant, FoldError
+from archc.importers.padding import Pairs, compact, padding_of
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
-from archc.ops.fields import Amounts
 from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archc.ops.shape import Pad
 
 WINDOW = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")
-Pairs = tuple[tuple[int, int], ...]
-
-
-def compact(sizes: tuple[int, ...]) -> int | tuple[int, ...]:
-    """One number for all axes where they are equal."""
-    return sizes[0] if len(set(sizes)) == 1 else sizes
-
-
-def padding_of(pairs: Pairs) -> str | Amounts:
-    """Padding as a spec has it: `valid`, one number, one for each axis, or one for each side."""
-    if not any(map(any, pairs)):
-        return "valid"
-    if all(begin == end for begin, end in pairs):
-        return compact(tuple(begin for begin, _ in pairs))
-    return pairs
 
 
 def _shape(term: Term) -> tuple[int, ...]:

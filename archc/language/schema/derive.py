@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from archc.language.catalog import KEYS
-from archc.language.names import PATTERN
+from archc.language.names import PATTERN, STEP_PATTERN
 from archc.language.recipe import Training, doc_of, group_schema
 from archc.ops import MERGES, OPS
 from archc.ops.activation import ACTIVATION
@@ -29,11 +29,13 @@ from archc.ops.fields import or_expression as admit
 
 SCHEMA_ID = "https://archc.dev/schema/archc-1.json"
 _NAME: Schema = {"type": "string", "pattern": f"^{PATTERN}$"}
-_COMPUTED_NAME: Schema = {**_NAME, "pattern": rf"^{PATTERN}$|\$"}
-"""A name that may have expressions in it: any text with a `$` is checked where it is read."""
+_STEP_NAME: Schema = {"type": "string", "pattern": rf"^{STEP_PATTERN}$|\$"}
+"""The name of a step may have expressions in it: any text with a `$` is checked where it is
+read."""
 _NAME_EXPECTED = (
     "a name: a lower-case letter followed by lower-case letters, digits and underscores"
 )
+_STEP_NAME_EXPECTED = "a name: a letter followed by letters, digits, `_` and `-`"
 _STEPS: Schema = {"type": "array", "items": {"$ref": "#/definitions/step"}}
 _STEPS_EXPECTED = "a list of steps"
 
@@ -47,8 +49,8 @@ def _name(doc: str) -> Schema:
     return describe(_NAME, doc, _NAME_EXPECTED)
 
 
-def _computed_name(doc: str) -> Schema:
-    return describe(_COMPUTED_NAME, doc, _NAME_EXPECTED)
+def _step_name(doc: str) -> Schema:
+    return describe(_STEP_NAME, doc, _STEP_NAME_EXPECTED)
 
 
 def _text(doc: str) -> Schema:
@@ -129,7 +131,11 @@ def op_schema(op: type[Op]) -> Schema:
 def step_keys() -> Schema:
     """The schemas of the keys of steps that are no ops."""
     return {
-        "name": _computed_name("the step's name, unique within its section or block"),
+        "name": _step_name(
+            "the step's name, unique within its section or block, capitals and `-` aside. In a "
+            "repetition it gets a number, `unit_1`, but with an expression, `unit-$(index)`: it is "
+            "whole then, and the key of a block's instance in a sequence of PyTorch"
+        ),
         "from": describe(
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
             "use these steps' outputs as input instead of the previous step's; `in` is that one, "
@@ -142,10 +148,10 @@ def step_keys() -> Schema:
             "true, false, or an expression",
         ),
         "section": describe(
-            {"anyOf": [_COMPUTED_NAME, {"type": "null"}]},
+            {"anyOf": [_STEP_NAME, {"type": "null"}]},
             "a named sub-network; its steps are under `layers`. Without a name it is counted, and "
             "has its position as its key in PyTorch where all beside it have none",
-            f"{_NAME_EXPECTED}, or no value",
+            f"{_STEP_NAME_EXPECTED}, or no value",
         ),
         "trainable": describe(
             {"anyOf": [{"type": "boolean"}, EXPRESSION_SCHEMA]},

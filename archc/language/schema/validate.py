@@ -17,7 +17,7 @@ from archc.diagnostics import (
     omitted,
 )
 from archc.language.module_names import network_error
-from archc.language.names import class_error, name_error, suggested_name
+from archc.language.names import class_error, name_error, step_error, suggested_name
 from archc.language.schema import text
 from archc.language.schema.conformance import Conformance
 from archc.language.schema.prefix import prefixes, unmarked
@@ -364,8 +364,8 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, expected: str) -
         return "an expression is the whole value: `$name` or `$( ... )`"
     alternatives = [node, *node.get("anyOf", ())]
     if "pattern" in node or any("[a-z]" in part.get("pattern", "") for part in alternatives):
-        check = class_error if path[-1] == "class" else name_error
-        check = network_error if path == ["name"] else check
+        checks = {"class": class_error, "name": step_error, "section": step_error}
+        check = network_error if path == ["name"] else checks.get(str(path[-1]), name_error)
         return suggested_name(value.data, check)
     words = [word for part in alternatives for word in part.get("enum", ())]
     if path[-1:] == ["activation"]:

@@ -35,7 +35,8 @@ def emit(backend: str, network: Network) -> str:
         [_source(module) for module in writer.PROGRAM],
         writer.constants(task, recipe),
         writer.definitions(recipe),
-        {"Network": writer.constructor(about)},
+        {"Network": writer.constructor(about), **writer.names(recipe)},
+        writer.absent(task, recipe),
     )
     _check_name(writer.constructor(about), specialized, network.spec.document.span)
     module = Module(
@@ -89,7 +90,7 @@ def _docstring(title: str, name: str, shape: tuple[int, ...]) -> str:
     )
     return "\n".join(
         (
-            f"{title.rstrip('.')}: train it, and predict with it.",
+            f"{title.rstrip('.')}: train and predict.",
             "",
             f"    python {name}_train.py DATA --out RUN",
             f"    python {name}_train.py DATA --out RUN --predict labels.csv",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from archc.codegen.tree import Value
-from archc.language.recipe import Crop, Inputs, Training
+from archc.language.recipe import Inputs, Training
 from archc.training.task import IMAGE_ENDINGS, IMAGE_RANK, Task
 
 LARGEST_SMALL = 64 * 64
@@ -35,13 +35,23 @@ def streams(task: Task, recipe: Training) -> bool:
     return len(task.shape) == IMAGE_RANK and math.prod(task.shape[:2]) > LARGEST_SMALL
 
 
-def part_bounds(crop: Crop) -> dict[str, Value]:
-    """The constants of the parts of images that are trained with."""
+def crop_constants(task: Task, recipe: Training) -> dict[str, Value]:
+    """The constants of the parts of images. They are taken as an image is decoded, to train with
+    (`PARTS`) and in evaluation (`MIDDLE`), or of a batch (`CROPS`): where all images are in memory,
+    or moved before."""
+    augment = recipe.augment
+    crop = augment.crop
+    bounds = (getattr(crop, "smallest", 0), getattr(crop, "largest", 0))
+    are_larger = crops(task, recipe)
+    decoded = crop.resizes or (streams(task, recipe) and not augment.moves)
     return {
         "CROP": crop.name,
-        "SMALLEST": getattr(crop, "smallest", 0),
-        "LARGEST": getattr(crop, "largest", 0),
+        "PARTS": crop.resizes or (are_larger and decoded),
+        "MIDDLE": are_larger and decoded and recipe.evaluation != "ten_crop",
+        "CROPS": are_larger and not decoded,
+        "AREAS": bounds,
         "RATIO": getattr(crop, "ratio", 0.0),
+        "SIDES": bounds,
     }
 
 

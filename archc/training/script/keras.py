@@ -17,6 +17,7 @@ from archc.language.recipe import (
     AdamW,
     Cosine,
     Optimizer,
+    Plateau,
     RmsProp,
     Sgd,
     Training,
@@ -24,8 +25,7 @@ from archc.language.recipe import (
 from archc.training.script.images import (
     ENDINGS,
     MODES,
-    crops,
-    part_bounds,
+    crop_constants,
     resized,
     streams,
 )
@@ -59,8 +59,7 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "SQUARE": isinstance(inputs.resize, int),
         "RESIZE": (0, 0) if size is None else size[::-1],
         "PAD": inputs.pad,
-        "CROPS": crops(task, recipe),
-        **part_bounds(augment.crop),
+        **crop_constants(task, recipe),
         "TEN_CROPS": recipe.evaluation == "ten_crop",
         "SCALE": float(inputs.scale),
         "STANDARDIZE": inputs.standardize,
@@ -99,6 +98,16 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
     }
 
 
+def names(_recipe: Training) -> dict[str, str]:
+    """The names in place of the program's: none."""
+    return {}
+
+
+def absent(task: Task, recipe: Training) -> set[str]:
+    """What parts of images are drawn with, where none are taken."""
+    return set() if crop_constants(task, recipe)["PARTS"] else {"generator"}
+
+
 def definitions(recipe: Training) -> dict[str, Expr]:
     """The expressions in place of the program's calls of functions that depend on the recipe."""
     schedule = recipe.schedule
@@ -114,7 +123,18 @@ def definitions(recipe: Training) -> dict[str, Expr]:
             rate = call(name, 0.0, Binary("-", steps, begin), **keywords)
         else:
             rate = call(name, rate, steps, **keywords)
-    return {"make_optimizer": _constructor(recipe.optimizer, rate)}
+    expressions: dict[str, Expr] = {"make_optimizer": _constructor(recipe.optimizer, rate)}
+    if isinstance(schedule, Plateau):
+        expressions["make_plateau"] = _plateau(schedule)
+    return expressions
+
+
+def _plateau(schedule: Plateau) -> Call:
+    keywords: dict[str, Expr | Value] = {}
+    keywords |= {} if schedule.factor == 0.1 else {"factor": schedule.factor}
+    keywords |= {"patience": schedule.patience, "min_delta": 0.0}
+    keywords |= {"min_lr": schedule.minimum} if schedule.minimum else {}
+    return call("callbacks.ReduceLROnPlateau", Ref("MONITOR"), **keywords)
 
 
 def _constructor(optimizer: Optimizer, rate: Expr) -> Call:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, cast
 
@@ -92,14 +92,16 @@ def specialize(
     constants: Mapping[str, Value],
     expressions: Mapping[str, Expr],
     names: Mapping[str, str],
+    absent: Collection[str] = (),
 ) -> Specialized:
     """The body of a program, of one module after another, under the values of its constants.
     `expressions` take the place of the calls of functions without arguments, by their names;
-    `names` that of names."""
+    `names` that of names. Functions have no parameters, and calls no arguments, that are called
+    like one of `absent`."""
     statements: list[Statement] = []
     known: dict[str, Import | ImportFrom] = {}
     for source in sources:
-        specializer = _Specializer(source, constants, names, expressions)
+        specializer = _Specializer(source, constants, names, expressions, absent)
         for node in ast.parse(source).body[1:]:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 known |= _imported(node)
@@ -162,10 +164,12 @@ class _Specializer:
         constants: Mapping[str, Value],
         names: Mapping[str, str],
         expressions: Mapping[str, Expr],
+        absent: Collection[str],
     ) -> None:
         self.constants = dict(constants)
         self.names = names
         self.expressions = expressions
+        self.absent = absent
         self.above: dict[int, str] = {}
         self.behind: dict[int, str] = {}
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -255,7 +259,8 @@ class _Specializer:
         if arguments.defaults or arguments.vararg or arguments.kwarg:
             raise ValueError(f"line {node.lineno}: no statement of scripts: it has a default")
         docstring = ast.get_docstring(node)
-        parameters = [self.parameter(one) for one in arguments.args]
+        kept = [one for one in arguments.args if one.arg not in self.absent]
+        parameters = [self.parameter(one) for one in kept]
         parameters += [
             replace(
                 self.parameter(one),
@@ -328,9 +333,10 @@ class _Specializer:
             case ast.Call(ast.Name(name)) if name in self.expressions:
                 return self.expressions[name]
             case ast.Call(function, arguments, keywords):
+                kept = [one for one in arguments if not self.is_absent(one)]
                 return Call(
                     self.expr(function),
-                    tuple(map(self.expr, arguments)),
+                    tuple(map(self.expr, kept)),
                     tuple(Keyword(one.arg or "", self.expr(one.value)) for one in keywords),
                 )
             case ast.Subscript(value, key):
@@ -374,6 +380,10 @@ class _Specializer:
             case ast.JoinedStr(parts):
                 return FString(tuple(map(self.part, parts)))
         raise ValueError(f"line {node.lineno}: no expression of scripts")
+
+    def is_absent(self, argument: ast.expr) -> bool:
+        """Whether an argument is for a parameter that is left out."""
+        return isinstance(argument, ast.Name) and argument.id in self.absent
 
     def generator(self, element: ast.expr, comprehension: ast.comprehension) -> Generator:
         """A comprehension over one iterable, with at most one condition."""

@@ -31,8 +31,7 @@ from archc.language.recipe import (
 from archc.training.script.images import (
     ENDINGS,
     MODES,
-    crops,
-    part_bounds,
+    crop_constants,
     resized,
     streams,
 )
@@ -44,6 +43,8 @@ PROGRAM = tuple(
 """The modules that a script is a specialization of, in the order of their statements."""
 FILLS = {"nearest": "border", "zero": "zeros"}
 FLIPS = {"none": (), "horizontal": (-1,), "vertical": (-2,), "both": (-1, -2)}
+MEANS = ("pixel_mean", "channel_mean")
+"""Ways of standardizing that only subtract a mean."""
 MEMORY_FORMATS = {3: "channels_last", 4: "channels_last_3d"}
 
 
@@ -67,8 +68,7 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "SQUARE": isinstance(inputs.resize, int),
         "RESIZE": (0, 0) if size is None else size[::-1],
         "PAD": inputs.pad,
-        "CROPS": crops(task, recipe),
-        **part_bounds(augment.crop),
+        **crop_constants(task, recipe),
         "TEN_CROPS": recipe.evaluation == "ten_crop",
         "SCALE": float(inputs.scale),
         "STANDARDIZE": inputs.standardize,
@@ -97,7 +97,7 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "SYNC_BATCH_NORM": recipe.sync_batch_norm,
         "OUTPUT": task.output,
         "SOFTMAX": "" if task.softmax is None else str(task.softmax),
-        "MEMORY_FORMAT": MEMORY_FORMATS.get(len(task.shape), ""),
+        "MEMORY_FORMAT": MEMORY_FORMATS.get(len(task.shape), "") if task.is_wide else "",
         "SEED": recipe.seed,
     }
 
@@ -107,10 +107,30 @@ def definitions(recipe: Training) -> dict[str, Expr]:
     expressions = {
         "make_optimizer": _optimizer(recipe.optimizer),
         "make_schedule": _schedule(recipe),
+        "standardize": _standardized(recipe),
     }
     if isinstance(recipe.schedule, Plateau):
         expressions["make_plateau"] = _plateau(recipe.schedule)
     return expressions
+
+
+def names(recipe: Training) -> dict[str, str]:
+    """The names in place of the program's: what is best is measured by the metric."""
+    return {} if recipe.metric == "loss" else {"metric": "accuracy"}
+
+
+def absent(_task: Task, recipe: Training) -> set[str]:
+    """The statistics that images are not standardized by."""
+    standardize = recipe.inputs.standardize
+    if standardize == "none":
+        return {"mean", "deviation"}
+    return {"deviation"} if standardize in MEANS else set()
+
+
+def _standardized(recipe: Training) -> Expr:
+    """Images less their mean, over their standard deviation."""
+    less = Binary("-", Ref("images"), Ref("mean"))
+    return less if recipe.inputs.standardize in MEANS else Binary("/", less, Ref("deviation"))
 
 
 def _optimizer(optimizer: Optimizer) -> Call:
@@ -192,9 +212,9 @@ def _falls(schedule: Piecewise) -> tuple[Expr, ...]:
 
 
 def _plateau(schedule: Plateau) -> Call:
-    keywords: dict[str, Expr | Value] = {"mode": "max"}
+    keywords: dict[str, Expr | Value] = {}
     keywords |= {} if schedule.factor == 0.1 else {"factor": schedule.factor}
     # PyTorch waits for one epoch more.
     keywords["patience"] = schedule.patience - 1
     keywords |= _nonzero(threshold=0.0, min_lr=schedule.minimum)
-    return call("lr_scheduler.ReduceLROnPlateau", Ref("optimizer"), **keywords)
+    return call("lr_scheduler.ReduceLROnPlateau", Ref("optimizer"), "max", **keywords)

@@ -82,19 +82,20 @@ def image_set(
 
 
 class InputScaling(NamedTuple):
-    """What brings pixels to the network's input: pixel * factor + offset."""
+    """What brings pixels to the network's input: pixel * factor + offset, in an order of memory."""
 
     factor: Tensor
     offset: Tensor
+    memory_format: torch.memory_format = torch.channels_last
 
     def __call__(self, images: Tensor, *, in_place: bool = False) -> Tensor:
-        """Scale and standardize (batch, channels, ...), channels last in memory; in the place of
-        the images themselves where nothing else needs them: a batch of large ones is new memory
-        whose pages cost more than the arithmetic."""
+        """Scale and standardize (batch, channels, ...); in the place of the images themselves where
+        nothing else needs them: a batch of large ones is new memory whose pages cost more than the
+        arithmetic."""
         images = torch.addcmul(self.offset, images, self.factor, out=images if in_place else None)
         if images.dim() != 1 + IMAGE_RANK:
             return images
-        return images.contiguous(memory_format=torch.channels_last)
+        return images.contiguous(memory_format=self.memory_format)
 
 
 def input_scaling(
@@ -102,6 +103,8 @@ def input_scaling(
     mean: np.ndarray,
     deviation: np.ndarray,
     device: torch.device,
+    *,
+    channels_last: bool = True,
 ) -> InputScaling:
     """Make one product and sum of the scale and the training images' statistics."""
 
@@ -109,7 +112,8 @@ def input_scaling(
         channels_first: np.ndarray = np.moveaxis(values.astype(np.float32), -1, 0)
         return torch.from_numpy(np.ascontiguousarray(channels_first)).to(device)
 
-    return InputScaling(placed(scale / deviation), placed(-mean / deviation))
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    return InputScaling(placed(scale / deviation), placed(-mean / deviation), memory_format)
 
 
 class BatchDraws:

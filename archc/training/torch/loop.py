@@ -211,7 +211,8 @@ def make_run(
     device = worker.device
     make_repeatable(device)
     mean, deviation, colours = statistics
-    scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, device)
+    scale, channels_last = plan.recipe.inputs.scale, plan.task.is_wide
+    scaling = input_scaling(scale, mean, deviation, device, channels_last=channels_last)
     labels = found.data.known_labels
     prepared = image_set(found.data.images, labels, found.training, device)
     training = prepared
@@ -468,7 +469,8 @@ def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
     device = join_workers(options.device).device
     classes = recorded_classes(options.run, plan.task)
     mean, deviation, _ = read_statistics(options.run, record, plan.task.shape)
-    scaling = input_scaling(plan.recipe.inputs.scale, mean, deviation, device)
+    scale, channels_last = plan.recipe.inputs.scale, plan.task.is_wide
+    scaling = input_scaling(scale, mean, deviation, device, channels_last=channels_last)
     data = read_images(options, plan.format, classes)
     images = prepare_images(data.images, options.data, plan.format)
     model = make_network(plan).to(device)

@@ -50,8 +50,9 @@ def make_network(plan: Plan) -> nn.Module:
         network.set_submodule(str(plan.task.softmax), nn.LogSoftmax(dim=1))
     if plan.task.output == "distances":
         network.register_forward_hook(_negative)
-    memory_format = MEMORY_FORMATS.get(len(plan.task.shape))
-    return network if memory_format is None else network.to(memory_format=memory_format)
+    if plan.task.is_wide and len(plan.task.shape) in MEMORY_FORMATS:
+        return network.to(memory_format=MEMORY_FORMATS[len(plan.task.shape)])
+    return network
 
 
 def _negative(_network: nn.Module, _images: object, distances: Tensor) -> Tensor:

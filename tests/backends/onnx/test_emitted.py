@@ -14,7 +14,8 @@ from archc.backends.onnx.model import IR_VERSION, OPSET
 from archc.backends.onnx.rewriting import inlined
 from archc.diagnostics import SpecError
 from archc.onnx_format.messages import ModelProto
-from archc.onnx_format.protobuf import decode, encode
+from archc.onnx_format.protobuf import encode
+from archc.onnx_format.reader import decode
 from archc.onnx_format.text import text_of
 from tests.backends.networks import ALL_SPECS, SPECS, STRUCTURES, shipped
 from tests.backends.onnx.texts import network_of
@@ -204,6 +205,6 @@ def test_text_and_check(
     file.write_bytes(b"\x0b")
     assert cli.main([*build, "--check"]) == 1
     shown = capsys.readouterr()
-    assert "(1 bytes that cannot be read: no wire type 3)" in shown.out
+    assert "(1 bytes that cannot be read: a field has the unknown wire type 3)" in shown.out
     assert f"{file.relative_to(tmp_path)} was edited" in shown.err
     assert cli.main(["build", "attending.yaml", "--backend", "torch", "--text"]) == 2

@@ -7,14 +7,17 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy
 from keras import layers
 
+from archc import backends
 from archc.importers import formats
-from archc.importers.spec import as_spec
+from archc.importers.agreement import compare
+from archc.importers.export import save_weights
+from archc.importers.spec import Imported, as_spec
+from archc.training.keras.weights import load_weights
 
 
 def mixed() -> keras.Model:
@@ -23,13 +26,15 @@ def mixed() -> keras.Model:
     x = layers.Rescaling(1 / 255)(x)
     x = layers.ZeroPadding2D(((0, 1), (1, 0)))(x)
     x = layers.Conv2D(8, 3, strides=2, use_bias=False)(x)
-    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization(scale=False)(x)
     x = layers.ReLU(6.0)(x)
-    stem = keras.Sequential([layers.Conv2D(8, 3, padding="same", activation="gelu")], name="stem")
-    x = stem(x)
+    for stem in ("left", "right"):  # whose layers have the same names
+        own = [layers.Conv2D(8, 3, padding="same", activation="gelu", name="conv")]
+        x = keras.Sequential(own, name=stem)(x)
+    x = layers.Multiply()([x, layers.ReLU(6.0)(x + 3.0) * (1 / 6)])
     shortcut = x
     x = layers.SeparableConv2D(8, 3, padding="same")(x)
-    x = layers.LayerNormalization()(x)
+    x = layers.LayerNormalization(center=False)(x)
     x = layers.LeakyReLU(negative_slope=0.2)(x)
     gate = layers.GlobalAveragePooling2D()(x)
     gate = layers.Reshape((1, 1, 8))(gate)
@@ -44,48 +49,36 @@ def mixed() -> keras.Model:
     x = layers.Cropping2D(((1, 0), (0, 1)))(x)
     x = layers.UpSampling2D(2)(x)
     x = layers.Conv2D(8, 3, dilation_rate=2, groups=2)(x)
-    x = layers.GlobalMaxPooling2D()(x)
+    x = layers.Flatten()(x)
+    x = layers.BatchNormalization()(x)
     x = layers.Dropout(0.3)(x)
     return keras.Model(image, layers.Dense(5, activation="softmax")(x), name="mixed")
 
 
-def models() -> dict[str, keras.Model]:
-    """The models by name."""
-    options = {"weights": None, "input_shape": (64, 64, 3), "classes": 7}
-    return {
-        "mixed": mixed(),
-        "mobilenetv2": keras.applications.MobileNetV2(alpha=0.35, **options),
-    }
-
-
 def run(folder: Path) -> None:
-    """Import each model, from its JSON and from an archive, emit it again, give both networks the
-    same weights in the order of their layers, and compare what they compute. The model that scales
-    its images by 1 / 255 gets larger ones."""
-    results = {}
+    """Import the model with its weights, emit it again, and compare what the two networks compute.
+    As the model scales its images by 1 / 255, it gets larger ones."""
     generator = numpy.random.default_rng(0)
-    for name, model in models().items():
-        own = emitted(folder, name, model).build_model()
-        weights = [
-            generator.uniform(0.1, 1, one.shape) - 0.4 * (one.ndim > 1)
-            for one in model.get_weights()
-        ]
-        model.set_weights(weights)
-        # A dense layer on a map is a convolution, with as many values.
-        pairs = zip(weights, own.get_weights(), strict=True)
-        own.set_weights([value.reshape(there.shape) for value, there in pairs])
-        images = generator.standard_normal((2, *model.input_shape[1:]))
-        expected = numpy.asarray(model(images * (255 if name == "mixed" else 1)))
-        actual = numpy.asarray(own(images))
-        results[name] = {
-            "difference": float(numpy.abs(expected - actual).max()),
-            "spread": float(expected.std()),
-        }
+    model = mixed()
+    model.set_weights(
+        [generator.uniform(0.1, 1, one.shape) - 0.4 * (one.ndim > 1) for one in model.get_weights()]
+    )
+    imported = read(folder, "mixed", model)
+    own = emitted(folder, "mixed", imported)
+    images = generator.standard_normal((2, *model.input_shape[1:]))
+    expected, actual = numpy.asarray(model(images * 255)), numpy.asarray(own(images))
+    agreement = compare(imported, str(folder / "mixed.keras"))
+    results = {
+        "difference": float(numpy.abs(expected - actual).max()),
+        "spread": float(expected.std()),
+        "compared": agreement.compared,
+        "problem": agreement.disagreement or agreement.reason,
+    }
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
-def emitted(folder: Path, name: str, model: keras.Model) -> Any:
-    """The module that is emitted for the spec of a saved model."""
+def read(folder: Path, name: str, model: keras.Model) -> Imported:
+    """The spec of a model that is saved as JSON and as an archive, which are the same network."""
     (folder / f"{name}.json").write_text(model.to_json(), encoding="utf-8")
     model.save(folder / f"{name}.keras")
     specs = []
@@ -93,14 +86,24 @@ def emitted(folder: Path, name: str, model: keras.Model) -> Any:
         path = str(folder / f"{name}.{suffix}")
         specs.append(as_spec(formats.read(path), name, path, []))
     assert specs[0].text == specs[1].text
+    return specs[1]
+
+
+def emitted(folder: Path, name: str, imported: Imported) -> keras.Model:
+    """The model that is emitted for a spec, with the weights of the file that this came from."""
+    weights = folder / f"{name}.safetensors"
+    save_weights(imported, str(folder / f"{name}.keras"), str(weights))
     source = folder / f"{name}.py"
-    source.write_text(specs[0].loaded.emit("keras"), encoding="utf-8")
+    code = backends.compile_network("keras", imported.loaded)
+    source.write_text(str(code.source), encoding="utf-8")
     specification = importlib.util.spec_from_file_location(name, source)
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    return module
+    own: keras.Model = module.build_model()
+    load_weights(own, code.variables, weights)
+    return own
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from archc.diagnostics import SpecError
 from archc.importers import formats
 from archc.importers.onnx.model import read_model
-from archc.importers.onnx.wire import WireError
+from archc.onnx_format.protobuf import FormatError
 from tests.importers.models import light, model, write
 
 CONV = helper.make_node("Conv", ["x", "w"], ["y"])
@@ -42,7 +42,7 @@ def test_the_sound_model_is_read(tmp_path: Path) -> None:
 def test_a_file_that_is_cut_anywhere_is_refused_or_lacks_its_graph() -> None:
     data = light("squeezenet").read_bytes()
     for size in range(0, len(data), 97):
-        with pytest.raises(WireError):
+        with pytest.raises(FormatError):
             read_model(memoryview(data)[:size])
 
 
@@ -54,7 +54,7 @@ def test_a_cut_file_has_one_error(tmp_path: Path) -> None:
 def test_a_length_beyond_the_file_is_not_believed(tmp_path: Path) -> None:
     # Field 7, the graph, of 2^62 bytes.
     data = b"\x08\x0a" + b"\x3a" + b"\xff" * 8 + b"\x3f" + b"\0" * 16
-    assert "reaches beyond the end" in error_of(write(tmp_path, data))
+    assert "bytes beyond the end" in error_of(write(tmp_path, data))
 
 
 def test_a_number_without_end_is_refused(tmp_path: Path) -> None:

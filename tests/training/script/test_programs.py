@@ -137,11 +137,12 @@ def test_other_files_in_a_folder_of_images_are_left_out(
     defined = script(tmp_path, f"  inputs: {inputs}\n", monkeypatch, backend)
     if "Photos" in defined:
         photos = defined["Photos"](folder)
-        assert [one.name for one in photos.images] == ["a.bmp", "b.PNG", "1.jpg"]
-        labels = photos.labels
+        read, labels = photos.images, photos.labels
     else:
         read, labels = defined["read_images"](folder)
-        assert len(read) == 3
+    assert len(read) == 3
+    if inputs != "{}":
+        assert [one.name for one in read] == ["a.bmp", "b.PNG", "1.jpg"]
     assert labels.tolist() == [0, 0, 1]
 
 
@@ -158,25 +159,125 @@ def test_images_are_changed_in_training_alone(
         assert np.abs(changed - same).mean() > 1, change
 
 
+def decoded(
+    defined: dict[str, Any], backend: str, pixels: Any, *, training: bool, count: int = 1
+) -> list[Any]:
+    """An image, (height, width, channels), as a script decodes it, some times."""
+    if backend == "keras":
+        generators = map(np.random.default_rng, range(count))
+        return [defined["decode"](pixels, one if training else None) for one in generators]
+    photos = object.__new__(defined["Photos"])
+    photos.images, photos.labels, photos.training = [pixels] * count, [0] * count, training
+    np.random.seed(1)
+    return [photos[index][0].movedim(0, -1).numpy() for index in range(count)]
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
 @pytest.mark.parametrize("evaluation", ["centre_crop", "ten_crop"])
 def test_each_image_is_cropped_at_a_place_of_its_own(
-    evaluation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    evaluation: str, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = f"  inputs: {{standardize: none, resize: 20}}\n  evaluation: {evaluation}\n"
+    recipe = f"  inputs: {{resize: 20}}\n  evaluation: {evaluation}\n"
+    defined = script(tmp_path, recipe, monkeypatch, backend)
+    pixels = np.arange(20 * 20 * 3).reshape(20, 20, 3).astype(np.uint8)
+    (whole,) = decoded(defined, backend, pixels, training=False)
+    middle = pixels[2:18, 2:18] if evaluation == "centre_crop" else pixels
+    assert np.array_equal(whole, middle)
+    places = {
+        (top, left): pixels[top : top + 16, left : left + 16]
+        for top in range(5)
+        for left in range(5)
+    }
+    parts = decoded(defined, backend, pixels, training=True, count=300)
+    found = [place for part in parts for place, one in places.items() if np.array_equal(part, one)]
+    assert len(found) == 300
+    assert len({*found}) == 25
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+@pytest.mark.parametrize(
+    "crop",
+    [
+        "{scale_jitter: {smallest: 30, largest: 60}}",
+        "{random_resized: {smallest: 0.25, largest: 0.5, ratio: 1.5}}",
+    ],
+)
+def test_parts_of_random_size_have_the_sizes_of_the_recipe(
+    crop: str, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image of 120 x 180 in which red is twice the row and green the column tells from where a
+    part is, and of what size."""
+    recipe = f"  inputs: {{resize: 20}}\n  augment: {{crop: {crop}}}\n"
+    defined = script(tmp_path, recipe, monkeypatch, backend)
+    rows, columns = np.mgrid[:120, :180]
+    pixels = np.stack([2 * rows, columns, 0 * rows], axis=2).astype(np.uint8)
+    parts = np.stack(decoded(defined, backend, pixels, training=True, count=400)).astype(float)
+    assert parts.shape == (400, 16, 16, 3)
+    top, bottom = parts[:, 1, 8, 0] / 2, parts[:, 14, 8, 0] / 2
+    left, right = parts[:, 8, 1, 1], parts[:, 8, 14, 1]
+    heights, widths = (bottom - top) * (16 / 13), (right - left) * (16 / 13)
+    if "jitter" in crop:  # of a shorter side of 30 to 60, 16 are 64 to 32 of 120
+        assert heights == pytest.approx(widths, abs=3)
+        sizes, bounds = heights, (32, 64)
+    else:
+        assert (heights / widths).min() == pytest.approx(1 / 1.5, abs=0.04)
+        assert (heights / widths).max() == pytest.approx(1.5, abs=0.06)
+        sizes, bounds = heights * widths / (120 * 180), (0.25, 0.5)
+    assert (sizes.min(), sizes.max()) == pytest.approx(bounds, rel=0.05)
+    # They lie anywhere in the image.
+    assert max(top.min(), left.min()) < 12
+    assert bottom.max() > 120 - 12
+    assert right.max() > 180 - 12
+
+
+TEN = "  inputs: {resize: 20, standardize: none}\n  evaluation: ten_crop\n"
+
+
+def ten_parts(image: Any) -> list[Any]:
+    """The corners and the middle of an image of 20 x 20 pixels, and their mirror images."""
+    corners = ((0, 0), (0, 4), (4, 0), (4, 4), (2, 2))
+    parts = [image[top : top + 16, left : left + 16] for top, left in corners]
+    return parts + [part[:, ::-1] for part in parts]
+
+
+def test_pytorch_averages_the_probabilities_of_ten_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defined = script(tmp_path, TEN, monkeypatch, "torch")
+    images = np.random.default_rng(0).normal(size=(3, 20, 20, 3)).astype(np.float32)
+
+    def model(parts: Any) -> Any:
+        assert parts.shape == (30, 3, 16, 16)
+        return parts[:, 0, 3, :10]
+
+    output = defined["ten_crops"](model, torch.from_numpy(images).movedim(-1, 1))
+    for image, logarithms in zip(images, output.numpy(), strict=True):
+        logits = np.stack([part[3, :10, 0] for part in ten_parts(image)])
+        expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        assert np.exp(logarithms) == pytest.approx(expected.mean(axis=0), rel=1e-5)
+
+
+@pytest.mark.parametrize("crop", ["random", "random_resized"])
+def test_keras_averages_the_probabilities_of_ten_parts(
+    crop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a model that moves images in training: before they are cropped, if they are."""
+    recipe = f"{TEN}  augment: {{rotation: 20, crop: {crop}}}\n"
     defined = script(tmp_path, recipe, monkeypatch)
-    keras.utils.set_random_seed(1)
-    images = np.arange(300 * 20 * 20 * 3, dtype=np.float32).reshape(300, 20, 20, 3)
-    model = defined["make_model"](SimpleNamespace(images=images))
-    if evaluation != "ten_crop":
-        middle = np.asarray(model(images, training=False)).reshape(300, 16, 16, 3)
-        assert np.array_equal(middle, images[:, 2:18, 2:18])
-    parts = np.asarray(model(images, training=True)).reshape(300, 16, 16, 3)
-    places = set()
-    for image, part in zip(images, parts, strict=True):
-        top, left = divmod(int(part[0, 0, 0] - image[0, 0, 0]) // 3, 20)
-        assert np.array_equal(part, image[top : top + 16, left : left + 16])
-        places.add((top, left))
-    assert len(places) == 25
+    images = np.random.default_rng(0).normal(size=(3, 20, 20, 3)).astype(np.float32)
+    parts = np.asarray(defined["TenCrops"]()(images, training=False)).reshape(10, 3, 16, 16, 3)
+    for number, image in enumerate(images):
+        assert np.array_equal(parts[:, number], ten_parts(image))
+    logits = parts[:, :, 3, :10, 0]
+    output = np.asarray(defined["MeanOfTen"]()(logits.reshape(30, 10), training=False))
+    expected = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    assert np.exp(output) == pytest.approx(expected.mean(axis=0), rel=1e-5)
+    batches = SimpleNamespace(__getitem__=None, images=images)
+    size = 20 if crop == "random" else 16
+    defined["Batches"].__getitem__ = lambda _, _index: (images, None)
+    batches = defined["Batches"](images, np.arange(3), np.arange(3))
+    model = defined["make_model"](batches)
+    assert model(images[:, :size, :size], training=True).shape == (3, 16 * 16 * 3)
 
 
 def test_labels_that_are_vectors_have_a_metric_of_their_own(
@@ -198,8 +299,9 @@ def test_parts_of_random_size_have_vectors_as_labels_where_the_loss_takes_them(
     loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = f"  inputs: {{resize: 20}}\n  augment: {{crop: random_resized}}\n  {loss}\n"
-    images = SimpleNamespace(part=lambda _index, _generator: np.zeros((16, 16, 3), np.uint8))
-    batches = script(tmp_path, recipe, monkeypatch)["Batches"](images, np.arange(4), np.arange(4))
+    defined = script(tmp_path, recipe, monkeypatch)
+    images = np.zeros((4, 20, 20, 3), np.uint8)
+    batches = defined["Batches"](images, np.arange(4), np.arange(4))
     batches.begin(0, None)
     labels = batches[0][1]
     assert labels.shape == (4, 10)

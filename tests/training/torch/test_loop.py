@@ -38,6 +38,7 @@ np = pytest.importorskip("numpy")
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.numpy")
 
+from archc.training.torch.batches import input_scaling  # noqa: E402
 from archc.training.torch.evaluate import class_probabilities  # noqa: E402
 from archc.training.torch.recipe import make_network, sample_losses  # noqa: E402
 
@@ -443,6 +444,25 @@ def test_signals_and_volumes_train_too(
     runner.run(experiment.fit(folder, data=tmp_path / "data.npz"))
     assert rows(folder)[-1]["validation_accuracy"] > 0.7
     runner.run(experiment.predict(folder, tmp_path / "out.csv", data=tmp_path / "data.npz"))
+
+
+@pytest.mark.parametrize(("filters", "stride"), [(31, (147, 49, 7, 1)), (32, (147, 1, 21, 3))])
+def test_the_order_in_memory_follows_from_the_channels(
+    filters: int, stride: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Of the weights and of the images, here of 7 x 7 with 3 channels; what is 1 x 1 and wider
+    does not count."""
+    text = "archc: 1\nname: digits\ninput: {channels: 3, height: 7, width: 7}\nlayers:\n"
+    text += f"  - conv: {{filters: {filters}, kernel_size: 1}}\n"
+    text += "  - conv: {filters: 64, kernel_size: 7, padding: valid}\n"
+    text += "  - flatten\n  - dense: 4\ntraining: {epochs: 1}\n"
+    plan = read_plan(Experiment(tmp_path, "torch", text).fit(tmp_path))
+    kernels = [one for one in make_network(plan).parameters() if one.dim() == 4]
+    assert (kernels[1].stride()[1] == 1) == (filters == 32)
+    images = torch.zeros(2, 7, 7, 3).movedim(-1, 1)
+    one, device = np.ones((1, 1, 3)), torch.device("cpu")
+    scaling = input_scaling(1.0, one, one, device, channels_last=plan.task.is_wide)
+    assert scaling(images).stride() == stride
 
 
 def test_no_gradient_is_lost_in_a_softmax(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ class GeneralAttention(layers.Layer):
         *,
         key_heads: int | None = None,
         use_bias: bool = True,
+        key_bias: bool | None = None,
         output_bias: bool | None = None,
         causal: bool = False,
         window: int | None = None,
@@ -33,6 +34,7 @@ class GeneralAttention(layers.Layer):
         self.head_size = head_size
         self.key_heads = key_heads or heads
         self.use_bias = use_bias
+        self.key_bias = use_bias if key_bias is None else key_bias
         self.output_bias = use_bias if output_bias is None else output_bias
         self.causal = causal
         self.window = window
@@ -46,17 +48,17 @@ class GeneralAttention(layers.Layer):
         x_shape: tuple[int | None, ...],
         memory_shape: tuple[int | None, ...] | None = None,
     ) -> None:
-        def projection(heads: int, name: str) -> layers.EinsumDense:
+        def projection(heads: int, bias: bool, name: str) -> layers.EinsumDense:
             shape = (None, heads, self.head_size)
-            axes = "hs" if self.use_bias else None
+            axes = "hs" if bias else None
             return layers.EinsumDense("btf,fhs->bths", shape, bias_axes=axes, name=name)
 
         memory_shape = memory_shape or x_shape
-        self.query_dense = projection(self.heads, "query")
+        self.query_dense = projection(self.heads, self.use_bias, "query")
         self.query_dense.build(x_shape)
-        self.key_dense = projection(self.key_heads, "key")
+        self.key_dense = projection(self.key_heads, self.key_bias, "key")
         self.key_dense.build(memory_shape)
-        self.value_dense = projection(self.key_heads, "value")
+        self.value_dense = projection(self.key_heads, self.use_bias, "value")
         self.value_dense.build(memory_shape)
         self.output_dense = layers.EinsumDense(
             "bths,hsf->btf",
@@ -123,6 +125,7 @@ class GeneralAttention(layers.Layer):
             "head_size": self.head_size,
             "key_heads": self.key_heads,
             "use_bias": self.use_bias,
+            "key_bias": self.key_bias,
             "output_bias": self.output_bias,
             "causal": self.causal,
             "window": self.window,

@@ -21,6 +21,7 @@ class GeneralAttention(nn.Module):
         head_size: int | None = None,
         memory_features: int | None = None,
         bias: bool = True,
+        key_bias: bool | None = None,
         output_bias: bool | None = None,
         causal: bool = False,
         window: int | None = None,
@@ -40,7 +41,8 @@ class GeneralAttention(nn.Module):
         self.rotary = rotary
         self.turned = int(head_size * rotary_share)
         self.query = nn.Linear(features, heads * head_size, bias=bias)
-        self.key = nn.Linear(memory_features, keys, bias=bias)
+        key_bias = bias if key_bias is None else key_bias
+        self.key = nn.Linear(memory_features, keys, bias=key_bias)
         self.value = nn.Linear(memory_features, keys, bias=bias)
         output_bias = bias if output_bias is None else output_bias
         self.output = nn.Linear(heads * head_size, features, bias=output_bias)

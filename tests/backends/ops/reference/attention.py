@@ -16,6 +16,7 @@ def attention(
     key_heads: int | None = None,
     head_size: int | None = None,
     bias: bool = True,
+    key_bias: bool | None = None,
     output_bias: bool | None = None,
     causal: bool = False,
     window: int | None = None,
@@ -29,11 +30,13 @@ def attention(
     keys_from = x.array if memory is None else memory.array
     size = head_size or x.array.shape[-1] // heads
     key_heads = key_heads or heads
-    has_output_bias = bias if output_bias is None else output_bias
+    biases = {"query": bias, "value": bias}
+    biases["key"] = bias if key_bias is None else key_bias
+    biases["output"] = bias if output_bias is None else output_bias
 
     def projected(part: str, source: Array, count: int) -> Array:
         y = source @ arrays[f"{part}_weight"].T
-        if bias:
+        if biases[part]:
             y = y + arrays[f"{part}_bias"]
         return y.reshape(*y.shape[:2], count, size)
 
@@ -72,7 +75,7 @@ def attention(
             weights /= weights.sum(axis=-1, keepdims=True)
             out[:, token, head] = np.einsum("bk,bks->bs", weights, v[:, seen, shared])
     y = out.reshape(*out.shape[:2], -1) @ arrays["output_weight"].T
-    return x.with_array(y + arrays["output_bias"] if has_output_bias else y)
+    return x.with_array(y + arrays["output_bias"] if biases["output"] else y)
 
 
 def window_attention(

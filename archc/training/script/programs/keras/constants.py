@@ -1,7 +1,5 @@
 """The constants of a recipe in training scripts for Keras; an emitter gives them their values."""
 
-from typing import Any
-
 INPUT: tuple[int, ...] = (32, 32, 3)  # height, width, channels
 CLASSES: int = 10
 MODE: str = "RGB"
@@ -12,10 +10,12 @@ SQUARE: bool = False
 RESIZE: tuple[int, int] = (32, 32)  # width, height
 PAD: int = 0  # zeros added on each side
 CROPS: bool = False
+PARTS: bool = False
+MIDDLE: bool = False
 CROP: str = "random"
-SMALLEST: Any = 0.08  # part of an image, or shorter side
-LARGEST: Any = 1.0  # part of an image, or shorter side
+AREAS: tuple[float, float] = (0.08, 1.0)  # smallest and largest part of an image
 RATIO: float = 4 / 3  # of the sides of a part, at most
+SIDES: tuple[int, int] = (256, 512)  # smallest and largest shorter side
 TEN_CROPS: bool = False
 SCALE: float = 1.0
 STANDARDIZE: str = "channel"

@@ -1,6 +1,5 @@
 """How training scripts for Keras read images."""
 
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,20 +8,21 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from archc.training.script.programs.keras.constants import (
+    AREAS,
     CROP,
     CROPS,
     ENDINGS,
     INPUT,
-    LARGEST,
+    MIDDLE,
     MODE,
     PAD,
+    PARTS,
     RATIO,
     RESIZE,
     RESIZES,
-    SMALLEST,
+    SIDES,
     SQUARE,
     STREAMS,
-    TEN_CROPS,
 )
 
 if not STREAMS:
@@ -47,71 +47,58 @@ if not STREAMS:
         return images, labels.astype("int64")
 else:
 
-    class Photos:
-        """Images of a folder for each class, or of an .npz file, decoded when they are needed."""
+    def read_images(path: Path) -> tuple[Any, Any]:
+        """Files or pixels of images, and labels, of a folder or an .npz file."""
+        if path.is_dir():
+            files = sorted(path.glob("[!.]*/[!.]*"))
+            files = [file for file in files if file.suffix[1:].lower() in ENDINGS]
+            names = [file.parent.name for file in files]
+            return files, np.unique(names, return_inverse=True)[1]
+        arrays = np.load(path)
+        images = arrays["images"]
+        return images, arrays.get("labels", np.zeros(len(images)))
 
-        def __init__(self, path: Path) -> None:
-            if path.is_dir():
-                files = sorted(path.glob("[!.]*/[!.]*"))
-                self.images = [file for file in files if file.suffix[1:].lower() in ENDINGS]
-                names = [file.parent.name for file in self.images]
-                self.labels = np.unique(names, return_inverse=True)[1]
-            else:
-                arrays = np.load(path)
-                self.images = arrays["images"]
-                self.labels = arrays.get("labels", np.zeros(len(self.images)))
-            self.shape = (len(self.images), *self.decode(0).shape)
+    if CROP == "random_resized":
 
-        def __len__(self) -> int:
-            return len(self.images)
+        def random_part(image: Image.Image, generator: Any) -> Image.Image:
+            """A part of random area and aspect ratio, as large as the network's input."""
+            size = (INPUT[1], INPUT[0])
+            for _ in range(10):
+                area = image.width * image.height * generator.uniform(*AREAS)
+                ratio = RATIO ** generator.uniform(-1, 1)
+                part = np.sqrt([area * ratio, area / ratio]).round().clip(1)
+                if np.all(part <= image.size):
+                    start = np.floor((image.size - part + 1) * generator.random(2))
+                    box = (*start, *(start + part))
+                    return image.resize(size, Image.Resampling.BILINEAR, box)
+            return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
 
-        def __getitem__(self, indices: Any) -> Any:
-            return np.stack([self.decode(index) for index in indices])
-
-        def open(self, index: int) -> Image.Image:
-            """An image as it is."""
-            source: Any = self.images[index]
-            image = Image.open(source) if isinstance(source, Path) else Image.fromarray(source)
-            return image.convert(MODE)
-
-        def decode(self, index: int) -> Any:
-            """One image as it is evaluated: (height, width, channels)."""
-            image = self.open(index)
+    def decode(image: Any, generator: Any) -> Any:
+        """A part of an image, drawn by a generator, or an image as it is evaluated."""
+        image = Image.open(image) if isinstance(image, Path) else Image.fromarray(image)
+        image = image.convert("L") if MODE == "L" else image.convert("RGB")
+        if CROP == "random_resized" and generator is not None:
+            image = random_part(image, generator)
+        elif CROP == "scale_jitter" and generator is not None:
+            size = (INPUT[1], INPUT[0])
+            part = np.array(size) * min(image.size) / generator.uniform(*SIDES)
+            start = (image.size - part) * generator.random(2)
+            box = (*start, *(start + part))
+            image = image.resize(size, Image.Resampling.BILINEAR, box)
+        else:
             if RESIZES and not SQUARE:
                 image = image.resize(RESIZE, Image.Resampling.BILINEAR)
             elif RESIZES:
                 image = ImageOps.fit(image, RESIZE, Image.Resampling.BILINEAR)
             if PAD:
                 image = ImageOps.expand(image, PAD)
-            if CROPS and CROP != "random" and not TEN_CROPS:
+            if PARTS and CROP == "random" and generator is not None:
+                left = generator.integers(image.width - INPUT[1] + 1)
+                top = generator.integers(image.height - INPUT[0] + 1)
+                image = image.crop((left, top, left + INPUT[1], top + INPUT[0]))
+            elif MIDDLE:
                 left, top = (image.width - INPUT[1]) // 2, (image.height - INPUT[0]) // 2
                 image = image.crop((left, top, left + INPUT[1], top + INPUT[0]))
-            return np.array(image).reshape(image.height, image.width, -1)
-
-        if CROP != "random":
-
-            def part(self, index: int, generator: Any) -> Any:
-                """A part of one image, to train with: (height, width, channels)."""
-                image = self.open(index)
-                if CROP == "random_resized":
-                    width, height = image.width, image.height
-                    for _ in range(10):
-                        area = image.width * image.height * generator.uniform(SMALLEST, LARGEST)
-                        ratio = math.exp(generator.uniform(-math.log(RATIO), math.log(RATIO)))
-                        width, height = (
-                            round(math.sqrt(area * ratio)),
-                            round(math.sqrt(area / ratio)),
-                        )
-                        if width <= image.width and height <= image.height:
-                            break
-                    width, height = min(width, image.width), min(height, image.height)
-                    left = generator.integers(image.width - width + 1)
-                    top = generator.integers(image.height - height + 1)
-                else:
-                    scale = min(image.size) / generator.integers(SMALLEST, LARGEST + 1)
-                    width, height = INPUT[1] * scale, INPUT[0] * scale
-                    left = generator.uniform(0, image.width - width)
-                    top = generator.uniform(0, image.height - height)
-                box = (left, top, left + width, top + height)
-                image = image.resize((INPUT[1], INPUT[0]), Image.Resampling.BILINEAR, box)
-                return np.array(image).reshape(INPUT)
+        if MODE == "L":
+            return np.array(image)[..., np.newaxis]
+        return np.array(image)

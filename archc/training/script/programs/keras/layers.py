@@ -8,13 +8,13 @@ from keras import layers, ops
 
 from archc.training.script.programs.keras.constants import (
     CLASSES,
-    CROP,
     CROPS,
     FILL,
     INPUT,
     LIGHTING,
     MOVES,
     OUTPUT,
+    PARTS,
     ROTATION,
     SHEAR,
     SHIFT,
@@ -36,7 +36,7 @@ if MOVES:
             """The images, as they are in evaluation."""
             if not training:
                 return images
-            height, width = images.shape[1:3]
+            height, width = INPUT[:2] if PARTS else images.shape[1:3]
             draws = keras.random.uniform((6, ops.shape(images)[0]), -1, 1)
             angle = draws[0] * math.radians(ROTATION)
             zoom_x, zoom_y = 1 + draws[1] * ZOOM, 1 + draws[2] * ZOOM
@@ -59,12 +59,11 @@ if MOVES:
             )
 
 
-if CROPS or TEN_CROPS:
+if CROPS:
 
     @keras.saving.register_keras_serializable()
     class Crop(layers.Layer):
-        """A part of each image as large as the network's input: in training at random, or else the
-        middle."""
+        """The middle of each image, or in training a part at random, as large as an input."""
 
         def call(self, images: Any, *, training: bool = False) -> Any:
             """The parts."""
@@ -90,15 +89,13 @@ if LIGHTING:
             """The images, as they are in evaluation."""
             if not training:
                 return images
-            pixels = ops.reshape(images, (-1, INPUT[2]))
-            pixels = pixels - ops.mean(pixels, axis=0)
-            count = ops.cast(ops.shape(pixels)[0], "float32")
-            covariance = ops.matmul(ops.transpose(pixels), pixels) / count
+            colours = (images - ops.mean(images, axis=(0, 1, 2))) / 255
+            products = ops.einsum("nhwi,nhwj->nij", colours, colours)
+            covariance = ops.mean(products, axis=0) / (INPUT[0] * INPUT[1])
             values, vectors = ops.eigh(covariance)
             noise = LIGHTING * keras.random.normal((ops.shape(images)[0], INPUT[2]))
-            # Eigenvalues are those of colours from 0 to 1.
-            colours = ops.matmul(noise * values / 255, ops.transpose(vectors))
-            return images + colours[:, None, None, :]
+            colours = ops.matmul(noise * values, ops.transpose(vectors))
+            return images + 255 * colours[:, None, None, :]
 
 
 if TEN_CROPS:
@@ -107,22 +104,22 @@ if TEN_CROPS:
     class TenCrops(layers.Layer):
         """The corners, the centre and their mirror images in evaluation."""
 
-        if CROP == "random":
+        if CROPS:
 
             def build(self, _shape: Any) -> None:
                 """Make the layer that crops in training."""
                 self.crop = Crop()
 
         def call(self, images: Any, *, training: bool = False) -> Any:
-            """Ten parts of each image, or in training one, as large as the network's input."""
+            """Ten parts of each image, or in training one, as large as an input."""
             if training:
-                if CROP == "random":
+                if CROPS:
                     return self.crop(images, training=True)
                 return ops.reshape(images, (-1, *INPUT))
             _, rows, columns, _ = ops.shape(images)
             down, right = rows - INPUT[0], columns - INPUT[1]
-            corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
-            parts = [images[:, i : i + INPUT[0], j : j + INPUT[1]] for i, j in corners]
+            places = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+            parts = [images[:, i : i + INPUT[0], j : j + INPUT[1]] for i, j in places]
             mirrored = [ops.flip(part, axis=2) for part in parts]
             return ops.reshape(ops.concatenate([*parts, *mirrored]), (-1, *INPUT))
 

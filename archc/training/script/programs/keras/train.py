@@ -3,6 +3,7 @@ what reads images: the constants decide its conditions, and what they rule out i
 
 import argparse
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from archc.training.script.programs.keras.constants import (
     BATCH_SIZE,
     CHANGES,
     CLASSES,
-    CROP,
     CROPS,
     EPOCHS,
     EVERY,
@@ -28,11 +28,11 @@ from archc.training.script.programs.keras.constants import (
     LIGHTING,
     LOSS,
     METRIC,
-    MINIMUM,
     MONITOR,
     MOVES,
     OPTIMIZER,
     OUTPUT,
+    PARTS,
     PATIENCE,
     PRECISION,
     REJECTION,
@@ -48,7 +48,7 @@ from archc.training.script.programs.keras.constants import (
     WARMUP,
     WEIGHT_DECAY,
 )
-from archc.training.script.programs.keras.images import Photos, read_images
+from archc.training.script.programs.keras.images import decode, read_images
 from archc.training.script.programs.keras.layers import (
     ColourNoise,
     Crop,
@@ -69,7 +69,7 @@ if VALIDATION:
 
 
 class Batches(keras.utils.PyDataset):
-    """Images in batches: at random, by the seed and the epoch, once an epoch has begun."""
+    """Batches of images: at random, by the epoch, once one has begun."""
 
     def __init__(self, images: Any, labels: Any, indices: Any) -> None:
         if not STREAMS:
@@ -80,67 +80,85 @@ class Batches(keras.utils.PyDataset):
         self.labels = labels
         self.indices = indices
         self.order = indices
-        if CROP != "random":
-            self.epoch = -1
+        if PARTS:
+            self.epoch = 0
 
     def begin(self, epoch: int, _logs: Any) -> None:
         """Draw the order of an epoch, counted from 0."""
-        if CROP != "random":
-            self.epoch = epoch
-        generator = np.random.default_rng((SEED, epoch + 1))
+        if PARTS:
+            self.epoch = epoch + 1
         if STEPS_PER_EPOCH:
+            generator = np.random.default_rng((SEED, epoch + 1))
             length = STEPS_PER_EPOCH * BATCH_SIZE
             times = -(-length // len(self.indices))
             orders = [generator.permutation(self.indices) for _ in range(times)]
             self.order = np.concatenate(orders)[:length]
         else:
-            self.order = generator.permutation(self.indices)
+            self.order = np.random.default_rng((SEED, epoch + 1)).permutation(self.indices)
 
     def __len__(self) -> int:
         return -(-len(self.order) // BATCH_SIZE)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         chosen = self.order[index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
-        if CROP != "random" and self.epoch >= 0:
-            generator = np.random.default_rng((SEED, self.epoch, index))
-            images = np.stack([self.images.part(one, generator) for one in chosen])
-            if LABEL_SMOOTHING or LOSS == "mean_squared_error":
-                return images, np.eye(CLASSES, dtype="float32")[self.labels[chosen]]
-            return images, self.labels[chosen]
+        if not STREAMS:
+            images = self.images[chosen]
+        else:
+            if PARTS:
+                seed = (SEED, self.epoch, index)
+                generator = np.random.default_rng(seed) if self.epoch > 0 else None
+            images = np.stack([decode(self.images[one], generator) for one in chosen])
         if LABEL_SMOOTHING or LOSS == "mean_squared_error":
-            return self.images[chosen], np.eye(CLASSES, dtype="float32")[self.labels[chosen]]
-        return self.images[chosen], self.labels[chosen]
+            return images, np.eye(CLASSES, dtype="float32")[self.labels[chosen]]
+        return images, self.labels[chosen]
 
 
-if STANDARDIZE != "none":
+if STANDARDIZE == "pixel_mean" or STANDARDIZE == "channel_mean":
+
+    def mean_image(batches: Batches) -> Any:
+        """The mean of the training images."""
+        indices = range(len(batches))
+        decoded = (
+            ThreadPoolExecutor(8).map(batches.__getitem__, indices)
+            if STREAMS
+            else map(batches.__getitem__, indices)
+        )
+        total = sum(images.sum(axis=0, dtype="float64") for images, _ in decoded)
+        if SCALE != 1.0:
+            total = total * SCALE
+        mean = total / len(batches.indices)
+        if STANDARDIZE == "channel_mean":
+            return mean.mean(tuple(range(mean.ndim - 1)))
+        if CROPS or (PARTS and TEN_CROPS):
+            top, left = (mean.shape[0] - INPUT[0]) // 2, (mean.shape[1] - INPUT[1]) // 2
+            return mean[top : top + INPUT[0], left : left + INPUT[1]]
+        return mean
+
+
+if STANDARDIZE == "dataset" or STANDARDIZE == "channel":
 
     def standardization(batches: Batches) -> tuple[Any, Any]:
         """Mean and standard deviation of the training images."""
-        count, total = 0, np.zeros(1)
-        if STANDARDIZE == "dataset" or STANDARDIZE == "channel":
-            squares = np.zeros(1)
-        for index in range(len(batches)):
-            images = batches[index][0].astype("float64")
+        count, total, squares = 0, np.zeros(1), np.zeros(1)
+        indices = range(len(batches))
+        decoded = (
+            ThreadPoolExecutor(8).map(batches.__getitem__, indices)
+            if STREAMS
+            else map(batches.__getitem__, indices)
+        )
+        for images, _ in decoded:
+            images = images.astype("float64")
             if SCALE != 1.0:
                 images = images * SCALE
             count = count + len(images)
             total = total + images.sum(axis=0)
-            if STANDARDIZE == "dataset" or STANDARDIZE == "channel":
-                squares = squares + np.square(images).sum(axis=0)
+            squares = squares + np.square(images).sum(axis=0)
         mean = total / count
         if STANDARDIZE == "dataset":
             return mean.mean(), np.sqrt((squares / count).mean() - np.square(mean.mean()))
-        if STANDARDIZE == "channel":
-            axes = tuple(range(mean.ndim - 1))
-            square = (squares / count).mean(axes)
-            return mean.mean(axes), np.sqrt(square - np.square(mean.mean(axes)))
-        if STANDARDIZE == "channel_mean":
-            axes = tuple(range(mean.ndim - 1))
-            return mean.mean(axes), np.ones(mean.shape[-1])
-        if CROPS:
-            top, left = (mean.shape[0] - INPUT[0]) // 2, (mean.shape[1] - INPUT[1]) // 2
-            mean = mean[top : top + INPUT[0], left : left + INPUT[1]]
-        return mean, np.ones_like(mean)
+        axes = tuple(range(mean.ndim - 1))
+        square = (squares / count).mean(axes)
+        return mean.mean(axes), np.sqrt(square - np.square(mean.mean(axes)))
 
 
 if WEIGHT_DECAY and OPTIMIZER == "sgd":
@@ -203,6 +221,13 @@ if SCHEDULE == "piecewise":
         return LEARNING_RATE * FACTORS[sum(epoch >= change for change in CHANGES)]
 
 
+if SCHEDULE == "plateau":
+
+    def make_plateau() -> callbacks.ReduceLROnPlateau:
+        """The schedule of the learning rate, over epochs: the emitter writes the recipe's."""
+        raise NotImplementedError
+
+
 def make_optimizer(*_values: Any) -> keras.Optimizer:
     """The optimizer: the emitter writes the recipe's."""
     raise NotImplementedError
@@ -242,8 +267,12 @@ def make_model(batches: Batches) -> keras.Model:
     if PRECISION != "float32":
         # The loss takes the logarithm of what comes out.
         network.layers[-1].dtype_policy = "float32"
-    if TEN_CROPS and CROP != "random":
+    if PARTS and TEN_CROPS:
         inputs = keras.Input((None, None, INPUT[2]))
+    elif not CROPS:
+        inputs = keras.Input(INPUT)
+    elif STREAMS:
+        inputs = keras.Input(batches[0][0].shape[1:])
     else:
         inputs = keras.Input(batches.images.shape[1:])
     x = inputs
@@ -257,13 +286,19 @@ def make_model(batches: Batches) -> keras.Model:
         x = layers.RandomFlip()(x)
     if TEN_CROPS:
         x = TenCrops()(x)
-    elif CROPS and CROP == "random":
+    elif CROPS:
         x = Crop()(x)
     if LIGHTING:
         x = ColourNoise(dtype="float32")(x)
     if STANDARDIZE == "none":
         if SCALE != 1.0:
             x = layers.Rescaling(SCALE)(x)
+    elif STANDARDIZE == "pixel_mean" or STANDARDIZE == "channel_mean":
+        mean = mean_image(batches)
+        if SCALE == 1.0:
+            x = layers.Rescaling(1.0, -mean, dtype="float32")(x)
+        else:
+            x = layers.Rescaling(SCALE, -mean, dtype="float32")(x)
     else:
         mean, deviation = standardization(batches)
         if SCALE == 1.0:
@@ -290,11 +325,7 @@ def train(arguments: argparse.Namespace) -> None:
         keras.config.set_dtype_policy("mixed_bfloat16")
     if PRECISION == "float16":
         keras.config.set_dtype_policy("mixed_float16")
-    if not STREAMS:
-        images, labels = read_images(arguments.data)
-    else:
-        images = Photos(arguments.data)
-        labels = np.asarray(images.labels)
+    images, labels = read_images(arguments.data)
     if VALIDATION:
         held_out, batches = (Batches(images, labels, part) for part in split(labels))
     else:
@@ -341,9 +372,7 @@ def train(arguments: argparse.Namespace) -> None:
     if SCHEDULE == "piecewise":
         used.append(callbacks.LearningRateScheduler(piecewise_rate))
     if SCHEDULE == "plateau":
-        plateau = callbacks.ReduceLROnPlateau(
-            monitor=MONITOR, factor=FACTOR, patience=EVERY, min_delta=0.0, min_lr=MINIMUM
-        )
+        plateau = make_plateau()
         used.append(plateau)
     if PATIENCE:
         used.append(callbacks.EarlyStopping(monitor=MONITOR, patience=PATIENCE))
@@ -356,11 +385,7 @@ def train(arguments: argparse.Namespace) -> None:
 def predict(arguments: argparse.Namespace) -> None:
     """Write the number of each image's class, by the best model."""
     model = keras.models.load_model(arguments.out / "best.keras", compile=False)
-    if not STREAMS:
-        images, labels = read_images(arguments.data)
-    else:
-        images = Photos(arguments.data)
-        labels = np.asarray(images.labels)
+    images, labels = read_images(arguments.data)
     batches = Batches(images, labels, np.arange(len(images)))
     rows = ["ImageId,Label"]
     for label in model.predict(batches).argmax(axis=1).tolist():

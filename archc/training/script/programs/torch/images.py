@@ -1,7 +1,5 @@
 """How training scripts for PyTorch read images."""
 
-import math
-import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,19 +13,19 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from archc.training.script.programs.torch.constants import (
+    AREAS,
     CROP,
     CROPS,
     ENDINGS,
     INPUT,
-    LARGEST,
+    MIDDLE,
     MODE,
     PAD,
-    PROCESSES,
-    RANK,
+    PARTS,
     RATIO,
     RESIZE,
     RESIZES,
-    SMALLEST,
+    SIDES,
     SQUARE,
     STREAMS,
 )
@@ -55,14 +53,28 @@ if not STREAMS:
         return images, torch.from_numpy(labels).long()
 
     def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process' share of each batch, on the device."""
+        """Images and labels of each batch, on the device."""
         for batch in batches:
-            images, labels = (one[batch[RANK::PROCESSES]].to(device) for one in data)
+            images, labels = (one[batch].to(device) for one in data)
             yield images.float(), labels
 else:
+    if CROP == "random_resized":
+
+        def random_part(image: Image.Image) -> Image.Image:
+            """A part of random area and aspect ratio, as large as the network's input."""
+            size = (INPUT[2], INPUT[1])
+            for _ in range(10):
+                area = image.width * image.height * np.random.uniform(*AREAS)
+                ratio = RATIO ** np.random.uniform(-1, 1)
+                part = np.sqrt([area * ratio, area / ratio]).round().clip(1)
+                if np.all(part <= image.size):
+                    start = np.floor((image.size - part + 1) * np.random.rand(2))
+                    box = (*start, *(start + part))
+                    return image.resize(size, Image.Resampling.BILINEAR, box)
+            return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
 
     class Photos(Dataset[Any]):
-        """Images of a folder for each class, or of an .npz file, decoded when they are needed."""
+        """Images of a folder for each class, or of an .npz file, decoded when needed."""
 
         def __init__(self, path: Path) -> None:
             if path.is_dir():
@@ -74,63 +86,40 @@ else:
                 arrays = np.load(path)
                 self.images = arrays["images"]
                 self.labels = arrays.get("labels", np.zeros(len(self.images)))
-
-        def __len__(self) -> int:
-            return len(self.labels)
+            if PARTS:
+                self.training = False
 
         def __getitem__(self, index: int) -> tuple[Tensor, int]:
-            source: Any = self.images[index]
-            image = Image.open(source) if isinstance(source, Path) else Image.fromarray(source)
-            image = self.view(image.convert(MODE))
-            pixels = torch.from_numpy(np.array(image)).view(image.height, image.width, -1)
-            return pixels.movedim(-1, 0), int(self.labels[index])
-
-        def view(self, image: Image.Image) -> Image.Image:
-            """An image as it is evaluated."""
-            if RESIZES and not SQUARE:
-                image = image.resize(RESIZE, Image.Resampling.BILINEAR)
-            elif RESIZES:
-                image = ImageOps.fit(image, RESIZE, Image.Resampling.BILINEAR)
-            if PAD:
-                image = ImageOps.expand(image, PAD)
-            return image
-
-    if CROP == "random_resized":
-
-        class RandomParts(Photos):
-            """Parts of random area and aspect ratio, to train with."""
-
-            def view(self, image: Image.Image) -> Image.Image:
-                """A part of an image."""
+            image: Any = self.images[index]
+            image = Image.open(image) if isinstance(image, Path) else Image.fromarray(image)
+            image = image.convert("L") if MODE == "L" else image.convert("RGB")
+            if CROP == "random_resized" and self.training:
+                image = random_part(image)
+            elif CROP == "scale_jitter" and self.training:
                 size = (INPUT[2], INPUT[1])
-                for _ in range(10):
-                    area = image.width * image.height * random.uniform(SMALLEST, LARGEST)
-                    ratio = math.exp(random.uniform(-math.log(RATIO), math.log(RATIO)))
-                    width, height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-                    if width <= image.width and height <= image.height:
-                        left = random.randint(0, image.width - width)
-                        top = random.randint(0, image.height - height)
-                        box = (left, top, left + width, top + height)
-                        return image.resize(size, Image.Resampling.BILINEAR, box)
-                return ImageOps.fit(image, size, Image.Resampling.BILINEAR)
-
-    if CROP == "scale_jitter":
-
-        class JitteredParts(Photos):
-            """Parts of images whose shorter side has a random length, to train with."""
-
-            def view(self, image: Image.Image) -> Image.Image:
-                """A part of an image."""
-                size = (INPUT[2], INPUT[1])
-                scale = min(image.size) / random.randint(SMALLEST, LARGEST)
-                width, height = size[0] * scale, size[1] * scale
-                left = random.uniform(0, image.width - width)
-                top = random.uniform(0, image.height - height)
-                box = (left, top, left + width, top + height)
-                return image.resize(size, Image.Resampling.BILINEAR, box)
+                part = np.array(size) * min(image.size) / np.random.uniform(*SIDES)
+                start = (image.size - part) * np.random.rand(2)
+                box = (*start, *(start + part))
+                image = image.resize(size, Image.Resampling.BILINEAR, box)
+            else:
+                if RESIZES and not SQUARE:
+                    image = image.resize(RESIZE, Image.Resampling.BILINEAR)
+                elif RESIZES:
+                    image = ImageOps.fit(image, RESIZE, Image.Resampling.BILINEAR)
+                if PAD:
+                    image = ImageOps.expand(image, PAD)
+                if PARTS and CROP == "random" and self.training:
+                    left = np.random.randint(image.width - INPUT[2] + 1)
+                    top = np.random.randint(image.height - INPUT[1] + 1)
+                    image = image.crop((left, top, left + INPUT[2], top + INPUT[1]))
+                elif MIDDLE:
+                    left, top = (image.width - INPUT[2]) // 2, (image.height - INPUT[1]) // 2
+                    image = image.crop((left, top, left + INPUT[2], top + INPUT[1]))
+            if MODE == "L":
+                return torch.from_numpy(np.array(image))[None], int(self.labels[index])
+            return torch.from_numpy(np.array(image)).movedim(-1, 0), int(self.labels[index])
 
     def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process' share of each batch, decoded by others, on the device."""
-        shares = [batch[RANK::PROCESSES].tolist() for batch in batches]
-        for images, labels in DataLoader(data, batch_sampler=shares, num_workers=8):
+        """Images and labels of each batch, decoded by workers, on the device."""
+        for images, labels in DataLoader(data, batch_sampler=batches, num_workers=8):
             yield images.to(device).float(), labels.to(device)

@@ -3,10 +3,9 @@ what reads images: the constants decide its conditions, and what they rule out i
 
 import argparse
 import gc
-import math
 import os
-import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim import lr_scheduler
 
 from archc.training.script.programs.stand_in import Network
 from archc.training.script.programs.torch.constants import (
     BATCH_SIZE,
     CLASSES,
-    CROP,
     CROPS,
     EPOCHS,
     FILL,
@@ -34,6 +31,7 @@ from archc.training.script.programs.torch.constants import (
     METRIC,
     MOVES,
     OUTPUT,
+    PARTS,
     PATIENCE,
     PRECISION,
     PROCESSES,
@@ -57,9 +55,7 @@ from archc.training.script.programs.torch.constants import (
     ZOOM,
 )
 from archc.training.script.programs.torch.images import (
-    JitteredParts,
     Photos,
-    RandomParts,
     load,
     read_images,
 )
@@ -75,7 +71,7 @@ if VALIDATION:
 
 
 def epoch_batches(indices: Any, epoch: int) -> list[Any]:
-    """Images in batches: at random, by the seed and the epoch; for epoch 0 in order."""
+    """This process' part of batches: at random, by the epoch; in order for epoch 0."""
     if epoch > 0:
         if STEPS_PER_EPOCH:
             generator = np.random.default_rng((SEED, epoch))
@@ -86,8 +82,8 @@ def epoch_batches(indices: Any, epoch: int) -> list[Any]:
         else:
             indices = np.random.default_rng((SEED, epoch)).permutation(indices)
     batches = np.split(indices, range(BATCH_SIZE, len(indices), BATCH_SIZE))
-    # A step needs two images a process: normalization does.
-    return batches if epoch == 0 or len(batches[-1]) >= 2 * PROCESSES else batches[:-1]
+    least = min(2 * PROCESSES, BATCH_SIZE) if epoch else RANK + 1  # two to normalize
+    return [batch[RANK::PROCESSES] for batch in batches if len(batch) >= least]
 
 
 def add_up(sums: Tensor) -> Tensor:
@@ -97,7 +93,24 @@ def add_up(sums: Tensor) -> Tensor:
     return sums
 
 
-if STANDARDIZE != "none":
+if STANDARDIZE == "pixel_mean" or STANDARDIZE == "channel_mean":
+
+    def mean_image(data: Any, indices: Any, device: Any) -> Tensor:
+        """The mean of the training images, as float32."""
+        batches = load(data, epoch_batches(indices, 0), device)
+        total = sum(images.sum(dim=0, dtype=torch.float64) for images, _ in batches)
+        mean = (add_up(total) / len(indices)).float()
+        if SCALE != 1.0:
+            mean = mean * SCALE
+        if STANDARDIZE == "channel_mean":
+            return mean.mean(tuple(range(1, mean.dim())), keepdim=True)
+        if CROPS or (PARTS and TEN_CROPS):
+            top, left = (mean.shape[1] - INPUT[1]) // 2, (mean.shape[2] - INPUT[2]) // 2
+            return mean[:, top : top + INPUT[1], left : left + INPUT[2]]
+        return mean
+
+
+if STANDARDIZE == "dataset" or STANDARDIZE == "channel":
 
     def standardization(data: Any, indices: Any, device: Any) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the training images, as float32."""
@@ -105,18 +118,8 @@ if STANDARDIZE != "none":
         for images, _ in load(data, epoch_batches(indices, 0), device):
             if SCALE != 1.0:
                 images = images * SCALE
-            if CROPS and STANDARDIZE == "pixel_mean":
-                images = crop(images, at_random=False)
             total = total + images.sum(dim=0, dtype=torch.float64)
-            if STANDARDIZE == "dataset" or STANDARDIZE == "channel":
-                squares = squares + images.double().square().sum(dim=0)
-        if STANDARDIZE == "pixel_mean":
-            mean = (add_up(total) / len(indices)).float()
-            return mean, torch.ones_like(mean)
-        if STANDARDIZE == "channel_mean":
-            mean = (add_up(total) / len(indices)).float()
-            mean = mean.mean(tuple(range(1, mean.dim())), keepdim=True)
-            return mean, torch.ones_like(mean)
+            squares = squares + images.double().square().sum(dim=0)
         mean, square = add_up(total) / len(indices), add_up(squares) / len(indices)
         if STANDARDIZE == "dataset":
             mean, square = mean.mean(), square.mean()
@@ -163,29 +166,29 @@ if CROPS:
 
 if TEN_CROPS:
 
-    def ten_crops(images: Tensor) -> Tensor:
-        """The corners, the centre and their mirror images."""
-        height, width = INPUT[1], INPUT[2]
-        down, right = images.shape[2] - height, images.shape[3] - width
+    def ten_crops(model: nn.Module, mean: Tensor, deviation: Tensor, images: Tensor) -> Tensor:
+        """Log of the mean probabilities of corners, centre and their mirror images."""
+        down, right = images.shape[2] - INPUT[1], images.shape[3] - INPUT[2]
         corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
-        parts = [images[:, :, i : i + height, j : j + width] for i, j in corners]
-        return torch.cat([*parts, *(part.flip(-1) for part in parts)])
-
-    def average(output: Tensor) -> Tensor:
-        """Logarithms of the mean probabilities of ten parts of each image."""
-        logarithms = output.view(10, -1, CLASSES).log_softmax(dim=2)
-        return logarithms.logsumexp(dim=0) - math.log(10)
+        parts = [images[:, :, i : i + INPUT[1], j : j + INPUT[2]] for i, j in corners]
+        images = torch.cat([*parts, *(part.flip(-1) for part in parts)])
+        output = model(standardize(images, mean, deviation) if STANDARDIZE != "none" else images)
+        return output.double().unflatten(0, (10, -1)).softmax(dim=2).mean(dim=0).log()
 
 
 if LIGHTING:
 
     def light(images: Tensor) -> Tensor:
         """Add noise along the principal components of the batch's colours."""
-        pixels = images.movedim(1, -1).reshape(-1, INPUT[0])
-        values, vectors = torch.linalg.eigh(torch.cov(pixels.T))
+        colours = images.movedim(1, -1).reshape(-1, INPUT[0]) / 255
+        values, vectors = torch.linalg.eigh(torch.cov(colours.T))
         noise = torch.randn(len(images), INPUT[0], device=images.device) * LIGHTING
-        # Eigenvalues are those of colours from 0 to 1.
-        return images + (noise * values / 255 @ vectors.T)[:, :, None, None]
+        return images + 255 * (noise * values @ vectors.T)[:, :, None, None]
+
+
+def standardize(*_values: Any) -> Tensor:
+    """Images less their mean, over their deviation: the emitter writes the recipe's."""
+    raise NotImplementedError
 
 
 def make_optimizer(*_values: Any) -> torch.optim.Optimizer:
@@ -210,7 +213,13 @@ if SCHEDULE == "plateau":
 def build_model() -> nn.Module:
     """The network, with weights that follow from the seed."""
     torch.manual_seed(SEED)
-    model: nn.Module = Network()
+    if not SOFTMAX and MEMORY_FORMAT == "channels_last":
+        return Network().to(memory_format=torch.channels_last)
+    if not SOFTMAX and MEMORY_FORMAT == "channels_last_3d":
+        return Network().to(memory_format=torch.channels_last_3d)
+    if not SOFTMAX:
+        return Network()
+    model = Network()
     if SOFTMAX:
         # Of a probability near 0 the logarithm has no gradient.
         model.set_submodule(SOFTMAX, nn.LogSoftmax(dim=1))
@@ -221,13 +230,12 @@ def build_model() -> nn.Module:
     return model
 
 
-def scores(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def scores(model: Any, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The mean loss of a batch, and the sums of losses, right answers and images."""
     if PRECISION == "float32":
         output = model(images)
     elif PRECISION == "auto":
-        is_faster = images.is_cuda and torch.cuda.is_bf16_supported()
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=is_faster):
+        with torch.autocast("cuda", torch.bfloat16, torch.cuda.is_bf16_supported()):
             output = model(images).float()
     elif PRECISION == "bfloat16":
         with torch.autocast(images.device.type, torch.bfloat16):
@@ -237,8 +245,6 @@ def scores(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Te
             output = model(images).float()
     if OUTPUT == "distances":
         output = -output
-    if TEN_CROPS and len(output) > len(labels):
-        output = average(output)
     if LOSS == "maximum_a_posteriori":
         # y_D + log(e^-j + sum of e^-y_i) of distances y (LeCun et al. 1998, equation 9).
         total = torch.cat([output, torch.full_like(output[:, :1], -REJECTION)], dim=1)
@@ -269,7 +275,9 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
     state = torch.load(arguments.out / "best.pt", map_location=device)
     model = build_model().to(device).eval().requires_grad_(False)
     model.load_state_dict(state["model"])
-    if STANDARDIZE != "none":
+    if STANDARDIZE == "pixel_mean" or STANDARDIZE == "channel_mean":
+        mean = state["mean"]
+    elif STANDARDIZE != "none":
         mean, deviation = state["input"]
     if not STREAMS:
         data: Any = read_images(arguments.data)
@@ -277,21 +285,19 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
         data = Photos(arguments.data)
     rows = ["ImageId,Label"]
     for images, _ in load(
-        data, epoch_batches(np.arange(len(data if STREAMS else data[0])), 0), device
+        data, epoch_batches(np.arange(len(data.labels if STREAMS else data[0])), 0), device
     ):
         if SCALE != 1.0:
             images = images * SCALE
-        if TEN_CROPS:
-            images = ten_crops(images)
-        elif CROPS:
+        if CROPS and not TEN_CROPS:
             images = crop(images, at_random=False)
-        if STANDARDIZE != "none":
-            images = (images - mean) / deviation
+        if STANDARDIZE != "none" and not TEN_CROPS:
+            images = standardize(images, mean, deviation)
         if OUTPUT == "distances":
             for label in model(images).argmin(dim=1).tolist():
                 rows.append(f"{len(rows)},{label}")
         elif TEN_CROPS:
-            for label in average(model(images)).argmax(dim=1).tolist():
+            for label in ten_crops(model, mean, deviation, images).argmax(dim=1).tolist():
                 rows.append(f"{len(rows)},{label}")
         else:
             for label in model(images).argmax(dim=1).tolist():
@@ -312,38 +318,34 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
         if VALIDATION:
             held_out, training = split(np.array(data.labels))
         else:
-            training = np.arange(len(data))
-    if CROP == "random_resized":
-        views: Any = RandomParts(arguments.data)
-    if CROP == "scale_jitter":
-        views = JitteredParts(arguments.data)
+            training = np.arange(len(data.labels))
     model = build_model().to(device)
     if SYNC_BATCH_NORM and PROCESSES > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    network = DistributedDataParallel(model) if PROCESSES > 1 else model
-    if STANDARDIZE != "none":
+    network = nn.parallel.DistributedDataParallel(model) if PROCESSES > 1 else model
+    if STANDARDIZE == "pixel_mean" or STANDARDIZE == "channel_mean":
+        mean = mean_image(data, training, device)
+    elif STANDARDIZE != "none":
         mean, deviation = standardization(data, training, device)
     if STEPS or WARMUP or SCHEDULE in ("step", "piecewise"):
         epoch_steps = len(epoch_batches(training, 1))
-    if STEPS:
-        epochs = -(-STEPS // epoch_steps)
-    else:
-        epochs = arguments.epochs
-    if SCHEDULE == "cosine" and STEPS:
-        steps = STEPS
-    if SCHEDULE == "cosine" and not STEPS:
-        steps = epochs * len(epoch_batches(training, 1))
+    if SCHEDULE == "cosine":
+        steps = STEPS if STEPS else arguments.epochs * len(epoch_batches(training, 1))
     optimizer = make_optimizer(model)
     if WARMUP:
         begin = max(1, round(WARMUP * epoch_steps))
     if SCHEDULE not in ("constant", "plateau") or WARMUP:
         schedule = make_schedule(optimizer, begin, steps)
+    if SCHEDULE == "plateau":
+        plateau = make_plateau(optimizer)
+    if SCHEDULE == "plateau" and WARMUP:
+        parts = [model, optimizer, schedule, plateau]
+    elif SCHEDULE == "plateau":
+        parts = [model, optimizer, plateau]
+    elif SCHEDULE != "constant" or WARMUP:
         parts = [model, optimizer, schedule]
     else:
         parts = [model, optimizer]
-    if SCHEDULE == "plateau":
-        plateau = make_plateau(optimizer)
-        parts.append(plateau)
     if PRECISION == "float16":
         scaler = torch.amp.GradScaler(device.type)
         parts.append(scaler)
@@ -358,29 +360,34 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
         if PATIENCE:
             waited = saved["waited"]
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for epoch in range(first, epochs + 1):
+    for epoch in range(first, (-(-STEPS // epoch_steps) if STEPS else arguments.epochs) + 1):
         start = time.perf_counter()
         torch.manual_seed(SEED + epoch * PROCESSES + RANK)
-        batches = epoch_batches(training, epoch)
         if STEPS:
-            batches = batches[: STEPS - (epoch - 1) * epoch_steps]
+            batches = epoch_batches(training, epoch)[: STEPS - (epoch - 1) * epoch_steps]
+        else:
+            batches = epoch_batches(training, epoch)
         sums = torch.zeros(3, dtype=torch.float64, device=device)
         network.train()
-        for images, labels in load(data if CROP == "random" else views, batches, device):
+        if PARTS:
+            data.training = True
+        for images, labels in load(data, batches, device):
             if MOVES:
                 images = move(images)
             for axis in FLIPS:
                 mirrored = torch.rand(len(images), 1, 1, 1, device=device) < 0.5
                 images = torch.where(mirrored, images.flip(axis), images)
-            if CROPS and CROP == "random":
+            if CROPS:
                 images = crop(images, at_random=True)
             if LIGHTING:
                 images = light(images)
             if SCALE != 1.0:
                 images = images * SCALE
-            if STANDARDIZE != "none":
-                images = (images - mean) / deviation
-            loss, batch_sums = scores(network, images, labels)
+            loss, batch_sums = scores(
+                network,
+                standardize(images, mean, deviation) if STANDARDIZE != "none" else images,
+                labels,
+            )
             optimizer.zero_grad()
             if PRECISION == "float16":
                 scaler.scale(loss).backward()
@@ -392,28 +399,33 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
             if SCHEDULE not in ("constant", "plateau") or WARMUP:
                 schedule.step()
             sums = sums + batch_sums
-        mean_loss, accuracy = (add_up(sums)[:2] / sums[2]).tolist()
-        text = f"epoch {epoch}  loss {mean_loss:.4f}  accuracy {accuracy:.2%}"
+        mean_loss, metric = (add_up(sums)[:2] / sums[2]).tolist()
+        text = f"epoch {epoch}  loss {mean_loss:.4f}  accuracy {metric:.2%}"
         if VALIDATION:
             model.eval()
+            if PARTS:
+                data.training = False
             sums = torch.zeros(3, dtype=torch.float64, device=device)
             for images, labels in load(data, epoch_batches(held_out, 0), device):
-                if TEN_CROPS:
-                    images = ten_crops(images)
-                elif CROPS:
+                if CROPS and not TEN_CROPS:
                     images = crop(images, at_random=False)
                 if SCALE != 1.0:
                     images = images * SCALE
-                if STANDARDIZE != "none":
-                    images = (images - mean) / deviation
+                if STANDARDIZE != "none" and not TEN_CROPS:
+                    images = standardize(images, mean, deviation)
                 with torch.no_grad():
-                    sums = sums + scores(model, images, labels)[1]
-            mean_loss, accuracy = (add_up(sums)[:2] / sums[2]).tolist()
-            text = f"{text}  validation {mean_loss:.4f}  {accuracy:.2%}"
+                    sums = (
+                        sums
+                        + scores(
+                            partial(ten_crops, model, mean, deviation) if TEN_CROPS else model,
+                            images,
+                            labels,
+                        )[1]
+                    )
+            mean_loss, metric = (add_up(sums)[:2] / sums[2]).tolist()
+            text = f"{text}  validation {mean_loss:.4f}  {metric:.2%}"
         if METRIC == "loss":
             metric = -mean_loss
-        else:
-            metric = accuracy
         if SCHEDULE == "plateau":
             plateau.step(metric)
         if RANK == 0:
@@ -423,10 +435,12 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
         if metric > best:
             best = metric
             if STANDARDIZE == "none":
-                weights = {"model": model.state_dict()}
+                save(arguments.out / "best.pt", {"model": model.state_dict()})
+            elif STANDARDIZE == "pixel_mean" or STANDARDIZE == "channel_mean":
+                save(arguments.out / "best.pt", {"model": model.state_dict(), "mean": mean})
             else:
                 weights = {"model": model.state_dict(), "input": (mean, deviation)}
-            save(arguments.out / "best.pt", weights)
+                save(arguments.out / "best.pt", weights)
         states = [part.state_dict() for part in parts]
         if PATIENCE:
             saved = {"epoch": epoch, "best": best, "waited": waited, "parts": states}
@@ -463,7 +477,7 @@ def main() -> None:
     if arguments.predict is not None:
         predict(arguments, device)
     elif (arguments.out / "last.pt").exists() and not arguments.resume:
-        sys.exit(f"{arguments.out} has a run already: --resume resumes it")
+        parser.error(f"{arguments.out} has a run already: --resume resumes it")
     else:
         train(arguments, device)
     if PROCESSES > 1:

@@ -1,0 +1,200 @@
+"""What the operations of a program make: calls of archc's ops, tensors that arrange their values,
+and arrays of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
+
+from archc.importers.network import Array
+from archc.importers.torch_export.arrangement import Arrangement, identity
+from archc.ops.axes import Axes
+from archc.ops.base import Op
+
+NOTHING: Mapping[str, Array] = {}
+
+
+class RefusedError(Exception):
+    """An operation is something that archc has no op for. The message says what."""
+
+
+class ProgramError(Exception):
+    """A program that is no network archc could read, whatever its operations."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """An op of archc on other values; an input of the network has none. `value` is the name of the
+    file's tensor that it is, if any, `restoration` how that becomes the value.
+
+    `core` is set for attention that lacks its last projection: no op of archc, but part of one."""
+
+    op: Op | None
+    inputs: tuple[Call, ...]
+    axes: Axes
+    value: str
+    place: str
+    scope: tuple[str, ...] = ()
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    restoration: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    core: bool = False
+    note: str | None = None
+    shape: tuple[int, ...] | None = None
+
+
+class View(NamedTuple):
+    """A tensor: the value of a call, arranged. `name` is that of the tensor."""
+
+    call: Call
+    arrangement: Arrangement
+    name: str
+
+    @property
+    def channels(self) -> int:
+        """Which axis of the value its channels or features are, the batch being 0."""
+        return 1 if self.call.axes.is_map else len(self.call.axes.sizes)
+
+
+class Constant(NamedTuple):
+    """An array of the file, or what is computed from some; `learned` where it is a parameter."""
+
+    array: Array
+    shape: tuple[int, ...]
+    dtype: str
+    learned: bool
+
+
+class Unknown(NamedTuple):
+    """What is not known; `reason` says why where nothing has said it yet."""
+
+    reason: str | None = None
+
+
+Bound: TypeAlias = "View | Constant | Unknown"
+"""What the name of a value stands for."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operation of the program. `arguments` are by the names of its schema, tensors as what they
+    stand for; `shapes` and `dtypes` are those of its results. `concats` are all concatenations that
+    the program has made so far, by what they take."""
+
+    op: str
+    arguments: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[str, ...]
+    scope: tuple[str, ...]
+    batch: int
+    concats: dict[tuple[Call, ...], Call] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The operation's name without its namespace and overload."""
+        return self.op.split(".")[1] if "." in self.op else self.op
+
+    @property
+    def place(self) -> str:
+        """Where it stands: the innermost module around it, and its result."""
+        module = f" in `{self.scope[-1]}`" if self.scope else ""
+        return f"`{self.outputs[0]}`{module}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of its only result."""
+        return self.shapes[0]
+
+    def get(self, name: str, default: T) -> T:
+        """An argument of its default's type. Raises RefusedError for one of another."""
+        value = self.arguments.get(name, default)
+        if value is None:
+            return default
+        if default is not None and type(value) is not type(default):
+            if isinstance(default, float) and type(value) is int:
+                return float(value)  # type: ignore[return-value]
+            self.refuse(f"with {name} {short(value)}")
+        return value  # type: ignore[no-any-return]
+
+    def require(self, **expected: Any) -> None:
+        """Refuse arguments that have other values than some. Raises RefusedError."""
+        for name, value in expected.items():
+            own = self.arguments.get(name, value)
+            if own is not None and own != value:
+                self.refuse(f"with {name} {short(own)}")
+
+    def integers(self, name: str, default: list[int]) -> list[int]:
+        """An argument that is a list of whole numbers. Raises RefusedError."""
+        value = self.get(name, default)
+        if not all(type(one) is int for one in value):
+            self.refuse(f"with {name} {short(value)}")
+        return value
+
+    @property
+    def subject(self) -> object:
+        """What the operation is of."""
+        return self.arguments.get("self", self.arguments.get("input"))
+
+    def tensor(self, name: str | None = None) -> View:
+        """An argument that is a value, by default what the operation is of. Raises RefusedError for
+        an array of the file."""
+        value = self.subject if name is None else self.arguments.get(name)
+        if not isinstance(value, View):
+            self.refuse("of arrays alone")
+        return value
+
+    def array(self, name: str) -> Constant | None:
+        """An argument that is an array of the file, or None. Raises RefusedError."""
+        value = self.arguments.get(name)
+        if value is None or isinstance(value, Constant):
+            return value
+        self.refuse(f"with a {name} that is computed")
+
+    def axis(self, name: str, rank: int, default: int = 0) -> int:
+        """An argument that is an axis of so many. Raises RefusedError."""
+        value = self.get(name, default)
+        if not -rank <= value < rank:
+            self.refuse(f"with {name} {value} of {rank} axes")
+        return value % rank
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Raise the error of this operation, `KIND REASON`."""
+        raise RefusedError(f"{self.kind} {reason}")
+
+    def call(
+        self,
+        op: Op,
+        inputs: tuple[Call, ...],
+        weights: Mapping[str, Array] = NOTHING,
+        arrangement: Arrangement | None = None,
+        result: int = 0,
+    ) -> View:
+        """An op whose value one of the results is, arranged so; by default its axes as they are.
+        Raises ShapeError, and ProgramError where the program states another shape."""
+        axes = op.infer(tuple(one.axes for one in inputs))
+        own = identity((self.batch, *axes.sizes)) if arrangement is None else arrangement
+        shape = self.shapes[result]
+        if own.shape != shape:
+            raise ProgramError(f"{self.place} gives {list(shape)}, {op.name} {list(own.shape)}")
+        name = self.outputs[result]
+        made = Call(op, inputs, axes, name, self.place, self.scope, weights, own.restoration())
+        return View(made, own, name)
+
+
+Rule: TypeAlias = Callable[[Node], "Bound | list[Bound]"]
+"""What the results of an operation are. Raises RefusedError, ArrangementError."""
+
+
+def short(value: Any) -> str:
+    """An argument in few characters."""
+    if isinstance(value, View | Constant | Unknown):
+        return "a tensor"
+    return f"{value}"[:60]
+
+
+def reshaped(array: Array, shape: tuple[int, ...]) -> Array:
+    """The elements of an array, row by row, under another shape."""
+    return array if array.shape == shape else Array("reshape", shape, (array,))

@@ -1,0 +1,97 @@
+"""Tensors as values of archc: what a few views together do, as the op that does it."""
+
+from __future__ import annotations
+
+from archc.importers.torch_export.arrangement import Arrangement, identity
+from archc.importers.torch_export.calls import Call, Node, RefusedError, View
+from archc.ops.arrangement import ToMap, ToTokens
+from archc.ops.axes import MAP_AXES, Axes
+from archc.ops.base import Op
+from archc.ops.pooling import GlobalAvgPool, GlobalMaxPool
+from archc.ops.shape import ChannelShuffle, Flatten, Permute, Reshape
+
+CORE = "attention without a projection of its result"
+
+
+def value_of(view: View, node: Node) -> Call:
+    """The value that a tensor is, its axes in canonical order. Raises RefusedError."""
+    call, own = view.call, view.arrangement
+    if call.core:
+        raise RefusedError(CORE)
+    op = _op_of(own, call.axes)
+    if op is None:
+        return call
+    if isinstance(op, Flatten) and isinstance(call.op, GlobalAvgPool | GlobalMaxPool):
+        return _made(type(call.op)(), call.inputs, view, node)
+    return _made(op, (call,), view, node)
+
+
+def map_of(view: View, node: Node) -> Call:
+    """The feature map that a tensor is. Raises RefusedError."""
+    own = view.arrangement
+    if view.call.axes.is_sequence and own.matches([0], [2], [1]) and not view.call.core:
+        return _made(ToMap(), (view.call,), view, node)
+    value = value_of(view, node)
+    if not value.axes.is_map:
+        node.refuse(f"of {list(own.shape)}, which is no feature map")
+    return value
+
+
+def _made(op: Op, inputs: tuple[Call, ...], view: View, node: Node) -> Call:
+    axes = op.infer(tuple(one.axes for one in inputs))
+    return Call(op, inputs, axes, view.name, f"`{view.name}`", node.scope)
+
+
+def _op_of(own: Arrangement, axes: Axes) -> Op | None:
+    """The op that arranges a value so; None where it is as it is. Raises RefusedError."""
+    places = list(range(len(own.sizes)))
+    rank = len(own.dims)
+    if own.matches(*([place] for place in places)):
+        return None
+    if own.matches([0], places[1:]):
+        return Flatten()
+    if axes.is_map:
+        if own.matches([0], places[2:], [1]):
+            return ToTokens()
+        groups = _shuffled(own)
+        if groups is not None:
+            return ChannelShuffle(groups=groups)
+    spatial = own.shape[2:]
+    if axes.is_sequence and 2 <= len(spatial) <= 3 and _is_tokens_to_map(own):
+        return ToMap(**dict(zip(MAP_AXES[len(spatial)][1:], spatial, strict=True)))
+    order = own.order()
+    if order is not None and order[0] == 0:
+        return Permute(order=tuple(axes.names[place - 1] for place in order[1:]))
+    if rank in (4, 5) and _keeps_order(own):
+        return Reshape(**dict(zip(MAP_AXES[rank - 2], own.shape[1:], strict=True)))
+    if rank == 3 and _keeps_order(own):
+        return Reshape(tokens=own.shape[1], features=own.shape[2])
+    raise RefusedError(f"{axes} arranged as {list(own.shape)}")
+
+
+def _shuffled(own: Arrangement) -> int | None:
+    """The groups of a shuffle of the channels; None where it is none."""
+    channels = own.sizes[1]
+    dim = own.dims[1] if len(own.dims) == len(own.sizes) else ()
+    if len(dim) != 2 or dim[0].axis != 1 or dim[0].stride != 1:
+        return None
+    groups = channels // dim[0].size
+    shuffle = identity(own.sizes).reshaped(
+        (own.sizes[0], groups, channels // groups, *own.sizes[2:])
+    )
+    order = [0, 2, 1, *range(3, len(shuffle.dims))]
+    return groups if shuffle.permuted(order).reshaped(own.sizes) == own else None
+
+
+def _is_tokens_to_map(own: Arrangement) -> bool:
+    """Whether the tokens of a sequence are positions, and its features channels."""
+    flat = (own.sizes[0], own.sizes[2], own.sizes[1])
+    try:
+        return own.reshaped(flat).matches([0], [2], [1])
+    except ValueError:
+        return False
+
+
+def _keeps_order(own: Arrangement) -> bool:
+    """Whether a tensor has the elements of a value, row by row, sample by sample."""
+    return own == identity(own.sizes).reshaped(own.shape) and own.whole(0) == 0

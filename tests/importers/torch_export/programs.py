@@ -1,0 +1,130 @@
+"""Programs of `torch.export`, saved as PyTorch saves them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Mixed(nn.Module):
+    """One operation of each kind that a convolutional network has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(8, eps=1e-3, momentum=0.03),
+            nn.ReLU(inplace=True),
+        )
+        self.depthwise = nn.Conv2d(8, 16, (3, 1), padding=(1, 0), groups=8)
+        self.squeeze = nn.Conv2d(16, 16, 1)
+        self.norm = nn.LayerNorm(16, eps=1e-6)
+        self.wide = nn.Linear(16, 24)
+        self.narrow = nn.Linear(24, 16)
+        self.scale = nn.Parameter(torch.ones(16, 1, 1))
+        self.up = nn.ConvTranspose2d(16, 8, 2, stride=2)
+        self.group = nn.GroupNorm(4, 24)
+        self.slopes = nn.PReLU(24)
+        self.head = nn.Linear(24, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(functional.pad(x, (0, 1, 1, 0)))
+        x = functional.hardswish(self.depthwise(x))
+        gate = functional.adaptive_avg_pool2d(x, 1)
+        x = x * torch.sigmoid(self.squeeze(gate))
+        y = self.norm(x.permute(0, 2, 3, 1))
+        y = self.narrow(functional.gelu(self.wide(y), approximate="tanh"))
+        x = x + self.scale * y.permute(0, 3, 1, 2)
+        n, c, h, w = x.shape
+        x = x.view(n, 4, c // 4, h, w).transpose(1, 2).contiguous().view(n, c, h, w)
+        left, right = x.chunk(2, dim=1)
+        left = functional.max_pool2d(left, 3, stride=2, padding=1, ceil_mode=True)
+        right = functional.avg_pool2d(right, 3, stride=2, padding=1, count_include_pad=False)
+        x = torch.cat([functional.silu(left), functional.leaky_relu(right, 0.2)], 1)
+        x = torch.cat([self.up(x), functional.interpolate(x, scale_factor=2.0)], 1)
+        x = self.slopes(self.group(x)) / 4 * 3.0
+        x = functional.elu_(functional.relu6(x[:, :, 1:-2]))
+        return self.head(functional.dropout(x.mean([2, 3]), 0.3, self.training)).log_softmax(-1)
+
+
+class Encoder(nn.Module):
+    """A vision transformer of two layers: PyTorch's own attention, and one written by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 12, 4, stride=4)
+        self.token = nn.Parameter(torch.zeros(1, 1, 12))
+        self.positions = nn.Parameter(torch.zeros(1, 17, 12))
+        self.norms = nn.ModuleList(nn.LayerNorm(12) for _ in range(2))
+        self.attention = nn.MultiheadAttention(12, 3, batch_first=True)
+        self.query, self.key, self.value, self.out = (nn.Linear(12, 12) for _ in range(4))
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.positions
+        y = self.norms[0](x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        y = self.norms[1](x)
+        parts = (layer(y) for layer in (self.query, self.key, self.value))
+        query, key, value = (one.unflatten(-1, (3, 4)).transpose(1, 2) for one in parts)
+        y = functional.scaled_dot_product_attention(query, key, value)
+        x = x + self.out(y.transpose(1, 2).flatten(2))
+        return self.head(x[:, 0])
+
+
+class InPlace(nn.Module):
+    """Values that are changed under their other names."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        same = x.view(x.shape)
+        x.relu_()
+        return torch.cat([same, x * 2], 1)
+
+
+class Words(nn.Module):
+    """A vector for each token, normalised, and their mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(11, 6)
+        self.norm = nn.LayerNorm(6, elementwise_affine=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.norm(self.table(ids)).mean(1).softmax(-1)
+
+
+IMAGES = torch.zeros(2, 3, 16, 16)
+
+
+def saved(
+    folder: Path, model: nn.Module, x: Tensor = IMAGES, *, free: bool = False, train: bool = False
+) -> Path:
+    """A program of a model, for batches of any size where `free`."""
+    shapes = ({0: torch.export.Dim("batch")},) if free else None
+    program = torch.export.export(model.train(train), (x,), dynamic_shapes=shapes)
+    path = folder / "model.pt2"
+    torch.export.save(program, path)
+    return path
+
+
+def edited(path: Path, edit: Callable[[dict[str, Any]], Any], suffix: str = "model.json") -> Path:
+    """The archive with one of its members of JSON changed: in place, or for what `edit` returns,
+    text being written as it is."""
+    target = path.with_name(f"edited_{path.name}")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(target, "w") as result:
+        for name in archive.namelist():
+            data: Any = archive.read(name)
+            if name.endswith(suffix):
+                value = json.loads(data)
+                changed = edit(value)
+                data = changed if isinstance(changed, str | bytes) else json.dumps(changed or value)
+            result.writestr(name, data)
+    return target

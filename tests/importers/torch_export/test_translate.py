@@ -1,0 +1,232 @@
+"""Programs of `torch.export`: read without PyTorch, and the same network."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from torch import nn
+
+from archc.diagnostics import SpecError
+from archc.importers import formats
+from archc.importers.agreement import compare
+from archc.importers.export import save_weights
+from archc.importers.proof import graph_difference
+from archc.importers.spec import Imported, as_spec
+from archc.importers.torch_export import network_of
+from archc.importers.torch_export.archive import program_of
+from archc.verify import Workers
+from tests.importers.torch_export.programs import (
+    Encoder,
+    InPlace,
+    Mixed,
+    Words,
+    edited,
+    saved,
+)
+
+pytestmark = pytest.mark.torch
+
+
+def imported(path: Path) -> Imported:
+    return as_spec(formats.read(str(path)), "model", str(path), [])
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    with Workers() as pool:
+        yield pool
+
+
+@pytest.mark.parametrize(
+    ("model", "free"), [(Mixed(), False), (Encoder(), True)], ids=["mixed", "encoder"]
+)
+def test_every_layer_computes_what_the_program_computes(
+    model: nn.Module, free: bool, workers: Workers, tmp_path: Path
+) -> None:
+    path = saved(tmp_path, model, torch.zeros(3, 3, 16, 16), free=free)
+    own = imported(path)
+    result = compare(own, str(path), workers)
+    assert result.reason is None
+    assert result.disagreement is None
+    assert result.compared == len(own.network.layers)
+    assert own.loaded.costs.totals.params == sum(one.numel() for one in model.parameters())
+    assert own.network.batch == (None if free else 3)
+
+
+def test_ids_are_looked_up(tmp_path: Path) -> None:
+    ids = torch.zeros(3, 9, dtype=torch.int64)
+    layers = imported(saved(tmp_path, Words(), ids)).network.layers
+    ops = ["embedding", "layer_norm", "global_avg_pool", "softmax"]
+    assert [layer.op.name for layer in layers] == ops
+
+
+def test_a_fault_in_the_table_of_operations_is_seen(
+    workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the comparison of values is for: a network that is another one by its values alone."""
+    path = saved(tmp_path, nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    own = imported(path)
+
+    def sigmoid(program: Any) -> None:
+        program["graph_module"]["graph"]["nodes"][1]["target"] = "torch.ops.aten.sigmoid.default"
+
+    result = compare(own, str(edited(path, sigmoid)), workers)
+    assert result.disagreement is not None
+
+
+def test_what_is_changed_in_place_is_changed_under_all_its_names(tmp_path: Path) -> None:
+    own = imported(saved(tmp_path, InPlace(), torch.zeros(2, 4, 3, 3)))
+    assert [layer.op.name for layer in own.network.layers] == ["relu", "scale", "concat"]
+    assert own.network.layers[2].inputs == (1, 2)  # the rectified input, and that scaled
+
+
+def test_attention_is_one_op_with_its_projections(tmp_path: Path) -> None:
+    text = imported(saved(tmp_path, Encoder())).text
+    assert "attention: 3" in text
+    assert "to_tokens" in text
+    assert "split" not in text
+
+
+def test_the_text_of_a_residual_network_is_short(tmp_path: Path) -> None:
+    from tests.backends.torchvision_models import is_installed, models
+
+    if not is_installed():
+        pytest.skip("torchvision is not installed")
+    with torch.device("meta"):
+        model = models().resnet50()
+        images = torch.zeros(2, 3, 224, 224)
+    own = imported(saved(tmp_path, model, images))
+    assert own.loaded.costs.totals.params == 25_557_032
+    assert own.text.count("\n") <= 45
+    assert "bottleneck:" in own.text
+
+
+def test_reading_imports_no_framework(tmp_path: Path) -> None:
+    path = saved(tmp_path, Mixed())
+    program = (
+        "import sys; from archc.importers import formats\n"
+        "assert formats.read(sys.argv[1]).layers\n"
+        "print(sorted({'torch', 'numpy', 'onnx'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
+    )
+    assert ast.literal_eval(done.stdout) == []
+
+
+def test_weights_are_those_of_the_model(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(784, 5))
+    model[1].running_mean.uniform_()
+    with torch.no_grad():
+        model[3].weight = nn.Parameter(torch.rand(784, 5).t())  # stored column by column
+    path = saved(tmp_path, model)
+    target = tmp_path / "weights.safetensors"
+    save_weights(imported(path), str(path), str(target))
+    arrays = load_file(target)
+    assert torch.equal(arrays["conv_1.weight"], model[0].weight)
+    assert torch.equal(arrays["batch_norm_1.running_mean"], model[1].running_mean)
+    assert torch.equal(arrays["dense_1.weight"], model[3].weight)
+    assert torch.equal(arrays["dense_1.bias"], model[3].bias)
+
+
+def test_weights_of_attention_are_the_thirds_of_one_matrix(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    model = Encoder().to(torch.bfloat16)
+    path = saved(tmp_path, model, torch.zeros(2, 3, 16, 16, dtype=torch.bfloat16))
+    target = tmp_path / "weights.safetensors"
+    save_weights(imported(path), str(path), str(target))
+    arrays = load_file(target)
+    thirds = model.attention.in_proj_weight.float().chunk(3)
+    for name, third in zip(("query", "key", "value"), thirds, strict=True):
+        assert torch.equal(arrays[f"attention_1.{name}_weight"], third)
+
+
+def errors(path: Path) -> list[str]:
+    with pytest.raises(SpecError) as error:
+        formats.read(str(path))
+    return [f"{one.code} {one.message}" for one in error.value.diagnostics]
+
+
+def test_a_model_in_training_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    (message,) = errors(saved(tmp_path, nn.Sequential(nn.BatchNorm2d(3)), train=True))
+    assert "batch_norm in training: call `model.eval()` before the export: once" in message
+
+
+class Refused(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.erfinv(x.cumsum(1)) + torch.erfinv(x)
+
+
+def test_all_that_there_is_no_op_for_is_listed_with_counts_and_places(tmp_path: Path) -> None:
+    first, second = sorted(errors(saved(tmp_path, nn.Sequential(Refused()))))
+    assert first == "ARC802 the operation aten.cumsum.default: once (`cumsum` in `0`)"
+    assert second == (
+        "ARC802 the operation aten.erfinv.default: 2 times (`erfinv` in `0`, `erfinv_1` in `0`)"
+    )
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(self.layer(x))
+
+
+def test_shared_weights_are_refused(tmp_path: Path) -> None:
+    (message,) = errors(saved(tmp_path, Tied(), torch.zeros(2, 4)))
+    assert "weights that several operations share" in message
+
+
+CHANGES: dict[type, Callable[[Any], Any]] = {
+    bool: lambda value: not value,
+    int: lambda value: value + 1,
+    float: lambda value: value + 0.125,
+    list: lambda value: [one + 1 for one in value],
+    str: lambda value: "none",
+}
+IGNORED = {"cudnn_enabled", "cudnn_enable", "train", "implicit"}
+"""Arguments that choose a kernel, not a result."""
+
+
+def test_a_changed_argument_is_never_the_same_network(tmp_path: Path) -> None:
+    """Each argument of each operation, one by one: refused, or another graph."""
+    path = saved(tmp_path, Mixed())
+    own = imported(path)
+    graph = own.loaded.costs.graph
+    program = program_of(str(path))
+    arguments = [
+        (node["arguments"], name)
+        for node in program["nodes"]
+        for name, value in node["arguments"].items()
+        if type(value) in CHANGES and name not in IGNORED and name != "tensors"
+    ]
+    assert len(arguments) > 40
+    missed = []
+    for node, name in arguments:
+        kept = node[name]
+        node[name] = CHANGES[type(kept)](kept)
+        try:
+            network = network_of(program, "changed.pt2")
+        except SpecError:
+            continue
+        finally:
+            node[name] = kept
+        if graph_difference(network, own.order, graph) is None:
+            missed.append((name, kept))
+    assert missed == []
