@@ -97,7 +97,7 @@ generated: $(VENV)/dev
 	$(BIN)/archc build $(KEPT_SPECS) --backend all --force --prune
 	$(BIN)/archc build specs/lenet5.yaml --backend all --training --force
 
-# The pages of docs/ and what is derived of archc, as static files in build/docs/html: three minutes.
+# The pages of docs/ and what is derived of archc, as static files in build/docs/html: two minutes on two cores.
 # With NETWORKS="lenet5 vgg16" the zoo has only these.
 docs: $(VENV)/docs
 	rm -rf build/docs

@@ -13,6 +13,7 @@ project = "archc"
 author = "archc developers"
 release = version = __version__
 language = "en"
+smartquotes = False  # two hyphens are the begin of an option
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_heading_anchors = 3
@@ -28,6 +29,7 @@ html_static_path = ["static"]
 html_css_files = ["archc.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 html_last_updated_fmt = None
 html_theme_options = {"navigation_with_keys": True}
 pygments_style = "friendly"

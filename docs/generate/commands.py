@@ -30,7 +30,8 @@ def _command(name: str, parent: click.Context) -> Iterator[str]:
     usage = command.get_usage(context).removeprefix("Usage: ")
     level = "##" if parent.parent is None else "###"
     records = [option.get_help_record(context) for option in command.get_params(context)]
-    rows = [[f"`{form}`", prose(doc)] for form, doc in filter(None, records)]
+    # The usage has the arguments already.
+    rows = [[f"`{form}`", prose(doc)] for form, doc in filter(None, records) if doc]
     yield f"{level} {path}\n\n{prose(command.help or command.short_help or '')}\n"
     yield code(" ".join(usage.split()))
     if rows:
