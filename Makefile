@@ -12,7 +12,7 @@ KEPT := alexnet alexnet_torchvision alexnet_ungrouped bert_base char_lstm convne
 KEPT_SPECS := $(KEPT:%=specs/%.yaml)
 
 .PHONY: demo shell test lint verify witness zoo search differential fuzz faults mutants imports benchmarks \
-  accuracy generated docs docs-test setup browser clean
+  accuracy generated docs docs-test pictures setup browser clean
 
 demo: $(VENV)/cpu
 	$(BIN)/archc build specs/lenet5.yaml --backend all
@@ -107,6 +107,10 @@ docs: $(VENV)/docs
 
 docs-test: docs $(VENV)/dev browser
 	$(BIN)/python -m pytest tests/documentation/test_site.py
+
+# The pictures of the report in docs/images, after it looks otherwise.
+pictures: $(VENV)/dev browser
+	$(BIN)/python -m docs.generate.pictures
 
 setup: $(VENV)/dev
 

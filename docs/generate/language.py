@@ -7,7 +7,7 @@ from archc.language.recipe import Group, Training, Variants, as_spec, doc_of
 from archc.language.reference import terms
 from archc.language.writer import inline
 from archc.ops.fields import FieldInfo, fields_of
-from docs.generate.markdown import plain, prose, table
+from docs.generate.markdown import prose, table
 
 FIELD_HEADS = ("field", "default", "meaning and values")
 
@@ -56,4 +56,4 @@ def field_row(field: FieldInfo) -> list[str]:
 
 
 def _two_lines(doc: str, expected: str) -> str:
-    return f"{prose(doc)}<br>*{plain(expected)}*" if expected else prose(doc)
+    return f"{prose(doc)}<br>*{prose(expected)}*" if expected else prose(doc)

@@ -61,6 +61,15 @@ def test_a_page_is_no_wider_than_its_window(
         assert not images.evaluate_all(f"images => images.some({broken})")
 
 
+def test_what_is_wider_than_a_phone_scrolls_by_itself(browser: Browser) -> None:
+    for page in _open(browser, PHONE, "zoo/resnet18.html"):
+        for box in (".layers", ".drawing"):
+            inside = page.locator(box).evaluate("box => [box.clientWidth, box.scrollWidth]")
+            assert inside[0] <= PHONE["width"] < inside[1]
+        image = page.locator(".drawing img").evaluate("one => [one.width, one.naturalWidth]")
+        assert image[0] == image[1]
+
+
 @pytest.mark.parametrize(
     ("words", "result"),
     [
