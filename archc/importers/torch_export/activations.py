@@ -28,6 +28,7 @@ RECTIFIERS: dict[type[Activation], tuple[int, int | None]] = {
 
 
 def plain(node: Node) -> Bound:
+    """An activation without fields."""
     view, op = node.tensor(), PLAIN[node.kind.rstrip("_")]()
     bounds = RECTIFIERS.get(type(op))
     gate = gates.clipped(node, view, *bounds) if bounds else None
@@ -35,26 +36,31 @@ def plain(node: Node) -> Bound:
 
 
 def gelu(node: Node) -> Bound:
+    """GELU, exact or by tanh."""
     op = activation.Gelu(approximate=node.get("approximate", "none"))
     return node.pointwise(op, node.tensor())
 
 
 def leaky_relu(node: Node) -> Bound:
+    """Leaky ReLU."""
     op = activation.LeakyRelu(slope=node.get("negative_slope", 0.01))
     return node.pointwise(op, node.tensor())
 
 
 def elu(node: Node) -> Bound:
+    """ELU."""
     node.require(scale=1.0, input_scale=1.0)
     return node.pointwise(activation.Elu(alpha=node.get("alpha", 1.0)), node.tensor())
 
 
 def softplus(node: Node) -> Bound:
+    """Softplus."""
     node.require(beta=1.0, threshold=20.0)
     return node.pointwise(activation.Softplus(), node.tensor())
 
 
 def clamp(node: Node) -> Bound:
+    """A rectifier as bounds, or a step of a hard gate."""
     names = ("min_val", "max_val") if node.kind.startswith("hardtanh") else ("min", "max")
     default = -1.0 if names[0] == "min_val" else None
     low = node.arguments.get(names[0], default)
@@ -69,6 +75,7 @@ def clamp(node: Node) -> Bound:
 
 
 def prelu(node: Node) -> Bound:
+    """ReLU with a learned slope a channel."""
     view, slope = node.tensor(), node.array("weight")
     if slope is None or slope.shape != (view.call.axes.width,):
         node.refuse("with slopes that are not one a channel")
@@ -78,6 +85,7 @@ def prelu(node: Node) -> Bound:
 
 
 def softmax(node: Node) -> Bound:
+    """Softmax over the channels, its logarithm, or the weights of an attention."""
     view = node.tensor()
     axis = node.axis("dim", len(view.arrangement.dims), -1)
     weights = attention.weighed(node, view, axis) if "log" not in node.kind else None
@@ -90,6 +98,7 @@ def softmax(node: Node) -> Bound:
 
 
 def dropout(node: Node) -> Bound:
+    """Dropout, which evaluation leaves out."""
     if node.get("train", False):
         node.refuse(TRAINING)
     rate = node.get("p", 0.5)

@@ -15,6 +15,7 @@ from archc.ops.pooling import GlobalAvgPool
 
 
 def add(node: Node) -> Bound:
+    """A sum: of two values, with a learned vector a token, or the first step of a hard gate."""
     a, b = node.arguments.get("self"), node.arguments.get("other")
     node.require(alpha=1)
     for x, other in ((a, b), (b, a)):
@@ -36,6 +37,7 @@ def _embedded(node: Node, view: View, table: Constant) -> Bound:
 
 
 def multiply(node: Node) -> Bound:
+    """A product: of two values, with a number, or with a learned factor a channel."""
     a, b = node.arguments.get("self"), node.arguments.get("other")
     for x, other in ((a, b), (b, a)):
         if isinstance(x, View) and _is_number(other):
@@ -64,6 +66,7 @@ def _scaled(node: Node, view: View, factor: Constant) -> Bound:
 
 
 def divide(node: Node) -> Bound:
+    """A quotient by a number."""
     node.require(rounding_mode=None)
     divisor = node.arguments.get("other")
     if not _is_number(divisor) or not divisor:
@@ -82,6 +85,7 @@ def _multiple(node: Node, view: View, factor: float) -> Bound:
 
 
 def maximum(node: Node) -> Bound:
+    """The larger of two values, element by element."""
     return _merge(node, merge.Maximum())
 
 
@@ -96,6 +100,7 @@ def _merge(node: Node, op: Op) -> Bound:
 
 
 def concat(node: Node) -> Bound:
+    """Values behind one another along the channels; a learned token before others."""
     tensors: list[Bound] = node.get("tensors", [])
     axis = node.axis("dim", len(node.shape))
     found = [one for one in tensors if isinstance(one, View)]

@@ -30,6 +30,7 @@ def _affine(node: Node, width: int) -> dict[str, Array]:
 
 
 def batch_norm(node: Node) -> Bound:
+    """Batch normalisation by running statistics."""
     if node.get("training", False):
         node.refuse(TRAINING)
     view = node.tensor()
@@ -49,14 +50,17 @@ def batch_norm(node: Node) -> Bound:
 
 
 def core_batch_norm(node: Node) -> list[Bound]:
+    """Core ATen's batch normalisation, which gives statistics too."""
     return [batch_norm(node), Unknown(STATISTICS), Unknown(STATISTICS)]
 
 
 def core_layer_norm(node: Node) -> list[Bound]:
+    """Core ATen's layer normalisation, which gives statistics too."""
     return [layer_norm(node), Unknown(STATISTICS), Unknown(STATISTICS)]
 
 
 def layer_norm(node: Node) -> Bound:
+    """Layer or RMS normalisation over the channels."""
     view = node.tensor()
     width = view.call.axes.width
     sizes = node.integers("normalized_shape", [])
@@ -73,6 +77,7 @@ def layer_norm(node: Node) -> Bound:
 
 
 def group_norm(node: Node) -> Bound:
+    """Group normalisation."""
     x = map_of(node.tensor(), node)
     weights = _affine(node, x.axes.width)
     op = GroupNorm(

@@ -82,6 +82,7 @@ def _product(node: Node, view: View, matrix: Constant | None, name: str) -> Boun
 
 
 def embedding(node: Node) -> Bound:
+    """A row of a table for each id."""
     table, view = node.array("weight"), node.tensor("indices")
     if table is None or len(table.shape) != 2 or not view.arrangement.matches([0], [1]):
         node.refuse(f"of {list(view.arrangement.shape)}")

@@ -62,8 +62,8 @@ class Values:
         if len(names) > MOST_NAMES:
             raise ProgramError(f"a tensor with more than {MOST_NAMES} names is changed in place")
         for name in names:
-            sure = name == source or (certain and self.memory[name][1])
-            same = sure and _is_same(self.bound[name], before)
+            sure = certain and self.memory[name][1]
+            same = name == source or (sure and _is_same(self.bound[name], before))
             self.bound[name] = value if same else Unknown(STALE)
 
 
