@@ -1,9 +1,9 @@
 """Whether the network of a spec computes what the file computes: both run, with the same seeded
 weights and inputs, and the values of every layer are compared.
 
-The file runs in the library that it is for, 32-bit, as it stands but for its weights: a model of
-ONNX in onnxruntime, one of Keras in Keras, a program of PyTorch in PyTorch. The spec's network runs
-as a backend emits it, 64-bit.
+The file runs in the library that it is for, as it stands but for its weights: a model of ONNX in
+onnxruntime and one of Keras in Keras, 32-bit, a program of PyTorch in PyTorch, 64-bit. The spec's
+network runs as a backend emits it, 64-bit.
 """
 
 from __future__ import annotations

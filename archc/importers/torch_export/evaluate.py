@@ -4,7 +4,7 @@ archc.importers.torch_export.evaluate VERB PLAN`.
 `run` gives the program seeded random weights and inputs, and writes the values that it computes,
 and the weights as the spec's network has them. `weights` writes those of the file itself. Nothing
 is unpickled: PyTorch runs the operations of the graph one by one, and those alone that are
-translated.
+translated; in 64 bits, so that no rounding of 32 hides a difference or looks like one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from archc.importers.torch_export.archive import (
     program_of,
 )
 from archc.importers.torch_export.translate import TABLE
+from archc.importers.torch_export.views import FLOATS
 
 SIZES = {
     "mul": operator.mul,
@@ -62,12 +63,14 @@ def _run(plan: Mapping[str, Any]) -> str | None:
         return line(error)
     # Weights that play no part may be missing: the file's buffers of counts.
     tensors: dict[str, Any] = {
-        one["value"]: torch.from_numpy(arrays[one["array"]])
+        one["value"]: torch.from_numpy(arrays[one["array"]].astype("float64"))
         for one in program["inputs"]
         if one.get("array") in arrays
     }
     for name, value in random_inputs(plan).items():
-        tensors[name] = torch.from_numpy(value.astype(program["dtypes"][name]))
+        is_float = value.dtype.kind == "f"
+        dtype = "float64" if is_float else program["dtypes"][name]
+        tensors[name] = torch.from_numpy(value.astype(dtype))
     places = {name: number for number, name in enumerate(plan["values"])}
     try:
         with torch.no_grad():
@@ -138,7 +141,8 @@ def _resolved(argument: Any, tensors: Mapping[str, Any]) -> Any:
     if "number" in argument:
         import torch
 
-        return getattr(torch, DTYPES[argument["number"]])
+        name = DTYPES[argument["number"]]
+        return torch.float64 if name in FLOATS else getattr(torch, name)
     return tensors.get(_tensor_name(argument), MISSING)
 
 

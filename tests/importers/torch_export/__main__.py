@@ -68,7 +68,7 @@ def row_of(name: str, workers: Workers) -> Row:
     problem = agreement.reason or agreement.disagreement or ""
     if agreement.compared != row.ops:
         problem = problem or f"only {agreement.compared} values"
-    return row._replace(largest=agreement.largest, problem=problem)
+    return row._replace(compared=agreement.compared, largest=agreement.largest, problem=problem)
 
 
 def _reason(diagnostic: Diagnostic) -> str:
