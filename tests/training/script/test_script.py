@@ -97,7 +97,9 @@ def test_a_class_called_like_what_a_script_has_is_refused(name: str, tmp_path: P
     emit("keras", network(tmp_path, text))  # which has a function of another name
 
 
-WRITTEN_BY_THE_EMITTER = {"Network", "make_optimizer", "make_schedule", "make_plateau"}
+WRITTEN_BY_THE_EMITTER = {
+    *("Network", "make_optimizer", "make_schedule", "make_plateau", "standardize"),
+}
 """What a program has in place of what the emitter writes."""
 
 
