@@ -20,6 +20,7 @@ from archc.codegen.tree import (
     If,
     Index,
     ListOf,
+    Lit,
     Parameter,
     Ref,
     Return,
@@ -34,6 +35,9 @@ VARIABLES = EMITTED.difference(CHAIN)
 WIDTH = 88
 LONGEST_OPERAND = WIDTH - 24
 """Characters of a value that is written inside its user's expression."""
+
+MOST_COUNTED = 4
+"""Results that a return type counts: with those in training alone, it fits a line."""
 
 Build = Callable[[Sequence[Expr]], Expr]
 """A step on expressions for what it takes."""
@@ -212,7 +216,9 @@ class Forward:
 def _tensors(count: int) -> Expr:
     """The type of so many values together."""
     tensor = Ref("Tensor")
-    return tensor if count == 1 else Index(Ref("tuple"), (tensor,) * count)
+    if count == 1:
+        return tensor
+    return Index(Ref("tuple"), (tensor,) * count if count <= MOST_COUNTED else (tensor, Lit(...)))
 
 
 def _settled(pending: dict[int, tuple[Expr, str | None]], names: dict[int, str]) -> list[Statement]:
