@@ -201,7 +201,9 @@ class Scope:
         flags = tuple(Keyword(one.name, Ref(one.name)) for one in own if one.type == "bool")
         others = tuple(Ref(one.name) for one in own if one.type != "bool")
         name = new_class(scope.region.name, self.classes.taken)
-        ends = Ends(self.uses.externals(scope.region), self.uses.results(scope.region))
+        region = scope.region
+        names = self.uses.external_names(region)
+        ends = Ends(self.uses.externals(region), self.uses.results(region), (), names)
         plain = [replace(argument, default=None) for argument in own]
         text = section_docstring(scope.items, scope.region.name)
         self.classes.write(name, text, plain, scope.items, ends, self.uses, whole=False)
