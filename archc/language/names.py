@@ -82,8 +82,8 @@ FUNCTIONS = frozenset({"gelu_tanh", "scaled_tanh"})
 """Functions that emitted source defines itself: an argument of that name would shadow one."""
 
 _CLASSES = """
-ChannelLayerNorm ChannelRMSNorm ChannelScale ClassToken DropPath DropoutSelfAttention FeaturePReLU
-FrozenBatchNorm1d FrozenBatchNorm2d FrozenBatchNorm3d GRULayer GeneralAttention
+ChannelLayerNorm ChannelRMSNorm ChannelScale ClassToken CrossAttention DropPath DropoutSelfAttention
+FeaturePReLU FrozenBatchNorm1d FrozenBatchNorm2d FrozenBatchNorm3d GRULayer GeneralAttention
 GeneralWindowAttention LSTMLayer MultiHeadAttention OrderedDict PaddedAvgPool PositionEmbedding
 RadialBasis ScaledTanh SelfAttention SinusoidalPositions Tensor WindowAttention
 """
