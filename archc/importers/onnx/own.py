@@ -203,23 +203,25 @@ def _window_attention(term: Term, context: Context) -> Iterator[Guess]:
     if term.attributes.get("perm") != [0, 3, 1, 2] or softmax is None:
         return
     below = list(_line(softmax))
-    start = next((one for one in below if one.attributes.get("perm") == [0, 2, 3, 1]), None)
+    starts = (place for place, one in enumerate(below) if _is_turned_last(one))
+    start = next(starts, len(below))
     scores = shape_of(softmax)
-    if start is None or len(scores) != 5 or not isinstance(operand(start, 0), Term):
+    x = operand(below[start], 0) if start < len(below) else None
+    if len(scores) != 5 or not isinstance(x, Term):
         return
+    del below[start:]
     window = round(scores[-1] ** 0.5)
     begins = [
         operand(one, 1).values[0]
         for one in below
         if one.op == "Slice" and isinstance(operand(one, 1), Constant) and operand(one, 1).values
     ]
-    added = [
-        operand(one, 1).array.kinds()
-        for one in below
-        if one.op == "Add" and isinstance(operand(one, 1), Constant)
-    ]
-    gathered = next((kinds for kinds in added if "Gather" in kinds), None)
-    bias = "none" if gathered is None else "continuous" if "Relu" in gathered else "table"
+    kinds = set[str]()
+    for one in below:
+        added = operand(one, 1) if one.op == "Add" and one.shape == scores else None
+        if isinstance(added, Constant):
+            kinds |= added.array.kinds()
+    bias = "continuous" if "Relu" in kinds else "table" if "source" in kinds else "none"
     op = WindowAttention(
         heads=scores[2],
         window=window,
@@ -228,7 +230,12 @@ def _window_attention(term: Term, context: Context) -> Iterator[Guess]:
         relative_bias=bias,
         cosine=any(one.op == "Mul" for one in below),
     )
-    yield op, (start.inputs[0],)  # type: ignore[misc] # which is a Term
+    yield op, (x,)
+
+
+def _is_turned_last(term: Term) -> bool:
+    """Whether the channels of an image are moved behind its space."""
+    return bool(term.attributes.get("perm") == [0, 2, 3, 1])
 
 
 def _attention(term: Term, context: Context) -> Iterator[Guess]:
@@ -255,12 +262,13 @@ def _attention(term: Term, context: Context) -> Iterator[Guess]:
     left = own.get("left_window_size")
     rotary = next((one for one in query if one.op == "RotaryEmbedding"), None)
     turned = rotary.attributes.get("rotary_embedding_dim", 0) if rotary else size
-    bias = any(one.op == "Add" for one in query)
+    bias, key_bias = (any(one.op == "Add" for one in line) for line in (query, key))
     op = Attention(
         heads=count,
         key_heads=None if key_heads == count else key_heads,
         head_size=None if size * count == width else size,
         bias=bias,
+        key_bias=None if key_bias == bias else key_bias,
         output_bias=None if bias == (term.op == "Add") else term.op == "Add",
         causal=bool(own.get("is_causal", 0)),
         window=None if left is None else left + 1,
