@@ -201,6 +201,8 @@ def _squeeze(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Const
 
 def _concat(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
     parts = _operands("Concat", inputs, len(inputs))
+    if any(len(part.shape) == 1 for part in parts) and attributes.get("axis") not in (0, -1):
+        raise FoldError(f"a Concat of lists along the axis {attributes.get('axis')}")
     if any(len(part.shape) != 1 or part.values is None or not is_literal(part) for part in parts):
         return _concatenated(parts, attributes.get("axis", 0))
     values = [one for part in parts for one in part.values or ()]
