@@ -96,7 +96,8 @@ class Network:
     """A flat network: inputs by name, layers in an order in which they can be computed, and the
     positions of the outputs. `notes` say what a spec does not keep, for comments. `batch` is how
     many samples the file computes at once where that is fixed; `runner` is the module that runs
-    such files in a process of its own, None where there is none. `backend` is the one in whose
+    such files in a process of its own, None where there is none. `classes` are those of
+    the file's modules by their names in scopes, where it has any. `backend` is the one in whose
     layout the file keeps arrays and values, None where it keeps them as archc does."""
 
     name: str
@@ -106,6 +107,7 @@ class Network:
     notes: tuple[str, ...] = ()
     batch: int | None = None
     runner: str | None = None
+    classes: Mapping[str, str] = field(default_factory=dict)
     backend: str | None = None
 
     def axes(self, position: int) -> Axes:
