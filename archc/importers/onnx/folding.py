@@ -254,7 +254,7 @@ def _slice(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constan
 def _range(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
     bounds = _operands("Range", inputs, 3)
     start, limit, step = (one.scalar for one in bounds)
-    if start is None or limit is None or not step:
+    if start is None or limit is None or not step or not math.isfinite(start + limit + step):
         raise FoldError("a Range between numbers that are not known")
     count = max(0, math.ceil((limit - start) / step))
     if count > 1 << 40:

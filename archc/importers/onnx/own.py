@@ -27,7 +27,7 @@ from archc.importers.onnx.drafts import (
     shape_of,
 )
 from archc.importers.onnx.terms import Term, Value, terms_of_nodes
-from archc.importers.onnx.values import Constant
+from archc.importers.onnx.values import MOST_VALUES, Constant
 from archc.onnx_format.numbers import shortest
 from archc.ops.attention import Attention, WindowAttention
 from archc.ops.axes import Axes
@@ -241,7 +241,7 @@ def _is_turned_last(term: Term) -> bool:
 def _attention(term: Term, context: Context) -> Iterator[Guess]:
     product = term if term.op == "MatMul" else operand(term, 0)
     heads = operand(product, 0) if is_op(product, "MatMul") else None
-    if not is_op(heads, "Attention"):
+    if not is_op(heads, "Attention") or len(shape_of(heads)) != 3:
         return
     query, key = ([*_line(operand(heads, place))] for place in (0, 1))
     parts = ("RotaryEmbedding", "Reshape", "RMSNormalization", "Add", "MatMul")
@@ -284,8 +284,9 @@ def _rotary_base(term: Term) -> float | None:
     waiting = [operand(term, 1).array] if isinstance(operand(term, 1), Constant) else []
     while waiting:
         array = waiting.pop()
-        if array.kind == "Pow" and array.operands[0].kind in ("values", "fill"):
-            return float(array.operands[0].fields[0])
+        base = array.operands[0] if array.kind == "Pow" else None
+        if base is not None and base.kind in ("values", "fill") and len(base.fields) == 1:
+            return float(base.fields[0])
         waiting += array.operands
     return None
 
@@ -329,10 +330,12 @@ def _uneven_pool(term: Term, context: Context) -> Iterator[Guess]:
     ones = operand(summed, 1) if is_op(summed, "MatMul") else None
     if rank < 1 or not isinstance(ones, Constant) or not set(ones.values or (2,)) <= {0.0, 1.0}:
         return
+    output = shape_of(term)[2:]
     for x in islice(_line(term), 4 * rank + 1):
         own = context.axes.get(x)
-        if x is not term and own is not None and own.is_map and len(own.spatial) == rank:
-            output = shape_of(term)[2:]
+        if x is term or own is None or not own.is_map or len(own.spatial) != rank:
+            continue
+        if all(a * b <= MOST_VALUES for a, b in zip(own.spatial, output, strict=True)):
             size = output[0] if len(set(output)) == 1 else output
             yield AdaptiveAvgPool(output_size=size), (x,)
 
