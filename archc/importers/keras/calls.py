@@ -38,14 +38,15 @@ PREPARATION = ("Rescaling", "Normalization")
 
 class Draft(NamedTuple):
     """The op of a call; without one it is its only input itself. `before` is an op that its input
-    goes through first. `fills` are variables of the op that the layer lacks, with the value that
-    means the same."""
+    goes through first, `others` what it takes besides. `fills` are variables of the op that the
+    layer lacks, with the value that means the same."""
 
     op: Op | None
     inputs: tuple[Call, ...]
     weights: Mapping[str, Array] = WEIGHTS
     note: str | None = None
     before: Op | None = None
+    others: tuple[Call, ...] = ()
     fills: Mapping[str, float] = MappingProxyType({})
 
 

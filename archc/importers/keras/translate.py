@@ -163,6 +163,14 @@ def _stochastic_depth(call: Call, x: Axes) -> Draft:
     return Draft(DropPath(rate=call.config["drop_path_rate"]), call.inputs)
 
 
+def _scaled_sum(call: Call, x: Axes) -> Draft:
+    """keras.applications.inception_resnet_v2's own layer: x + scale * y."""
+    check(call, "scale")
+    first, second = call.inputs
+    scale = Scale(initial=float(call.config["scale"]), learned=False)
+    return Draft(merge.Add(), (second,), before=scale, others=(first,))
+
+
 def _identity(call: Call, x: Axes) -> Draft:
     check(call)
     return Draft(None, call.inputs)
@@ -208,6 +216,7 @@ TABLE: dict[str, Rule] = {
     "ActivityRegularization": _identity,
     "BatchNormalization": _batch_norm,
     "Concatenate": _concatenate,
+    "CustomScaleLayer": _scaled_sum,
     "Dense": windows.dense,
     "Dropout": _dropout,
     "ELU": _elu,
