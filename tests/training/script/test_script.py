@@ -216,7 +216,7 @@ def test_wide_networks_alone_have_their_channels_last() -> None:
         for name in ("lenet5", "resnet18")
     )
     assert "channels_last" not in narrow
-    assert "model.to(memory_format=torch.channels_last)" in wide
+    assert ".to(memory_format=torch.channels_last)" in wide
 
 
 @pytest.mark.parametrize("backend", training.trainable())
