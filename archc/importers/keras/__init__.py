@@ -39,7 +39,7 @@ def read(path: str) -> Network:
             model = json.load(stream)
     try:
         return _network(model, path)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         reject(path, "a layer has a configuration that Keras does not write")
     except (ConfigError, MismatchError) as error:
         reject(path, str(error))
