@@ -12,7 +12,7 @@ KEPT := alexnet alexnet_torchvision alexnet_ungrouped bert_base char_lstm convne
 KEPT_SPECS := $(KEPT:%=specs/%.yaml)
 
 .PHONY: demo shell test lint verify witness zoo search differential fuzz faults mutants imports benchmarks \
-  accuracy generated setup browser clean
+  accuracy generated docs docs-test pictures setup browser clean
 
 demo: $(VENV)/cpu
 	$(BIN)/archc build specs/lenet5.yaml --backend all
@@ -81,9 +81,10 @@ mutants: $(VENV)/dev
 	$(BIN)/python -m tests.mutation 300
 
 # The nine models of the onnx package, imported: the values of all their layers, and each attribute of
-# each node changed. A quarter of an hour.
+# each node changed. A quarter of an hour. Then torchvision's classifiers by torch.export.
 imports: $(VENV)/dev
 	$(BIN)/python -m tests.importers
+	$(BIN)/python -m tests.importers.torch_export
 
 benchmarks: $(VENV)/dev
 	$(BIN)/python -m pytest tests/benchmarks -s
@@ -96,6 +97,21 @@ generated: $(VENV)/dev
 	$(BIN)/python -m archc.language.schema
 	$(BIN)/archc build $(KEPT_SPECS) --backend all --force --prune
 	$(BIN)/archc build specs/lenet5.yaml --backend all --training --force
+
+# The pages of docs/ and what is derived of archc, as static files in build/docs/html: two minutes on two cores.
+# With NETWORKS="lenet5 vgg16" the zoo has only these.
+docs: $(VENV)/docs
+	rm -rf build/docs
+	$(BIN)/python -m docs.generate build/docs/source $(NETWORKS)
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto -c docs build/docs/source build/docs/html
+	@echo "wrote build/docs/html/index.html"
+
+docs-test: docs $(VENV)/dev browser
+	$(BIN)/python -m pytest tests/documentation/test_site.py
+
+# The pictures of the report in docs/images, after it looks otherwise.
+pictures: $(VENV)/dev browser
+	$(BIN)/python -m docs.generate.pictures
 
 setup: $(VENV)/dev
 
@@ -114,6 +130,10 @@ $(VENV)/dev: $(VENV)/cpu
 	$(BIN)/python -m pip install -q -c constraints.txt --no-deps torchvision
 	touch $@
 
+$(VENV)/docs: $(VENV)/bin/python constraints.txt pyproject.toml
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
+	touch $@
+
 # Pages are tested in Chromium. Where it cannot be installed like this, have one on the path;
 # without one those tests are skipped.
 browser:
@@ -122,4 +142,4 @@ browser:
 	  chromium fonts-dejavu-core; }
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

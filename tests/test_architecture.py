@@ -139,7 +139,7 @@ def test_tests_stand_where_what_they_test_stands() -> None:
         "backends",
         "benchmarks",
         "differential",
-        "docs",
+        "documentation",
         "fuzzing",
         "hostile",
         "mutation",

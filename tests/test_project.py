@@ -37,6 +37,28 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert re.findall(r"^## (\S+)", changes, re.MULTILINE)[0] == __version__
 
 
+WORKFLOWS = sorted((ROOT / ".github").rglob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_run_pinned_actions_and_have_no_secrets(path: Path) -> None:
+    text = path.read_text("utf-8")
+    used = re.findall(r"uses: (.+)$", text, re.MULTILINE)
+    assert used
+    assert [one for one in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", one)] == []
+    assert "secrets." not in text
+    if path.parent.name == "workflows":
+        workflow = yaml.safe_load(text)
+        assert workflow["permissions"] == {"contents": "read"}
+        writes = {
+            name: {key for key, value in job.get("permissions", {}).items() if value == "write"}
+            for name, job in workflow["jobs"].items()
+        }
+        # Only the job that publishes has an identity, and it runs nothing of the repository.
+        for name in [name for name, keys in writes.items() if keys]:
+            assert all("run" not in step for step in workflow["jobs"][name]["steps"])
+
+
 def test_hints_name_the_distribution() -> None:
     project = (ROOT / "pyproject.toml").read_text("utf-8")
     assert f'name = "{DISTRIBUTION}"' in project

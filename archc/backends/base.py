@@ -197,7 +197,8 @@ class WeightFormat:
 
     In a file, names that end in `ignored` are no arrays, and each of `wrappers` may stand before
     all names. `ordered_by_class` says that the layers of one class alone stand in the order of the
-    model.
+    model. A layer whose name is `counted`, or that with `_` and a number, may have no name of its
+    own: the framework has counted it, whatever it has counted before.
     """
 
     endings: tuple[str, ...]
@@ -209,6 +210,7 @@ class WeightFormat:
     ignored: str | None = None
     wrappers: tuple[str, ...] = ()
     ordered_by_class: bool = False
+    counted: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,10 +92,14 @@ def whole_parts(result: Difference) -> list[Part]:
 
 _Place = tuple[Region | None, Region | None]
 """The regions of A and of B in which a pair of layers folds."""
+_NOWHERE: _Place = (None, None)
 
 
 def _whole_places(result: Difference) -> list[_Place]:
     """For each pair the outermost regions that are added, removed or, of blocks, the same."""
+    roots = result.a.graph.root, result.b.graph.root
+    if not any(isinstance(item, Region) for root in roots for item in root.items):
+        return [_NOWHERE] * len(result.pairs)
     outlines = _outline(result.a.graph), _outline(result.b.graph)
     whole = {
         (status, side): outlines[side].within(
@@ -111,12 +115,13 @@ def _whole_places(result: Difference) -> list[_Place]:
     nothing: Mapping[int, Region] = {}
     places: list[_Place] = []
     for pair in result.pairs:
-        one, two = (
-            None if layer is None else whole.get((pair.status, side), nothing).get(layer.node.index)
-            for side, layer in enumerate((pair.a, pair.b))
-        )
+        one = two = None
+        if pair.a is not None:
+            one = whole.get((pair.status, 0), nothing).get(pair.a.node.index)
+        if pair.b is not None:
+            two = whole.get((pair.status, 1), nothing).get(pair.b.node.index)
         alone = pair.status == "same" and (one is None or two is None)
-        places.append((None, None) if alone else (one, two))
+        places.append(_NOWHERE if alone else (one, two))
     return places
 
 
@@ -153,24 +158,39 @@ def _parts(
 ) -> list[Part]:
     """The parts of pairs by the regions in which they fold, at the place of the first; a pair
     without a region is a part of its own. `inner` are the places in changed parts."""
-    groups: dict[object, list[int]] = {}
+    parts: list[Part | Region] = []  # with a region in the place of the pairs that fold in it
+    groups: dict[Region, list[int]] = {}
     for number, (one, two) in enumerate(places):
-        groups.setdefault(two or one or number, []).append(number)
-    parts = []
-    for key, numbers in groups.items():
-        own = [pairs[number] for number in numbers]
-        if isinstance(key, int):
-            parts.append(_single(own[0]))
-            continue
-        statuses = {pair.status for pair in own}
-        status: Status = statuses.pop() if len(statuses) == 1 else "changed"
-        within = _parts(own, [inner[n] for n in numbers]) if inner and status == "changed" else []
-        parts.append(Part(status, *places[numbers[0]], tuple(own), tuple(within)))
-    return parts
+        region = two or one
+        if region is None:
+            parts.append(_single(pairs[number]))
+        elif region in groups:
+            groups[region].append(number)
+        else:
+            groups[region] = [number]
+            parts.append(region)
+    return [
+        part if isinstance(part, Part) else _folded(groups[part], pairs, places, inner)
+        for part in parts
+    ]
+
+
+def _folded(
+    numbers: Sequence[int],
+    pairs: Sequence[Pair],
+    places: Sequence[_Place],
+    inner: Sequence[_Place],
+) -> Part:
+    own = [pairs[number] for number in numbers]
+    statuses = {pair.status for pair in own}
+    status: Status = statuses.pop() if len(statuses) == 1 else "changed"
+    within = _parts(own, [inner[n] for n in numbers]) if inner and status == "changed" else []
+    return Part(status, *places[numbers[0]], tuple(own), tuple(within))
 
 
 def _single(pair: Pair) -> Part:
-    one, two = (None if layer is None else layer.node for layer in (pair.a, pair.b))
+    a, b = pair.a, pair.b
+    one, two = None if a is None else a.node, None if b is None else b.node
     return Part(pair.status, one, two, (pair,))
 
 

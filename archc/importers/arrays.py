@@ -37,6 +37,8 @@ def computed(array: list[Any], source: Callable[..., Any]) -> Any:
         return values[0][fields[0] : fields[1]]
     if kind == "take":
         return values[0].take(fields, axis=0)
+    if kind == "concat":
+        return numpy.concatenate(values, axis=fields[0])
     operations = {
         "add": numpy.add,
         "subtract": numpy.subtract,

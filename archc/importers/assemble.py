@@ -88,7 +88,7 @@ def assemble(
             notes[draft.note] = None
     names = {source.value: axes for source, axes in inputs.items()}
     ends = tuple(positions[source] for source in outputs)
-    return fused(Network("", names, tuple(layers), ends, tuple(notes)))
+    return fused(with_shared(Network("", names, tuple(layers), ends, tuple(notes))))
 
 
 def _in_order(
@@ -124,7 +124,68 @@ def _check(source: S, draft: Drafted[S], axes: tuple[Axes, ...], output: Axes) -
         raise MismatchError(f"{source.place} has arrays of {own}, {draft.op.name} {shapes}")
 
 
+def with_shared(network: Network) -> Network:
+    """The same network, in which each layer that has all arrays of an earlier one of the same op
+    uses that one's variables, and so does an op that is tied to another's, by the tied ones."""
+    owners: dict[object, int] = {}
+    layers = []
+    for position, layer in enumerate(network.layers, len(network.inputs)):
+        arrays = tuple(sorted(layer.weights.items()))
+        if any(array.sources() for _, array in arrays):
+            shares = owners.setdefault((layer.op, arrays), position)
+            if shares == position:
+                shares = next(
+                    (
+                        owners[array]
+                        for _, array in arrays
+                        if _is_tied(layer, array, owners, network)
+                    ),
+                    position,
+                )
+            for _, array in arrays:
+                owners.setdefault(array, position)
+            if shares != position:
+                layer = replace_fields(layer, shares=shares)
+        layers.append(layer)
+    return replace_fields(network, layers=tuple(layers))
+
+
+def _is_tied(layer: Layer, array: Array, owners: Mapping[object, int], network: Network) -> bool:
+    """Whether an array of a layer is what an earlier one of another op lends it."""
+    if array not in owners:
+        return False
+    owner = network.layer(owners[array])
+    tied = layer.op.ties(owner.op) if type(owner.op) is not type(layer.op) else ()
+    return bool(tied) and all(owner.weights.get(name) == layer.weights[name] for name in tied)
+
+
 FUSING = (Conv, ConvTranspose, DepthwiseConv, Dense)
+
+
+def _apart(network: Network) -> set[int]:
+    """Layers with the same variables that are not all followed by the same activation alone: to
+    stay the same op they keep it apart."""
+    followers: dict[int, list[Layer]] = {}
+    for layer in network.layers:
+        for position in layer.inputs:
+            followers.setdefault(position, []).append(layer)
+    groups: dict[int, set[int]] = {}
+    for position, layer in enumerate(network.layers, len(network.inputs)):
+        if layer.shares >= 0:
+            groups.setdefault(layer.shares, {layer.shares}).add(position)
+    apart: set[int] = set()
+    for group in groups.values():
+        ends = [[one.op for one in followers.get(position, ())] for position in group]
+        kinds = {type(network.layer(position).op) for position in group}
+        alike = all(end == ends[0] for end in ends) and len(ends[0]) == 1 and len(kinds) == 1
+        if not alike or group & set(network.outputs) or _has_variables(group, followers):
+            apart |= group
+    return apart
+
+
+def _has_variables(group: set[int], followers: Mapping[int, list[Layer]]) -> bool:
+    """Whether what follows some layers has variables of its own."""
+    return any(one.weights for position in group for one in followers.get(position, ()))
 
 
 def fused(network: Network) -> Network:
@@ -137,6 +198,7 @@ def fused(network: Network) -> Network:
             uses[position] += 1
     for position in network.outputs:
         uses[position] += 1
+    apart = _apart(network)
     moved: dict[int, int] = {number: number for number in range(count)}
     layers: list[Layer] = []
     for number, layer in enumerate(network.layers, count):
@@ -148,6 +210,7 @@ def fused(network: Network) -> Network:
             and isinstance(before.op, FUSING)
             and before.op.activation is None
             and uses[first] == 1
+            and first not in apart
         ):
             layers[moved[first] - count] = Layer(
                 replace(before.op, activation=layer.op),
@@ -158,6 +221,7 @@ def fused(network: Network) -> Network:
                 before.scope,
                 {**before.weights, **layer.weights},
                 layer.restoration,
+                before.shares,
             )
             moved[number] = moved[first]
             continue
@@ -172,6 +236,7 @@ def fused(network: Network) -> Network:
                 layer.scope,
                 layer.weights,
                 layer.restoration,
+                moved[layer.shares] if layer.shares >= 0 else -1,
             )
         )
     outputs = tuple(moved[one] for one in network.outputs)

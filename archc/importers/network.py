@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
@@ -18,8 +18,10 @@ class Array(NamedTuple):
     Kinds: `source` (an array of the file: its name, and what else is known of it), `stored` (the
     same in the layout of the network's backend, of which `shape` says nothing), `fill` (one value),
     `values` (all of them), `reshape`, `transpose` (a permutation), `take` (positions of the first
-    axis), `rows` (from one on, before another, of the first axis), `add`, `subtract`, `multiply`,
-    `divide`."""
+    axis), `rows` (from one on, before another, of the first axis), `concat` (along an axis), `add`,
+    `subtract`, `multiply`, `divide`. Another kind is an operation by the name that the file's
+    format gives it, of which it is only known that it is the same as an equal one: it is no array
+    of weights."""
 
     kind: str
     shape: tuple[int, ...]
@@ -32,10 +34,38 @@ class Array(NamedTuple):
             return {self.fields[0]: self.shape}
         return {name: shape for one in self.operands for name, shape in one.sources().items()}
 
+    def kinds(self) -> set[str]:
+        """The kinds of all that it is computed by."""
+        return {self.kind}.union(*(one.kinds() for one in self.operands))
+
     def plain(self) -> list[Any]:
         """The array as JSON types."""
         operands = [one.plain() for one in self.operands]
         return [self.kind, list(self.shape), operands, list(self.fields)]
+
+
+COMPUTED = frozenset(
+    {
+        *("source", "stored", "fill", "values", "reshape", "transpose", "take", "rows", "concat"),
+        *("add", "subtract", "multiply", "divide"),
+    }
+)
+"""Kinds of arrays that are computed for weights."""
+
+
+def rows_of(array: Array, begin: int, end: int) -> Array:
+    """Some neighbours along the first axis of an array."""
+    if (begin, end) == (0, array.shape[0]):
+        return array
+    return Array("rows", (end - begin, *array.shape[1:]), (array,), (begin, end))
+
+
+def stacked(arrays: Sequence[Array]) -> Array:
+    """Arrays one behind the other along their first axis."""
+    if len(arrays) == 1:
+        return arrays[0]
+    rows = sum(one.shape[0] for one in arrays)
+    return Array("concat", (rows, *arrays[0].shape[1:]), tuple(arrays), (0,))
 
 
 @dataclass(frozen=True)
@@ -46,7 +76,8 @@ class Layer:
     is the name of the output in the file, `place` describes where it stands there, `scope` are the
     names of the modules around it, outermost first. `weights` says how each variable of the op is
     computed from the file's arrays. `restoration` is a shape and an order of its axes that turn the
-    file's value into the spec's, None where only axes of one element differ.
+    file's value into the spec's, None where only axes of one element differ. `shares` is the
+    position of an earlier layer whose variables it uses, -1 without one.
     """
 
     op: Op
@@ -57,6 +88,7 @@ class Layer:
     scope: tuple[str, ...] = ()
     weights: Mapping[str, Array] = field(default_factory=dict)
     restoration: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    shares: int = -1
 
 
 @dataclass(frozen=True)
@@ -64,7 +96,8 @@ class Network:
     """A flat network: inputs by name, layers in an order in which they can be computed, and the
     positions of the outputs. `notes` say what a spec does not keep, for comments. `batch` is how
     many samples the file computes at once where that is fixed; `runner` is the module that runs
-    such files in a process of its own, None where there is none. `backend` is the one in whose
+    such files in a process of its own, None where there is none. `classes` are those of
+    the file's modules by their names in scopes, where it has any. `backend` is the one in whose
     layout the file keeps arrays and values, None where it keeps them as archc does."""
 
     name: str
@@ -74,6 +107,7 @@ class Network:
     notes: tuple[str, ...] = ()
     batch: int | None = None
     runner: str | None = None
+    classes: Mapping[str, str] = field(default_factory=dict)
     backend: str | None = None
 
     def axes(self, position: int) -> Axes:
@@ -96,12 +130,16 @@ class Unsupported(NamedTuple):
 
 
 def shared_weights(network: Network) -> list[Unsupported]:
-    """Operations whose weights others have too: as ops of their own they would learn apart."""
-    owners: dict[str, Layer] = {}
+    """Operations some of whose weights others have too, which are not the same op with all of
+    them: as ops of their own they would learn apart."""
+    owners: dict[str, int] = {}
     found = []
-    for layer in network.layers:
-        names = {name for array in layer.weights.values() for name in array.sources()}
-        if any(owners.setdefault(name, layer) is not layer for name in names):
+    for position, layer in enumerate(network.layers, len(network.inputs)):
+        whole = layer.shares >= 0 and type(network.layer(layer.shares).op) is type(layer.op)
+        tied = layer.op.ties(network.layer(layer.shares).op) if layer.shares >= 0 else ()
+        own = [] if whole else [one for key, one in layer.weights.items() if key not in tied]
+        names = {name for array in own for name in array.sources()}
+        if any(owners.setdefault(name, position) != position for name in names):
             found.append(Unsupported("weights that several operations share", layer.place))
     return found
 

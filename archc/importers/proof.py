@@ -46,8 +46,9 @@ def graph_difference(network: Network, order: Sequence[int], graph: Graph) -> st
             return f"`{node.path}` takes other values than {layer.place} in the file"
         if node.output != layer.output:
             return f"`{node.path}` gives {node.output}, {layer.place} in the file {layer.output}"
-        if node.weights >= 0 or not node.trainable:
-            return f"`{node.path}` shares its weights or keeps them, {layer.place} does not"
+        shares = nodes[layer.shares].index if layer.shares >= 0 else -1
+        if node.weights != shares or not node.trainable:
+            return f"`{node.path}` shares other weights than {layer.place}, or keeps its own"
     if graph.outputs != tuple(nodes[one].index for one in network.outputs):
         return "its outputs are others than those of the file"
     return None if not graph.training_outputs else "it has outputs in training alone"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from archc.api import Network as Loaded
 from archc.diagnostics import Diagnostic, SpecError
-from archc.importers.network import Network, span_of
+from archc.importers.network import Network, reject, span_of
 from archc.importers.proof import graph_difference, order_difference
 from archc.importers.structure.blocks import outline_of
 from archc.importers.structure.items import decompose, positions_of
@@ -41,6 +41,8 @@ def name_of(path: str) -> str:
 
 def as_spec(network: Network, name: str, path: str, comments: Sequence[str]) -> Imported:
     """The spec of a network. Raises SpecError (ARC803 where no text is proven)."""
+    if not network.layers:
+        reject(path, "its outputs are its inputs: there is no network in it")
     steps = decompose(network)
     outline = outline_of(network, steps)
     try:

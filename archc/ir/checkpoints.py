@@ -6,6 +6,9 @@ number of the path; the layer's name may compute with it: `{n}`, `{n-1}`, `{2*n-
 its remainder, `{n:a}` for a letter. A rule inside of what another one names
 comes first, and a path before a pattern.
 
+A path that begins with `*.` stands for all that end in the rest and that no other rule matches;
+`{#}` numbers them, in the order of the spec from 0: `"*.conv": "conv2d_{#}"`.
+
 Code: ARC604 a rule that is malformed, matches nothing, or matches what another rule matches.
 """
 
@@ -29,7 +32,9 @@ _NUMBER = re.compile(r"\{([a-z]+)\}")
 _COMPUTED = re.compile(
     r"\{(?:([0-9]{1,4})\*)?([a-z]+)(?:/([1-9][0-9]{0,3}))?([+-][0-9]{1,4})?(:a)?\}"
 )
-_PATH = re.compile(r"[A-Za-z0-9_.-]+")
+_PATH = re.compile(r"(?:\*\.)?[A-Za-z0-9_.-]+")
+_ANYWHERE = "*."
+_POSITION = "{#}"
 _POWER = re.compile(r"([a-z_]+)\^(-?[0-9](?:\.[0-9]{1,4})?)")
 _HINT = "write `{n}`, `{n-1}`, `{2*n}` or `{2*n-1}`"
 IGNORED = "ignored"
@@ -87,11 +92,17 @@ class Rule(NamedTuple):
             raise SpecError([Diagnostic("ARC604", message, value.span, hint)])
         return float(value.data)
 
-    def layer_of(self, path: str) -> str:
-        """The name of the layer of an op whose path matches."""
+    @property
+    def is_anywhere(self) -> bool:
+        """Whether the rule is for what no other one matches."""
+        return self.path.startswith(_ANYWHERE)
+
+    def layer_of(self, path: str, position: int) -> str:
+        """The name of the layer of an op whose path matches, as the `position`-th one, from 0."""
         match = self.pattern.fullmatch(path)
         numbers = {} if match is None else match.groupdict()
-        return _COMPUTED.sub(partial(_computed, numbers), self.layer)
+        layer = self.layer.replace(_POSITION, str(position))
+        return _COMPUTED.sub(partial(_computed, numbers), layer)
 
 
 class Table(NamedTuple):
@@ -168,7 +179,7 @@ def _read_rule(path: str, target: Value, span: Span) -> tuple[list[Diagnostic], 
     arrays = fields.get("arrays")
     rule = Rule(
         path,
-        re.compile(_NUMBER.sub(r"(?P<\1>[0-9]{1,9})", path.replace(".", r"\."))),
+        _pattern(path),
         name,
         span,
         {own: texts(held) if held.data is not None else () for own, held in mapping(arrays).items()}
@@ -184,9 +195,16 @@ def _read_rule(path: str, target: Value, span: Span) -> tuple[list[Diagnostic], 
     return diagnostics, rule
 
 
+def _pattern(path: str) -> re.Pattern[str]:
+    """What the paths match that a rule is for."""
+    rest = path.removeprefix(_ANYWHERE).replace(".", r"\.")
+    before = r"(?:[^.]+\.)*" if path.startswith(_ANYWHERE) else ""
+    return re.compile(before + _NUMBER.sub(r"(?P<\1>[0-9]{1,9})", rest))
+
+
 def _errors_in(layer: str, numbers: Iterable[str], path: str, span: Span) -> list[Diagnostic]:
     """The errors of a layer's name: it refers to the numbers of the path."""
-    rest = _COMPUTED.sub("", layer)
+    rest = _COMPUTED.sub("", layer.replace(_POSITION, ""))
     if "{" in rest or "}" in rest:
         message = f"`{layer[:100]}` has a placeholder that is none"
         return [Diagnostic("ARC604", message, span, _HINT)]
@@ -235,21 +253,29 @@ def layers_of(
     ops = {node.path: node.op for node in graph.nodes} if any(one.factors for one in table) else {}
     layers: dict[str, NamedLayer] = {}
     diagnostics: list[Diagnostic] = []
-    for path, own in variables.items():
-        parts = path.split(".")
-        for depth in range(len(parts), 0, -1):
-            rule = matching.rule(".".join(parts[:depth]))
-            if rule is not None:
-                layers[path] = NamedLayer(rule.layer_of(".".join(parts[:depth])), depth, rule)
-                errors = _errors_of(rule, path, own, len(parts) - depth, ops.get(path))
-                diagnostics += matching.once(rule, errors)
-                break
+    for path in _in_order(variables, graph):
+        parts, own = path.split("."), variables[path]
+        around = [".".join(parts[:depth]) for depth in range(len(parts), 0, -1)]
+        part = next((one for one in around if matching.rule(one) is not None), path)
+        rule = matching.rule(part) or matching.rule_anywhere(path)
+        if rule is not None:
+            depth = part.count(".") + 1
+            layer = rule.layer_of(part, matching.position(rule, part))
+            layers[path] = NamedLayer(layer, depth, rule)
+            errors = _errors_of(rule, path, own, len(parts) - depth, ops.get(path))
+            diagnostics += matching.once(rule, errors)
     diagnostics += matching.diagnostics
     if not graph.about.overrides:  # which may leave nothing for a rule
         prefixes = {prefix for path in variables for prefix in _prefixes(path)}
         unmatched = (rule for rule in table if id(rule) not in matching.used)
         diagnostics += [_unmatched(rule, variables, prefixes, graph) for rule in unmatched]
     return layers, diagnostics
+
+
+def _in_order(paths: Iterable[str], graph: Graph) -> list[str]:
+    """The paths of ops in the order of the network."""
+    order = {node.path: node.index for node in graph.nodes}
+    return sorted(paths, key=lambda path: order.get(path, len(order)))
 
 
 def _prefixes(path: str) -> Iterator[str]:
@@ -263,8 +289,11 @@ class _Matching:
     """Which rule matches a path; each path is matched once, since most are those of sections."""
 
     def __init__(self, table: Sequence[Rule]) -> None:
-        self.patterns = [rule for rule in table if "{" in rule.path]
-        self.single = {rule.path: rule for rule in table if "{" not in rule.path}
+        self.anywhere = [rule for rule in table if rule.is_anywhere]
+        named = [rule for rule in table if not rule.is_anywhere]
+        self.patterns = [rule for rule in named if "{" in rule.path]
+        self.single = {rule.path: rule for rule in named if "{" not in rule.path}
+        self.positions: dict[int, dict[str, int]] = {}
         self.known: dict[str, Rule | None] = {}
         self.used: set[int] = set()
         self.reported: set[tuple[int, str]] = set()
@@ -272,18 +301,29 @@ class _Matching:
 
     def rule(self, path: str) -> Rule | None:
         if path not in self.known:
-            rules = [self.single[path]] if path in self.single else self._matching(path)
-            self.used |= {id(rule) for rule in rules}
-            self.known[path] = rules[0] if rules else None
-            for rule in rules[1:]:
-                message = f"`{rule.path}` matches `{path}`, which another rule does too"
-                note = Note(f"`{rules[0].path}` matches it", rules[0].span)
-                error = Diagnostic("ARC604", message, rule.span, "keep one of them", (note,))
-                self.diagnostics += self.once(rule, [error], "both")
+            own = [self.single[path]] if path in self.single else self.patterns
+            self.known[path] = self._only(own, path)
         return self.known[path]
 
-    def _matching(self, path: str) -> list[Rule]:
-        return [rule for rule in self.patterns if rule.pattern.fullmatch(path)]
+    def rule_anywhere(self, path: str) -> Rule | None:
+        """The rule for what no other one matches."""
+        return self._only(self.anywhere, path)
+
+    def _only(self, candidates: Iterable[Rule], path: str) -> Rule | None:
+        """The first rule that matches a path; further ones are errors."""
+        rules = [rule for rule in candidates if rule.pattern.fullmatch(path)]
+        self.used |= {id(rule) for rule in rules}
+        for rule in rules[1:]:
+            message = f"`{rule.path}` matches `{path}`, which another rule does too"
+            note = Note(f"`{rules[0].path}` matches it", rules[0].span)
+            error = Diagnostic("ARC604", message, rule.span, "keep one of them", (note,))
+            self.diagnostics += self.once(rule, [error], "both")
+        return rules[0] if rules else None
+
+    def position(self, rule: Rule, path: str) -> int:
+        """Which of the paths that a rule matches this one is, in the order in which they come."""
+        positions = self.positions.setdefault(id(rule), {})
+        return positions.setdefault(path, len(positions))
 
     def once(
         self, rule: Rule, diagnostics: Iterable[Diagnostic], kind: str = ""
@@ -339,7 +379,8 @@ def _unmatched(
     rule: Rule, variables: Iterable[str], prefixes: Iterable[str], graph: Graph
 ) -> Diagnostic:
     if any(rule.pattern.fullmatch(path) for path in prefixes):
-        message = f"`{rule.path}` names only what rules inside of it do"
+        others = "other rules" if rule.is_anywhere else "rules inside of it"
+        message = f"`{rule.path}` names only what {others} do"
         return Diagnostic("ARC604", message, rule.span, "remove it")
     if any(rule.pattern.fullmatch(node.path) for node in graph.nodes):
         message = f"`{rule.path}` matches only ops without arrays"

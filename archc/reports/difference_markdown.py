@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archc.difference import Difference
-from archc.difference.folding import rows
+from archc.difference.folding import rows, whole_parts
 from archc.reports.difference_rows import (
     ARROW,
     causes,
@@ -32,11 +32,12 @@ def comment(result: Difference, *, depth: int | None = None, everything: bool = 
     most a hundred), and in a folded section the totals and the causes. Figures are B minus A;
     `depth` and `everything` are those of `folding.rows`."""
     a, b = names(result)
-    lines = [f"**{escape(a)} {ARROW} {escape(b)}**: {escape(headline(result))}", ""]
+    whole = whole_parts(result)
+    lines = [f"**{escape(a)} {ARROW} {escape(b)}**: {escape(headline(result, whole))}", ""]
     outside = [*interface(result), *recipe(result)]
     lines += [f"- {escape(line)}" for line in outside]
     lines += [""] * bool(outside)
-    shown = rows(result, depth=depth, everything=everything)
+    shown = rows(result, whole, depth=depth, everything=everything)
     if shown:
         titles = ("", "layer", "op", "parameters", "MACs", "activations", "changes")
         cells = [

@@ -8,12 +8,14 @@ that are the same, are folded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from archc.diagnostics import Span
 from archc.difference import Difference, Pair, Status
 from archc.difference.causes import Cost, sum_of
 from archc.difference.side_by_side import Cell, Fold, Line, side_by_side
 from archc.ir.graph import Region
+from archc.reports.difference_edges import Edges, Segment
 from archc.reports.difference_rows import (
     ARROW,
     causes,
@@ -76,14 +78,26 @@ def _table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
 
 
+class _Drawn(NamedTuple):
+    """What stands in a cell, before and after it; the segments of the lanes beside it, and, of the
+    head of a fold, those where it is open."""
+
+    content: str
+    segments: Sequence[Segment]
+    opened: Sequence[Segment] | None = None
+    before: str = ""
+    after: str = ""
+
+
 class _Writer:
-    """Writes the lines in order, with the edges that lead from one layer to the next."""
+    """Writes the lines in order, with the edges of the layers."""
 
     def __init__(self, result: Difference) -> None:
-        self._result = result
         self._graphs = result.a.graph, result.b.graph
+        self._entries = list(side_by_side(result))
+        self._edges = [Edges(self._entries, side, graph) for side, graph in enumerate(self._graphs)]
+        self._number = 0  # of the next line, those in folds counted
         self._above = [-1, -1]  # the node that stands last on each side
-        self._ends = [graph.nodes[-1].index for graph in self._graphs]
         self._spans = {
             node.path: (letter, node.origin.span)
             for letter, graph in zip("AB", self._graphs, strict=True)
@@ -93,7 +107,7 @@ class _Writer:
     def drawings(self) -> Iterator[str]:
         """Both drawings, line by line; of too many the last ones are left out."""
         shown = missing = 0
-        for entry in side_by_side(self._result):
+        for entry in self._entries:
             if shown > MOST_LINES:
                 missing += 1
             elif isinstance(entry, Fold):
@@ -110,7 +124,11 @@ class _Writer:
         label = f"{fold.layers:,} layers"
         if fold.status == "same":
             more = f'<div class="box more">{label} the same</div>'
-            yield self._row(fold.status, [_cell(cell, more) for cell in fold.head.cells], "")
+            cells = [
+                self._cell(cell, side, _Drawn(more, *self._folded(side, fold)))
+                for side, cell in enumerate(fold.head.cells)
+            ]
+            yield self._row(fold.status, cells, "")
         else:
             pairs = [line.pair for line in fold.lines if line.pair is not None]
             cost = sum_of(pair.delta for pair in pairs)
@@ -119,7 +137,10 @@ class _Writer:
             spans = {} if region is None else {("AB"[side], region.origin.span): None}
             yield self._row(
                 fold.status,
-                [self._content(cell, number) for number, cell in enumerate(fold.head.cells)],
+                [
+                    self._content(cell, number, *self._folded(number, fold))
+                    for number, cell in enumerate(fold.head.cells)
+                ],
                 f"<p>{label} {fold.status}: {_figures(cost)}</p>{_sources(spans)}",
             )
         yield "</summary>\n"
@@ -127,13 +148,24 @@ class _Writer:
         if len(fold.lines) <= MOST_FOLDED:
             yield from (self._line(line, explain=False) for line in fold.lines)
         else:
+            begin = self._number
             yield from (self._line(line, explain=False) for line in fold.lines[:half])
+            self._number = begin + len(fold.lines) - half
             yield f'<p class="more">\u2026 {len(fold.lines) - 2 * half:,} lines \u2026</p>\n'
             yield from (self._line(line, explain=False) for line in fold.lines[-half:])
         yield "</details>\n"
 
+    def _folded(self, side: int, fold: Fold) -> tuple[list[Segment], list[Segment]]:
+        """The segments beside the head of a fold, closed and open."""
+        edges, begin = self._edges[side], self._number
+        return edges.instead(begin, begin + len(fold.lines)), edges.above(begin)
+
     def _line(self, line: Line, *, explain: bool = True) -> str:
-        cells = [self._content(cell, side) for side, cell in enumerate(line.cells)]
+        cells = [
+            self._content(cell, side, self._edges[side].beside(self._number))
+            for side, cell in enumerate(line.cells)
+        ]
+        self._number += 1
         pair = line.pair
         if pair is None or pair.status == "same":
             return self._row("same", cells, "")
@@ -146,28 +178,66 @@ class _Writer:
             f'<div class="cause">{cause}</div></div>\n'
         )
 
-    def _content(self, cell: Cell, side: int) -> str:
+    def _content(
+        self,
+        cell: Cell,
+        side: int,
+        segments: Sequence[Segment],
+        opened: Sequence[Segment] | None = None,
+    ) -> str:
         item = cell.item
         if isinstance(item, Region):
-            return _cell(cell, f'<div class="title">{text(region_label(item))}</div>')
+            title = f'<div class="title">{text(region_label(item))}</div>'
+            return self._cell(cell, side, _Drawn(title, segments, opened))
+        edges = self._edges[side]
         if item is None:
-            between = 0 <= self._above[side] < self._ends[side]
-            return _cell(cell, '<div class="wire"></div>' if between else "")
+            wire = '<div class="wire"></div>' if self._above[side] in edges.continued else ""
+            return self._cell(cell, side, _Drawn(wire, segments, opened))
         graph = self._graphs[side]
-        others = [index for index in item.inputs if index != self._above[side]]
-        if self._above[side] < 0:
-            others = [index for index in others if index not in graph.inputs[:1]]
-        linked = len(others) < len(item.inputs)
+        first, above = self._above[side] < 0, self._above[side]
+        linked = above in item.inputs or (first and item.inputs[:1] == graph.inputs[:1])
         self._above[side] = item.index
+        others = [index for index in item.inputs if index != above]
+        if first:
+            others = [index for index in others if index not in graph.inputs[:1]]
+        seen = item.index in edges.by_name
         paths = ", ".join(graph.nodes[index].path for index in others[:MOST_INPUTS])
         paths += ", \u2026" if len(others) > MOST_INPUTS else ""
-        source = f'<small class="from">from {text(paths)}</small>' if others else ""
-        return _cell(
-            cell,
-            f'<div class="edge{" arrow" if linked else ""}"></div>'
+        kind = "from" if seen else "from unseen"
+        source = f'<small class="{kind}">from {text(paths)}</small>' if others else ""
+        box = (
             f'<div class="box {family(item.op)}"><b>{text(item.name)}</b> '
             f"<span>{text(op_label(item))}</span> <small>{text(shape(item.output))}</small>"
-            f"{source}</div>" + '<div class="wire"></div>' * (item.index < self._ends[side]),
+            f"{source}</div>"
+        )
+        edge = f'<div class="edge{" arrow" if linked else ""}"></div>'
+        wire = '<div class="wire"></div>' * (item.index in edges.continued)
+        return self._cell(cell, side, _Drawn(box, segments, opened, edge, wire))
+
+    def _cell(self, cell: Cell, side: int, drawn: _Drawn) -> str:
+        """One side of a line inside its frames, with the lanes beside it."""
+        frames = cell.frames[-MOST_FRAMES:]
+        begins = ""
+        for number, region in enumerate(frames):
+            ends = number >= len(frames) - cell.ending
+            kind = "frame" + " begins" * (region is cell.item) + " ends" * ends
+            begins += f'<div class="{kind}">'
+        held = drawn.content
+        variants = [(drawn.segments, "" if drawn.opened is None else " closed")]
+        variants += [] if drawn.opened is None else [(drawn.opened, " opened")]
+        lanes = sides = ""
+        for segments, state in variants:
+            for lane, kind, _ in sorted(segments):
+                if kind == "through":
+                    lanes += f'<i class="lane n{lane}{state}"></i>'
+                else:
+                    sides += f'<i class="side n{lane} {kind}{state}"></i>'
+        if sides:
+            held = f'<div class="held">{held}<div class="sides">{sides}</div></div>'
+        return (
+            f'<div class="cell of{self._edges[side].lanes} in{len(frames)}">{lanes}{begins}'
+            f'<div class="slot">{drawn.before}{held}{drawn.after}</div>'
+            f"{'</div>' * len(frames)}</div>"
         )
 
     def _causes(self, pair: Pair) -> str:
@@ -185,19 +255,6 @@ class _Writer:
         costs = _figures(pair.delta)
         costs = f" <small>{costs}</small>" if costs else ""
         return f"<p>{text(what)}{costs}</p>{_sources(spans)}"
-
-
-def _cell(cell: Cell, content: str) -> str:
-    """One side of a line inside its frames."""
-    drawn = cell.frames[-MOST_FRAMES:]
-    opened = ""
-    for number, region in enumerate(drawn):
-        ends = number >= len(drawn) - cell.ending
-        kind = "frame" + " begins" * (region is cell.item) + " ends" * ends
-        opened += f'<div class="{kind}">'
-    return (
-        f'<div class="cell">{opened}<div class="slot">{content}</div>{"</div>" * len(drawn)}</div>'
-    )
 
 
 def _figures(cost: Cost) -> str:

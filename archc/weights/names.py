@@ -10,6 +10,7 @@ skip that has no arrays.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
@@ -83,6 +84,8 @@ def match_entries(
         entries = {name: one for name, one in entries.items() if not name.endswith(form.ignored)}
     if form is not None and entries.keys().isdisjoint(names.values()):
         entries = _strip_wrappers(entries, form.wrappers)
+    if form is not None and form.counted is not None:
+        entries = _counted_from_zero(entries, form.counted, names.values())
     if entries.keys().isdisjoint(names.values()):
         root = _common_root(names.values())
         names = {key: name.removeprefix(root) for key, name in names.items()}
@@ -158,6 +161,30 @@ def _common_root(names: Iterable[str]) -> str:
     save a model alone without it, inside of a larger one with it."""
     roots = {name.partition(".")[0] + "." if "." in name else "" for name in names}
     return roots.pop() if len(roots) == 1 else ""
+
+
+def _counted_from_zero(
+    entries: dict[str, Entry], counted: str, names: Iterable[str]
+) -> dict[str, Entry]:
+    """The entries with the layers that a framework has counted itself (`conv2d`, `conv2d_1` ..., or
+    from where it was) under numbers from 0, as far as the expected `names` are such: `conv2d_0`."""
+    pattern = re.compile(f"({counted})(?:_([0-9]{{1,9}}))?")
+    expected = {layer_of(name) for name in names}
+    layers = {layer_of(name) for name in entries}
+    numbers: dict[str, dict[str, int]] = {}
+    for layer in layers:
+        match = pattern.fullmatch(layer)
+        if match is not None and f"{match[1]}_0" in expected - layers:
+            numbers.setdefault(match[1], {})[layer] = int(match[2] or 0)
+    renamed = {
+        layer: f"{stem}_{number - min(of_stem.values())}"
+        for stem, of_stem in numbers.items()
+        for layer, number in of_stem.items()
+    }
+    return {
+        renamed.get(layer_of(name), layer_of(name)) + name[len(layer_of(name)) :]: entry
+        for name, entry in entries.items()
+    }
 
 
 def _candidates(source: Source, unmatched: Mapping[str, Entry]) -> list[str]:

@@ -89,6 +89,24 @@ def c2f_depth2(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasT
     return conv_bn(x, filters, kernel=1, name=f"{name}_cv2")
 
 
+def top_down(
+    x: keras.KerasTensor, lateral: keras.KerasTensor, filters: int, *, name: str
+) -> keras.KerasTensor:
+    """Upsample, c2f, concatenated."""
+    x = layers.UpSampling2D(size=2, name=f"{name}_upsample")(x)
+    x = layers.Concatenate(name=f"{name}_concat")([x, lateral])
+    return c2f(x, filters, shortcut=False, name=f"{name}_c2f")
+
+
+def bottom_up(
+    x: keras.KerasTensor, lateral: keras.KerasTensor, filters: int, *, name: str
+) -> keras.KerasTensor:
+    """Conv bn, c2f, concatenated."""
+    x = conv_bn(x, x.shape[-1], stride=2, name=f"{name}_conv_bn")
+    x = layers.Concatenate(name=f"{name}_concat")([x, lateral])
+    return c2f(x, filters, shortcut=False, name=f"{name}_c2f")
+
+
 def build_model(classes: int = 80) -> keras.Model:
     """YOLOv8n, backbone, neck and heads before decoding.
 
@@ -111,18 +129,10 @@ def build_model(classes: int = 80) -> keras.Model:
     x = conv_bn(stage_3, 256, stride=2, name="down_4")  # 20 x 20 x 256
     x = c2f(x, 256, name="stage_4")
     x = sppf(x, 256, name="sppf")
-    out = layers.UpSampling2D(size=2, name="upsample1")(x)  # 40 x 40 x 256
-    out = layers.Concatenate(name="both_16")([out, stage_3])
-    top_down_16 = c2f(out, 128, shortcut=False, name="top_down_16")  # 40 x 40 x 128
-    out = layers.UpSampling2D(size=2, name="upsample2")(top_down_16)  # 80 x 80 x 128
-    out = layers.Concatenate(name="both_8")([out, stage_2])
-    level_8 = c2f(out, 64, shortcut=False, name="level_8")  # 80 x 80 x 64
-    out = conv_bn(level_8, 64, stride=2, name="down_16")  # 40 x 40 x 64
-    out = layers.Concatenate(name="concat1")([out, top_down_16])
-    level_16 = c2f(out, 128, shortcut=False, name="level_16")  # 40 x 40 x 128
-    out = conv_bn(level_16, 128, stride=2, name="down_32")  # 20 x 20 x 128
-    x = layers.Concatenate(name="concat2")([out, x])
-    level_32 = c2f(x, 256, shortcut=False, name="level_32")  # 20 x 20 x 256
+    top_down_16 = top_down(x, stage_3, 128, name="top_down_16")  # 40 x 40 x 128
+    level_8 = top_down(top_down_16, stage_2, 64, name="level_8")  # 80 x 80 x 64
+    level_16 = bottom_up(level_8, top_down_16, 128, name="level_16")  # 40 x 40 x 128
+    level_32 = bottom_up(level_16, x, 256, name="level_32")  # 20 x 20 x 256
     detect_8 = detect(level_8, classes, name="detect_8")  # 80 x 80 x 144
     detect_16 = detect(level_16, classes, name="detect_16")  # 40 x 40 x 144
     x = detect(level_32, classes, name="detect_32")  # 20 x 20 x 144

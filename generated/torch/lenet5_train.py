@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, distributed, nn
-from torch.nn import functional
 from torch.optim import lr_scheduler
 
 from lenet5 import LeNet5
@@ -58,7 +57,7 @@ def read_images(path: Path) -> tuple[Tensor, Tensor]:
     if images.ndim == len(INPUT):
         images = images[..., np.newaxis]
     images = torch.from_numpy(images).movedim(-1, 1)
-    images = functional.pad(images, [PAD] * 4)
+    images = nn.functional.pad(images, [PAD] * 4)
     if images.shape[1:] != INPUT:
         sys.exit(f"an image is {tuple(images.shape[1:])}, the network takes {INPUT}")
     return images, torch.from_numpy(labels).long()
@@ -117,8 +116,10 @@ def move(images: Tensor) -> Tensor:
     y = [angle.sin() * zoom_x * (width / height), angle.cos() * zoom_y]
     rows = [*x, draws[3] * (2 * SHIFT), *y, draws[4] * (2 * SHIFT)]
     matrices = torch.stack(rows, dim=1).view(count, 2, 3)
-    grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode=FILL, align_corners=False)
+    grid = nn.functional.affine_grid(matrices, list(images.shape), align_corners=False)
+    return nn.functional.grid_sample(
+        images, grid, padding_mode=FILL, align_corners=False
+    )
 
 
 def build_model() -> nn.Module:
@@ -134,7 +135,7 @@ def scores(model: Any, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The mean loss of a batch, and the sums of losses, right answers and images."""
     with torch.autocast("cuda", torch.bfloat16, torch.cuda.is_bf16_supported()):
         output = model(images).float()
-    losses = functional.nll_loss(output, labels, reduction="none")
+    losses = nn.functional.nll_loss(output, labels, reduction="none")
     right = output.argmax(dim=1) == labels
     columns = torch.stack([losses.detach(), right, torch.ones_like(losses)])
     return losses.mean(), columns.sum(dim=1, dtype=torch.float64)

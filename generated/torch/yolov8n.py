@@ -125,6 +125,32 @@ class C2fDepth2(nn.Module):
         return self.cv2(x)
 
 
+class TopDown(nn.Module):
+    """Upsample, c2f, concatenated."""
+
+    def __init__(self, in_channels: int, lateral_channels: int, filters: int) -> None:
+        super().__init__()
+        self.upsample = nn.Upsample(scale_factor=2)
+        self.c2f = C2f(in_channels + lateral_channels, filters, shortcut=False)
+
+    def forward(self, x: Tensor, lateral: Tensor) -> Tensor:
+        x = torch.cat([self.upsample(x), lateral], dim=1)
+        return self.c2f(x)
+
+
+class BottomUp(nn.Module):
+    """Conv bn, c2f, concatenated."""
+
+    def __init__(self, in_channels: int, lateral_channels: int, filters: int) -> None:
+        super().__init__()
+        self.conv_bn = ConvBn(in_channels, in_channels, stride=2)
+        self.c2f = C2f(in_channels + lateral_channels, filters, shortcut=False)
+
+    def forward(self, x: Tensor, lateral: Tensor) -> Tensor:
+        x = torch.cat([self.conv_bn(x), lateral], dim=1)
+        return self.c2f(x)
+
+
 class YOLOv8n(nn.Module):
     """YOLOv8n, backbone, neck and heads before decoding.
 
@@ -149,13 +175,10 @@ class YOLOv8n(nn.Module):
         self.down_4 = ConvBn(128, 256, stride=2)
         self.stage_4 = C2f(256, 256)
         self.sppf = SPPF(256, 256)
-        self.upsample = nn.Upsample(scale_factor=2)
-        self.top_down_16 = C2f(384, 128, shortcut=False)
-        self.level_8 = C2f(192, 64, shortcut=False)
-        self.down_16 = ConvBn(64, 64, stride=2)
-        self.level_16 = C2f(192, 128, shortcut=False)
-        self.down_32 = ConvBn(128, 128, stride=2)
-        self.level_32 = C2f(384, 256, shortcut=False)
+        self.top_down_16 = TopDown(256, 128, 128)
+        self.level_8 = TopDown(128, 64, 64)
+        self.level_16 = BottomUp(64, 128, 128)
+        self.level_32 = BottomUp(128, 256, 256)
         self.detect_8 = Detect(64, classes)
         self.detect_16 = Detect(128, classes)
         self.detect_32 = Detect(256, classes)
@@ -171,14 +194,10 @@ class YOLOv8n(nn.Module):
         x = self.down_4(stage_3)  # 256 x 20 x 20
         x = self.stage_4(x)
         sppf = self.sppf(x)
-        x = torch.cat([self.upsample(sppf), stage_3], dim=1)  # 384 x 40 x 40
-        top_down_16 = self.top_down_16(x)  # 128 x 40 x 40
-        x = torch.cat([self.upsample(top_down_16), stage_2], dim=1)  # 192 x 80 x 80
-        level_8 = self.level_8(x)  # 64 x 80 x 80
-        x = torch.cat([self.down_16(level_8), top_down_16], dim=1)  # 192 x 40 x 40
-        level_16 = self.level_16(x)  # 128 x 40 x 40
-        x = torch.cat([self.down_32(level_16), sppf], dim=1)  # 384 x 20 x 20
-        level_32 = self.level_32(x)  # 256 x 20 x 20
+        top_down_16 = self.top_down_16(sppf, stage_3)
+        level_8 = self.level_8(top_down_16, stage_2)
+        level_16 = self.level_16(level_8, top_down_16)
+        level_32 = self.level_32(level_16, sppf)
         detect_8 = self.detect_8(level_8)  # 144 x 80 x 80
         detect_16 = self.detect_16(level_16)  # 144 x 40 x 40
         x = self.detect_32(level_32)  # 144 x 20 x 20

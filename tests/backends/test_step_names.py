@@ -94,7 +94,7 @@ layers:
     layers:
       - repeat: 4
         layers: [{block: unit, with: {filters: $(5 + index)}, name: layer$(index + 1)}]
-  - {conv: {filters: 2, kernel_size: 1}, name: Conv2d_1a-x}
+  - add: [[], [{conv: {filters: 8, kernel_size: 1}, name: Conv2d_1a-x}]]
 """
 
 

@@ -17,7 +17,7 @@ np = pytest.importorskip("numpy")
 from archc.api import Network  # noqa: E402
 from tests.backends.agreement import assert_agree, inputs_of, torch_outputs  # noqa: E402
 from tests.backends.keras_side import canonical, in_order_of_use, layers_by_node, shapes_alone  # noqa: E402
-from tests.backends.networks import BACKENDS, STRUCTURES, module, written  # noqa: E402
+from tests.backends.networks import BACKENDS, SPECS, STRUCTURES, module, written  # noqa: E402
 from tests.backends.torch_side import events_by_node  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.keras]
@@ -241,6 +241,51 @@ def test_a_shortcut_stands_under_its_condition(tmp_path: Path) -> None:
 def test_the_results_of_a_section_keep_apart(tmp_path: Path) -> None:
     text = structure("encoder_and_decoder", tmp_path).emit("torch")
     assert "x, wide, middle = self.encoder(x)" in text
+
+
+def test_what_a_section_takes_besides_is_called_as_in_the_spec(tmp_path: Path) -> None:
+    text = structure("encoder_and_decoder", tmp_path).emit("torch")
+    assert "def forward(self, x: Tensor, middle: Tensor, wide: Tensor) -> Tensor:" in text
+    text = structure("section_of_two_inputs", tmp_path).emit("torch")
+    assert "def forward(self, left: Tensor, right: Tensor) -> Tensor:" in text
+
+
+IN_A_BLOCK = """\
+archc: 1
+name: nested
+input: {features: 4}
+blocks:
+  cell:
+    inputs: [memory]
+    layers:
+      - dense: 4
+        name: torch
+      - dense: 4
+      - section: joint
+        layers:
+          - add:
+            from: [in, memory, torch]
+          - relu
+layers:
+  - dense: 4
+    name: before
+  - dense: 4
+  - block: cell
+    from: [in, before]
+"""
+
+
+def test_a_section_in_a_block_takes_what_the_block_calls_so(tmp_path: Path) -> None:
+    """And nothing that would hide a module."""
+    text = written(IN_A_BLOCK, tmp_path).emit("torch")
+    assert "def forward(self, x: Tensor, memory: Tensor, x1: Tensor) -> Tensor:" in text
+
+
+def test_a_list_of_blocks_is_one_loop_before_other_layers(tmp_path: Path) -> None:
+    spec = (SPECS / "transformer_base.yaml").read_text(encoding="utf-8").partition("expect:")[0]
+    taken = "            from: [in, encoder]\n"
+    text = written(spec.replace(taken, f"{taken}      - relu\n"), tmp_path).emit("torch")
+    assert "            x = decoder_layer(x, encoder)\n        return self.relu(x)\n" in text
 
 
 def test_an_activation_is_handed_in(tmp_path: Path) -> None:

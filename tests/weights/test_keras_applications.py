@@ -3,6 +3,7 @@ of the network has its place in the layer that Keras' model applies at the same 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -23,10 +24,12 @@ SMALLEST = (
     "convnext_tiny",
     "densenet121_keras",
     "efficientnet_b0_keras",
+    "efficientnet_v2_b0",
     "mobilenet",
     "mobilenet_v2_keras",
     "mobilenet_v3_small_keras",
     "resnet50_v1",
+    "resnet50_v2",
     "xception",
 )
 """Of each family the first; the others have its table, and layers of the same names."""
@@ -46,3 +49,33 @@ def test_every_array_has_the_place_of_its_use(name: str) -> None:
     checkpoint, match, expected = match_file(file, shipped(name))
     assert checkpoint == "keras"
     assert [match.sources[one.array.key].name for one in expected] == [*shapes]
+
+
+@pytest.mark.parametrize("before", [0, 1, 94])
+@pytest.mark.parametrize("name", ["inception_v3_keras", "inception_resnet_v2"])
+def test_layers_without_names_are_counted(name: str, before: int) -> None:
+    """Whatever was counted before: Keras goes on with the numbers of other models, and began with 1
+    once. Its normalizations have no coefficients, so these are 1."""
+    keras.utils.clear_session()
+    _, layers = shapes_alone(lambda: in_order_of_use(of_keras(name)))
+    shapes: dict[str, Any] = {}
+    from_zero: list[str] = []
+    for layer in weighted(layers):
+        counted = re.fullmatch(r"(conv2d|batch_normalization)(?:_(\d+))?", layer.name)
+        stem, number = (counted[1], int(counted[2] or 0)) if counted else (layer.name, -1)
+        own = f"{stem}_{number + before}" if counted and number + before else layer.name
+        for position, weight in enumerate(layer.weights):
+            shapes[f"{own}/{position}"] = tuple(weight.shape)
+            from_zero.append(f"{stem}_{number}/{position}" if counted else f"{stem}/{position}")
+    entries = {key: Entry(shape, "float32", lambda: None) for key, shape in shapes.items()}
+    file = WeightFile("model.h5", "keras", entries, {})
+    checkpoint, match, expected = match_file(file, shipped(name))
+    assert checkpoint == "keras"
+    ones = [
+        one.array.key
+        for one in expected
+        if one.array.node.op.name == "batch_norm" and one.array.variable.name == "weight"
+    ]
+    assert all((match.entries[key].read() == 1).all() for key in ones)
+    others = [one for one in expected if one.array.key not in ones]
+    assert [match.sources[one.array.key].name for one in others] == from_zero

@@ -38,6 +38,7 @@ OTHERS = ("deeplab", "fcn", "lraspp", "mc3", "r2plus1d", "r3d")
 """How the names begin of those that are no classifiers of images."""
 EQUAL = ("densenet121", "inception_v3", "regnet_y_400mf")
 """Networks whose emitted modules have keys by computed names, or names with capitals."""
+VIT = {"size": 32, "patch": 8, "width": 32, "depth": 2, "heads": 4, "hidden": 48, "classes": 5}
 CONVNEXT = {"widths": [8, 16, 16, 24], "depths": [1, 2, 1, 1], "classes": 10}
 
 
@@ -90,17 +91,24 @@ def test_heads_for_training_alone_are_left_out(name: str) -> None:
 
 def imported(name: str, state: Any, folder: Path, params: Any = None) -> dict[str, Any]:
     """What the emitted module's state is, once a state dict is imported by its spec."""
-    from safetensors.numpy import load_file
     from safetensors.torch import save_file
 
-    theirs, ours = str(folder / "theirs.safetensors"), str(folder / "ours.safetensors")
+    theirs = folder / "theirs.safetensors"
     # Tensors that share memory are saved once, as libraries do.
     unique = {value.data_ptr(): key for key, value in reversed(state.items())}
     save_file({key: state[key].contiguous() for key in unique.values()}, theirs)
+    return imported_file(name, theirs, folder, params)
+
+
+def imported_file(name: str, theirs: Path, folder: Path, params: Any = None) -> dict[str, Any]:
+    """As `imported`, of a file."""
+    from safetensors.numpy import load_file
+
+    ours = str(folder / "ours.safetensors")
     settings = [f"{key}={json.dumps(value)}" for key, value in (params or {}).items()]
     spec = str(SPECS / f"{name}.yaml")
     options = [word for one in settings for word in ("--set", one)]
-    assert main(["weights", "import", spec, theirs, "-o", ours, *options]) == 0
+    assert main(["weights", "import", spec, str(theirs), "-o", ours, *options]) == 0
     weights = load_file(ours)
     emitted = load(spec, params or {}).compiled("torch")
     return {
@@ -191,3 +199,34 @@ def test_transformers_s_values_arrive(name: str, is_alone: bool, tmp_path: Path)
             key.removeprefix(root): value for key, value in whole.items() if key.startswith(root)
         }
     check(imported(name, whole, tmp_path, judge.params), expected)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("transformers") is None, reason="transformers is not installed"
+)
+def test_transformers_s_image_classifier_computes_the_same(tmp_path: Path) -> None:
+    """From the file that the library itself saves, which has its published names."""
+    models()  # transformers looks for torchvision, which needs its operators
+    import transformers
+
+    config = transformers.ViTConfig(
+        image_size=32,
+        patch_size=8,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        num_labels=5,
+        layer_norm_eps=1e-6,
+    )
+    theirs = transformers.ViTForImageClassification(config).eval()
+    randomize(theirs, seed=1)
+    theirs.save_pretrained(tmp_path)
+    state = imported_file("vit_b_16", tmp_path / "model.safetensors", tmp_path, VIT)
+    ours = module(load(str(SPECS / "vit_b_16.yaml"), VIT).emit("torch")).build_model()
+    ours.load_state_dict(state, strict=True)
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        expected, actual = theirs.double()(x.double()).logits, ours.eval().double()(x.double())
+    assert expected.std() > 1e-3
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)

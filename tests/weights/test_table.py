@@ -64,6 +64,8 @@ OPS = ("fc_1", "fc_2", "fc_3", "head.dense_1")
         (("x", "y2", "y3", "b"), "fc_1: x\nfc_2: y2\nfc_3: y3\nhead.dense_1: b\n"),
         (("first", "y1", "y2", "b"), "fc_{n}: y{n-1}\nfc_1: first\nhead.dense_1: b\n"),
         (("ya", "yb", "yc", "b"), "fc_{n}: 'y{n:a}'\nhead.dense_1: b\n"),
+        (("d0", "x", "d1", "b"), "'*.fc_{n}': 'd{#}'\nfc_2: x\nhead.dense_1: b\n"),
+        (("1-0", "2-1", "3-2", "b0"), "fc_{n}: '{n}-{#}'\n'*.dense_1': 'b{#}'\n"),
     ],
 )
 def test_numbers_of_layers_are_computed(
@@ -82,6 +84,8 @@ def test_numbers_of_layers_are_computed(
         ("relu_{n}: x", ("4:1", "`relu_{n}` matches only ops without arrays")),
         ("head: x", ("4:1", "`head` names only what rules inside of it do")),
         ("fc_{n}: x", ("4:1", "`fc_{n}` matches `fc_1`, which another rule does too")),
+        ("'*.fc_{n}': x", ("4:1", "`*.fc_{n}` names only what other rules do")),
+        ("'*.relu': x", ("4:1", "`*.relu` matches no op of the network")),
         ("'{a}': x", ("4:1", "`{a}` matches no op of the network")),
     ],
 )

@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Run what the record has not; 1 where a network could not be run."""
     record = read_record()
     names = arguments.names or sorted(ALL_SPECS, key=macs)
-    for name in ALL_SPECS:
+    for name in names:
         record[name] = {**record.get(name, {}), **facts(name)}
     errors = 0
     if not arguments.verify:

@@ -19,6 +19,7 @@ class Uses:
     def __init__(self, graph: Graph, region: Region | None = None) -> None:
         """Of a whole graph, or of a region alone, as a definition joins it."""
         self.graph = graph
+        self.region = graph.root if region is None else region
         self.users: list[list[int]] = [[] for _ in graph.nodes]
         self.enter(graph.nodes, graph.all_outputs)
         self.returned = self.used_outputs()
@@ -76,6 +77,21 @@ class Uses:
         inside = {node.index for node in region.nodes()}
         return tuple(dict.fromkeys(index for index in _taken(region) if index not in inside))
 
+    def external_names(self, region: Region) -> tuple[str | None, ...]:
+        """What a section is to call the values that enter it: `x` what goes on through it, and what
+        it takes besides by the spec's names, where it gives one; None where they are to be
+        counted."""
+        values = self.externals(region)
+        if len(values) == 1:
+            return ("x",)
+        known = {index: self.graph.nodes[index].name for index in self.graph.inputs}
+        known |= {index: name for name, index in _names_in(self.region)}
+        known |= {index: name for name, index in self.region.inputs.items()}
+        names = [
+            "x" if index == region.input == values[0] else known.get(index) for index in values
+        ]
+        return tuple(name if names.count(name) == 1 else None for name in names)
+
     def results(self, region: Region) -> tuple[int, ...]:
         """The values that leave a region: its output, then whatever else is used outside; of a
         block, what its instances are asked for."""
@@ -122,6 +138,16 @@ class Uses:
                 return False
             (current,) = self.outputs(item)
         return True
+
+
+def _names_in(region: Region) -> Iterator[tuple[str, int]]:
+    """The spec's names of the values in a region; what a section or block gives is called like it,
+    the outermost last."""
+    for item in region.items:
+        if isinstance(item, Region):
+            yield from _names_in(item)
+        if item.named:
+            yield item.name, item.output if isinstance(item, Region) else item.index
 
 
 def _taken(region: Region) -> Iterator[int]:

@@ -93,4 +93,5 @@ WEIGHTS = WeightFormat(
     names=numbered_names,
     save=save,
     ordered_by_class=True,
+    counted="[a-z][a-z_]*(?:[123]d[a-z_]*)?",
 )

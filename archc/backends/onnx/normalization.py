@@ -7,6 +7,9 @@ from archc.backends.onnx.operators import X, channels_first, channels_last, op, 
 from archc.codegen.tree import Expr
 from archc.ops.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RmsNorm
 
+USUAL_MOMENTUM = 0.9
+"""ONNX's default, by the same rule as archc's: evaluation does not use it, another export may."""
+
 
 def _affine(width: int, *, affine: bool) -> tuple[Expr, Expr]:
     """The weight and bias of each channel: ones and zeros where none are learned."""
@@ -25,6 +28,7 @@ def batch_norm(context: LoweringContext) -> Expr:
         variable("running_mean"),
         variable("running_var"),
         epsilon=own.epsilon,
+        **({} if own.momentum == USUAL_MOMENTUM else {"momentum": float(own.momentum)}),
     )
 
 

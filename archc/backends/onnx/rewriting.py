@@ -123,13 +123,14 @@ def _body(call: Any, function: Any) -> Iterator[Any]:
     names = dict(zip(function.input, call.input, strict=True))
     names |= dict(zip(function.output, call.output, strict=True))
     attributes = {one.name: one for one in call.attribute}
+    own_name = call.name or next(filter(None, call.output), "")
     for node in function.node:
         copy = _copy(node)
         for field in (copy.input, copy.output):
-            own = [names.get(one, f"{call.name}.{one}") if one else "" for one in field]
+            own = [names.get(one, f"{own_name}.{one}") if one else "" for one in field]
             del field[:]
             field.extend(own)
-        copy.name = f"{call.name}.{node.name}"
+        copy.name = f"{own_name}.{node.name}"
         for attribute in copy.attribute:
             if attribute.ref_attr_name:
                 name = attribute.name

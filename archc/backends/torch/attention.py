@@ -28,24 +28,31 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     memory_features = None if memory.width == x.width else memory.width
     key_bias = None if op.adds_bias("key") == op.bias else op.key_bias
     output_bias = None if op.adds_bias("output") == op.bias else op.output_bias
-    biases = (key_bias, output_bias)
-    general = op.qk_norm or op.window is not None or op.rotary is not None or biases != (None, None)
-    plain = not general and len(context.inputs) == 1 and key_heads is None and head_size is None
+    general = op.qk_norm or op.window is not None or op.rotary is not None
+    special = (key_heads, head_size, memory_features, key_bias, output_bias)
+    plain = not general and all(one is None for one in special)
     dropout = option("dropout", op.dropout, 0.0, "dropout")
-    special = (
+    biases = (
         option("key_bias", key_bias, None, "key_bias"),
         option("output_bias", output_bias, None, "output_bias"),
+    )
+    by_position = (
         option("window", op.window, None, "window"),
-        dropout,
         option("rotary", op.rotary, None, "rotary"),
         option("rotary_share", op.rotary_share if op.rotary else 1.0, 1.0, "rotary_share"),
         option("qk_norm", op.qk_norm, False, "qk_norm"),
     )
-    name = "GeneralAttention" if general else "MultiHeadAttention"
-    own: tuple[Keyword, ...] = special if general else (dropout,)
-    if plain:
-        name = "DropoutSelfAttention" if op.dropout else "SelfAttention"
-        own = (Keyword("dropout", Lit(op.dropout, "dropout")),) if op.dropout else ()
+    own: tuple[Keyword, ...]
+    if plain and len(context.inputs) > 1:
+        name, own = "CrossAttention", (dropout,)
+    elif plain and op.dropout:
+        name, own = "DropoutSelfAttention", (Keyword("dropout", Lit(op.dropout, "dropout")),)
+    elif plain:
+        name, own = "SelfAttention", ()
+    elif general:
+        name, own = "GeneralAttention", (*biases, dropout, *by_position)
+    else:
+        name, own = "MultiHeadAttention", (*biases, dropout)
     constructor = layer(
         name,
         incoming(x),

@@ -56,7 +56,7 @@ from archc.codegen.tree import (
     call,
 )
 from archc.ir.graph import Graph
-from archc.language.names import new_class
+from archc.language.names import attribute_name, new_class
 
 MOST_LEFT_OUT = 8
 """Layers that a sequence may be without: its keys are counted by them."""
@@ -135,11 +135,15 @@ class Scope:
         return self.names[part]
 
     def is_whole_sequence(self, items: Sequence[Item], ends: Ends) -> bool:
-        """Whether the whole is one sequence of layers without names."""
-        if len(items) < 2 or any(
-            part_of(item).named and (isinstance(item, LoweredOp) or item.region.kind == "section")
+        """Whether the whole is one sequence of layers without names, or of some that can be no
+        attributes."""
+        named = [
+            part_of(item).name
             for item in steps_in(items)
-        ):
+            if part_of(item).named
+            and (isinstance(item, LoweredOp) or item.region.kind == "section")
+        ]
+        if len(items) < 2 or (named and all(name == attribute_name(name) for name in named)):
             return False
         outputs = self.uses.outputs(items[-1])
         chain = self.is_chain_of_layers(items, ends.inputs[0])
@@ -197,7 +201,9 @@ class Scope:
         flags = tuple(Keyword(one.name, Ref(one.name)) for one in own if one.type == "bool")
         others = tuple(Ref(one.name) for one in own if one.type != "bool")
         name = new_class(scope.region.name, self.classes.taken)
-        ends = Ends(self.uses.externals(scope.region), self.uses.results(scope.region))
+        region = scope.region
+        names = self.uses.external_names(region)
+        ends = Ends(self.uses.externals(region), self.uses.results(region), (), names)
         plain = [replace(argument, default=None) for argument in own]
         text = section_docstring(scope.items, scope.region.name)
         self.classes.write(name, text, plain, scope.items, ends, self.uses, whole=False)

@@ -20,6 +20,7 @@ from archc.codegen.tree import (
     If,
     Index,
     ListOf,
+    Lit,
     Parameter,
     Ref,
     Return,
@@ -35,18 +36,21 @@ WIDTH = 88
 LONGEST_OPERAND = WIDTH - 24
 """Characters of a value that is written inside its user's expression."""
 
+MOST_COUNTED = 4
+"""Results that a return type counts: with those in training alone, it fits a line."""
+
 Build = Callable[[Sequence[Expr]], Expr]
 """A step on expressions for what it takes."""
 
 
 class Ends(NamedTuple):
     """The values that a class takes, and those that it gives: in evaluation, and in training
-    alone. `names` are what a block calls those that it takes."""
+    alone. `names` are what a block or section calls those that it takes, None where it has none."""
 
     inputs: Sequence[int]
     results: Sequence[int]
     in_training: Sequence[int] = ()
-    names: Sequence[str] = ()
+    names: Sequence[str | None] = ()
 
 
 class Step(NamedTuple):
@@ -70,9 +74,11 @@ class Forward:
         self.items = items
         self.inputs, self.results, self.in_training, self.names = ends
         self.arguments = arguments
+        self.from_list: frozenset[int] = frozenset()
 
     def method(self, steps: Sequence[Step], stacks: Sequence[Stack]) -> FunctionDef:
-        """The method, with a loop for each of `stacks`."""
+        """The method, with a loop for each of `stacks`, whose calls are statements of their own."""
+        self.from_list = frozenset(one.region.output for stack in stacks for one in stack.scopes)
         names = self.argument_names()
         taken = (Parameter(names[index], Ref("Tensor")) for index in self.inputs)
         return FunctionDef(
@@ -89,18 +95,17 @@ class Forward:
         return Binary("|", result, _tensors(len(self.results) + len(self.in_training)))
 
     def argument_names(self) -> dict[int, str]:
-        """What the network or a block takes by name is called so; of what else comes in, a single
-        value is `x`, and several are counted."""
-        if self.names:
-            return dict(zip(self.inputs, self.names, strict=True))
-        nodes = [self.uses.graph.nodes[index] for index in self.inputs]
-        names = {node.index: node.name for node in nodes if isinstance(node.op, Input)}
-        if len(nodes) == 1:
-            return {nodes[0].index: "x"}
-        others = [node.index for node in nodes if node.index not in names]
-        if len(others) == 1:
-            return {**names, others[0]: "x"}
-        return names | {index: f"x{count}" for count, index in enumerate(others, start=1)}
+        """What a class takes by name is called so, as are the inputs of the network where it has
+        several; of what else comes in, a single value is `x`, and several are counted."""
+        names = dict(zip(self.inputs, self.names, strict=True)) if self.names else {}
+        if not names and len(self.inputs) > 1:
+            nodes = [self.uses.graph.nodes[index] for index in self.inputs]
+            names = {node.index: node.name for node in nodes if isinstance(node.op, Input)}
+        known = {index: name for index, name in names.items() if name and name not in VARIABLES}
+        others = [index for index in self.inputs if index not in known]
+        if len(others) == 1 and "x" not in known.values():
+            return {**known, others[0]: "x"}
+        return known | {index: f"x{count}" for count, index in enumerate(others, start=1)}
 
     def statements(self, steps: Sequence[Step]) -> list[Statement]:
         """The statements of `forward`: a value used once goes straight into its user, as long as a
@@ -186,7 +191,7 @@ class Forward:
         """Whether a value is written inside its user's expression."""
         if following is None:
             return len(self.results) == 1
-        if uses.get(output, 0) != 1 or output in self.results:
+        if uses.get(output, 0) != 1 or output in self.results or output in self.from_list:
             return False
         if isinstance(expr, Call) and any(isinstance(one, ListOf) for one in expr.arguments):
             return False  # a concatenation of branches has a line of its own
@@ -211,7 +216,9 @@ class Forward:
 def _tensors(count: int) -> Expr:
     """The type of so many values together."""
     tensor = Ref("Tensor")
-    return tensor if count == 1 else Index(Ref("tuple"), (tensor,) * count)
+    if count == 1:
+        return tensor
+    return Index(Ref("tuple"), (tensor,) * count if count <= MOST_COUNTED else (tensor, Lit(...)))
 
 
 def _settled(pending: dict[int, tuple[Expr, str | None]], names: dict[int, str]) -> list[Statement]:

@@ -61,6 +61,7 @@ HELPERS = {
     "ChannelRMSNorm": "channel_rms_norm.py",
     "ChannelScale": "channel_scale.py",
     "ClassToken": "class_token.py",
+    "CrossAttention": "cross_attention.py",
     "DropPath": "drop_path.py",
     "DropoutSelfAttention": "dropout_self_attention.py",
     "FeaturePReLU": "feature_prelu.py",

@@ -170,7 +170,13 @@ def _train(folder: Folder, trace: _Trace, state: Sequence[Any]) -> None:
     """One training step: outputs, loss, gradients, running statistics."""
     import torch
 
-    outputs = trace.run(_inputs(folder, TRAINING), TRAINING)
+    # PyTorch 2.13 crashes in the backward pass of a GroupNorm whose input has its channels last
+    # and needs no gradient.
+    values = [
+        value.requires_grad_().clone() if value.is_floating_point() else value
+        for value in _inputs(folder, TRAINING)
+    ]
+    outputs = trace.run(values, TRAINING)
     loss = sum(
         (output * torch.from_numpy(folder.value("loss", index))).sum()
         for output, index in zip(outputs, folder.outputs, strict=True)

@@ -11,6 +11,7 @@ from typing import Any
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
 from archc.importers.network import (
+    COMPUTED,
     Network,
     Unsupported,
     reject,
@@ -53,11 +54,13 @@ def read_structure(path: str) -> dict[str, Any]:
 
 def network_of(terms: Terms, path: str) -> Network:
     """The network of some terms. Raises SpecError (ARC802), ModelError."""
-    context = Context(terms.opset, _uses(terms.outputs))
-    drafts, unsupported = _drafts(terms, context)
+    context = Context(terms.opset, _users(terms.outputs), {}, {})
+    inputs = {term: _input_axes(term, context) for term in terms.inputs}
+    context.axes.update(inputs)
+    unsupported = _draft_all(terms, context)
     if unsupported:
         reject_unsupported(path, unsupported)
-    inputs = {term: _input_axes(term, terms) for term in terms.inputs}
+    drafts = context.drafts
     for term in terms.outputs:
         if not isinstance(term, Term):
             raise ModelError("an output depends on no input")
@@ -68,50 +71,95 @@ def network_of(terms: Terms, path: str) -> Network:
         raise ModelError(f"its shapes are not those of archc's ops: {error.message}") from None
     except MismatchError as error:
         raise ModelError(f"its shapes are not those of archc's ops: {error}") from None
-    shared = shared_weights(network)
-    if shared:
-        reject_unsupported(path, shared)
+    others = [*shared_weights(network), *_computed(network)]
+    if others:
+        reject_unsupported(path, others)
     return replace(network, batch=terms.batch, runner=RUNNER)
 
 
-def _uses(outputs: tuple[Value, ...]) -> dict[int, int]:
-    """How often each term is used, outputs counted."""
-    uses: dict[int, int] = {}
-    waiting = list(outputs)
+def _computed(network: Network) -> list[Unsupported]:
+    """Operations whose weights the file computes in a way that is not computed here."""
+    found = []
+    for layer in network.layers:
+        for name, array in layer.weights.items():
+            kinds = array.kinds() - COMPUTED
+            if kinds:
+                reason = f"a {name} that is computed by {', '.join(sorted(kinds))}"
+                found.append(Unsupported(reason, layer.place))
+    return found
+
+
+def _users(outputs: tuple[Value, ...]) -> dict[Term, list[Term | None]]:
+    """The operations that use each term, None for each time that it is an output."""
+    users: dict[Term, list[Term | None]] = {}
+    waiting: list[tuple[Value, Term | None]] = [(one, None) for one in outputs]
     while waiting:
-        term = waiting.pop()
+        term, user = waiting.pop()
         if isinstance(term, Term):
-            uses[id(term)] = uses.get(id(term), 0) + 1
-            if uses[id(term)] == 1:
-                waiting += term.inputs
-    return uses
+            is_new = term not in users
+            users.setdefault(term, []).append(user)
+            if is_new:
+                waiting += [(one, term) for one in term.inputs]
+    return users
 
 
-def _drafts(terms: Terms, context: Context) -> tuple[dict[Term, Draft], list[Unsupported]]:
-    """The drafts of all terms that the outputs need, and what archc has no op for."""
-    drafts: dict[Term, Draft] = {}
+def _draft_all(terms: Terms, context: Context) -> list[Unsupported]:
+    """Draft all terms that the outputs need, each after what it takes, and give what archc has no
+    op for. Of operations that are part of another's draft none is needed."""
+    reasons: dict[Term, str] = {}
+    for term in _in_order(terms.outputs):
+        if term.error is not None:
+            reasons[term] = term.error
+        elif term.shape is not None:
+            try:
+                draft = _draft(term, context)
+                context.drafts[term] = draft
+                _infer(term, draft, context)
+            except RefusedError as error:
+                reasons[term] = str(error)
+            except FoldError as error:
+                reasons[term] = f"{term.op} of {error}"
+            except ShapeError as error:
+                reasons[term] = f"{term.op} as an op of archc: {error.message}"
     unsupported: list[Unsupported] = []
     known: set[Term] = set()
     waiting: list[Value] = list(terms.outputs)
     while waiting:
-        term = waiting.pop()
-        if not isinstance(term, Term) or term in known or term.op == "Input":
+        value = waiting.pop()
+        if not isinstance(value, Term) or value in known or value.op == "Input":
             continue
-        known.add(term)
-        inputs = term.inputs
-        if term.error is not None:
-            unsupported.append(Unsupported(term.error, term.place))
-        elif term.shape is not None:
-            try:
-                drafts[term] = _draft(term, context)
-                inputs = drafts[term].inputs
-            except RefusedError as error:
-                unsupported.append(Unsupported(str(error), term.place))
-            except FoldError as error:
-                unsupported.append(Unsupported(f"{term.op} of {error}", term.place))
-        waiting += inputs
+        known.add(value)
+        if value in reasons:
+            unsupported.append(Unsupported(reasons[value], value.place))
+            context.drafts.pop(value, None)
+        waiting += context.drafts[value].inputs if value in context.drafts else value.inputs
     unsupported.reverse()  # from the inputs on
-    return drafts, unsupported
+    return unsupported
+
+
+def _in_order(outputs: tuple[Value, ...]) -> list[Term]:
+    """All terms but the inputs that outputs depend on, each after what it takes."""
+    order: list[Term] = []
+    done: set[Term] = set()
+    waiting: list[tuple[Value, bool]] = [(one, False) for one in reversed(outputs)]
+    while waiting:
+        term, ready = waiting.pop()
+        if not isinstance(term, Term) or term in done or term.op == "Input":
+            continue
+        if ready:
+            done.add(term)
+            order.append(term)
+        else:
+            waiting.append((term, True))
+            waiting += [(one, False) for one in reversed(term.inputs)]
+    return order
+
+
+def _infer(term: Term, draft: Draft, context: Context) -> None:
+    """Note the axes of a term. Raises ShapeError."""
+    inputs = tuple(context.axes[one] for one in draft.inputs if one in context.axes)
+    if len(inputs) == len(draft.inputs):
+        context.axes[term] = inputs[0] if draft.op is None else draft.op.infer(inputs)
 
 
 def _draft(term: Term, context: Context) -> Draft:
@@ -127,14 +175,9 @@ def _draft(term: Term, context: Context) -> Draft:
     return draft
 
 
-MAP_OPS = frozenset(
-    ["Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "BatchNormalization"]
-)
-
-
-def _input_axes(term: Term, terms: Terms) -> Axes:
-    """The axes of an input. One of three axes is a map of one spatial axis where a convolution, a
-    pool or a batch normalisation takes it, else a sequence. Raises ModelError."""
+def _input_axes(term: Term, context: Context) -> Axes:
+    """The axes of an input. One of three axes is a map of one spatial axis where an operation on
+    maps takes it, else a sequence. Raises ModelError."""
     assert term.shape is not None
     sizes = term.shape[1:]
     dtype = term.attributes["dtype"]
@@ -145,21 +188,8 @@ def _input_axes(term: Term, terms: Terms) -> Axes:
     if len(sizes) == 1:
         return Axes(VECTOR_AXES, sizes)
     if len(sizes) == 2:
-        names = MAP_AXES[1] if _feeds_map(term, terms.outputs) else SEQUENCE_AXES
+        names = MAP_AXES[1] if context.feeds_map(term) else SEQUENCE_AXES
         return Axes(names, sizes)
     if len(sizes) > 4:
         raise ModelError(f"its input `{term.value}` has {len(sizes) + 1} axes")
     return Axes(MAP_AXES[len(sizes) - 1], sizes)
-
-
-def _feeds_map(source: Term, outputs: tuple[Value, ...]) -> bool:
-    known: set[Term] = set()
-    waiting = list(outputs)
-    while waiting:
-        term = waiting.pop()
-        if isinstance(term, Term) and term not in known:
-            known.add(term)
-            if term.op in MAP_OPS and term.inputs[0] is source:
-                return True
-            waiting += term.inputs
-    return False

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from archc.importers.network import Array
 from archc.importers.onnx.terms import Term
 from archc.importers.onnx.values import Constant
+from archc.ops.axes import Axes
 from archc.ops.base import Op
 
 NOTHING: Mapping[str, Array] = {}
+MOST_READERS = 64
+"""Operations behind a value that are asked whether it is a map."""
+MAP_OPS = frozenset(
+    {
+        *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"),
+        *("BatchNormalization", "GroupNormalization", "InstanceNormalization", "LRN", "Resize"),
+    }
+)
+ELEMENTWISE = frozenset(
+    {
+        *("Add", "Clip", "Dropout", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "Identity"),
+        *("LeakyRelu", "Max", "Mul", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sum"),
+        *("Tanh",),
+    }
+)
 
 
 class Draft(NamedTuple):
@@ -28,15 +44,44 @@ class RefusedError(Exception):
 
 
 class Context(NamedTuple):
-    """What rules know besides their term: the version of the operators, and how often each term is
-    used, by its identity."""
+    """What rules know besides their term: the version of the operators, which operations use each
+    term (None for an output), the axes of all terms before this one that are values of archc, and
+    their drafts."""
 
     opset: int
-    uses: Mapping[int, int]
+    users: Mapping[Term, Sequence[Term | None]]
+    axes: dict[Term, Axes]
+    drafts: dict[Term, Draft]
 
     def private(self, term: Term) -> bool:
         """Whether a single operation uses a term: then its weights may go with another op's."""
-        return self.uses.get(id(term), 0) == 1
+        return len(self.users.get(term, ())) == 1
+
+    def is_sequence(self, term: Term) -> bool:
+        """Whether a term is tokens with features, as of three axes it may be."""
+        own = self.axes.get(term)
+        return own.is_sequence if own is not None else len(term.shape or ()) == 3
+
+    def width_axis(self, term: Term) -> int:
+        """The axis of a term's channels or features, the batch counted."""
+        return 2 if self.is_sequence(term) else 1
+
+    def feeds_map(self, term: Term) -> bool:
+        """Whether a convolution, or another operation on feature maps, takes a term, or what is
+        computed of it element by element."""
+        known = {term}
+        waiting = [term]
+        while waiting and len(known) <= MOST_READERS:
+            one = waiting.pop()
+            for user in self.users.get(one, ()):
+                if user is None or user in known:
+                    continue
+                if user.op in MAP_OPS and user.inputs[0] is one:
+                    return True
+                if user.op in ELEMENTWISE:
+                    known.add(user)
+                    waiting.append(user)
+        return False
 
 
 Rule: TypeAlias = Callable[[Term, Context], "Draft | None"]
@@ -57,6 +102,12 @@ def check_attributes(term: Term, *known: str, **fixed: Any) -> None:
 def operand(term: Term, position: int) -> Any:
     """An input of a term; None where it has none there."""
     return term.inputs[position] if position < len(term.inputs) else None
+
+
+def shape_of(term: Term) -> tuple[int, ...]:
+    """The shape of a term, which is known of all that are translated."""
+    assert term.shape is not None
+    return term.shape
 
 
 def only_term(term: Term) -> Term:
@@ -87,13 +138,18 @@ def vector_of(value: Constant, size: int) -> Array | None:
     return Array("reshape", (size,), (value.array,))
 
 
-def channel_vector(value: object, x: Term) -> Array | None:
+def is_filled(value: Constant, number: float) -> bool:
+    """Whether a constant that the graph states has one number everywhere."""
+    return value.array.kind == "fill" and value.array.fields == (number,)
+
+
+def channel_vector(value: object, x: Term, context: Context) -> Array | None:
     """A constant with one element for each channel of a map, or feature of a vector or token, as
     it is spread over `x`; None for anything else."""
-    if not isinstance(value, Constant) or x.shape is None:
+    if not isinstance(value, Constant) or x.shape is None or len(x.shape) < 2:
         return None
     rank = len(x.shape)
-    axis = rank - 1 if rank == 2 else 1
+    axis = context.width_axis(x)
     shape = (1,) * (rank - len(value.shape)) + value.shape
     if len(shape) != rank or any(size != 1 for place, size in enumerate(shape) if place != axis):
         return None
@@ -106,7 +162,7 @@ def sides(term: Term) -> tuple[tuple[Any, Any], ...]:
     return (a, b), (b, a)
 
 
-def is_op(value: object, *ops: str) -> bool:
+def is_op(value: object, *ops: str) -> TypeGuard[Term]:
     """Whether a value is a term of one of some operations."""
     return isinstance(value, Term) and value.op in ops and "output" not in value.attributes
 
@@ -115,6 +171,26 @@ def scalar(value: object) -> float | None:
     """The value of a constant of a single element; None for anything else."""
     number = value.scalar if isinstance(value, Constant) else None
     return None if isinstance(number, bool) or number is None else float(number)
+
+
+DEEPEST = 4
+
+
+def same_value(one: object, other: object, depth: int = DEEPEST) -> bool:
+    """Whether two values are the same, or computed alike of the same ones by a few operations."""
+    if one is other:
+        return True
+    if isinstance(one, Constant) and isinstance(other, Constant):
+        return one.array == other.array
+    return (
+        depth > 0
+        and isinstance(one, Term)
+        and isinstance(other, Term)
+        and (one.op, one.attributes, one.shape) == (other.op, other.attributes, other.shape)
+        and one.op != "Input"
+        and len(one.inputs) == len(other.inputs)
+        and all(same_value(a, b, depth - 1) for a, b in zip(one.inputs, other.inputs, strict=True))
+    )
 
 
 def close(value: float | None, expected: float) -> bool:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from archc.backends.onnx.rewriting import inlined
 from archc.backends.runtime.sandbox import limit, line, not_installed
 from archc.importers.arrays import (
     LARGEST,
@@ -37,13 +38,17 @@ def _run(plan: Mapping[str, Any]) -> str | None:
     limit(os.path.getsize(plan["file"]) + 4 * needed)
     model = onnx.load(plan["file"], load_external_data=False)
     graph = model.graph
+    types = {one.name: one.type.tensor_type.elem_type for one in graph.input}
     _replace(graph, random_sources(plan), onnx)
     wanted = [name for name in plan["values"] if name]
-    known = {one.name for one in graph.output}
-    graph.output.extend(
-        onnx.helper.make_empty_tensor_value_info(name) for name in wanted if name not in known
-    )
-    inputs = random_inputs(plan)
+    try:
+        model = inlined(model, wanted)
+    except KeyError as error:
+        return f"a function of the file lacks the attribute {error}"
+    inputs = {
+        name: values.astype(onnx.helper.tensor_dtype_to_np_dtype(types[name]))
+        for name, values in random_inputs(plan).items()
+    }
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     # The graph as it stands: an optimised one would keep fewer of its values.

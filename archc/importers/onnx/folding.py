@@ -7,13 +7,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from archc.importers.network import Array
 from archc.importers.onnx.values import (
     MOST_VALUES,
     OPERATIONS,
+    UNARY,
     Constant,
     FoldError,
+    applied,
+    broadcast_shape,
     filled,
     integers,
+    is_literal,
     joined,
     of_integers,
     of_values,
@@ -36,6 +41,8 @@ def fold(op: str, inputs: Sequence[Any], attributes: Attributes, opset: int) -> 
         return None
     if op in OPERATIONS:
         return joined(op, *_operands(op, inputs, 2))
+    if op in UNARY:
+        return applied(op, *_operands(op, inputs, 1))
     return FOLDED[op](inputs, attributes, opset)
 
 
@@ -97,9 +104,9 @@ def _cast(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant
     dtype = DTYPES.get(attributes.get("to", 0))
     if dtype is None:
         raise FoldError("a Cast to an element type that archc does not have")
+    if dtype.startswith("float") and value.dtype.startswith("float"):
+        return Constant(dtype, value.array, value.values)
     if value.values is None:
-        if dtype.startswith("float") and value.dtype.startswith("float"):
-            return Constant(dtype, value.array)
         raise FoldError("a Cast of an array that is not known")
     convert: Callable[[Any], Any] = float if dtype.startswith("float") else int
     if dtype == "bool":
@@ -194,17 +201,33 @@ def _squeeze(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Const
 
 def _concat(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
     parts = _operands("Concat", inputs, len(inputs))
-    if any(len(part.shape) != 1 or part.values is None for part in parts):
-        raise FoldError("a Concat of arrays that are no lists of known numbers")
+    if any(len(part.shape) != 1 or part.values is None or not is_literal(part) for part in parts):
+        return _concatenated(parts, attributes.get("axis", 0))
     values = [one for part in parts for one in part.values or ()]
     if len(values) > MOST_VALUES:
         raise FoldError("a Concat of too many constants")
     return of_values(values, parts[0].dtype, (len(values),))
 
 
+def _concatenated(parts: Sequence[Constant], axis: int) -> Constant:
+    """Arrays one behind the other along an axis."""
+    first = parts[0].shape
+    if not first or not -len(first) <= axis < len(first):
+        raise FoldError(f"a Concat of {first} along the axis {axis}")
+    axis %= len(first)
+    rests = {(*one.shape[:axis], *one.shape[axis + 1 :]) for one in parts}
+    if len(rests) != 1 or any(len(one.shape) != len(first) for one in parts):
+        raise FoldError("a Concat of arrays that do not fit together")
+    total = sum(one.shape[axis] for one in parts)
+    shape = (*first[:axis], total, *first[axis + 1 :])
+    array = Array("concat", shape, tuple(one.array for one in parts), (axis,))
+    return Constant(parts[0].dtype, array)
+
+
 def _gather(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
     value, index = _operands("Gather", inputs, 2)
-    if len(value.shape) != 1 or value.values is None or index.values is None:
+    known = value.values is not None and index.values is not None and is_literal(value)
+    if len(value.shape) != 1 or not known or value.values is None or index.values is None:
         raise FoldError("a Gather from an array that is no list of known numbers")
     size = len(value.values)
     if attributes.get("axis", 0) not in (0, -1) or not all(
@@ -217,11 +240,40 @@ def _gather(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Consta
 def _slice(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
     value = _operands("Slice", inputs, 1)[0]
     bounds = slice_bounds(inputs, attributes, opset)
-    if len(value.shape) != 1 or value.values is None or list(bounds) not in ([0], [-1]):
+    known = value.values is not None and is_literal(value)
+    if len(value.shape) != 1 or not known or list(bounds) not in ([0], [-1]):
         raise FoldError("a Slice of an array that is no list of known numbers")
+    assert value.values is not None
     ((start, stop, step),) = bounds.values()
     values = value.values[start:stop:step]
     return of_values(values, value.dtype, (len(values),))
+
+
+def _range(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
+    bounds = _operands("Range", inputs, 3)
+    start, limit, step = (one.scalar for one in bounds)
+    if start is None or limit is None or not step:
+        raise FoldError("a Range between numbers that are not known")
+    count = max(0, math.ceil((limit - start) / step))
+    if count > 1 << 40:
+        raise FoldError(f"a Range of {count:,} numbers")
+    array = Array("Range", (count,), (), (start, limit, step))
+    values = None
+    if count <= MOST_VALUES:
+        values = tuple(start + number * step for number in range(count))
+    return Constant(bounds[0].dtype, array, values)
+
+
+def _expand(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
+    value, target = _operands("Expand", inputs, 2)
+    shape = broadcast_shape(value.shape, tuple(integers(target)))
+    if shape == value.shape:
+        return value
+    if value.scalar is not None and is_literal(value):
+        return filled(value.scalar, value.dtype, shape)
+    if math.prod(shape) == math.prod(value.shape):
+        return reshaped(value, shape)
+    return Constant(value.dtype, Array("Expand", shape, (value.array,)))
 
 
 def slice_bounds(
@@ -256,9 +308,11 @@ FOLDED: dict[str, Fold] = {
     "Unsqueeze": _unsqueeze,
     "Squeeze": _squeeze,
     "Concat": _concat,
+    "Expand": _expand,
     "Gather": _gather,
+    "Range": _range,
     "Slice": _slice,
-    **dict.fromkeys(OPERATIONS, _identity),
+    **dict.fromkeys((*OPERATIONS, *UNARY), _identity),
 }
 """Operations that are computed where they depend on constants alone; `fold` has the first two, and
 the arithmetic."""

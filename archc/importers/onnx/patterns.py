@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from archc.importers.network import Array
+from archc.importers.onnx import norms
 from archc.importers.onnx.drafts import (
     Context,
     Draft,
@@ -13,22 +14,23 @@ from archc.importers.onnx.drafts import (
     channel_vector,
     close,
     is_op,
-    only_term,
     operand,
     scalar,
+    shape_of,
     sides,
     vector_of,
 )
+from archc.importers.onnx.movements import moved
+from archc.importers.onnx.own import own_op
+from archc.importers.onnx.recurrences import recurrence
 from archc.importers.onnx.terms import Term
-from archc.importers.onnx.translate import TABLE, clip_bounds, shape_of
+from archc.importers.onnx.translate import TABLE, clip_bounds
 from archc.importers.onnx.values import Constant
 from archc.ops import activation
 from archc.ops.base import Op
 from archc.ops.convolution import Conv, DepthwiseConv
 from archc.ops.dense import Dense
-from archc.ops.normalization import LayerNorm
 from archc.ops.parameter import Scale
-from archc.ops.shape import ChannelShuffle
 from archc.records import replace
 
 MERGED_SCALE = "Each batch_norm is merged with the scale and offset that follow it in the file."
@@ -42,7 +44,10 @@ def _scaled_batch_norm(term: Term, context: Context) -> Draft | None:
         for norm, factor in sides(product):
             if not is_op(norm, "BatchNormalization") or not context.private(norm):
                 continue
-            weight, bias = channel_vector(factor, norm), channel_vector(offset, norm)
+            weight, bias = (
+                channel_vector(factor, norm, context),
+                channel_vector(offset, norm, context),
+            )
             if weight is None or bias is None:
                 continue
             draft = TABLE["BatchNormalization"](norm, context)
@@ -66,7 +71,7 @@ def _biased(term: Term, context: Context) -> Draft | None:
             fits = isinstance(offset, Constant) and offset.shape[-1:] == shape[-1:]
             bias = vector_of(offset, shape[-1]) if fits else None
         else:
-            bias = channel_vector(offset, product)
+            bias = channel_vector(offset, product, context)
         if bias is None:
             continue
         draft = TABLE[product.op](product, context)
@@ -85,29 +90,9 @@ def _scaled(term: Term, context: Context) -> Draft | None:
         for x, factor in sides(product):
             if not isinstance(x, Term):
                 continue
-            weight, bias = channel_vector(factor, x), channel_vector(offset, x)
-            if weight is not None and bias is not None and len(shape_of(x)) != 3:
+            weight, bias = channel_vector(factor, x, context), channel_vector(offset, x, context)
+            if weight is not None and bias is not None:
                 return Draft(Scale(bias=True), (x,), {"weight": weight, "bias": bias})
-    return None
-
-
-def _channel_shuffle(term: Term, context: Context) -> Draft | None:
-    """Reshape, Transpose, Reshape: channels as (groups, channels / groups), the two swapped."""
-    swapped = operand(term, 0)
-    if not is_op(swapped, "Transpose"):
-        return None
-    parted = operand(swapped, 0)
-    if not is_op(parted, "Reshape"):
-        return None
-    x = only_term(parted)
-    shape, inner = shape_of(x), shape_of(parted)
-    groups = inner[1]
-    order = list(range(len(inner)))
-    order[1:3] = [2, 1]
-    whole = shape_of(term) == shape and len(shape) > 2
-    parts = (shape[0], groups, shape[1] // groups, *shape[2:])
-    if whole and inner == parts and swapped.attributes.get("perm") == order:
-        return Draft(ChannelShuffle(groups=groups), (x,))
     return None
 
 
@@ -158,8 +143,9 @@ def _divided_swish(term: Term, context: Context) -> Draft | None:
     if not is_op(product, "Mul"):
         return None
     for x, gate in sides(product):
-        if is_op(gate, "Clip") and clip_bounds(gate) == (0, 6) and is_op(operand(gate, 0), "Add"):
-            for inner, offset in sides(gate.inputs[0]):
+        shifted = operand(gate, 0) if is_op(gate, "Clip") and clip_bounds(gate) == (0, 6) else None
+        if is_op(shifted, "Add"):
+            for inner, offset in sides(shifted):
                 if inner is x and close(scalar(offset), 3) and isinstance(x, Term):
                     return Draft(activation.HardSwish(), (x,))
     return None
@@ -203,62 +189,26 @@ def _tanh_argument(term: Any) -> Any:
     return None
 
 
-def _layer_norm(term: Term, context: Context) -> Draft | None:
-    """(x - mean) / sqrt(variance + epsilon) * weight + bias, over the last axis."""
-    for product, offset in sides(term):
-        if not is_op(product, "Mul"):
-            continue
-        for normal, factor in sides(product):
-            found = _normalized(normal)
-            if found is None or not isinstance(factor, Constant):
-                continue
-            x, epsilon = found
-            size = shape_of(x)[-1]
-            if not isinstance(offset, Constant) or {factor.shape, offset.shape} != {(size,)}:
-                continue
-            op = LayerNorm(epsilon=epsilon)
-            return Draft(op, (x,), {"weight": factor.array, "bias": offset.array})
+def _scaled_tanh(term: Term, context: Context) -> Draft | None:
+    """1.7159 tanh(2 / 3 x)."""
+    for tanh, factor in sides(term):
+        if is_op(tanh, "Tanh") and close(scalar(factor), 1.7159):
+            x = _scaled_by(operand(tanh, 0), 2 / 3)
+            if isinstance(x, Term):
+                return Draft(activation.ScaledTanh(), (x,))
     return None
-
-
-def _normalized(term: Any) -> tuple[Term, float] | None:
-    """The x and epsilon of (x - mean) / sqrt(mean((x - mean)^2) + epsilon) over the last axis."""
-    if not is_op(term, "Div"):
-        return None
-    centred, root = term.inputs
-    if not is_op(centred, "Sub") or not is_op(root, "Sqrt"):
-        return None
-    x, mean = centred.inputs
-    shifted = root.inputs[0]
-    if not isinstance(x, Term) or not _is_mean_of(mean, x) or not is_op(shifted, "Add"):
-        return None
-    for variance, offset in sides(shifted):
-        epsilon = scalar(offset)
-        if epsilon is None or not is_op(variance, "ReduceMean"):
-            continue
-        squares = operand(variance, 0)
-        squared = (
-            is_op(squares, "Pow")
-            and operand(squares, 0) is centred
-            and scalar(operand(squares, 1)) == 2
-        ) or (is_op(squares, "Mul") and set(squares.inputs) == {centred})
-        if squared and _is_mean_of(variance, squares) and len(shape_of(x)) in (2, 3):
-            return x, epsilon
-    return None
-
-
-def _is_mean_of(term: Any, x: Any) -> bool:
-    """Whether a term is the mean of another over its last axis, which is kept."""
-    if not is_op(term, "ReduceMean") or operand(term, 0) is not x:
-        return False
-    shape = shape_of(x)
-    return shape_of(term) == (*shape[:-1], 1) and shape[-1] > 1
 
 
 PATTERNS: dict[str, tuple[Rule, ...]] = {
-    "Add": (_scaled_batch_norm, _layer_norm, _biased, _scaled),
-    "Mul": (_silu, _gelu, _hard_sigmoid, _divided_swish),
-    "Div": (_hard_sigmoid, _divided_swish),
-    "Reshape": (_channel_shuffle,),
+    "Add": (_scaled_batch_norm, norms.layer_norm, own_op, _biased, _scaled),
+    "Div": (_hard_sigmoid, _divided_swish, norms.plain_layer_norm, own_op),
+    "Flatten": (moved,),
+    "MatMul": (own_op,),
+    "Mul": (_silu, _gelu, _hard_sigmoid, _divided_swish, _scaled_tanh, norms.rms_norm),
+    "ReduceSumSquare": (own_op,),
+    "Reshape": (recurrence, own_op, moved),
+    "Squeeze": (recurrence, moved),
+    "Transpose": (recurrence, own_op, norms.channels_first, moved),
+    "Unsqueeze": (moved,),
 }
 """The patterns that end in an operation, tried in this order before its own rule."""

@@ -27,13 +27,16 @@ def shape_of(
     its inputs or attributes are invalid: the message ends `OP of ...`."""
     if op == "Split":
         return _split(inputs, attributes, opset, count)
+    if op in ("LSTM", "GRU"):
+        return _recurrence(inputs, attributes)[:count]
     rule = RULES.get(op)
     if rule is None:
         return None
     if not inputs or inputs[0] is None:
         raise FoldError("no input")
     shape = rule(inputs, attributes, opset)
-    if not shape or min(shape) < 1 or math.prod(shape) > 1 << 53:
+    is_scalar = not shape and all(one is None or isinstance(one, Constant) for one in inputs)
+    if not (shape or is_scalar) or 0 in shape or math.prod(shape) > 1 << 53:
         raise FoldError(f"{list(_first(inputs))}, which leaves {list(shape)}")
     return [shape] * count
 
@@ -293,6 +296,81 @@ def _split(inputs: Sequence[Any], attributes: Attributes, opset: int, count: int
     return [(*x[:axis], part, *x[axis + 1 :]) for part in parts]
 
 
+def _recurrence(inputs: Sequence[Any], attributes: Attributes) -> list[Shape]:
+    """The states after each token (tokens, directions, batch, units), and after the last."""
+    if len(inputs) < 3 or not all(isinstance(one, Constant) for one in inputs[1:3]):
+        raise FoldError("matrices that are no arrays of the file")
+    x, units = _first(inputs), attributes.get("hidden_size", 0)
+    kernel, state = inputs[1].shape, inputs[2].shape
+    directions = 2 if attributes.get("direction") == "bidirectional" else 1
+    if len(x) != 3 or len(kernel) != 3 or len(state) != 3 or attributes.get("layout", 0):
+        raise FoldError(f"{list(x)} with matrices of {list(kernel)} and {list(state)}")
+    rows = kernel[1]
+    fits = kernel == (directions, rows, x[2]) and state == (directions, rows, units)
+    if not fits or units < 1 or rows % units:
+        raise FoldError(f"{list(x)} with matrices of {list(kernel)} and {list(state)}")
+    last = (directions, x[1], units)
+    return [(x[0], *last), last, last]
+
+
+def _gather(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Shape:
+    x = _first(inputs)
+    axis = attributes.get("axis", 0)
+    if len(inputs) != 2 or inputs[1] is None or not -len(x) <= axis < len(x):
+        raise FoldError(f"{list(x)} along the axis {axis}")
+    axis %= len(x)
+    return (*x[:axis], *inputs[1].shape, *x[axis + 1 :])
+
+
+def _expand(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Shape:
+    return broadcast_shape(_first(inputs), tuple(integers(inputs[1])))
+
+
+def scales_of(inputs: Sequence[Any], attributes: Attributes, opset: int) -> list[float]:
+    """The factor of each axis of a Resize or Upsample. Raises FoldError."""
+    x = _first(inputs)
+    scales: Any = attributes.get("scales")
+    if scales is None:
+        place = 1 if opset < 11 else 2
+        one = inputs[place] if len(inputs) > place else None
+        if isinstance(one, Constant) and one.values:
+            scales = one.values
+        elif opset >= 11 and len(inputs) > 3:
+            sizes = integers(inputs[3])
+            if len(sizes) == len(x):
+                scales = [size / before for size, before in zip(sizes, x, strict=True)]
+    if scales is None or len(scales) != len(x) or min(scales) <= 0 or max(scales) > 1 << 20:
+        raise FoldError(f"{list(x)} by factors that are not known")
+    return list(scales)
+
+
+def _resize(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Shape:
+    scales = scales_of(inputs, attributes, opset)
+    return tuple(
+        math.floor(size * scale + 1e-6) for size, scale in zip(_first(inputs), scales, strict=True)
+    )
+
+
+def _depth_to_space(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Shape:
+    x, block = _first(inputs), attributes.get("blocksize", 0)
+    if len(x) != 4 or block < 1 or x[1] % block**2:
+        raise FoldError(f"{list(x)} with blocks of {block}")
+    return (x[0], x[1] // block**2, x[2] * block, x[3] * block)
+
+
+def _attention(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Shape:
+    if len(inputs) < 3 or None in inputs[:3]:
+        raise FoldError("no queries, keys and values")
+    query, key, value = (one.shape for one in inputs[:3])
+    ranks = {len(query), len(key), len(value)}
+    if ranks == {4}:
+        return (*query[:3], value[3])
+    heads, key_heads = attributes.get("q_num_heads", 0), attributes.get("kv_num_heads", 0)
+    if ranks != {3} or heads < 1 or key_heads < 1 or value[2] % key_heads:
+        raise FoldError(f"{list(query)}, {list(key)} and {list(value)}")
+    return (*query[:2], value[2] // key_heads * heads)
+
+
 UNARY = frozenset(
     {
         *("BatchNormalization", "GroupNormalization", "InstanceNormalization"),
@@ -301,17 +379,23 @@ UNARY = frozenset(
         *("Sigmoid", "Softplus", "Softsign", "Tanh", "Softmax", "LogSoftmax"),
         *("Erf", "Exp", "Neg", "Reciprocal", "Sqrt"),
         *("Abs", "Celu", "Ceil", "Cos", "Floor", "Log", "Mish", "Round", "Sign", "Sin"),
-        *("Hardmax", "Swish", "ThresholdedRelu"),
+        *("Hardmax", "Swish", "ThresholdedRelu", "RMSNormalization", "RotaryEmbedding"),
     }
 )
 """Operations whose output has the shape of their first input."""
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(UNARY, _same),
-    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "Sum", "Max", "Mean"), _broadcast),
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "Sum", "Max", "Min", "Mean"), _broadcast),
+    **dict.fromkeys(("Equal", "GreaterOrEqual", "Where"), _broadcast),
     **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global_pool),
-    **dict.fromkeys(("ReduceMean", "ReduceMax"), _reduce),
+    **dict.fromkeys(("ReduceL2", "ReduceMax", "ReduceMean", "ReduceSumSquare"), _reduce),
+    **dict.fromkeys(("Resize", "Upsample"), _resize),
+    "Attention": _attention,
+    "DepthToSpace": _depth_to_space,
+    "Expand": _expand,
+    "Gather": _gather,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "Gemm": _gemm,

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from archc.importers.network import Array, Unsupported
+from archc.importers.network import Array
 from archc.importers.onnx.folding import FOLDED, fold
 from archc.importers.onnx.shapes import RULES, shape_of
 from archc.importers.onnx.values import Constant, FoldError
 
 MOST_TERMS = 200_000
+MOST_STEPS = 10_000
+"""Operations by which one array is computed, each counted as often as its result is used."""
 DEEPEST_CALL = 32
 
 
@@ -46,15 +48,25 @@ class Terms:
     batch: int | None
 
 
+COMPARISONS = ("Equal", "GreaterOrEqual")
+
+
 class ModelError(Exception):
     """A model that is no network archc could read, whatever its operations."""
 
 
 @dataclass
 class _Frame:
-    """The values of a graph or of a function that is opened, by name."""
+    """The values of a graph or of a function that is opened, by name. Outside of it they are called
+    by `prefix` and their name, its outputs as the call names them."""
 
     values: dict[str, Value] = field(default_factory=dict)
+    prefix: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    def full_name(self, name: str) -> str:
+        """The name of a value in the graph with all functions written out."""
+        return self.outputs.get(name, f"{self.prefix}{name}") if name else ""
 
 
 def terms_of(model: Mapping[str, Any]) -> Terms:
@@ -121,12 +133,14 @@ class _Builder:
             (one["domain"], one["name"], one["overload"]): one for one in model["functions"]
         }
         self.count = 0
+        # The array, which keeps its identity alive, and by how many operations it is computed.
+        self.steps: dict[int, tuple[Array, int]] = {}
 
     def run(
         self, nodes: Sequence[Mapping[str, Any]], frame: _Frame, scope: tuple[str, ...], depth: int
     ) -> None:
         """Compute the values of nodes. Raises ModelError."""
-        for number, node in enumerate(nodes):
+        for node in nodes:
             self.count += 1
             if self.count > MOST_TERMS:
                 raise ModelError(f"its functions open to more than {MOST_TERMS:,} operations")
@@ -136,9 +150,9 @@ class _Builder:
                     raise ModelError(f"the value `{name}` is computed twice")
             key = (node["domain"], node["op"], node.get("overload", ""))
             if key in self.functions:
-                outputs = self._call(self.functions[key], node, inputs, scope, depth)
+                outputs = self._call(self.functions[key], node, inputs, frame, scope, depth)
             else:
-                outputs = self._apply(node, inputs, scope, number)
+                outputs = self._apply(node, inputs, frame, scope)
             for name, value in zip(node["outputs"], outputs, strict=False):
                 if name:
                     frame.values[name] = value
@@ -148,8 +162,8 @@ class _Builder:
             return None
         if name not in frame.values:
             raise ModelError(
-                f"{_place(node)} uses `{name}`, which nothing before it computes: a cycle, or "
-                "nodes that are out of order"
+                f"{_place(node, frame)} uses `{name}`, which nothing before it computes: a cycle, "
+                "or nodes that are out of order"
             )
         return frame.values[name]
 
@@ -158,6 +172,7 @@ class _Builder:
         function: Mapping[str, Any],
         node: Mapping[str, Any],
         inputs: list[Value],
+        outer: _Frame,
         scope: tuple[str, ...],
         depth: int,
     ) -> list[Value]:
@@ -166,7 +181,11 @@ class _Builder:
             raise ModelError(f"its functions call one another more than {DEEPEST_CALL} deep")
         names = function["inputs"]
         padded = [*inputs, *[None] * (len(names) - len(inputs))]
-        frame = _Frame(dict(zip(names, padded, strict=False)))
+        called = map(outer.full_name, node["outputs"])
+        results = dict(zip(function["outputs"], called, strict=False))
+        label = node["name"] or next(filter(None, node["outputs"]), "")
+        prefix = f"{outer.full_name(label)}."
+        frame = _Frame(dict(zip(names, padded, strict=False)), prefix, results)
         own = (*scope, node["name"] or function["name"])
         attributes = node["attributes"]
         body = [
@@ -180,22 +199,21 @@ class _Builder:
         return [frame.values[name] for name in function["outputs"]]
 
     def _apply(
-        self, node: Mapping[str, Any], inputs: list[Value], scope: tuple[str, ...], number: int
+        self, node: Mapping[str, Any], inputs: list[Value], frame: _Frame, scope: tuple[str, ...]
     ) -> list[Value]:
         """The outputs of one operation."""
         op, attributes = node["op"], node["attributes"]
         if node["domain"]:
             op = f"{node['domain']}.{op}"
-        place = _place(node)
+        place = _place(node, frame)
         own = (*scope, *node["scope"][:-1])
         count = max(len(node["outputs"]), 1)
-        if op in FOLDED:
-            try:
-                folded = fold(op, inputs, attributes, self.opset)
-            except FoldError as error:
-                return [self._unknown(op, inputs, attributes, place, own, str(error))] * count
-            if folded is not None:
-                return [folded if scope else _named(op, node, folded)]
+        try:
+            folded = self._folded(op, inputs, attributes)
+        except FoldError as error:
+            return [self._unknown(op, inputs, attributes, place, own, str(error))] * count
+        if folded is not None:
+            return [folded if scope else _named(op, node, folded)]
         if any(isinstance(one, Term) and one.shape is None for one in inputs):
             reason = None if op in RULES or op in FOLDED else f"the operation {op}"
             return [self._unknown(op, inputs, attributes, place, own, reason)] * count
@@ -210,8 +228,48 @@ class _Builder:
         for position, shape in enumerate(shapes):
             name = node["outputs"][position] if position < len(node["outputs"]) else ""
             numbered = attributes if not position else {**attributes, "output": position}
-            outputs.append(Term(op, tuple(inputs), numbered, shape, name, place, own))
+            full = frame.full_name(name)
+            outputs.append(Term(op, tuple(inputs), numbered, shape, full, place, own))
         return outputs
+
+    def _folded(
+        self, op: str, inputs: list[Value], attributes: Mapping[str, Any]
+    ) -> Constant | None:
+        """What an operation computes that depends on no input; None where it depends on one, or is
+        not known. Raises FoldError."""
+        operands = [one for one in inputs if isinstance(one, Constant)]
+        try:
+            value = fold(op, inputs, attributes, self.opset) if op in FOLDED else None
+            if value is None:
+                value = self._expression(op, inputs, attributes)
+        except FoldError:
+            value = self._expression(op, inputs, attributes)
+            if value is None:
+                raise
+        if value is not None:
+            steps = 1 + sum(self.steps.get(id(one.array), (None, 1))[1] for one in operands)
+            if steps > MOST_STEPS:
+                raise FoldError(f"an array that is computed in more than {MOST_STEPS:,} steps")
+            self.steps.setdefault(id(value.array), (value.array, steps))
+        return value
+
+    def _expression(
+        self, op: str, inputs: list[Value], attributes: Mapping[str, Any]
+    ) -> Constant | None:
+        """An operation on constants alone as one whose values are not known."""
+        if not inputs or op not in RULES or any(isinstance(one, Term) for one in inputs):
+            return None
+        shapes = shape_of(op, inputs, attributes, self.opset, 1)
+        operands = [one for one in inputs if isinstance(one, Constant)]
+        if shapes is None or not operands:
+            return None
+        fields = tuple(
+            (key, tuple(value) if isinstance(value, list) else value)
+            for key, value in sorted(attributes.items())
+        )
+        array = Array(op, shapes[0], tuple(one.array for one in operands), fields)
+        dtype = "bool" if op in COMPARISONS else operands[-1].dtype
+        return Constant(dtype, array)
 
     def _unknown(
         self,
@@ -228,7 +286,8 @@ class _Builder:
 def _named(op: str, node: Mapping[str, Any], value: Constant) -> Constant:
     """A constant that a node of the graph makes; one of numbers that may be weights is known by its
     name, as an array of the file is."""
-    if op not in ("Constant", "ConstantOfShape") or not value.dtype.startswith("float"):
+    is_number = value.dtype.startswith("float") and value.shape
+    if op not in ("Constant", "ConstantOfShape") or not is_number:
         return value
     return Constant(
         value.dtype, Array("source", value.shape, (), (node["outputs"][0],)), value.values
@@ -247,23 +306,16 @@ def _resolved(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
     return resolved
 
 
-def _place(node: Mapping[str, Any]) -> str:
+def _place(node: Mapping[str, Any], frame: _Frame) -> str:
     """Where a node stands: its name, or the first value that it computes."""
     name = node["name"] or next(filter(None, node["outputs"]), "")
-    return f"`{name}`" if name else f"a node {node['op']}"
+    return f"`{frame.full_name(name)}`" if name else f"a node {node['op']}"
 
 
-def unknown_terms(outputs: tuple[Value, ...]) -> list[Unsupported]:
-    """What is not known among all that outputs depend on, in the order of the file's values."""
-    seen: set[int] = set()
-    found: list[Unsupported] = []
-    waiting: list[Value] = list(reversed(outputs))
-    while waiting:
-        term = waiting.pop()
-        if not isinstance(term, Term) or id(term) in seen:
-            continue
-        seen.add(id(term))
-        if term.error is not None:
-            found.append(Unsupported(term.error, term.place))
-        waiting += reversed(term.inputs)
-    return found
+def terms_of_nodes(
+    nodes: Sequence[Mapping[str, Any]], values: Mapping[str, Value], opset: int
+) -> dict[str, Value]:
+    """All values that nodes compute from others, by name. Raises ModelError."""
+    frame = _Frame(dict(values))
+    _Builder({"functions": []}, opset).run(nodes, frame, ("",), 0)
+    return frame.values

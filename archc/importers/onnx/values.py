@@ -56,6 +56,11 @@ def filled(value: Any, dtype: str, shape: tuple[int, ...]) -> Constant:
     return Constant(dtype, Array("fill", shape, (), (value,)), values)
 
 
+def is_literal(value: Constant) -> bool:
+    """Whether a constant is written in the graph, so that none of it may be a weight."""
+    return not value.dtype.startswith("float") or "source" not in value.array.kinds()
+
+
 def integers(value: object) -> list[int]:
     """The whole numbers of a constant. Raises FoldError where it is none, or they are not known."""
     if not isinstance(value, Constant) or value.values is None:
@@ -94,6 +99,30 @@ def transposed(value: Constant, order: Sequence[int]) -> Constant:
 
 def _strides(shape: tuple[int, ...]) -> list[int]:
     return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+
+
+UNARY: dict[str, Callable[[float], float]] = {
+    "Abs": abs,
+    "Cos": math.cos,
+    "Exp": math.exp,
+    "Log": math.log,
+    "Neg": lambda x: -x,
+    "Reciprocal": lambda x: 1 / x,
+    "Sin": math.sin,
+    "Sqrt": math.sqrt,
+}
+
+
+def applied(op: str, value: Constant) -> Constant:
+    """One of `UNARY` of each element. Raises FoldError where one has none."""
+    array = Array(op, value.shape, (value.array,))
+    if value.values is None:
+        return Constant(value.dtype, array)
+    try:
+        values = tuple(UNARY[op](one) for one in value.values)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise FoldError(f"the {op} of a number that has none") from None
+    return Constant(value.dtype, array, values)
 
 
 OPERATIONS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {

@@ -151,6 +151,8 @@ def reduce(term: Term, context: Context) -> Draft:
     axes = term.attributes.get("axes")
     if axes is None:
         axes = constant(term, 1).values or ()
+    if context.is_sequence(x):
+        spatial = (1,)
     if rank < 3 or tuple(sorted(axis % rank for axis in axes)) != spatial:
         raise RefusedError(f"{term.op} of {list(shape)} to {list(reduced)}")
     op = GlobalAvgPool if term.op == "ReduceMean" else GlobalMaxPool

@@ -10,6 +10,7 @@ from typing import Any
 
 from archc.importers.network import Array, Network
 from archc.importers.structure.items import Item, Steps, every, positions_of
+from archc.importers.structure.modules import ranges_of_classes
 from archc.importers.structure.repeats import fold
 from archc.importers.structure.text import Block, Outline, lines_of
 from archc.importers.structure.unify import Solver, Text, UnlikeError, skeleton, unify
@@ -19,16 +20,35 @@ from archc.ops.activation import Activation
 
 MOST_BLOCKS = 20
 MOST_PARAMETERS = 12
+LONGER = 1.1
+"""How much longer a text by the file's own modules may be."""
+PLAIN = r"(conv|dense|fc|layer|linear)?_?\d*"
+"""Names of layers that say no more than their op."""
 DEFAULTS: Mapping[str, Any] = {"stride": 1, "projection": False}
 """Parameters that have a default, which most instances have."""
 
 
 def outline_of(network: Network, steps: Steps) -> Outline:
-    """The blocks and repetitions of a network's steps."""
+    """The blocks and repetitions of a network's steps: by the file's own modules where that is as
+    short as what the steps alone give, or little longer."""
+    plain = _outline(network, steps, modules=False)
+    if not network.classes:
+        return plain
+    own = _outline(network, steps, modules=True)
+    return own if _lines(own) <= LONGER * _lines(plain) else plain
+
+
+def _lines(outline: Outline) -> int:
+    return lines_of(outline.steps) + sum(lines_of(one.steps) + 2 for one in outline.blocks)
+
+
+def _outline(network: Network, steps: Steps, *, modules: bool) -> Outline:
     namer = Namer(network)
     blocks: list[Block] = []
     for _ in range(MOST_BLOCKS):
-        found = _block(steps, namer, [block.name for block in blocks])
+        taken = [block.name for block in blocks]
+        found = _module_block(network, steps, namer, taken) if modules else None
+        found = found or _block(steps, namer, taken)
         if found is None:
             break
         steps, block = found
@@ -37,6 +57,34 @@ def outline_of(network: Network, steps: Steps) -> Outline:
     steps = _without_defaults(fold(steps, namer.hint), defaults)
     params, steps = _classes(network, steps)
     return Outline(steps, tuple(blocks), params)
+
+
+def _module_block(
+    network: Network, steps: Steps, namer: Namer, taken: Sequence[str]
+) -> tuple[Steps, Block] | None:
+    """The steps with the first class of modules that makes them shorter as a block; None without
+    one."""
+    for name, ranges in ranges_of_classes(network, steps):
+        found = _replaced(steps, ranges, namer, taken, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _replaced(
+    steps: Steps, ranges: Sequence[tuple[int, int]], namer: Namer, taken: Sequence[str], name: str
+) -> tuple[Steps, Block] | None:
+    """The steps with those at some places as a block; None where that is no shorter."""
+    instances = [steps[start:stop] for start, stop in ranges]
+    made = _made(instances, namer, taken, name)
+    if made is None:
+        return None
+    block, uses = made
+    kept = list(steps)
+    for (start, stop), use in reversed(list(zip(ranges, uses, strict=True))):
+        kept[start:stop] = [use]
+    shorter = lines_of(tuple(uses)) + lines_of(block.steps) + 2
+    return (tuple(kept), block) if shorter < sum(map(lines_of, instances)) else None
 
 
 def _block(steps: Steps, namer: Namer, taken: Sequence[str]) -> tuple[Steps, Block] | None:
@@ -51,17 +99,9 @@ def _block(steps: Steps, namer: Namer, taken: Sequence[str]) -> tuple[Steps, Blo
             continue
         before, after = _reach(steps, tokens, places)
         ranges = [(place - before, place + after + 1) for place in places]
-        instances = [steps[start:stop] for start, stop in ranges]
-        made = _made(instances, namer, taken)
-        if made is None:
-            continue
-        block, uses = made
-        kept = list(steps)
-        for (start, stop), use in reversed(list(zip(ranges, uses, strict=True))):
-            kept[start:stop] = [use]
-        shorter = lines_of(tuple(uses)) + lines_of(block.steps) + 2
-        if shorter < sum(map(lines_of, instances)):
-            return tuple(kept), block
+        found = _replaced(steps, ranges, namer, taken, "")
+        if found is not None:
+            return found
     return None
 
 
@@ -106,7 +146,7 @@ def _is_plain(step: Item) -> bool:
 
 
 def _made(
-    instances: Sequence[Steps], namer: Namer, taken: Sequence[str]
+    instances: Sequence[Steps], namer: Namer, taken: Sequence[str], name: str
 ) -> tuple[Block, list[Item]] | None:
     """The block of some instances, and the steps that use it; None where they are too unlike."""
     try:
@@ -117,7 +157,7 @@ def _made(
     body = solver.solve(body)
     if len(solver.names) > MOST_PARAMETERS:
         return None
-    name = namer.block(instances, taken)
+    name = namer.block(instances, taken, name)
     params = {
         one: DEFAULTS[one] if one in DEFAULTS and DEFAULTS[one] in values else None
         for one, values in solver.names.items()
@@ -186,6 +226,8 @@ class Namer:
         if len(parts) < 2:
             return None
         name = re.sub("[^a-z0-9]+", "_", parts[-1].lower()).strip("_")
+        if re.fullmatch(PLAIN, name):
+            return None
         if name[:1].isdigit():
             name = f"{item.name}_{name}"
         return name if len(name) > 2 else None
@@ -201,13 +243,13 @@ class Namer:
                 return re.split("[/.]", stem)
         return []
 
-    def block(self, instances: Sequence[Steps], taken: Sequence[str]) -> str:
-        """The name of a block: what the file calls all its instances but for a number, or what it
-        is built like."""
+    def block(self, instances: Sequence[Steps], taken: Sequence[str], own: str) -> str:
+        """The name of a block: its own, if any, what the file calls all its instances but for a
+        number, or what it is built like."""
         stems = {self._stem(steps) for steps in instances}
-        name = stems.pop() if len(stems) == 1 else None
+        name = own or (stems.pop() if len(stems) == 1 else None)
         if name is None or name_error(name) is not None or name in OPS or len(name) < 3:
-            name = _built_like(instances[-1])
+            name = f"{own[:40]}_block" if own else _built_like(instances[-1])
         base, number = name, 1
         while name in taken:
             number += 1

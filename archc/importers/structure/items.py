@@ -22,8 +22,9 @@ class Item:
     `bodies` are the branches of a merge, or the steps of a repetition or section. `positions` are
     the layers that it stands for, in the order in which the spec's steps are expanded. `axes` are
     the sizes of what comes in. `sources` are the values that `from` names, where the step takes
-    other than the previous one; `pinned` says that it is named, takes a named value, or holds a
-    step that does.
+    other than the previous one; `shares` is the layer whose variables it uses, -1 without one.
+    `pinned` says that it is named, takes a named value or another's variables, or holds a step that
+    does.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Item:
     positions: tuple[int, ...] = ()
     axes: Mapping[str, int] = field(default_factory=dict)
     sources: tuple[int, ...] = ()
+    shares: int = -1
     pinned: bool = False
 
 
@@ -49,7 +51,7 @@ def decompose(network: Network) -> Steps:
     """The steps of a network: a merge whose inputs come from one value by ways of their own has
     these as branches; whatever else is taken is named."""
     steps = _Decomposition(network).steps()
-    named = {source for step in every(steps) for source in step.sources}
+    named = {source for step in every(steps) for source in (*step.sources, step.shares)}
     if network.outputs != (steps[-1].positions[-1],):
         named |= set(network.outputs)
     return _pinned(steps, named)
@@ -61,7 +63,8 @@ def _pinned(steps: Steps, named: set[int]) -> Steps:
     for step in steps:
         bodies = tuple(_pinned(body, named) for body in step.bodies)
         inside = any(one.pinned for body in bodies for one in body)
-        pinned = inside or bool(step.sources) or step.positions[-1] in named
+        refers = bool(step.sources) or step.shares >= 0
+        pinned = inside or refers or step.positions[-1] in named
         kept.append(replace(step, bodies=bodies, pinned=pinned))
     return tuple(kept)
 
@@ -184,6 +187,7 @@ class _Decomposition:
             (*(one for steps in bodies for one in positions_of(steps)), position),
             self._incoming(position, layer, bool(bodies)),
             sources,
+            layer.shares,
         )
 
     def _incoming(self, position: int, layer: Layer, merges: bool) -> Mapping[str, int]:

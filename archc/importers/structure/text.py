@@ -54,7 +54,7 @@ def names_of(network: Network, steps: Steps) -> Names:
         inputs.append(_name(label, "input", inputs, attribute_error))
     if len(inputs) == 1:
         inputs = ["input"]
-    needed = {source for step in every(steps) for source in step.sources}
+    needed = {source for step in every(steps) for source in (*step.sources, step.shares)}
     if not ends_with_outputs(network, steps):
         needed |= set(network.outputs)
     values: dict[int, str] = dict(enumerate(inputs))
@@ -166,6 +166,8 @@ def _plain(step: Item, names: Names) -> object:
     if step.sources:
         sources = [names.values[one] for one in step.sources]
         own["from"] = sources if len(sources) > 1 else sources[0]
+    if step.shares >= 0:
+        own["weights"] = names.values[step.shares]
     if step.positions and step.positions[-1] in names.values and step.pinned:
         own["name"] = names.values[step.positions[-1]]
     if own[step.name] in ({}, None):

@@ -52,7 +52,8 @@ def network_of(program: Mapping[str, Any], path: str) -> Network:
     shared = shared_weights(network)
     if shared:
         reject_unsupported(path, shared)
-    return replace(network, batch=made.batch, runner=RUNNER)
+    classes = {path: kind for node in program["nodes"] for path, kind in node["modules"]}
+    return replace(network, batch=made.batch, runner=RUNNER, classes=classes)
 
 
 def _drafts(outputs: tuple[Call, ...]) -> dict[Call, Call]:

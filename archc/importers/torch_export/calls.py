@@ -3,7 +3,7 @@ and arrays of the file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
 
@@ -28,7 +28,8 @@ class Call:
     """An op of archc on other values; an input of the network has none. `value` is the name of the
     file's tensor that it is, if any, `restoration` how that becomes the value.
 
-    `core` is set for attention that lacks its last projection: no op of archc, but part of one."""
+    `partial` says what it is where it is no op of archc, but part of one, `parts` what it is made
+    of then."""
 
     op: Op | None
     inputs: tuple[Call, ...]
@@ -38,17 +39,20 @@ class Call:
     scope: tuple[str, ...] = ()
     weights: Mapping[str, Array] = field(default_factory=dict)
     restoration: tuple[tuple[int, ...], tuple[int, ...]] | None = None
-    core: bool = False
+    partial: str = ""
+    parts: object = None
     note: str | None = None
     shape: tuple[int, ...] | None = None
 
 
 class View(NamedTuple):
-    """A tensor: the value of a call, arranged. `name` is that of the tensor."""
+    """A tensor: the value of a call, arranged. `name` is its own, `scope` are the modules around
+    what arranges it so."""
 
     call: Call
     arrangement: Arrangement
     name: str
+    scope: tuple[str, ...]
 
     @property
     def channels(self) -> int:
@@ -80,8 +84,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Node:
     """An operation of the program. `arguments` are by the names of its schema, tensors as what they
-    stand for; `shapes` and `dtypes` are those of its results. `concats` are all concatenations that
-    the program has made so far, by what they take."""
+    stand for; `shapes` and `dtypes` are those of its results. `made` are
+    calls that several operations may share, by what they are of."""
 
     op: str
     arguments: Mapping[str, Any]
@@ -90,7 +94,7 @@ class Node:
     dtypes: tuple[str, ...]
     scope: tuple[str, ...]
     batch: int
-    concats: dict[tuple[Call, ...], Call] = field(default_factory=dict)
+    made: dict[Hashable, Call] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -173,7 +177,11 @@ class Node:
         result: int = 0,
     ) -> View:
         """An op whose value one of the results is, arranged so; by default its axes as they are.
-        Raises ShapeError, and ProgramError where the program states another shape."""
+        Raises ShapeError, ProgramError where the program states another shape, and RefusedError for
+        what is but part of an op."""
+        for one in inputs:
+            if one.partial:
+                self.refuse(f"of {one.partial}")
         axes = op.infer(tuple(one.axes for one in inputs))
         own = identity((self.batch, *axes.sizes)) if arrangement is None else arrangement
         shape = self.shapes[result]
@@ -181,7 +189,7 @@ class Node:
             raise ProgramError(f"{self.place} gives {list(shape)}, {op.name} {list(own.shape)}")
         name = self.outputs[result]
         made = Call(op, inputs, axes, name, self.place, self.scope, weights, own.restoration())
-        return View(made, own, name)
+        return View(made, own, name, self.scope)
 
 
 Rule: TypeAlias = Callable[[Node], "Bound | list[Bound]"]

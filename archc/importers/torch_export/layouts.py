@@ -10,14 +10,12 @@ from archc.ops.base import Op
 from archc.ops.pooling import GlobalAvgPool, GlobalMaxPool
 from archc.ops.shape import ChannelShuffle, Flatten, Permute, Reshape
 
-CORE = "attention without a projection of its result"
-
 
 def value_of(view: View, node: Node) -> Call:
     """The value that a tensor is, its axes in canonical order. Raises RefusedError."""
     call, own = view.call, view.arrangement
-    if call.core:
-        raise RefusedError(CORE)
+    if call.partial:
+        node.refuse(f"of {call.partial}")
     op = _op_of(own, call.axes)
     if op is None:
         return call
@@ -29,7 +27,7 @@ def value_of(view: View, node: Node) -> Call:
 def map_of(view: View, node: Node) -> Call:
     """The feature map that a tensor is. Raises RefusedError."""
     own = view.arrangement
-    if view.call.axes.is_sequence and own.matches([0], [2], [1]) and not view.call.core:
+    if view.call.axes.is_sequence and own.matches([0], [2], [1]):
         return _made(ToMap(), (view.call,), view, node)
     value = value_of(view, node)
     if not value.axes.is_map:
@@ -38,8 +36,12 @@ def map_of(view: View, node: Node) -> Call:
 
 
 def _made(op: Op, inputs: tuple[Call, ...], view: View, node: Node) -> Call:
-    axes = op.infer(tuple(one.axes for one in inputs))
-    return Call(op, inputs, axes, view.name, f"`{view.name}`", node.scope)
+    """What arranges a value, once for all that take it so."""
+    key = (op, *inputs)
+    if key not in node.made:
+        axes = op.infer(tuple(one.axes for one in inputs))
+        node.made[key] = Call(op, inputs, axes, view.name, f"`{view.name}`", view.scope)
+    return node.made[key]
 
 
 def _op_of(own: Arrangement, axes: Axes) -> Op | None:

@@ -3,7 +3,7 @@ result into what it takes changes that under all its names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,11 +98,11 @@ def translated(program: Mapping[str, Any]) -> Translated:
         raise ProgramError("its inputs are batches of different sizes")
     batch = inputs[0].shape[0] if inputs[0].shape else 1
     unsupported: list[Unsupported] = []
-    concats: dict[tuple[Call, ...], Call] = {}
+    made: dict[Hashable, Call] = {}
     needed = _needed(program)
     for number, node in enumerate(program["nodes"]):
         if number in needed:
-            _apply(node, shapes, program["dtypes"], values, batch, concats, unsupported)
+            _apply(node, shapes, program["dtypes"], values, batch, made, unsupported)
     outputs = _outputs(program, values, batch, unsupported)
     own = batches[0]
     return Translated(tuple(inputs), outputs, own if type(own) is int else None, tuple(unsupported))
@@ -143,7 +143,7 @@ def _inputs(
         call = Call(None, (), axes, name, f"input `{name}`", shape=shapes[name])
         calls.append(call)
         batches.append(sizes[0])
-        values.bind(name, View(call, identity((shapes[name][0], *axes.sizes)), name))
+        values.bind(name, View(call, identity((shapes[name][0], *axes.sizes)), name, ()))
     return calls, batches
 
 
@@ -203,7 +203,7 @@ def _apply(
     dtypes: Mapping[str, str],
     values: Values,
     batch: int,
-    concats: dict[tuple[Call, ...], Call],
+    made: dict[Hashable, Call],
     unsupported: list[Unsupported],
 ) -> None:
     """Bind the results of an operation."""
@@ -223,7 +223,7 @@ def _apply(
         tuple(dtypes.get(name, "") for name in names),
         tuple(path for path, _ in node["modules"]),
         batch,
-        concats,
+        made,
     )
     results = _results(own, [values.bound[name] for name in taken], unsupported)
     changes, kind = _changes(node["op"]), own.kind

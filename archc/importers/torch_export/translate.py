@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TypeGuard
 
 from archc.importers.network import Array
-from archc.importers.torch_export import attention, views, windows
+from archc.importers.torch_export import attention, gates, views, windows
 from archc.importers.torch_export.arrangement import ordered
-from archc.importers.torch_export.calls import Bound, Constant, Node, Rule, View, reshaped, short
-from archc.importers.torch_export.layouts import CORE, map_of, value_of
+from archc.importers.torch_export.calls import (
+    Bound,
+    Constant,
+    Node,
+    Rule,
+    Unknown,
+    View,
+    reshaped,
+    short,
+)
+from archc.importers.torch_export.layouts import map_of, value_of
 from archc.ops import activation, merge
 from archc.ops.activation import Activation
 from archc.ops.base import Op
@@ -24,8 +34,6 @@ TRAINING = "in training: call `model.eval()` before the export"
 
 def _pointwise(node: Node, op: Op, view: View, weights: dict[str, Array] | None = None) -> View:
     """An op that keeps every element at its place, whatever the arrangement."""
-    if view.call.core:
-        node.refuse(f"of {CORE}")
     return node.call(op, (view.call,), weights or {}, arrangement=view.arrangement)
 
 
@@ -41,8 +49,18 @@ PLAIN: dict[str, type[Activation]] = {
 }
 
 
+RECTIFIERS: dict[type[Activation], tuple[int, int | None]] = {
+    activation.Relu: (0, None),
+    activation.Relu6: (0, 6),
+}
+"""The bounds of activations that cut their input off."""
+
+
 def _plain(node: Node) -> Bound:
-    return _pointwise(node, PLAIN[node.kind.rstrip("_")](), node.tensor())
+    view, op = node.tensor(), PLAIN[node.kind.rstrip("_")]()
+    bounds = RECTIFIERS.get(type(op))
+    gate = gates.clipped(node, view, *bounds) if bounds else None
+    return gate or _pointwise(node, op, view)
 
 
 def _gelu(node: Node) -> Bound:
@@ -70,10 +88,13 @@ def _clamp(node: Node) -> Bound:
     default = -1.0 if names[0] == "min_val" else None
     low = node.arguments.get(names[0], default)
     high = node.arguments.get(names[1], None if default is None else 1.0)
-    bounds = {(0, 6): activation.Relu6, (0, None): activation.Relu}
-    if (low, high) not in bounds:
-        node.refuse(f"between {short(low)} and {short(high)}")
-    return _pointwise(node, bounds[low, high](), node.tensor())
+    gate = gates.clipped(node, node.tensor(), low, high)
+    if gate is not None:
+        return gate
+    for op, bounds in RECTIFIERS.items():
+        if bounds == (low, high):
+            return _pointwise(node, op(), node.tensor())
+    node.refuse(f"between {short(low)} and {short(high)}")
 
 
 def _prelu(node: Node) -> Bound:
@@ -88,6 +109,9 @@ def _prelu(node: Node) -> Bound:
 def _softmax(node: Node) -> Bound:
     view = node.tensor()
     axis = node.axis("dim", len(view.arrangement.dims), -1)
+    weights = attention.weighed(node, view, axis) if "log" not in node.kind else None
+    if weights is not None:
+        return weights
     if view.arrangement.whole(axis) != view.channels:
         node.refuse(f"of {list(view.arrangement.shape)} along the axis {axis}")
     op = activation.LogSoftmax if "log" in node.kind else activation.Softmax
@@ -98,8 +122,10 @@ def _dropout(node: Node) -> Bound:
     if node.get("train", False):
         node.refuse(TRAINING)
     rate = node.get("p", 0.5)
+    if not rate:
+        return views.same(node)
     view = node.tensor()
-    return _pointwise(node, Dropout(rate=rate), view) if rate else views.same(node)
+    return attention.dropped(node, view, rate) or _pointwise(node, Dropout(rate=rate), view)
 
 
 def _vector(node: Node, name: str, size: int) -> Array | None:
@@ -138,6 +164,18 @@ def _batch_norm(node: Node) -> Bound:
     return node.call(op, (x,), weights)
 
 
+def _core_batch_norm(node: Node) -> list[Bound]:
+    return [_batch_norm(node), Unknown(), Unknown()]
+
+
+def _core_layer_norm(node: Node) -> list[Bound]:
+    return [_layer_norm(node), Unknown(), Unknown()]
+
+
+def _core_max_pool(node: Node) -> list[Bound]:
+    return [windows.pool(node), Unknown()]
+
+
 def _layer_norm(node: Node) -> Bound:
     view = node.tensor()
     width = view.call.axes.width
@@ -166,7 +204,39 @@ def _group_norm(node: Node) -> Bound:
 def _linear(node: Node) -> Bound:
     """A matrix applied to the features of a vector, of each token, or, with channels last, of each
     position of a map."""
-    view, matrix = node.tensor(), node.array("weight")
+    return _product(node, node.tensor(), node.array("weight"), "bias")
+
+
+def _addmm(node: Node) -> Bound:
+    """A product with a matrix that lies column by column, and a bias."""
+    node.require(beta=1, alpha=1)
+    return _product(node, node.tensor("mat1"), _turned(node), "self")
+
+
+def _mm(node: Node) -> Bound:
+    """A product with a matrix that lies column by column."""
+    return _product(node, node.tensor(), _turned(node), "")
+
+
+def _matmul(node: Node) -> Bound:
+    """A product with a matrix, or of two values."""
+    matrix = node.arguments.get("other")
+    if isinstance(matrix, Constant):
+        return _product(node, node.tensor(), _turned(node, "other"), "")
+    return attention.matmul(node)
+
+
+def _turned(node: Node, name: str = "mat2") -> Constant | None:
+    matrix = node.array(name)
+    if matrix is None or len(matrix.shape) != 2 or matrix.array.shape != matrix.shape:
+        return None
+    shape = matrix.shape[::-1]
+    if matrix.array.kind == "transpose":  # the matrix of a linear layer
+        return matrix._replace(array=matrix.array.operands[0], shape=shape)
+    return matrix._replace(array=Array("transpose", shape, (matrix.array,), (1, 0)), shape=shape)
+
+
+def _product(node: Node, view: View, matrix: Constant | None, name: str) -> Bound:
     if matrix is None or len(matrix.shape) != 2:
         node.refuse("without a matrix")
     if view.arrangement.whole(-1) != view.channels:
@@ -175,10 +245,10 @@ def _linear(node: Node) -> Bound:
         node.refuse(f"of {list(view.arrangement.shape)}, along a spatial axis")
     units = matrix.shape[0]
     weights = {"weight": matrix.array}
-    bias = _vector(node, "bias", units)
+    bias = _vector(node, name, units)
     if bias is not None:
         weights["bias"] = bias
-    if view.call.core:
+    if view.call.partial == attention.CORE:
         op: Op = attention.with_projection(view.call, weights, node)
         inputs = view.call.inputs
         own = {f"output_{name}": array for name, array in weights.items()}
@@ -214,6 +284,8 @@ def _add(node: Node) -> Bound:
     for x, other in ((a, b), (b, a)):
         if isinstance(x, View) and isinstance(other, Constant):
             return _embedded(node, x, other)
+        if isinstance(x, View) and _is_number(other):
+            return gates.shifted(node, x, other)
     return _merge(node, merge.Add())
 
 
@@ -230,8 +302,12 @@ def _embedded(node: Node, view: View, table: Constant) -> Bound:
 def _multiply(node: Node) -> Bound:
     a, b = node.arguments.get("self"), node.arguments.get("other")
     for x, other in ((a, b), (b, a)):
-        if isinstance(x, View) and isinstance(other, int | float) and not isinstance(other, bool):
-            return _pointwise(node, Scale(initial=float(other), learned=False), x)
+        if isinstance(x, View) and _is_number(other):
+            return _multiple(node, x, float(other))
+        if isinstance(x, View) and isinstance(other, View):
+            product = gates.weighted(node, x, other)
+            if product is not None:
+                return product
         if isinstance(x, View) and isinstance(other, Constant):
             return _scaled(node, x, other)
     return _merge(node, merge.Multiply())
@@ -254,9 +330,19 @@ def _scaled(node: Node, view: View, factor: Constant) -> Bound:
 def _divide(node: Node) -> Bound:
     node.require(rounding_mode=None)
     divisor = node.arguments.get("other")
-    if not isinstance(divisor, int | float) or isinstance(divisor, bool) or not divisor:
+    if not _is_number(divisor) or not divisor:
         node.refuse("by anything but a number")
-    return _pointwise(node, Scale(initial=1 / divisor, learned=False), node.tensor())
+    return _multiple(node, node.tensor(), 1 / divisor)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _multiple(node: Node, view: View, factor: float) -> Bound:
+    """A constant factor: of scores, or the last step of a hard gate."""
+    known = gates.divided(node, view, factor) or attention.scaled(node, view, factor)
+    return known or _pointwise(node, Scale(initial=factor, learned=False), view)
 
 
 def _maximum(node: Node) -> Bound:
@@ -269,8 +355,6 @@ def _merge(node: Node, op: Op) -> Bound:
     if len(a.arrangement.dims) != len(b.arrangement.dims):
         node.refuse(f"of {list(a.arrangement.shape)} and {list(b.arrangement.shape)}")
     if a.arrangement == b.arrangement and a.call.axes == b.call.axes:
-        if a.call.core or b.call.core:
-            node.refuse(f"of {CORE}")
         return node.call(op, (a.call, b.call), arrangement=a.arrangement)
     return node.call(op, (value_of(a, node), value_of(b, node)))
 
@@ -290,16 +374,16 @@ def _concat(node: Node) -> Bound:
         found = [views.canonical(one, node)[1] for one in found]
     first = found[0]
     order = first.arrangement.order()
-    if order is None or order[axis] != first.channels or any(one.call.core for one in found):
+    if order is None or order[axis] != first.channels:
         node.refuse(f"of {list(first.arrangement.shape)} along the axis {axis}")
     op = merge.Concat()
     calls = tuple(one.call for one in found)
     axes = op.infer(tuple(one.axes for one in calls))
     # All that came before, once more: DenseNet's blocks.
-    before = node.concats.get(calls[:-1])
+    before = node.made.get(calls[:-1])
     taken = calls if before is None else (before, calls[-1])
     view = node.call(op, taken, arrangement=ordered((node.batch, *axes.sizes), order))
-    node.concats.setdefault(calls, view.call)
+    node.made.setdefault(calls, view.call)
     return view
 
 
@@ -324,8 +408,6 @@ def _mean(node: Node) -> Bound:
     others = [own.whole(axis) for axis in range(rank) if axis not in pooled]
     if others != [0, view.channels] or axes != set(range(1, rank)) - {view.channels}:
         node.refuse(f"of {list(own.shape)} over the axes {sorted(pooled)}")
-    if view.call.core:
-        node.refuse(f"of {CORE}")
     keep = node.get("keepdim", False)
     op = GlobalAvgPool(keep_dims=keep)
     if not keep:
@@ -383,14 +465,22 @@ TABLE: dict[str, Rule] = {
     **dict.fromkeys(("layer_norm", "rms_norm"), _layer_norm),
     **dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax"), _softmax),
     **dict.fromkeys(("cat", "concat"), _concat),
+    "_adaptive_avg_pool2d": windows.adaptive_pool,
+    "_native_batch_norm_legit_no_training": _core_batch_norm,
+    "addmm": _addmm,
     "batch_norm": _batch_norm,
     "clone": views.same,
     "embedding": _embedding,
     "gelu": _gelu,
     "group_norm": _group_norm,
     "linear": _linear,
+    "bmm": attention.matmul,
+    "matmul": _matmul,
     "maximum": _maximum,
+    "max_pool2d_with_indices": _core_max_pool,
     "mean": _mean,
+    "mm": _mm,
+    "native_layer_norm": _core_layer_norm,
     "prelu": _prelu,
     "scaled_dot_product_attention": attention.product,
     "softplus": _softplus,

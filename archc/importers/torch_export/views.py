@@ -18,7 +18,7 @@ from archc.importers.torch_export.calls import (
     reshaped,
     short,
 )
-from archc.importers.torch_export.layouts import CORE, value_of
+from archc.importers.torch_export.layouts import value_of
 from archc.ops.axes import Axes
 from archc.ops.base import Op
 from archc.ops.shape import Crop, Select, Split
@@ -57,7 +57,9 @@ def reshape(node: Node) -> Bound:
         node.refuse(f"of {list(before)} to {stated}, which is not {list(node.shape)}")
     if isinstance(value, Constant):
         return value._replace(array=reshaped(value.array, node.shape), shape=node.shape)
-    return settled(View(value.call, value.arrangement.reshaped(node.shape), node.outputs[0]), node)
+    return settled(
+        View(value.call, value.arrangement.reshaped(node.shape), node.outputs[0], node.scope), node
+    )
 
 
 def _stated(node: Node, before: tuple[int, ...]) -> list[int]:
@@ -118,7 +120,9 @@ def _permuted(node: Node, order: list[int]) -> Bound:
             node.refuse("of an array that is repeated")
         array = Array("transpose", node.shape, (value.array,), tuple(order))
         return value._replace(array=array, shape=node.shape)
-    return settled(View(value.call, value.arrangement.permuted(order), node.outputs[0]), node)
+    return settled(
+        View(value.call, value.arrangement.permuted(order), node.outputs[0], node.scope), node
+    )
 
 
 def settled(view: View, node: Node) -> View:
@@ -134,8 +138,6 @@ def settled(view: View, node: Node) -> View:
 
 def _part(node: Node, view: View, op: Op, result: int) -> View:
     """Some of the channels of a tensor whose axes are those of a value in some order."""
-    if view.call.core:
-        node.refuse(f"of {CORE}")
     order = view.arrangement.order()
     assert order is not None
     axes = op.infer((view.call.axes,))
@@ -244,14 +246,14 @@ def unbind(node: Node) -> list[Bound]:
 def _selected(node: Node, view: View, axis: int, index: int, result: int) -> View:
     own, axes = view.arrangement, view.call.axes
     rest = (*own.dims[:axis], *own.dims[axis + 1 :])
-    if axes.is_sequence and own.whole(axis) == 1 and not view.call.core:
+    if axes.is_sequence and own.whole(axis) == 1:
         if own.order() != (0, 1, 2):
-            view = View(value_of(view, node), ordered(own.sizes, (0, 1, 2)), view.name)
+            view = View(value_of(view, node), ordered(own.sizes, (0, 1, 2)), view.name, view.scope)
         return node.call(Select(tokens=index), (view.call,), result=result)
     dim = own.dims[axis]
     width = own.sizes[view.channels]
     leading = len(dim) == 1 and dim[0].axis == view.channels
-    if not leading or dim[0].stride * dim[0].size != width or view.call.core:
+    if not leading or dim[0].stride * dim[0].size != width:
         node.refuse(f"of {list(own.shape)} along the axis {axis}")
     op = Split(parts=dim[0].size, index=index)
     part = op.infer((axes,))
@@ -272,7 +274,7 @@ def canonical(view: View, node: Node) -> tuple[Call, View]:
     """A tensor as the value that it is, and that value as a tensor."""
     call = value_of(view, node)
     sizes = (node.batch, *call.axes.sizes)
-    return call, View(call, ordered(sizes, range(len(sizes))), view.name)
+    return call, View(call, ordered(sizes, range(len(sizes))), view.name, view.scope)
 
 
 def unknown(node: Node) -> Bound:

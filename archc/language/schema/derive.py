@@ -393,7 +393,8 @@ def derive() -> Schema:
             _mapping_of(
                 describe(
                     {"anyOf": [{"type": ["string", "integer"]}, _layer_in_file(), _PARTS]},
-                    "the layer's name in a file, with the numbers of the path: `features.{2*n-1}`",
+                    "the layer's name in a file, with the numbers of the path: `features.{2*n-1}`, "
+                    "or of the ops so far that a rule for all others matches: `*.conv: conv2d_{#}`",
                     "the name of a layer, or a mapping with `layer` or `arrays`",
                 ),
                 "what a file calls the layers, by the paths of ops or of what is around them",

@@ -352,8 +352,14 @@ class _Specializer:
             case ast.Compare(left, [operator], [right]):
                 return Binary(OPERATORS[type(operator)], self.expr(left), self.expr(right))
             case ast.BoolOp(operator, operands):
-                open_ones = [one for one in operands if isinstance(self.value(one), _Unknown)]
-                first, *rest = map(self.expr, open_ones)
+                decides = isinstance(operator, ast.Or)
+                values = [self.value(one) for one in operands]
+                kept = [
+                    one
+                    for one, value in zip(operands, values, strict=True)
+                    if isinstance(value, _Unknown) or bool(value) == decides
+                ]
+                first, *rest = map(self.expr, kept)
                 for one in rest:
                     first = Binary(OPERATORS[type(operator)], first, one)
                 return first

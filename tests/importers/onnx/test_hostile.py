@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from archc.diagnostics import SpecError
 from archc.importers import formats
 from archc.importers.onnx.model import read_model
+from archc.importers.spec import as_spec
 from archc.onnx_format.protobuf import FormatError
 from tests.importers.models import light, model, write
 
@@ -167,7 +168,11 @@ def test_weights_that_are_shared_are_not_doubled(tmp_path: Path) -> None:
         helper.make_node("Conv", ["a", "w"], ["y"], pads=[1] * 4, name="again"),
     ]
     own = model(nodes, {"w": (3, 3, 3, 3)}, ["N", 3, 8, 8])
-    message = error_of(write(tmp_path, own))
+    path = write(tmp_path, own)
+    imported = as_spec(formats.read(path), "small", path, [])
+    assert imported.loaded.costs.totals.params == 3 * 3 * 3 * 3
+    nodes[1].attribute.append(helper.make_attribute("dilations", [2, 2]))
+    message = error_of(write(tmp_path, model(nodes, {"w": (3, 3, 3, 3)}, ["N", 3, 6, 6])))
     assert message == "weights that several operations share: once (`again`)"
 
 

@@ -55,16 +55,20 @@ class Mixed(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A vision transformer of two layers: PyTorch's own attention, and one written by hand."""
+    """A vision transformer of three layers: PyTorch's own attention, one with own projections, one
+    of products and a softmax."""
 
     def __init__(self) -> None:
         super().__init__()
         self.patches = nn.Conv2d(3, 12, 4, stride=4)
         self.token = nn.Parameter(torch.zeros(1, 1, 12))
         self.positions = nn.Parameter(torch.zeros(1, 17, 12))
-        self.norms = nn.ModuleList(nn.LayerNorm(12) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(12) for _ in range(3))
         self.attention = nn.MultiheadAttention(12, 3, batch_first=True)
         self.query, self.key, self.value, self.out = (nn.Linear(12, 12) for _ in range(4))
+        self.all = nn.Linear(12, 36, bias=False)
+        self.last = nn.Linear(12, 12)
+        self.drop = nn.Dropout(0.25)
         self.head = nn.Linear(12, 5)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,7 +81,30 @@ class Encoder(nn.Module):
         query, key, value = (one.unflatten(-1, (3, 4)).transpose(1, 2) for one in parts)
         y = functional.scaled_dot_product_attention(query, key, value)
         x = x + self.out(y.transpose(1, 2).flatten(2))
+        y = self.all(self.norms[2](x)).reshape(-1, 17, 3, 3, 4).permute(2, 0, 3, 1, 4)
+        query, key, value = y.unbind(0)
+        weights = self.drop(((query * 0.5) @ key.transpose(-2, -1)).softmax(-1))
+        x = x + self.last((weights @ value).transpose(1, 2).reshape(x.shape))
         return self.head(x[:, 0])
+
+
+class Gates(nn.Module):
+    """Activations that are written out, and operations of which core ATen has others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.pool = nn.MaxPool2d(2)
+        self.tokens = nn.LayerNorm(8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(functional.relu6(self.norm(self.conv(x))))
+        x = x * torch.sigmoid(x)
+        x = x * (functional.relu6(x + 3) / 6)
+        x = functional.relu6(x + 3).mul(x) / 6
+        return self.head(self.tokens(functional.adaptive_avg_pool2d(x, 1).flatten(1)))
 
 
 class InPlace(nn.Module):
@@ -105,11 +132,20 @@ IMAGES = torch.zeros(2, 3, 16, 16)
 
 
 def saved(
-    folder: Path, model: nn.Module, x: Tensor = IMAGES, *, free: bool = False, train: bool = False
+    folder: Path,
+    model: nn.Module,
+    x: Tensor = IMAGES,
+    *,
+    free: bool = False,
+    train: bool = False,
+    core: bool = False,
 ) -> Path:
-    """A program of a model, for batches of any size where `free`."""
+    """A program of a model, for batches of any size where `free`, of core ATen's operations where
+    `core`."""
     shapes = ({0: torch.export.Dim("batch")},) if free else None
     program = torch.export.export(model.train(train), (x,), dynamic_shapes=shapes)
+    if core:
+        program = program.run_decompositions()
     path = folder / "model.pt2"
     torch.export.save(program, path)
     return path

@@ -24,9 +24,11 @@ from archc.importers.proof import graph_difference
 from archc.importers.spec import Imported, as_spec
 from archc.importers.torch_export import network_of
 from archc.importers.torch_export.archive import program_of
+from archc.ops.attention import Attention
 from archc.verify import Workers
 from tests.importers.torch_export.programs import (
     Encoder,
+    Gates,
     InPlace,
     Mixed,
     Words,
@@ -48,12 +50,14 @@ def workers() -> Iterator[Workers]:
 
 
 @pytest.mark.parametrize(
-    ("model", "free"), [(Mixed(), False), (Encoder(), True)], ids=["mixed", "encoder"]
+    ("model", "free", "core"),
+    [(Mixed(), False, False), (Encoder(), True, False), (Gates(), False, True)],
+    ids=["mixed", "encoder", "core"],
 )
 def test_every_layer_computes_what_the_program_computes(
-    model: nn.Module, free: bool, workers: Workers, tmp_path: Path
+    model: nn.Module, free: bool, core: bool, workers: Workers, tmp_path: Path
 ) -> None:
-    path = saved(tmp_path, model, torch.zeros(3, 3, 16, 16), free=free)
+    path = saved(tmp_path, model, torch.zeros(3, 3, 16, 16), free=free, core=core)
     own = imported(path)
     result = compare(own, str(path), workers)
     assert result.reason is None
@@ -61,6 +65,33 @@ def test_every_layer_computes_what_the_program_computes(
     assert result.compared == len(own.network.layers)
     assert own.loaded.costs.totals.params == sum(one.numel() for one in model.parameters())
     assert own.network.batch == (None if free else 3)
+
+
+@pytest.mark.parametrize("core", [False, True])
+def test_activations_that_are_written_out_are_recognised(core: bool, tmp_path: Path) -> None:
+    layers = imported(saved(tmp_path, Gates(), core=core)).network.layers
+    ops = ["conv", "batch_norm", "relu6", "max_pool", "silu", "hard_swish", "hard_swish"]
+    assert [layer.op.name for layer in layers] == [*ops, "global_avg_pool", "layer_norm", "dense"]
+
+
+class Product(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x @ x.transpose(-2, -1))
+
+
+def test_products_of_values_that_are_no_attention_are_refused(tmp_path: Path) -> None:
+    (message,) = errors(saved(tmp_path, Product()))
+    assert "relu of a product of two values: once" in message
+
+
+class Half(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.relu6(x + 3) * 2
+
+
+def test_half_of_a_gate_is_refused(tmp_path: Path) -> None:
+    (message,) = errors(saved(tmp_path, Half()))
+    assert "mul of relu6(x + 3), not divided by 6: once" in message
 
 
 def test_ids_are_looked_up(tmp_path: Path) -> None:
@@ -91,10 +122,15 @@ def test_what_is_changed_in_place_is_changed_under_all_its_names(tmp_path: Path)
 
 
 def test_attention_is_one_op_with_its_projections(tmp_path: Path) -> None:
-    text = imported(saved(tmp_path, Encoder())).text
-    assert "attention: 3" in text
-    assert "to_tokens" in text
-    assert "split" not in text
+    layers = imported(saved(tmp_path, Encoder())).network.layers
+    assert [layer.op for layer in layers if isinstance(layer.op, Attention)] == [
+        Attention(heads=3),
+        Attention(heads=3),
+        Attention(heads=3, bias=False, output_bias=True, dropout=0.25),
+    ]
+    names = [layer.op.name for layer in layers]
+    assert names.count("dense") == 1
+    assert {"split", "scale", "permute", "reshape"}.isdisjoint(names)
 
 
 def test_the_text_of_a_residual_network_is_short(tmp_path: Path) -> None:
@@ -188,9 +224,10 @@ class Tied(nn.Module):
         return self.layer(self.layer(x))
 
 
-def test_shared_weights_are_refused(tmp_path: Path) -> None:
-    (message,) = errors(saved(tmp_path, Tied(), torch.zeros(2, 4)))
-    assert "weights that several operations share" in message
+def test_shared_weights_are_one_layer_s(tmp_path: Path) -> None:
+    own = imported(saved(tmp_path, Tied(), torch.zeros(2, 4)))
+    assert own.loaded.costs.totals.params == 4 * 4 + 4
+    assert "weights:" in own.text
 
 
 CHANGES: dict[type, Callable[[Any], Any]] = {

@@ -82,6 +82,35 @@ def test_whole_blocks_open_by_click(shown: Open) -> None:
     assert inner.count() == 7
 
 
+def test_a_shortcut_is_one_line_from_its_source_to_the_sum(shown: Open) -> None:
+    steps = "  - {leaky_relu: {slope: 0.1}, name: a}\n  - section: s\n    layers:\n"
+    steps += "      - {conv: {filters: 3, kernel_size: 1}, name: c}\n"
+    steps += "  - {add: , from: [a, s], name: e}\n"
+    other = steps.replace("0.1", "0.2")
+    page = shown(report(difference(network("a", steps), network("b", other))))
+    drawn = page.evaluate(
+        "[...document.querySelectorAll('.line')].map(line => {"
+        " const cell = line.querySelector('.cell'), box = cell.querySelector('.box');"
+        " const place = one => { const r = one.getBoundingClientRect();"
+        "   return [r.left, r.top, r.right, r.bottom].map(Math.round) };"
+        " return { cell: place(cell), box: box && place(box),"
+        "   lane: [...cell.querySelectorAll('.lane')].map(place),"
+        "   side: [...cell.querySelectorAll('.side')].map(place) } })"
+    )
+    source, heading, inside, target = drawn
+    ((left, top, x, _),) = source["side"]
+    assert left == source["box"][2]
+    assert source["box"][1] < top < source["box"][3]
+    for line in (heading, inside):
+        ((lane, above, _, below),) = line["lane"]
+        assert abs(lane - x) <= 1
+        assert [above, below] == [line["cell"][1], line["cell"][3]]
+    ((left, top, end, _),) = target["side"]
+    assert left == target["box"][2]
+    assert target["box"][1] < top < target["box"][3]
+    assert abs(end - x) <= 1
+
+
 @pytest.mark.parametrize("width", [390, 768, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_runs_out_of_the_page(shown: Open, width: int, scheme: str) -> None:

@@ -272,12 +272,81 @@ def test_keras_averages_the_probabilities_of_ten_parts(
     output = np.asarray(defined["MeanOfTen"]()(logits.reshape(30, 10), training=False))
     expected = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
     assert np.exp(output) == pytest.approx(expected.mean(axis=0), rel=1e-5)
-    batches = SimpleNamespace(__getitem__=None, images=images)
-    size = 20 if crop == "random" else 16
-    defined["Batches"].__getitem__ = lambda _, _index: (images, None)
     batches = defined["Batches"](images, np.arange(3), np.arange(3))
+    defined["Batches"].__getitem__ = lambda _, _index: (images, None)
     model = defined["make_model"](batches)
+    size = 20 if crop == "random" else 16
     assert model(images[:, :size, :size], training=True).shape == (3, 16 * 16 * 3)
+    # As in a graph, where the size is not known of images that are larger in evaluation.
+    moved = defined["RandomMoves"](dtype="float32")(
+        keras.KerasTensor(model.input_shape), training=True
+    )
+    assert moved.shape[-1] == 3
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+@pytest.mark.parametrize("standardize", ["pixel_mean", "channel_mean"])
+def test_a_mean_is_that_of_the_middle_of_the_training_images(
+    standardize: str, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = f"  inputs: {{resize: 20, standardize: {standardize}, scale: 0.5}}\n"
+    defined = script(tmp_path, recipe + "  evaluation: ten_crop\n", monkeypatch, backend)
+    images = np.random.default_rng(0).integers(0, 256, (70, 20, 20, 3), np.uint8)
+    training = np.arange(5, 65)
+    if backend == "keras":
+        found = defined["mean_image"](defined["Batches"](images, np.arange(70), training))
+    else:
+        parts = torch.from_numpy(images).movedim(-1, 1).float()
+        defined["load"] = lambda _data, batches, _device: ((parts[one], None) for one in batches)
+        found = defined["mean_image"](None, training, "cpu").movedim(0, -1).numpy()
+    expected = images[training].mean(axis=0)[2:18, 2:18] / 2
+    if standardize == "channel_mean":
+        expected = images[training].mean(axis=(0, 1, 2)) / 2
+        found = found.reshape(3)
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_light_varies_along_the_principal_components_of_the_colours(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their eigenvalues times a number of a deviation of 0.1: its covariance is that of the
+    colours, squared."""
+    defined = script(tmp_path, "  augment: {lighting: 0.1}\n", monkeypatch, backend)
+    mixture = np.array([[60, 20, 5], [0, 40, 10], [0, 0, 15]])
+    normal = np.random.default_rng(0).normal(size=(8000, 16, 16, 3))
+    images = (normal @ mixture + 100).astype(np.float32)
+    if backend == "keras":
+        keras.utils.set_random_seed(1)
+        layer = defined["ColourNoise"](dtype="float32")
+        noise = np.asarray(layer(images, training=True)) - images
+    else:
+        torch.manual_seed(1)
+        parts = torch.from_numpy(images).movedim(-1, 1)
+        noise = (defined["light"](parts) - parts).movedim(1, -1).numpy()
+    assert np.abs(noise - noise[:, :1, :1]).max() < 1e-3  # that of an image's pixels is one
+    covariance = mixture.T @ mixture / 255**2
+    expected = (0.1 * 255) ** 2 * covariance @ covariance
+    assert np.cov(noise[:, 0, 0].T) == pytest.approx(expected, rel=0.1, abs=0.02)
+
+
+def test_processes_share_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In training all have two images or more of each batch, and in evaluation all the images."""
+    defined = script(tmp_path, "  batch_size: 8\n", monkeypatch, "torch")
+    indices, shares = np.arange(100, 125), []
+    for rank in range(2):
+        defined["PROCESSES"], defined["RANK"] = 2, rank
+        shares.append([defined["epoch_batches"](indices, epoch) for epoch in (0, 1, 1, 2)])
+    for evaluated, first, again, second in shares:
+        assert [len(one) for one in first] == [4, 4, 4]  # the 25th image is left out
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, second)
+        assert all(len(one) for one in evaluated)
+    assert sorted(np.concatenate([*shares[0][0], *shares[1][0]])) == [*indices]
+    trained = np.concatenate([*shares[0][1], *shares[1][1]])
+    assert len({*trained}) == 24
+    defined["BATCH_SIZE"], defined["PROCESSES"] = 1, 1
+    assert len(defined["epoch_batches"](indices, 1)) == 25
 
 
 def test_labels_that_are_vectors_have_a_metric_of_their_own(

@@ -15,7 +15,7 @@ def residue(program: str, **constants: Value) -> str:
     """What is left of a program, below its docstring and the call of `main`."""
     text = f'"""A program."""\n\n{textwrap.dedent(program).strip()}\n\n\nmain()\n'
     expressions = {"hook": call("hooked", 1)}
-    made = specialize([text], constants, expressions, {"Network": "LeNet5"})
+    made = specialize([text], constants, expressions, {"Network": "LeNet5"}, {"spare"})
     return render(Module(body=(*made.imports, *made.body))).removesuffix("\n\n\nmain()\n")
 
 
@@ -103,6 +103,33 @@ def test_what_nobody_uses_is_left_out() -> None:
         """
         ).strip()
     )
+
+
+def test_operands_that_decide_stay_where_a_value_is_asked_for() -> None:
+    found = residue(
+        """
+    A: int = 0
+
+
+    def main() -> None:
+        print(ready() or 1, A or ready(), not A and ready())
+    """,
+        A=0,
+    )
+    assert "print(ready() or 1, ready(), ready())" in found
+
+
+def test_functions_have_no_parameters_that_are_absent() -> None:
+    found = residue("""
+    def scaled(images: int, spare: int, mean: int) -> int:
+        return images - mean
+
+
+    def main() -> None:
+        print(scaled(1, spare, 2), partial(scaled, spare))
+    """)
+    assert "def scaled(images: int, mean: int) -> int:" in found
+    assert "print(scaled(1, 2), partial(scaled))" in found
 
 
 def test_what_is_no_statement_of_scripts_is_refused() -> None:

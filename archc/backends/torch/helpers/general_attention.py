@@ -34,6 +34,8 @@ class GeneralAttention(nn.Module):
         head_size = head_size or features // heads
         keys = head_size * (key_heads or heads)
         memory_features = memory_features or features
+        key_bias = bias if key_bias is None else key_bias
+        output_bias = bias if output_bias is None else output_bias
         self.head_size = head_size
         self.causal = causal
         self.window = window
@@ -41,10 +43,8 @@ class GeneralAttention(nn.Module):
         self.rotary = rotary
         self.turned = int(head_size * rotary_share)
         self.query = nn.Linear(features, heads * head_size, bias=bias)
-        key_bias = bias if key_bias is None else key_bias
         self.key = nn.Linear(memory_features, keys, bias=key_bias)
         self.value = nn.Linear(memory_features, keys, bias=bias)
-        output_bias = bias if output_bias is None else output_bias
         self.output = nn.Linear(heads * head_size, features, bias=output_bias)
         self.query_norm = nn.RMSNorm(head_size, eps=1e-6) if qk_norm else nn.Identity()
         self.key_norm = nn.RMSNorm(head_size, eps=1e-6) if qk_norm else nn.Identity()

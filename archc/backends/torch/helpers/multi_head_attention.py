@@ -18,6 +18,8 @@ class MultiHeadAttention(nn.Module):
         head_size: int | None = None,
         memory_features: int | None = None,
         bias: bool = True,
+        key_bias: bool | None = None,
+        output_bias: bool | None = None,
         causal: bool = False,
         dropout: float = 0.0,
     ) -> None:
@@ -25,13 +27,15 @@ class MultiHeadAttention(nn.Module):
         head_size = head_size or features // heads
         keys = head_size * (key_heads or heads)
         memory_features = memory_features or features
+        key_bias = bias if key_bias is None else key_bias
+        output_bias = bias if output_bias is None else output_bias
         self.head_size = head_size
         self.causal = causal
         self.dropout = dropout
         self.query = nn.Linear(features, heads * head_size, bias=bias)
-        self.key = nn.Linear(memory_features, keys, bias=bias)
+        self.key = nn.Linear(memory_features, keys, bias=key_bias)
         self.value = nn.Linear(memory_features, keys, bias=bias)
-        self.output = nn.Linear(heads * head_size, features, bias=bias)
+        self.output = nn.Linear(heads * head_size, features, bias=output_bias)
 
     def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
         memory = x if memory is None else memory

@@ -50,3 +50,4 @@ MEMORY_FORMAT: str = ""
 SEED: int = 0
 RANK = int(os.environ.get("RANK", "0"))  # set by torchrun, as is the next
 PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
+WORKERS = min(8, os.cpu_count() or 1)  # processes that decode images

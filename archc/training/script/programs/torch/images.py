@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from archc.training.script.programs.torch.constants import (
@@ -28,6 +27,7 @@ from archc.training.script.programs.torch.constants import (
     SIDES,
     SQUARE,
     STREAMS,
+    WORKERS,
 )
 
 if not STREAMS:
@@ -47,7 +47,7 @@ if not STREAMS:
             images = images[..., np.newaxis]
         images = torch.from_numpy(images).movedim(-1, 1)
         if PAD:
-            images = functional.pad(images, [PAD] * 4)
+            images = nn.functional.pad(images, [PAD] * 4)
         if not CROPS and images.shape[1:] != INPUT:
             sys.exit(f"an image is {tuple(images.shape[1:])}, the network takes {INPUT}")
         return images, torch.from_numpy(labels).long()
@@ -121,5 +121,5 @@ else:
 
     def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of each batch, decoded by workers, on the device."""
-        for images, labels in DataLoader(data, batch_sampler=batches, num_workers=8):
+        for images, labels in DataLoader(data, batch_sampler=batches, num_workers=WORKERS):
             yield images.to(device).float(), labels.to(device)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
-from torch.nn import functional
 from torch.optim import lr_scheduler
 
 from archc.training.script.programs.stand_in import Network
@@ -148,8 +147,8 @@ if MOVES:
             y = [angle.sin() * zoom_x * (width / height), angle.cos() * zoom_y]
         rows = [*x, draws[3] * (2 * SHIFT), *y, draws[4] * (2 * SHIFT)]
         matrices = torch.stack(rows, dim=1).view(count, 2, 3)
-        grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
-        return functional.grid_sample(images, grid, padding_mode=FILL, align_corners=False)
+        grid = nn.functional.affine_grid(matrices, list(images.shape), align_corners=False)
+        return nn.functional.grid_sample(images, grid, padding_mode=FILL, align_corners=False)
 
 
 if CROPS:
@@ -250,18 +249,18 @@ def scores(model: Any, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         total = torch.cat([output, torch.full_like(output[:, :1], -REJECTION)], dim=1)
         losses = total.logsumexp(dim=1) - output.gather(1, labels[:, None])[:, 0]
     elif LOSS == "mean_squared_error":
-        targets = functional.one_hot(labels, CLASSES)
+        targets = nn.functional.one_hot(labels, CLASSES)
         if OUTPUT == "log_probabilities":
             output = output.exp()
         losses = (output - targets).square().mean(dim=1)
     elif LABEL_SMOOTHING:
-        losses = functional.cross_entropy(
+        losses = nn.functional.cross_entropy(
             output, labels, reduction="none", label_smoothing=LABEL_SMOOTHING
         )
     elif OUTPUT == "log_probabilities":
-        losses = functional.nll_loss(output, labels, reduction="none")
+        losses = nn.functional.nll_loss(output, labels, reduction="none")
     else:
-        losses = functional.cross_entropy(output, labels, reduction="none")
+        losses = nn.functional.cross_entropy(output, labels, reduction="none")
     if METRIC == "top_5_accuracy":
         right = (output.topk(5).indices == labels[:, None]).any(dim=1)
     else:
@@ -275,10 +274,10 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
     state = torch.load(arguments.out / "best.pt", map_location=device)
     model = build_model().to(device).eval().requires_grad_(False)
     model.load_state_dict(state["model"])
-    if STANDARDIZE == "pixel_mean" or STANDARDIZE == "channel_mean":
-        mean = state["mean"]
-    elif STANDARDIZE != "none":
+    if STANDARDIZE == "dataset" or STANDARDIZE == "channel":
         mean, deviation = state["input"]
+    elif STANDARDIZE != "none" and not TEN_CROPS:
+        mean = state["mean"]
     if not STREAMS:
         data: Any = read_images(arguments.data)
     else:
@@ -295,6 +294,9 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
             images = standardize(images, mean, deviation)
         if OUTPUT == "distances":
             for label in model(images).argmin(dim=1).tolist():
+                rows.append(f"{len(rows)},{label}")
+        elif TEN_CROPS and (STANDARDIZE == "pixel_mean" or STANDARDIZE == "channel_mean"):
+            for label in ten_crops(model, state["mean"], deviation, images).argmax(dim=1).tolist():
                 rows.append(f"{len(rows)},{label}")
         elif TEN_CROPS:
             for label in ten_crops(model, mean, deviation, images).argmax(dim=1).tolist():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import FENCE, PAGES, ROOT
+from tests.documentation.pages import FENCE, PAGES, ROOT
 
 LINK = re.compile(r"(?:\]\(|srcset=\"|src=\")(?P<target>[^)\"\s]+)[)\"]")
 FILES = sorted(

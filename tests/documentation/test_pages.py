@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.digits import write_digits
-from tests.docs.pages import PAGES, agrees, blocks_of, commands_of, faults, file_of
+from tests.documentation.digits import write_digits
+from tests.documentation.pages import PAGES, agrees, blocks_of, commands_of, faults, file_of
 
 ALL = sorted(PAGES.rglob("*.md"))
 
