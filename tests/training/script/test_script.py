@@ -247,14 +247,15 @@ def test_every_constant_of_the_program_is_given(backend: str, tmp_path: Path) ->
 
 
 OPTIMIZERS = {
-    "least": "torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)",
+    "least": "torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)",
     "sgd": "torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9, nesterov=True, "
     "weight_decay=0.0005)",
     "rmsprop": "torch.optim.RMSprop(model.parameters(), lr=LEARNING_RATE, alpha=0.9, "
     "momentum=0.5, weight_decay=0.1)",
     "adam": "torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.999), "
-    "weight_decay=0.1)",
-    "adamw": "torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)",
+    "weight_decay=0.1, fused=True)",
+    "adamw": "torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01, "
+    "fused=True)",
 }
 """As PyTorch calls them and their arguments, less what are its defaults."""
 
