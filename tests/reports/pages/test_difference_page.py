@@ -77,7 +77,13 @@ def test_whole_blocks_open_by_click(shown: Open) -> None:
     assert blocks.count() == 8
     inner = blocks.first.locator(".line.added .box")
     assert not inner.first.is_visible()
+    side = blocks.first.locator("summary .side").first
+    turn, frame = side.bounding_box(), blocks.first.locator("summary .begins").bounding_box()
+    assert turn is not None
+    assert frame is not None
+    assert abs(turn["x"] - frame["x"] - frame["width"]) <= 2
     blocks.first.locator("summary").click()
+    assert not side.is_visible()
     assert inner.first.is_visible()
     assert inner.count() == 7
 
