@@ -23,6 +23,8 @@ from archc.importers.onnx.values import Constant
 VIEWS = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 """Operations whose result says all: the same elements, in another shape."""
 ANY_ORDER = ("Add", "Max", "Mean", "Mul", "Sum")
+STATED = ("Resize", "Sub")
+"""Operations whose arrays are numbers that the file states, no weights."""
 DEFAULTS: Mapping[str, Any] = {"group": 1, "count_include_pad": 0}
 
 
@@ -34,13 +36,17 @@ def operations(data: bytes) -> Counter[str]:
     for term in _in_order(terms):
         digest = _digest(term, digests)
         digests[term] = digest
-        if not _is_idle(term) and term.op != "Resize":
+        if not _is_idle(term) and term.op not in STATED:
             for place, one in enumerate(term.inputs):
                 if isinstance(one, Constant):
                     for name in one.array.sources():
                         uses.setdefault(name, []).append(f"{place} of {digest}")
     padding = {_padding(term) for term in digests}
-    named = [digests[term] for term in digests if not _is_idle(term) and term not in padding]
+    named = [
+        digests[term]
+        for term in digests
+        if not _is_idle(term) and not _is_view(term) and term not in padding
+    ]
     ends = [f"output {digests[one]}" for one in terms.outputs if isinstance(one, Term)]
     return Counter([*named, *ends, *(f"array {sorted(one)}" for one in uses.values())])
 
@@ -92,10 +98,14 @@ def _is_view(term: Term) -> bool:
 
 def _digest(term: Term, digests: Mapping[Term, str]) -> str:
     inputs = [_of(one, digests) for one in term.inputs]
+    if _is_view(term):
+        x = term.inputs[0]
+        while isinstance(x, Term) and (_is_view(x) or _is_idle(x)):
+            x = x.inputs[0]
+        same = isinstance(x, Term) and x.shape == term.shape
+        return _of(x, digests) if same else _hashed("view", _of(x, digests), term.shape)
     if _is_idle(term):
         return inputs[0]
-    if _is_view(term):
-        return _hashed("view", inputs[0], term.shape)
     attributes = {
         key: value
         for key, value in term.attributes.items()
@@ -110,8 +120,9 @@ def _digest(term: Term, digests: Mapping[Term, str]) -> str:
         both = [*added[2 : 2 + half], *added[4 + half :]]
         attributes["pads"] = [a + b for a, b in zip(own, both, strict=True)]
         inputs[0] = _of(before.inputs[0], digests)
-    if term.op == "Resize":  # the shape says by how much
-        inputs = inputs[:1]
+    if term.op in STATED:
+        numbers = [one.values for one in term.inputs if isinstance(one, Constant)]
+        inputs = [*inputs[:1], repr(numbers)]
     ordered = sorted(inputs) if term.op in ANY_ORDER else inputs
     return _hashed(term.op, sorted(attributes.items()), term.shape, ordered)
 

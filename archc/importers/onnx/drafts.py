@@ -17,14 +17,15 @@ MOST_READERS = 64
 MAP_OPS = frozenset(
     {
         *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"),
-        *("BatchNormalization", "GroupNormalization", "InstanceNormalization", "LRN", "Resize"),
+        *("BatchNormalization", "GroupNormalization", "InstanceNormalization", "LRN", "Pad"),
+        "Resize",
     }
 )
 ELEMENTWISE = frozenset(
     {
         *("Add", "Clip", "Dropout", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "Identity"),
         *("LeakyRelu", "Max", "Mul", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sum"),
-        *("Tanh",),
+        *("Tanh", "PRelu", "Concat", "Softmax", "LogSoftmax", "Div", "Pow", "Sub"),
     }
 )
 
@@ -76,12 +77,24 @@ class Context(NamedTuple):
             for user in self.users.get(one, ()):
                 if user is None or user in known:
                     continue
-                if user.op in MAP_OPS and user.inputs[0] is one:
+                if (user.op in MAP_OPS and user.inputs[0] is one) or _goes_along_channels(user):
                     return True
                 if user.op in ELEMENTWISE:
                     known.add(user)
                     waiting.append(user)
         return False
+
+
+def _goes_along_channels(term: Term) -> bool:
+    """Whether an operation on three axes says that the second one has channels."""
+    if len(term.shape or ()) != 3:
+        return False
+    if term.op in ("Add", "Mul", "PRelu"):
+        shapes = [one.shape for one in term.inputs if isinstance(one, Constant)]
+        return any(len(shape) > 1 and shape[-1] == 1 for shape in shapes)
+    if term.op == "Concat" and any(isinstance(one, Constant) for one in term.inputs):
+        return False  # a token before the others
+    return term.op in ("Concat", "Softmax", "LogSoftmax") and term.attributes.get("axis") == 1
 
 
 Rule: TypeAlias = Callable[[Term, Context], "Draft | None"]

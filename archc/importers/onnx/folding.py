@@ -201,6 +201,8 @@ def _squeeze(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Const
 
 def _concat(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
     parts = _operands("Concat", inputs, len(inputs))
+    if any(len(part.shape) == 1 for part in parts) and attributes.get("axis") not in (0, -1):
+        raise FoldError(f"a Concat of lists along the axis {attributes.get('axis')}")
     if any(len(part.shape) != 1 or part.values is None or not is_literal(part) for part in parts):
         return _concatenated(parts, attributes.get("axis", 0))
     values = [one for part in parts for one in part.values or ()]
@@ -252,7 +254,7 @@ def _slice(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constan
 def _range(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
     bounds = _operands("Range", inputs, 3)
     start, limit, step = (one.scalar for one in bounds)
-    if start is None or limit is None or not step:
+    if start is None or limit is None or not step or not math.isfinite(start + limit + step):
         raise FoldError("a Range between numbers that are not known")
     count = max(0, math.ceil((limit - start) / step))
     if count > 1 << 40:

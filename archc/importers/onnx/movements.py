@@ -107,7 +107,7 @@ def _candidates(x: Axes, move: Move, is_map: bool) -> Iterator[Op]:
         if move.sizes == x.sizes:
             split = move.movement.split
             yield ChannelShuffle(groups=split[0])
-    if x.is_sequence and (is_map or rank > 2):
+    if x.is_sequence and 2 <= rank <= len(MAP_AXES) + 1 and (is_map or rank > 2):
         sizes = dict(zip(MAP_AXES[rank - 1][1:], move.sizes[1:], strict=True))
         yield ToMap(**sizes) if rank > 2 else ToMap()
     if rank == len(x.sizes) and sorted(x.sizes) == sorted(move.sizes):

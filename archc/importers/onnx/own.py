@@ -27,7 +27,7 @@ from archc.importers.onnx.drafts import (
     shape_of,
 )
 from archc.importers.onnx.terms import Term, Value, terms_of_nodes
-from archc.importers.onnx.values import Constant
+from archc.importers.onnx.values import MOST_VALUES, Constant
 from archc.onnx_format.numbers import shortest
 from archc.ops.attention import Attention, WindowAttention
 from archc.ops.axes import Axes
@@ -203,23 +203,25 @@ def _window_attention(term: Term, context: Context) -> Iterator[Guess]:
     if term.attributes.get("perm") != [0, 3, 1, 2] or softmax is None:
         return
     below = list(_line(softmax))
-    start = next((one for one in below if one.attributes.get("perm") == [0, 2, 3, 1]), None)
+    starts = (place for place, one in enumerate(below) if _is_turned_last(one))
+    start = next(starts, len(below))
     scores = shape_of(softmax)
-    if start is None or len(scores) != 5 or not isinstance(operand(start, 0), Term):
+    x = operand(below[start], 0) if start < len(below) else None
+    if len(scores) != 5 or not isinstance(x, Term):
         return
+    del below[start:]
     window = round(scores[-1] ** 0.5)
     begins = [
         operand(one, 1).values[0]
         for one in below
         if one.op == "Slice" and isinstance(operand(one, 1), Constant) and operand(one, 1).values
     ]
-    added = [
-        operand(one, 1).array.kinds()
-        for one in below
-        if one.op == "Add" and isinstance(operand(one, 1), Constant)
-    ]
-    gathered = next((kinds for kinds in added if "Gather" in kinds), None)
-    bias = "none" if gathered is None else "continuous" if "Relu" in gathered else "table"
+    kinds = set[str]()
+    for one in below:
+        added = operand(one, 1) if one.op == "Add" and one.shape == scores else None
+        if isinstance(added, Constant):
+            kinds |= added.array.kinds()
+    bias = "continuous" if "Relu" in kinds else "table" if "source" in kinds else "none"
     op = WindowAttention(
         heads=scores[2],
         window=window,
@@ -228,13 +230,18 @@ def _window_attention(term: Term, context: Context) -> Iterator[Guess]:
         relative_bias=bias,
         cosine=any(one.op == "Mul" for one in below),
     )
-    yield op, (start.inputs[0],)  # type: ignore[misc] # which is a Term
+    yield op, (x,)
+
+
+def _is_turned_last(term: Term) -> bool:
+    """Whether the channels of an image are moved behind its space."""
+    return bool(term.attributes.get("perm") == [0, 2, 3, 1])
 
 
 def _attention(term: Term, context: Context) -> Iterator[Guess]:
     product = term if term.op == "MatMul" else operand(term, 0)
     heads = operand(product, 0) if is_op(product, "MatMul") else None
-    if not is_op(heads, "Attention"):
+    if not is_op(heads, "Attention") or len(shape_of(heads)) != 3:
         return
     query, key = ([*_line(operand(heads, place))] for place in (0, 1))
     parts = ("RotaryEmbedding", "Reshape", "RMSNormalization", "Add", "MatMul")
@@ -255,12 +262,13 @@ def _attention(term: Term, context: Context) -> Iterator[Guess]:
     left = own.get("left_window_size")
     rotary = next((one for one in query if one.op == "RotaryEmbedding"), None)
     turned = rotary.attributes.get("rotary_embedding_dim", 0) if rotary else size
-    bias = any(one.op == "Add" for one in query)
+    bias, key_bias = (any(one.op == "Add" for one in line) for line in (query, key))
     op = Attention(
         heads=count,
         key_heads=None if key_heads == count else key_heads,
         head_size=None if size * count == width else size,
         bias=bias,
+        key_bias=None if key_bias == bias else key_bias,
         output_bias=None if bias == (term.op == "Add") else term.op == "Add",
         causal=bool(own.get("is_causal", 0)),
         window=None if left is None else left + 1,
@@ -276,8 +284,9 @@ def _rotary_base(term: Term) -> float | None:
     waiting = [operand(term, 1).array] if isinstance(operand(term, 1), Constant) else []
     while waiting:
         array = waiting.pop()
-        if array.kind == "Pow" and array.operands[0].kind in ("values", "fill"):
-            return float(array.operands[0].fields[0])
+        base = array.operands[0] if array.kind == "Pow" else None
+        if base is not None and base.kind in ("values", "fill") and len(base.fields) == 1:
+            return float(base.fields[0])
         waiting += array.operands
     return None
 
@@ -321,10 +330,12 @@ def _uneven_pool(term: Term, context: Context) -> Iterator[Guess]:
     ones = operand(summed, 1) if is_op(summed, "MatMul") else None
     if rank < 1 or not isinstance(ones, Constant) or not set(ones.values or (2,)) <= {0.0, 1.0}:
         return
+    output = shape_of(term)[2:]
     for x in islice(_line(term), 4 * rank + 1):
         own = context.axes.get(x)
-        if x is not term and own is not None and own.is_map and len(own.spatial) == rank:
-            output = shape_of(term)[2:]
+        if x is term or own is None or not own.is_map or len(own.spatial) != rank:
+            continue
+        if all(a * b <= MOST_VALUES for a, b in zip(own.spatial, output, strict=True)):
             size = output[0] if len(set(output)) == 1 else output
             yield AdaptiveAvgPool(output_size=size), (x,)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from archc.importers.network import Array
 from archc.importers.onnx import norms
+from archc.importers.onnx.attention import attention
 from archc.importers.onnx.drafts import (
     Context,
     Draft,
@@ -200,10 +201,10 @@ def _scaled_tanh(term: Term, context: Context) -> Draft | None:
 
 
 PATTERNS: dict[str, tuple[Rule, ...]] = {
-    "Add": (_scaled_batch_norm, norms.layer_norm, own_op, _biased, _scaled),
+    "Add": (_scaled_batch_norm, norms.layer_norm, attention, own_op, _biased, _scaled),
     "Div": (_hard_sigmoid, _divided_swish, norms.plain_layer_norm, own_op),
     "Flatten": (moved,),
-    "MatMul": (own_op,),
+    "MatMul": (attention, own_op),
     "Mul": (_silu, _gelu, _hard_sigmoid, _divided_swish, _scaled_tanh, norms.rms_norm),
     "ReduceSumSquare": (own_op,),
     "Reshape": (recurrence, own_op, moved),

@@ -93,10 +93,11 @@ def _recurrence(term: Term, *, return_sequences: bool) -> tuple[Recurrence, dict
     )
     kind = Lstm if term.op == "LSTM" else Gru
     direction = term.attributes.get("direction", "forward")
-    if direction == "reverse":
-        raise RefusedError(f"{term.op} with the direction reverse")
-    if kind is Gru and not term.attributes.get("linear_before_reset", 0):
-        raise RefusedError("GRU with linear_before_reset 0")
+    if direction not in ("forward", "bidirectional"):
+        raise RefusedError(f"{term.op} with the direction {direction}")
+    before_reset = term.attributes.get("linear_before_reset", 0)
+    if kind is Gru and before_reset != 1:
+        raise RefusedError(f"GRU with linear_before_reset {before_reset}")
     for place in range(4, len(term.inputs)):
         if not _is_zero(operand(term, place)):
             raise RefusedError(f"{term.op} with first states, lengths or peepholes")

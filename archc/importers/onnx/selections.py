@@ -44,6 +44,8 @@ def gather(term: Term, context: Context) -> Draft:
     size = shape_of(x)[axis]
     if indices.values is None or len(indices.shape) > 1 or len(indices.values) > MOST_SELECTED:
         raise RefusedError("Gather with indices that are not known")
+    if not all(-size <= one < size for one in indices.values):
+        raise RefusedError(f"Gather of {size} elements beyond their end")
     chosen = tuple(one % size for one in indices.values)
     return _selected(term, x, axis % len(shape_of(x)), chosen, not indices.shape, context)
 

@@ -339,7 +339,7 @@ def scales_of(inputs: Sequence[Any], attributes: Attributes, opset: int) -> list
             sizes = integers(inputs[3])
             if len(sizes) == len(x):
                 scales = [size / before for size, before in zip(sizes, x, strict=True)]
-    if scales is None or len(scales) != len(x) or min(scales) <= 0 or max(scales) > 1 << 20:
+    if scales is None or len(scales) != len(x) or not all(0 < one <= 1 << 20 for one in scales):
         raise FoldError(f"{list(x)} by factors that are not known")
     return list(scales)
 

@@ -13,8 +13,9 @@ from archc.importers.onnx.shapes import RULES, shape_of
 from archc.importers.onnx.values import Constant, FoldError
 
 MOST_TERMS = 200_000
-MOST_STEPS = 10_000
-"""Operations by which one array is computed, each counted as often as its result is used."""
+MOST_STEPS = 300
+"""Operations by which one array is computed, each counted as often as its result is used: what asks
+of an array calls itself for each."""
 DEEPEST_CALL = 32
 
 

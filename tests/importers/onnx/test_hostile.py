@@ -176,6 +176,21 @@ def test_weights_that_are_shared_are_not_doubled(tmp_path: Path) -> None:
     assert message == "weights that several operations share: once (`again`)"
 
 
+@pytest.mark.parametrize("doubled", [False, True])
+def test_arrays_of_very_many_steps_end(doubled: bool, tmp_path: Path) -> None:
+    steps = [helper.make_node("Add", ["w", "w"], ["a0"])]
+    for place in range(2000):
+        other = f"a{place}" if doubled else "w"
+        steps.append(helper.make_node("Add", [f"a{place}", other], [f"a{place + 1}"]))
+    steps += [
+        helper.make_node("Concat", ["a2000", "a2000"], ["both"], axis=0),
+        helper.make_node("PRelu", ["x", "both"], ["y"]),
+    ]
+    own = model(steps, {"w": (3,)}, ["N", 6], ["N", 6])
+    message = error_of(write(tmp_path, own))
+    assert message.startswith("an array that is computed in more than 300 steps: once")
+
+
 def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Mish", ["x"], ["a"], name="first"),

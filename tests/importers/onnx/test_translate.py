@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import onnx
 import pytest
 from onnx import helper
 
 from archc.diagnostics import SpecError
 from archc.importers import formats
 from archc.importers.agreement import compare
+from archc.importers.onnx import network_of
+from archc.importers.onnx.model import read_model
+from archc.importers.onnx.terms import ModelError, terms_of
 from archc.importers.spec import as_spec
 from archc.verify import Workers
 from tests.importers.models import model, write
@@ -59,10 +63,114 @@ SHUFFLE_WEIGHTS = {
 }
 NORM = {name: numpy.full(3, 0.5, "float32") for name in ("s", "b", "m", "v")}
 
+LAYER_NORM = [
+    node("ReduceMean", "x axes", "mean"),
+    node("Sub", "x mean", "centred"),
+    node("Pow", "centred two", "squares"),
+    node("ReduceMean", "squares axes", "variance"),
+    node("Add", "variance epsilon", "shifted"),
+    node("Sqrt", "shifted", "root"),
+    node("Div", "centred root", "normal"),
+    node("Mul", "normal weight", "scaled"),
+    node("Add", "scaled bias", "y"),
+]
+LAYER_NORM_WEIGHTS = {
+    "axes": numpy.array([1]),
+    "two": scalar(2.0),
+    "epsilon": scalar(1e-3),
+    "weight": (6, 1, 1),
+    "bias": (6, 1, 1),
+}
+RMS_NORM = [
+    node("Mul", "x x", "squares"),
+    node("ReduceMean", "squares axes", "mean"),
+    node("Add", "mean epsilon", "shifted"),
+    node("Sqrt", "shifted", "root"),
+    node("Reciprocal", "root", "inverse"),
+    node("Mul", "x inverse", "normal"),
+    node("Mul", "weight normal", "y"),
+]
+HEADS = {"heads": numpy.array([0, -1, 2, 3]), "whole": numpy.array([0, -1, 6])}
+ATTENTION = [
+    *(
+        one
+        for part in "qkv"
+        for one in (
+            node("MatMul", f"x {part}w", f"{part}1"),
+            node("Add", f"{part}b {part}1", f"{part}2"),
+            node("Reshape", f"{part}2 heads", f"{part}3"),
+        )
+    ),
+    node("Transpose", "q3", "q", perm=[0, 2, 1, 3]),
+    node("Transpose", "k3", "k", perm=[0, 2, 3, 1]),
+    node("Transpose", "v3", "v", perm=[0, 2, 1, 3]),
+    node("MatMul", "q k", "products"),
+    node("Div", "products root", "scores"),
+    node("Add", "scores mask", "masked"),
+    node("Softmax", "masked", "shares", axis=-1),
+    node("MatMul", "shares v", "values"),
+    node("Transpose", "values", "turned", perm=[0, 2, 1, 3]),
+    node("Reshape", "turned whole", "merged"),
+    node("MatMul", "merged ow", "projected"),
+    node("Add", "projected ob", "y"),
+]
+ATTENTION_WEIGHTS: dict[str, Any] = {
+    **HEADS,
+    **{f"{part}w": (6, 6) for part in "qkvo"},
+    **{f"{part}b": (6,) for part in "qkvo"},
+    "root": scalar(3**0.5),
+    "mask": numpy.triu(numpy.full((4, 4), -1e9, "float32"), 1),
+}
+PACKED = [
+    node("MatMul", "x w", "all"),
+    helper.make_node("Split", ["all", "thirds"], ["q1", "k1", "v1"], axis=2),
+    *(node("Reshape", f"{part}1 heads", f"{part}2") for part in "qkv"),
+    *(node("Transpose", f"{part}2", part, perm=[0, 2, 1, 3]) for part in "qkv"),
+    node("Transpose", "k", "turned_keys", perm=[0, 1, 3, 2]),
+    node("Mul", "q factor", "smaller"),
+    node("MatMul", "smaller turned_keys", "scores"),
+    node("Softmax", "scores", "shares", axis=-1),
+    node("MatMul", "shares v", "values"),
+    node("Transpose", "values", "turned", perm=[0, 2, 1, 3]),
+    node("Reshape", "turned whole", "merged"),
+    node("MatMul", "merged ow", "y"),
+]
+LSTM = [
+    node("Transpose", "x", "tokens", perm=[1, 0, 2]),
+    node("LSTM", "tokens w r b", "states", hidden_size=5),
+    node("Squeeze", "states one", "single"),
+    node("Transpose", "single", "first", perm=[1, 0, 2]),
+    node("Transpose", "first", "again", perm=[1, 0, 2]),
+    helper.make_node(
+        "LSTM", ["again", "w2", "r2", "b2"], ["", "last"], hidden_size=5, direction="bidirectional"
+    ),
+    node("Transpose", "last", "both", perm=[1, 0, 2]),
+    node("Reshape", "both flat", "y"),
+]
+LSTM_WEIGHTS: dict[str, Any] = {
+    **{"w": (1, 20, 6), "r": (1, 20, 5), "b": (1, 40), "one": numpy.array([1])},
+    **{"w2": (2, 20, 5), "r2": (2, 20, 5), "b2": (2, 40), "flat": numpy.array([0, 10])},
+}
+
 CASES: dict[str, tuple[list[Any], dict[str, Any], list[Any], list[Any], str]] = {
     "gelu": (GELU, GELU_WEIGHTS, ["N", 3, 8, 8], ["N", 3, 8, 8], "- gelu"),
     "hard_swish": (SWISH, SWISH_WEIGHTS, ["N", 3, 8, 8], ["N", 3, 8, 8], "- hard_swish"),
     "shuffle": (SHUFFLE, SHUFFLE_WEIGHTS, ["N", 6, 8, 8], ["N", 6, 8, 8], "- channel_shuffle: 3"),
+    "layer norm of channels": (
+        LAYER_NORM,
+        LAYER_NORM_WEIGHTS,
+        ["N", 6, 4, 4],
+        ["N", 6, 4, 4],
+        "- layer_norm: {epsilon: 0.001}",
+    ),
+    "attention": (
+        ATTENTION,
+        ATTENTION_WEIGHTS,
+        ["N", 4, 6],
+        ["N", 4, 6],
+        "- attention: {heads: 2, causal: true}",
+    ),
+    "recurrences": (LSTM, LSTM_WEIGHTS, ["N", 4, 6], ["N", 10], "- lstm: {units: 5, bi"),
     "silu": (
         [node("Sigmoid", "x", "a"), node("Mul", "a x", "y")],
         {},
@@ -168,7 +276,7 @@ def workers() -> Iterator[Workers]:
 @pytest.mark.parametrize("case", CASES)
 def test_becomes_the_op_and_computes_the_same(case: str, tmp_path: Path, workers: Workers) -> None:
     nodes, weights, shape, output, expected = CASES[case]
-    opset = 11 if case == "split" else 17
+    opset = {"split": 11, "layer norm of channels": 18}.get(case, 17)
     path = write(tmp_path, model(nodes, weights, output, shape, opset))
     imported = as_spec(formats.read(path), "small", path, [])
     assert expected in imported.text
@@ -176,6 +284,78 @@ def test_becomes_the_op_and_computes_the_same(case: str, tmp_path: Path, workers
     agreement = compare(imported, path, workers)
     assert (agreement.reason, agreement.disagreement) == (None, None)
     assert agreement.compared == len(imported.network.layers)
+
+
+BECOME: dict[str, tuple[list[Any], dict[str, Any], list[Any], list[Any], str]] = {
+    "RMS norm": (
+        RMS_NORM,
+        {"axes": numpy.array([-1]), "epsilon": scalar(1e-6), "weight": (6,)},
+        ["N", 4, 6],
+        ["N", 4, 6],
+        "- rms_norm: {epsilon: 1e-06}",
+    ),
+    "attention with one matrix": (
+        PACKED,
+        {
+            **{**HEADS, "w": (6, 18), "ow": (6, 6), "factor": scalar(3**-0.5)},
+            "thirds": numpy.array([6, 6, 6]),
+        },
+        ["N", 4, 6],
+        ["N", 4, 6],
+        "- attention: {heads: 2, bias: false}",
+    ),
+    "nearest": (
+        [helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")],
+        {"scales": numpy.array([1, 1, 2, 2], "float32")},
+        ["N", 3, 4, 4],
+        ["N", 3, 8, 8],
+        "- upsample: 2",
+    ),
+    "tokens of positions": (
+        [
+            node("Flatten", "x", "a"),
+            node("Reshape", "a to", "b"),
+            node("Transpose", "b", "y", perm=[0, 2, 1]),
+        ],
+        {"to": numpy.array([0, 3, 16])},
+        ["N", 3, 4, 4],
+        ["N", 16, 3],
+        "- to_tokens",
+    ),
+    "features of each token": (
+        [node("Mul", "x w", "a"), node("Add", "a p", "y")],
+        {"w": (6,), "p": (1, 4, 6)},
+        ["N", 4, 6],
+        ["N", 4, 6],
+        "- scale\n  - position_embedding",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BECOME)
+def test_becomes_the_op(case: str) -> None:
+    nodes, weights, shape, output, expected = BECOME[case]
+    data = model(nodes, weights, output, shape, 18).SerializeToString()
+    network = network_of(terms_of(read_model(memoryview(data))), "small")
+    assert expected in as_spec(network, "small", "small", []).text
+
+
+@pytest.mark.parametrize(
+    ("node_", "attribute", "value"),
+    [("Softmax", "axis", 2), ("Transpose", "perm", [0, 3, 2, 1]), ("Div", "factor", 3.0)],
+)
+def test_attention_of_another_kind_is_none(node_: str, attribute: str, value: Any) -> None:
+    nodes = [onnx.NodeProto.FromString(one.SerializeToString()) for one in ATTENTION]
+    weights = dict(ATTENTION_WEIGHTS)
+    if node_ == "Div":
+        weights["root"] = scalar(value)
+    else:
+        changed = next(one for one in nodes if one.op_type == node_)
+        del changed.attribute[:]
+        changed.attribute.append(helper.make_attribute(attribute, value))
+    data = model(nodes, weights, ["N", 4, 6], ["N", 4, 6]).SerializeToString()
+    with pytest.raises((SpecError, ModelError)):
+        network_of(terms_of(read_model(memoryview(data))), "small")
 
 
 REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
