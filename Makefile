@@ -104,7 +104,8 @@ generated: $(VENV)/dev
 docs: $(VENV)/docs
 	rm -rf build/docs
 	$(BIN)/python -m docs.generate build/docs/source $(NETWORKS)
-	$(BIN)/python -m sphinx -W --keep-going -q -j auto -c docs build/docs/source build/docs/html
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto -c docs -d build/docs/doctrees \
+	  build/docs/source build/docs/html
 	@echo "wrote build/docs/html/index.html"
 
 docs-test: docs $(VENV)/dev browser

@@ -40,7 +40,8 @@ def name_of(path: str) -> str:
 
 
 def as_spec(network: Network, name: str, path: str, comments: Sequence[str]) -> Imported:
-    """The spec of a network. Raises SpecError (ARC803 where no text is proven)."""
+    """The spec of a network. Raises SpecError (ARC801 for fields that archc's ops do not take,
+    ARC803 where no text is proven)."""
     if not network.layers:
         reject(path, "its outputs are its inputs: there is no network in it")
     steps = decompose(network)
@@ -49,7 +50,18 @@ def as_spec(network: Network, name: str, path: str, comments: Sequence[str]) -> 
         return _proven(network, outline, name, path, comments)
     except SpecError:
         # What is short is worth nothing where it is not the same network.
+        pass
+    try:
         return _proven(network, Outline(steps), name, path, comments)
+    except SpecError as error:
+        # The fields of the file's layers, where no text is wrong but each: the error is the file's.
+        raise SpecError([_of_file(one, path) for one in error.diagnostics]) from None
+
+
+def _of_file(diagnostic: Diagnostic, path: str) -> Diagnostic:
+    if diagnostic.code == "ARC803":
+        return diagnostic
+    return Diagnostic("ARC801", f"cannot be read: {diagnostic.message}", span_of(path))
 
 
 def _proven(

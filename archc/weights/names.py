@@ -168,13 +168,13 @@ def _counted_from_zero(
 ) -> dict[str, Entry]:
     """The entries with the layers that a framework has counted itself (`conv2d`, `conv2d_1` ..., or
     from where it was) under numbers from 0, as far as the expected `names` are such: `conv2d_0`."""
-    pattern = re.compile(f"({counted})(?:_([0-9]{{1,9}}))?")
-    expected = {layer_of(name) for name in names}
+    pattern = re.compile(f"({counted})(?:_(0|[1-9][0-9]{{0,8}}))?")
     layers = {layer_of(name) for name in entries}
+    first = {layer_of(name) for name in names} - layers
     numbers: dict[str, dict[str, int]] = {}
     for layer in layers:
         match = pattern.fullmatch(layer)
-        if match is not None and f"{match[1]}_0" in expected - layers:
+        if match is not None and f"{match[1]}_0" in first:
             numbers.setdefault(match[1], {})[layer] = int(match[2] or 0)
     renamed = {
         layer: f"{stem}_{number - min(of_stem.values())}"

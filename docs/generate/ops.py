@@ -117,6 +117,9 @@ def _page(op: type[Op], network: Network) -> str:
     lines = [f"# {op.name}\n", f"{prose(op_doc(op))}\n"]
     if fields_of(op):
         lines += ["## Fields\n", table(FIELD_HEADS, map(field_row, fields_of(op)))]
+    if op.shorthand is not None:
+        short = f"{op.name}: {op.shorthand.upper()}"
+        lines.append(f"`{short}` is short for `{op.name}: {{{op.shorthand}: ...}}`.\n")
     lines += [
         "## Example\n",
         code(network.costs.graph.about.texts[0], "yaml"),

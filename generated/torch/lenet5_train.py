@@ -164,7 +164,7 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
     network = nn.parallel.DistributedDataParallel(model) if PROCESSES > 1 else model
     mean, deviation = standardization(data, training, device)
     steps = arguments.epochs * len(epoch_batches(training, 1))
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
     schedule = lr_scheduler.CosineAnnealingLR(optimizer, steps)
     parts = [model, optimizer, schedule]
     first, best = 1, -float("inf")

@@ -50,6 +50,32 @@ def test_a_spec_and_its_weights(tmp_path: Path, capsys: Capture) -> None:
     assert "exists already" in capsys.readouterr().err
 
 
+def test_weights_of_16_bits_are_whole_and_those_elsewhere_are_refused(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    values = [0.5 * number for number in range(108)]
+    own = model([helper.make_node("Conv", ["x", "w"], ["y"])], {"w": (4, 3, 3, 3)}, ["N", 4, 6, 6])
+    half = helper.make_tensor("w", onnx.TensorProto.FLOAT16, (4, 3, 3, 3), values)
+    assert half.int32_data  # the bits, as whole numbers
+    own.graph.initializer[0].CopyFrom(half)
+    path, target = write(tmp_path, own), tmp_path / "mine.safetensors"
+    spec = tmp_path / "mine.yaml"
+    arguments = ["import", path, "-o", str(spec), "--weights", str(target), "--graph-only"]
+    assert cli.main(arguments) == 0
+    arrays = transfer.load(str(target), load(str(spec), {}))
+    assert arrays["conv_1.weight"].reshape(-1).tolist() == values
+    half.ClearField("int32_data")
+    half.data_location = onnx.TensorProto.EXTERNAL
+    half.external_data.add(key="location", value="../secret")
+    own.graph.initializer[0].CopyFrom(half)
+    write(tmp_path, own)
+    target.unlink()
+    capsys.readouterr()
+    assert cli.main([*arguments, "--force"]) == 1
+    assert "`w` is in another file, which is not read" in capsys.readouterr().err
+    assert not target.exists()
+
+
 def test_without_an_output_the_spec_is_printed(capsys: Capture) -> None:
     assert cli.main(["import", str(light("vgg19")), "--graph-only"]) == 0
     out = capsys.readouterr().out

@@ -41,6 +41,9 @@ def test_the_page_of_an_op() -> None:
     assert f"{9 * 16 * 32 + 32:,} | {9 * 16 * 32 * 30 * 30:,}" in page
     assert "nn.Conv2d(16, 32, kernel_size=3)" in page
     assert "layers.Conv2D(32, 3" in page
+    short = "`dropout: RATE` is short for `dropout: {rate: ...}`"
+    assert short in pages["reference/ops/dropout.md"]
+    assert "is short for" not in page
     assert pages["reference/ops/conv.svg"].startswith("<svg")
 
 

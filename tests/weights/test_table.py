@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from archc.ir.arrays import arrays
 from archc.ir.checkpoints import read_table
 from archc.language.reader import parse, read_text
 from archc.weights import transfer
+from archc.weights.files import Entry, WeightFile
+from archc.weights.transfer import match_file
 from tests.backends.networks import written
 
 NETWORK = """archc: 1
@@ -73,6 +76,34 @@ def test_numbers_of_layers_are_computed(
 ) -> None:
     named = dict(zip(OPS, layers, strict=True))
     assert imported(network, named, table, tmp_path) == {op: n for n, op in enumerate(OPS)}
+
+
+def from_keras(layers: Sequence[str]) -> WeightFile:
+    """A file of dense layers, without values."""
+    shapes = {f"{one}/{n}": shape for one in layers for n, shape in enumerate(((2, 2), (2,)))}
+    entries = {key: Entry(shape, "float32", lambda: None) for key, shape in shapes.items()}
+    return WeightFile("model.h5", "keras", entries, {})
+
+
+COUNTED = "fc_{n}: fc{n}\n'*.dense_1': 'dense_{#}'\n"
+
+
+@pytest.mark.parametrize("name", ["dense", "dense_0", "dense_1", "dense_95"])
+def test_a_layer_that_keras_counted_is_found(network: Network, name: str, tmp_path: Path) -> None:
+    (tmp_path / "names.yaml").write_text(COUNTED)
+    table = read_table(parse(read_text(str(tmp_path / "names.yaml"))))
+    _, match, _ = match_file(from_keras(["fc1", "fc2", "fc3", name]), network, table)
+    assert len(match.entries) == 8
+
+
+@pytest.mark.parametrize("names", [("dense_7", "dense_07"), ("dense", "dense_0"), ("dense", "x")])
+def test_no_layer_is_counted_twice(
+    network: Network, names: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "names.yaml").write_text(COUNTED)
+    table = read_table(parse(read_text(str(tmp_path / "names.yaml"))))
+    with pytest.raises(SpecError, match="belongs to no array of the network"):
+        match_file(from_keras(["fc1", "fc2", "fc3", *names]), network, table)
 
 
 @pytest.mark.parametrize(

@@ -59,12 +59,19 @@ def compare(names: Sequence[str], record: Record, shapes_alone: bool) -> int:
         for result in results([f"shapes:{one}" if shapes_alone else one for one in left]):
             name = left.pop(0)
             errors += "error" in result
-            kept = {"verify": record[name]["verify"]} if "verify" in record[name] else {}
-            record[name] = {"digest": digest(name), **facts(name), **result, **kept}
+            record[name] = updated(name, record[name], result)
             write(record)
             shown = result.get("error") or f"torch {result['torch']}, Keras {result['keras']}"
             print(f"{name}: {shown}; {len(left)} left", flush=True)
     return errors
+
+
+def updated(name: str, row: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with what came of its network; values that it has stay where they have not been run."""
+    if result.get("keras") is None and row.get("keras") is not None and "error" not in result:
+        return {**row, **{key: one for key, one in result.items() if one is not None}}
+    kept = {"verify": row["verify"]} if "verify" in row else {}
+    return {"digest": digest(name), **facts(name), **result, **kept}
 
 
 def is_current(name: str, row: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from typing import Any
 
 import keras
@@ -25,7 +26,7 @@ from tests.zoo import applications, attention, theirs
 from tests.zoo.checkpoints import in_order
 from tests.zoo.outputs import difference, outputs
 from tests.zoo.references import TORCHVISION
-from tests.zoo.table import MOST_PARAMS
+from tests.zoo.table import APPLICATIONS, MOST_PARAMS
 
 Array = Any
 SHAPES = "shapes:"
@@ -33,7 +34,7 @@ SHAPES = "shapes:"
 
 
 def main(name: str, with_values: bool = True) -> dict[str, object]:
-    """The row of a network; of one that torchvision has without what it computes, if wished."""
+    """The row of a network; without what it computes, if wished."""
     row: dict[str, object] = {
         "run with": f"PyTorch {torch.__version__.partition('+')[0]}, Keras {keras.__version__} on "
         f"{keras.backend.backend()}",
@@ -46,21 +47,26 @@ def main(name: str, with_values: bool = True) -> dict[str, object]:
 
 
 def shapes(name: str) -> dict[str, object]:
-    """Whether the arrays of a network are those of torchvision's, by names and shapes."""
+    """Whether the arrays of a network are those of torchvision's, by names and shapes, or else
+    those of keras.applications', by shapes in the order of use."""
     network = shipped(name)
-    reference = theirs.of_torchvision(name)
-    ours = torch_side.on_meta(module(network.emit("torch")))
-    keys = take_state(name, reference, ours)
-    model = keras_side.without_weights(module(network.emit("keras")))
     totals = network.costs.totals
+    ours = torch_side.on_meta(module(network.emit("torch")))
+    assert sum(one.numel() for one in ours.parameters()) == totals.params
+    build = partial(keras_side.without_weights, module(network.emit("keras")))
+    model, layers = keras_side.in_order_of_use(build)
     assert model.count_params() == totals.params + totals.state
-    return {
-        "reference": "torchvision",
-        "reference_params": sum(one.numel() for one in reference.parameters()),
-        "keys": keys,
-        "torch": None,
-        "keras": None,
-    }
+    row: dict[str, object] = {"torch": None, "keras": None}
+    if name in TORCHVISION:
+        reference = theirs.of_torchvision(name)
+        row["reference"] = "torchvision"
+        row["reference_params"] = sum(one.numel() for one in reference.parameters())
+        row["keys"] = take_state(name, reference, ours)
+    elif name in theirs.KERAS_NAMES:
+        row["reference"] = APPLICATIONS
+        row["reference_params"] = applications.same_shapes(name, layers)
+        row["keys"] = "other"
+    return row
 
 
 def values(name: str) -> dict[str, object]:
@@ -98,12 +104,12 @@ def values(name: str) -> dict[str, object]:
             theirs_out = keras_outputs(model, [factor * one for one in x], network)
             del model
             if expected is None:
-                row |= {"reference": "keras.applications", "reference_params": count}
+                row |= {"reference": APPLICATIONS, "reference_params": count}
                 row["keys"] = "other"
                 expected = theirs_out
             else:
                 own = keras_outputs(other, x, network)
-                row["keras.applications"] = {
+                row[APPLICATIONS] = {
                     "params": count,
                     "difference": difference(own, theirs_out),
                 }
@@ -117,7 +123,8 @@ def randomize(model: Any, name: str) -> None:
     """Draw the weights of a network, by its name; tables of distances stay."""
     distances = {key: one.clone() for key, one in model.named_buffers() if "coords_table" in key}
     torch_side.randomize(model, sum(name.encode()))
-    model.load_state_dict(distances, strict=False)
+    if distances:
+        model.load_state_dict(distances, strict=False)
 
 
 def soften(model: Any, values: list[Array]) -> None:

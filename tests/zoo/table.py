@@ -32,6 +32,11 @@ memory for all its activations."""
 APPLICATIONS = "keras.applications"
 TABLES = {"torchvision": "torchvision", "transformers": "transformers", APPLICATIONS: "keras"}
 """By the reference, what specs call the table of its files."""
+COMPARED = {
+    "torchvision": "parameters, names and shapes",
+    APPLICATIONS: "parameters, and shapes in order,",
+}
+"""By the reference, what is compared without values."""
 
 HEAD = """\
 # The networks of `specs/`, beside their references
@@ -165,7 +170,7 @@ def _application(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
 def application(one: Mapping[str, Any]) -> tuple[int, float] | None:
     """Of a row its function of keras.applications: the trainable parameters, and the difference of
     the emitted Keras network; None where it has not been run."""
-    if one.get("reference") == APPLICATIONS:
+    if one.get("reference") == APPLICATIONS and one["keras"] is not None:
         return one["reference_params"], one["keras"]
     own = one.get(APPLICATIONS)
     return None if own is None else (own["params"], own["difference"])
@@ -202,7 +207,8 @@ def notes_of(name: str, one: Mapping[str, Any]) -> list[str]:
         )
     elif one["keras"] is None:
         why = "more memory than the others" if one["params"] > MOST_PARAMS else "longer to run"
-        notes.append(f"parameters, names and shapes alone: it takes {why}")
+        what = COMPARED.get(one.get("reference", ""), "parameters")
+        notes.append(f"{what} alone: it takes {why}")
     own = one.get("verify", {"verdict": "agree"})
     if own.get("verdict") != "agree":
         notes.append(f"not verified: {own.get('error', own.get('verdict'))}")

@@ -65,10 +65,9 @@ def _loop(pair: Expr, count: int) -> Generator:
     name, layer = children(pair)
     assert isinstance(name, FString)
     parts = [*_parts(name)]
-    varied = [part for part in parts if not isinstance(part, str)]
-    match varied:
-        case [Binary("+", index, Lit(int(first)))] if INDEX not in walk(layer):
-            parts = [index if part in varied else part for part in parts]
+    match [part for part in parts if not isinstance(part, str)]:
+        case [Binary("+", _, Lit(int(first)))] if INDEX not in walk(layer):
+            parts = [part if isinstance(part, str) else INDEX for part in parts]
             bounds: tuple[int, ...] = (first, first + count)
         case _:
             bounds = (count,)

@@ -39,7 +39,7 @@ def read(path: str) -> Network:
             model = json.load(stream)
     try:
         return _network(model, path)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         reject(path, "a layer has a configuration that Keras does not write")
     except (ConfigError, MismatchError) as error:
         reject(path, str(error))
@@ -101,7 +101,7 @@ def _translated(calls: list[Call], inputs: list[Call], outputs: list[Call], path
         own: dict[str, Array] = {}
         if draft.before is not None:
             before = Call(
-                f"{call.kind}.depthwise",
+                f"{call.kind}.before",
                 {},
                 draft.inputs,
                 {},
@@ -113,7 +113,7 @@ def _translated(calls: list[Call], inputs: list[Call], outputs: list[Call], path
             own = _weights(call, draft.before, taken, draft.fills)
             drafts[before] = Draft(draft.before, draft.inputs, own)
             axes[before] = draft.before.infer(taken)
-            draft = draft._replace(inputs=(before,), before=None)
+            draft = draft._replace(inputs=(before, *draft.others), before=None, others=())
         taken = tuple(axes[one] for one in draft.inputs)
         axes[call] = taken[0] if draft.op is None else draft.op.infer(taken)
         if draft.op is not None:

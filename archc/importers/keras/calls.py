@@ -12,6 +12,7 @@ from archc.ops import activation
 from archc.ops.activation import Activation
 from archc.ops.axes import Axes
 from archc.ops.base import Op
+from archc.ops.fields import LARGEST
 
 WEIGHTS: Mapping[str, Array] = {}
 
@@ -38,14 +39,15 @@ PREPARATION = ("Rescaling", "Normalization")
 
 class Draft(NamedTuple):
     """The op of a call; without one it is its only input itself. `before` is an op that its input
-    goes through first. `fills` are variables of the op that the layer lacks, with the value that
-    means the same."""
+    goes through first, `others` what it takes besides. `fills` are variables of the op that the
+    layer lacks, with the value that means the same."""
 
     op: Op | None
     inputs: tuple[Call, ...]
     weights: Mapping[str, Array] = WEIGHTS
     note: str | None = None
     before: Op | None = None
+    others: tuple[Call, ...] = ()
     fills: Mapping[str, float] = MappingProxyType({})
 
 
@@ -121,6 +123,14 @@ def sizes(call: Call, key: str) -> int | tuple[int, ...]:
     if not items or not all(type(one) is int and one > 0 for one in items):
         raise RefusedError(f"{call.kind} with {key} {short(value)}")
     return items[0] if len(set(items)) == 1 else tuple(items)
+
+
+def count(call: Call, key: str, default: int | None = None) -> int:
+    """A field that counts something. Raises RefusedError."""
+    value = call.config.get(key, default)
+    if type(value) is not int or not 0 < value <= LARGEST:
+        raise RefusedError(f"{call.kind} with {key} {short(value)}")
+    return value
 
 
 def padding(call: Call) -> Any:

@@ -260,6 +260,8 @@ def _read(path: str, result: str) -> str | None:
         calls = calls_of(text_of(path))
     except ConfigError as error:
         return str(error)
+    except (AttributeError, KeyError, TypeError):
+        return "it is no configuration that Keras writes"
     except (OSError, ValueError) as error:
         return f"it cannot be read ({error})"
     except MemoryError:

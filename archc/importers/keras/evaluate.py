@@ -37,8 +37,12 @@ FRAMEWORK = 16 << 30
 """Bytes that a framework takes, most of them never used."""
 STARTING = 1 << 30
 """What counts like bytes of the file: two minutes for a framework to start and compute."""
-OWN = frozenset({"StochasticDepth", "LayerScale"})
-"""Layers of keras.applications.convnext."""
+OWN = {
+    "CustomScaleLayer": "inception_resnet_v2",
+    "LayerScale": "convnext",
+    "StochasticDepth": "convnext",
+}
+"""Layers that keras.applications has of its own, with their modules."""
 
 
 def _run(plan: Mapping[str, Any]) -> str | None:
@@ -104,7 +108,7 @@ def _computed(
         return operator(taken[0], constants[0])
     module = keras.layers
     if call["kind"] in OWN:
-        module = keras.src.applications.convnext
+        module = getattr(keras.src.applications, OWN[call["kind"]])
     fields = {
         key: value
         for key, value in call["config"].items()

@@ -6,7 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archc.importers.keras import windows
-from archc.importers.keras.calls import Call, Draft, RefusedError, Rule, activation_of, check, short
+from archc.importers.keras.calls import (
+    Call,
+    Draft,
+    RefusedError,
+    Rule,
+    activation_of,
+    check,
+    count,
+    short,
+)
 from archc.ops import activation, merge
 from archc.ops.axes import MAP_AXES, Axes
 from archc.ops.normalization import BatchNorm, GroupNorm, LayerNorm
@@ -67,7 +76,7 @@ def _layer_norm(call: Call, x: Axes) -> Draft:
 def _group_norm(call: Call, x: Axes) -> Draft:
     check(call, "axis", "groups", "epsilon", center=True, scale=True)
     _require_last(call, x)
-    groups = x.width if call.config["groups"] == -1 else call.config["groups"]
+    groups = x.width if call.config["groups"] == -1 else count(call, "groups")
     return Draft(GroupNorm(groups=groups, epsilon=call.config["epsilon"]), call.inputs)
 
 
@@ -163,6 +172,14 @@ def _stochastic_depth(call: Call, x: Axes) -> Draft:
     return Draft(DropPath(rate=call.config["drop_path_rate"]), call.inputs)
 
 
+def _scaled_sum(call: Call, x: Axes) -> Draft:
+    """keras.applications.inception_resnet_v2's own layer: x + scale * y."""
+    check(call, "scale")
+    first, second = call.inputs
+    scale = Scale(initial=float(call.config["scale"]), learned=False)
+    return Draft(merge.Add(), (second,), before=scale, others=(first,))
+
+
 def _identity(call: Call, x: Axes) -> Draft:
     check(call)
     return Draft(None, call.inputs)
@@ -208,6 +225,7 @@ TABLE: dict[str, Rule] = {
     "ActivityRegularization": _identity,
     "BatchNormalization": _batch_norm,
     "Concatenate": _concatenate,
+    "CustomScaleLayer": _scaled_sum,
     "Dense": windows.dense,
     "Dropout": _dropout,
     "ELU": _elu,

@@ -10,6 +10,7 @@ from archc.importers.keras.calls import (
     RefusedError,
     activation_of,
     check,
+    count,
     padding,
     short,
     sizes,
@@ -46,7 +47,7 @@ def conv(call: Call, x: Axes) -> Draft:
         "bias": bool(config.get("use_bias", True)),
         "activation": activation_of(call),
     }
-    groups, filters = config.get("groups", 1), config["filters"]
+    groups, filters = count(call, "groups", 1), count(call, "filters")
     if groups == x.width > 1:
         return Draft(DepthwiseConv(multiplier=filters // groups, **fields), (source,))
     return Draft(Conv(filters=filters, groups=groups, **fields), (source,))
@@ -91,7 +92,7 @@ def depthwise(call: Call, x: Axes) -> Draft:
     pads, source = _padded(call)
     op = DepthwiseConv(
         kernel_size=sizes(call, "kernel_size"),
-        multiplier=call.config.get("depth_multiplier", 1),
+        multiplier=count(call, "depth_multiplier", 1),
         stride=sizes(call, "strides"),
         padding=pads,
         dilation=sizes(call, "dilation_rate"),
@@ -119,14 +120,14 @@ def separable(call: Call, x: Axes) -> Draft:
     pads, source = _padded(call)
     before = DepthwiseConv(
         kernel_size=sizes(call, "kernel_size"),
-        multiplier=call.config.get("depth_multiplier", 1),
+        multiplier=count(call, "depth_multiplier", 1),
         stride=sizes(call, "strides"),
         padding=pads,
         dilation=sizes(call, "dilation_rate"),
         bias=False,
     )
     op = Conv(
-        filters=call.config["filters"],
+        filters=count(call, "filters"),
         kernel_size=1,
         bias=bool(call.config.get("use_bias", True)),
         activation=activation_of(call),
@@ -150,7 +151,7 @@ def conv_transpose(call: Call, x: Axes) -> Draft:
         groups=1,
     )
     op = ConvTranspose(
-        filters=call.config["filters"],
+        filters=count(call, "filters"),
         kernel_size=sizes(call, "kernel_size"),
         stride=sizes(call, "strides"),
         padding=padding(call),
@@ -163,7 +164,7 @@ def conv_transpose(call: Call, x: Axes) -> Draft:
 def dense(call: Call, x: Axes) -> Draft:
     """A dense layer."""
     check(call, "units", "activation", "use_bias", lora_rank=None)
-    units, bias = call.config["units"], bool(call.config.get("use_bias", True))
+    units, bias = count(call, "units"), bool(call.config.get("use_bias", True))
     if x.is_map:  # along the channels of each position: a convolution of single positions
         op: Op = Conv(filters=units, kernel_size=1, bias=bias, activation=activation_of(call))
     else:

@@ -166,6 +166,8 @@ def _node(message: Message, depth: int) -> dict[str, Any]:
             key, value = _entry(message.message(part))
             if key == "pkg.torch.onnx.name_scopes":
                 node["scope"] = _scopes(value)
+    if not node["scope"] and node["name"].startswith("/"):
+        node["scope"] = node["name"].split("/")[1:]  # as PyTorch's older exporter names nodes
     return node
 
 

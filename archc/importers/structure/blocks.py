@@ -11,7 +11,7 @@ from typing import Any
 from archc.importers.network import Array, Network
 from archc.importers.structure.items import Item, Steps, every, positions_of
 from archc.importers.structure.modules import ranges_of_classes
-from archc.importers.structure.repeats import fold
+from archc.importers.structure.sections import fold_sections
 from archc.importers.structure.text import Block, Outline, lines_of
 from archc.importers.structure.unify import Solver, Text, UnlikeError, skeleton, unify
 from archc.language.names import name_error, param_error
@@ -54,7 +54,7 @@ def _outline(network: Network, steps: Steps, *, modules: bool) -> Outline:
         steps, block = found
         blocks.append(block)
     defaults = {block.name: block.params for block in blocks}
-    steps = _without_defaults(fold(steps, namer.hint), defaults)
+    steps = _without_defaults(fold_sections(network, steps, namer.hint), defaults)
     params, steps = _classes(network, steps)
     return Outline(steps, tuple(blocks), params)
 
@@ -198,6 +198,10 @@ def _classes(network: Network, steps: Steps) -> tuple[dict[str, Any] | None, Ste
     output."""
     for place in range(len(steps) - 1, -1, -1):
         step = steps[place]
+        if step.kind == "section":
+            params, body = _classes(network, step.bodies[0])
+            inside = replace(step, bodies=(body,))
+            return params, (*steps[:place], inside, *steps[place + 1 :])
         if step.kind != "op" or step.bodies:
             break
         if step.name == "dense" and network.axes(network.outputs[0]).width == step.fields["units"]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from archc.importers.network import Array
+from archc.importers.network import Array, rows_of
 from archc.importers.torch_export.arrangement import identity
 from archc.importers.torch_export.calls import Bound, Call, Node, View
 from archc.ops.attention import Attention
@@ -172,10 +172,7 @@ def _part(whole: Call, split: Call) -> Call:
     assert isinstance(split.op, Split)
     units = split.axes.width
     start = split.op.index * units
-    weights = {
-        name: Array("rows", (units, *array.shape[1:]), (array,), (start, start + units))
-        for name, array in whole.weights.items()
-    }
+    weights = {name: rows_of(array, start, start + units) for name, array in whole.weights.items()}
     op = Dense(units=units, bias="bias" in weights)
     return Call(op, whole.inputs, split.axes, "", split.place, split.scope, weights)
 

@@ -12,6 +12,7 @@ from archc.importers.torch_export.arrangement import Arrangement, identity
 from archc.ops.axes import Axes
 from archc.ops.base import Op
 
+TRAINING = "in training: call `model.eval()` before the export"
 NOTHING: Mapping[str, Array] = {}
 
 
@@ -163,6 +164,10 @@ class Node:
         if not -rank <= value < rank:
             self.refuse(f"with {name} {value} of {rank} axes")
         return value % rank
+
+    def pointwise(self, op: Op, view: View, weights: Mapping[str, Array] = NOTHING) -> View:
+        """An op that keeps every element at its place, whatever the arrangement."""
+        return self.call(op, (view.call,), weights, arrangement=view.arrangement)
 
     def refuse(self, reason: str) -> NoReturn:
         """Raise the error of this operation, `KIND REASON`."""

@@ -95,9 +95,10 @@ def _execute(
             for name, one in node["arguments"].items()
             if not isinstance(one, dict) or one.get("other") in (None, "as_scalar_type")
         }
-        if any(_is_missing(one) for one in arguments.values()):
-            continue
-        found = _operation(node["op"])(**arguments)
+        operation = _operation(node["op"])
+        if operation is None or any(_is_missing(one) for one in arguments.values()):
+            continue  # no part of the network: a check, a count of batches
+        found = operation(**arguments)
         results = found if isinstance(found, tuple | list) else [found]
         for name, result in zip(node["outputs"], results, strict=True):
             tensors[name] = result
@@ -111,11 +112,12 @@ MISSING = object()
 
 
 def _is_missing(argument: Any) -> bool:
-    return argument is MISSING or (isinstance(argument, list) and MISSING in argument)
+    items = argument if isinstance(argument, list) else [argument]
+    return any(one is MISSING for one in items)
 
 
 def _operation(name: str) -> Any:
-    """The function of an operation. Raises ValueError for one that is not translated."""
+    """The function of an operation; None for one that is not translated."""
     import torch
 
     namespace, _, rest = name.partition(".")
@@ -123,7 +125,7 @@ def _operation(name: str) -> Any:
         return lambda a, b: SIZES[rest](a, b)
     kind, _, overload = rest.partition(".")
     if namespace != "aten" or kind not in TABLE:
-        raise ValueError(f"the operation {name}")
+        return None
     return getattr(getattr(torch.ops.aten, kind), overload)
 
 

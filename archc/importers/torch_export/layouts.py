@@ -5,7 +5,7 @@ from __future__ import annotations
 from archc.importers.torch_export.arrangement import Arrangement, identity
 from archc.importers.torch_export.calls import Call, Node, RefusedError, View
 from archc.ops.arrangement import ToMap, ToTokens
-from archc.ops.axes import MAP_AXES, Axes
+from archc.ops.axes import MAP_AXES, SEQUENCE_AXES, Axes
 from archc.ops.base import Op
 from archc.ops.pooling import GlobalAvgPool, GlobalMaxPool
 from archc.ops.shape import ChannelShuffle, Flatten, Permute, Reshape
@@ -27,8 +27,14 @@ def value_of(view: View, node: Node) -> Call:
 def map_of(view: View, node: Node) -> Call:
     """The feature map that a tensor is. Raises RefusedError."""
     own = view.arrangement
+    if view.call.partial:
+        node.refuse(f"of {view.call.partial}")
     if view.call.axes.is_sequence and own.matches([0], [2], [1]):
         return _made(ToMap(), (view.call,), view, node)
+    if len(own.dims) in (3, 4, 5) and not view.call.axes.is_map and _keeps_order(own):
+        names = MAP_AXES[len(own.dims) - 2]
+        op = Reshape(**dict(zip(names, own.shape[1:], strict=True)))
+        return _made(op, (view.call,), view, node)
     value = value_of(view, node)
     if not value.axes.is_map:
         node.refuse(f"of {list(own.shape)}, which is no feature map")
@@ -64,10 +70,9 @@ def _op_of(own: Arrangement, axes: Axes) -> Op | None:
     order = own.order()
     if order is not None and order[0] == 0:
         return Permute(order=tuple(axes.names[place - 1] for place in order[1:]))
-    if rank in (4, 5) and _keeps_order(own):
-        return Reshape(**dict(zip(MAP_AXES[rank - 2], own.shape[1:], strict=True)))
-    if rank == 3 and _keeps_order(own):
-        return Reshape(tokens=own.shape[1], features=own.shape[2])
+    if rank in (3, 4, 5) and _keeps_order(own):
+        names = MAP_AXES[rank - 2] if rank > 3 or axes.is_map else SEQUENCE_AXES
+        return Reshape(**dict(zip(names, own.shape[1:], strict=True)))
     raise RefusedError(f"{axes} arranged as {list(own.shape)}")
 
 

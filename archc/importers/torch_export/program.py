@@ -62,8 +62,8 @@ class Values:
         if len(names) > MOST_NAMES:
             raise ProgramError(f"a tensor with more than {MOST_NAMES} names is changed in place")
         for name in names:
-            sure = name == source or (certain and self.memory[name][1])
-            same = sure and _is_same(self.bound[name], before)
+            sure = certain and self.memory[name][1]
+            same = name == source or (sure and _is_same(self.bound[name], before))
             self.bound[name] = value if same else Unknown(STALE)
 
 
@@ -262,7 +262,9 @@ def _results(node: Node, taken: Sequence[Bound], unsupported: list[Unsupported])
             raise ProgramError(
                 f"{node.place} gives {list(shape)}, its operation {list(value.arrangement.shape)}"
             )
-    return results if len(results) == len(unknown) else unknown
+    if len(results) != len(unknown):
+        raise ProgramError(f"{node.place} gives {len(results)} results, not {len(unknown)}")
+    return results
 
 
 def _resolved(argument: Any, bound: Mapping[str, Bound]) -> Any:

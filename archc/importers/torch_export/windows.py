@@ -6,7 +6,7 @@ import math
 
 from archc.importers.network import Array
 from archc.importers.padding import Pairs, compact, padding_of
-from archc.importers.torch_export.calls import Bound, Call, Constant, Node
+from archc.importers.torch_export.calls import Bound, Call, Constant, Node, Unknown
 from archc.importers.torch_export.layouts import map_of
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import (
@@ -168,33 +168,47 @@ def pool(node: Node) -> Bound:
     return node.call(op, (x,))
 
 
+PLACES = "the places of the largest elements"
+
+
+def pool_with_places(node: Node) -> list[Bound]:
+    """A pool of the largest, and where they are, which nothing takes."""
+    return [pool(node), Unknown(PLACES)]
+
+
 def adaptive_pool(node: Node) -> Bound:
-    """A pool to a fixed size; to a single element, over all of space."""
-    x = map_of(node.tensor(), node)
-    sizes = spread(node, "output_size", len(x.axes.spatial), [])
+    """A pool of the mean to a fixed size; to a single element, over all of space."""
+    x, sizes = _adaptive(node)
     if math.prod(sizes) == 1:
-        largest = "max" in node.kind
-        return node.call((GlobalMaxPool if largest else GlobalAvgPool)(keep_dims=True), (x,))
-    if "max" in node.kind:
-        node.refuse(f"to {list(sizes)}")
+        return node.call(GlobalAvgPool(keep_dims=True), (x,))
     return node.call(AdaptiveAvgPool(output_size=compact(sizes)), (x,))
+
+
+def adaptive_max_pool(node: Node) -> list[Bound]:
+    """A pool of the largest over all of space, and where they are, which nothing takes."""
+    x, sizes = _adaptive(node)
+    if math.prod(sizes) != 1:
+        node.refuse(f"to {list(sizes)}")
+    return [node.call(GlobalMaxPool(keep_dims=True), (x,)), Unknown(PLACES)]
+
+
+def _adaptive(node: Node) -> tuple[Call, tuple[int, ...]]:
+    x = map_of(node.tensor(), node)
+    return x, spread(node, "output_size", len(x.axes.spatial), [])
 
 
 def pad(node: Node) -> Bound:
     """Padding by a constant, or mirrored."""
     mode = node.get("mode", "constant")
-    if node.kind.startswith("reflection"):
-        mode = "reflect"
-    name = "padding" if "padding" in node.arguments else "pad"
-    amounts = node.integers(name, [])
+    amounts = node.integers("pad", [])
     if not any(amounts):
         return node.tensor()._replace(name=node.outputs[0])
     x = map_of(node.tensor(), node)
     rank = len(x.axes.spatial)
     if mode not in ("constant", "reflect") or len(amounts) % 2 or len(amounts) > 2 * rank:
-        node.refuse(f"with {name} {amounts} and mode {mode}")
+        node.refuse(f"with pad {amounts} and mode {mode}")
     if min(amounts, default=0) < 0:
-        node.refuse(f"with {name} {amounts}")
+        node.refuse(f"with pad {amounts}")
     # The last axis comes first.
     pairs = [(amounts[i], amounts[i + 1]) for i in range(0, len(amounts), 2)]
     pairs += [(0, 0)] * (rank - len(pairs))

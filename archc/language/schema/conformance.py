@@ -32,6 +32,10 @@ class Conformance:
         """Whether a document conforms to the schema."""
         return self._check(self._root)(document)
 
+    def of_part(self, schema: _Schema, value: Value) -> bool:
+        """Whether a part of the document conforms to a part of the schema."""
+        return self._check(schema)(value)
+
     def _check(self, schema: _Schema) -> Check:
         """The check of a part of the schema, which is made once."""
         check = self._checks.get(id(schema))

@@ -1,11 +1,10 @@
-"""The beginning of a document: validators keep every error of what they are given in memory, so
-that a very large document is given to them from the beginning on, in growing parts."""
+"""The beginning of a document as plain data: telling every error of a very large one takes long, so
+that it is read from the beginning on, in growing parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 from archc.language.values import Value, parts
 
@@ -16,23 +15,21 @@ _FEW = 64
 """Shorter lists and smaller mappings stay whole: the schema may need all that they have."""
 
 
-_MARK = "\x01"
-"""Stands before keys whose paths the validator would garble; the reader lets none through."""
+class Items(list[object]):
+    """A list of a document as plain data, which knows its `values` there; it may be shorter."""
+
+    def __init__(self, values: Sequence[Value]) -> None:
+        super().__init__()
+        self.values = values
 
 
 def prefixes(document: Value) -> Iterator[object]:
     """The document as plain data: its beginning, then more and more of it, at last all. Positions
-    in lists are those of the document. The validator leaves empty keys out of its paths, and takes
-    numbers for positions in a list: such keys are marked."""
+    in lists are those of the document."""
     size = sum(1 for _ in parts(document))
     for most in range(STRETCH, size, STRETCH):
         yield _Prefix(most).plain(document)
     yield _Prefix(size).plain(document)
-
-
-def unmarked(part: Any) -> Any:
-    """A part of a path, or a key, as the document has it."""
-    return part.removeprefix(_MARK) if isinstance(part, str) else part
 
 
 class _Prefix:
@@ -46,7 +43,7 @@ class _Prefix:
         self._room -= 1
         data = value.data
         if isinstance(data, list):
-            items: list[object] = []
+            items = Items(data)
             for item in data if self._room > 0 else islice(data, _SHORT):
                 if self._room <= 0 and len(items) >= _SHORT:
                     break
@@ -57,7 +54,6 @@ class _Prefix:
             for key, item in data.items():
                 if self._room <= 0 and len(entries) >= _FEW and len(data) > _FEW:
                     break
-                marked = key if key[:1].isalpha() else f"{_MARK}{key}"
-                entries[marked] = self.plain(item)
+                entries[key] = self.plain(item)
             return entries
         return data

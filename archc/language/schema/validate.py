@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, reduce
+from operator import getitem
 from typing import Any, NamedTuple
 
 from archc.diagnostics import (
-    MOST_DIAGNOSTICS,
     Diagnostic,
     Span,
     SpecError,
@@ -20,7 +20,7 @@ from archc.language.module_names import network_error
 from archc.language.names import class_error, name_error, step_error, suggested_name
 from archc.language.schema import text
 from archc.language.schema.conformance import Conformance
-from archc.language.schema.prefix import prefixes, unmarked
+from archc.language.schema.violations import Violation, violations_of
 from archc.language.terms import key_hint, op_hint
 from archc.language.values import Value
 from archc.ops import MERGES, OPS
@@ -42,17 +42,6 @@ class Findings(NamedTuple):
     misspelt: dict[Value, list[str]]
 
 
-class _Violation(NamedTuple):
-    """A violation of the schema: its keyword, its paths in document and schema, its detail, and the
-    unknown keys of a mapping."""
-
-    keyword: str
-    path: list[str | int]
-    schema_path: list[str | int]
-    detail: Any
-    keys: list[str]
-
-
 def validate(document: Value) -> Findings:
     """Check a document against the schema. Raises SpecError if it has more than MOST_DIAGNOSTICS
     errors: then nothing else can be told of it.
@@ -65,22 +54,16 @@ def validate(document: Value) -> Findings:
     findings = Findings([], set(), {})
     if _conformance()(document):
         return findings
-    schema, validator = _load()
-    violations: list[_Violation] = []
-    more = 0
-    for part in prefixes(document):
-        violations, more = _first(validator.iter_errors(part))
-        if more:
-            break
+    violations, more = violations_of(document, _schema(), _conformance())
     for violation in violations:
         if violation.keyword == "additionalProperties":
             value = _walk(document, violation.path)
-            known = _schema_at(schema, violation.schema_path[:-1]).get("properties", {})
+            known = _schema_at(violation).get("properties", {})
             similar = (_similar_key(key, known) for key in violation.keys)
             findings.misspelt[value] = [key for key in similar if key]
     for violation in violations:
         value = _walk(document, violation.path)
-        node = _schema_at(schema, violation.schema_path[:-1])
+        node = _schema_at(violation)
         if violation.keyword == "additionalProperties":
             for key in violation.keys:
                 cut = _cut_expression(value, key)
@@ -97,27 +80,11 @@ def validate(document: Value) -> Findings:
             continue
         findings.invalid.add(value)
         if not _is_reported(violation, findings.misspelt.get(value, ())):
-            findings.diagnostics.append(_diagnose(document, value, schema, node, violation))
+            findings.diagnostics.append(_diagnose(document, value, node, violation))
     if more:
         last = in_file_order(findings.diagnostics)[-1]
         raise SpecError([*findings.diagnostics, omitted(more, last.span, _NOT_CHECKED)])
     return findings
-
-
-def _first(errors: Iterable[Any]) -> tuple[list[_Violation], int]:
-    """The first MOST_DIAGNOSTICS violations, and the number of the others."""
-    violations: list[_Violation] = []
-    room, more = MOST_DIAGNOSTICS, 0
-    for error in errors:
-        if not room:
-            more += len(getattr(error.kind, "unexpected", "1"))
-            continue
-        violation = _closest(_read(error))
-        number = len(violation.keys) or 1
-        violations.append(violation._replace(keys=violation.keys[:room]))
-        more += max(number - room, 0)
-        room -= min(number, room)
-    return violations, more
 
 
 @cache
@@ -130,19 +97,11 @@ def _conformance() -> Conformance:
     return Conformance(_schema())
 
 
-@cache
-def _load() -> tuple[Any, Any]:
-    """The schema and its validator, built once for a program that reads many specs."""
-    import jsonschema_rs  # a sixth of the time of a report, and not needed where nothing is wrong
-
-    return _schema(), jsonschema_rs.Draft7Validator(_schema())
-
-
-def _is_reported(violation: _Violation, similar: Sequence[str]) -> bool:
+def _is_reported(violation: Violation, similar: Sequence[str]) -> bool:
     """Whether a key is missing because it is misspelt, which is reported already."""
     if violation.keyword == "anyOf" and not violation.path:
         return "layers" in similar or "extends" in similar
-    return violation.keyword == "required" and violation.detail.property in similar
+    return violation.keyword == "required" and violation.missing in similar
 
 
 def format_value(value: object) -> str:
@@ -151,36 +110,22 @@ def format_value(value: object) -> str:
     return printed if len(printed) <= _LONGEST_VALUE else printed[: _LONGEST_VALUE - 3] + "..."
 
 
-def _read(error: Any) -> _Violation:
-    path = [unmarked(part) for part in error.instance_path]
-    keys = [unmarked(key) for key in getattr(error.kind, "unexpected", ())]
-    return _Violation(error.kind.name, path, list(error.schema_path), error.kind, keys)
+def _schema_at(violation: Violation) -> Any:
+    """The part of the schema that is violated."""
+    *_, part = _schemas(violation.schema_path[:-1])
+    return part
 
 
-def _closest(violation: _Violation) -> _Violation:
-    """The violation inside the one alternative of an `anyOf` that the value resembles: it has the
-    alternative's type, and the violation is nested deeper."""
-    while violation.keyword == "anyOf" and violation.path:
-        close = []
-        for errors in violation.detail.context:
-            inner = [_read(item) for item in errors]
-            if all(_is_deeper(error, violation) for error in inner):
-                close.append(inner)
-        if len(close) != 1:
-            break
-        (inner,) = close
-        violation = inner[0]
-    return violation
-
-
-def _is_deeper(inner: _Violation, outer: _Violation) -> bool:
-    return len(inner.path) > len(outer.path) or inner.keyword == "additionalProperties"
-
-
-def _schema_at(schema: Any, path: list[str | int]) -> Any:
-    for part in path:
-        schema = schema[part]
-    return schema
+def _schemas(path: Iterable[str | int]) -> Iterator[Any]:
+    """The parts of the schema along a path, from the whole on, with references followed."""
+    part = _schema()
+    yield part
+    for key in path:
+        part = part[key]
+        if isinstance(part, dict) and "$ref" in part:
+            names = part["$ref"].removeprefix("#/").split("/")
+            part = reduce(getitem, names, _schema())
+        yield part
 
 
 def _walk(document: Value, path: list[str | int]) -> Value:
@@ -194,15 +139,11 @@ def _walk(document: Value, path: list[str | int]) -> Value:
     return document
 
 
-def _expected(schema: Any, path: list[str | int]) -> str:
-    """The `x-expected` of the innermost schema on the path that has one."""
-    words = "something else"
-    for part in [*path, ""]:
-        if isinstance(schema, dict):
-            words = schema.get("x-expected", words)
-        if part != "":
-            schema = schema[part]
-    return words
+def _expected(path: Iterable[str | int]) -> str:
+    """The `x-expected` of the innermost part of the schema on the path that has one."""
+    parts = [part for part in _schemas(path) if isinstance(part, dict)]
+    words = [part["x-expected"] for part in parts if "x-expected" in part]
+    return words[-1] if words else "something else"
 
 
 def _can_be_dropped(path: list[str | int]) -> bool:
@@ -235,12 +176,10 @@ def _truncated_expression(cut: Value, key: str) -> Diagnostic:
     return Diagnostic("ARC301", message, cut.span, hint)
 
 
-def _diagnose(
-    document: Value, value: Value, schema: Any, node: Any, violation: _Violation
-) -> Diagnostic:
+def _diagnose(document: Value, value: Value, node: Any, violation: Violation) -> Diagnostic:
     path = violation.path
     if violation.keyword == "required":
-        missing = violation.detail.property
+        missing = violation.missing
         message = f"{_owner(path)} has no `{missing}`"
         return Diagnostic("ARC202", message, _head(value), _missing_hint(node, missing))
     if violation.keyword == "anyOf" and not path:
@@ -249,7 +188,7 @@ def _diagnose(
     if violation.schema_path[-2:] == ["then", "enum"] and isinstance(value.data, str):
         return _unknown_step(value, value.data)
     subject = _subject(path)
-    expected = _expected(schema, violation.schema_path[:-1])
+    expected = _expected(violation.schema_path[:-1])
     op = _bare_op(document, path)
     if op is not None:
         fields = {field.name: field for field in fields_of(op)}

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy
 from keras import layers
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 from archc import backends
 from archc.importers import formats
@@ -40,7 +41,7 @@ def mixed() -> keras.Model:
     gate = layers.Reshape((1, 1, 8))(gate)
     gate = layers.Conv2D(8, 1, activation="sigmoid")(gate)
     x = layers.Multiply()([x, gate])
-    x = layers.Add()([x, shortcut])
+    x = CustomScaleLayer(0.17)([x, shortcut])
     left = layers.MaxPooling2D(3, strides=2, padding="same")(x)
     right = layers.DepthwiseConv2D(3, strides=2, padding="same")(x)
     right = layers.Dense(4, activation="silu")(right)

@@ -75,7 +75,7 @@ REFUSED = {
     "ReLU with max_value 4": layer("ReLU", max_value=4),
     "the own layer Swirl": {**layer("Swirl"), "module": "mine"},
     "Dropout with shaken True": layer("Dropout", rate=0.5, shaken=True),
-    "a layer has a configuration that Keras does not write": layer("Dense"),
+    "a layer has a configuration that Keras does not write": layer("BatchNormalization"),
     "data_format channels_first": layer("Flatten", data_format="channels_first"),
 }
 
@@ -101,6 +101,46 @@ def test_hostile_configurations_have_one_error(tmp_path: Path) -> None:
     assert "sizes" not in error_of(tmp_path, config(shape=[None, None, None, 3]))
     assert "do not print" in error_of(tmp_path, config(layer("Flatten", name="a\x1b[31m")))
     assert "it is no model" in error_of(tmp_path, {"class_name": "os.system", "config": {}})
+    sound = json.dumps(config(layer("Flatten"))).encode()
+    assert "no JSON" in error_of(tmp_path, sound[:-1])
+    assert "has 1000 axes" in error_of(tmp_path, config(layer("Flatten"), shape=[None] + [1] * 999))
+    assert "unknown size" in error_of(tmp_path, config(shape=[None, 1 << 62, 8, 3]))
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "8", None, 1 << 70, [8]])
+def test_what_counts_is_a_number_above_zero(value: Any, tmp_path: Path) -> None:
+    assert "Dense with units" in error_of(tmp_path, config(layer("Dense", units=value)))
+
+
+def test_fields_that_no_op_takes_are_errors_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(config(layer("Dropout", rate=7))), encoding="utf-8")
+    with pytest.raises(SpecError, match="`rate` of dropout must be") as error:
+        as_spec(formats.read(str(path)), "small", str(path), [])
+    (diagnostic,) = error.value.diagnostics
+    assert diagnostic.code == "ARC801"
+    assert diagnostic.span.source.name == str(path)
+
+
+MALFORMED = {
+    "no configuration that Keras writes": [{"args": [], "kwargs": "x"}],
+    "a reference is malformed": [{"args": [{"class_name": "__keras_tensor__"}]}],
+    "`f` is malformed": [{"args": "x"}],
+    "`f` has no calls": None,
+}
+
+
+@pytest.mark.parametrize("expected", MALFORMED)
+def test_calls_that_keras_does_not_write_are_refused(expected: str, tmp_path: Path) -> None:
+    first = config()["config"]["layers"][0]
+    own = {**layer("Flatten", name="f"), "name": "f", "inbound_nodes": MALFORMED[expected]}
+    fields = {
+        "name": "m",
+        "layers": [first, own],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["f", 0, 0]],
+    }
+    assert expected in error_of(tmp_path, {"class_name": "Functional", "config": fields})
 
 
 def test_hostile_archives_have_one_error(tmp_path: Path) -> None:

@@ -83,9 +83,62 @@ class Encoder(nn.Module):
         x = x + self.out(y.transpose(1, 2).flatten(2))
         y = self.all(self.norms[2](x)).reshape(-1, 17, 3, 3, 4).permute(2, 0, 3, 1, 4)
         query, key, value = y.unbind(0)
-        weights = self.drop(((query * 0.5) @ key.transpose(-2, -1)).softmax(-1))
+        scores = torch.bmm(query.flatten(0, 1) * 0.5, key.flatten(0, 1).transpose(1, 2))
+        weights = self.drop(scores.view(-1, 3, 17, 17).softmax(-1))
         x = x + self.last((weights @ value).transpose(1, 2).reshape(x.shape))
         return self.head(x[:, 0])
+
+
+class Kinds(nn.Module):
+    """What the other programs have not: maps of one and three spatial axes, parts of channels,
+    activations and views by all their names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Conv1d(3, 8, 5, padding="same")
+        self.wider = nn.ConvTranspose1d(8, 6, 3, stride=2, output_padding=1)
+        self.thin = nn.BatchNorm1d(6)
+        self.root = nn.RMSNorm(6, eps=1e-6)
+        self.bulk = nn.Conv3d(3, 4, 3, padding=1)
+        self.grown = nn.ConvTranspose3d(4, 4, 2, stride=2)
+        self.dense = nn.Linear(6, 8)
+        self.matrix = nn.Parameter(torch.ones(8, 8))
+        self.rows = nn.Parameter(torch.ones(8, 8))
+        self.last = nn.Parameter(torch.ones(8, 8))
+        self.bias = nn.Parameter(torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        n = x.shape[0]
+        flat, cube = self.lines(x.flatten(2)), self.cubes(x.view(n, 3, 4, 4, 16))
+        x = torch.cat([flat, cube, self.planes(x)], 1)
+        x = torch.softmax(functional.softplus(x) * functional.selu(x), 1)
+        x = torch.mm(torch.addmm(self.bias, self.dense(x), self.matrix), self.rows.t())
+        return torch.maximum(x @ self.last, torch.ops.aten.alias(x).tanh())
+
+    def lines(self, x: Tensor) -> Tensor:
+        x = functional.pad(self.line(x), (1, 1), mode="reflect")
+        x = functional.max_pool1d(functional.avg_pool1d(x, 3), 2)
+        x = functional.interpolate(functional.relu(x), scale_factor=2.0)
+        x = self.thin(self.wider(functional.interpolate(x, scale_factor=2.0, mode="linear")))
+        x = self.root(x.swapaxes(1, 2).detach()).transpose(1, 2)
+        low, high = functional.hardsigmoid(x).split([2, 4], 1)
+        x = torch.cat([high, low], 1)
+        a = functional.adaptive_avg_pool1d(x, 1).squeeze(-1)[:, :1]
+        return torch.cat([a, functional.adaptive_max_pool1d(x, 1).squeeze()[:, 1:2]], 1)
+
+    def cubes(self, x: Tensor) -> Tensor:
+        x = functional.pad(self.bulk(x), (1, 1, 1, 1, 1, 1), mode="reflect")
+        x = functional.max_pool3d(functional.avg_pool3d(x, 2), (1, 1, 2))
+        x = self.grown(functional.interpolate(x, scale_factor=2.0)).clamp_(min=0)
+        a = functional.adaptive_avg_pool3d(x, 1).flatten(1).unflatten(1, (2, 2)).select(1, 0)
+        return torch.cat([a, functional.adaptive_max_pool3d(x, 1).flatten(1)], 1).split(2, 1)[1]
+
+    def planes(self, x: Tensor) -> Tensor:
+        x = functional.pad(x, (2, 2, 2, 2), mode="reflect").to(torch.float32).clone()
+        x = functional.interpolate(x, scale_factor=2.0, mode="bilinear")
+        x = functional.hardtanh_(x, 0.0, 6.0).unsqueeze(2).squeeze(2)
+        x = functional.elu(torch.clamp(x.mul_(0.5), min=0)).div_(2.0)
+        return functional.adaptive_max_pool2d(x, 1).permute(0, 2, 1, 3).flatten(1)[:, :2]
 
 
 class Gates(nn.Module):
@@ -104,7 +157,8 @@ class Gates(nn.Module):
         x = x * torch.sigmoid(x)
         x = x * (functional.relu6(x + 3) / 6)
         x = functional.relu6(x + 3).mul(x) / 6
-        return self.head(self.tokens(functional.adaptive_avg_pool2d(x, 1).flatten(1)))
+        x = functional.adaptive_avg_pool2d(functional.pad(x, (0, 0, 1, 1), value=2.0), 2)
+        return self.head(self.tokens(x.mean((2, 3)))).log_softmax(1).softmax(1)
 
 
 class InPlace(nn.Module):

@@ -17,8 +17,9 @@ in float32, the spec's in float64.
 - *ops* are those of the network, *parameters* those of torchvision's model without classifiers that
   run in training alone.
 - *lines* are those of the YAML.
-- *difference* is the largest between the values of a layer, as a share of the largest of them;
-  the values of networks of more than 160 million parameters are not computed.
+- *difference* is the largest between the values of a layer, as a share of the largest of them; it
+  is blank where the values were not computed and the graph alone is proven, as of networks of more
+  than 160 million parameters.
 
 {accepted} of {count} are accepted. The others need what archc has no op for.
 

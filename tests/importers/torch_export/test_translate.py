@@ -24,12 +24,14 @@ from archc.importers.proof import graph_difference
 from archc.importers.spec import Imported, as_spec
 from archc.importers.torch_export import network_of
 from archc.importers.torch_export.archive import program_of
+from archc.importers.torch_export.translate import TABLE
 from archc.ops.attention import Attention
 from archc.verify import Workers
 from tests.importers.torch_export.programs import (
     Encoder,
     Gates,
     InPlace,
+    Kinds,
     Mixed,
     Words,
     edited,
@@ -51,8 +53,13 @@ def workers() -> Iterator[Workers]:
 
 @pytest.mark.parametrize(
     ("model", "free", "core"),
-    [(Mixed(), False, False), (Encoder(), True, False), (Gates(), False, True)],
-    ids=["mixed", "encoder", "core"],
+    [
+        (Mixed(), False, False),
+        (Kinds(), False, False),
+        (Encoder(), True, False),
+        (Gates(), False, True),
+    ],
+    ids=["mixed", "kinds", "encoder", "core"],
 )
 def test_every_layer_computes_what_the_program_computes(
     model: nn.Module, free: bool, core: bool, workers: Workers, tmp_path: Path
@@ -67,11 +74,27 @@ def test_every_layer_computes_what_the_program_computes(
     assert own.network.batch == (None if free else 3)
 
 
+def test_every_rule_is_run(tmp_path: Path) -> None:
+    """By the programs whose values are compared; operations in place have the same rules."""
+    programs = [
+        (Mixed(), {}),
+        (Kinds(), {}),
+        (Encoder(), {"free": True}),
+        (Gates(), {"core": True}),
+    ]
+    kinds = {"embedding"}
+    for model, options in programs:
+        program = program_of(str(saved(tmp_path, model, **options)))
+        kinds |= {node["op"].split(".")[1] for node in program["nodes"]}
+    assert {kind for kind in TABLE if not kind.endswith("_")} - kinds == set()
+
+
 @pytest.mark.parametrize("core", [False, True])
 def test_activations_that_are_written_out_are_recognised(core: bool, tmp_path: Path) -> None:
     layers = imported(saved(tmp_path, Gates(), core=core)).network.layers
-    ops = ["conv", "batch_norm", "relu6", "max_pool", "silu", "hard_swish", "hard_swish"]
-    assert [layer.op.name for layer in layers] == [*ops, "global_avg_pool", "layer_norm", "dense"]
+    ops = ["conv", "batch_norm", "relu6", "max_pool", "silu", "hard_swish", "hard_swish", "pad"]
+    ops += ["adaptive_avg_pool", "global_avg_pool", "layer_norm", "dense", "softmax"]
+    assert [layer.op.name for layer in layers] == ops
 
 
 class Product(nn.Module):

@@ -230,6 +230,48 @@ def test_parts_of_random_size_have_the_sizes_of_the_recipe(
     assert right.max() > 180 - 12
 
 
+def test_keras_draws_parts_by_the_epoch_once_one_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defined = script(tmp_path, "  inputs: {resize: 20}\n  batch_size: 8\n", monkeypatch)
+    images = np.random.default_rng(0).integers(0, 256, (8, 20, 20, 3), np.uint8)
+    batches = defined["Batches"](images, np.arange(8), np.arange(8))
+    evaluated, labels = batches[0]
+    assert np.array_equal(evaluated, images[:, 2:18, 2:18])
+    assert labels.tolist() == [*range(8)]
+    trained = []
+    for epoch in (0, 0, 1):
+        batches.begin(epoch, None)
+        parts, labels = batches[0]
+        trained.append(parts[np.argsort(labels)])
+    assert np.array_equal(trained[0], trained[1])
+    assert not np.array_equal(trained[0], trained[2])
+    assert not np.array_equal(trained[0], evaluated)
+
+
+def test_pytorch_draws_parts_in_training_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for the mean of the images nor in validation."""
+    recipe = "  inputs: {resize: 20, standardize: channel_mean}\n  batch_size: 8\n"
+    defined = script(tmp_path, recipe, monkeypatch, "torch")
+    data = SimpleNamespace(labels=np.arange(40) % 2, training=False)
+    draws = []
+
+    def load(data: Any, batches: list[Any], _device: Any) -> Any:
+        draws.append(data.training)
+        for batch in batches:
+            yield torch.rand(len(batch), 3, 16, 16), torch.from_numpy(data.labels[batch])
+
+    defined["load"], defined["Photos"] = load, lambda _: data
+    defined["Small"] = lambda: torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(16 * 16 * 3, 10)
+    )
+    arguments = SimpleNamespace(data=None, out=tmp_path / "run", resume=False, epochs=2)
+    defined["train"](arguments, torch.device("cpu"))
+    assert draws == [False, True, False, True, False]
+
+
 TEN = "  inputs: {resize: 20, standardize: none}\n  evaluation: ten_crop\n"
 
 

@@ -97,7 +97,9 @@ def test_a_class_called_like_what_a_script_has_is_refused(name: str, tmp_path: P
     emit("keras", network(tmp_path, text))  # which has a function of another name
 
 
-WRITTEN_BY_THE_EMITTER = {"Network", "make_optimizer", "make_schedule", "make_plateau"}
+WRITTEN_BY_THE_EMITTER = {
+    *("Network", "make_optimizer", "make_schedule", "make_plateau", "standardize"),
+}
 """What a program has in place of what the emitter writes."""
 
 
@@ -245,14 +247,15 @@ def test_every_constant_of_the_program_is_given(backend: str, tmp_path: Path) ->
 
 
 OPTIMIZERS = {
-    "least": "torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)",
+    "least": "torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)",
     "sgd": "torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9, nesterov=True, "
     "weight_decay=0.0005)",
     "rmsprop": "torch.optim.RMSprop(model.parameters(), lr=LEARNING_RATE, alpha=0.9, "
     "momentum=0.5, weight_decay=0.1)",
     "adam": "torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.999), "
-    "weight_decay=0.1)",
-    "adamw": "torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)",
+    "weight_decay=0.1, fused=True)",
+    "adamw": "torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01, "
+    "fused=True)",
 }
 """As PyTorch calls them and their arguments, less what are its defaults."""
 

@@ -1,0 +1,158 @@
+"""Arithmetic of PyTorch, concatenations and means as ops of archc."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+from archc.importers.torch_export import attention, gates, views
+from archc.importers.torch_export.arrangement import ordered
+from archc.importers.torch_export.calls import Bound, Constant, Node, View, reshaped
+from archc.importers.torch_export.layouts import value_of
+from archc.ops import merge
+from archc.ops.base import Op
+from archc.ops.parameter import ClassToken, PositionEmbedding, Scale
+from archc.ops.pooling import GlobalAvgPool
+
+
+def add(node: Node) -> Bound:
+    """A sum: of two values, with a learned vector a token, or the first step of a hard gate."""
+    a, b = node.arguments.get("self"), node.arguments.get("other")
+    node.require(alpha=1)
+    for x, other in ((a, b), (b, a)):
+        if isinstance(x, View) and isinstance(other, Constant):
+            return _embedded(node, x, other)
+        if isinstance(x, View) and _is_number(other):
+            return gates.shifted(node, x, other)
+    return _merge(node, merge.Add())
+
+
+def _embedded(node: Node, view: View, table: Constant) -> Bound:
+    """A learned vector added to each token."""
+    x = value_of(view, node)
+    if not x.axes.is_sequence or table.shape not in (x.axes.sizes, (1, *x.axes.sizes)):
+        node.refuse(f"of {x.axes} and an array of {list(table.shape)}")
+    if not table.learned:
+        node.refuse("of an array that is not learned")
+    return node.call(PositionEmbedding(), (x,), {"weight": reshaped(table.array, x.axes.sizes)})
+
+
+def multiply(node: Node) -> Bound:
+    """A product: of two values, with a number, or with a learned factor a channel."""
+    a, b = node.arguments.get("self"), node.arguments.get("other")
+    for x, other in ((a, b), (b, a)):
+        if isinstance(x, View) and _is_number(other):
+            return _multiple(node, x, float(other))
+        if isinstance(x, View) and isinstance(other, View):
+            product = gates.weighted(node, x, other)
+            if product is not None:
+                return product
+        if isinstance(x, View) and isinstance(other, Constant):
+            return _scaled(node, x, other)
+    return _merge(node, merge.Multiply())
+
+
+def _scaled(node: Node, view: View, factor: Constant) -> Bound:
+    """A learned factor for each channel."""
+    own = view.arrangement
+    rank = len(own.dims)
+    shape = (1,) * (rank - len(factor.shape)) + factor.shape
+    places = [place for place, size in enumerate(shape) if size != 1]
+    if len(shape) != rank or len(places) != 1 or own.whole(places[0]) != view.channels:
+        node.refuse(f"of {list(own.shape)} and an array of {list(factor.shape)}")
+    if not factor.learned:
+        node.refuse("with an array that is not learned")
+    width = view.call.axes.width
+    return node.pointwise(Scale(), view, {"weight": reshaped(factor.array, (width,))})
+
+
+def divide(node: Node) -> Bound:
+    """A quotient by a number."""
+    node.require(rounding_mode=None)
+    divisor = node.arguments.get("other")
+    if not _is_number(divisor) or not divisor:
+        node.refuse("by anything but a number")
+    return _multiple(node, node.tensor(), 1 / divisor)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _multiple(node: Node, view: View, factor: float) -> Bound:
+    """A constant factor: of scores, or the last step of a hard gate."""
+    known = gates.divided(node, view, factor) or attention.scaled(node, view, factor)
+    return known or node.pointwise(Scale(initial=factor, learned=False), view)
+
+
+def maximum(node: Node) -> Bound:
+    """The larger of two values, element by element."""
+    return _merge(node, merge.Maximum())
+
+
+def _merge(node: Node, op: Op) -> Bound:
+    """Two values joined element by element, arranged alike."""
+    a, b = (node.tensor(name) for name in ("self", "other"))
+    if len(a.arrangement.dims) != len(b.arrangement.dims):
+        node.refuse(f"of {list(a.arrangement.shape)} and {list(b.arrangement.shape)}")
+    if a.arrangement == b.arrangement and a.call.axes == b.call.axes:
+        return node.call(op, (a.call, b.call), arrangement=a.arrangement)
+    return node.call(op, (value_of(a, node), value_of(b, node)))
+
+
+def concat(node: Node) -> Bound:
+    """Values behind one another along the channels; a learned token before others."""
+    tensors: list[Bound] = node.get("tensors", [])
+    axis = node.axis("dim", len(node.shape))
+    found = [one for one in tensors if isinstance(one, View)]
+    if len(tensors) == 2 and isinstance(tensors[0], Constant) and len(found) == 1:
+        return _class_token(node, tensors[0], found[0], axis)
+    if not found or len(found) != len(tensors):
+        node.refuse("of an array")
+    if len(found) == 1:
+        return found[0]
+    orders = {one.arrangement.order() for one in found}
+    if len(orders) != 1 or None in orders:
+        found = [views.canonical(one, node)[1] for one in found]
+    first = found[0]
+    order = first.arrangement.order()
+    if order is None or order[axis] != first.channels:
+        node.refuse(f"of {list(first.arrangement.shape)} along the axis {axis}")
+    op = merge.Concat()
+    calls = tuple(one.call for one in found)
+    axes = op.infer(tuple(one.axes for one in calls))
+    # All that came before, once more: DenseNet's blocks.
+    before = node.made.get(calls[:-1])
+    taken = calls if before is None else (before, calls[-1])
+    view = node.call(op, taken, arrangement=ordered((node.batch, *axes.sizes), order))
+    node.made.setdefault(calls, view.call)
+    return view
+
+
+def _class_token(node: Node, token: Constant, view: View, axis: int) -> Bound:
+    x = value_of(view, node)
+    width = x.axes.width
+    if not x.axes.is_sequence or axis != 1 or token.shape != (node.batch, 1, width):
+        node.refuse(f"of an array of {list(token.shape)} and {x.axes}")
+    if not token.learned or token.array.shape not in ((1, 1, width), (1, width), (width,)):
+        node.refuse("of an array that is no learned token")
+    return node.call(ClassToken(), (x,), {"token": reshaped(token.array, (width,))})
+
+
+def mean(node: Node) -> Bound:
+    """The mean over all of space, or over all tokens."""
+    view = node.tensor()
+    own = view.arrangement
+    rank = len(own.dims)
+    node.require(dtype=None)
+    pooled = {axis % rank for axis in node.integers("dim", [])}
+    axes = {own.whole(axis) for axis in pooled}
+    others = [own.whole(axis) for axis in range(rank) if axis not in pooled]
+    if others != [0, view.channels] or axes != set(range(1, rank)) - {view.channels}:
+        node.refuse(f"of {list(own.shape)} over the axes {sorted(pooled)}")
+    keep = node.get("keepdim", False)
+    op = GlobalAvgPool(keep_dims=keep)
+    if not keep:
+        return node.call(op, (view.call,))
+    sizes = (node.batch, *op.infer((view.call.axes,)).sizes)
+    order = own.order()
+    return node.call(op, (view.call,), arrangement=ordered(sizes, order or range(rank)))
