@@ -2,8 +2,8 @@
 
 `light`: all nine models of the `onnx` package, the values of all their layers, and a change of
 every attribute of every node, which must be seen each time. `specs`: every spec here as an ONNX
-file and back. `random`: 1,000 random specs the same. What came of it is kept in `record.json`, each
-random spec once: a run that was ended goes on where it was.
+file and back. `random`: 1,000 random specs the same. What came of it is kept in `record.json`: a
+run that was ended goes on with the models and random specs that are not there.
 """
 
 from __future__ import annotations
@@ -46,24 +46,28 @@ def round_trip(network: Network, name: str) -> str:
 
 
 def run_light(record: dict[str, Any]) -> None:
-    """The models of the `onnx` package."""
+    """The models of the `onnx` package that the record has not."""
     with Workers() as workers:
         for name in NAMES:
-            own = imported_light(name)
-            agreement = compare(own, str(light(name)), workers)
-            changes = list(changed_attributes(name, sys.maxsize))
-            missed = [what for what, data in changes if is_accepted_as(own, data)]
-            record["light"][name] = {
-                "layers": agreement.compared,
-                "largest difference": float(f"{agreement.largest:.1e}"),
-                "changed attributes": len(changes),
-                "missed": missed,
-                "problems": [
-                    one for one in (agreement.reason, agreement.disagreement) if one is not None
-                ],
-            }
-            print(name, record["light"][name], flush=True)
-            write(record)
+            if name not in record["light"]:
+                record["light"][name] = light_result(name, workers)
+                print(name, record["light"][name], flush=True)
+                write(record)
+
+
+def light_result(name: str, workers: Workers) -> dict[str, Any]:
+    """What comes of one of the models: its values, and a change of each attribute."""
+    own = imported_light(name)
+    agreement = compare(own, str(light(name)), workers)
+    changes = list(changed_attributes(name, sys.maxsize))
+    problems = (agreement.reason, agreement.disagreement)
+    return {
+        "layers": agreement.compared,
+        "largest difference": float(f"{agreement.largest:.1e}"),
+        "changed attributes": len(changes),
+        "missed": [what for what, data in changes if is_accepted_as(own, data)],
+        "problems": [one for one in problems if one is not None],
+    }
 
 
 def run_specs(record: dict[str, Any]) -> None:

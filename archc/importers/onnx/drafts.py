@@ -79,10 +79,19 @@ class Context(NamedTuple):
                     continue
                 if (user.op in MAP_OPS and user.inputs[0] is one) or _goes_along_channels(user):
                     return True
+                if self._has_pooled_squares(user):
+                    return True
                 if user.op in ELEMENTWISE:
                     known.add(user)
                     waiting.append(user)
         return False
+
+    def _has_pooled_squares(self, term: Term) -> bool:
+        """Whether squares are pooled as rows: the normalisation of responses, of channels."""
+        if term.op != "Mul" or term.inputs[0] is not term.inputs[1]:
+            return False
+        rows = [one for one in self.users.get(term, ()) if is_op(one, "Reshape")]
+        return any(is_op(one, "AveragePool") for row in rows for one in self.users.get(row, ()))
 
 
 def _goes_along_channels(term: Term) -> bool:
