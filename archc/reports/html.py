@@ -12,7 +12,7 @@ from archc import backends
 from archc.ir.costs import BYTES, Costs, Layer, Memory
 from archc.reports import json
 from archc.reports.html_code import listing
-from archc.reports.html_graph import graph
+from archc.reports.html_graph import graph, legend
 from archc.reports.html_page import page, text
 from archc.reports.rows import axes_line, human, totals
 
@@ -38,7 +38,7 @@ def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = Non
         f"{_totals(costs, memory)}"
         '<button type="button" id="theme" hidden>Theme: automatic</button>\n</header>\n'
     )
-    return page(title, f"{header}{_tabs(panels)}", "page.css", "page.js")
+    return page(title, f"{header}{_tabs(panels)}", "page.css", ("page.js", "panes.js"))
 
 
 MOST_ROWS = 10_000
@@ -98,8 +98,18 @@ def _network(costs: Costs) -> str:
     return (
         '<div class="view graph">\n<div class="tools" id="folds" hidden>'
         '<button type="button" id="open-all">Open all</button>'
-        '<button type="button" id="fold-all">Fold all</button></div>\n'
-        f"{graph(costs)}</div>\n"
+        '<button type="button" id="fold-all">Fold all</button>'
+        '<span class="zoom" role="group" aria-label="Zoom">'
+        '<button type="button" id="zoom-out" aria-label="smaller" title="smaller (-)">'
+        '\u2212</button><span id="zoom">100%</span>'
+        '<button type="button" id="zoom-in" aria-label="larger" title="larger (+)">+</button>'
+        '<button type="button" id="zoom-fit" title="as wide as the pane (f)">Fit</button>'
+        "</span></div>\n"
+        f"{legend(costs)}{graph(costs)}"
+        '<aside id="details" aria-label="Attributes" aria-live="polite" hidden></aside>\n</div>\n'
+        '<div id="divider" role="separator" aria-orientation="vertical" tabindex="0" '
+        'aria-label="Width of the drawing" aria-valuemin="15" aria-valuemax="85" '
+        'aria-valuenow="32"></div>\n'
         '<div class="view layers">\n<div class="tools"><label for="search">Search</label> '
         '<input type="search" id="search" autocomplete="off" spellcheck="false"> '
         '<span role="status" id="matches"></span></div>\n'

@@ -25,8 +25,11 @@ from archc.reports.drawing.items import (
     Stack,
     output_of,
 )
-from archc.reports.drawing.labels import family, shape
+from archc.reports.drawing.labels import FILLS, TIMES, attributes, family, shape
 from archc.reports.drawing.tree import drawing
+
+MOST_INPUTS = 8
+"""Inputs of an op that its panel names."""
 
 
 def graph(costs: Costs) -> str:
@@ -38,6 +41,22 @@ def graph(costs: Costs) -> str:
         f'{note}<div class="scroll" id="graph"><div role="tree" aria-label="The network">\n'
         f"{''.join(writer.series(writer.drawing.root, 1))}</div></div>\n"
     )
+
+
+def legend(costs: Costs) -> str:
+    """The colors of the network's families of ops, and what the figures of the graph are."""
+    nodes = costs.graph.nodes
+    kinds = {type(node.op): node.op for node in nodes}
+    present = {family(op) for op in kinds.values()}
+    colors = "".join(
+        f'<li><span class="{name}"></span>{name}</li>' for name in FILLS if name in present
+    )
+    axes = f" {TIMES} ".join(nodes[costs.graph.inputs[0]].output.names)
+    words = ["in the boxes: parameters", f"on the lines: {axes}"]
+    if "convolution" in present:
+        words.insert(0, f"conv 3{TIMES}3, 64: window, filters")
+    rest = "".join(f"<li>{_text(line)}</li>" for line in words)
+    return f'<ul class="legend" aria-label="Legend">{colors}{rest}</ul>\n'
 
 
 def _key(part: Node | Region | Output) -> str:
@@ -116,10 +135,23 @@ class _Writer:
             yield (
                 f'<div class="op {family(node.op)}" role="treeitem" aria-level="{level}" '
                 f'id="{key}" tabindex="-1" aria-label="{_text(label)}" title="{_text(label)}"'
-                f'{self._skip_attribute(key)}><span class="label">{_text(row.label)}</span>'
+                f'{self._skip_attribute(key)} data-attributes="{self._attributes(node)}">'
+                f'<span class="label">{_text(row.label)}</span>'
                 f'<span class="figure">{row.figure}</span></div>\n'
             )
         yield "</div>\n"
+
+    def _attributes(self, node: Node) -> str:
+        """What the panel shows of an op beside its row of the table, a line each."""
+        inputs = [self._nodes[index].path for index in node.inputs[:MOST_INPUTS]]
+        if len(node.inputs) > MOST_INPUTS:
+            inputs.append(f"\u2026 ({len(node.inputs):,} in all)")
+        lines = list(attributes(node.op))
+        if inputs:
+            lines.append(("from", ", ".join(inputs)))
+        if node.weights >= 0:
+            lines.append(("variables of", self._nodes[node.weights].path))
+        return "&#10;".join(_text(f"{name}: {value}") for name, value in lines)
 
     def _branch(self, branch: Series, level: int) -> Iterator[str]:
         if not branch.items:
@@ -151,8 +183,8 @@ class _Writer:
         yield (
             f'<div class="{kind}" role="treeitem" aria-level="{level}" tabindex="-1" '
             f'aria-expanded="{expanded}" aria-label="{_text(name)}"{identity}>'
-            f'<div class="head" role="none"><span class="label">{_text(label)}</span>'
-            f'<span class="figure">{_text(figure)}</span></div>\n'
+            f'<div class="head" role="none"><span class="title"><span class="label">'
+            f'{_text(label)}</span><span class="figure">{_text(figure)}</span></span></div>\n'
             '<div class="body" role="group">\n'
         )
         if body[0].linked and body[0].linked[0]:

@@ -7,6 +7,7 @@ escaped.
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -19,13 +20,13 @@ def page(
     title: str,
     body: str,
     style_file: str | Path,
-    script_file: str | Path | None = None,
+    script_files: Sequence[str | Path] = (),
     allowed: str = "",
 ) -> str:
-    """The page with a `title` and a `body` of HTML, and the style and script of files, by names
+    """The page with a `title` and a `body` of HTML, and the style and scripts of files, by names
     beside this one. `allowed` adds to its content security policy."""
     style = _part("palette.css") + _part(style_file) + _fills()
-    script = "" if script_file is None else _part(script_file)
+    script = "".join(map(_part, script_files))
     scripts = f"'{_hash(script)}'" if script else "'none'"
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "

@@ -76,8 +76,7 @@ function toggle(frame) {
 
 function toggleAll(open) {
   setOpen(all(".frame"), open);
-  const graph = byId("graph");
-  graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
+  center();
 }
 
 byId("folds").hidden = false;
@@ -107,7 +106,7 @@ tree.addEventListener("click", (event) => {
   const item = event.target.closest('[role="treeitem"]');
   if (!item) return;
   moveTo(item);
-  if (!isFrame(item)) showRow(item);
+  if (!isFrame(item)) show(item);
   else if (event.target.closest(".head")) toggle(item);
 });
 
@@ -129,8 +128,14 @@ tree.addEventListener("keydown", (event) => {
       if (isFrame(item) && isOpen(item)) toggle(item);
       else moveTo(frameAround(item));
     },
-    Enter: () => (isFrame(item) ? toggle(item) : showRow(item, true)),
-    " ": () => (isFrame(item) ? toggle(item) : showRow(item)),
+    Enter: () => (isFrame(item) ? toggle(item) : show(item, true)),
+    " ": () => (isFrame(item) ? toggle(item) : show(item)),
+    Escape: closeDetails,
+    "+": () => zoomTo(zoom() * STEP),
+    "=": () => zoomTo(zoom() * STEP),
+    "-": () => zoomTo(zoom() / STEP),
+    0: () => zoomTo(1),
+    f: fit,
   };
   if (!(event.key in actions)) return;
   event.preventDefault();
@@ -140,7 +145,7 @@ tree.addEventListener("keydown", (event) => {
 
 /* Links between graph and table. */
 
-const rowOf = (op) => byId(op.id.replace("op-", "row-"));
+const rowOf = (op) => byId(op.id.replace(/^\D*/, "row-"));
 const opOf = (row) => byId(row.id.replace("row-", "op-"));
 
 function light(op, row) {
@@ -153,13 +158,22 @@ function showRow(op, focus = false) {
   const row = rowOf(op);
   if (!row) return;
   light(op, row);
-  row.scrollIntoView({ block: "center" });
+  // Not the page, in which the drawing may stand above the table.
+  const area = row.closest(".scroll");
+  area.scrollTop = row.offsetTop - (area.clientHeight - row.offsetHeight) / 2;
   if (focus) row.querySelector("a").focus();
+}
+
+function show(op, focus = false) {
+  showDetails(op);
+  showRow(op, focus);
 }
 
 function followItem(event) {
   const op = event.target.closest(".op");
-  if (op) light(op, rowOf(op));
+  if (!op) return;
+  light(op, rowOf(op));
+  if (event.type === "focusin" && !details.hidden) showDetails(op);
 }
 
 function followRow(event) {
@@ -171,7 +185,9 @@ tree.addEventListener("mouseover", followItem);
 tree.addEventListener("focusin", followItem);
 byId("layers").addEventListener("mouseover", followRow);
 byId("layers").addEventListener("focusin", followRow);
-byId("layers").addEventListener("click", (event) => {
+for (const area of [byId("layers"), byId("details")]) area.addEventListener("click", followLink);
+
+function followLink(event) {
   const link = event.target.closest("a");
   if (!link) return;
   event.preventDefault();
@@ -189,6 +205,51 @@ byId("layers").addEventListener("click", (event) => {
   tab.focus();
   light(null, target);
   target.scrollIntoView({ block: "center" });
+}
+
+/* The attributes of an op: its fields and inputs, and the cells of its row. */
+
+const details = byId("details");
+let shown = null;
+
+function element(name, ...content) {
+  const made = document.createElement(name);
+  made.append(...content);
+  return made;
+}
+
+function showDetails(op) {
+  const lines = (op.dataset.attributes ?? "").split("\n").filter(Boolean).map((line) => {
+    const end = line.indexOf(": ");
+    return [line.slice(0, end), line.slice(end + 2)];
+  });
+  const row = rowOf(op);
+  const cells = row ? [...row.cells] : [];
+  for (const [column, cell] of cells.entries()) {
+    if (column < 2) continue;
+    const link = cell.querySelector("a");
+    lines.push([heads[column].textContent, link ? link.cloneNode(true) : cell.textContent]);
+  }
+  const names = cells.length ? `${cells[0].textContent}: ${cells[1].textContent}` : op.title || op.textContent;
+  const close = element("button", "\u00d7");
+  close.type = "button";
+  close.setAttribute("aria-label", "Close");
+  close.addEventListener("click", closeDetails);
+  const list = lines.flatMap(([name, value]) => [element("dt", name), element("dd", value)]);
+  details.replaceChildren(element("h2", names), close, element("dl", ...list));
+  details.hidden = false;
+  shown = op;
+}
+
+function closeDetails() {
+  if (details.hidden) return;
+  const inside = details.contains(document.activeElement);
+  details.hidden = true;
+  if (inside) moveTo(visibleItem(shown));
+}
+
+details.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") closeDetails();
 });
 
 /* Search: every word must occur in the layer's name, op, shapes or receptive field. */
@@ -273,9 +334,10 @@ function drawSkips() {
     series.style.paddingInline = lanes ? `${SPACE * (lanes.size + 1)}px` : "";
   }
   const origin = tree.getBoundingClientRect();
+  const scale = scaleOf(origin);
   const drawn = [];
   for (const [series, lanes] of bundles) {
-    const right = series.getBoundingClientRect().right - origin.left;
+    const right = (series.getBoundingClientRect().right - origin.left) / scale;
     let lane = right - SPACE * lanes.size;
     for (const [source, ends] of lanes) {
       for (const target of ends) drawn.push(...skip(source, target, lane, origin));
@@ -297,17 +359,23 @@ function skip(source, target, lane, origin) {
   ];
 }
 
+/* Coordinates inside the tree are those of a tree that is not zoomed. */
+const scaleOf = (area) => area.width / tree.offsetWidth;
+
 function side(item, origin) {
+  const scale = scaleOf(origin);
   const head = isFrame(item) ? item.querySelector(".head") : item;
   const box = head.getBoundingClientRect();
-  return { x: box.right - origin.left, y: (box.top + box.bottom) / 2 - origin.top };
+  return {
+    x: (box.right - origin.left) / scale,
+    y: ((box.top + box.bottom) / 2 - origin.top) / scale,
+  };
 }
 
 overlay.id = "skips";
 overlay.setAttribute("aria-hidden", "true");
 tree.append(overlay);
 new ResizeObserver(drawSkips).observe(tree);
-window.addEventListener("beforeprint", drawSkips);
 drawSkips();
 
 /* The theme: that of the system, or a selected one. */

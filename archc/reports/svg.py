@@ -9,7 +9,7 @@ from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.reports.drawing.contents import Row
 from archc.reports.drawing.fold import fold, left_out
-from archc.reports.drawing.labels import BOLD, FILLS, FONT, SMALL, family, wrap_text
+from archc.reports.drawing.labels import BOLD, FILLS, FONT, SMALL, TIMES, family, wrap_text
 from archc.reports.drawing.layout import Border, Box, Ending, Layout, layout
 from archc.reports.drawing.pieces import HEADER, PAD, ROW, SHADOW, Edge, Point
 from archc.reports.drawing.tree import drawing
@@ -82,6 +82,8 @@ def _heading(costs: Costs, width: float, missing: str) -> _Heading:
     figures = costs.totals
     sums = f"{human(figures.params)} parameters \u00b7 {human(figures.macs)} MACs per sample"
     legend = f"in the boxes: parameters \u00b7 on the edges: {_axes(costs)}"
+    if any("filters" in vars(node.op) for node in costs.graph.nodes):
+        legend += f" \u00b7 conv 3{TIMES}3, 64: window, filters"
     notes = [wrap_text(text, SMALL, width, 2) for text in (legend, missing) if text]
     for line in (*wrap_text(sums, FONT, width, 2), *(line for note in notes for line in note)):
         y += FONT + 5

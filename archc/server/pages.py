@@ -77,7 +77,7 @@ def _index(folder: Folder, _names: Sequence[str]) -> Answer:
         f'{heads}</tr></thead>\n<tbody id="specs"></tbody>\n</table>\n'
         "<noscript><p>This page needs its script.</p></noscript>\n</main>\n"
     )
-    return Answer(page(f"{text(folder.path)} - archc", body, STYLE, INDEX, LIVE))
+    return Answer(page(f"{text(folder.path)} - archc", body, STYLE, (INDEX,), LIVE))
 
 
 _COLUMNS = {
@@ -135,7 +135,7 @@ def _frame(title: str, path: str, names: Sequence[str], tools: str) -> Answer:
         f'<iframe id="page" title="{text(title)}" src="{text(path)}" '
         f'data-state="/state?{text(state)}"></iframe>\n'
     )
-    return Answer(page(f"{text(title)} - archc", body, STYLE, FRAME, LIVE))
+    return Answer(page(f"{text(title)} - archc", body, STYLE, (FRAME,), LIVE))
 
 
 def _report(folder: Folder, names: Sequence[str]) -> Answer:

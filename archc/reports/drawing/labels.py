@@ -6,6 +6,7 @@ sans-serif fonts.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from unicodedata import east_asian_width
 
 from archc.diagnostics import visible
@@ -83,8 +84,9 @@ _COUNTS = {"groups": "groups", "size": "over", "multiplier": TIMES, "rate": ""}
 
 
 def op_label(node: Node) -> str:
-    """An op with its main fields: `conv 3 x 3, stride 2 + relu`. Fields that follow from the shapes
-    (filters, units) and defaults are omitted. One that uses another's variables is `shared`."""
+    """An op with its main fields: `conv 3 x 3, 64, stride 2 + relu`, of 64 filters. The units of a
+    dense layer, which are its output's size, and defaults are omitted. One that uses another's
+    variables is `shared`."""
     op = node.op
     fields, defaults = vars(op), fields_with_defaults(type(op))
     rank = max(len(node.output.spatial), 1)
@@ -93,7 +95,8 @@ def op_label(node: Node) -> str:
         if fields.get(name) is not None:
             label += f" {_window(fields[name], rank)}"
     window = fields.get("kernel_size")
-    details = []
+    filters = fields.get("filters")
+    details = [] if filters is None else [str(filters)]
     for name in _STEPS:
         value = fields.get(name)
         plain = value is None or _window(value, rank) == _window(1, rank)
@@ -123,6 +126,18 @@ def _short(value: object, rank: int) -> str:
     if isinstance(value, tuple) and len(set(value)) == 1:
         return str(value[0])
     return _window(value, rank) if isinstance(value, tuple) else str(value)
+
+
+def attributes(op: Op) -> Iterator[tuple[str, str]]:
+    """The fields of an op that have a value, as text."""
+    for name in fields_with_defaults(type(op)):
+        value = getattr(op, name)
+        if isinstance(value, Op):
+            yield name, value.name
+        elif isinstance(value, bool):
+            yield name, str(value).lower()
+        elif value is not None:
+            yield name, _window(value, 1)
 
 
 FILLS = {

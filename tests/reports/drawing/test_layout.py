@@ -143,7 +143,7 @@ def test_shapes_stand_on_the_edges_of_lenet() -> None:
         "10,164",
         "850",
     ]
-    assert rows[1].label == "conv 5\u00d75 + relu"
+    assert rows[1].label == "conv 5\u00d75, 6 + relu"
 
 
 def test_a_repeat_says_how_often() -> None:
@@ -239,7 +239,7 @@ def test_fields_that_one_looks_for_are_reported() -> None:
     )
     labels = [op_label(node).replace("\u00d7", "x") for node in costs(text).graph.layers]
     assert labels == [
-        "conv 3x5, stride 2, groups 4",
+        "conv 3x5, 16, stride 2, groups 4",
         "depthwise_conv 3x3, dilation 2, x 2 + relu6",
         "max_pool 2x2",
         "max_pool 3x3, stride 2",
