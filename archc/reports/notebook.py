@@ -53,12 +53,14 @@ def _sizes(values: list[float] | None) -> tuple[float, ...] | None:
 
 
 def fragment(costs: Costs, drawing: str | None = None) -> str:
-    """The heading, the optional drawing (SVG), the table of layers and the totals as HTML. There is
-    no script, all text is escaped, and the drawing is an image, in which a browser runs and loads
-    nothing."""
+    """The heading or, with a title of its own, the drawing (SVG), the table of layers and totals
+    as HTML. There is no script, all text is escaped, and the drawing is an image, in which a
+    browser runs and loads nothing."""
     lines = [
-        f"<div><strong>{_text(heading(costs))}</strong><br>{_text(axes_line(costs))}",
-        *([] if drawing is None else [f'<div style="{_STYLE}">{_image(drawing)}</div>']),
+        # A drawing has the title.
+        f"<div><strong>{_text(heading(costs))}</strong><br>{_text(axes_line(costs))}"
+        if drawing is None
+        else f"<div>{_image(drawing, heading(costs))}<br>{_text(axes_line(costs))}",
         # An attribute, which a notebook's own table style overrides.
         f'<div style="{_STYLE}"><table cellpadding="4">',
         f"<thead><tr>{_cells([column.title for column in COLUMNS], 'th')}</tr></thead>",
@@ -78,9 +80,13 @@ def fragment(costs: Costs, drawing: str | None = None) -> str:
     return "\n".join([*lines, "</tbody></table></div>", f"{sums}</div>"]) + "\n"
 
 
-def _image(drawing: str) -> str:
+def _image(drawing: str, title: str) -> str:
+    """The whole drawing, at most as wide as the cell."""
     data = b64encode(drawing.encode("utf-8")).decode("ascii")
-    return f'<img alt="the network as a drawing" src="data:image/svg+xml;base64,{data}">'
+    return (
+        f'<img alt="{_text(title)}, as a drawing" style="max-width: 100%; height: auto" '
+        f'src="data:image/svg+xml;base64,{data}">'
+    )
 
 
 def _cells(texts: list[str], tag: str, first: int = 0) -> str:

@@ -58,6 +58,10 @@ def test_a_network_renders_as_its_table() -> None:
     assert len(page.rows) == 1 + len(network.report()["layers"])
     assert "61,706" in network._repr_html_()
     assert "data:image/svg+xml;base64," in network._repr_html_()
+    # The drawing has the title, and is shown whole.
+    assert "lenet5: LeNet-5" not in re.sub(r"<[^>]*>", "", network._repr_html_())
+    assert "lenet5: LeNet-5" in notebook.fragment(read_spec(str(SPECS / "lenet5.yaml")).checked())
+    assert re.search(r'<div><img alt="[^"]*" style="max-width: 100%', network._repr_html_())
     # Columns are separated even without a table style of the notebook.
     assert '<table cellpadding="4">' in network._repr_html_()
 

@@ -36,8 +36,8 @@ class Frame(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """Three or more consecutive equal series, drawn as one. `folded` is how many they are where a
-    gap stands for some of them."""
+    """Consecutive equal series, drawn as one: two or more of a frame, else three or more. `folded`
+    is how many they are where a gap stands for some of them."""
 
     units: tuple[Series, ...]
     folded: int = 0

@@ -20,6 +20,9 @@ from archc.reports.drawing.labels import family
 
 FEWEST = 3
 """The least number of consecutive equal units of a repeat."""
+FEWEST_FRAMES = 2
+"""The same of a repeat of one section or block: stages of the same blocks look the same, however
+many they have."""
 FEWEST_BOXES = 6
 """The least number of boxes of a repeat that is not of sections or blocks."""
 LONGEST = 12
@@ -181,7 +184,7 @@ def _runs(
     begin at several items, it begins with an iteration of the spec's repetition."""
     # For each period and start: the number of items equal to those one period later.
     equal: dict[int, list[int]] = {}
-    for period in range(1, min(LONGEST, len(items) // FEWEST) + 1):
+    for period in range(1, min(LONGEST, len(items) // FEWEST_FRAMES) + 1):
         counts = equal[period] = [0] * (len(items) + 1)
         for index in range(len(items) - period - 1, -1, -1):
             later = index + period
@@ -217,9 +220,9 @@ def _worthwhile(
     times: int,
 ) -> bool:
     """Whether equal units can be drawn as one, and are numerous enough."""
-    if times < FEWEST:
-        return False
     alone = period == 1 and isinstance(items[index], Frame)
+    if times < (FEWEST_FRAMES if alone else FEWEST):
+        return False
     count = boxes[index + times * period] - boxes[index]
     if not alone and count < FEWEST_BOXES:
         return False

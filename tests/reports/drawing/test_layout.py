@@ -149,9 +149,12 @@ def test_shapes_stand_on_the_edges_of_lenet() -> None:
 def test_a_repeat_says_how_often() -> None:
     arrangement = laid_out(shipped("resnet50").costs)
     labels = [(b.label, b.figure, b.times) for b in arrangement.borders if b.times > 1]
+    # After the first block of each of its 3, 4, 6 and 3: all stages alike.
     assert labels == [
+        ("bottleneck \u00d72", "70,400 each", 2),
         ("bottleneck \u00d73", "280,064 each", 3),
         ("bottleneck \u00d75", "1,117,184 each", 5),
+        ("bottleneck \u00d72", "4,462,592 each", 2),
     ]
     around = {border.label: border for border in arrangement.borders}
     assert around["layer3"].figure == "7,098,368"

@@ -30,6 +30,11 @@ def texts(root: ElementTree.Element, kind: str = "text") -> list[str]:
     return [element.text or "" for element in root.iter(f"{SVG}{kind}")]
 
 
+# Equal blocks in a row of these are drawn once.
+REPEATED = ("mobilenet_v2", "mobilenet_v3_large", "resnet18", "resnet50", "resnext50_32x4d")
+REPEATED += ("squeezenet1_1",)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_op_is_in_the_drawing(name: str) -> None:
     network = shipped(name)
@@ -37,8 +42,7 @@ def test_every_op_is_in_the_drawing(name: str) -> None:
     titles = {title.partition(":")[0] for title in texts(root, "title")[1:]}
     paths = {node.path for node in network.costs.graph.nodes}
     assert titles <= paths
-    if name not in ("mobilenet_v2", "resnet50", "resnext50_32x4d"):
-        # Their repeats are drawn once.
+    if name not in REPEATED:
         assert titles == paths
     assert root.attrib["role"] == "img"
     assert texts(root, "title")[0] == network.costs.graph.about.title
