@@ -135,7 +135,7 @@ tree.addEventListener("keydown", (event) => {
     "=": () => zoomTo(zoom() * STEP),
     "-": () => zoomTo(zoom() / STEP),
     0: () => zoomTo(1),
-    f: fit,
+    f: () => fit(),
   };
   if (!(event.key in actions)) return;
   event.preventDefault();

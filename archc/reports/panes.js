@@ -5,6 +5,7 @@
 
 const STEP = 1.25;
 const [SMALLEST, LARGEST] = [0.2, 4];
+const LEGIBLE = 0.6;
 const graph = byId("graph");
 const zoom = () => Number(tree.style.zoom || 1);
 
@@ -29,14 +30,14 @@ function naturalWidth() {
   return width;
 }
 
-function fit() {
-  zoomTo(Math.min(1, graph.clientWidth / naturalWidth()));
+function fit(smallest = SMALLEST) {
+  zoomTo(Math.max(smallest, Math.min(1, graph.clientWidth / naturalWidth())));
   center();
 }
 
 byId("zoom-in").addEventListener("click", () => zoomTo(zoom() * STEP));
 byId("zoom-out").addEventListener("click", () => zoomTo(zoom() / STEP));
-byId("zoom-fit").addEventListener("click", fit);
+byId("zoom-fit").addEventListener("click", () => fit());
 graph.addEventListener("wheel", (event) => {
   if (!event.ctrlKey) return;
   event.preventDefault();
@@ -112,4 +113,6 @@ window.addEventListener("afterprint", () => {
   drawSkips();
 });
 
-center();
+/* At first a drawing is as wide as its pane if it can still be read so. */
+
+fit(LEGIBLE);

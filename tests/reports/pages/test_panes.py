@@ -161,3 +161,15 @@ def test_the_legend_names_what_is_drawn(show: Open) -> None:
         "on the lines: channels \u00d7 height \u00d7 width",
     ]
     expect(page.locator("#op-3 .label")).to_have_text("conv 5\u00d75, 16 + relu")
+
+
+def test_a_wide_drawing_begins_as_wide_as_its_pane(show: Open) -> None:
+    page = show(spec_of(CROSSED))
+    page.set_viewport_size({"width": 1000, "height": 900})
+    page.reload()
+    graph = page.locator("#graph")
+    assert graph.evaluate("graph => graph.scrollWidth <= graph.clientWidth + 1")
+    assert page.locator("#zoom").inner_text() != "100%"
+    page.get_by_role("button", name="Fit").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#op-0")).to_be_in_viewport()
