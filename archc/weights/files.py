@@ -102,10 +102,12 @@ def open_weights(path: str) -> Iterator[WeightFile]:
         raise SpecError([Diagnostic("ARC001", message, span_of(path))]) from None
     with ExitStack() as stack:
         backend = _backend_of(first)
-        # Safetensors first: the length with which such a file begins may read `PK`.
-        if len(first) >= 9 and first[8:9] == b"{" and 8 + _header_size(first) <= size:
+        # Safetensors first: the length with which such a file begins may read `PK`, or as the begin
+        # of an ONNX file.
+        is_safetensors = len(first) >= 9 and first[8:9] == b"{"
+        if is_safetensors and 8 + _header_size(first) <= size:
             yield _safetensors(path, path, stack, None)
-        elif backend is not None:
+        elif backend is not None and not is_safetensors:
             reader = formats()[backend].reader
             assert reader is not None
             converted = stack.enter_context(_as_safetensors(reader, path))

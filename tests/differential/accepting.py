@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from archc import backends
@@ -76,6 +76,7 @@ def _gain(costs: Costs) -> float:
     gains: list[float] = []
     for node in costs.graph.nodes:
         normalised = 1e-6 if getattr(node.op, "qk_norm", False) else 1.0
-        own = getattr(node.op, "epsilon", normalised) ** -0.5
+        epsilon = getattr(node.op, "epsilon", normalised)
+        own = epsilon**-0.5 if epsilon else inf
         gains.append(max(1.0, own) * max((gains[index] for index in node.inputs), default=1.0))
     return max(gains)

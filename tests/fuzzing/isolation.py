@@ -20,7 +20,11 @@ from archc.backends.runtime import sandbox
 
 SECONDS = 5
 """CPU time for each file: files here are small."""
-READERS = {"archc.backends.keras.hdf5": "h5py", "archc.backends.torch.pickled": "torch"}
+READERS = {
+    "archc.backends.keras.hdf5": "h5py",
+    "archc.backends.onnx.initializers": "numpy",
+    "archc.backends.torch.pickled": "torch",
+}
 
 
 class Readers:

@@ -305,6 +305,14 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
         assert line.startswith(f"ARC603 cannot be read: {reason}")
 
 
+def test_the_begin_of_a_safetensors_file_is_no_onnx_file(tmp_path: Path) -> None:
+    # The length of its header, 776, is in ONNX the version of the format.
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(b"\x08\x03" + bytes(6) + b'{"0.weight": {"dtype": "F32"')
+    (line,) = refusal(path, network(tmp_path))
+    assert line.startswith("ARC603 cannot be read: it is no file of weights, or is truncated")
+
+
 def _hdf5(path: Path, change: Any) -> None:
     with h5py.File(path, "w") as file:
         group = file.create_group("layers/conv2d/vars")

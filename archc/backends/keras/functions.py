@@ -48,6 +48,7 @@ from archc.codegen.tree import (
 )
 from archc.ir.sharing import reuses_layer
 from archc.language.expressions import INPUT
+from archc.language.names import attribute_name
 
 TENSOR = "keras.KerasTensor"
 TRAINED = Ref("_trained")
@@ -251,7 +252,7 @@ class Body(Values):
             kept = [one for one in op.layers if self.is_variable(op, one)]
             return self.shared.of(node.index)[kept.index(layer)]
         if layer.layer is None:
-            return Ref(name)
+            return Ref(attribute_name(name))
         return with_name(self.constructed(layer), self.name_of(name))
 
     def constructed(self, layer: LoweredLayer) -> Call:
