@@ -16,7 +16,7 @@ from tests.differential.generator import spec_text
 from tests.differential.runs import ruff_faults, run_text, runs, write_sources
 
 FIRST = 1_000_000
-COUNT = 275
+COUNT = 200
 CHUNK = 25
 SMALL = 8
 """Nodes of what Hypothesis draws: it keeps the random choices of small specs alone."""
