@@ -1,4 +1,4 @@
-"""300 random specs in every run of the tests: 275 of published seeds, and 25 that Hypothesis draws
+"""225 random specs in every run of the tests: 200 of published seeds, and 25 that Hypothesis draws
 and shrinks. The whole record of 5,000 is made by `make differential`."""
 
 from __future__ import annotations
