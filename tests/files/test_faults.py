@@ -17,7 +17,7 @@ import pytest
 from tests.files import faults
 from tests.files.faults import FAULTS, SCENARIOS, Injection, Scenario, folder_in
 
-EVERY = 5
+EVERY = 7
 """Calls between two faults: each kind of fault meets others of them."""
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="each fault has a process")
