@@ -11,13 +11,13 @@ import json
 import os
 import sys
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from archc.backends.keras.hdf5 import group_of
 from archc.backends.runtime.sandbox import limit
+from archc.importers.archives import UNSOUND
 
 MEMORY = 2 << 30
 LARGEST = 64 << 20
@@ -44,7 +44,7 @@ def text_of(path: str) -> bytes:
             return _bounded(member.read(LARGEST + 1))
     except KeyError:
         raise ConfigError("it is an archive without a config.json") from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except UNSOUND as error:
         raise ConfigError(f"it is no sound archive ({error})") from None
 
 

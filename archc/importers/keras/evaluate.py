@@ -14,13 +14,13 @@ import os
 import shutil
 import sys
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import IO, Any
 
 from archc.backends.keras.hdf5 import MalformedError, contents_of
 from archc.backends.layouts import Layout, to_framework
 from archc.backends.runtime.sandbox import limit, line, not_installed, too_large
+from archc.importers.archives import UNSOUND
 from archc.importers.arrays import (
     LARGEST,
     bytes_of_sources,
@@ -182,7 +182,7 @@ def _extract(path: str, target: IO[bytes]) -> str | None:
                 return f"its {MEMBER} has more than {LARGEST:,} bytes"
             with archive.open(MEMBER) as member:
                 shutil.copyfileobj(member, target)  # as many bytes as it claims, or an error
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except UNSOUND as error:
         return f"it is no sound archive ({line(error)})"
     return None
 

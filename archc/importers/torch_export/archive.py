@@ -13,11 +13,11 @@ import json
 import os
 import sys
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from archc.backends.runtime.sandbox import limit
+from archc.importers.archives import UNSOUND
 
 MEMORY = 2 << 30
 LARGEST = 64 << 20
@@ -66,7 +66,7 @@ def program_of(path: str) -> dict[str, Any]:
             models = [one for one in names if one.endswith(".json") and one.count("/") == 1]
             _require(len(models) == 1, f"it holds {len(models)} models, not one")
             model = json_member(archive, models[0])
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except UNSOUND as error:
         raise ArchiveError(f"it is no sound archive ({error})") from None
     return _program(model)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar, cast
 
 from archc.importers.network import Array
 from archc.importers.torch_export.arrangement import Arrangement, identity
@@ -120,9 +120,9 @@ class Node:
             return default
         if default is not None and type(value) is not type(default):
             if isinstance(default, float) and type(value) is int:
-                return float(value)  # type: ignore[return-value]
+                return cast(T, float(value))
             self.refuse(f"with {name} {short(value)}")
-        return value  # type: ignore[no-any-return]
+        return cast(T, value)
 
     def require(self, **expected: Any) -> None:
         """Refuse arguments that have other values than some. Raises RefusedError."""

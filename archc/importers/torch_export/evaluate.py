@@ -15,11 +15,11 @@ import operator
 import os
 import sys
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from archc.backends.runtime.sandbox import limit, line, not_installed
+from archc.importers.archives import UNSOUND
 from archc.importers.arrays import (
     LARGEST,
     bytes_of_sources,
@@ -179,7 +179,7 @@ def _weights(plan: Mapping[str, Any]) -> str | None:
         return not_installed(error, "torch")
     except (ArchiveError, OSError) as error:
         return line(error)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except UNSOUND as error:
         return f"it is no sound archive ({line(error)})"
     except (AttributeError, LookupError, TypeError, ValueError):
         return "its list of weights is malformed"

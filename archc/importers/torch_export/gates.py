@@ -27,12 +27,12 @@ def shifted(node: Node, view: View, offset: float) -> Bound:
 
 def clipped(node: Node, view: View, low: object, high: object) -> Bound | None:
     """relu6 of x + 3, in one step or in two; None of anything else."""
-    steps = {
+    steps: dict[tuple[object, object, object], str] = {
         (SHIFTED, 0, 6): CLIPPED,
         (SHIFTED, 0, None): RECTIFIED,
         (RECTIFIED, None, 6): CLIPPED,
     }
-    what = steps.get((view.call.partial, low, high))  # type: ignore[arg-type]
+    what = steps.get((view.call.partial, low, high))
     return None if what is None else _partial(node, view, view.call.inputs[0], what)
 
 
