@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from archc.diagnostics import visible
@@ -41,6 +43,11 @@ class Server(ThreadingMixIn, TCPServer):
         # A page of another site may have its name resolve to this address; then the browser says
         # that name here.
         self.hosts = {f"{HOST}:{port}", f"localhost:{port}"}
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A page that is left breaks its connection off, which is no fault of the server's."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -191,6 +194,19 @@ def test_entries_follow_the_files(folder: Path) -> None:
     assert grown["tiny.yaml"] == grown["more/child.yaml"] == 4 * 3 + 3 + 3 * 5 + 5
 
 
+def test_a_connection_that_is_broken_off_is_no_fault(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(server, "shutdown_request", lambda request: ended.set())
+    with socket.create_connection(server.server_address, 30) as connection:
+        connection.sendall(b"GET /state HTTP/1.1\r\n")
+        # Without lingering the end is a reset.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert ended.wait(30)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_command_tells_its_address_and_ends(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "archc", "serve", str(folder), "--port", "0"],
@@ -205,7 +221,8 @@ def test_the_command_tells_its_address_and_ends(folder: Path) -> None:
     port = int(url.rstrip("/").rpartition(":")[2])
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", "/state")
-    assert connection.getresponse().status == 200
+    response = connection.getresponse()
+    assert (response.status, bool(response.read())) == (200, True)
     connection.close()
     taken = subprocess.run(
         [sys.executable, "-m", "archc", "serve", str(folder), "--port", str(port)],
