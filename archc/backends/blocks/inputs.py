@@ -41,9 +41,7 @@ def _with_inputs(region: Region, used: Mapping[str, Container[str]] | None = Non
         inputs = {name: index for name, index in inputs.items() if name in own}
     elif inputs:
         taken = {*_taken(items), region.output, *region.outputs.values()}
-        inputs = {
-            name: index if index in taken else region.input for name, index in inputs.items()
-        }
+        inputs = {name: index if index in taken else region.input for name, index in inputs.items()}
     if inputs == region.inputs and all(map(is_, items, region.items)):
         return region
     return replace(region, items=items, inputs=inputs)
