@@ -3,7 +3,7 @@ the class says once, and what is left as parameters of its constructor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archc.codegen.rewrite import transform, walk_statements
@@ -74,13 +74,14 @@ def options_of(calls: Iterable[Call], declared: Mapping[str, Option]) -> Options
         words = {word.name: word.value for word in call.keywords}
         for name, option in declared.items():
             values[name].append(words.get(name, Lit(option.default)))
-    fixed = {
-        name: first.value
-        for name, (first, *others) in values.items()
-        if isinstance(first, Lit)
-        and all(one == first for one in others)
-        and (declared[name].type == "bool" or first.value == declared[name].default)
-    }
+    fixed: dict[str, Value] = {}
+    for name, option in declared.items():
+        if not _is_alike(values[name]) and option.follows is not None:
+            values[name] = _following(values[name], values[option.follows])
+        first = values[name][0]
+        is_built_in = option.type == "bool" or first == Lit(option.default)
+        if isinstance(first, Lit) and is_built_in and _is_alike(values[name]):
+            fixed[name] = first.value
     varying = {name: option for name, option in declared.items() if name not in fixed}
     for name, option in varying.items():
         # The constructor asks what a variable is: the flag that it follows has to be there.
@@ -92,6 +93,21 @@ def options_of(calls: Iterable[Call], declared: Mapping[str, Option]) -> Options
             default = fixed.get(option.follows or "", option.default)
             parameters[name] = _parameter(name, option.type, default, values[name])
     return Options(fixed, parameters)
+
+
+def _is_alike(values: Sequence[Expr]) -> bool:
+    return all(one == values[0] for one in values)
+
+
+def _following(values: Sequence[Expr], followed: Sequence[Expr]) -> list[Expr]:
+    """Flags where the same flag of all layers says what those do that follow it; else None for one
+    that says what the flag of its own layer does."""
+    if _is_alike(followed) and isinstance(followed[0], Lit):
+        return [followed[0] if one == Lit(None) else one for one in values]
+    return [
+        Lit(None) if one == flag and isinstance(one, Lit) else one
+        for one, flag in zip(values, followed, strict=True)
+    ]
 
 
 def _is_variable(value: Expr) -> bool:

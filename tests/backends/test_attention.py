@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.backends.ops.cases import network
 
@@ -184,3 +185,24 @@ def attributes(node: ast.AST) -> list[ast.Attribute]:
         for one in ast.walk(node)
         if isinstance(one, ast.Attribute) and ast.unparse(one.value) == "self"
     ]
+
+
+BLOCKS = """
+blocks:
+  layer:
+    params: {bias: true}
+    layers: [{attention: {heads: 4, bias: $bias, output_bias: true, rotary: 100}}]
+layers: [{block: layer}, {block: layer, with: {bias: false}}]
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_bias_that_all_instances_have_is_no_reason_for_a_second_block(backend: str) -> None:
+    body = {"input": {"tokens": 5, "features": 16}, **yaml.safe_load(BLOCKS)}
+    tree = ast.parse(network(body).emit(backend))
+    assert options(the(tree)) == {
+        "bias" if backend == "torch" else "use_bias": None,
+        "rotary": None,
+    }
+    blocks = [getattr(one, "name", "").lower() for one in tree.body]
+    assert [name for name in blocks if "layer" in name] == ["layer"]

@@ -44,20 +44,16 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     application = Call(APPLIED, inputs) if len(inputs) > 1 else None
     key_heads = None if op.key_heads == op.heads else op.key_heads
     same_width = context.inputs[-1].width == x.width
-    key_bias = None if op.adds_bias("key") == op.bias else op.key_bias
-    output_bias = None if op.adds_bias("output") == op.bias else op.output_bias
+    biases = {op.adds_bias(part) for part in ("query", "key", "value", "output")}
     if (
         op.qk_norm
         or op.rotary is not None
-        or key_bias is not None
-        or output_bias is not None
+        or len(biases) > 1
         or (key_heads is not None and not same_width)
     ):
         own: dict[str, Value] = {
             "key_heads": key_heads,
             "use_bias": op.bias,
-            "key_bias": key_bias,
-            "output_bias": output_bias,
             "rotary_share": op.rotary_share if op.rotary else 1.0,
         }
         keywords = []

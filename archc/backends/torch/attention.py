@@ -29,8 +29,6 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         "key_heads": None if op.key_heads == op.heads else op.key_heads,
         "head_size": None if op.size_of_head(x) * op.heads == x.width else op.head_size,
         "memory_features": None if memory.width == x.width else memory.width,
-        "key_bias": None if op.adds_bias("key") == op.bias else op.key_bias,
-        "output_bias": None if op.adds_bias("output") == op.bias else op.output_bias,
         "rotary_share": op.rotary_share if op.rotary else 1.0,
     }
     fields = {"memory_features": width_field(len(context.inputs) - 1)}
