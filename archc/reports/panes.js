@@ -5,7 +5,7 @@
 
 const STEP = 1.25;
 const [SMALLEST, LARGEST] = [0.2, 4];
-const LEGIBLE = 0.6;
+const LEGIBLE = 0.5;
 const graph = byId("graph");
 const zoom = () => Number(tree.style.zoom || 1);
 
@@ -21,17 +21,17 @@ function zoomTo(wanted, x = graph.clientWidth / 2, y = 0) {
   byId("zoom").textContent = `${Math.round(100 * zoom())}%`;
 }
 
-/* The width of the drawing itself: the tree is at least as wide as its pane. */
-function naturalWidth() {
-  tree.style.width = "max-content";
-  tree.style.minWidth = "0";
-  const width = tree.offsetWidth;
-  tree.style.width = tree.style.minWidth = "";
+/* The least width of an element, which is otherwise at least as wide as its pane. */
+function leastWidth(element) {
+  element.style.width = element === tree ? "max-content" : "min-content";
+  element.style.minWidth = "0";
+  const width = element.offsetWidth;
+  element.style.width = element.style.minWidth = "";
   return width;
 }
 
 function fit(smallest = SMALLEST) {
-  zoomTo(Math.max(smallest, Math.min(1, graph.clientWidth / naturalWidth())));
+  zoomTo(Math.max(smallest, Math.min(1, graph.clientWidth / leastWidth(tree))));
   center();
 }
 
@@ -104,7 +104,7 @@ divider.addEventListener("keydown", (event) => {
 const PAGE = 680;
 
 window.addEventListener("beforeprint", () => {
-  tree.style.setProperty("--paper", Math.min(1, PAGE / naturalWidth()));
+  tree.style.setProperty("--paper", Math.min(1, PAGE / leastWidth(tree)));
   document.body.classList.add("paper");
   drawSkips();
 });
@@ -113,6 +113,21 @@ window.addEventListener("afterprint", () => {
   drawSkips();
 });
 
-/* At first a drawing is as wide as its pane if it can still be read so. */
+/* At first the pane is as wide as the drawing, unless the table would lose its last columns: then the
+   drawing gets smaller before the table does. */
 
+const NARROW = 32;
+const SMALL = 0.7;
+const WIDE = 50;
+const BESIDE = 24;
+
+function firstShare() {
+  const width = divider.parentElement.clientWidth;
+  const drawing = leastWidth(tree) + BESIDE;
+  const room = width - leastWidth(byId("layers")) - BESIDE;
+  const wanted = 100 * Math.max(Math.min(drawing, room), drawing * SMALL) / width;
+  share(Math.min(WIDE, Math.max(NARROW, wanted)));
+}
+
+firstShare();
 fit(LEGIBLE);

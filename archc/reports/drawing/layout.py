@@ -1,7 +1,8 @@
 """The layout of a drawing: sizes bottom-up, then positions top-down.
 
-Series go down the page, branches are side by side, and a series that gets too tall continues in
-another column. Lengths are in CSS pixels. The layout is deterministic and loads no font.
+Series go down the page, branches are side by side, a series that gets too tall continues in
+another column, and a network in the shape of a U is drawn as one. Lengths are in CSS pixels. The
+layout is deterministic and loads no font.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Layout(NamedTuple):
 
 def layout(costs: Costs, drawing: Drawing) -> Layout:
     """Lay out a drawing, with its origin at (0, 0)."""
-    root = Measure(costs, drawing).series(drawing.root, True)
+    root = Measure(costs, drawing).root(drawing.root)
     result = Layout(root.width, root.height, [], [], [], [], [], [])
     placement = _Placement(costs, result)
     placement.piece(root, 0, 0, 0)
@@ -109,9 +110,11 @@ class _Placement:
         layout.labels.extend(Label(x + lx, y + ly, text) for lx, ly, text in piece.labels)
         item = piece.item
         if isinstance(item, Stack):
-            layout.boxes.append(Box(x, y, piece.width, rows_of(self._costs, item)))
-            for number, node in enumerate(item.nodes):
-                self._anchors[node.index] = x + piece.width, y + ROW * (number + 0.5)
+            step = -1 if piece.upward else 1
+            rows = rows_of(self._costs, item)[::step]
+            layout.boxes.append(Box(x, y, piece.width, rows))
+            for number, row in enumerate(rows):
+                self._anchors[row.node.index] = x + piece.width, y + ROW * (number + 0.5)
         elif isinstance(item, Output):
             label = output_label(self._costs, item.node)
             layout.endings.append(Ending(x, y, piece.width, label, item.node))

@@ -35,6 +35,8 @@ from archc.reports.drawing.pieces import (
     takes_arrow,
 )
 from archc.reports.drawing.tree import Drawing, Skip
+from archc.reports.drawing.u_layout import Measured, arrange
+from archc.reports.drawing.u_shape import Level, u_shape
 
 APART = 12
 """The gap between unconnected items, and between branches."""
@@ -53,6 +55,13 @@ class Measure:
         self._nodes = costs.graph.nodes
         self._lanes = Lanes(drawing)
 
+    def root(self, series: Series) -> Piece:
+        """The whole drawing."""
+        levels = u_shape(series, self._nodes, self._lanes)
+        if not levels:
+            return self.series(series, True)
+        return arrange([self._level(level) for level in levels])
+
     def series(self, series: Series, may_turn: bool) -> Piece:
         """A series; in several columns if it is tall and `may_turn`."""
         pieces = [self._item(item, may_turn) for item in series.items]
@@ -66,6 +75,12 @@ class Measure:
             return columns(run, height)
         whole = column(run, 0, len(pieces))
         return _with_lanes(whole, lanes) if lanes else whole
+
+    def _level(self, level: Level) -> Measured:
+        left, skip, right = (self.series(part, False) if part.items else None for part in level)
+        shapes = [self._shape(part.items[-1]) if part.items else "" for part in level]
+        assert left is not None  # a fork or a pooling, at least
+        return Measured(level, left, skip, right, *shapes)
 
     def _gap(self, series: Series, index: int) -> float:
         if not series.linked[index]:

@@ -48,8 +48,8 @@ class Label(NamedTuple):
 
 class Piece(NamedTuple):
     """A part of the drawing with its size. The input enters at `enter` of the top, the output
-    leaves at `leave` of the bottom. The positions of `children`, `edges` and `labels` are
-    relative."""
+    leaves at `leave` of the bottom, of one that is `upward` the other way round. The positions of
+    `children`, `edges` and `labels` are relative."""
 
     width: float
     height: float
@@ -60,6 +60,7 @@ class Piece(NamedTuple):
     labels: tuple[Label, ...] = ()
     item: Stack | Output | Frame | Repeat | Gap | None = None
     lanes: tuple[tuple[Skip, float], ...] = ()
+    upward: bool = False
 
 
 class Run(NamedTuple):

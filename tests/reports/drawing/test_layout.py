@@ -94,16 +94,17 @@ def check(network: Costs) -> None:
             assert x == to_x or y == to_y
             assert whole.holds(Area(min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y)))
         if arrow:
-            x, y = points[-1]
-            down = points[-2][0] == x
-            ends = [a for a in [*drawn, *around] if _touches(a, x, y, down)]
-            assert ends, points
+            assert any(_ends_at(a, *points[-2:]) for a in [*drawn, *around]), points
 
 
-def _touches(area: Area, x: float, y: float, down: bool) -> bool:
-    if down:
-        return abs(area.top - y) < NEAR and area.left < x < area.right
-    return abs(area.right - x) < NEAR and area.top < y < area.bottom
+def _ends_at(area: Area, before: tuple[float, float], tip: tuple[float, float]) -> bool:
+    """Whether a line ends at the side of an area that it comes from."""
+    x, y = tip
+    if before[0] == x:
+        side = area.top if before[1] < y else area.bottom
+        return abs(side - y) < NEAR and area.left < x < area.right
+    side = area.left if before[0] < x else area.right
+    return abs(side - x) < NEAR and area.top < y < area.bottom
 
 
 @pytest.mark.parametrize("name", SHIPPED)
