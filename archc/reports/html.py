@@ -38,7 +38,8 @@ def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = Non
         f"{_totals(costs, memory)}"
         '<button type="button" id="theme" hidden>Theme: automatic</button>\n</header>\n'
     )
-    return page(title, f"{header}{_tabs(panels)}", "page.css", ("page.js", "panes.js"))
+    scripts = ("session.js", "page.js", "panes.js")
+    return page(title, f"{header}{_tabs(panels)}", "page.css", scripts)
 
 
 MOST_ROWS = 10_000

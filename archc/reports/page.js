@@ -1,6 +1,4 @@
 
-"use strict";
-
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const byId = (id) => document.getElementById(id);
 const tree = document.querySelector('[role="tree"]');
@@ -42,8 +40,20 @@ const isFrame = (item) => item.hasAttribute("aria-expanded");
 const isOpen = (frame) => frame.getAttribute("aria-expanded") === "true";
 const frameAround = (item) => item.parentElement.closest(".frame");
 
+/* A frame's name with those of the frames around it: without figures, which change with the spec. */
+function pathOf(frame) {
+  const above = frameAround(frame);
+  const name = frame.querySelector(".head .label").textContent;
+  return above ? `${pathOf(above)} / ${name}` : name;
+}
+
 function setOpen(frames, open) {
-  for (const frame of frames) frame.setAttribute("aria-expanded", String(open));
+  const opened = { ...kept.opened };
+  for (const frame of frames) {
+    frame.setAttribute("aria-expanded", String(open));
+    opened[pathOf(frame)] = open;
+  }
+  keep("opened", opened);
   const focused = tree.querySelector('[tabindex="0"]');
   if (focused && !isVisible(focused)) makeCurrent(visibleItem(focused));
   drawSkips();
@@ -77,6 +87,11 @@ function toggle(frame) {
 function toggleAll(open) {
   setOpen(all(".frame"), open);
   center();
+}
+
+for (const frame of kept.opened ? all(".frame") : []) {
+  const open = kept.opened[pathOf(frame)];
+  if (typeof open === "boolean") frame.setAttribute("aria-expanded", String(open));
 }
 
 byId("folds").hidden = false;
@@ -386,7 +401,14 @@ theme.hidden = false;
 theme.addEventListener("click", () => {
   const current = document.documentElement.dataset.theme ?? "automatic";
   const next = themes[(themes.indexOf(current) + 1) % themes.length];
-  if (next === "automatic") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = next;
-  theme.textContent = `Theme: ${next}`;
+  setTheme(next);
+  keep("theme", next);
 });
+
+function setTheme(name) {
+  if (name === "automatic") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  theme.textContent = `Theme: ${name}`;
+}
+
+if (kept.theme) setTheme(kept.theme);

@@ -19,6 +19,7 @@ function zoomTo(wanted, x = graph.clientWidth / 2, y = 0) {
   tree.style.zoom = zoom() * ratio;
   graph.scrollTo(left * ratio - x, top * ratio - y);
   byId("zoom").textContent = `${Math.round(100 * zoom())}%`;
+  keep("zoom", zoom());
 }
 
 /* The least width of an element, which is otherwise at least as wide as its pane. */
@@ -33,6 +34,7 @@ function leastWidth(element) {
 function fit(smallest = SMALLEST) {
   zoomTo(Math.max(smallest, Math.min(1, graph.clientWidth / leastWidth(tree))));
   center();
+  keep("zoom", undefined);
 }
 
 byId("zoom-in").addEventListener("click", () => zoomTo(zoom() * STEP));
@@ -76,9 +78,14 @@ graph.addEventListener("click", (event) => {
 const divider = byId("divider");
 
 function share(percent) {
-  const kept = Math.min(85, Math.max(15, percent));
-  divider.parentElement.style.setProperty("--share", `${kept}%`);
-  divider.setAttribute("aria-valuenow", Math.round(kept));
+  const inside = Math.min(85, Math.max(15, percent));
+  divider.parentElement.style.setProperty("--share", `${inside}%`);
+  divider.setAttribute("aria-valuenow", Math.round(inside));
+}
+
+function setShare(percent) {
+  share(percent);
+  keep("share", percent);
 }
 
 divider.addEventListener("pointerdown", (event) => {
@@ -89,14 +96,14 @@ divider.addEventListener("pointerdown", (event) => {
 divider.addEventListener("pointermove", (event) => {
   if (!divider.hasPointerCapture(event.pointerId)) return;
   const area = divider.parentElement.getBoundingClientRect();
-  share((100 * (event.clientX - area.left)) / area.width);
+  setShare((100 * (event.clientX - area.left)) / area.width);
 });
 divider.addEventListener("keydown", (event) => {
   const now = Number(divider.getAttribute("aria-valuenow"));
   const next = { ArrowLeft: now - 2, ArrowRight: now + 2, Home: 15, End: 85 }[event.key];
   if (next === undefined) return;
   event.preventDefault();
-  share(next);
+  setShare(next);
 });
 
 /* Paper has the whole drawing, as wide as a page at most. */
@@ -129,5 +136,11 @@ function firstShare() {
   share(Math.min(WIDE, Math.max(NARROW, wanted)));
 }
 
-firstShare();
-fit(LEGIBLE);
+if (kept.share) share(kept.share);
+else firstShare();
+if (kept.zoom) {
+  zoomTo(kept.zoom);
+  center();
+} else {
+  fit(LEGIBLE);
+}
