@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from archc.ir.graph import Node, Region
 from archc.reports.drawing.items import Frame, Output, Parallel, Repeat, Series, Stack
@@ -21,16 +22,27 @@ def anchor(end: int | Node | Region | Output) -> Hashable:
     return ("frame", end.path) if isinstance(end, Region) else end
 
 
+class Reach(NamedTuple):
+    """A skip, from the item at `start` of a series to the one at `end`."""
+
+    start: int
+    end: int
+    skip: Skip
+
+
+Bundle = Sequence[Reach]
+"""The skips from one node beside one series; they share a lane."""
+
+
 class Lanes:
-    """The lane of each skip of a drawing, beside the innermost series that contains both of its
-    ends. Skips from the same node share a lane."""
+    """The skips of a drawing, each beside the innermost series that contains both of its ends."""
 
     def __init__(self, drawing: Drawing) -> None:
-        self._lanes: dict[int, list[tuple[Skip, int]]] = {}
+        self._bundles: dict[int, list[Bundle]] = {}
         if not drawing.skips:
             return
         paths = _paths(drawing.root)
-        spans: dict[int, dict[int, list[tuple[int, int, Skip]]]] = {}
+        found: dict[int, dict[int, list[Reach]]] = {}
         for skip in drawing.skips:
             source, target = paths.get(skip.source), paths.get(anchor(skip.target))
             if source is None or target is None:
@@ -39,13 +51,31 @@ class Lanes:
                 if series != other:
                     break
                 inner = series, start, end
-            spans.setdefault(inner[0], {}).setdefault(skip.source, []).append((*inner[1:], skip))
-        for series, sources in spans.items():
-            self._lanes[series] = _assign(list(sources.values()))
+            reach = Reach(*inner[1:], skip)
+            found.setdefault(inner[0], {}).setdefault(skip.source, []).append(reach)
+        for series, sources in found.items():
+            self._bundles[series] = list(sources.values())
 
-    def of(self, series: Series) -> list[tuple[Skip, int]]:
-        """The skips beside a series, each with the number of its lane from the left."""
-        return self._lanes.get(id(series), [])
+    def of(self, series: Series) -> Sequence[Bundle]:
+        """The skips beside a series."""
+        return self._bundles.get(id(series), ())
+
+
+def assign(spans: Sequence[tuple[int, int]]) -> list[int]:
+    """A lane for each span from one position to another: the lowest that is free all the way."""
+    lanes = [0] * len(spans)
+    busy: list[tuple[int, int]] = []
+    free: list[int] = []
+    count = 0
+    for number in sorted(range(len(spans)), key=lambda number: spans[number][0]):
+        start, end = spans[number]
+        while busy and busy[0][0] < start:
+            heappush(free, heappop(busy)[1])
+        lane = heappop(free) if free else count
+        count = max(count, lane + 1)
+        heappush(busy, (end, lane))
+        lanes[number] = lane
+    return lanes
 
 
 def _paths(root: Series) -> dict[Hashable, Path]:
@@ -68,20 +98,3 @@ def _paths(root: Series) -> dict[Hashable, Path]:
             elif isinstance(item, Parallel):
                 waiting += ((path, branch) for branch in item.branches)
     return paths
-
-
-def _assign(spans: list[list[tuple[int, int, Skip]]]) -> list[tuple[Skip, int]]:
-    """A lane for each bundle of skips: the lowest that is free from its first to its last item."""
-    lanes_of_skips: list[tuple[Skip, int]] = []
-    busy: list[tuple[int, int]] = []
-    free: list[int] = []
-    lanes = 0
-    for bundle in sorted(spans, key=lambda bundle: min(start for start, _, _ in bundle)):
-        start = min(start for start, _, _ in bundle)
-        while busy and busy[0][0] < start:
-            heappush(free, heappop(busy)[1])
-        lane = heappop(free) if free else lanes
-        lanes = max(lanes, lane + 1)
-        heappush(busy, (max(end for _, end, _ in bundle), lane))
-        lanes_of_skips += ((skip, lane) for _, _, skip in bundle)
-    return lanes_of_skips

@@ -16,8 +16,8 @@ from archc.reports.drawing.contents import Row, gap_label, output_label, rows_of
 from archc.reports.drawing.items import Frame, Gap, Output, Repeat, Stack
 from archc.reports.drawing.lanes import anchor
 from archc.reports.drawing.measure import Measure
-from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Edge, Label, Piece, Point
-from archc.reports.drawing.tree import Drawing, Skip
+from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Edge, Label, Piece, Point, Route
+from archc.reports.drawing.tree import Drawing
 
 BESIDE_MIDDLE = 5
 
@@ -99,12 +99,14 @@ class _Placement:
         self._costs = costs
         self._layout = layout
         self._anchors: dict[Hashable, Point] = {}
-        self._waiting: list[tuple[Skip, float]] = []
+        self._waiting: list[Route] = []
 
     def piece(self, piece: Piece, x: float, y: float, depth: int) -> None:
         """Place a piece and its children at x and y."""
         layout = self._layout
-        self._waiting += ((skip, x + lane) for skip, lane in piece.lanes)
+        self._waiting += (
+            Route(skip, x + out, x + into, y + over) for skip, out, into, over in piece.routes
+        )
         for points, arrow in piece.edges:
             layout.edges.append(Edge(tuple((x + px, y + py) for px, py in points), arrow))
         layout.labels.extend(Label(x + lx, y + ly, text) for lx, ly, text in piece.labels)
@@ -141,10 +143,11 @@ class _Placement:
 
     def skips(self) -> None:
         """Draw the skips along their lanes, after everything else is placed."""
-        for skip, lane in self._waiting:
+        for skip, out, into, over in self._waiting:
             x, y = self._anchors[skip.source]
             to_x, to_y = self._anchors[anchor(skip.target)]
             # Outgoing edges leave a box below the incoming ones.
             y, to_y = y + BESIDE_MIDDLE, to_y - BESIDE_MIDDLE
-            points = (x, y), (lane, y), (lane, to_y), (to_x, to_y)
+            turns = ((out, over), (into, over)) if out != into else ()
+            points = (x, y), (out, y), *turns, (into, to_y), (to_x, to_y)
             self._layout.edges.append(Edge(points, True))

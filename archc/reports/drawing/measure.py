@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archc.ir.costs import Costs
-from archc.reports.drawing.columns import columns
+from archc.reports.drawing.columns import columns, side_by_side
 from archc.reports.drawing.contents import Row, gap_label, output_label, rows_of, titles
 from archc.reports.drawing.items import (
     Gap,
@@ -31,16 +31,14 @@ from archc.reports.drawing.pieces import (
     Label,
     Piece,
     Run,
-    column,
     takes_arrow,
 )
-from archc.reports.drawing.tree import Drawing, Skip
+from archc.reports.drawing.tree import Drawing
 from archc.reports.drawing.u_layout import Measured, arrange
 from archc.reports.drawing.u_shape import Level, u_shape
 
 APART = 12
 """The gap between unconnected items, and between branches."""
-LANE = 10
 IDENTITY = 28
 """The width of a branch without items."""
 TALLEST = 1100
@@ -67,14 +65,13 @@ class Measure:
         pieces = [self._item(item, may_turn) for item in series.items]
         if not pieces:
             return Piece(IDENTITY, 0, IDENTITY / 2, IDENTITY / 2)
-        lanes = self._lanes.of(series)
+        bundles = self._lanes.of(series)
         gaps = [0.0, *(self._gap(series, index) for index in range(1, len(pieces)))]
         run = Run(series, pieces, gaps, [self._shape(item) for item in series.items])
         height = sum(gaps) + sum(piece.height for piece in pieces)
-        if may_turn and not lanes and height > TALLEST:
-            return columns(run, height)
-        whole = column(run, 0, len(pieces))
-        return _with_lanes(whole, lanes) if lanes else whole
+        if may_turn and height > TALLEST:
+            return columns(run, height, bundles)
+        return side_by_side(run, [0, len(pieces)], bundles)
 
     def _level(self, level: Level) -> Measured:
         left, skip, right = (self.series(part, False) if part.items else None for part in level)
@@ -179,12 +176,6 @@ def _bars(ends: list[float], center: float, y: float) -> list[Edge]:
     if not ends:
         return []
     return [Edge(((min(*ends, center), y), (max(*ends, center), y)), False)]
-
-
-def _with_lanes(piece: Piece, lanes: list[tuple[Skip, int]]) -> Piece:
-    """A series with room for lanes on its right."""
-    positions = tuple((skip, piece.width + PAD + LANE * lane) for skip, lane in lanes)
-    return piece._replace(width=max(x for _, x in positions) + LANE, lanes=positions)
 
 
 def _row_width(row: Row) -> float:

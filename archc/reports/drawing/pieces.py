@@ -46,6 +46,16 @@ class Label(NamedTuple):
     text: str
 
 
+class Route(NamedTuple):
+    """The way of a skip: along the vertical line at `out`, and on along that at `into`. If they are
+    not one, a horizontal line at `over`, above all items, leads from one to the other."""
+
+    skip: Skip
+    out: float
+    into: float
+    over: float = 0.0
+
+
 class Piece(NamedTuple):
     """A part of the drawing with its size. The input enters at `enter` of the top, the output
     leaves at `leave` of the bottom, of one that is `upward` the other way round. The positions of
@@ -59,7 +69,7 @@ class Piece(NamedTuple):
     edges: tuple[Edge, ...] = ()
     labels: tuple[Label, ...] = ()
     item: Stack | Output | Frame | Repeat | Gap | None = None
-    lanes: tuple[tuple[Skip, float], ...] = ()
+    routes: tuple[Route, ...] = ()
     upward: bool = False
 
 

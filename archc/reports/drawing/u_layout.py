@@ -126,5 +126,6 @@ def upside_down(piece: Piece) -> Piece:
             Edge(tuple((x, turned - y) for x, y in points), arrow) for points, arrow in piece.edges
         ),
         labels=tuple(Label(x, turned - y + DIGITS * SMALL, text) for x, y, text in piece.labels),
+        routes=tuple(route._replace(over=turned - route.over) for route in piece.routes),
         upward=not piece.upward,
     )

@@ -10,7 +10,7 @@ import pytest
 
 from archc.ir.costs import Costs
 from archc.reports.drawing.labels import SMALL, cut, op_label, text_width, wrap_text
-from archc.reports.drawing.layout import Layout, layout
+from archc.reports.drawing.layout import Border, Layout, layout
 from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Label
 from archc.reports.drawing.tree import drawing
 from tests.backends.networks import SHIPPED, STRUCTURES, shipped
@@ -119,12 +119,19 @@ def test_a_network_is_laid_out_clearly(text: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_lines_of_shipped_networks_cross_no_box(name: str) -> None:
-    arrangement = laid_out(shipped(name).costs)
+    crosses_no_box(shipped(name).costs)
+
+
+def crosses_no_box(network: Costs) -> Layout:
+    arrangement = laid_out(network)
     drawn = [a._replace(top=a.top + 1, bottom=a.bottom - 1) for a in boxes(arrangement)]
     for points, _ in arrangement.edges:
         for (x, y), (to_x, to_y) in pairwise(points):
-            line = Area(min(x, to_x) - 1, min(y, to_y), max(x, to_x) + 1, max(y, to_y))
+            wide, high = (1, 0) if x == to_x else (0, 1)
+            line = Area(min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y))
+            line = Area(line.left - wide, line.top - high, line.right + wide, line.bottom + high)
             assert not any(area.overlaps(line) for area in drawn)
+    return arrangement
 
 
 def test_shapes_stand_on_the_edges_of_lenet() -> None:
@@ -201,7 +208,35 @@ def test_lanes_are_apart_and_used_again() -> None:
     ):
         if x == other_x and source != other:
             assert bottom < other_top or other_bottom < top
-    assert len({x for x, *_ in down}) == 3
+    # Three beside the first column, one beside the second.
+    assert len({x for x, *_ in down}) == 4
+
+
+def test_edges_beside_columns_lead_from_one_to_another() -> None:
+    arrangement = crosses_no_box(shipped("yolov8n").costs)
+    check(shipped("yolov8n").costs)
+    assert 0.7 < arrangement.width / arrangement.height < 2
+    around = {border.label: border for border in arrangement.borders}
+    merge = min(box.y for box in arrangement.boxes)
+    over = [e.points for e in arrangement.edges if len(e.points) == 6 and e.points[2][1] < merge]
+    # Of the sources of the neck and heads, all but two are columns away.
+    ways = [(points[0], points[-1]) for points in over]
+    for name, target in (("stage_2: c2f", "level_8: top_down"), ("stage_3: c2f", "top_down_16")):
+        source, end = around[name], around[target]
+        assert any(_inside(source, first) and _inside(end, last) for first, last in ways), (
+            name,
+            target,
+        )
+    heights = [points[2][1] for points in over]
+    for one, other in combinations(over, 2):
+        if one[2][1] == other[2][1] and one[0] != other[0]:
+            assert one[3][0] < other[2][0] or other[3][0] < one[2][0]
+    assert len(set(heights)) > 2
+
+
+def _inside(border: Border, point: tuple[float, float]) -> bool:
+    x, y = point
+    return border.x < x <= border.x + border.width and border.y < y < border.y + border.height
 
 
 def test_no_column_holds_a_lone_op() -> None:
