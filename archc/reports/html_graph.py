@@ -160,7 +160,10 @@ class _Writer:
                 f"{_text(gap_label(item))}</span></div></div>\n"
             )
         elif isinstance(item, Parallel):
-            yield '<div class="parallel" role="none">\n'
+            whole = all(
+                not branch.items or (branch.linked[0] and branch.leaves) for branch in item.branches
+            )
+            yield f'<div class="parallel{"" if whole else " partial"}" role="none">\n'
             for branch in item.branches:
                 yield from self._branch(branch, level)
             yield "</div>\n"

@@ -316,6 +316,7 @@ function sorted(column, order) {
 const SPACE = 12;
 const ARROW = 6;
 const targets = all("[data-skips]", tree);
+const partial = all(".partial", tree);
 const overlay = document.createElementNS("http://www.w3.org/2000/svg", "svg");
 
 function part(name, attributes) {
@@ -331,7 +332,7 @@ function seriesAround(source, target) {
 }
 
 function drawSkips() {
-  if (!targets.length || !tree.offsetParent) return;
+  if (!(targets.length || partial.length) || !tree.offsetParent) return;
   const bundles = new Map();
   for (const target of targets) {
     for (const index of target.dataset.skips.split(" ")) {
@@ -346,11 +347,14 @@ function drawSkips() {
   }
   for (const series of all(".series", tree)) {
     const lanes = bundles.get(series);
-    series.style.paddingInline = lanes ? `${SPACE * (lanes.size + 1)}px` : "";
+    const room = lanes ? `${SPACE * (lanes.size + 1)}px` : "";
+    series.style.paddingRight = room;
+    // The line into a frame meets the middle of its series.
+    series.style.paddingLeft = series.parentElement === tree ? "" : room;
   }
   const origin = tree.getBoundingClientRect();
   const scale = scaleOf(origin);
-  const drawn = [];
+  const drawn = partial.flatMap((parallel) => bars(parallel, origin));
   for (const [series, lanes] of bundles) {
     const right = (series.getBoundingClientRect().right - origin.left) / scale;
     let lane = right - SPACE * lanes.size;
@@ -360,6 +364,28 @@ function drawSkips() {
     }
   }
   overlay.replaceChildren(...drawn);
+}
+
+/* Branches of which some come from elsewhere, or lead elsewhere: the lines above and below them, from
+   those that do not to the middle. */
+function bars(parallel, origin) {
+  if (!parallel.offsetParent) return [];
+  const scale = scaleOf(origin);
+  const area = parallel.getBoundingClientRect();
+  const middle = (area.left + area.right) / 2;
+  const lines = [];
+  const [start, end] = parallel.closest(".up") ? ["leaves", "enters"] : ["enters", "leaves"];
+  for (const [kind, y] of [[start, area.top], [end, area.bottom]]) {
+    const centers = [...parallel.children].filter((branch) => branch.classList.contains(kind))
+      .map((branch) => branch.getBoundingClientRect())
+      .map((branch) => (branch.left + branch.right) / 2);
+    if (!centers.length) continue;
+    const ends = [Math.min(middle, ...centers), Math.max(middle, ...centers)]
+      .map((x) => (x - origin.left) / scale);
+    const height = (y - origin.top) / scale - (kind === end ? 0.5 : -0.5);
+    lines.push(part("path", { d: `M${ends[0]} ${height}H${ends[1]}`, class: "join" }));
+  }
+  return lines;
 }
 
 function skip(source, target, lane, origin) {

@@ -191,6 +191,34 @@ def test_a_u_net_is_drawn_as_a_u_that_begins_as_wide_as_its_pane(show: Open) -> 
     assert second["bottom"] < first["top"]
 
 
+def test_branches_that_lead_elsewhere_leave_no_gap_in_the_lines_of_others(show: Open) -> None:
+    page = show(shipped_spec("whisper_tiny"))
+    gaps = page.evaluate(
+        """() => [...document.querySelectorAll(".parallel.partial")].map((parallel) => {
+          const middle = (one) => {
+            const { left, right } = one.getBoundingClientRect();
+            return (left + right) / 2;
+          };
+          const bottom = parallel.getBoundingClientRect().bottom;
+          const joins = [...document.querySelectorAll("#skips .join")]
+            .map((join) => join.getBoundingClientRect())
+            .filter((join) => Math.abs(join.top - bottom) < 2);
+          const ends = [...parallel.children].filter((one) => one.matches(".leaves")).map(middle);
+          return [ends.length, joins.length, Math.abs(Math.min(...ends) - joins[0].left),
+            Math.abs(middle(parallel) - joins[0].right)]; })"""
+    )
+    ((leaving, joins, *apart),) = gaps
+    assert (leaving, joins) == (1, 1)
+    assert max(apart) < 2
+
+
+def test_the_table_has_no_column_without_a_value(show: Open) -> None:
+    heads = show(shipped_spec("gpt2")).locator("#layers thead th").all_inner_texts()
+    assert [head.split()[0] for head in heads] == [
+        *("layer", "op", "output", "parameters", "MACs", "memory", "line")
+    ]
+
+
 def test_the_legend_names_what_is_drawn(show: Open) -> None:
     page = show(shipped_spec("lenet5"))
     assert page.get_by_role("list", name="Legend").get_by_role("listitem").all_inner_texts() == [
