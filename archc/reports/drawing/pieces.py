@@ -132,5 +132,6 @@ def _connect(x: float, y: float, to_x: float, to_y: float) -> tuple[Point, ...]:
     """The points of a straight vertical line, or of one with two turns."""
     if abs(x - to_x) < 0.05:
         return (x, y), (x, to_y)
-    turn = min(y + TURN, (y + to_y) / 2 + GAP / 2)
+    # Where there is no room for a turn, below the bar of branches, the line goes along the bar.
+    turn = y + TURN if to_y - y > TURN else y
     return (x, y), (x, turn), (to_x, turn), (to_x, to_y)

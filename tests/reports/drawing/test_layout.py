@@ -134,6 +134,11 @@ def crosses_no_box(network: Costs) -> Layout:
     return arrangement
 
 
+@pytest.mark.parametrize("name", ["transformer_base", "whisper_tiny"])
+def test_an_encoder_and_a_decoder_are_laid_out_clearly(name: str) -> None:
+    check(shipped(name).costs)
+
+
 def test_shapes_stand_on_the_edges_of_lenet() -> None:
     arrangement = laid_out(shipped("lenet5").costs)
     labels = [label.text.replace(" \u00d7 ", "x") for label in arrangement.labels]
