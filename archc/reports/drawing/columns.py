@@ -9,7 +9,7 @@ from math import log, sqrt
 from typing import NamedTuple
 
 from archc.reports.drawing.items import Output, Parallel
-from archc.reports.drawing.lanes import Bundle, assign
+from archc.reports.drawing.lanes import OUTSIDE, Bundle, assign
 from archc.reports.drawing.pieces import (
     BELOW,
     BESIDE,
@@ -38,8 +38,9 @@ HEAD = 16
 """The distance from the line to a further column to its first item."""
 
 
-def columns(run: Run, height: float, bundles: Sequence[Bundle]) -> Piece:
-    """The series in the number of columns that comes closest to the preferred ratio."""
+def columns(run: Run, height: float, bundles: Sequence[Bundle], through: Sequence[Bundle]) -> Piece:
+    """The series in the number of columns that comes closest to the preferred ratio. `bundles` are
+    the skips beside it, `through` those that have one end in it."""
     breaks = [
         index
         for index in range(1, len(run.pieces))
@@ -53,7 +54,14 @@ def columns(run: Run, height: float, bundles: Sequence[Bundle]) -> Piece:
     least = _cost(best, used)
     for count in range(max(2, about - 2), about + 3):
         cuts = _cuts(ends, breaks, count)
-        piece = side_by_side(run, [0, *cuts, len(run.pieces)], bundles)
+        bounds = [0, *cuts, len(run.pieces)]
+        # The last column has nothing between it and what is beside the series.
+        around = [
+            inside
+            for bundle in through
+            if (inside := [reach for reach in bundle if max(reach[:2]) < bounds[-2]])
+        ]
+        piece = side_by_side(run, bounds, [*bundles, *around])
         cost = _cost(piece, used)
         if cost < least:
             best, least = piece, cost
@@ -117,9 +125,11 @@ def side_by_side(run: Run, bounds: list[int], bundles: Sequence[Bundle]) -> Piec
     pieces = [column(run, start, end) for start, end in pairwise(bounds)]
     ways = _ways(bounds, bundles)
     band = LANE * (max(ways.tracks, default=-1) + 1)
-    # All but the first begin below the line to them; all but the last end above the line from them.
-    turns = len(pieces) > 1
-    height = band + max(piece.height for piece in pieces) + (HEAD + TURN if turns else 0)
+    # All but the first begin below the lines above them and the line to them; all but the last end
+    # above the line from them.
+    tops = [0.0, *[band + HEAD] * (len(pieces) - 1)]
+    height = max(top + piece.height for top, piece in zip(tops, pieces, strict=True))
+    height += TURN if len(pieces) > 1 else 0
     children = []
     edges: list[Edge] = []
     labels: list[Label] = []
@@ -127,7 +137,7 @@ def side_by_side(run: Run, bounds: list[int], bundles: Sequence[Bundle]) -> Piec
     lanes: list[float] = []
     before: Point | None = None
     for number, (piece, beside) in enumerate(zip(pieces, ways.counts, strict=True)):
-        y = band + (HEAD if number else 0.0)
+        y = tops[number]
         if before is not None and run.series.linked[bounds[number]]:
             foot, gutter = before[1] + TURN, x - GUTTER / 2
             enter = x + piece.enter
@@ -144,17 +154,12 @@ def side_by_side(run: Run, bounds: list[int], bundles: Sequence[Bundle]) -> Piec
     assert before is not None
     if run.series.leaves and before[1] < height:
         edges.append(Edge((before, (before[0], height)), False))
-    routes = tuple(
-        Route(
-            reach.skip,
-            lanes[source] + LANE * own[source],
-            lanes[target] + LANE * own[target],
-            LANE * track,
-        )
-        for bundle, own, track in zip(bundles, ways.lanes, ways.tracks, strict=True)
-        for reach in bundle
-        for source, target in [(_column_of(bounds, reach.start), _column_of(bounds, reach.end))]
-    )
+    routes = []
+    for bundle, own, track in zip(bundles, ways.lanes, ways.tracks, strict=True):
+        at = {place: lanes[place] + LANE * lane for place, lane in own.items()}
+        for start, end, skip in bundle:
+            out, into = (at.get(_column_of(bounds, item)) for item in (start, end))
+            routes.append(Route(skip, out, into, LANE * track))
     return Piece(
         x - GUTTER,
         height,
@@ -163,7 +168,7 @@ def side_by_side(run: Run, bounds: list[int], bundles: Sequence[Bundle]) -> Piec
         tuple(children),
         tuple(edges),
         tuple(labels),
-        routes=routes,
+        routes=tuple(routes),
     )
 
 
@@ -183,26 +188,24 @@ def _ways(bounds: Sequence[int], bundles: Sequence[Bundle]) -> _Ways:
     owners: list[list[int]] = [[] for _ in range(columns)]
     crossing: list[tuple[int, int]] = []
     for number, bundle in enumerate(bundles):
-        start = bundle[0].start
-        source = _column_of(bounds, start)
-        lowest = {source: start}
-        for reach in bundle:
-            target = _column_of(bounds, reach.end)
-            lowest[target] = max(lowest.get(target, 0), reach.end)
-        last = max(lowest)
-        for place, end in lowest.items():
-            # What comes from another column, or goes there, does so above the first item.
-            begin = start if last == source else bounds[place]
-            spans[place].append((begin, end))
-            owners[place].append(number)
-        crossing.append((source, last))
+        places: dict[int, list[int]] = {}
+        for item in (item for reach in bundle for item in reach[:2]):
+            places.setdefault(_column_of(bounds, item), []).append(item)
+        first, last = min(places), max(places)
+        crossing.append((first, last))
+        for place, items in places.items():
+            if place < columns:
+                # What comes from another column, or goes there, does so above the first item.
+                begin = min(items) if first == last else bounds[place]
+                spans[place].append((begin, max(items)))
+                owners[place].append(number)
     counts = []
     for place in range(columns):
         assigned = assign(spans[place])
         counts.append(max(assigned, default=-1) + 1)
         for number, lane in zip(owners[place], assigned, strict=True):
             lanes[number][place] = lane
-    over = [number for number, (source, last) in enumerate(crossing) if last > source]
+    over = [number for number, (first, last) in enumerate(crossing) if last > first]
     tracks = [-1] * len(bundles)
     for number, track in zip(over, assign([crossing[number] for number in over]), strict=True):
         tracks[number] = track
@@ -210,4 +213,5 @@ def _ways(bounds: Sequence[int], bundles: Sequence[Bundle]) -> _Ways:
 
 
 def _column_of(bounds: Sequence[int], item: int) -> int:
-    return bisect_right(bounds, item) - 1
+    """The column of an item; what is outside is a further one at the right."""
+    return len(bounds) - 1 if item == OUTSIDE else bisect_right(bounds, item) - 1

@@ -22,8 +22,12 @@ def anchor(end: int | Node | Region | Output) -> Hashable:
     return ("frame", end.path) if isinstance(end, Region) else end
 
 
+OUTSIDE = -1
+"""Where a skip is from, or leads to, that has one end in a series."""
+
+
 class Reach(NamedTuple):
-    """A skip, from the item at `start` of a series to the one at `end`."""
+    """A skip, from the item at `start` of a series to the one at `end`, or OUTSIDE."""
 
     start: int
     end: int
@@ -38,27 +42,38 @@ class Lanes:
     """The skips of a drawing, each beside the innermost series that contains both of its ends."""
 
     def __init__(self, drawing: Drawing) -> None:
-        self._bundles: dict[int, list[Bundle]] = {}
+        self._bundles: _Bundles = {}
+        self._through: _Bundles = {}
         if not drawing.skips:
             return
         paths = _paths(drawing.root)
-        found: dict[int, dict[int, list[Reach]]] = {}
         for skip in drawing.skips:
             source, target = paths.get(skip.source), paths.get(anchor(skip.target))
             if source is None or target is None:
                 continue  # inside a repeat, of which only the first unit is drawn
-            for (series, start), (other, end) in zip(source, target, strict=False):
-                if series != other:
-                    break
-                inner = series, start, end
-            reach = Reach(*inner[1:], skip)
-            found.setdefault(inner[0], {}).setdefault(skip.source, []).append(reach)
-        for series, sources in found.items():
-            self._bundles[series] = list(sources.values())
+            depth = sum(one[0] == other[0] for one, other in zip(source, target, strict=False)) - 1
+            (series, start), (_, end) = source[depth], target[depth]
+            _add(self._bundles, series, Reach(start, end, skip))
+            for series, start in source[depth + 1 :]:
+                _add(self._through, series, Reach(start, OUTSIDE, skip))
+            for series, end in target[depth + 1 :]:
+                _add(self._through, series, Reach(OUTSIDE, end, skip))
 
     def of(self, series: Series) -> Sequence[Bundle]:
         """The skips beside a series."""
-        return self._bundles.get(id(series), ())
+        return list(self._bundles.get(id(series), {}).values())
+
+    def through(self, series: Series) -> Sequence[Bundle]:
+        """The skips that have one end in a series, and stand beside one around it."""
+        return list(self._through.get(id(series), {}).values())
+
+
+_Bundles = dict[int, dict[int, list[Reach]]]
+"""Of each series and node."""
+
+
+def _add(bundles: _Bundles, series: int, reach: Reach) -> None:
+    bundles.setdefault(series, {}).setdefault(reach.skip.source, []).append(reach)
 
 
 def assign(spans: Sequence[tuple[int, int]]) -> list[int]:

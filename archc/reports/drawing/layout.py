@@ -99,14 +99,15 @@ class _Placement:
         self._costs = costs
         self._layout = layout
         self._anchors: dict[Hashable, Point] = {}
-        self._waiting: list[Route] = []
+        self._routes: dict[tuple[Hashable, Hashable], list[Route]] = {}
 
     def piece(self, piece: Piece, x: float, y: float, depth: int) -> None:
         """Place a piece and its children at x and y."""
         layout = self._layout
-        self._waiting += (
-            Route(skip, x + out, x + into, y + over) for skip, out, into, over in piece.routes
-        )
+        for skip, out, into, over in piece.routes:
+            ends = None if out is None else x + out, None if into is None else x + into
+            route = Route(skip, *ends, y + over)
+            self._routes.setdefault((skip.source, anchor(skip.target)), []).append(route)
         for points, arrow in piece.edges:
             layout.edges.append(Edge(tuple((x + px, y + py) for px, py in points), arrow))
         layout.labels.extend(Label(x + lx, y + ly, text) for lx, ly, text in piece.labels)
@@ -142,12 +143,25 @@ class _Placement:
             self._anchors[anchor(item.region)] = x + width, y + HEADER / 2
 
     def skips(self) -> None:
-        """Draw the skips along their lanes, after everything else is placed."""
-        for skip, out, into, over in self._waiting:
-            x, y = self._anchors[skip.source]
-            to_x, to_y = self._anchors[anchor(skip.target)]
+        """Draw the skips along their routes, after everything else is placed."""
+        for (source, target), routes in self._routes.items():
+            x, y = self._anchors[source]
+            to_x, to_y = self._anchors[target]
             # Outgoing edges leave a box below the incoming ones.
-            y, to_y = y + BESIDE_MIDDLE, to_y - BESIDE_MIDDLE
-            turns = ((out, over), (into, over)) if out != into else ()
-            points = (x, y), (out, y), *turns, (into, to_y), (to_x, to_y)
-            self._layout.edges.append(Edge(points, True))
+            points = [(x, y + BESIDE_MIDDLE)]
+            for route in _in_order(routes):
+                if route.out is not None:
+                    points.append((route.out, points[-1][1]))
+                if route.out != route.into:
+                    points.append((points[-1][0], route.over))
+                    if route.into is not None:
+                        points.append((route.into, route.over))
+            points += [(points[-1][0], to_y - BESIDE_MIDDLE), (to_x, to_y - BESIDE_MIDDLE)]
+            self._layout.edges.append(Edge(tuple(points), True))
+
+
+def _in_order(routes: list[Route]) -> list[Route]:
+    """The routes of a skip, which come from outside to inside: out of the series around its source,
+    beside the one that has both ends, and into those around its target."""
+    out = [route for route in routes if route.into is None]
+    return [*reversed(out), *(route for route in routes if route.into is not None)]

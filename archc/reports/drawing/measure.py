@@ -70,7 +70,7 @@ class Measure:
         run = Run(series, pieces, gaps, [self._shape(item) for item in series.items])
         height = sum(gaps) + sum(piece.height for piece in pieces)
         if may_turn and height > TALLEST:
-            return columns(run, height, bundles)
+            return columns(run, height, bundles, self._lanes.through(series))
         return side_by_side(run, [0, len(pieces)], bundles)
 
     def _level(self, level: Level) -> Measured:
@@ -167,13 +167,16 @@ class Measure:
                     labels.append(Label(leave + BESIDE, end + BELOW, text))
                 tails.append(leave)
         edges += _bars(heads, center, 0) + _bars(tails, center, bottom)
+        # A single line has no bar.
+        enter = heads[0] if len(heads) == 1 else center
+        leave = tails[0] if len(tails) == 1 else center
         children = tuple((left, top, piece) for left, piece in zip(lefts, branches, strict=True))
-        return Piece(width, bottom, center, center, children, tuple(edges), tuple(labels))
+        return Piece(width, bottom, enter, leave, children, tuple(edges), tuple(labels))
 
 
 def _bars(ends: list[float], center: float, y: float) -> list[Edge]:
     """The horizontal line that connects branches to their common input or output."""
-    if not ends:
+    if len(ends) < 2:
         return []
     return [Edge(((min(*ends, center), y), (max(*ends, center), y)), False)]
 

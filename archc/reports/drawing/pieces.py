@@ -47,13 +47,14 @@ class Label(NamedTuple):
 
 
 class Route(NamedTuple):
-    """The way of a skip: along the vertical line at `out`, and on along that at `into`. If they are
-    not one, a horizontal line at `over`, above all items, leads from one to the other."""
+    """The way of a skip beside a series: along the vertical line at `out`, and on along that at
+    `into`. If they are not one, a horizontal line at `over`, above all items, leads from one to the
+    other, from outside if `out` is None, and outside if `into` is None."""
 
     skip: Skip
-    out: float
-    into: float
-    over: float = 0.0
+    out: float | None
+    into: float | None
+    over: float
 
 
 class Piece(NamedTuple):

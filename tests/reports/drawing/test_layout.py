@@ -136,7 +136,19 @@ def crosses_no_box(network: Costs) -> Layout:
 
 @pytest.mark.parametrize("name", ["transformer_base", "whisper_tiny"])
 def test_an_encoder_and_a_decoder_are_laid_out_clearly(name: str) -> None:
+    """Inside the decoder, which has columns, the edges from the encoder lead over them."""
     check(shipped(name).costs)
+    arrangement = crosses_no_box(shipped(name).costs)
+    (decoder,) = [border for border in arrangement.borders if border.label == "decoder"]
+    layers = [one for one in arrangement.borders if one.label.startswith("decoder_layer_")]
+    assert len({layer.x for layer in layers}) > 2
+    into = {
+        layer.label
+        for layer in layers
+        for edge in arrangement.edges
+        if edge.points[0][1] < decoder.y and _inside(layer, edge.points[-1])
+    }
+    assert len(into) == len(layers)
 
 
 def test_shapes_stand_on_the_edges_of_lenet() -> None:
@@ -222,8 +234,8 @@ def test_edges_beside_columns_lead_from_one_to_another() -> None:
     check(shipped("yolov8n").costs)
     assert 0.7 < arrangement.width / arrangement.height < 2
     around = {border.label: border for border in arrangement.borders}
-    merge = min(box.y for box in arrangement.boxes)
-    over = [e.points for e in arrangement.edges if len(e.points) == 6 and e.points[2][1] < merge]
+    top = around["stage_2: c2f"].y
+    over = [e.points for e in arrangement.edges if len(e.points) == 6 and e.points[2][1] < top]
     # Of the sources of the neck and heads, all but two are columns away.
     ways = [(points[0], points[-1]) for points in over]
     for name, target in (("stage_2: c2f", "level_8: top_down"), ("stage_3: c2f", "top_down_16")):
