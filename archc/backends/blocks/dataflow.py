@@ -147,7 +147,8 @@ def _names_in(region: Region) -> Iterator[tuple[str, int]]:
         if isinstance(item, Region):
             yield from _names_in(item)
         if item.named:
-            yield item.name, item.output if isinstance(item, Region) else item.index
+            value = item.output if isinstance(item, Region) else item.index
+            yield variable_name(item.name), value
 
 
 def _taken(region: Region) -> Iterator[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archc.backends.blocks.inputs import with_used_inputs
 from archc.backends.blocks.instances import regions_in
 from archc.ir.graph import Graph, Input, Node
 from archc.records import replace
@@ -18,7 +19,10 @@ Entries = Mapping[str, Mapping[str, int]]
 
 
 def with_entries(graph: Graph) -> tuple[Graph, Entries]:
-    """The graph with a node for each further input of each block."""
+    """The graph with a node for each further input that a block has in emitted source."""
+    root = with_used_inputs(graph.root)
+    if root is not graph.root:
+        graph = replace(graph, root=root)
     nodes = list(graph.nodes)
     entries: dict[str, dict[str, int]] = {}
     for region in regions_in(graph.root):

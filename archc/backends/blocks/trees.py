@@ -41,7 +41,9 @@ def translations(
 
         def axis(of: spec.Incoming | spec.Entry, symbol: Expr | None = symbol) -> Expr | None:
             if isinstance(of, spec.Entry):
-                return next(iter(width(context, context.entries[of.name], of.axis)), None)
+                # An input that only its axes are asked of is none in emitted source.
+                entry = context.entries.get(of.name)
+                return None if entry is None else next(iter(width(context, entry, of.axis)), None)
             return symbol if width(context, source, of.axis) else None
 
         expr = translate(written, context.names, axis)
