@@ -3,9 +3,11 @@ itself. It has the options that the network uses, and no others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from archc.backends.options import Options
+from archc.backends.options import Option, Options, calls_in, options_of, renamed_calls
+from archc.codegen.rewrite import rewritten
+from archc.codegen.tree import ClassDef, Ref, Statement
 
 SELF, CROSS, BOTH = "SelfAttention", "CrossAttention", "MultiHeadAttention"
 NAMES = (SELF, CROSS, BOTH)
@@ -13,9 +15,23 @@ NAMES = (SELF, CROSS, BOTH)
 since two would share all lines but one."""
 
 
-def class_name(names: set[str]) -> str:
-    """The class that serves layers of some classes."""
-    return names.pop() if len(names) == 1 else BOTH
+def with_attention(
+    statements: Sequence[Statement],
+    declared: Mapping[str, Option],
+    build: Callable[[str, Options], ClassDef],
+) -> tuple[Statement, ...]:
+    """The classes or functions of a network, and before them the class of the attention in them, if
+    they construct any: what `build` makes of its name and its options."""
+    calls = calls_in(statements, NAMES)
+    if not calls:
+        return tuple(statements)
+    options = options_of(calls, declared)
+    names = {one.function.name for one in calls if isinstance(one.function, Ref)}
+    name = names.pop() if len(names) == 1 else BOTH
+    renamed = (
+        rewritten(one, lambda expr: renamed_calls(expr, NAMES, name, options)) for one in statements
+    )
+    return build(name, options), *renamed
 
 
 def docstring(name: str, options: Options) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import count
 from string import digits
 
+from archc.backends.attention import with_attention
 from archc.backends.base import (
     Backend,
     Emitted,
@@ -31,7 +32,7 @@ from archc.backends.blocks.placements import node_placements
 from archc.backends.constructors import helper_names
 from archc.backends.fusion import fuse_movements
 from archc.backends.keras.activations import IDENTITY
-from archc.backends.keras.attention_class import with_attention
+from archc.backends.keras.attention_class import OPTIONS, attention_class
 from archc.backends.keras.definitions import block_function, function_name, parameters
 from archc.backends.keras.frozen import with_training
 from archc.backends.keras.functions import NOT_FROZEN, Body, layer_name, paths_in, with_name
@@ -445,7 +446,10 @@ def _arguments(graph: Graph, network: ModuleOutline) -> tuple[Argument, ...]:
 
 def _module(costs: Costs, graph: Graph, functions: Sequence[FunctionDef]) -> str:
     """The whole file: imports, the helpers that are used, the functions, and a first run."""
-    body: list[Statement] = [*with_attention(functions), _main(costs, graph)]
+    body: list[Statement] = [
+        *with_attention(functions, OPTIONS, attention_class),
+        _main(costs, graph),
+    ]
     used = names_in(body)
     helpers = [helper_source(name) for name in helper_names("keras", HELPERS) if name in used]
     imported = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])

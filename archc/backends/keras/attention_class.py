@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archc.backends.attention import BOTH, CROSS, NAMES, class_name, docstring
-from archc.backends.options import Option, Options, calls_in, options_of, renamed_calls
-from archc.codegen.rewrite import rewritten
+from archc.backends.attention import BOTH, CROSS, docstring
+from archc.backends.options import Option, Options
 from archc.codegen.tree import (
     Assign,
     Attribute,
@@ -53,23 +52,6 @@ SELF = Parameter("self")
 X = Parameter("x", TENSOR)
 KEYED = ("key", "value")
 """The projections of the memory, where there is one."""
-
-
-def with_attention(functions: Sequence[FunctionDef]) -> tuple[ClassDef | FunctionDef, ...]:
-    """The functions of a network, and before them the class of the attention in them, if there is
-    any that no layer of Keras computes."""
-    calls = calls_in(functions, NAMES)
-    if not calls:
-        return tuple(functions)
-    options = options_of(calls, OPTIONS)
-    name = class_name({one.function.name for one in calls if isinstance(one.function, Ref)})
-    renamed = (
-        rewritten(one, lambda expr: renamed_calls(expr, NAMES, name, options)) for one in functions
-    )
-    return (
-        attention_class(name, options),
-        *(one for one in renamed if isinstance(one, FunctionDef)),
-    )
 
 
 def attention_class(name: str, options: Options) -> ClassDef:

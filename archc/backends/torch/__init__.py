@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archc.backends.attention import with_attention
 from archc.backends.base import Backend, Emitted, Placement, Runner, Runtime, Trainer
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.docstrings import axes_text, block_docstring
@@ -25,7 +26,7 @@ from archc.backends.module import (
 from archc.backends.shared_padding import Shared, share_padding, with_paddings
 from archc.backends.sharing import with_shared
 from archc.backends.storage import stored_variables
-from archc.backends.torch.attention_class import with_attention
+from archc.backends.torch.attention_class import OPTIONS, attention_class
 from archc.backends.torch.classes import Classes
 from archc.backends.torch.construction import IDENTITY
 from archc.backends.torch.forward import Ends
@@ -190,7 +191,11 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
 
 def _module(graph: Graph, classes: Sequence[ClassDef]) -> str:
     """The whole file: imports, the helpers that are used, the classes, and a first run."""
-    body: list[Statement] = [*with_attention(classes), _build_model(graph), _main(graph)]
+    body: list[Statement] = [
+        *with_attention(classes, OPTIONS, attention_class),
+        _build_model(graph),
+        _main(graph),
+    ]
     used = names_in(body)
     helpers = [helper_source(name) for name in helper_names("torch", HELPERS) if name in used]
     imported = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])

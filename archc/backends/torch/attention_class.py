@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from archc.backends.attention import BOTH, CROSS, NAMES, class_name, docstring
-from archc.backends.options import Option, Options, calls_in, options_of, renamed_calls
-from archc.codegen.rewrite import rewritten
+from archc.backends.attention import BOTH, CROSS, docstring
+from archc.backends.options import Option, Options
 from archc.codegen.tree import (
     Assign,
     Attribute,
@@ -53,19 +52,8 @@ OPTIONS = {
 TENSOR = Ref("Tensor")
 SELF = Parameter("self")
 X = Parameter("x", TENSOR)
-
-
-def with_attention(classes: Sequence[ClassDef]) -> tuple[ClassDef, ...]:
-    """The classes of a network, and before them that of the attention in them, if there is any."""
-    calls = calls_in(classes, NAMES)
-    if not calls:
-        return tuple(classes)
-    options = options_of(calls, OPTIONS)
-    name = class_name({one.function.name for one in calls if isinstance(one.function, Ref)})
-    renamed = (
-        rewritten(one, lambda expr: renamed_calls(expr, NAMES, name, options)) for one in classes
-    )
-    return attention_class(name, options), *(one for one in renamed if isinstance(one, ClassDef))
+KEYED = ("key", "value")
+"""The projections of the memory, where there is one."""
 
 
 def attention_class(name: str, options: Options) -> ClassDef:
@@ -184,9 +172,6 @@ def _forward(name: str, options: Options) -> FunctionDef:
     flat = method(method(Ref("out"), "transpose", 1, 2), "flatten", 2)
     body.append(Return(call("self.output", flat)))
     return FunctionDef("forward", (SELF, X, *memory.get(name, ())), TENSOR, None, tuple(body))
-
-
-KEYED = ("key", "value")
 
 
 def _words(options: Options) -> Iterator[Keyword]:
