@@ -111,6 +111,14 @@ def test_two_are_compared_by_click(page: Page, server: Server, folder: Path) -> 
     expect(inside.locator("h1")).to_have_text("tiny \N{RIGHTWARDS ARROW} child")
     (folder / "more" / "child.yaml").write_text(TINY.replace("dense: 2", "dense: 9"))
     expect(inside.locator("main")).to_contain_text("units")
+    # The place on the page stays, each time.
+    page.set_viewport_size({"width": 1200, "height": 200})
+    for units, y in ((10, 40), (11, 60)):
+        inside.locator("body").evaluate("(_, y) => scrollTo(0, y)", y)
+        (folder / "more" / "child.yaml").write_text(TINY.replace("dense: 2", f"dense: {units}"))
+        expect(inside.locator("main")).to_contain_text(str(units))
+        page.wait_for_function(f"document.getElementById('page').contentWindow.scrollY === {y}")
+    page.set_viewport_size({"width": 1200, "height": 800})
     page.get_by_role("link", name="tiny.yaml").click()
     page.get_by_label("Compare with").select_option("lenet5.yaml")
     expect(page).to_have_url(re.compile(r"/diff\?a=tiny\.yaml&b=lenet5\.yaml"))
