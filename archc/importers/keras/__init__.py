@@ -29,8 +29,8 @@ class ConfigError(Exception):
 
 def read(path: str, open_sizes: Sequence[int] = ()) -> Network:
     """The network of a `.keras` archive or of a model's JSON, with sizes of axes that it leaves
-    open. Raises SpecError (ARC801 for a file
-    that cannot be read, ARC802 for what archc has no op for)."""
+    open. Raises SpecError (ARC801 for a file that cannot be read, ARC802 for what archc has no op
+    for)."""
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         result = os.path.join(folder, "calls.json")
         error = run_isolated(MODULE, "read", os.path.abspath(path), result)
@@ -65,10 +65,10 @@ def _network(model: Mapping[str, Any], path: str, open_sizes: Sequence[int]) -> 
                 one["group"],
             )
         )
-    inputs = [calls[one] for one in model["inputs"]]
-    outputs = [calls[one] for one in model["outputs"]]
+    begins = [calls[one] for one in model["inputs"]]
+    ends = [calls[one] for one in model["outputs"]]
     axes = {call: _input_axes(call, open_sizes) for call in calls if call.kind == "InputLayer"}
-    return _translated(calls, axes, inputs, outputs, path)
+    return _translated(calls, axes, begins, ends, path)
 
 
 def _translated(
