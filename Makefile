@@ -89,8 +89,12 @@ imports: $(VENV)/dev
 	$(BIN)/python -m tests.importers.keras
 	$(BIN)/python -m tests.importers.torch_export
 
-benchmarks: $(VENV)/dev
-	$(BIN)/python -m pytest tests/benchmarks -s
+# Times and memory, beside a floor and beside what one would use in place of archc, into the table of
+# tests/benchmarks/README.md: three quarters of an hour on two cores with nothing else to do. With
+# PART="floor" or PART="network and torch" only tests of these names; "growth" takes hours.
+PART := not growth or repeated
+benchmarks: $(VENV)/benchmarks
+	$(BIN)/python -m pytest tests/benchmarks -s -k "$(PART)"
 
 # The scripts of `build --training` against `archc train`, with augmentation: ten minutes.
 accuracy: $(VENV)/dev
@@ -132,6 +136,10 @@ $(VENV)/cpu: $(VENV)/bin/python constraints.txt pyproject.toml
 $(VENV)/dev: $(VENV)/cpu
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
 	$(BIN)/python -m pip install -q -c constraints.txt --no-deps torchvision
+	touch $@
+
+$(VENV)/benchmarks: $(VENV)/dev
+	$(BIN)/python -m pip install -q -c constraints.txt fvcore
 	touch $@
 
 $(VENV)/docs: $(VENV)/bin/python constraints.txt pyproject.toml

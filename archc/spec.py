@@ -35,7 +35,8 @@ from archc.language.extends import ON_DISK, ROOT, Files, follow, merge, root_of
 from archc.language.overrides import Setting, override
 from archc.language.reader import MAX_BYTES, decode_spec, parse, read_spec_text
 from archc.language.recipe import Training
-from archc.language.schema.validate import Findings, validate
+from archc.language.schema.findings import Findings
+from archc.language.schema.validate import validate
 from archc.language.syntax import Document
 from archc.language.values import Value, mapping
 from archc.ops.fields import LARGEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from archc.version import DISTRIBUTION, __version__
+from tests.benchmarks import table
 
 ROOT = Path(__file__).parent.parent
 PROMISES = re.findall(
@@ -64,3 +66,8 @@ def test_hints_name_the_distribution() -> None:
     assert f'name = "{DISTRIBUTION}"' in project
     for path in (ROOT / "archc").rglob("*.py"):
         assert "archc[" not in path.read_text("utf-8"), path
+
+
+def test_the_table_of_benchmarks_is_that_of_its_record() -> None:
+    record = json.loads(table.RECORD.read_text("utf-8"))
+    assert table.README.read_text("utf-8") == table.table(record)

@@ -68,6 +68,9 @@ _ALLOWED = (
     f"|(?<=[{_MONGOLIAN}])[\\u180b-\\u180f]"
 )
 _UNPRINTABLE = "".join(CLASSES.values())
+_OWN_SIGNS = str.maketrans("", "", "×→≤")
+"""Signs of archc's own lines, which print: to compile the expressions for lines that are otherwise
+ASCII takes longer than all else in a table."""
 _OTHER_SPACES = "\\xa0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000"
 
 
@@ -84,9 +87,8 @@ def unprintable(text: str) -> Iterator[Unprintable]:
     stand, tabs and line feeds."""
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
         return  # most texts
-    allowed = re.compile(_ALLOWED)
     for match in re.finditer(f"[{_UNPRINTABLE}]", text):
-        if not allowed.match(text, match.start()):
+        if not re.compile(_ALLOWED).match(text, match.start()):
             yield Unprintable(match.start(), match[0], _kind_of(match[0]))
 
 
@@ -126,12 +128,12 @@ def inert_json(text: str) -> str:
 
 def printable(text: str) -> str:
     """`text` as `visible` has it, but it may hold a command."""
-    if text.isascii() and text.isprintable():
+    other = text.translate(_OWN_SIGNS)
+    if other.isascii() and other.isprintable():
         return text
-    allowed = re.compile(_ALLOWED)
 
     def shown(match: re.Match[str]) -> str:
-        if allowed.match(text, match.start()):
+        if re.compile(_ALLOWED).match(text, match.start()):
             return match[0]
         return match[0].encode("unicode_escape").decode("ascii")
 

@@ -32,7 +32,6 @@ from archc.language.expressions import (
     parse,
 )
 from archc.language.recipe import Group, Training, Variants
-from archc.language.schema.validate import format_value
 from archc.language.syntax import (
     ActivationStep,
     Block,
@@ -43,7 +42,7 @@ from archc.language.syntax import (
     RepeatStep,
     Step,
 )
-from archc.language.values import Value, mapping, parts
+from archc.language.values import Value, format_value, mapping, parts
 from archc.ops.activation import ACTIVATION
 from archc.ops.axes import AXIS_NAMES, Axes, axes_of
 from archc.ops.base import Op

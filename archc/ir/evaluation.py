@@ -16,8 +16,7 @@ from archc.language.evaluate import (
     parse_expressions,
     uses_axes,
 )
-from archc.language.schema.validate import format_value
-from archc.language.values import Value
+from archc.language.values import Value, format_value
 from archc.ops.axes import Axes
 
 

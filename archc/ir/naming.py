@@ -15,9 +15,8 @@ from archc.ir.scope import UNKNOWN, Scope
 from archc.language.evaluate import EvaluationError, UnknownValueError
 from archc.language.expressions import INPUT, has_expressions
 from archc.language.names import step_error, suggested_name
-from archc.language.schema.validate import format_value
 from archc.language.syntax import Step
-from archc.language.values import Value
+from archc.language.values import Value, format_value
 
 Evaluate = Callable[[Value], object]
 """Evaluates a name with expressions in it. Raises EvaluationError, UnknownValueError."""

@@ -11,8 +11,8 @@ from typing import NamedTuple, NoReturn
 from archc.diagnostics import Diagnostic, Note, Span
 from archc.ir.graph import Graph, Node, Region
 from archc.language.evaluate import EvaluationError
-from archc.language.schema.validate import format_value
 from archc.language.syntax import BlockStep, OpStep, Step
+from archc.language.values import format_value
 from archc.ops.axes import Axes
 from archc.ops.base import Op, Variable
 from archc.ops.fields import fields_of

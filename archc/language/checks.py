@@ -12,7 +12,7 @@ from archc.diagnostics import Diagnostic, Span, names_hint
 from archc.diagnostics.collector import Collector, Unknown
 from archc.language import expressions
 from archc.language.names import step_error, suggested_name
-from archc.language.schema.validate import Findings
+from archc.language.schema.findings import Findings
 from archc.language.values import Value, at, mapping, parts, scalars
 
 ANY = "*"

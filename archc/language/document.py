@@ -28,8 +28,9 @@ from archc.language.names import (
     name_error,
     param_error,
 )
-from archc.language.schema.validate import STEP_KEYS, Findings
+from archc.language.schema.findings import Findings
 from archc.language.syntax import (
+    STEP_KEYS,
     ActivationStep,
     Block,
     BlockStep,

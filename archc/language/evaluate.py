@@ -13,9 +13,8 @@ from archc.diagnostics import Diagnostic
 from archc.diagnostics.collector import Collector
 from archc.language import expressions
 from archc.language.expressions import Budget
-from archc.language.schema.validate import format_value
 from archc.language.syntax import Document
-from archc.language.values import Value, at, scalars
+from archc.language.values import Value, at, format_value, scalars
 from archc.ops.fields import LARGEST
 
 Environment = Mapping[str, object]

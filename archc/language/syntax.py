@@ -11,6 +11,9 @@ from archc.language.values import Value
 from archc.ops.base import Op
 from archc.records import entity
 
+STEP_KEYS = frozenset({"name", "from", "when", "layers", "with", "weights", "trainable"})
+"""The keys of a step besides its op."""
+
 
 class Common(NamedTuple):
     """The fields of every step: its span, and the values of its step keys (`sources` is `from`)."""

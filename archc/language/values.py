@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archc.diagnostics import Span
 
 Scalar = str | int | float | bool | None
+
+_LONGEST = 40
 
 
 @dataclass(slots=True, eq=False)
@@ -77,3 +80,9 @@ def parts(value: Value) -> Iterator[Value]:
 def scalars(value: Value) -> Iterator[Value]:
     """All scalars nested in a value, in order."""
     return (part for part in parts(value) if not isinstance(part.data, dict | list))
+
+
+def format_value(value: object) -> str:
+    """A value as printed in error messages, truncated if it is long."""
+    printed = json.dumps(value, ensure_ascii=False)
+    return printed if len(printed) <= _LONGEST else printed[: _LONGEST - 3] + "..."

@@ -6,7 +6,9 @@ and the conversion of an evaluated value to the typed one an op holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Collection, Sequence
+from types import SimpleNamespace
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from archc.records import REQUIRED, fields_with_defaults
@@ -74,15 +76,28 @@ def fields_of(declaration: type) -> tuple[FieldInfo, ...]:
 
 def _read_fields(declaration: type) -> tuple[FieldInfo, ...]:
     """The fields of an op class as its annotations have them."""
-    hints = get_type_hints(declaration, include_extras=True)
+    defaults = fields_with_defaults(declaration)
+    types = _types(declaration, defaults)
     infos = []
-    for name, default in fields_with_defaults(declaration).items():
-        metadata = hints[name].__metadata__
+    for name, default in defaults.items():
+        metadata = types[name].__metadata__
         kind = next(item for item in metadata if isinstance(item, Kind))
         doc = next(item.text for item in metadata if isinstance(item, Doc))
         required = default is REQUIRED
         infos.append(FieldInfo(name, kind, doc, required, None if required else default))
     return tuple(infos)
+
+
+def _types(declaration: type, fields: Collection[str]) -> dict[str, Any]:
+    """The types of these fields alone: an op class has twice as many annotated constants, which
+    take as long to evaluate."""
+    types: dict[str, Any] = {}
+    for owner in reversed(declaration.__mro__):
+        annotations = vars(owner).get("__annotations__", {})
+        own = {name: text for name, text in annotations.items() if name in fields}
+        names = vars(sys.modules[owner.__module__])
+        types |= get_type_hints(SimpleNamespace(__annotations__=own), names, include_extras=True)
+    return types
 
 
 def whole_number(value: object, minimum: int = -LARGEST, maximum: int = LARGEST) -> int:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from docs.generate import commands, errors, formats, language, ops, zoo
+from docs.generate import benchmarks, commands, errors, formats, language, ops, zoo
 
 PAGES = Path(__file__).parents[1]
 MARK = re.compile(r"<!-- derived: (\S+) -->\n")
 DERIVED: Mapping[str, Callable[[], str]] = {
+    "benchmarks": benchmarks.table,
     "commands": commands.commands,
     "errors": errors.errors,
     "json": formats.json_formats,

@@ -80,7 +80,7 @@ SHAPES: dict[str, Shape] = {
     ),
     "instances": (_instances, 99_000),
     "blocks": (_blocks_of_blocks, 65_536),
-    "ladder": (_ladder, 40_000),
+    "ladder": (_ladder, 39_000),
     "params": (_params, 55_000),
 }
 """Valid specs."""

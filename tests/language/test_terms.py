@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 
 from archc.diagnostics import did_you_mean
-from archc.language.schema.validate import STEP_KEYS
+from archc.language.syntax import STEP_KEYS
 from archc.language.terms import canonical, key_hint, op_hint
 from archc.ops import OPS
 from archc.ops.activation import OPS as ACTIVATIONS

@@ -3,7 +3,10 @@ one, or with the ops of packages a new one."""
 
 from __future__ import annotations
 
+import json
 import os
+from functools import cache
+from typing import Any
 
 from archc.plugins import plugins
 
@@ -18,3 +21,9 @@ def text() -> str:
         return serialized()
     with open(PATH, encoding="utf-8") as file:
         return file.read()
+
+
+@cache
+def schema() -> Any:
+    """The schema, parsed."""
+    return json.loads(text())
