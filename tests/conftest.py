@@ -24,6 +24,10 @@ ARGUMENTS = (
     "--disable-sync",
 )
 
+# Threads that spin while they wait would take the time of the tests beside; and what `archc train`
+# chooses by itself depends on what else the machine does.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # The same examples in every run, so that a verdict is the same twice; `make search` draws others.
 # How long one takes depends on what else the machine does.
 settings.register_profile("same", derandomize=True, database=None, deadline=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from archc.backends.base import LoweredLayer, Lowering, LoweringContext
 from archc.backends.extensions import extension
@@ -94,6 +94,6 @@ def helpers_beside(backend: str, module: str, files: Mapping[str, str]) -> Helpe
     return helper_source
 
 
-def helper_names(backend: str, files: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of a backend's helpers, then of those of packages from outside."""
-    return (*files, *extension(backend).helpers)
+def helper_names(backend: str, own: Iterable[str]) -> tuple[str, ...]:
+    """The names of a backend's own helpers, then of those of packages from outside."""
+    return (*own, *extension(backend).helpers)

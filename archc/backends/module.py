@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from archc.codegen.layout import LONGEST_SUMMARY
 from archc.codegen.printer import imports
-from archc.codegen.rewrite import walk
+from archc.codegen.rewrite import walk_statements
 from archc.codegen.tree import (
     Assign,
     Binary,
     Call,
-    ClassDef,
     Expr,
     ExpressionStatement,
-    For,
     Formatted,
     FString,
-    FunctionDef,
     Generator,
     If,
     Import,
     ImportFrom,
     Lit,
     Ref,
-    Return,
     Starred,
     Statement,
-    With,
-    Yield,
     call,
 )
 from archc.ir.costs import Costs
@@ -113,45 +107,8 @@ def begins_sequence(axes: Axes | None, sources: Iterable[Axes]) -> bool:
 def names_in(statements: Iterable[Statement]) -> set[str]:
     """The first part of every name that some statements use."""
     return {
-        node.name.partition(".")[0]
-        for expr in _expressions(statements)
-        for node in walk(expr)
-        if isinstance(node, Ref)
+        node.name.partition(".")[0] for node in walk_statements(statements) if isinstance(node, Ref)
     }
-
-
-def _expressions(statements: Iterable[Statement]) -> Iterator[Expr]:
-    for statement in statements:
-        match statement:
-            case Assign(target, value, _, annotation):
-                yield from (expr for expr in (target, value, annotation) if expr is not None)
-            case Return(value):
-                yield from () if value is None else (value,)
-            case ExpressionStatement(value):
-                yield value
-            case If(condition, body, orelse):
-                yield condition
-                yield from _expressions((*body, *orelse))
-            case For(target, iterable, body):
-                yield from (target, iterable)
-                yield from _expressions(body)
-            case With(context, body):
-                yield context
-                yield from _expressions(body)
-            case Yield(value):
-                yield value
-            case FunctionDef(_, parameters, returns, _, body, decorators):
-                for parameter in parameters:
-                    parts = (parameter.annotation, parameter.default)
-                    yield from (expr for expr in parts if expr is not None)
-                yield from () if returns is None else (returns,)
-                yield from decorators
-                yield from _expressions(body)
-            case ClassDef(_, bases, _, body, decorators):
-                yield from (*bases, *decorators)
-                yield from _expressions(body)
-            case _:
-                pass
 
 
 def imports_for(

@@ -36,7 +36,7 @@ from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import DEVICES, IN_MEMORY, FitOptions
 from archc.training.start import INITIAL, read_initial, write_initial
 from archc.training.task import recipe_of, trainer_of
-from archc.training.threads import MOST_THREADS, WAITING, choose_threads
+from archc.training.threads import MOST_THREADS, WAITING, choose_threads, idle_cores
 from archc.weights import transfer
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -117,8 +117,9 @@ GIB = 1 << 30
     "--wait",
     "waiting",
     type=click.Choice(WAITING),
-    help="How threads of OpenMP, which PyTorch has, wait: passively, which is the default and lets "
-    "others work, or actively, on a machine without other work.",
+    help="How threads of OpenMP, which PyTorch has, wait for one another: passively lets others "
+    "work, briefly and actively are faster on a machine without other work. By default briefly on "
+    "one that is idle at the start of the run, and passively on others.",
 )
 @click.option(
     "--plan",
@@ -213,7 +214,7 @@ def command(
     several = starter(processes) if starter is not None and processes > 1 else ()
     if resume and threads is None:
         threads = launch.recorded_count(run)
-    chosen = choose_threads(threads, waiting, processes, os.environ)
+    chosen = choose_threads(threads, waiting, processes, os.environ, lambda: _idle_cores(data))
     code = launch.run_worker(plan, several, chosen)
     has_begun = os.path.exists(os.path.join(run, launch.RECORD))
     if not resume and not has_begun:
@@ -222,6 +223,14 @@ def command(
         command_line = _resuming(click.get_current_context())
         streams.print_message(f"resume it with: {visible(command_line)}")
     return _draw(run, quiet) if code == 0 else code
+
+
+def _idle_cores(data: str) -> float:
+    """The cores that nobody uses: none where the data are folders of images, which processes of the
+    run's own may decode all the time."""
+    if os.path.isdir(data) and any(entry.is_dir() for entry in os.scandir(data)):
+        return 0.0
+    return idle_cores()
 
 
 def _draw(run: str, quiet: bool) -> int:

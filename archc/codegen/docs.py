@@ -182,7 +182,7 @@ def _item(expr: Expr) -> Item:
     if isinstance(expr, Commented):
         return Item(_item(expr.value).doc, expr.comment, expr.above)
     if isinstance(expr, Starred):
-        return Item(concat(Text("*"), _operand(expr.value, ATTRIBUTE)))
+        return Item(concat(Text("**" if expr.doubly else "*"), _operand(expr.value, ATTRIBUTE)))
     return Item(to_doc(expr))
 
 

@@ -374,7 +374,7 @@ def _function(function: FunctionDef, indent: int) -> list[str]:
 
 
 def _parameter(parameter: Parameter) -> Concat:
-    parts: list[Doc] = [Text(parameter.name)]
+    parts: list[Doc] = [Text("**" * parameter.others + parameter.name)]
     if parameter.annotation is not None:
         parts += [Text(": "), to_doc(parameter.annotation)]
     if parameter.default is not None:

@@ -1,29 +1,40 @@
-"""Walking, rewriting and comparing expressions of `archc.codegen.tree`."""
+"""Walking, rewriting and comparing trees of `archc.codegen.tree`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from archc.codegen.tree import (
+    Assign,
     Attribute,
     Binary,
     Call,
+    ClassDef,
     Commented,
     Conditional,
     DictOf,
     Expr,
+    ExpressionStatement,
+    For,
     Formatted,
     FString,
+    FunctionDef,
     Generator,
+    If,
     Index,
     Keyword,
     ListOf,
     Lit,
     Ref,
+    Return,
     Slice,
     Starred,
+    Statement,
     TupleOf,
     Unary,
+    With,
+    Yield,
 )
 
 
@@ -45,8 +56,8 @@ def replaced(expr: Expr, function: Callable[[Expr], Expr]) -> Expr:
                 tuple(map(function, arguments)),
                 tuple(Keyword(word.name, function(word.value), word.default) for word in keywords),
             )
-        case Starred(value):
-            return Starred(function(value))
+        case Starred(value, doubly):
+            return Starred(function(value), doubly)
         case Commented(value, comment, above):
             return Commented(function(value), comment, above)
         case Attribute(value, name):
@@ -90,6 +101,71 @@ def walk(expr: Expr) -> Iterator[Expr]:
     yield expr
     for child in children(expr):
         yield from walk(child)
+
+
+def walk_statements(statements: Iterable[Statement]) -> Iterator[Expr]:
+    """Every expression inside some statements."""
+    whole: list[Expr] = []
+
+    def collect(expr: Expr) -> Expr:
+        whole.append(expr)
+        return expr
+
+    for statement in statements:
+        rewritten(statement, collect)
+    for expr in whole:
+        yield from walk(expr)
+
+
+def rewritten(statement: Statement, function: Callable[[Expr], Expr]) -> Statement:
+    """`statement` with `function` applied to each whole expression of it, and of the statements
+    inside it."""
+
+    def inside(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+        return tuple(rewritten(one, function) for one in statements)
+
+    match statement:
+        case Assign(target, value, comment, annotation):
+            annotation = annotation and function(annotation)
+            return Assign(function(target), function(value), comment, annotation)
+        case Return(value, comment):
+            return Return(value and function(value), comment)
+        case ExpressionStatement(value, comment):
+            called = function(value)
+            assert isinstance(called, Call)
+            return ExpressionStatement(called, comment)
+        case If(condition, body, orelse):
+            return If(function(condition), inside(body), inside(orelse))
+        case For(target, iterable, body):
+            return For(function(target), function(iterable), inside(body))
+        case With(context, body):
+            return With(function(context), inside(body))
+        case Yield(value):
+            return Yield(function(value))
+        case FunctionDef(_, parameters, returns, _, body, decorators):
+            return replace(
+                statement,
+                parameters=tuple(
+                    replace(
+                        one,
+                        annotation=one.annotation and function(one.annotation),
+                        default=one.default and function(one.default),
+                    )
+                    for one in parameters
+                ),
+                returns=returns and function(returns),
+                body=inside(body),
+                decorators=tuple(map(function, decorators)),
+            )
+        case ClassDef(_, bases, _, body, decorators):
+            return replace(
+                statement,
+                bases=tuple(map(function, bases)),
+                body=inside(body),
+                decorators=tuple(map(function, decorators)),
+            )
+        case _:
+            return statement
 
 
 def transform(expr: Expr, function: Callable[[Expr], Expr]) -> Expr:

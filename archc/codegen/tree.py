@@ -115,9 +115,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Starred:
-    """`*value`, as an argument or an item."""
+    """`*value`, as an argument or an item; doubly, `**value`, as an argument."""
 
     value: Expr
+    doubly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,12 +305,14 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Parameter(_Named):
-    """A parameter of a function; the first keyword-only one is preceded by `*`."""
+    """A parameter of a function; the first keyword-only one is preceded by `*`. The last one may
+    take all other keywords: `**name`."""
 
     name: str
     annotation: Expr | None = None
     default: Expr | None = None
     keyword_only: bool = False
+    others: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 weights and inputs, and the values of every layer are compared.
 
 The file runs in the library that it is for, as it stands but for its weights: a model of ONNX in
-onnxruntime and one of Keras in Keras, 32-bit, a program of PyTorch in PyTorch, 64-bit. The spec's
+onnxruntime, 32-bit, one of Keras in Keras and a program of PyTorch in PyTorch, 64-bit. The spec's
 network runs as a backend emits it, 64-bit.
 """
 

@@ -190,7 +190,7 @@ def _has_variables(group: set[int], followers: Mapping[int, list[Layer]]) -> boo
 
 def fused(network: Network) -> Network:
     """The same network with each activation that alone follows a convolution or dense layer as the
-    field `activation` of that layer."""
+    field `activation` of that layer, but for those whose own variables others use."""
     count = len(network.inputs)
     uses = [0] * (count + len(network.layers))
     for layer in network.layers:
@@ -199,6 +199,7 @@ def fused(network: Network) -> Network:
     for position in network.outputs:
         uses[position] += 1
     apart = _apart(network)
+    lenders = {layer.shares for layer in network.layers}
     moved: dict[int, int] = {number: number for number in range(count)}
     layers: list[Layer] = []
     for number, layer in enumerate(network.layers, count):
@@ -211,6 +212,8 @@ def fused(network: Network) -> Network:
             and before.op.activation is None
             and uses[first] == 1
             and first not in apart
+            and number not in lenders
+            and layer.shares < 0
         ):
             layers[moved[first] - count] = Layer(
                 replace(before.op, activation=layer.op),

@@ -82,10 +82,10 @@ FUNCTIONS = frozenset({"gelu_tanh", "scaled_tanh"})
 """Functions that emitted source defines itself: an argument of that name would shadow one."""
 
 _CLASSES = """
-ChannelLayerNorm ChannelRMSNorm ChannelScale ClassToken CrossAttention DropPath
-DropoutSelfAttention FeaturePReLU FrozenBatchNorm1d FrozenBatchNorm2d FrozenBatchNorm3d GRULayer
-GeneralAttention GeneralWindowAttention LSTMLayer MultiHeadAttention OrderedDict PaddedAvgPool
-PositionEmbedding RadialBasis ScaledTanh SelfAttention SinusoidalPositions Tensor WindowAttention
+ChannelLayerNorm ChannelRMSNorm ChannelScale ClassToken CrossAttention DropPath FeaturePReLU
+FrozenBatchNorm1d FrozenBatchNorm2d FrozenBatchNorm3d GRULayer GeneralWindowAttention LSTMLayer
+MultiHeadAttention OrderedDict PaddedAvgPool PositionEmbedding RadialBasis ScaledTanh
+SelfAttention SinusoidalPositions Tensor WindowAttention
 """
 CLASSES = frozenset(_CLASSES.split())
 """Classes that emitted source imports or defines itself."""

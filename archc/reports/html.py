@@ -38,7 +38,8 @@ def report(costs: Costs, sources: Mapping[str, str], memory: Memory | None = Non
         f"{_totals(costs, memory)}"
         '<button type="button" id="theme" hidden>Theme: automatic</button>\n</header>\n'
     )
-    return page(title, f"{header}{_tabs(panels)}", "page.css", ("page.js", "panes.js"))
+    scripts = ("session.js", "page.js", "panes.js")
+    return page(title, f"{header}{_tabs(panels)}", "page.css", scripts)
 
 
 MOST_ROWS = 10_000
@@ -117,6 +118,7 @@ def _network(costs: Costs) -> str:
     )
 
 
+_FIELD = "receptive field"
 _COLUMNS = (
     ("layer", "path in the network"),
     ("op", "kind of layer"),
@@ -124,7 +126,7 @@ _COLUMNS = (
     ("parameters", "learned values"),
     ("MACs", "multiply-accumulates per sample"),
     ("memory", "weights and output of one sample, in float32"),
-    ("receptive field", "elements of each spatial axis of the input"),
+    (_FIELD, "elements of each spatial axis of the input"),
     ("line", "line in the spec"),
 )
 _BARS = ("parameters", "MACs", "memory")
@@ -132,16 +134,21 @@ _FIGURE = ' class="figure"'
 
 
 def _table(costs: Costs) -> str:
+    with_field = any(layer.receptive_field for layer in costs.layers)
     heads = "".join(
         f'<th scope="col" aria-sort="none"{_FIGURE * (name in _BARS)}>'
         f'<button type="button" title="{text(doc)}">{text(name)}</button></th>'
         for name, doc in _COLUMNS
+        if name != _FIELD or with_field
     )
     files = {source: number for number, source in enumerate(costs.graph.about.texts)}
     most = [max((figure(layer) for layer in costs.layers), default=0) for figure in _FIGURES]
     layers = costs.layers
     shown = [*layers[: MOST_ROWS // 2], *layers[-MOST_ROWS // 2 :]]
-    rows = "".join(_row(layer, most, files) for layer in (shown if _is_large(costs) else layers))
+    rows = "".join(
+        _row(layer, most, files, with_field=with_field)
+        for layer in (shown if _is_large(costs) else layers)
+    )
     note = ""
     if _is_large(costs):
         note = f"<p>the first and the last {MOST_ROWS // 2:,} of {len(layers):,} layers: "
@@ -160,21 +167,35 @@ def _memory(layer: Layer) -> int:
 _FIGURES = (lambda layer: layer.params, lambda layer: layer.macs, _memory)
 
 
-def _row(layer: Layer, most: list[int], files: Mapping[str, int]) -> str:
+def _row(layer: Layer, most: list[int], files: Mapping[str, int], *, with_field: bool) -> str:
     node = layer.node
     params, macs, memory = (figure(layer) for figure in _FIGURES)
     field = layer.receptive_field
+    cell = f'<td data-value="{_elements(field and field.sizes)}">{text(human(field))}</td>'
     span = node.origin.span
     line = f'<a href="#spec-{files[span.source.text]}-{span.line}">{span.line}</a>'
     return (
         f'<tr id="row-{node.index}"><th scope="row"><a href="#op-{node.index}">'
-        f"{text(node.path).replace('.', '.<wbr>')}</a></th><td>{text(node.op.name)}</td>"
+        f"{_breakable(node.path)}</a></th><td>{text(node.op.name)}</td>"
         f'<td data-value="{node.output.elements}">{text(human(node.output.sizes))}</td>'
         f"{_bar(params, most[0], human(params))}{_bar(macs, most[1], human(macs))}"
         f"{_bar(memory, most[2], size(memory))}"
-        f'<td data-value="{_elements(field and field.sizes)}">{text(human(field))}</td>'
+        f"{cell * with_field}"
         f'<td data-value="{span.line}">{line}</td></tr>\n'
     )
+
+
+LONGEST_PART = 18
+"""Characters of a name's part that fit into the column of names."""
+
+
+def _breakable(path: str) -> str:
+    """A path with places where a line may end: after a dot, and inside a part that is too long."""
+    parts = (
+        text(part) if len(part) <= LONGEST_PART else text(part).replace("_", "_<wbr>")
+        for part in path.split(".")
+    )
+    return ".<wbr>".join(parts)
 
 
 def _elements(sizes: tuple[int, ...] | None) -> int:

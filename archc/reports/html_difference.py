@@ -14,7 +14,7 @@ from archc.diagnostics import Span
 from archc.difference import Difference, Pair, Status
 from archc.difference.causes import Cost, sum_of
 from archc.difference.side_by_side import Cell, Fold, Line, side_by_side
-from archc.ir.graph import Region
+from archc.ir.graph import Node, Region
 from archc.reports.difference_edges import Edges, Segment
 from archc.reports.difference_rows import (
     ARROW,
@@ -125,7 +125,9 @@ class _Writer:
         if fold.status == "same":
             more = f'<div class="box more">{label} the same</div>'
             cells = [
-                self._cell(cell, side, _Drawn(more, *self._folded(side, fold)))
+                self._cell(
+                    cell, side, _Drawn(more, *self._folded(side, fold), *self._around(side, fold))
+                )
                 for side, cell in enumerate(fold.head.cells)
             ]
             yield self._row(fold.status, cells, "")
@@ -160,6 +162,22 @@ class _Writer:
         edges, begin = self._edges[side], self._number
         return edges.instead(begin, begin + len(fold.lines)), edges.above(begin)
 
+    def _around(self, side: int, fold: Fold) -> tuple[str, str]:
+        """The edges before and after the head of a fold: from the layer above its first one, and to
+        the one below its last."""
+        nodes = [
+            cell.item for line in fold.lines if isinstance((cell := line.cells[side]).item, Node)
+        ]
+        if not nodes:
+            return "", ""
+        before = _edge(linked=self._is_fed(nodes[0], side))
+        return before, _wire(nodes[-1].index in self._edges[side].continued)
+
+    def _is_fed(self, node: Node, side: int) -> bool:
+        """Whether the layer above, or the network's first input, feeds a layer."""
+        above, inputs = self._above[side], self._graphs[side].inputs
+        return above in node.inputs or (above < 0 and node.inputs[:1] == inputs[:1])
+
     def _line(self, line: Line, *, explain: bool = True) -> str:
         cells = [
             self._content(cell, side, self._edges[side].beside(self._number))
@@ -188,14 +206,14 @@ class _Writer:
         item = cell.item
         if isinstance(item, Region):
             title = f'<div class="title">{text(region_label(item))}</div>'
-            return self._cell(cell, side, _Drawn(title, segments, opened))
+            passing = '<div class="passing"></div>' * (opened is None and self._goes_on(side))
+            return self._cell(cell, side, _Drawn(title, segments, opened, passing))
         edges = self._edges[side]
         if item is None:
-            wire = '<div class="wire"></div>' if self._above[side] in edges.continued else ""
-            return self._cell(cell, side, _Drawn(wire, segments, opened))
+            return self._cell(cell, side, _Drawn(_wire(self._goes_on(side)), segments, opened))
         graph = self._graphs[side]
         first, above = self._above[side] < 0, self._above[side]
-        linked = above in item.inputs or (first and item.inputs[:1] == graph.inputs[:1])
+        linked = self._is_fed(item, side)
         self._above[side] = item.index
         others = [index for index in item.inputs if index != above]
         if first:
@@ -210,9 +228,12 @@ class _Writer:
             f"<span>{text(op_label(item))}</span> <small>{text(shape(item.output))}</small>"
             f"{source}</div>"
         )
-        edge = f'<div class="edge{" arrow" if linked else ""}"></div>'
-        wire = '<div class="wire"></div>' * (item.index in edges.continued)
-        return self._cell(cell, side, _Drawn(box, segments, opened, edge, wire))
+        wire = _wire(item.index in edges.continued)
+        return self._cell(cell, side, _Drawn(box, segments, opened, _edge(linked=linked), wire))
+
+    def _goes_on(self, side: int) -> bool:
+        """Whether the layer above feeds the next one of its side."""
+        return self._above[side] in self._edges[side].continued
 
     def _cell(self, cell: Cell, side: int, drawn: _Drawn) -> str:
         """One side of a line inside its frames, with the lanes beside it."""
@@ -255,6 +276,14 @@ class _Writer:
         costs = _figures(pair.delta)
         costs = f" <small>{costs}</small>" if costs else ""
         return f"<p>{text(what)}{costs}</p>{_sources(spans)}"
+
+
+def _edge(*, linked: bool) -> str:
+    return f'<div class="edge{" arrow" if linked else ""}"></div>'
+
+
+def _wire(there: bool) -> str:
+    return '<div class="wire"></div>' if there else ""
 
 
 def _figures(cost: Cost) -> str:

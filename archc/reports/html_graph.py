@@ -26,7 +26,9 @@ from archc.reports.drawing.items import (
     output_of,
 )
 from archc.reports.drawing.labels import FILLS, TIMES, attributes, family, shape
+from archc.reports.drawing.lanes import Lanes
 from archc.reports.drawing.tree import drawing
+from archc.reports.drawing.u_shape import Level, u_shape
 
 MOST_INPUTS = 8
 """Inputs of an op that its panel names."""
@@ -39,7 +41,7 @@ def graph(costs: Costs) -> str:
     note = f"<p>{_text(missing)}</p>\n" if missing else ""
     return (
         f'{note}<div class="scroll" id="graph"><div role="tree" aria-label="The network">\n'
-        f"{''.join(writer.series(writer.drawing.root, 1))}</div></div>\n"
+        f"{''.join(writer.root())}</div></div>\n"
     )
 
 
@@ -79,6 +81,47 @@ class _Writer:
         for skip in self.drawing.skips:
             self._skips.setdefault(_key(skip.target), []).append(skip.source)
 
+    def root(self) -> Iterator[str]:
+        """The whole graph."""
+        series = self.drawing.root
+        levels = u_shape(series, self._nodes, Lanes(self.drawing))
+        if not levels:
+            yield from self.series(series, 1)
+            return
+        yield '<div class="series" role="none">\n'
+        for number, part in enumerate(levels):
+            yield from self._level(part, inner=number > 0)
+        for number, part in reversed(list(enumerate(levels))):
+            yield from self._expanding(part.expanding, inner=number > 0)
+        yield "</div>\n"
+
+    def _level(self, level: Level, *, inner: bool) -> Iterator[str]:
+        """The start of a level of a U: what leads down, and the skip. The level inside it follows,
+        and then what leads up."""
+        yield '<div class="level" role="none"><div class="down" role="none">\n'
+        if inner:
+            yield _flow("", not isinstance(level.contracting.items[0], Parallel))
+        yield from self.series(level.contracting, 1)
+        yield _flow(self._shape(level.contracting.items[-1]), False)
+        yield '<div class="rest" role="none"></div></div>\n<div class="across" role="none">'
+        for item in level.skip.items:
+            yield '<div class="skip" role="none"><div class="stop" role="none">'
+            yield from self._item(item, 1)
+            yield f'</div><span class="size">{_text(self._shape(item))}</span></div>'
+        yield "</div>\n"
+
+    def _expanding(self, series: Series, *, inner: bool) -> Iterator[str]:
+        """The end of a level: what leads up from its skip."""
+        yield '<div class="up" role="none">\n'
+        if series.items:
+            yield _flow("", not isinstance(series.items[0], Parallel))
+            yield from self.series(series, 1)
+            if inner:
+                yield _flow(self._shape(series.items[-1]), False)
+        if inner:
+            yield '<div class="rest" role="none"></div>'
+        yield "</div></div>\n"
+
     def series(self, series: Series, level: int) -> Iterator[str]:
         """The items from top to bottom, with the shapes between them."""
         yield '<div class="series" role="none">\n'
@@ -117,7 +160,10 @@ class _Writer:
                 f"{_text(gap_label(item))}</span></div></div>\n"
             )
         elif isinstance(item, Parallel):
-            yield '<div class="parallel" role="none">\n'
+            whole = all(
+                not branch.items or (branch.linked[0] and branch.leaves) for branch in item.branches
+            )
+            yield f'<div class="parallel{"" if whole else " partial"}" role="none">\n'
             for branch in item.branches:
                 yield from self._branch(branch, level)
             yield "</div>\n"

@@ -1,6 +1,4 @@
 
-"use strict";
-
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const byId = (id) => document.getElementById(id);
 const tree = document.querySelector('[role="tree"]');
@@ -42,8 +40,20 @@ const isFrame = (item) => item.hasAttribute("aria-expanded");
 const isOpen = (frame) => frame.getAttribute("aria-expanded") === "true";
 const frameAround = (item) => item.parentElement.closest(".frame");
 
+/* A frame's name with those of the frames around it: without figures, which change with the spec. */
+function pathOf(frame) {
+  const above = frameAround(frame);
+  const name = frame.querySelector(".head .label").textContent;
+  return above ? `${pathOf(above)} / ${name}` : name;
+}
+
 function setOpen(frames, open) {
-  for (const frame of frames) frame.setAttribute("aria-expanded", String(open));
+  const opened = { ...kept.opened };
+  for (const frame of frames) {
+    frame.setAttribute("aria-expanded", String(open));
+    opened[pathOf(frame)] = open;
+  }
+  keep("opened", opened);
   const focused = tree.querySelector('[tabindex="0"]');
   if (focused && !isVisible(focused)) makeCurrent(visibleItem(focused));
   drawSkips();
@@ -77,6 +87,11 @@ function toggle(frame) {
 function toggleAll(open) {
   setOpen(all(".frame"), open);
   center();
+}
+
+for (const frame of kept.opened ? all(".frame") : []) {
+  const open = kept.opened[pathOf(frame)];
+  if (typeof open === "boolean") frame.setAttribute("aria-expanded", String(open));
 }
 
 byId("folds").hidden = false;
@@ -301,6 +316,7 @@ function sorted(column, order) {
 const SPACE = 12;
 const ARROW = 6;
 const targets = all("[data-skips]", tree);
+const partial = all(".partial", tree);
 const overlay = document.createElementNS("http://www.w3.org/2000/svg", "svg");
 
 function part(name, attributes) {
@@ -316,7 +332,7 @@ function seriesAround(source, target) {
 }
 
 function drawSkips() {
-  if (!targets.length || !tree.offsetParent) return;
+  if (!(targets.length || partial.length) || !tree.offsetParent) return;
   const bundles = new Map();
   for (const target of targets) {
     for (const index of target.dataset.skips.split(" ")) {
@@ -331,11 +347,14 @@ function drawSkips() {
   }
   for (const series of all(".series", tree)) {
     const lanes = bundles.get(series);
-    series.style.paddingInline = lanes ? `${SPACE * (lanes.size + 1)}px` : "";
+    const room = lanes ? `${SPACE * (lanes.size + 1)}px` : "";
+    series.style.paddingRight = room;
+    // The line into a frame meets the middle of its series.
+    series.style.paddingLeft = series.parentElement === tree ? "" : room;
   }
   const origin = tree.getBoundingClientRect();
   const scale = scaleOf(origin);
-  const drawn = [];
+  const drawn = partial.flatMap((parallel) => bars(parallel, origin));
   for (const [series, lanes] of bundles) {
     const right = (series.getBoundingClientRect().right - origin.left) / scale;
     let lane = right - SPACE * lanes.size;
@@ -345,6 +364,28 @@ function drawSkips() {
     }
   }
   overlay.replaceChildren(...drawn);
+}
+
+/* Branches of which some come from elsewhere, or lead elsewhere: the lines above and below them, from
+   those that do not to the middle. */
+function bars(parallel, origin) {
+  if (!parallel.offsetParent) return [];
+  const scale = scaleOf(origin);
+  const area = parallel.getBoundingClientRect();
+  const middle = (area.left + area.right) / 2;
+  const lines = [];
+  const [start, end] = parallel.closest(".up") ? ["leaves", "enters"] : ["enters", "leaves"];
+  for (const [kind, y] of [[start, area.top], [end, area.bottom]]) {
+    const centers = [...parallel.children].filter((branch) => branch.classList.contains(kind))
+      .map((branch) => branch.getBoundingClientRect())
+      .map((branch) => (branch.left + branch.right) / 2);
+    if (!centers.length) continue;
+    const ends = [Math.min(middle, ...centers), Math.max(middle, ...centers)]
+      .map((x) => (x - origin.left) / scale);
+    const height = (y - origin.top) / scale - (kind === end ? 0.5 : -0.5);
+    lines.push(part("path", { d: `M${ends[0]} ${height}H${ends[1]}`, class: "join" }));
+  }
+  return lines;
 }
 
 function skip(source, target, lane, origin) {
@@ -386,7 +427,14 @@ theme.hidden = false;
 theme.addEventListener("click", () => {
   const current = document.documentElement.dataset.theme ?? "automatic";
   const next = themes[(themes.indexOf(current) + 1) % themes.length];
-  if (next === "automatic") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = next;
-  theme.textContent = `Theme: ${next}`;
+  setTheme(next);
+  keep("theme", next);
 });
+
+function setTheme(name) {
+  if (name === "automatic") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  theme.textContent = `Theme: ${name}`;
+}
+
+if (kept.theme) setTheme(kept.theme);

@@ -5,7 +5,7 @@
 
 const STEP = 1.25;
 const [SMALLEST, LARGEST] = [0.2, 4];
-const LEGIBLE = 0.6;
+const LEGIBLE = 0.5;
 const graph = byId("graph");
 const zoom = () => Number(tree.style.zoom || 1);
 
@@ -19,20 +19,22 @@ function zoomTo(wanted, x = graph.clientWidth / 2, y = 0) {
   tree.style.zoom = zoom() * ratio;
   graph.scrollTo(left * ratio - x, top * ratio - y);
   byId("zoom").textContent = `${Math.round(100 * zoom())}%`;
+  keep("zoom", zoom());
 }
 
-/* The width of the drawing itself: the tree is at least as wide as its pane. */
-function naturalWidth() {
-  tree.style.width = "max-content";
-  tree.style.minWidth = "0";
-  const width = tree.offsetWidth;
-  tree.style.width = tree.style.minWidth = "";
+/* The least width of an element, which is otherwise at least as wide as its pane. */
+function leastWidth(element) {
+  element.style.width = element === tree ? "max-content" : "min-content";
+  element.style.minWidth = "0";
+  const width = element.offsetWidth;
+  element.style.width = element.style.minWidth = "";
   return width;
 }
 
 function fit(smallest = SMALLEST) {
-  zoomTo(Math.max(smallest, Math.min(1, graph.clientWidth / naturalWidth())));
+  zoomTo(Math.max(smallest, Math.min(1, graph.clientWidth / leastWidth(tree))));
   center();
+  keep("zoom", undefined);
 }
 
 byId("zoom-in").addEventListener("click", () => zoomTo(zoom() * STEP));
@@ -76,9 +78,14 @@ graph.addEventListener("click", (event) => {
 const divider = byId("divider");
 
 function share(percent) {
-  const kept = Math.min(85, Math.max(15, percent));
-  divider.parentElement.style.setProperty("--share", `${kept}%`);
-  divider.setAttribute("aria-valuenow", Math.round(kept));
+  const inside = Math.min(85, Math.max(15, percent));
+  divider.parentElement.style.setProperty("--share", `${inside}%`);
+  divider.setAttribute("aria-valuenow", Math.round(inside));
+}
+
+function setShare(percent) {
+  share(percent);
+  keep("share", percent);
 }
 
 divider.addEventListener("pointerdown", (event) => {
@@ -89,14 +96,14 @@ divider.addEventListener("pointerdown", (event) => {
 divider.addEventListener("pointermove", (event) => {
   if (!divider.hasPointerCapture(event.pointerId)) return;
   const area = divider.parentElement.getBoundingClientRect();
-  share((100 * (event.clientX - area.left)) / area.width);
+  setShare((100 * (event.clientX - area.left)) / area.width);
 });
 divider.addEventListener("keydown", (event) => {
   const now = Number(divider.getAttribute("aria-valuenow"));
   const next = { ArrowLeft: now - 2, ArrowRight: now + 2, Home: 15, End: 85 }[event.key];
   if (next === undefined) return;
   event.preventDefault();
-  share(next);
+  setShare(next);
 });
 
 /* Paper has the whole drawing, as wide as a page at most. */
@@ -104,7 +111,7 @@ divider.addEventListener("keydown", (event) => {
 const PAGE = 680;
 
 window.addEventListener("beforeprint", () => {
-  tree.style.setProperty("--paper", Math.min(1, PAGE / naturalWidth()));
+  tree.style.setProperty("--paper", Math.min(1, PAGE / leastWidth(tree)));
   document.body.classList.add("paper");
   drawSkips();
 });
@@ -113,6 +120,27 @@ window.addEventListener("afterprint", () => {
   drawSkips();
 });
 
-/* At first a drawing is as wide as its pane if it can still be read so. */
+/* At first the pane is as wide as the drawing, unless the table would lose its last columns: then the
+   drawing gets smaller before the table does. */
 
-fit(LEGIBLE);
+const NARROW = 32;
+const SMALL = 0.7;
+const WIDE = 50;
+const BESIDE = 24;
+
+function firstShare() {
+  const width = divider.parentElement.clientWidth;
+  const drawing = leastWidth(tree) + BESIDE;
+  const room = width - leastWidth(byId("layers")) - BESIDE;
+  const wanted = 100 * Math.max(Math.min(drawing, room), drawing * SMALL) / width;
+  share(Math.min(WIDE, Math.max(NARROW, wanted)));
+}
+
+if (kept.share) share(kept.share);
+else firstShare();
+if (kept.zoom) {
+  zoomTo(kept.zoom);
+  center();
+} else {
+  fit(LEGIBLE);
+}

@@ -202,12 +202,15 @@ def _path(edge: Edge) -> str:
 
 
 def _arrow(before: Point, tip: Point) -> str:
-    """A triangle at the end of an edge that comes from above or from the right."""
+    """A triangle at the end of an edge."""
     x, y = tip
     half = ARROW / 2
+    start = f"M{_number(x)} {_number(y)}"
     if before[0] == x:
-        return f"M{_number(x)} {_number(y)}l{_number(-half)} {-ARROW}h{ARROW}z"
-    return f"M{_number(x)} {_number(y)}l{ARROW} {_number(-half)}v{ARROW}z"
+        back = -ARROW if before[1] < y else ARROW
+        return f"{start}l{_number(-half)} {back}h{ARROW}z"
+    back = -ARROW if before[0] < x else ARROW
+    return f"{start}l{back} {_number(-half)}v{ARROW}z"
 
 
 def _rect(x: float, y: float, width: float, height: float, kind: str, corners: float) -> str:

@@ -10,6 +10,7 @@ const live = document.getElementById("live");
 const other = document.getElementById("other");
 
 let state = null;
+let last = null;
 
 const inside = () => [...frame.contentDocument.querySelectorAll("main, main div, main section")];
 
@@ -34,9 +35,11 @@ function restore({ tab, scrolled, y }) {
   frame.contentWindow.scrollTo(0, y);
 }
 
+/* A page of errors has no place to come back to: that of the last report stays. */
 function reload() {
   const before = place();
-  frame.addEventListener("load", () => restore(before), { once: true });
+  if (before.tab || !last) last = before;
+  frame.addEventListener("load", () => restore(last), { once: true });
   frame.contentWindow.location.reload();
 }
 

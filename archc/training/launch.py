@@ -45,7 +45,7 @@ def run_worker(plan: str, processes: Sequence[str] = (), threads: Threads | None
     """
     # What lies in the working directory is not imported, by processes started in turn either.
     threads = threads or choose_threads(None, None, 1, os.environ)
-    environment = {**DEFAULTS, **os.environ, **threads.variables(), "PYTHONSAFEPATH": "1"}
+    environment = {**DEFAULTS, **threads.within(os.environ), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-P", *processes, "-m", WORKER, plan]
     received: list[int] = []
     running: list[subprocess.Popen[bytes]] = []

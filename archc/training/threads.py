@@ -5,20 +5,28 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-WAITING = ("passive", "active")
-"""Threads of OpenMP, PyTorch's on a CPU, sleep or spin while they wait. Spinning ones take the time
-of a busy neighbour, who takes theirs, and a step many times as long; alone on a machine they are
-faster by some percent."""
+PASSIVE, BRIEF = "passive", "brief"
+WAITING = (PASSIVE, BRIEF, "active")
+"""How threads of OpenMP, PyTorch's on a CPU, wait for one another: they sleep, spin for some
+milliseconds before they do, as is OpenMP's default, or spin. Spinning ones take the time of a busy
+neighbour, who takes theirs, and a step many times as long; sleeping ones are woken late, and a
+small network takes a fourth more time alone on a machine."""
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 WAITING_VARIABLE = "OMP_WAIT_POLICY"
 TENSORFLOW_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 MOST_THREADS = 1024
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
+TIMES = Path("/proc/stat")
+"""What the cores did since the start of the machine, on Linux."""
+OBSERVED_SECONDS = 0.2
+SMALLEST_LOAD = 0.25
+"""Cores that others may take of a machine that is called idle."""
 
 
 class Threads(NamedTuple):
@@ -27,22 +35,54 @@ class Threads(NamedTuple):
     number: int
     waiting: str
 
-    def variables(self) -> dict[str, str]:
-        """What the frameworks read of an environment."""
+    def within(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """An environment in which the frameworks read them."""
         names = (THREADS_VARIABLE, *TENSORFLOW_VARIABLES)
-        return {**dict.fromkeys(names, str(self.number)), WAITING_VARIABLE: self.waiting}
+        changed = {**environment, **dict.fromkeys(names, str(self.number))}
+        changed[WAITING_VARIABLE] = self.waiting
+        if self.waiting == BRIEF:
+            del changed[WAITING_VARIABLE]
+        return changed
 
 
 def choose_threads(
-    count: int | None, waiting: str | None, processes: int, environment: Mapping[str, str]
+    count: int | None,
+    waiting: str | None,
+    processes: int,
+    environment: Mapping[str, str],
+    idle: Callable[[], float] = lambda: 0.0,
 ) -> Threads:
     """The threads that are asked for; else those that the environment asks for; else one for each
-    core that this process may use, shared by the run's processes, which wait passively."""
+    core that this process may use, shared by the run's processes. They wait briefly where so many
+    cores are `idle` that each has one, and passively beside others."""
     if count is None:
         count = _number(environment.get(THREADS_VARIABLE))
     if count is None:
         count = max(1, available_cores() // processes)
-    return Threads(count, waiting or environment.get(WAITING_VARIABLE, WAITING[0]).lower())
+    waiting = waiting or environment.get(WAITING_VARIABLE, "").lower()
+    if not waiting:
+        is_alone = count * processes <= idle() + SMALLEST_LOAD
+        waiting = BRIEF if is_alone else PASSIVE
+    return Threads(count, waiting)
+
+
+def idle_cores() -> float:
+    """The cores of the machine that nobody uses at the moment: none where the system does not
+    tell."""
+    before = _core_times()
+    time.sleep(OBSERVED_SECONDS)
+    spent = [after - one for after, one in zip(_core_times(), before, strict=True)]
+    # Of user, nice, system, idle, iowait and others.
+    return sum(spent[3:5]) / max(1, sum(spent)) * (os.cpu_count() or 1)
+
+
+def _core_times() -> list[int]:
+    """The time that all cores together have spent in each way, in some unit: empty where the
+    system does not tell."""
+    with suppress(OSError, ValueError), TIMES.open(encoding="ascii") as stream:
+        # What guests took, from the ninth on, is in user and nice already.
+        return [*map(int, stream.readline().split()[1:9])]
+    return []
 
 
 def recorded_threads(computed: object) -> int | None:
@@ -70,7 +110,7 @@ def thread_count() -> int | None:
 
 def waiting_policy() -> str:
     """How this process' environment lets threads wait."""
-    return os.environ.get(WAITING_VARIABLE, "default").lower()
+    return os.environ.get(WAITING_VARIABLE, BRIEF).lower()
 
 
 def _number(text: str | None) -> int | None:

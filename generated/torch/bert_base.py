@@ -5,42 +5,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class DropoutSelfAttention(nn.Module):
-    """Multi-head attention of a sequence to itself: (batch, length, features).
-
-    In training a share `dropout` of its weights is dropped (Vaswani et al. 2017,
-    section 3.2).
-    """
-
-    def __init__(
-        self,
-        features: int,
-        heads: int,
-        *,
-        dropout: float,
-        bias: bool = True,
-        causal: bool = False,
-    ) -> None:
-        super().__init__()
-        self.heads = heads
-        self.causal = causal
-        self.dropout = dropout
-        self.query = nn.Linear(features, features, bias=bias)
-        self.key = nn.Linear(features, features, bias=bias)
-        self.value = nn.Linear(features, features, bias=bias)
-        self.output = nn.Linear(features, features, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.query(x), self.key(x), self.value(x)
-        # batch, heads, length, head_size
-        q, k, v = (y.unflatten(2, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
-        dropout = self.dropout if self.training else 0.0
-        out = functional.scaled_dot_product_attention(
-            q, k, v, dropout_p=dropout, is_causal=self.causal
-        )
-        return self.output(out.transpose(1, 2).flatten(2))
-
-
 class PositionEmbedding(nn.Module):
     """Adds a learned vector to the token of each position: (batch, length, features).
 
@@ -56,6 +20,31 @@ class PositionEmbedding(nn.Module):
         return x + self.weight[: x.shape[1]]
 
 
+class SelfAttention(nn.Module):
+    """Multi-head attention of a sequence to itself: (batch, length, features).
+
+    Vaswani et al. 2017, section 3.2. In training a share `dropout` of the weights is
+    dropped.
+    """
+
+    def __init__(self, features: int, heads: int, *, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.query = nn.Linear(features, features)
+        self.key = nn.Linear(features, features)
+        self.value = nn.Linear(features, features)
+        self.output = nn.Linear(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.query(x), self.key(x), self.value(x)
+        # batch, heads, length, head_size
+        q, k, v = (y.unflatten(2, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
+        dropout = self.dropout if self.training else 0.0
+        out = functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        return self.output(out.transpose(1, 2).flatten(2))
+
+
 class EncoderLayer(nn.Module):
     """Attention, dense around shortcuts:
     (length, in_features) -> (length, in_features).
@@ -63,7 +52,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, in_features: int) -> None:
         super().__init__()
-        self.attention = DropoutSelfAttention(in_features, 12, dropout=0.1)
+        self.attention = SelfAttention(in_features, 12, dropout=0.1)
         self.dropout = nn.Dropout(0.1)
         self.layer_norm1 = nn.LayerNorm(in_features, eps=1e-12)
         self.dense1 = nn.Linear(in_features, 4 * in_features)

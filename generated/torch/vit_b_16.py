@@ -37,22 +37,19 @@ class SelfAttention(nn.Module):
     Vaswani et al. 2017, section 3.2.
     """
 
-    def __init__(
-        self, features: int, heads: int, *, bias: bool = True, causal: bool = False
-    ) -> None:
+    def __init__(self, features: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.causal = causal
-        self.query = nn.Linear(features, features, bias=bias)
-        self.key = nn.Linear(features, features, bias=bias)
-        self.value = nn.Linear(features, features, bias=bias)
-        self.output = nn.Linear(features, features, bias=bias)
+        self.query = nn.Linear(features, features)
+        self.key = nn.Linear(features, features)
+        self.value = nn.Linear(features, features)
+        self.output = nn.Linear(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.query(x), self.key(x), self.value(x)
         # batch, heads, length, head_size
         q, k, v = (y.unflatten(2, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
-        out = functional.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        out = functional.scaled_dot_product_attention(q, k, v)
         return self.output(out.transpose(1, 2).flatten(2))
 
 

@@ -14,7 +14,7 @@ from archc.backends.base import LoweredLayer
 from archc.backends.fusion import fuse_movements
 from archc.backends.lower import lower_graph
 from archc.backends.shared_padding import share_padding
-from archc.backends.torch import BACKEND, HELPERS
+from archc.backends.torch import BACKEND, OWN_NAMES
 from archc.backends.torch.windows import pairs_of
 from archc.codegen.rewrite import walk
 from archc.codegen.tree import Binary, Call, Expr, Index
@@ -58,7 +58,7 @@ def _is_layer(child: nn.Module) -> bool:
     """Whether a module computes by itself: one of PyTorch's, or a helper of the emitted file."""
     if isinstance(child, nn.Sequential | nn.Identity):
         return False
-    return type(child).__module__.startswith("torch.nn.") or type(child).__name__ in HELPERS
+    return type(child).__module__.startswith("torch.nn.") or type(child).__name__ in OWN_NAMES
 
 
 def on_meta(emitted: SimpleNamespace) -> nn.Module:

@@ -146,6 +146,7 @@ def epochs(command: list[str], times: Times) -> None:
     """Add the times of each epoch but the first, by when a process tells of its end, or, as Keras
     does by itself, of its beginning."""
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment.pop("OMP_WAIT_POLICY", None)  # which other tests have
     marks = []
     pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, env=environment, text=True, **pipes) as process:

@@ -182,6 +182,7 @@ def test_other_errors_of_a_tree() -> None:
         (Attribute(Lit("a"), "upper"), '"a".upper'),
         (Call(Call(A, (B,)), (X,)), "a(b)(x)"),
         (call("f", Starred(A), k=Starred(A).value), "f(*a, k=a)"),
+        (call("f", Starred(A), Starred(B, doubly=True)), "f(*a, **b)"),
         (Call(A, (), (Keyword("k", Lit(1), Lit(1)), Keyword("m", Lit(1), Lit(True)))), "a(m=1)"),
         (call("f", Generator(A, "i", B)), "f(a for i in b)"),
         (call("f", Generator(A, "i", B), 1), "f((a for i in b), 1)"),
@@ -355,6 +356,7 @@ KERAS = Module(
                 Parameter("filters", Ref("int")),
                 Parameter("project", Ref("bool"), Lit(False), keyword_only=True),
                 Parameter("name", Ref("str"), Lit("block"), keyword_only=True),
+                Parameter("others", Ref("object"), others=True),
             ),
             Ref("keras.KerasTensor"),
             "A residual block.",
@@ -422,7 +424,12 @@ EPSILON = 1e-5
 
 
 def block(
-    x: keras.KerasTensor, filters: int, *, project: bool = False, name: str = "block"
+    x: keras.KerasTensor,
+    filters: int,
+    *,
+    project: bool = False,
+    name: str = "block",
+    **others: object,
 ) -> keras.KerasTensor:
     """A residual block."""
     if project:

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import pytest
 
-from archc.codegen.rewrite import children, transform, unify, walk
+from archc.codegen.rewrite import children, rewritten, transform, unify, walk, walk_statements
 from archc.codegen.tree import (
+    Assign,
     Attribute,
     Binary,
+    Break,
     Call,
+    ClassDef,
+    Comment,
     Commented,
     Conditional,
     Expr,
+    ExpressionStatement,
+    For,
     FString,
+    FunctionDef,
     Generator,
+    If,
     Index,
     Keyword,
     ListOf,
     Lit,
+    Parameter,
     Ref,
+    Return,
     Slice,
     Starred,
     TupleOf,
     Unary,
+    With,
+    Yield,
     call,
 )
 from tests.codegen.printing import A, B, C, X, printed
@@ -60,6 +72,33 @@ def test_walk_and_transform_reach_everything() -> None:
     ]
     assert transform(tree, lambda expr: expr) == tree
     assert children(Conditional(A, B, C)) == (B, A, C)
+
+
+def test_expressions_of_statements_are_reached_wherever_they_stand() -> None:
+    parameter = Parameter("p", Ref("type1"), Ref("default1"))
+    body = (
+        Assign(Ref("target"), Ref("value"), None, Ref("annotation")),
+        If(Ref("condition"), (Yield(Ref("yielded")),), (Return(Ref("orelse")),)),
+        For(Ref("item"), Ref("items"), (Break(), ExpressionStatement(call("called")))),
+        With(Ref("context"), (Return(None),)),
+        Comment("comment"),
+    )
+    function = FunctionDef("f", (parameter,), Ref("returned"), "doc", body, (Ref("decorator1"),))
+    whole = ClassDef("C", (Ref("base"),), None, (function,), (Ref("decorator2"),))
+    names = [each.name for each in walk_statements([whole]) if isinstance(each, Ref)]
+    expected = (
+        "annotation base called condition context decorator1 decorator2 default1 item items "
+        "orelse returned target type1 value yielded"
+    )
+    assert " ".join(sorted(names)) == expected
+
+    def rename(expr: Expr) -> Expr:
+        return Ref(f"new_{expr.name}") if isinstance(expr, Ref) else expr
+
+    renamed = rewritten(whole, lambda expr: transform(expr, rename))
+    new = [each.name for each in walk_statements([renamed]) if isinstance(each, Ref)]
+    assert new == [f"new_{name}" for name in names]
+    assert rewritten(whole, lambda expr: expr) == whole
 
 
 def test_unify_keeps_what_is_equal_and_resolves_what_differs() -> None:

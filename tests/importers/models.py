@@ -4,12 +4,15 @@ small ones that are made here."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from archc.importers.network import Network
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 NAMES = (
@@ -28,6 +31,13 @@ NAMES = (
 def light(name: str) -> Path:
     """The path of one of the nine models."""
     return LIGHT / f"light_{name}.onnx"
+
+
+def filled(network: Network) -> int:
+    """How many values a spec learns that its file has not: coefficients that are 1 there, offsets
+    that are 0."""
+    arrays = [array for layer in network.layers for array in layer.weights.values()]
+    return sum(prod(array.shape) for array in arrays if array.kind == "fill")
 
 
 def model(

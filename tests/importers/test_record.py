@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from tests.importers.__main__ import RECORD
+from tests.importers.models import NAMES
 
 FEWEST_SPECS = 148
 FEWEST_SEEDS = 1000
-SAME = 0.96
-"""The share of random specs that come back with the same operations. The others are refused, or
-come back in another form: a map of three axes that only its name tells from a sequence, `multiply`
-of x and `hard_sigmoid` of x as `hard_swish`, transpositions that undo each other."""
+MOST_OTHERS = 1
+"""Random specs that may come back as another network: one has a learned scale after a
+normalisation, which the importer merges, as Caffe writes one as the two."""
 
 
 def test_every_spec_came_back() -> None:
@@ -22,13 +22,15 @@ def test_every_spec_came_back() -> None:
 
 def test_random_specs_came_back() -> None:
     own = json.loads(RECORD.read_text(encoding="utf-8"))["random"]
-    assert own["seeds"] == own["same"] + len(own["not the same"]) >= FEWEST_SEEDS
-    assert own["same"] >= SAME * own["seeds"]
+    accounted = own["same"] + own["nothing"] + len(own["not the same"])
+    assert own["seeds"] == accounted >= FEWEST_SEEDS
+    assert len(own["not the same"]) <= MOST_OTHERS
+    assert own["nothing"] < own["seeds"] / 20
 
 
 def test_every_change_of_an_attribute_was_seen() -> None:
     light = json.loads(RECORD.read_text(encoding="utf-8"))["light"]
-    assert light
+    assert set(light) == set(NAMES)
     for own in light.values():
         assert own["missed"] == own["problems"] == []
         assert own["changed attributes"] > own["layers"]

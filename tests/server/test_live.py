@@ -58,6 +58,9 @@ def test_a_report_follows_its_file(page: Page, server: Server, folder: Path) -> 
     page.goto(f"{server.url}spec?spec=tiny.yaml")
     inside = page.frame_locator("#page")
     expect(page.locator("#live")).to_have_text("live")
+    inside.get_by_role("button", name="larger").click()
+    inside.get_by_role("separator").press("End")
+    inside.get_by_role("button", name="Theme").click()
     inside.get_by_role("tab", name="PyTorch").click()
     (folder / "tiny.yaml").write_text(TINY.replace("dense: 3", "dense: 77"))
     expect(inside.locator("#panel-torch")).to_contain_text("77")
@@ -67,7 +70,32 @@ def test_a_report_follows_its_file(page: Page, server: Server, folder: Path) -> 
     expect(inside.locator(".errors li")).to_have_count(1)
     expect(inside.locator(".line.lit")).to_contain_text("dens: 3")
     (folder / "tiny.yaml").write_text(TINY)
-    expect(inside.locator("#panel-network")).to_be_visible()
+    # All that was set still is, also after the page of errors.
+    expect(inside.get_by_role("tab", name="PyTorch")).to_have_attribute("aria-selected", "true")
+    expect(inside.get_by_role("button", name="Theme")).to_have_text("Theme: light")
+    inside.get_by_role("tab", name="Network").click()
+    expect(inside.locator("#zoom")).to_have_text("125%")
+    expect(inside.get_by_role("separator")).to_have_attribute("aria-valuenow", "85")
+
+
+def test_frames_stay_as_they_were_set(page: Page, server: Server, folder: Path) -> None:
+    layers = "  - section: one\n    layers: [dense: 3]\n  - block: b\n"
+    text = f"{TINY}{layers}blocks: {{b: {{layers: [dense: 4]}}}}\n"
+    (folder / "tiny.yaml").write_text(text)
+    page.goto(f"{server.url}spec?spec=tiny.yaml")
+    inside = page.frame_locator("#page")
+    expect(page.locator("#live")).to_have_text("live")
+    heads = inside.locator(".frame > .head")
+    for head in heads.all():
+        head.click()
+    (folder / "tiny.yaml").write_text(text.replace("dense: 3", "dense: 7"))
+    expect(inside.locator(".frame").last).to_contain_text("32")
+    opened = inside.locator(".frame")
+    expect(opened.first).to_have_attribute("aria-expanded", "false")
+    expect(opened.last).to_have_attribute("aria-expanded", "true")
+    # Another spec has its own.
+    page.goto(f"{server.url}spec?spec=lenet5.yaml")
+    expect(inside.locator("#zoom")).to_have_text("100%")
 
 
 def test_two_are_compared_by_click(page: Page, server: Server, folder: Path) -> None:

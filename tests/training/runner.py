@@ -213,4 +213,4 @@ def rows(folder: Path) -> list[dict[str, float]]:
 def environment(**changes: str) -> dict[str, str]:
     """The environment of workers on a CPU, as they have it otherwise."""
     threads = choose_threads(None, None, 1, os.environ)
-    return {**DEFAULTS, **os.environ, **threads.variables(), "CUDA_VISIBLE_DEVICES": "", **changes}
+    return {**DEFAULTS, **threads.within(os.environ), "CUDA_VISIBLE_DEVICES": "", **changes}

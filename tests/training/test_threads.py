@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from archc.training import launch, threads
-from archc.training.threads import Threads, available_cores, choose_threads, recorded_threads
+from archc.training.threads import (
+    Threads,
+    available_cores,
+    choose_threads,
+    idle_cores,
+    recorded_threads,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +31,7 @@ from archc.training.threads import Threads, available_cores, choose_threads, rec
         (None, None, 1, {"OMP_NUM_THREADS": "many"}, (6, "passive")),
         (3, "passive", 2, {"OMP_NUM_THREADS": "5", "OMP_WAIT_POLICY": "active"}, (3, "passive")),
         (3, "active", 2, {}, (3, "active")),
+        (3, "brief", 2, {"OMP_WAIT_POLICY": "active"}, (3, "brief")),
     ],
 )
 def test_options_go_before_the_environment_and_that_before_cores(
@@ -36,6 +44,66 @@ def test_options_go_before_the_environment_and_that_before_cores(
 ) -> None:
     monkeypatch.setattr(threads, "available_cores", lambda: 6)
     assert choose_threads(count, waiting, processes, environment) == chosen
+
+
+@pytest.mark.parametrize(
+    ("count", "processes", "idle", "waiting"),
+    [
+        (6, 1, 6.0, "brief"),
+        (6, 1, 5.8, "brief"),
+        (6, 1, 5.0, "passive"),
+        (3, 2, 6.0, "brief"),
+        (3, 2, 4.0, "passive"),
+        (2, 1, 2.5, "brief"),
+        (1, 1, 0.0, "passive"),
+    ],
+)
+def test_threads_wait_briefly_where_each_has_a_core(
+    count: int, processes: int, idle: float, waiting: str
+) -> None:
+    assert choose_threads(count, None, processes, {}, lambda: idle).waiting == waiting
+    assert choose_threads(count, "active", processes, {}, lambda: idle).waiting == "active"
+
+
+def test_openmp_waits_briefly_where_nothing_is_set() -> None:
+    given = {"OMP_WAIT_POLICY": "active", "HOME": "/"}
+    assert "OMP_WAIT_POLICY" not in Threads(2, "brief").within(given)
+    assert Threads(2, "passive").within(given)["OMP_WAIT_POLICY"] == "passive"
+    assert Threads(2, "brief").within(given)["HOME"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("spent", "idle"),
+    [
+        # user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice
+        ((0, 0, 0, 80, 0, 0, 0, 0, 0, 0), 4.0),
+        ((30, 0, 10, 30, 10, 0, 0, 0, 30, 0), 2.0),
+        ((20, 20, 10, 10, 0, 5, 5, 10, 0, 0), 0.5),
+        ((80, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0.0),
+        ((0, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0.0),
+    ],
+)
+def test_cores_that_nobody_uses_are_told_by_what_they_spent(
+    spent: tuple[int, ...], idle: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = [range(1000, 1010), [1000 + i + one for i, one in enumerate(spent)]]
+    path = tmp_path / "stat"
+
+    def pass_time(seconds: float) -> None:
+        path.write_text(f"cpu  {' '.join(map(str, times[1]))}\ncpu0 1 2\n")
+
+    path.write_text(f"cpu  {' '.join(map(str, times[0]))}\ncpu0 1 2\n")
+    monkeypatch.setattr(threads, "TIMES", path)
+    monkeypatch.setattr(time, "sleep", pass_time)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert idle_cores() == idle
+
+
+def test_no_core_is_idle_where_the_system_tells_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "TIMES", tmp_path / "stat")
+    assert idle_cores() == 0.0
 
 
 @pytest.mark.parametrize(

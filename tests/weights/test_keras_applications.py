@@ -28,6 +28,7 @@ SMALLEST = (
     "mobilenet",
     "mobilenet_v2_keras",
     "mobilenet_v3_small_keras",
+    "nasnet_mobile",
     "resnet50_v1",
     "resnet50_v2",
     "xception",
@@ -51,8 +52,15 @@ def test_every_array_has_the_place_of_its_use(name: str) -> None:
     assert [match.sources[one.array.key].name for one in expected] == [*shapes]
 
 
-@pytest.mark.parametrize("before", [0, 1, 94])
-@pytest.mark.parametrize("name", ["inception_v3_keras", "inception_resnet_v2"])
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        ("inception_v3_keras", 0),
+        ("inception_v3_keras", 94),
+        ("inception_resnet_v2", 0),
+        ("inception_resnet_v2", 1),
+    ],
+)
 def test_layers_without_names_are_counted(name: str, before: int) -> None:
     """Whatever was counted before: Keras goes on with the numbers of other models, and began with 1
     once. Its normalizations have no coefficients, so these are 1."""

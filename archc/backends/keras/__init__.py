@@ -31,6 +31,7 @@ from archc.backends.blocks.placements import node_placements
 from archc.backends.constructors import helper_names
 from archc.backends.fusion import fuse_movements
 from archc.backends.keras.activations import IDENTITY
+from archc.backends.keras.attention_class import with_attention
 from archc.backends.keras.definitions import block_function, function_name, parameters
 from archc.backends.keras.frozen import with_training
 from archc.backends.keras.functions import NOT_FROZEN, Body, layer_name, paths_in, with_name
@@ -46,6 +47,7 @@ from archc.backends.keras.layout import (
 from archc.backends.keras.lowering import (
     HELPERS,
     LOWERINGS,
+    OWN_NAMES,
     REFUSED,
     helper_source,
     lower_flatten_canonical,
@@ -119,7 +121,7 @@ def compile_network(network: Network) -> Emitted:
     own = _placements(outlined, uses, separator)
     placements = with_paddings(with_shared(graph, own), takers)
     renamed = _function_names(graph, outlined)
-    taken = frozenset({*helper_names("keras", HELPERS), *renamed.values()})
+    taken = frozenset({*helper_names("keras", OWN_NAMES), *renamed.values()})
     blocks = [
         block_function(
             replace(one, name=renamed[one.name], items=tuple(_called(one.items, renamed))),
@@ -148,7 +150,7 @@ BACKEND = Backend(
     title="Keras",
     compile=compile_network,
     extra="keras",
-    reserved=frozenset({*KNOWN, *HELPERS}),
+    reserved=frozenset({*KNOWN, *OWN_NAMES}),
     lowerings=LOWERINGS,
     refused=REFUSED,
     runner=Runner(module="archc.backends.keras.runner", runtimes=RUNTIMES, lacks=lacks),
@@ -218,7 +220,7 @@ def _function_names(graph: Graph, network: ModuleOutline) -> dict[str, str]:
     arguments = [argument.name for one in lists for argument in one]
     taken = {
         *BACKEND.reserved,
-        *helper_names("keras", HELPERS),
+        *helper_names("keras", OWN_NAMES),
         *BUILTINS,
         *EMITTED,
         *arguments,
@@ -443,7 +445,7 @@ def _arguments(graph: Graph, network: ModuleOutline) -> tuple[Argument, ...]:
 
 def _module(costs: Costs, graph: Graph, functions: Sequence[FunctionDef]) -> str:
     """The whole file: imports, the helpers that are used, the functions, and a first run."""
-    body: list[Statement] = [*functions, _main(costs, graph)]
+    body: list[Statement] = [*with_attention(functions), _main(costs, graph)]
     used = names_in(body)
     helpers = [helper_source(name) for name in helper_names("keras", HELPERS) if name in used]
     imported = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])

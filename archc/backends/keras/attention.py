@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archc.backends.attention import CROSS, SELF
 from archc.backends.base import (
     APPLIED,
     INCOMING,
@@ -11,8 +12,9 @@ from archc.backends.base import (
     placeholder,
 )
 from archc.backends.constructors import layer, option
+from archc.backends.keras.attention_class import OPTIONS
 from archc.backends.layouts import Layout
-from archc.codegen.tree import Binary, Call, Expr, Keyword, Lit
+from archc.codegen.tree import Binary, Call, Expr, Lit, Value
 from archc.ops.attention import Attention
 
 _PARTS = {"query": "query", "key": "key", "value": "value", "output": "attention_output"}
@@ -33,48 +35,43 @@ def lower_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     if op.size_of_head(x) == 1 < op.heads and op.heads in (x.sizes[0], context.inputs[-1].sizes[0]):
         # Its einsum, which all of Keras' attention is made of, takes one axis for the other.
         raise RefusalError("TensorFlow computes as many heads of one feature as tokens wrongly")
-    heads, key_heads = Lit(op.heads, "heads"), Lit(op.key_heads or op.heads, "key_heads")
+    heads = Lit(op.heads, "heads")
     # Where the spec leaves it out, in the widths that it follows from.
     size: Expr = Lit(op.head_size, "head_size")
     if op.head_size is None:
         size = Binary("//", Lit(x.width, INCOMING), heads)
-    common = (
-        option("use_bias", op.bias, True, "bias"),
-        option("dropout", op.dropout, 0.0, "dropout"),
-    )
     inputs = tuple(map(placeholder, range(len(context.inputs))))
     application = Call(APPLIED, inputs) if len(inputs) > 1 else None
-    grouped, same_width = key_heads != heads, context.inputs[-1].width == x.width
-    key_bias = None if op.adds_bias("key") == op.bias else op.key_bias
-    output_bias = None if op.adds_bias("output") == op.bias else op.output_bias
+    key_heads = None if op.key_heads == op.heads else op.key_heads
+    same_width = context.inputs[-1].width == x.width
+    biases = {op.adds_bias(part) for part in ("query", "key", "value", "output")}
     if (
         op.qk_norm
         or op.rotary is not None
-        or key_bias is not None
-        or output_bias is not None
-        or (grouped and not same_width)
+        or len(biases) > 1
+        or (key_heads is not None and not same_width)
     ):
-        constructor = layer(
-            "GeneralAttention",
-            heads,
-            size,
-            keywords=[
-                Keyword("key_heads", key_heads, heads),
-                *common,
-                option("key_bias", key_bias, None, "key_bias"),
-                option("output_bias", output_bias, None, "output_bias"),
-                option("causal", op.causal, False, "causal"),
-                option("window", op.window, None, "window"),
-                option("rotary", op.rotary, None, "rotary"),
-                option("rotary_share", op.rotary_share if op.rotary else 1.0, 1.0, "rotary_share"),
-                option("qk_norm", op.qk_norm, False, "qk_norm"),
-            ],
-        )
+        own: dict[str, Value] = {
+            "key_heads": key_heads,
+            "use_bias": op.bias,
+            "rotary_share": op.rotary_share if op.rotary else 1.0,
+        }
+        keywords = []
+        for name, declared in OPTIONS.items():
+            value = own[name] if name in own else getattr(op, name)
+            field = "bias" if name == "use_bias" else name
+            keywords.append(option(name, value, declared.default, field))
+        name = CROSS if len(inputs) > 1 else SELF
+        constructor = layer(name, heads, size, keywords=keywords)
     else:
-        words = (*common, option("sliding_window", op.window, None, "window"))
-        if grouped:
-            name = "layers.GroupQueryAttention"
-            constructor = layer(name, size, heads, key_heads, keywords=words)
+        words = (
+            option("use_bias", op.bias, True, "bias"),
+            option("dropout", op.dropout, 0.0, "dropout"),
+            option("sliding_window", op.window, None, "window"),
+        )
+        if key_heads is not None:
+            sizes = (size, heads, Lit(key_heads, "key_heads"))
+            constructor = layer("layers.GroupQueryAttention", *sizes, keywords=words)
         else:
             constructor = layer("layers.MultiHeadAttention", heads, size, keywords=words)
         causal = option("use_causal_mask", op.causal, False, "causal")

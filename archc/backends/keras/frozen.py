@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archc.backends.attention import NAMES as ATTENTION
 from archc.backends.base import LoweredLayer
 from archc.backends.constructors import option
 from archc.backends.keras.functions import TRAINED
@@ -14,7 +15,7 @@ NESTED = tuple(
     map(
         Ref,
         (
-            "GeneralAttention",
+            *ATTENTION,
             "WindowAttention",
             "layers.Bidirectional",
             "layers.GroupQueryAttention",

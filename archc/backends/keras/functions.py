@@ -468,10 +468,12 @@ class Body(Values):
         batch."""
         shape = Attribute(Ref(self.names[index]), "shape")
         axes = self.uses.graph.nodes[index].output
-        if len(axes.sizes) == 1 or scope.region.origin.step not in varied_inputs(self.uses.graph):
+        varied = varied_inputs(self.uses.graph)
+        step = scope.region.origin.step
+        if step not in varied or (len(axes.sizes) == 1 and not varied[step]):
             return Index(shape, (Slice(Lit(1), None),))
-        unknown = (Lit(None),) * (len(axes.sizes) - 1)
-        return TupleOf((*unknown, Index(shape, (Lit(-1),))))
+        width = Lit(None) if varied[step] else Index(shape, (Lit(-1),))
+        return TupleOf((*(Lit(None),) * (len(axes.sizes) - 1), width))
 
     def called(self, block: Call, values: Sequence[Ref], name: Expr) -> Expr:
         """A block's function on the values that it takes."""

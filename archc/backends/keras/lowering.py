@@ -5,6 +5,7 @@ Feature maps are stored channels last: (batch, height, width, channels).
 
 from __future__ import annotations
 
+from archc.backends.attention import NAMES as ATTENTION
 from archc.backends.base import (
     APPLIED,
     OWNER,
@@ -61,7 +62,14 @@ from archc.ops import (
 )
 from archc.ops.base import Op
 
-__all__ = ["HELPERS", "LOWERINGS", "REFUSED", "helper_source", "lower_flatten_canonical"]
+__all__ = [
+    "HELPERS",
+    "LOWERINGS",
+    "OWN_NAMES",
+    "REFUSED",
+    "helper_source",
+    "lower_flatten_canonical",
+]
 
 HELPERS = {
     "AdaptiveAveragePooling": "adaptive_average_pooling.py",
@@ -71,7 +79,6 @@ HELPERS = {
     "ClassToken": "class_token.py",
     "ConstantPadding": "constant_padding.py",
     "DepthToSpace": "depth_to_space.py",
-    "GeneralAttention": "general_attention.py",
     "LinearUpsampling": "linear_upsampling.py",
     "LocalResponseNormalization": "local_response_normalization.py",
     "PaddedAveragePooling": "padded_average_pooling.py",
@@ -89,6 +96,9 @@ HELPERS = {
 }
 """The classes and functions that are pasted into an emitted file where it uses them, and where
 each stands."""
+
+OWN_NAMES = (*HELPERS, *ATTENTION)
+"""Those, and the classes that are built for a network."""
 
 
 NORM = {"weight": "gamma", "bias": "beta"}

@@ -52,14 +52,17 @@ class SharedLayers:
         return name
 
 
-def varied_inputs(graph: Graph) -> set[tuple[str, int, int]]:
-    """The steps whose instances of blocks are called again with inputs of another size."""
+def varied_inputs(graph: Graph) -> dict[tuple[str, int, int], bool]:
+    """The steps whose instances of blocks are called again with inputs of another size, and whether
+    that is another number of channels or features."""
     regions = {region.path: region for region in regions_in(graph.root)}
-    varied: set[tuple[str, int, int]] = set()
+    varied: dict[tuple[str, int, int], bool] = {}
     for region in regions.values():
         if region.weights:
             owner = regions[region.weights]
-            pairs = zip(region.entering, owner.entering, strict=True)
-            if any(graph.nodes[one].output != graph.nodes[other].output for one, other in pairs):
-                varied.add(owner.origin.step)
+            for one, other in zip(region.entering, owner.entering, strict=True):
+                x, own = graph.nodes[one].output, graph.nodes[other].output
+                if x != own:
+                    step = owner.origin.step
+                    varied[step] = varied.get(step, False) or x.width != own.width
     return varied

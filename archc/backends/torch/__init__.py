@@ -25,13 +25,20 @@ from archc.backends.module import (
 from archc.backends.shared_padding import Shared, share_padding, with_paddings
 from archc.backends.sharing import with_shared
 from archc.backends.storage import stored_variables
+from archc.backends.torch.attention_class import with_attention
 from archc.backends.torch.classes import Classes
 from archc.backends.torch.construction import IDENTITY
 from archc.backends.torch.forward import Ends
 from archc.backends.torch.in_place import general, in_place
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import map_shape
-from archc.backends.torch.lowering import HELPERS, LOWERINGS, REFUSED, helper_source
+from archc.backends.torch.lowering import (
+    HELPERS,
+    LOWERINGS,
+    OWN_NAMES,
+    REFUSED,
+    helper_source,
+)
 from archc.backends.torch.module_paths import instance_paths, whole_paths
 from archc.backends.torch.sharing import aliases
 from archc.backends.torch.weights import WEIGHTS
@@ -112,7 +119,7 @@ BACKEND = Backend(
     title="PyTorch",
     compile=compile_network,
     extra="torch",
-    reserved=frozenset({*KNOWN, *HELPERS}),
+    reserved=frozenset({*KNOWN, *OWN_NAMES}),
     lowerings=LOWERINGS,
     refused=REFUSED,
     runner=Runner(
@@ -143,7 +150,7 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
     arguments = symbolic_arguments(network, lower_graph(fused, BACKEND), BACKEND)
     shared = lower(fused)
     graph, lowered, _ = shared
-    taken = [*BACKEND.reserved, *helper_names("torch", HELPERS)]
+    taken = [*BACKEND.reserved, *helper_names("torch", OWN_NAMES)]
     style = Style(passes_width=True, hands_in_classes=True, identity=IDENTITY, taken=taken)
     outlined = outline(graph, lowered, general(graph, lowered), arguments, style)
     taken += [graph.about.class_name, *(one.name for one in outlined.definitions)]
@@ -183,7 +190,7 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
 
 def _module(graph: Graph, classes: Sequence[ClassDef]) -> str:
     """The whole file: imports, the helpers that are used, the classes, and a first run."""
-    body: list[Statement] = [*classes, _build_model(graph), _main(graph)]
+    body: list[Statement] = [*with_attention(classes), _build_model(graph), _main(graph)]
     used = names_in(body)
     helpers = [helper_source(name) for name in helper_names("torch", HELPERS) if name in used]
     imported = imports_for(used, KNOWN, [line for lines, _ in helpers for line in lines])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
+from archc.backends.attention import NAMES as ATTENTION
 from archc.backends.base import LoweredLayer, Lowering, LoweringContext, RefusalError, placeholder
 from archc.backends.constructors import (
     codes_literal,
@@ -61,27 +62,25 @@ HELPERS = {
     "ChannelRMSNorm": "channel_rms_norm.py",
     "ChannelScale": "channel_scale.py",
     "ClassToken": "class_token.py",
-    "CrossAttention": "cross_attention.py",
     "DropPath": "drop_path.py",
-    "DropoutSelfAttention": "dropout_self_attention.py",
     "FeaturePReLU": "feature_prelu.py",
     "FrozenBatchNorm1d": "frozen_batch_norm_1d.py",
     "FrozenBatchNorm2d": "frozen_batch_norm_2d.py",
     "FrozenBatchNorm3d": "frozen_batch_norm_3d.py",
     "GRULayer": "gru_layer.py",
-    "GeneralAttention": "general_attention.py",
     "GeneralWindowAttention": "general_window_attention.py",
     "LSTMLayer": "lstm_layer.py",
-    "MultiHeadAttention": "multi_head_attention.py",
     "PaddedAvgPool": "padded_avg_pool.py",
     "PositionEmbedding": "position_embedding.py",
     "RadialBasis": "radial_basis.py",
     "ScaledTanh": "scaled_tanh.py",
-    "SelfAttention": "self_attention.py",
     "SinusoidalPositions": "sinusoidal_positions.py",
     "WindowAttention": "window_attention.py",
 }
 """The classes that are pasted into an emitted file where it uses them, and where each stands."""
+
+OWN_NAMES = (*HELPERS, *ATTENTION)
+"""Those, and the classes that are built for a network."""
 
 BATCH_NORM = {**PARAMETERS, "running_mean": "running_mean", "running_var": "running_var"}
 

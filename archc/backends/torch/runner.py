@@ -23,7 +23,7 @@ from archc.backends.runtime.exchange import (
     framework_error,
     serve,
 )
-from archc.backends.torch.lowering import HELPERS
+from archc.backends.torch.lowering import OWN_NAMES
 
 
 def run(path: str) -> None:
@@ -435,7 +435,7 @@ def _is_leaf(module: Any) -> bool:
 
     kind = type(module)
     layer = kind.__module__.startswith("torch.nn.") and not isinstance(module, nn.Sequential)
-    return layer or kind.__name__ in helper_names("torch", HELPERS)
+    return layer or kind.__name__ in helper_names("torch", OWN_NAMES)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archc.importers.affine import FILLS, note
 from archc.importers.keras import windows
 from archc.importers.keras.calls import (
     Call,
@@ -46,9 +47,9 @@ def _batch_norm(call: Call, x: Axes) -> Draft:
         renorm=False,
     )
     _require_last(call, x)
-    affine, fills, note = _affine(call)
+    affine, fills, comment = _affine(call)
     op = BatchNorm(epsilon=call.config["epsilon"], momentum=call.config["momentum"], affine=affine)
-    return Draft(op, call.inputs, note=note, fills=fills)
+    return Draft(op, call.inputs, note=comment, fills=fills)
 
 
 def _affine(call: Call) -> tuple[bool, Mapping[str, float], str | None]:
@@ -57,27 +58,25 @@ def _affine(call: Call) -> tuple[bool, Mapping[str, float], str | None]:
     centre, scale = call.config.get("center", True), call.config.get("scale", True)
     if bool(centre) == bool(scale):
         return bool(scale), {}, None
-    kind, value, name = ("coefficient", 1.0, "weight") if centre else ("offset", 0.0, "bias")
-    note = (
-        f"{call.kind} has no {kind}s in the file. Here it has, {value:g} at the start, and learns "
-        "them."
-    )
-    return True, {name: value}, note
+    name = "weight" if centre else "bias"
+    return True, {name: FILLS[name]}, note(call.kind, name)
 
 
 def _layer_norm(call: Call, x: Axes) -> Draft:
     check(call, "axis", "epsilon", "center", "scale", rms_scaling=False)
     _require_last(call, x)
-    affine, fills, note = _affine(call)
+    affine, fills, comment = _affine(call)
     op = LayerNorm(epsilon=call.config["epsilon"], affine=affine)
-    return Draft(op, call.inputs, note=note, fills=fills)
+    return Draft(op, call.inputs, note=comment, fills=fills)
 
 
 def _group_norm(call: Call, x: Axes) -> Draft:
-    check(call, "axis", "groups", "epsilon", center=True, scale=True)
+    check(call, "axis", "groups", "epsilon", "center", "scale")
     _require_last(call, x)
+    affine, fills, comment = _affine(call)
     groups = x.width if call.config["groups"] == -1 else count(call, "groups")
-    return Draft(GroupNorm(groups=groups, epsilon=call.config["epsilon"]), call.inputs)
+    op = GroupNorm(groups=groups, epsilon=call.config["epsilon"], affine=affine)
+    return Draft(op, call.inputs, note=comment, fills=fills)
 
 
 def _layer_scale(call: Call, x: Axes) -> Draft:

@@ -19,6 +19,7 @@ from archc.importers.network import (
     shared_weights,
 )
 from archc.importers.onnx.drafts import Context, Draft, RefusedError
+from archc.importers.onnx.maps import kinds_of
 from archc.importers.onnx.patterns import PATTERNS
 from archc.importers.onnx.terms import ModelError, Term, Terms, Value, terms_of
 from archc.importers.onnx.translate import TABLE
@@ -54,17 +55,18 @@ def read_structure(path: str) -> dict[str, Any]:
 
 def network_of(terms: Terms, path: str) -> Network:
     """The network of some terms. Raises SpecError (ARC802), ModelError."""
-    context = Context(terms.opset, _users(terms.outputs), {}, {})
+    renewed, maps = kinds_of(_in_order(terms.outputs))
+    ends = tuple(renewed.get(one, one) if isinstance(one, Term) else one for one in terms.outputs)
+    context = Context(terms.opset, _users(ends), maps, {}, {})
     inputs = {term: _input_axes(term, context) for term in terms.inputs}
     context.axes.update(inputs)
-    unsupported = _draft_all(terms, context)
+    unsupported = _draft_all(ends, context)
     if unsupported:
         reject_unsupported(path, unsupported)
     drafts = context.drafts
-    for term in terms.outputs:
-        if not isinstance(term, Term):
-            raise ModelError("an output depends on no input")
-    outputs = [term for term in terms.outputs if isinstance(term, Term)]
+    outputs = [term for term in ends if isinstance(term, Term)]
+    if len(outputs) < len(ends):
+        raise ModelError("an output depends on no input")
     try:
         network = assemble(inputs, drafts, outputs)
     except ShapeError as error:
@@ -103,11 +105,11 @@ def _users(outputs: tuple[Value, ...]) -> dict[Term, list[Term | None]]:
     return users
 
 
-def _draft_all(terms: Terms, context: Context) -> list[Unsupported]:
+def _draft_all(outputs: tuple[Value, ...], context: Context) -> list[Unsupported]:
     """Draft all terms that the outputs need, each after what it takes, and give what archc has no
     op for. Of operations that are part of another's draft none is needed."""
     reasons: dict[Term, str] = {}
-    for term in _in_order(terms.outputs):
+    for term in _in_order(outputs):
         if term.error is not None:
             reasons[term] = term.error
         elif term.shape is not None:
@@ -123,7 +125,7 @@ def _draft_all(terms: Terms, context: Context) -> list[Unsupported]:
                 reasons[term] = f"{term.op} as an op of archc: {error.message}"
     unsupported: list[Unsupported] = []
     known: set[Term] = set()
-    waiting: list[Value] = list(terms.outputs)
+    waiting: list[Value] = list(outputs)
     while waiting:
         value = waiting.pop()
         if not isinstance(value, Term) or value in known or value.op == "Input":
@@ -188,7 +190,7 @@ def _input_axes(term: Term, context: Context) -> Axes:
     if len(sizes) == 1:
         return Axes(VECTOR_AXES, sizes)
     if len(sizes) == 2:
-        names = MAP_AXES[1] if context.feeds_map(term) else SEQUENCE_AXES
+        names = MAP_AXES[1] if term in context.maps else SEQUENCE_AXES
         return Axes(names, sizes)
     if len(sizes) > 4:
         raise ModelError(f"its input `{term.value}` has {len(sizes) + 1} axes")

@@ -12,22 +12,6 @@ from archc.ops.axes import Axes
 from archc.ops.base import Op
 
 NOTHING: Mapping[str, Array] = {}
-MOST_READERS = 64
-"""Operations behind a value that are asked whether it is a map."""
-MAP_OPS = frozenset(
-    {
-        *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"),
-        *("BatchNormalization", "GroupNormalization", "InstanceNormalization", "LRN", "Pad"),
-        "Resize",
-    }
-)
-ELEMENTWISE = frozenset(
-    {
-        *("Add", "Clip", "Dropout", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "Identity"),
-        *("LeakyRelu", "Max", "Mul", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sum"),
-        *("Tanh", "PRelu", "Concat", "Softmax", "LogSoftmax", "Div", "Pow", "Sub"),
-    }
-)
 
 
 class Draft(NamedTuple):
@@ -46,11 +30,12 @@ class RefusedError(Exception):
 
 class Context(NamedTuple):
     """What rules know besides their term: the version of the operators, which operations use each
-    term (None for an output), the axes of all terms before this one that are values of archc, and
-    their drafts."""
+    term (None for an output), which terms of three axes are feature maps, the axes of all terms
+    before this one that are values of archc, and their drafts."""
 
     opset: int
     users: Mapping[Term, Sequence[Term | None]]
+    maps: frozenset[Term]
     axes: dict[Term, Axes]
     drafts: dict[Term, Draft]
 
@@ -66,44 +51,6 @@ class Context(NamedTuple):
     def width_axis(self, term: Term) -> int:
         """The axis of a term's channels or features, the batch counted."""
         return 2 if self.is_sequence(term) else 1
-
-    def feeds_map(self, term: Term) -> bool:
-        """Whether a convolution, or another operation on feature maps, takes a term, or what is
-        computed of it element by element."""
-        known = {term}
-        waiting = [term]
-        while waiting and len(known) <= MOST_READERS:
-            one = waiting.pop()
-            for user in self.users.get(one, ()):
-                if user is None or user in known:
-                    continue
-                if (user.op in MAP_OPS and user.inputs[0] is one) or _goes_along_channels(user):
-                    return True
-                if self._has_pooled_squares(user):
-                    return True
-                if user.op in ELEMENTWISE:
-                    known.add(user)
-                    waiting.append(user)
-        return False
-
-    def _has_pooled_squares(self, term: Term) -> bool:
-        """Whether squares are pooled as rows: the normalisation of responses, of channels."""
-        if term.op != "Mul" or term.inputs[0] is not term.inputs[1]:
-            return False
-        rows = [one for one in self.users.get(term, ()) if is_op(one, "Reshape")]
-        return any(is_op(one, "AveragePool") for row in rows for one in self.users.get(row, ()))
-
-
-def _goes_along_channels(term: Term) -> bool:
-    """Whether an operation on three axes says that the second one has channels."""
-    if len(term.shape or ()) != 3:
-        return False
-    if term.op in ("Add", "Mul", "PRelu"):
-        shapes = [one.shape for one in term.inputs if isinstance(one, Constant)]
-        return any(len(shape) > 1 and shape[-1] == 1 for shape in shapes)
-    if term.op == "Concat" and any(isinstance(one, Constant) for one in term.inputs):
-        return False  # a token before the others
-    return term.op in ("Concat", "Softmax", "LogSoftmax") and term.attributes.get("axis") == 1
 
 
 Rule: TypeAlias = Callable[[Term, Context], "Draft | None"]

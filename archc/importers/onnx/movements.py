@@ -40,10 +40,12 @@ def moved(term: Term, context: Context) -> Draft | None:
             continue
         (move,) = together
         if move.movement.is_identity:
-            if move.sizes == context.axes[x].sizes and len(moves) > 1:
+            own = context.axes[x]
+            is_kept = len(own.sizes) != 2 or own.is_map == (term in context.maps)
+            if move.sizes == own.sizes and len(moves) > 1 and is_kept:
                 return Draft(None, (x,))
             continue
-        for op in _candidates(context.axes[x], move, context.feeds_map(term)):
+        for op in _candidates(context.axes[x], move, term in context.maps):
             try:
                 output = op.infer((context.axes[x],))
             except ShapeError:
@@ -124,10 +126,12 @@ def _orders(x: Axes, move: Move) -> Iterator[tuple[int, ...]]:
 
 
 def view(term: Term, context: Context) -> Draft:
-    """Reshape, Flatten, Squeeze and Unsqueeze: the same elements, row by row."""
+    """Reshape, Flatten, Squeeze and Unsqueeze: the same elements, row by row. Identity, where it
+    makes a map a sequence of as many tokens, or the other way round."""
     x = only_term(term)
     before, after = shape_of(x), shape_of(term)
-    if before == after:
+    is_changed = len(after) == 3 and context.is_sequence(x) == (term in context.maps)
+    if before == after and not is_changed:
         return Draft(None, (x,))
     if before[0] != after[0]:
         raise RefusedError(f"{term.op} of {list(before)} to {list(after)}, which mixes samples")
@@ -137,7 +141,7 @@ def view(term: Term, context: Context) -> Draft:
             assert draft.op is not None
             return Draft(type(draft.op)(), draft.inputs)
         return Draft(Flatten(), (x,))
-    if len(after) == 3 and not context.feeds_map(term):
+    if len(after) == 3 and term not in context.maps:
         return Draft(Reshape(tokens=after[1], features=after[2]), (x,))
     if len(after) in (3, 4, 5):
         sizes = dict(zip(MAP_AXES[len(after) - 2], after[1:], strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from archc.importers.affine import completed
 from archc.importers.network import Array
 from archc.importers.onnx.drafts import (
     Context,
@@ -83,11 +84,11 @@ def last_axis_norm(term: Term, context: Context) -> Draft:
         raise RefusedError(f"{term.op} with a weight of {list(scale.shape)}")
     if term.op == "RMSNormalization":
         return Draft(RmsNorm(epsilon=epsilon), (x,), {"weight": weight})
-    if bias is None:
-        if not is_filled(scale, 1.0):
-            raise RefusedError("LayerNormalization without a bias")
+    if bias is None and is_filled(scale, 1.0):
         return Draft(LayerNorm(epsilon=epsilon, affine=False), (x,))
-    return Draft(LayerNorm(epsilon=epsilon), (x,), {"weight": weight, "bias": bias})
+    own = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+    weights, note = completed(term.op, own, shape[-1])
+    return Draft(LayerNorm(epsilon=epsilon), (x,), weights, note)
 
 
 def response_normalization(term: Term, context: Context) -> Draft:

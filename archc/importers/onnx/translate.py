@@ -230,7 +230,7 @@ def _dropout(term: Term, context: Context) -> Draft:
 
 def _identity(term: Term, context: Context) -> Draft:
     check_attributes(term)
-    return Draft(None, (only_term(term),))
+    return movements.view(term, context)
 
 
 def _cast(term: Term, context: Context) -> Draft:

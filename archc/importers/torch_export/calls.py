@@ -30,7 +30,7 @@ class Call:
     file's tensor that it is, if any, `restoration` how that becomes the value.
 
     `partial` says what it is where it is no op of archc, but part of one, `parts` what it is made
-    of then."""
+    of then; `note` is a comment on it."""
 
     op: Op | None
     inputs: tuple[Call, ...]
@@ -165,9 +165,15 @@ class Node:
             self.refuse(f"with {name} {value} of {rank} axes")
         return value % rank
 
-    def pointwise(self, op: Op, view: View, weights: Mapping[str, Array] = NOTHING) -> View:
+    def pointwise(
+        self,
+        op: Op,
+        view: View,
+        weights: Mapping[str, Array] = NOTHING,
+        note: str | None = None,
+    ) -> View:
         """An op that keeps every element at its place, whatever the arrangement."""
-        return self.call(op, (view.call,), weights, arrangement=view.arrangement)
+        return self.call(op, (view.call,), weights, view.arrangement, note=note)
 
     def refuse(self, reason: str) -> NoReturn:
         """Raise the error of this operation, `KIND REASON`."""
@@ -180,6 +186,7 @@ class Node:
         weights: Mapping[str, Array] = NOTHING,
         arrangement: Arrangement | None = None,
         result: int = 0,
+        note: str | None = None,
     ) -> View:
         """An op whose value one of the results is, arranged so; by default its axes as they are.
         Raises ShapeError, ProgramError where the program states another shape, and RefusedError for
@@ -193,7 +200,10 @@ class Node:
         if own.shape != shape:
             raise ProgramError(f"{self.place} gives {list(shape)}, {op.name} {list(own.shape)}")
         name = self.outputs[result]
-        made = Call(op, inputs, axes, name, self.place, self.scope, weights, own.restoration())
+        restoration = own.restoration()
+        made = Call(
+            *(op, inputs, axes, name, self.place, self.scope, weights, restoration), note=note
+        )
         return View(made, own, name, self.scope)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from archc.importers.affine import completed
 from archc.importers.network import Array
 from archc.importers.torch_export.calls import TRAINING, Bound, Node, Unknown
 from archc.importers.torch_export.layouts import map_of
@@ -20,13 +21,12 @@ def vector(node: Node, name: str, size: int) -> Array | None:
     return None if array is None else array.array
 
 
-def _affine(node: Node, width: int) -> dict[str, Array]:
-    """The weight and bias of a normalisation, both or none. Raises RefusedError."""
+def _affine(node: Node, width: int) -> tuple[dict[str, Array], str | None]:
+    """The weight and bias of a normalisation, both or none, and a comment where it has one of them
+    alone. Raises RefusedError."""
     arrays = {name: vector(node, name, width) for name in ("weight", "bias")}
     present = {name: array for name, array in arrays.items() if array is not None}
-    if len(present) == 1:
-        node.refuse(f"with a {next(iter(present))} alone")
-    return present
+    return completed(node.kind, present, width)
 
 
 def batch_norm(node: Node) -> Bound:
@@ -36,7 +36,7 @@ def batch_norm(node: Node) -> Bound:
     view = node.tensor()
     is_vector = view.call.axes.is_vector and view.arrangement.matches([0], [1])
     x = view.call if is_vector else map_of(view, node)
-    weights = _affine(node, x.axes.width)
+    weights, note = _affine(node, x.axes.width)
     affine = bool(weights)
     for name in ("running_mean", "running_var"):
         array = vector(node, name, x.axes.width)
@@ -46,7 +46,7 @@ def batch_norm(node: Node) -> Bound:
     # PyTorch's momentum is the share of the batch.
     kept = float(1 - Decimal(repr(node.get("momentum", 0.1))))
     op = BatchNorm(epsilon=node.get("eps", 1e-5), momentum=kept, affine=affine)
-    return node.call(op, (x,), weights)
+    return node.call(op, (x,), weights, note=note)
 
 
 def core_batch_norm(node: Node) -> list[Bound]:
@@ -71,16 +71,16 @@ def layer_norm(node: Node) -> Bound:
         if weight is None or "eps" not in node.arguments:
             node.refuse("without a weight or epsilon")
         return node.pointwise(RmsNorm(epsilon=node.get("eps", 0.0)), view, {"weight": weight})
-    weights = _affine(node, width)
+    weights, note = _affine(node, width)
     op = LayerNorm(epsilon=node.get("eps", 1e-5), affine=bool(weights))
-    return node.pointwise(op, view, weights)
+    return node.pointwise(op, view, weights, note=note)
 
 
 def group_norm(node: Node) -> Bound:
     """Group normalisation."""
     x = map_of(node.tensor(), node)
-    weights = _affine(node, x.axes.width)
+    weights, note = _affine(node, x.axes.width)
     op = GroupNorm(
         groups=node.get("num_groups", 1), epsilon=node.get("eps", 1e-5), affine=bool(weights)
     )
-    return node.call(op, (x,), weights)
+    return node.call(op, (x,), weights, note=note)

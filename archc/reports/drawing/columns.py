@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import pairwise
 from math import log, sqrt
+from typing import NamedTuple
 
 from archc.reports.drawing.items import Output, Parallel
+from archc.reports.drawing.lanes import OUTSIDE, Bundle, assign
 from archc.reports.drawing.pieces import (
     BELOW,
     BESIDE,
+    PAD,
     TURN,
     Edge,
     Label,
     Piece,
     Point,
+    Route,
     Run,
     column,
     takes_arrow,
@@ -26,26 +32,36 @@ SHORTEST = 0.25
 HALVINGS = 12
 """Steps of the binary search for the columns' height."""
 GUTTER = 36
+LANE = 10
+"""The distance of lanes, and of tracks."""
 HEAD = 16
 """The distance from the line to a further column to its first item."""
 
 
-def columns(run: Run, height: float) -> Piece:
-    """The series in the number of columns that comes closest to the preferred ratio."""
+def columns(run: Run, height: float, bundles: Sequence[Bundle], through: Sequence[Bundle]) -> Piece:
+    """The series in the number of columns that comes closest to the preferred ratio. `bundles` are
+    the skips beside it, `through` those that have one end in it."""
     breaks = [
         index
         for index in range(1, len(run.pieces))
-        if run.series.linked[index]
-        and not isinstance(run.series.items[index - 1], Parallel)
+        if not isinstance(run.series.items[index - 1], Parallel)
         and not isinstance(run.series.items[index], Output)
     ]
-    best = column(run, 0, len(run.pieces))
+    best = side_by_side(run, [0, len(run.pieces)], bundles)
     ends = _ends(run)
     about = round(sqrt(ASPECT * height / (best.width + GUTTER)))
     used = sum(piece.width * piece.height for piece in run.pieces)
     least = _cost(best, used)
     for count in range(max(2, about - 2), about + 3):
-        piece = _side_by_side(run, [0, *_cuts(ends, breaks, count), len(run.pieces)])
+        cuts = _cuts(ends, breaks, count)
+        bounds = [0, *cuts, len(run.pieces)]
+        # The last column has nothing between it and what is beside the series.
+        around = [
+            inside
+            for bundle in through
+            if (inside := [reach for reach in bundle if max(reach[:2]) < bounds[-2]])
+        ]
+        piece = side_by_side(run, bounds, [*bundles, *around])
         cost = _cost(piece, used)
         if cost < least:
             best, least = piece, cost
@@ -102,31 +118,48 @@ def _breaks_for_height(ends: list[float], breaks: list[int], height: float) -> l
     return cuts
 
 
-def _side_by_side(run: Run, bounds: list[int]) -> Piece:
-    """Columns of a series; a line leads from the bottom of each to the top of the next."""
+def side_by_side(run: Run, bounds: list[int], bundles: Sequence[Bundle]) -> Piece:
+    """A series in columns, or a single one, between `bounds`. A line leads from the bottom of each
+    to the top of the next, unless what comes there is not linked. The skips of `bundles` run beside
+    the columns, and from one to another above all of them."""
     pieces = [column(run, start, end) for start, end in pairwise(bounds)]
-    # All but the first begin below the line to them; all but the last end above the line from them.
-    height = max(piece.height for piece in pieces) + HEAD + TURN
+    ways = _ways(bounds, bundles)
+    band = LANE * (max(ways.tracks, default=-1) + 1)
+    # All but the first begin below the lines above them and the line to them; all but the last end
+    # above the line from them.
+    tops = [0.0, *[band + HEAD] * (len(pieces) - 1)]
+    height = max(top + piece.height for top, piece in zip(tops, pieces, strict=True))
+    height += TURN if len(pieces) > 1 else 0
     children = []
     edges: list[Edge] = []
     labels: list[Label] = []
     x = 0.0
+    lanes: list[float] = []
     before: Point | None = None
-    for number, piece in enumerate(pieces):
-        y = HEAD if number else 0.0
-        if before is not None:
+    for number, (piece, beside) in enumerate(zip(pieces, ways.counts, strict=True)):
+        y = tops[number]
+        if before is not None and run.series.linked[bounds[number]]:
             foot, gutter = before[1] + TURN, x - GUTTER / 2
             enter = x + piece.enter
-            points = (before, (before[0], foot), (gutter, foot), (gutter, 0.0), (enter, 0.0))
+            points = (before, (before[0], foot), (gutter, foot), (gutter, band), (enter, band))
             edges.append(Edge((*points, (enter, y)), takes_arrow(run.series.items[bounds[number]])))
             text = run.shapes[bounds[number] - 1]
             labels.append(Label(before[0] + BESIDE, before[1] + BELOW, text))
         children.append((x, y, piece))
         before = x + piece.leave, y + piece.height
-        x += piece.width + GUTTER
+        x += piece.width
+        lanes.append(x + PAD)
+        x += PAD + LANE * beside if beside else 0
+        x += GUTTER
     assert before is not None
     if run.series.leaves and before[1] < height:
         edges.append(Edge((before, (before[0], height)), False))
+    routes = []
+    for bundle, own, track in zip(bundles, ways.lanes, ways.tracks, strict=True):
+        at = {place: lanes[place] + LANE * lane for place, lane in own.items()}
+        for start, end, skip in bundle:
+            out, into = (at.get(_column_of(bounds, item)) for item in (start, end))
+            routes.append(Route(skip, out, into, LANE * track))
     return Piece(
         x - GUTTER,
         height,
@@ -135,4 +168,50 @@ def _side_by_side(run: Run, bounds: list[int]) -> Piece:
         tuple(children),
         tuple(edges),
         tuple(labels),
+        routes=tuple(routes),
     )
+
+
+class _Ways(NamedTuple):
+    """The lanes of bundles: of each its lane beside every column that it comes to, and its track
+    above them, -1 if it stays in one; `counts` is the number of lanes beside each column."""
+
+    lanes: list[dict[int, int]]
+    tracks: list[int]
+    counts: list[int]
+
+
+def _ways(bounds: Sequence[int], bundles: Sequence[Bundle]) -> _Ways:
+    lanes: list[dict[int, int]] = [{} for _ in bundles]
+    columns = len(bounds) - 1
+    spans: list[list[tuple[int, int]]] = [[] for _ in range(columns)]
+    owners: list[list[int]] = [[] for _ in range(columns)]
+    crossing: list[tuple[int, int]] = []
+    for number, bundle in enumerate(bundles):
+        places: dict[int, list[int]] = {}
+        for item in (item for reach in bundle for item in reach[:2]):
+            places.setdefault(_column_of(bounds, item), []).append(item)
+        first, last = min(places), max(places)
+        crossing.append((first, last))
+        for place, items in places.items():
+            if place < columns:
+                # What comes from another column, or goes there, does so above the first item.
+                begin = min(items) if first == last else bounds[place]
+                spans[place].append((begin, max(items)))
+                owners[place].append(number)
+    counts = []
+    for place in range(columns):
+        assigned = assign(spans[place])
+        counts.append(max(assigned, default=-1) + 1)
+        for number, lane in zip(owners[place], assigned, strict=True):
+            lanes[number][place] = lane
+    over = [number for number, (first, last) in enumerate(crossing) if last > first]
+    tracks = [-1] * len(bundles)
+    for number, track in zip(over, assign([crossing[number] for number in over]), strict=True):
+        tracks[number] = track
+    return _Ways(lanes, tracks, counts)
+
+
+def _column_of(bounds: Sequence[int], item: int) -> int:
+    """The column of an item; what is outside is a further one at the right."""
+    return len(bounds) - 1 if item == OUTSIDE else bisect_right(bounds, item) - 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from archc.ir.graph import Node, Region
 from archc.reports.drawing.items import Frame, Output, Parallel, Repeat, Series, Stack
@@ -21,31 +22,75 @@ def anchor(end: int | Node | Region | Output) -> Hashable:
     return ("frame", end.path) if isinstance(end, Region) else end
 
 
+OUTSIDE = -1
+"""Where a skip is from, or leads to, that has one end in a series."""
+
+
+class Reach(NamedTuple):
+    """A skip, from the item at `start` of a series to the one at `end`, or OUTSIDE."""
+
+    start: int
+    end: int
+    skip: Skip
+
+
+Bundle = Sequence[Reach]
+"""The skips from one node beside one series; they share a lane."""
+
+
 class Lanes:
-    """The lane of each skip of a drawing, beside the innermost series that contains both of its
-    ends. Skips from the same node share a lane."""
+    """The skips of a drawing, each beside the innermost series that contains both of its ends."""
 
     def __init__(self, drawing: Drawing) -> None:
-        self._lanes: dict[int, list[tuple[Skip, int]]] = {}
+        self._bundles: _Bundles = {}
+        self._through: _Bundles = {}
         if not drawing.skips:
             return
         paths = _paths(drawing.root)
-        spans: dict[int, dict[int, list[tuple[int, int, Skip]]]] = {}
         for skip in drawing.skips:
             source, target = paths.get(skip.source), paths.get(anchor(skip.target))
             if source is None or target is None:
                 continue  # inside a repeat, of which only the first unit is drawn
-            for (series, start), (other, end) in zip(source, target, strict=False):
-                if series != other:
-                    break
-                inner = series, start, end
-            spans.setdefault(inner[0], {}).setdefault(skip.source, []).append((*inner[1:], skip))
-        for series, sources in spans.items():
-            self._lanes[series] = _assign(list(sources.values()))
+            depth = sum(one[0] == other[0] for one, other in zip(source, target, strict=False)) - 1
+            (series, start), (_, end) = source[depth], target[depth]
+            _add(self._bundles, series, Reach(start, end, skip))
+            for series, start in source[depth + 1 :]:
+                _add(self._through, series, Reach(start, OUTSIDE, skip))
+            for series, end in target[depth + 1 :]:
+                _add(self._through, series, Reach(OUTSIDE, end, skip))
 
-    def of(self, series: Series) -> list[tuple[Skip, int]]:
-        """The skips beside a series, each with the number of its lane from the left."""
-        return self._lanes.get(id(series), [])
+    def of(self, series: Series) -> Sequence[Bundle]:
+        """The skips beside a series."""
+        return list(self._bundles.get(id(series), {}).values())
+
+    def through(self, series: Series) -> Sequence[Bundle]:
+        """The skips that have one end in a series, and stand beside one around it."""
+        return list(self._through.get(id(series), {}).values())
+
+
+_Bundles = dict[int, dict[int, list[Reach]]]
+"""Of each series and node."""
+
+
+def _add(bundles: _Bundles, series: int, reach: Reach) -> None:
+    bundles.setdefault(series, {}).setdefault(reach.skip.source, []).append(reach)
+
+
+def assign(spans: Sequence[tuple[int, int]]) -> list[int]:
+    """A lane for each span from one position to another: the lowest that is free all the way."""
+    lanes = [0] * len(spans)
+    busy: list[tuple[int, int]] = []
+    free: list[int] = []
+    count = 0
+    for number in sorted(range(len(spans)), key=lambda number: spans[number][0]):
+        start, end = spans[number]
+        while busy and busy[0][0] < start:
+            heappush(free, heappop(busy)[1])
+        lane = heappop(free) if free else count
+        count = max(count, lane + 1)
+        heappush(busy, (end, lane))
+        lanes[number] = lane
+    return lanes
 
 
 def _paths(root: Series) -> dict[Hashable, Path]:
@@ -68,20 +113,3 @@ def _paths(root: Series) -> dict[Hashable, Path]:
             elif isinstance(item, Parallel):
                 waiting += ((path, branch) for branch in item.branches)
     return paths
-
-
-def _assign(spans: list[list[tuple[int, int, Skip]]]) -> list[tuple[Skip, int]]:
-    """A lane for each bundle of skips: the lowest that is free from its first to its last item."""
-    lanes_of_skips: list[tuple[Skip, int]] = []
-    busy: list[tuple[int, int]] = []
-    free: list[int] = []
-    lanes = 0
-    for bundle in sorted(spans, key=lambda bundle: min(start for start, _, _ in bundle)):
-        start = min(start for start, _, _ in bundle)
-        while busy and busy[0][0] < start:
-            heappush(free, heappop(busy)[1])
-        lane = heappop(free) if free else lanes
-        lanes = max(lanes, lane + 1)
-        heappush(busy, (max(end for _, end, _ in bundle), lane))
-        lanes_of_skips += ((skip, lane) for _, _, skip in bundle)
-    return lanes_of_skips

@@ -1,7 +1,8 @@
 """The layout of a drawing: sizes bottom-up, then positions top-down.
 
-Series go down the page, branches are side by side, and a series that gets too tall continues in
-another column. Lengths are in CSS pixels. The layout is deterministic and loads no font.
+Series go down the page, branches are side by side, a series that gets too tall continues in
+another column, and a network in the shape of a U is drawn as one. Lengths are in CSS pixels. The
+layout is deterministic and loads no font.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from archc.reports.drawing.contents import Row, gap_label, output_label, rows_of
 from archc.reports.drawing.items import Frame, Gap, Output, Repeat, Stack
 from archc.reports.drawing.lanes import anchor
 from archc.reports.drawing.measure import Measure
-from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Edge, Label, Piece, Point
-from archc.reports.drawing.tree import Drawing, Skip
+from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Edge, Label, Piece, Point, Route
+from archc.reports.drawing.tree import Drawing
 
 BESIDE_MIDDLE = 5
 
@@ -83,7 +84,7 @@ class Layout(NamedTuple):
 
 def layout(costs: Costs, drawing: Drawing) -> Layout:
     """Lay out a drawing, with its origin at (0, 0)."""
-    root = Measure(costs, drawing).series(drawing.root, True)
+    root = Measure(costs, drawing).root(drawing.root)
     result = Layout(root.width, root.height, [], [], [], [], [], [])
     placement = _Placement(costs, result)
     placement.piece(root, 0, 0, 0)
@@ -98,20 +99,25 @@ class _Placement:
         self._costs = costs
         self._layout = layout
         self._anchors: dict[Hashable, Point] = {}
-        self._waiting: list[tuple[Skip, float]] = []
+        self._routes: dict[tuple[Hashable, Hashable], list[Route]] = {}
 
     def piece(self, piece: Piece, x: float, y: float, depth: int) -> None:
         """Place a piece and its children at x and y."""
         layout = self._layout
-        self._waiting += ((skip, x + lane) for skip, lane in piece.lanes)
+        for skip, out, into, over in piece.routes:
+            ends = None if out is None else x + out, None if into is None else x + into
+            route = Route(skip, *ends, y + over)
+            self._routes.setdefault((skip.source, anchor(skip.target)), []).append(route)
         for points, arrow in piece.edges:
             layout.edges.append(Edge(tuple((x + px, y + py) for px, py in points), arrow))
         layout.labels.extend(Label(x + lx, y + ly, text) for lx, ly, text in piece.labels)
         item = piece.item
         if isinstance(item, Stack):
-            layout.boxes.append(Box(x, y, piece.width, rows_of(self._costs, item)))
-            for number, node in enumerate(item.nodes):
-                self._anchors[node.index] = x + piece.width, y + ROW * (number + 0.5)
+            step = -1 if piece.upward else 1
+            rows = rows_of(self._costs, item)[::step]
+            layout.boxes.append(Box(x, y, piece.width, rows))
+            for number, row in enumerate(rows):
+                self._anchors[row.node.index] = x + piece.width, y + ROW * (number + 0.5)
         elif isinstance(item, Output):
             label = output_label(self._costs, item.node)
             layout.endings.append(Ending(x, y, piece.width, label, item.node))
@@ -137,11 +143,25 @@ class _Placement:
             self._anchors[anchor(item.region)] = x + width, y + HEADER / 2
 
     def skips(self) -> None:
-        """Draw the skips along their lanes, after everything else is placed."""
-        for skip, lane in self._waiting:
-            x, y = self._anchors[skip.source]
-            to_x, to_y = self._anchors[anchor(skip.target)]
+        """Draw the skips along their routes, after everything else is placed."""
+        for (source, target), routes in self._routes.items():
+            x, y = self._anchors[source]
+            to_x, to_y = self._anchors[target]
             # Outgoing edges leave a box below the incoming ones.
-            y, to_y = y + BESIDE_MIDDLE, to_y - BESIDE_MIDDLE
-            points = (x, y), (lane, y), (lane, to_y), (to_x, to_y)
-            self._layout.edges.append(Edge(points, True))
+            points = [(x, y + BESIDE_MIDDLE)]
+            for route in _in_order(routes):
+                if route.out is not None:
+                    points.append((route.out, points[-1][1]))
+                if route.out != route.into:
+                    points.append((points[-1][0], route.over))
+                    if route.into is not None:
+                        points.append((route.into, route.over))
+            points += [(points[-1][0], to_y - BESIDE_MIDDLE), (to_x, to_y - BESIDE_MIDDLE)]
+            self._layout.edges.append(Edge(tuple(points), True))
+
+
+def _in_order(routes: list[Route]) -> list[Route]:
+    """The routes of a skip, which come from outside to inside: out of the series around its source,
+    beside the one that has both ends, and into those around its target."""
+    out = [route for route in routes if route.into is None]
+    return [*reversed(out), *(route for route in routes if route.into is not None)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archc.ir.costs import Costs
-from archc.reports.drawing.columns import columns
+from archc.reports.drawing.columns import columns, side_by_side
 from archc.reports.drawing.contents import Row, gap_label, output_label, rows_of, titles
 from archc.reports.drawing.items import (
     Gap,
@@ -31,14 +31,14 @@ from archc.reports.drawing.pieces import (
     Label,
     Piece,
     Run,
-    column,
     takes_arrow,
 )
-from archc.reports.drawing.tree import Drawing, Skip
+from archc.reports.drawing.tree import Drawing
+from archc.reports.drawing.u_layout import Measured, arrange
+from archc.reports.drawing.u_shape import Level, u_shape
 
 APART = 12
 """The gap between unconnected items, and between branches."""
-LANE = 10
 IDENTITY = 28
 """The width of a branch without items."""
 TALLEST = 1100
@@ -53,19 +53,31 @@ class Measure:
         self._nodes = costs.graph.nodes
         self._lanes = Lanes(drawing)
 
+    def root(self, series: Series) -> Piece:
+        """The whole drawing."""
+        levels = u_shape(series, self._nodes, self._lanes)
+        if not levels:
+            return self.series(series, True)
+        return arrange([self._level(level) for level in levels])
+
     def series(self, series: Series, may_turn: bool) -> Piece:
         """A series; in several columns if it is tall and `may_turn`."""
         pieces = [self._item(item, may_turn) for item in series.items]
         if not pieces:
             return Piece(IDENTITY, 0, IDENTITY / 2, IDENTITY / 2)
-        lanes = self._lanes.of(series)
+        bundles = self._lanes.of(series)
         gaps = [0.0, *(self._gap(series, index) for index in range(1, len(pieces)))]
         run = Run(series, pieces, gaps, [self._shape(item) for item in series.items])
         height = sum(gaps) + sum(piece.height for piece in pieces)
-        if may_turn and not lanes and height > TALLEST:
-            return columns(run, height)
-        whole = column(run, 0, len(pieces))
-        return _with_lanes(whole, lanes) if lanes else whole
+        if may_turn and height > TALLEST:
+            return columns(run, height, bundles, self._lanes.through(series))
+        return side_by_side(run, [0, len(pieces)], bundles)
+
+    def _level(self, level: Level) -> Measured:
+        left, skip, right = (self.series(part, False) if part.items else None for part in level)
+        shapes = [self._shape(part.items[-1]) if part.items else "" for part in level]
+        assert left is not None  # a fork or a pooling, at least
+        return Measured(level, left, skip, right, *shapes)
 
     def _gap(self, series: Series, index: int) -> float:
         if not series.linked[index]:
@@ -155,21 +167,18 @@ class Measure:
                     labels.append(Label(leave + BESIDE, end + BELOW, text))
                 tails.append(leave)
         edges += _bars(heads, center, 0) + _bars(tails, center, bottom)
+        # A single line has no bar.
+        enter = heads[0] if len(heads) == 1 else center
+        leave = tails[0] if len(tails) == 1 else center
         children = tuple((left, top, piece) for left, piece in zip(lefts, branches, strict=True))
-        return Piece(width, bottom, center, center, children, tuple(edges), tuple(labels))
+        return Piece(width, bottom, enter, leave, children, tuple(edges), tuple(labels))
 
 
 def _bars(ends: list[float], center: float, y: float) -> list[Edge]:
     """The horizontal line that connects branches to their common input or output."""
-    if not ends:
+    if len(ends) < 2:
         return []
     return [Edge(((min(*ends, center), y), (max(*ends, center), y)), False)]
-
-
-def _with_lanes(piece: Piece, lanes: list[tuple[Skip, int]]) -> Piece:
-    """A series with room for lanes on its right."""
-    positions = tuple((skip, piece.width + PAD + LANE * lane) for skip, lane in lanes)
-    return piece._replace(width=max(x for _, x in positions) + LANE, lanes=positions)
 
 
 def _row_width(row: Row) -> float:

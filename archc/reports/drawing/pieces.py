@@ -46,10 +46,21 @@ class Label(NamedTuple):
     text: str
 
 
+class Route(NamedTuple):
+    """The way of a skip beside a series: along the vertical line at `out`, and on along that at
+    `into`. If they are not one, a horizontal line at `over`, above all items, leads from one to the
+    other, from outside if `out` is None, and outside if `into` is None."""
+
+    skip: Skip
+    out: float | None
+    into: float | None
+    over: float
+
+
 class Piece(NamedTuple):
     """A part of the drawing with its size. The input enters at `enter` of the top, the output
-    leaves at `leave` of the bottom. The positions of `children`, `edges` and `labels` are
-    relative."""
+    leaves at `leave` of the bottom, of one that is `upward` the other way round. The positions of
+    `children`, `edges` and `labels` are relative."""
 
     width: float
     height: float
@@ -59,7 +70,8 @@ class Piece(NamedTuple):
     edges: tuple[Edge, ...] = ()
     labels: tuple[Label, ...] = ()
     item: Stack | Output | Frame | Repeat | Gap | None = None
-    lanes: tuple[tuple[Skip, float], ...] = ()
+    routes: tuple[Route, ...] = ()
+    upward: bool = False
 
 
 class Run(NamedTuple):
@@ -121,5 +133,6 @@ def _connect(x: float, y: float, to_x: float, to_y: float) -> tuple[Point, ...]:
     """The points of a straight vertical line, or of one with two turns."""
     if abs(x - to_x) < 0.05:
         return (x, y), (x, to_y)
-    turn = min(y + TURN, (y + to_y) / 2 + GAP / 2)
+    # Where there is no room for a turn, below the bar of branches, the line goes along the bar.
+    turn = y + TURN if to_y - y > TURN else y
     return (x, y), (x, turn), (to_x, turn), (to_x, to_y)

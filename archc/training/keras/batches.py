@@ -10,9 +10,11 @@ import numpy as np
 from archc.language.recipe import Training
 from archc.training.data.prepare import CroppedImages, Images, centre_crop, epoch_batches
 from archc.training.data.stream import Request, StreamedImages
-from archc.training.data.views import draw_views
+from archc.training.data.views import changes_parts, draw_views
 from archc.training.keras.augment import training_inputs
+from archc.training.keras.gather import Gatherer, can_gather
 from archc.training.keras.images import ImageSet
+from archc.training.task import IMAGE_RANK
 
 # Images whose labels are told at once, at least.
 EVALUATED_IMAGES = 256
@@ -65,8 +67,20 @@ class TrainingBatches(keras.utils.PyDataset):
         self.shape = shape
         self.seed = seed
         self.replicas = replicas
+        self.gatherer: Gatherer | None = None
         self.begin_stretch(range(0))
         self.begin_epoch(1)
+        if replicas == 1 and not self._changes() and can_gather(data):
+            self.gatherer = Gatherer(data, recipe.batch_size, self.image_count(0, len(self.order)))
+
+    def _changes(self) -> bool:
+        """Whether images are changed before the trainer takes them, or come with random numbers."""
+        augment, images = self.recipe.augment, self.data.images
+        if augment.moves or augment.lighting or not isinstance(images, np.ndarray):
+            return True
+        return len(self.shape) == IMAGE_RANK and changes_parts(
+            images.shape[1:3], augment, self.shape
+        )
 
     def begin_stretch(self, span: range) -> None:
         """Take other steps of each epoch."""
@@ -78,6 +92,13 @@ class TrainingBatches(keras.utils.PyDataset):
         self.epoch = epoch
         self.order = epoch_batches(len(self.data.indices), self.recipe, self.seed, epoch)
         self.reader = self._reader()
+        if self.gatherer is not None:
+            self.gatherer.begin_epoch([self.data.indices[one] for one in self.order])
+
+    def fed(self) -> object:
+        """What `fit` takes: TensorFlow's own batches of images that are taken as they are, or else
+        these."""
+        return self if self.gatherer is None else self.gatherer.batches(self.span)
 
     def _reader(self) -> BatchReader:
         return BatchReader(self.data.images, self._request, len(self.span))

@@ -305,7 +305,7 @@ def run_epochs(run: FitRun) -> None:
                     break
                 run.batches.begin_stretch(span)
                 trainer.fit(
-                    run.batches,
+                    run.batches.fed(),
                     initial_epoch=epoch,
                     epochs=last,
                     callbacks=callbacks,

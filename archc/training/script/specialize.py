@@ -224,11 +224,10 @@ class _Specializer:
                 yield With(self.expr(context), self.block(body))
             case ast.Assign([target], value):
                 yield Assign(self.expr(target), self.expr(value), comment)
-            case ast.AnnAssign(ast.Name(name), annotation, value) if value is not None:
-                if name in self.constants:
-                    yield Assign(Ref(name), Lit(self.constants[name]), comment)
-                else:
-                    yield Assign(Ref(name), self.expr(value), comment, self.expr(annotation))
+            case ast.AnnAssign(ast.Name(name), _, value) if value and name in self.constants:
+                yield Assign(Ref(name), Lit(self.constants[name]), comment)
+            case ast.AnnAssign(target, annotation, value) if value is not None:
+                yield Assign(self.expr(target), self.expr(value), comment, self.expr(annotation))
             case ast.Return(value):
                 yield Return(None if value is None else self.expr(value), comment)
             case ast.Break():
@@ -242,6 +241,8 @@ class _Specializer:
             case ast.FunctionDef(name):
                 if name not in self.expressions:
                     yield self.function(node)
+            case ast.Import([ast.alias(name, asname)]):  # of what is not always there
+                yield Import(name, asname)
             case ast.ClassDef(name, bases, [], body, decorators):
                 yield ClassDef(
                     name,

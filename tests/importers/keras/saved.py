@@ -36,6 +36,7 @@ def mixed() -> keras.Model:
     shortcut = x
     x = layers.SeparableConv2D(8, 3, padding="same")(x)
     x = layers.LayerNormalization(center=False)(x)
+    x = layers.GroupNormalization(2, scale=False)(x)
     x = layers.LeakyReLU(negative_slope=0.2)(x)
     gate = layers.GlobalAveragePooling2D()(x)
     gate = layers.Reshape((1, 1, 8))(gate)

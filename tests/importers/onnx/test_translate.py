@@ -263,6 +263,47 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], list[Any], list[Any], str]] = 
         ["N", 6, 8, 8],
         "split: {parts: 2, index: 1}",
     ),
+    "a map that is only added to one": (
+        [
+            node("Relu", "x", "a"),
+            node("Reshape", "a to", "b"),
+            node("Conv", "b w", "c"),
+            node("Reshape", "x to", "d"),
+            node("Add", "d c", "y"),
+        ],
+        {"to": numpy.array([0, 3, 8]), "w": (3, 3, 1)},
+        ["N", 24],
+        ["N", 3, 8],
+        "bias: false}\n      - - reshape: {channels: 3, length: 8}\n",
+    ),
+    "a product along the length of a map": (
+        [
+            node("Conv", "x w", "a"),
+            node("MatMul", "a m", "b"),
+            node("Relu", "b", "c"),
+            node("Conv", "c v", "y"),
+        ],
+        {"w": (4, 3, 3), "m": (6, 5), "v": (2, 4, 1)},
+        ["N", 3, 8],
+        ["N", 2, 5],
+        "  - reshape: {tokens: 4, features: 6}\n"
+        "  - dense: {units: 5, bias: false, activation: relu}\n"
+        "  - reshape: {channels: 4, length: 5}\n",
+    ),
+    "layer norm without offsets": (
+        [node("LayerNormalization", "x s", "y", epsilon=0.01)],
+        {"s": (6,)},
+        ["N", 4, 6],
+        ["N", 4, 6],
+        "- layer_norm: {epsilon: 0.01}",
+    ),
+    "slopes that two activations share": (
+        [node("Conv", "x w", "a"), node("PRelu", "a s", "b"), node("PRelu", "b s", "y")],
+        {"w": (4, 3, 3, 3), "s": (4, 1, 1)},
+        ["N", 3, 8, 8],
+        ["N", 4, 6, 6],
+        "  - prelu:\n    weights: prelu\n",
+    ),
 }
 
 

@@ -16,8 +16,9 @@ from archc.importers.agreement import compare
 from archc.importers.spec import Imported, as_spec
 from archc.verify import Workers
 from tests.backends.torchvision_models import models
+from tests.importers.rows import Row
 from tests.importers.torch_export.programs import saved
-from tests.importers.torch_export.record import Row, read_rows, write_rows
+from tests.importers.torch_export.record import RECORD
 
 SIZES = {"inception_v3": 299}
 SMALL = {"inception_v3": 96, "vit_h_14": 56}
@@ -78,12 +79,12 @@ def _reason(diagnostic: Diagnostic) -> str:
 def main(names: list[str]) -> int:
     """Renew the rows of some classifiers, or of all; 1 where one fails."""
     module = models()
-    rows = read_rows()
+    rows = RECORD.read()
     with Workers() as workers:
         for name in names or module.list_models(module=module):
             rows[name] = row_of(name, workers)
             print(rows[name], flush=True)
-            write_rows(rows)
+            RECORD.write(rows)
     accepted = sum(row.is_accepted for row in rows.values())
     problems = [row.name for row in rows.values() if row.problem]
     return 1 if problems or (not names and accepted < LEAST) else 0

@@ -149,7 +149,7 @@ class Gates(nn.Module):
         self.conv = nn.Conv2d(3, 8, 3, bias=False)
         self.norm = nn.BatchNorm2d(8)
         self.pool = nn.MaxPool2d(2)
-        self.tokens = nn.LayerNorm(8)
+        self.tokens = nn.LayerNorm(8, bias=False)
         self.head = nn.Linear(8, 5)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,13 +1,11 @@
-"""The record of what was imported: one row a classifier, as JSON and as a table."""
+"""The record of torchvision's classifiers by `torch.export`."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-FOLDER = Path(__file__).parent
+from tests.importers.rows import Record
+
 HEAD = """# torchvision's classifiers by `torch.export`
 
 Made by `make imports`: each is exported, imported without PyTorch, and proven: the same graph op by
@@ -27,56 +25,4 @@ float64 (where the difference is about 1e-06, the file's were in float32).
 | --- | ---: | ---: | ---: | ---: | --- |
 """
 
-
-class Row(NamedTuple):
-    """What came of a classifier: its numbers, or what is missing; or a problem."""
-
-    name: str
-    ops: int = 0
-    params: int = 0
-    lines: int = 0
-    compared: int = 0
-    largest: float = 0.0
-    missing: str = ""
-    problem: str = ""
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether it was imported, and proven."""
-        return not self.missing and not self.problem
-
-    def line(self) -> str:
-        """The row of the table."""
-        if not self.is_accepted:
-            return f"| {self.name} | | | | | {self.missing or self.problem} |"
-        shown = f"{self.largest:.0e}" if self.compared else ""
-        numbers = f"{self.ops} | {self.params:,} | {self.lines} | {shown}"
-        return f"| {self.name} | {numbers} | |"
-
-
-def read_rows() -> dict[str, Row]:
-    """The rows of the record, by name."""
-    text = (FOLDER / "record.json").read_text(encoding="utf-8")
-    return {name: Row(name, **fields) for name, fields in json.loads(text).items()}
-
-
-def table(rows: Mapping[str, Row]) -> str:
-    """The record as Markdown."""
-    accepted = sum(row.is_accepted for row in rows.values())
-    lines = [rows[name].line() for name in sorted(rows)]
-    return HEAD.format(accepted=accepted, count=len(rows)) + "\n".join(lines) + "\n"
-
-
-def write_rows(rows: Mapping[str, Row]) -> None:
-    """Write the record, and its table."""
-    defaults = Row("")._asdict()
-    fields = {
-        name: {
-            key: value
-            for key, value in rows[name]._asdict().items()
-            if key != "name" and value != defaults[key]
-        }
-        for name in sorted(rows)
-    }
-    (FOLDER / "record.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
-    (FOLDER / "README.md").write_text(table(rows), encoding="utf-8")
+RECORD = Record(Path(__file__).parent, HEAD)

@@ -27,6 +27,7 @@ from archc.importers.torch_export.archive import program_of
 from archc.importers.torch_export.translate import TABLE
 from archc.ops.attention import Attention
 from archc.verify import Workers
+from tests.importers.models import filled
 from tests.importers.torch_export.programs import (
     Encoder,
     Gates,
@@ -70,8 +71,12 @@ def test_every_layer_computes_what_the_program_computes(
     assert result.reason is None
     assert result.disagreement is None
     assert result.compared == len(own.network.layers)
-    assert own.loaded.costs.totals.params == sum(one.numel() for one in model.parameters())
+    learned = sum(one.numel() for one in model.parameters())
+    assert own.loaded.costs.totals.params == learned + filled(own.network)
     assert own.network.batch == (None if free else 3)
+    assert [note.partition(" has ")[2] for note in own.network.notes] == core * [
+        "no offsets in the file. Here it has, 0 at the start, and learns them."
+    ]
 
 
 def test_every_rule_is_run(tmp_path: Path) -> None:

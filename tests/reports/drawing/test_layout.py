@@ -10,7 +10,7 @@ import pytest
 
 from archc.ir.costs import Costs
 from archc.reports.drawing.labels import SMALL, cut, op_label, text_width, wrap_text
-from archc.reports.drawing.layout import Layout, layout
+from archc.reports.drawing.layout import Border, Layout, layout
 from archc.reports.drawing.pieces import HEADER, ROW, SHADOW, Label
 from archc.reports.drawing.tree import drawing
 from tests.backends.networks import SHIPPED, STRUCTURES, shipped
@@ -94,16 +94,17 @@ def check(network: Costs) -> None:
             assert x == to_x or y == to_y
             assert whole.holds(Area(min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y)))
         if arrow:
-            x, y = points[-1]
-            down = points[-2][0] == x
-            ends = [a for a in [*drawn, *around] if _touches(a, x, y, down)]
-            assert ends, points
+            assert any(_ends_at(a, *points[-2:]) for a in [*drawn, *around]), points
 
 
-def _touches(area: Area, x: float, y: float, down: bool) -> bool:
-    if down:
-        return abs(area.top - y) < NEAR and area.left < x < area.right
-    return abs(area.right - x) < NEAR and area.top < y < area.bottom
+def _ends_at(area: Area, before: tuple[float, float], tip: tuple[float, float]) -> bool:
+    """Whether a line ends at the side of an area that it comes from."""
+    x, y = tip
+    if before[0] == x:
+        side = area.top if before[1] < y else area.bottom
+        return abs(side - y) < NEAR and area.left < x < area.right
+    side = area.left if before[0] < x else area.right
+    return abs(side - x) < NEAR and area.top < y < area.bottom
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -118,12 +119,36 @@ def test_a_network_is_laid_out_clearly(text: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_lines_of_shipped_networks_cross_no_box(name: str) -> None:
-    arrangement = laid_out(shipped(name).costs)
+    crosses_no_box(shipped(name).costs)
+
+
+def crosses_no_box(network: Costs) -> Layout:
+    arrangement = laid_out(network)
     drawn = [a._replace(top=a.top + 1, bottom=a.bottom - 1) for a in boxes(arrangement)]
     for points, _ in arrangement.edges:
         for (x, y), (to_x, to_y) in pairwise(points):
-            line = Area(min(x, to_x) - 1, min(y, to_y), max(x, to_x) + 1, max(y, to_y))
+            wide, high = (1, 0) if x == to_x else (0, 1)
+            line = Area(min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y))
+            line = Area(line.left - wide, line.top - high, line.right + wide, line.bottom + high)
             assert not any(area.overlaps(line) for area in drawn)
+    return arrangement
+
+
+@pytest.mark.parametrize("name", ["transformer_base", "whisper_tiny"])
+def test_an_encoder_and_a_decoder_are_laid_out_clearly(name: str) -> None:
+    """Inside the decoder, which has columns, the edges from the encoder lead over them."""
+    check(shipped(name).costs)
+    arrangement = crosses_no_box(shipped(name).costs)
+    (decoder,) = [border for border in arrangement.borders if border.label == "decoder"]
+    layers = [one for one in arrangement.borders if one.label.startswith("decoder_layer_")]
+    assert len({layer.x for layer in layers}) > 2
+    into = {
+        layer.label
+        for layer in layers
+        for edge in arrangement.edges
+        if edge.points[0][1] < decoder.y and _inside(layer, edge.points[-1])
+    }
+    assert len(into) == len(layers)
 
 
 def test_shapes_stand_on_the_edges_of_lenet() -> None:
@@ -200,7 +225,35 @@ def test_lanes_are_apart_and_used_again() -> None:
     ):
         if x == other_x and source != other:
             assert bottom < other_top or other_bottom < top
-    assert len({x for x, *_ in down}) == 3
+    # Three beside the first column, one beside the second.
+    assert len({x for x, *_ in down}) == 4
+
+
+def test_edges_beside_columns_lead_from_one_to_another() -> None:
+    arrangement = crosses_no_box(shipped("yolov8n").costs)
+    check(shipped("yolov8n").costs)
+    assert 0.7 < arrangement.width / arrangement.height < 2
+    around = {border.label: border for border in arrangement.borders}
+    top = around["stage_2: c2f"].y
+    over = [e.points for e in arrangement.edges if len(e.points) == 6 and e.points[2][1] < top]
+    # Of the sources of the neck and heads, all but two are columns away.
+    ways = [(points[0], points[-1]) for points in over]
+    for name, target in (("stage_2: c2f", "level_8: top_down"), ("stage_3: c2f", "top_down_16")):
+        source, end = around[name], around[target]
+        assert any(_inside(source, first) and _inside(end, last) for first, last in ways), (
+            name,
+            target,
+        )
+    heights = [points[2][1] for points in over]
+    for one, other in combinations(over, 2):
+        if one[2][1] == other[2][1] and one[0] != other[0]:
+            assert one[3][0] < other[2][0] or other[3][0] < one[2][0]
+    assert len(set(heights)) > 2
+
+
+def _inside(border: Border, point: tuple[float, float]) -> bool:
+    x, y = point
+    return border.x < x <= border.x + border.width and border.y < y < border.y + border.height
 
 
 def test_no_column_holds_a_lone_op() -> None:

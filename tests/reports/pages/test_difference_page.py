@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,27 @@ def test_a_shortcut_is_one_line_from_its_source_to_the_sum(shown: Open) -> None:
     assert left == target["box"][2]
     assert target["box"][1] < top < target["box"][3]
     assert abs(end - x) <= 1
+
+
+def test_a_line_leads_through_folds_and_frames(shown: Open) -> None:
+    page = shown(page_of("resnet18", "resnet34"))
+    drawn = page.evaluate(
+        """() => [...document.querySelectorAll("main > .line, summary > .line")]
+          .map((line) => line.querySelector(".cell")).map((cell) => {
+            const line = [...cell.querySelectorAll(".edge.arrow, .wire, .passing, .box")];
+            const own = cell.getBoundingClientRect();
+            const ends = line.map((one) => one.getBoundingClientRect());
+            return { text: cell.textContent.trim(), top: own.top, bottom: own.bottom,
+              first: Math.min(...ends.map((one) => one.top)),
+              last: Math.max(...ends.map((one) => one.bottom)) }; })"""
+    )
+    assert [one["text"] for one in drawn[:3]] == [
+        "4 layers the same",
+        "layer1",
+        "14 layers the same",
+    ]
+    for above, below in pairwise(drawn):
+        assert below["first"] - above["last"] <= 2, (above, below)
 
 
 @pytest.mark.parametrize("width", [390, 768, 1200])

@@ -152,6 +152,73 @@ def test_the_drawing_is_zoomed_moved_and_given_room(show: Open) -> None:
     assert graph.evaluate("graph => graph.clientWidth") == pytest.approx(700, abs=4)
 
 
+def test_a_u_net_is_drawn_as_a_u_that_begins_as_wide_as_its_pane(show: Open) -> None:
+    page = show(shipped_spec("unet"))
+    page.set_viewport_size({"width": 1200, "height": 900})
+    page.reload()
+    graph = page.locator("#graph")
+    assert graph.evaluate("graph => graph.scrollWidth <= graph.clientWidth + 1")
+    assert page.locator("#zoom").inner_text() != "100%"
+    expect(page.locator("#op-0")).to_be_in_viewport()
+
+    def areas(*labels: str) -> list[dict[str, float]]:
+        found = page.evaluate(
+            """labels => labels.map((label) => document
+              .querySelector(`[aria-label^="${label}"]`).getBoundingClientRect().toJSON())""",
+            labels,
+        )
+        return list(found)
+
+    for opened in (False, True):
+        if opened:
+            page.get_by_role("button", name="Open all").click()
+        encoders = areas(*(f"encoder_{level}:" for level in (1, 2, 3, 4)), "bottom:")
+        ups = areas(*(f"up_{level}:" for level in (1, 2, 3, 4)))
+        for number in (1, 2, 3, 4):
+            encoder, below = encoders[number - 1 : number + 1]
+            crop, concat, decoder = areas(
+                *(f"{name}_{5 - number}:" for name in ("skip", "concat", "decoder"))
+            )
+            middle = (crop["top"] + crop["bottom"]) / 2
+            assert encoder["bottom"] < middle < below["top"]
+            assert decoder["bottom"] < concat["top"] < concat["bottom"] < middle
+            assert middle < ups[4 - number]["top"]
+            assert encoder["right"] < crop["right"] < decoder["left"]
+        (output,) = areas("conv_1:")
+        assert output["top"] < areas("decoder_4:")[0]["top"]
+    # Inside what leads up, an op stands above the one that feeds it.
+    first, second = areas("decoder_4.conv_1:", "decoder_4.conv_2:")
+    assert second["bottom"] < first["top"]
+
+
+def test_branches_that_lead_elsewhere_leave_no_gap_in_the_lines_of_others(show: Open) -> None:
+    page = show(shipped_spec("whisper_tiny"))
+    gaps = page.evaluate(
+        """() => [...document.querySelectorAll(".parallel.partial")].map((parallel) => {
+          const middle = (one) => {
+            const { left, right } = one.getBoundingClientRect();
+            return (left + right) / 2;
+          };
+          const bottom = parallel.getBoundingClientRect().bottom;
+          const joins = [...document.querySelectorAll("#skips .join")]
+            .map((join) => join.getBoundingClientRect())
+            .filter((join) => Math.abs(join.top - bottom) < 2);
+          const ends = [...parallel.children].filter((one) => one.matches(".leaves")).map(middle);
+          return [ends.length, joins.length, Math.abs(Math.min(...ends) - joins[0].left),
+            Math.abs(middle(parallel) - joins[0].right)]; })"""
+    )
+    ((leaving, joins, *apart),) = gaps
+    assert (leaving, joins) == (1, 1)
+    assert max(apart) < 2
+
+
+def test_the_table_has_no_column_without_a_value(show: Open) -> None:
+    heads = show(shipped_spec("gpt2")).locator("#layers thead th").all_inner_texts()
+    assert [head.split()[0] for head in heads] == [
+        *("layer", "op", "output", "parameters", "MACs", "memory", "line")
+    ]
+
+
 def test_the_legend_names_what_is_drawn(show: Open) -> None:
     page = show(shipped_spec("lenet5"))
     assert page.get_by_role("list", name="Legend").get_by_role("listitem").all_inner_texts() == [
@@ -161,15 +228,3 @@ def test_the_legend_names_what_is_drawn(show: Open) -> None:
         "on the lines: channels \u00d7 height \u00d7 width",
     ]
     expect(page.locator("#op-3 .label")).to_have_text("conv 5\u00d75, 16 + relu")
-
-
-def test_a_wide_drawing_begins_as_wide_as_its_pane(show: Open) -> None:
-    page = show(spec_of(CROSSED))
-    page.set_viewport_size({"width": 1000, "height": 900})
-    page.reload()
-    graph = page.locator("#graph")
-    assert graph.evaluate("graph => graph.scrollWidth <= graph.clientWidth + 1")
-    assert page.locator("#zoom").inner_text() != "100%"
-    page.get_by_role("button", name="Fit").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator("#op-0")).to_be_in_viewport()

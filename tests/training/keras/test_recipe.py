@@ -271,3 +271,44 @@ def test_every_step_draws_anew() -> None:
     for values in drawn.values():
         assert len(set(values[:6])) == 6
         assert values[6:] == values[:3]
+
+
+@pytest.mark.parametrize("steps_per_epoch", [None, 5])
+def test_tensorflow_gathers_the_same_batches(steps_per_epoch: int | None) -> None:
+    """In each epoch, and in what is left of one."""
+    images = np.arange(11 * 8 * 8 * 3, dtype=np.int32).reshape(11, 8, 8, 3)
+    data = KerasImages(
+        images, np.arange(11) % CLASSES, np.array([0, 2, 3, 5, 6, 7, 9, 10]), COLOURS
+    )
+    recipe = Training(batch_size=3, steps_per_epoch=steps_per_epoch)
+    batches = TrainingBatches(data, recipe, INPUT, 7, 1)
+    for span in (range(3), range(1, 3)):
+        batches.begin_stretch(span)
+        given = batches.fed()
+        assert given is not batches
+        for epoch in (1, 2):
+            batches.begin_epoch(epoch)
+            gathered = list(given.as_numpy_iterator())
+            assert len(gathered) == len(span)
+            for index, (taken, labels) in enumerate(gathered):
+                assert np.array_equal(taken, batches[index][0])
+                assert np.array_equal(labels, batches[index][1])
+
+
+@pytest.mark.parametrize(
+    ("augment", "shape", "replicas"),
+    [
+        (Augment(flip="horizontal"), (8, 8), 1),
+        (Augment(lighting=0.1), (8, 8), 1),
+        (Augment(rotation=1), (8, 8), 1),
+        (Augment(), (9, 8), 1),
+        (Augment(), (8, 8), 2),
+    ],
+    ids=["mirrored", "coloured", "moved", "cropped", "shared"],
+)
+def test_images_that_are_changed_are_given_by_python(
+    augment: Augment, shape: tuple[int, int], replicas: int
+) -> None:
+    data = KerasImages(pictures(shape, 8), np.zeros(8, int), np.arange(8), COLOURS)
+    batches = TrainingBatches(data, Training(augment=augment, batch_size=4), INPUT, 7, replicas)
+    assert batches.fed() is batches
