@@ -82,9 +82,11 @@ mutants: $(VENV)/dev
 
 # The nine models of the onnx package, imported: the values of all their layers, and each attribute of
 # each node changed. Every spec, and 1,000 random ones, as ONNX files and back. Half an hour; what came
-# of it is kept in tests/importers/record.json. Then torchvision's classifiers by torch.export.
+# of it is kept in tests/importers/record.json. Then the models of keras.applications, and
+# torchvision's classifiers by torch.export.
 imports: $(VENV)/dev
 	$(BIN)/python -m tests.importers
+	$(BIN)/python -m tests.importers.keras
 	$(BIN)/python -m tests.importers.torch_export
 
 # Times and memory, beside a floor and beside what one would use in place of archc, into the table of

@@ -11,6 +11,7 @@ import click
 
 from archc.cli import completing, streams
 from archc.cli.options import depth_option, max_steps_option, read_settings, set_option
+from archc.diagnostics import SourceText, Span, SpecError, encodable
 from archc.difference import Difference, difference
 from archc.files.reading import LARGEST, read_regular
 from archc.ir.costs import Costs
@@ -131,7 +132,8 @@ def _read(path: str, most_steps: int, params: Mapping[str, object]) -> Costs:
         revision = revision_of(path)
         if revision is not None:
             if _is_model(revision.path, b""):
-                return _imported(path, read_file(revision, LARGEST), params)
+                content = read_file(revision, LARGEST)
+                return _imported(path, os.path.basename(revision.path), content, params)
             return read_revision(revision, most_steps).build(params)
     if os.path.isfile(path) and _is_model(path, read_regular(path, 16)):
         return _of_model(path, params)
@@ -146,15 +148,20 @@ def _is_model(path: str, begin: bytes) -> bool:
     return path.endswith(MODELS) or any(byte < 9 for byte in begin)
 
 
-def _imported(path: str, content: bytes, params: Mapping[str, object]) -> Costs:
-    """The network of a model's content. It is imported from a file of its own."""
+def _imported(path: str, name: str, content: bytes, params: Mapping[str, object]) -> Costs:
+    """The network of a model's content, imported from a file of its own with a name. Raises
+    SpecError, whose errors are of the model's path."""
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="archc-") as folder:
-        copy = os.path.join(folder, os.path.basename(path))
+        copy = os.path.join(folder, name)
         with open(copy, "wb") as file:
             file.write(content)
-        return _of_model(copy, params)
+        try:
+            return _of_model(copy, params)
+        except SpecError as error:
+            span = Span(SourceText(encodable(path), ""), 1, 1, 1, 1)
+            raise SpecError([one._replace(span=span) for one in error.diagnostics]) from None
 
 
 def _of_model(path: str, params: Mapping[str, object]) -> Costs:

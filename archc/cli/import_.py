@@ -22,10 +22,17 @@ from archc.importers.spec import Imported, as_spec, name_of
     metavar="FILE",
     help="Also write the network's weights, to a .safetensors file.",
 )
+@click.option(
+    "--size",
+    "sizes",
+    metavar="N[,N...]",
+    default="",
+    help="Sizes of axes that the file leaves open: one for all, or one for each.",
+)
 @click.option("--graph-only", is_flag=True, help="Compare the graphs, but run neither network.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 def command(
-    file: str, output: str | None, weights: str | None, graph_only: bool, force: bool
+    file: str, output: str | None, weights: str | None, sizes: str, graph_only: bool, force: bool
 ) -> int:
     """FILE is an ONNX model, a `.keras` archive, the JSON of a Keras model, or a `.pt2` archive of
     torch.export. It is read by a process of its own, without a framework.
@@ -40,7 +47,7 @@ def command(
             return 2
     if weights is not None and not weights.endswith(".safetensors"):
         raise click.UsageError(f"{weights}: the name of a file of weights ends in .safetensors")
-    network = formats.read(file)
+    network = formats.read(file, _sizes(sizes))
     name = name_of(output or file)
     comments = [f"Imported from {visible(os.path.basename(file))}."]
     comments += map(visible, network.notes)
@@ -60,6 +67,16 @@ def command(
         f"wrote {visible(output)}: {totals.params:,} parameters, {totals.macs:,} MACs"
     )
     return 0
+
+
+def _sizes(text: str) -> list[int]:
+    """Sizes as an option lists them."""
+    items = text.split(",") if text else []
+    if not all(one.isascii() and one.isdecimal() and 0 < len(one) < 8 for one in items):
+        raise click.UsageError(
+            f"--size {visible(text)}: not whole numbers with commas between them"
+        )
+    return [int(one) for one in items]
 
 
 def _agree(imported: Imported, file: str) -> bool:

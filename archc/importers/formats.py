@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from archc.diagnostics import Diagnostic, SpecError
 from archc.files.reading import read_regular
 from archc.importers import keras, onnx, torch_export
@@ -15,9 +17,11 @@ HEAD = 1024
 """Bytes that tell the format."""
 
 
-def read(path: str) -> Network:
-    """The network in a file. Raises SpecError (ARC001 where it cannot be opened, ARC801 for one
-    that is of no known format or damaged, ARC802 for what archc has no op for)."""
+def read(path: str, open_sizes: Sequence[int] = ()) -> Network:
+    """The network in a file; `open_sizes` are those of axes that it leaves open, but for the batch:
+    one for all, or one for each axis of an input in order. Raises SpecError (ARC001 where it cannot
+    be opened, ARC801 for one that is of no known format or damaged, ARC802 for what archc has no op
+    for)."""
     try:
         first = read_regular(path, HEAD)
     except ValueError:
@@ -30,10 +34,10 @@ def read(path: str) -> Network:
         return torch_export.read(path)
     # An archive, or JSON: the configuration of a Keras model.
     if first[:2] == b"PK" or first.lstrip()[:1] == b"{":
-        return keras.read(path)
+        return keras.read(path, open_sizes)
     # An ONNX model begins with its version, a varint.
     if first[:1] == b"\x08" and len(first) >= 16:
-        return onnx.read(path)
+        return onnx.read(path, open_sizes)
     reject(path, "it is of no format that is imported, or is cut off", KNOWN)
 
 

@@ -144,6 +144,17 @@ def shared_weights(network: Network) -> list[Unsupported]:
     return found
 
 
+def sized(sizes: Sequence[Any], open_sizes: Sequence[int]) -> tuple[Any, ...]:
+    """The sizes of an input's axes but for the batch, those that the file leaves open (None) by
+    `open_sizes`: one number for all, or one for each in order. What is still open stays None."""
+    count = sum(size is None for size in sizes)
+    known = [*open_sizes] * count if len(open_sizes) == 1 else [*open_sizes]
+    if len(known) != count:
+        return tuple(sizes)
+    rest = iter(known)
+    return tuple(next(rest) if size is None else size for size in sizes)
+
+
 def span_of(path: str) -> Span:
     """The span of an error of a whole file."""
     return Span(SourceText(encodable(path), ""), 1, 1, 1, 1)

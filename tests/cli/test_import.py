@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy
 import onnx
@@ -74,6 +76,35 @@ def test_weights_of_16_bits_are_whole_and_those_elsewhere_are_refused(
     assert cli.main([*arguments, "--force"]) == 1
     assert "`w` is in another file, which is not read" in capsys.readouterr().err
     assert not target.exists()
+
+
+@pytest.mark.parametrize("kind", ["onnx", "keras"])
+def test_sizes_that_the_file_leaves_open_are_given(
+    kind: str, tmp_path: Path, capsys: Capture
+) -> None:
+    """Both a batch and space are open; the networks' own texts are of ONNX and of Keras."""
+    path = tmp_path / "small"
+    if kind == "onnx":
+        pool = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], strides=[2, 2])
+        write(tmp_path, model([pool], {}, ["N", 3, None, None], ("N", 3, None, None)), "small")
+    else:
+        first = {"class_name": "InputLayer", "config": {"batch_shape": [None, None, None, 3]}}
+        fields = {"pool_size": [2, 2], "strides": [2, 2], "padding": "valid"}
+        layers: list[Any] = [first, {"class_name": "MaxPooling2D", "config": fields}]
+        for number, one in enumerate(layers):
+            one["config"]["name"] = f"layer{number}"
+        own = {"class_name": "Sequential", "config": {"name": "small", "layers": layers}}
+        path.write_text(json.dumps(own), encoding="utf-8")
+    outputs = {"8": "height: 4, width: 4", "6,10": "height: 3, width: 5"}
+    for sizes, expected in outputs.items():
+        assert cli.main(["import", str(path), "--graph-only", "--size", sizes]) == 0
+        assert f"output: {{channels: 3, {expected}}}" in capsys.readouterr().out
+    for arguments in ([], ["--size", "6,10,3"]):
+        assert cli.main(["import", str(path), "--graph-only", *arguments]) == 1
+        assert "has axes of unknown size: give them by --size" in capsys.readouterr().err
+    assert cli.main(["import", str(path), "--graph-only", "--size", "0"]) == 1
+    assert cli.main(["import", str(path), "--graph-only", "--size", "6,-1"]) == 2
+    assert "--size 6,-1: not whole numbers" in capsys.readouterr().err
 
 
 def test_without_an_output_the_spec_is_printed(capsys: Capture) -> None:

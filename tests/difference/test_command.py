@@ -256,8 +256,19 @@ def test_a_model_of_a_revision(capsys: Capture) -> None:
     Path("model.onnx").unlink()
     ran = Ran(capsys, "HEAD:model.onnx", "HEAD:specs/tiny.yaml", "--exit-code")
     assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("no difference\nA: model\nB: tiny\n")
     ran = Ran(capsys, "HEAD:gone.onnx", "HEAD:specs/tiny.yaml")
     assert (ran.code, ran.out) == (2, "")
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_damaged_model_of_a_revision_is_told_by_its_path(capsys: Capture) -> None:
+    Path("broken.onnx").write_bytes(b"\x08\x09" * 40)
+    git("add", "broken.onnx")
+    git("commit", "-m", "broken")
+    ran = Ran(capsys, "HEAD:broken.onnx", "specs/tiny.yaml")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("HEAD:broken.onnx:1:1: ARC801 ")
 
 
 def test_a_damaged_model_is_told(capsys: Capture) -> None:

@@ -26,7 +26,7 @@ LINES = {
     "lenet5_1998": 70,
     "llama_3_8b": 40,
     "resnet18": 50,
-    "siamese": 50,
+    "siamese": 35,
     "squeezenet1_1": 50,
     "transformer_base": 150,
     "vit_b_32": 50,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
-from archc.importers.keras.calls import PREPARATION, Call, Draft, RefusedError
+from archc.importers.keras.calls import PREPARATION, Call, Draft, RefusedError, short
 from archc.importers.keras.translate import MERGES, TABLE
-from archc.importers.network import Array, Network, Unsupported, reject, reject_unsupported
+from archc.importers.network import Array, Network, Unsupported, reject, reject_unsupported, sized
 from archc.ops.axes import IDS_AXES, MAP_AXES, SEQUENCE_AXES, VECTOR_AXES, Axes
 from archc.ops.base import Op, ShapeError
 
@@ -27,9 +27,10 @@ class ConfigError(Exception):
     """A configuration that is no network archc could read, whatever its layers."""
 
 
-def read(path: str) -> Network:
-    """The network of a `.keras` archive or of a model's JSON. Raises SpecError (ARC801 for a file
-    that cannot be read, ARC802 for what archc has no op for)."""
+def read(path: str, open_sizes: Sequence[int] = ()) -> Network:
+    """The network of a `.keras` archive or of a model's JSON, with sizes of axes that it leaves
+    open. Raises SpecError (ARC801 for a file that cannot be read, ARC802 for what archc has no op
+    for)."""
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         result = os.path.join(folder, "calls.json")
         error = run_isolated(MODULE, "read", os.path.abspath(path), result)
@@ -38,7 +39,7 @@ def read(path: str) -> Network:
         with open(result, encoding="utf-8") as stream:
             model = json.load(stream)
     try:
-        return _network(model, path)
+        return _network(model, path, open_sizes)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         reject(path, "a layer has a configuration that Keras does not write")
     except (ConfigError, MismatchError) as error:
@@ -47,7 +48,7 @@ def read(path: str) -> Network:
         reject(path, f"its shapes are not those of archc's ops: {error.message}")
 
 
-def _network(model: Mapping[str, Any], path: str) -> Network:
+def _network(model: Mapping[str, Any], path: str, open_sizes: Sequence[int]) -> Network:
     calls: list[Call] = []
     for one in model["calls"]:
         inputs = tuple(calls[position] for position in one["inputs"])
@@ -64,24 +65,23 @@ def _network(model: Mapping[str, Any], path: str) -> Network:
                 one["group"],
             )
         )
-    return _translated(
-        calls,
-        [calls[one] for one in model["inputs"]],
-        [calls[one] for one in model["outputs"]],
-        path,
-    )
+    begins = [calls[one] for one in model["inputs"]]
+    ends = [calls[one] for one in model["outputs"]]
+    axes = {call: _input_axes(call, open_sizes) for call in calls if call.kind == "InputLayer"}
+    return _translated(calls, axes, begins, ends, path)
 
 
-def _translated(calls: list[Call], inputs: list[Call], outputs: list[Call], path: str) -> Network:
-    """The network of calls, in an order in which they can be computed."""
-    axes: dict[Call, Axes] = {}
+def _translated(
+    calls: list[Call], axes: dict[Call, Axes], inputs: list[Call], outputs: list[Call], path: str
+) -> Network:
+    """The network of calls, in an order in which they can be computed, those of inputs with their
+    axes."""
     drafts: dict[Call, Draft] = {}
     unsupported: dict[Call, str] = {}
     prepared: list[str] = []
     untouched = set(inputs)
     for call in calls:
         if call.kind == "InputLayer":
-            axes[call] = _input_axes(call)
             continue
         if call.kind in PREPARATION and call.inputs[0] in untouched:
             untouched.add(call)
@@ -180,13 +180,15 @@ def _preparation(call: Call) -> str:
     return f"The file first prepares its images: {call.kind} ({listed or 'as adapted'}). Not here."
 
 
-def _input_axes(call: Call) -> Axes:
+def _input_axes(call: Call, open_sizes: Sequence[int]) -> Axes:
     shape = call.config.get("batch_shape") or call.config.get("batch_input_shape")
     if not isinstance(shape, list) or len(shape) < 2:
         raise ConfigError(f"its input {call.place} states no shape")
-    sizes = shape[1:]
+    sizes = sized(shape[1:], open_sizes)
+    if None in sizes:
+        raise ConfigError(f"its input {call.place} has axes of unknown size: give them by --size")
     if not all(type(one) is int and 0 < one < 1 << 40 for one in sizes):
-        raise ConfigError(f"its input {call.place} has axes of unknown size")
+        raise ConfigError(f"its input {call.place} has axes of {short(list(sizes))}")
     dtype = call.config.get("dtype")
     if isinstance(dtype, str) and dtype.startswith("int"):
         if len(sizes) != 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,11 +32,11 @@ MODULE = "archc.importers.onnx.model"
 RUNNER = "archc.importers.onnx.evaluate"
 
 
-def read(path: str) -> Network:
-    """The network in an ONNX file. Raises SpecError (ARC801 for a file that cannot be read, ARC802
-    for what archc has no op for)."""
+def read(path: str, open_sizes: Sequence[int] = ()) -> Network:
+    """The network in an ONNX file, with sizes of axes that it leaves open. Raises SpecError (ARC801
+    for a file that cannot be read, ARC802 for what archc has no op for)."""
     try:
-        terms = terms_of(read_structure(path))
+        terms = terms_of(read_structure(path), open_sizes)
         return network_of(terms, path)
     except ModelError as error:
         reject(path, str(error))

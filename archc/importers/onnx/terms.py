@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from archc.importers.network import Array
+from archc.importers.network import Array, sized
 from archc.importers.onnx.folding import FOLDED, fold
 from archc.importers.onnx.shapes import RULES, shape_of
 from archc.importers.onnx.values import Constant, FoldError
@@ -70,8 +70,9 @@ class _Frame:
         return self.outputs.get(name, f"{self.prefix}{name}") if name else ""
 
 
-def terms_of(model: Mapping[str, Any]) -> Terms:
-    """The terms of a model as `model.py` writes it. Raises ModelError."""
+def terms_of(model: Mapping[str, Any], open_sizes: Sequence[int] = ()) -> Terms:
+    """The terms of a model as `model.py` writes it, with sizes of axes that its inputs leave open.
+    Raises ModelError."""
     graph = model["graph"]
     opset = model["opsets"].get("", 0)
     if not 1 <= opset <= 1000:
@@ -82,7 +83,7 @@ def terms_of(model: Mapping[str, Any]) -> Terms:
     for info in graph["inputs"]:
         if info["name"] in constants:
             continue  # weights may be listed among the inputs
-        term = _input(info)
+        term = _input(info, open_sizes)
         values[info["name"]] = term
         inputs.append(term)
     used = {name for node in graph["nodes"] for name in node["inputs"]}
@@ -110,14 +111,14 @@ def _constant(array: Mapping[str, Any]) -> Constant:
     return Constant(array["dtype"], source, None if values is None else tuple(values))
 
 
-def _input(info: Mapping[str, Any]) -> Term:
+def _input(info: Mapping[str, Any], open_sizes: Sequence[int]) -> Term:
     shape = info["shape"]
     name = info["name"]
     if not shape or len(shape) < 2:
         raise ModelError(f"its input `{name}` states no shape with a batch and other axes")
-    unknown = [size for size in shape[1:] if size is None]
-    if unknown:
-        raise ModelError(f"its input `{name}` has axes of unknown size: export it with fixed sizes")
+    shape = [shape[0], *sized(shape[1:], open_sizes)]
+    if None in shape[1:]:
+        raise ModelError(f"its input `{name}` has axes of unknown size: give them by --size")
     if 0 in shape:
         raise ModelError(f"its input `{name}` has no elements")
     sizes = (shape[0] or 1, *shape[1:])

@@ -13,6 +13,7 @@ from archc.importers.structure.items import Item, Steps, every, positions_of
 from archc.importers.structure.modules import ranges_of_classes
 from archc.importers.structure.sections import fold_sections
 from archc.importers.structure.text import Block, Outline, lines_of
+from archc.importers.structure.towers import with_towers
 from archc.importers.structure.unify import Solver, Text, UnlikeError, skeleton, unify
 from archc.language.names import name_error, param_error
 from archc.ops import OPS
@@ -44,7 +45,7 @@ def _lines(outline: Outline) -> int:
 
 def _outline(network: Network, steps: Steps, *, modules: bool) -> Outline:
     namer = Namer(network)
-    blocks: list[Block] = []
+    steps, blocks = with_towers(network, steps)
     for _ in range(MOST_BLOCKS):
         taken = [block.name for block in blocks]
         found = _module_block(network, steps, namer, taken) if modules else None

@@ -61,7 +61,7 @@ def _is_same(a: Item, b: Item) -> bool:
     """Whether two steps are written alike."""
     if (a.kind, a.name, len(a.bodies)) != (b.kind, b.name, len(b.bodies)):
         return False
-    if a.pinned or b.pinned or not _same_fields(a.fields, b.fields):
+    if a.pinned or b.pinned or not same_fields(a.fields, b.fields):
         return False
     return all(
         len(one) == len(other) and all(map(_is_same, one, other))
@@ -69,7 +69,8 @@ def _is_same(a: Item, b: Item) -> bool:
     )
 
 
-def _same_fields(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+def same_fields(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two steps have the same fields."""
     return a.keys() == b.keys() and all(
         type(a[key]) is type(b[key]) and a[key] == b[key] for key in a
     )

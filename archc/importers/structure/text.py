@@ -156,13 +156,24 @@ def _plain(step: Item, names: Names) -> object:
         use: dict[str, object] = {"block": step.name}
         if step.fields:
             use["with"] = {key: value_text(value) for key, value in step.fields.items()}
-        return use
+        return {**use, **_references(step, names)}
     op = OPS[step.name]
     own: dict[str, object] = {}
     if step.bodies:
         own[step.name] = [_plain_steps(body, names) for body in step.bodies]
     else:
         own[step.name] = _op_fields(step)
+    own |= _references(step, names)
+    if own[step.name] in ({}, None):
+        if len(own) == 1 and is_bare(op):
+            return step.name
+        own[step.name] = None
+    return own
+
+
+def _references(step: Item, names: Names) -> dict[str, object]:
+    """What a step takes by name, and its own name."""
+    own: dict[str, object] = {}
     if step.sources:
         sources = [names.values[one] for one in step.sources]
         own["from"] = sources if len(sources) > 1 else sources[0]
@@ -170,10 +181,6 @@ def _plain(step: Item, names: Names) -> object:
         own["weights"] = names.values[step.shares]
     if step.positions and step.positions[-1] in names.values and step.pinned:
         own["name"] = names.values[step.positions[-1]]
-    if own[step.name] in ({}, None):
-        if len(own) == 1 and is_bare(op):
-            return step.name
-        own[step.name] = None
     return own
 
 
