@@ -100,6 +100,17 @@ def test_what_some_steps_leave_out_has_a_default(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_bias_that_some_steps_lack_has_the_others_as_its_default(backend: str) -> None:
+    plain = {"heads": 4, "rotary": 100}
+    assert options(the(emitted(backend, {**plain, "key_bias": False}, plain))) == {
+        "key_bias": "True",
+        "rotary": None,
+    }
+    alike = {**plain, "bias": False}
+    assert options(the(emitted(backend, {**alike, "key_bias": False}, alike))) == {"rotary": None}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_one_class_takes_a_memory_or_none(backend: str) -> None:
     step = {"heads": 4, "key_bias": False}
     of = the(emitted(backend, {**step, "causal": True}, step, memory=True))
