@@ -37,9 +37,8 @@ function restore({ tab, scrolled, y }) {
 
 /* A page of errors has no place to come back to: that of the last report stays. */
 function reload() {
-  const before = place();
-  if (before.tab || !last) last = before;
-  frame.addEventListener("load", () => restore(last), { once: true });
+  if (!frame.contentDocument.querySelector(".errors")) last = place();
+  frame.addEventListener("load", () => last && restore(last), { once: true });
   frame.contentWindow.location.reload();
 }
 

@@ -85,7 +85,7 @@ def torch_contenders(name: str) -> dict[str, Contender]:
         model = GPT2LMHeadModel(GPT2Config(n_positions=TOKENS, use_cache=False))
         contenders["transformers"] = contender(model, lambda output: output.logits)
     else:
-        model = theirs.of_torchvision(name)
+        model = models().get_model(name.removesuffix("_torchvision"), weights=None)
         contenders["torchvision"] = contender(model, lambda output: output)
     return contenders
 

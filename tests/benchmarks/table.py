@@ -48,6 +48,8 @@ FLOOR = "Commands beside the floor"
 LIBRARY = "Reports beside other libraries"
 GROWTH = "Growth with the number of layers"
 NETWORKS = "Emitted networks beside hand-written ones"
+TRAINING = "Epochs of training"
+NEIGHBOUR = "Training beside a busy process"
 DATA = "Reading data"
 
 SECTIONS = {
@@ -67,6 +69,13 @@ One step on all cores in float32, in turns with the library's own model, which h
 parameters. *as fast* is how many times as fast the emitted network is, by the medians and by the
 least times. A training step is forward, cross-entropy, backward and plain gradient descent. Keras
 has no AlexNet, ViT-B/16 and GPT-2 of its own.""",
+    TRAINING: """\
+Epochs of LeNet-5 on as many digits, the first of each process left out; ours write a checkpoint and
+the weights in that time. *of archc train* and *of script* are how many times as fast these are as a
+contender: by the medians, by the least times, and by the least of the processor.""",
+    NEIGHBOUR: """\
+Images a second in the best epoch of LeNet-5, alone and beside a process that takes all the time it
+gets of one core.""",
     DATA: """\
 Files of data, read by archc and by what one would use in its place.""",
 }

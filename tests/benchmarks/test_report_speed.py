@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ COMMANDS = {
 }
 COMPLETION = {"_ARCHC_COMPLETE": "bash_complete", "COMP_WORDS": "archc rep", "COMP_CWORD": "1"}
 
-META = """
+TORCHINFO = """
 import sys
 import torch
 import torchinfo
@@ -67,7 +66,6 @@ exec(compile(open(sys.argv[1], encoding="utf-8").read(), "emitted.py", "exec"), 
 scope["build_model"]().summary()
 """
 SHAPES = """
-import math
 import sys
 import onnx
 
@@ -79,7 +77,6 @@ shapes = {
 }
 for node in graph.node:
     print(node.op_type, *(shapes.get(name) for name in node.output))
-weights = [*(list(one.dims) for one in graph.initializer), *list(shapes.values())[1:]]
 """
 
 
@@ -141,15 +138,15 @@ def programs(tmp_path: Path) -> dict[str, tuple[str, list[str]]]:
     for backend in ("torch", "keras"):
         source = network.emit(backend)
         assert isinstance(source, str)
-        paths[backend] = tmp_path / f"{backend}.py"
-        paths[backend].write_text(source, encoding="utf-8")
-    own = partial("{}".format)
+        path = tmp_path / f"{backend}.py"
+        path.write_text(source, encoding="utf-8")
+        paths[backend] = str(path)
     python = [sys.executable, "-c"]
     return {
-        "torchinfo on meta": ("torchinfo", [*python, META, own(paths["torch"]), "meta"]),
-        "torchinfo": ("torchinfo", [*python, META, own(paths["torch"]), "cpu"]),
-        "fvcore": ("fvcore", [*python, FVCORE, own(paths["torch"])]),
-        "Keras `summary`": ("keras", [*python, KERAS, own(paths["keras"])]),
+        "torchinfo on meta": ("torchinfo", [*python, TORCHINFO, paths["torch"], "meta"]),
+        "torchinfo": ("torchinfo", [*python, TORCHINFO, paths["torch"], "cpu"]),
+        "fvcore": ("fvcore", [*python, FVCORE, paths["torch"]]),
+        "Keras `summary`": ("keras", [*python, KERAS, paths["keras"]]),
         "ONNX shape inference": ("onnx", [*python, SHAPES, ONNX]),
     }
 

@@ -6,7 +6,7 @@ TensorFlow `fit` on arrays, and from a `tf.data.Dataset`; with augmentation `fit
 
 The aims: as fast as the best of the same framework; PyTorch 2 times as fast as Keras' `fit`, and 8
 times as fast as with an `ImageDataGenerator`. Processes of all take turns, the first epoch of each
-does not count. The ratios are printed, not asserted: they are the machine's as well. Of epochs the
+does not count. The ratios are entered, not asserted: they are the machine's as well. Of epochs the
 median is told, the shortest, what a machine with other guests would come to without them, and the
 least time of the processor, which other guests change least, above all with `OMP_NUM_THREADS=1`."""
 
@@ -30,6 +30,8 @@ import pytest
 
 from archc.api import load
 from archc.training.script import emit
+from tests.benchmarks import table
+from tests.benchmarks.conftest import Record
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "tests" / "training" / "data"
@@ -161,16 +163,17 @@ def epochs(command: list[str], times: Times) -> None:
         times.processor.append(end[1] - begin[1])
 
 
-def tell(title: str, found: dict[str, Times]) -> None:
-    """Print a line for each contender, and one for each of ours against each of theirs."""
-    print(f"\n{title}\n  {'':40}{'median':>10}{'least':>10}{'processor':>11}")
+def enter(record: Record, title: str, found: dict[str, Times]) -> None:
+    """Put a row into the table for each contender: its times, and how many times as fast ours are,
+    by each of them."""
     for name, times in found.items():
-        print(f"  {name:40}" + "".join(f"{one:>8.2f} s" for one in times.columns))
-    theirs = [name for name in found if name not in OURS]
-    for ours, other in product([name for name in OURS if name in found], theirs):
-        pairs = zip(found[other].columns, found[ours].columns, strict=True)
-        ratios = "".join(f"{their / our:>9.2f}x" for their, our in pairs)
-        print(f"  {f'{ours} against {other}':40}{ratios}")
+        median_time, least, processor = (f"{one:.2f} s" for one in times.columns)
+        cells = {"median": median_time, "least": least, "processor": processor}
+        for ours in OURS:
+            pairs = zip(times.columns, found[ours].columns, strict=True)
+            ratios = ", ".join(f"{their / our:.2f}" for their, our in pairs)
+            cells[f"of {ours}"] = ratios
+        record(table.TRAINING, f"{title}: {name}", cells)
 
 
 def recipe_in(folder: Path, *, augmented: bool) -> Path:
@@ -193,9 +196,7 @@ def busy_neighbour() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("backend", ["torch", "keras"])
-def test_an_epoch_beside_a_busy_process(
-    backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_epoch_beside_a_busy_process(backend: str, tmp_path: Path, record: Record) -> None:
     """Of as many cores as there are one is taken: threads that wait actively, as PyTorch's do by
     themselves and those of `archc train` where it is asked for, lose more than that."""
     spec = recipe_in(tmp_path, augmented=False)
@@ -210,15 +211,14 @@ def test_an_epoch_beside_a_busy_process(
         out = [str(tmp_path / f"{name}{turn}{beside}")] if commands[name][-1] == "-o" else []
         with busy_neighbour() if beside else nullcontext():
             epochs([*commands[name], *out], found.setdefault((name, beside), Times([], [])))
-    with capsys.disabled():
-        print(f"\n{backend}, images/s alone and beside a busy process (the best epoch's)")
-        for name in commands:
-            rates = [FEW / found[name, beside].columns[0] for beside in (False, True)]
-            best = [FEW / found[name, beside].columns[1] for beside in (False, True)]
-            print(
-                f"  {name:28}{rates[0]:>8,.0f} ({best[0]:,.0f}) {rates[1]:>8,.0f} ({best[1]:,.0f})"
-                f"  {rates[1] / rates[0]:.2f} ({best[1] / best[0]:.2f}) of it"
-            )
+    for name in commands:
+        alone, beside = (FEW / found[name, is_beside].columns[1] for is_beside in (False, True))
+        cells = {
+            "alone": f"{alone:,.0f} images/s",
+            "beside a busy process": f"{beside:,.0f} images/s",
+            "of it": f"{beside / alone:.2f}",
+        }
+        record(table.NEIGHBOUR, f"{backend}: {name}", cells)
 
 
 def contenders(backend: str, kind: str, spec: Path, digits: Path) -> dict[str, list[str]]:
@@ -250,9 +250,7 @@ def contenders(backend: str, kind: str, spec: Path, digits: Path) -> dict[str, l
 
 @pytest.mark.parametrize(("kind", "count"), [("plain", 30_000), ("augmented", 12_800)])
 @pytest.mark.parametrize("backend", ["torch", "keras"])
-def test_an_epoch(
-    backend: str, kind: str, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_epoch(backend: str, kind: str, count: int, tmp_path: Path, record: Record) -> None:
     """Of ours also its checkpoint and weights are written in that time."""
     spec = recipe_in(tmp_path, augmented=kind == "augmented")
     commands = contenders(backend, kind, spec, data(tmp_path, count))
@@ -260,5 +258,4 @@ def test_an_epoch(
     for turn, (name, command) in product(range(ROUNDS), commands.items()):
         out = [str(tmp_path / f"{name}{turn}")] if command[-1] in ("-o", "--out") else []
         epochs([*command, *out], found[name])
-    with capsys.disabled():
-        tell(f"{backend}, {kind}, {count:,} digits an epoch", found)
+    enter(record, f"{backend}, {kind}, {count:,} digits", found)

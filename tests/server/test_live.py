@@ -98,6 +98,22 @@ def test_frames_stay_as_they_were_set(page: Page, server: Server, folder: Path) 
     expect(inside.locator("#zoom")).to_have_text("100%")
 
 
+def test_the_place_in_the_table_stays_each_time(page: Page, server: Server, folder: Path) -> None:
+    page.set_viewport_size({"width": 1200, "height": 400})
+    page.goto(f"{server.url}spec?spec=lenet5.yaml")
+    inside = page.frame_locator("#page")
+    table = inside.get_by_role("region", name="Layers")
+    text = (folder / "lenet5.yaml").read_text()
+    title = re.search("title: .*", text)
+    assert title is not None
+    expect(page.locator("#live")).to_have_text("live")
+    for number, y in enumerate((20, 35)):
+        table.evaluate("(table, y) => { table.scrollTop = y; }", y)
+        (folder / "lenet5.yaml").write_text(text.replace(title[0], f"title: number {number}"))
+        expect(inside.locator("h1")).to_have_text(f"number {number}")
+        expect(table).to_have_js_property("scrollTop", y)
+
+
 def test_two_are_compared_by_click(page: Page, server: Server, folder: Path) -> None:
     page.goto(server.url)
     expect(page.locator("#shown")).to_have_text("3 of 3 specs")

@@ -271,7 +271,9 @@ class _Trace:
         if len(inputs) != len(plan["inputs"]):
             raise NetworkError(f"takes {len(inputs)} inputs, expected {len(plan['inputs'])}")
         self.values.update(zip(plan["inputs"], inputs, strict=True))
-        for index, node in enumerate(self.folder.nodes):
+        # What is computed in training alone comes last.
+        order = sorted(enumerate(self.folder.nodes), key=lambda one: bool(one[1]["training"]))
+        for index, node in order:
             if node["inputs"]:
                 values = [self.values[source] for source in node["inputs"]]
                 for lowered in node["lowered"]:

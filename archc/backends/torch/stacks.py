@@ -26,6 +26,9 @@ from archc.codegen.tree import (
 )
 from archc.language.names import step_error, variable_name
 
+COUNTED = "_0123456789"
+"""What the names of several steps of a kind end in."""
+
 
 class Stack(NamedTuple):
     """Instances of a block, each on the result of the one before, with the same other values. They
@@ -48,6 +51,7 @@ def stacks_in(
 ) -> Iterator[Stack]:
     """The stacks among the items of a class, whose steps have `names`; those in `shared` are called
     from elsewhere, too."""
+    taken = {*names.values()}
     run: list[LoweredScope] = []
     for item in [*items, None]:
         follows = (
@@ -63,8 +67,13 @@ def stacks_in(
             run.append(item)
             continue
         if len(run) >= FEWEST:
-            name = _plural(names[run[0].region.path].rstrip("_0123456789"))
-            if name not in names.values() and step_error(name) is None:
+            name = base = _plural(names[run[0].region.path].rstrip(COUNTED))
+            count = 1
+            while name in taken:
+                count += 1
+                name = f"{base}{count}"
+            if base not in names.values() and step_error(base) is None:
+                taken.add(name)
                 yield Stack(name, run)
         run = [item] if follows and isinstance(item, LoweredScope) else []
 
@@ -122,7 +131,7 @@ def _over_list(statements: list[Statement], stack: Stack) -> list[Statement]:
     if isinstance(calls[-1], Return):
         after = [Return(target)]
     every = [node for one in statements for expr in _values(one) for node in walk(expr)]
-    variable = Ref(variable_name(stack.name.removesuffix("s")))
+    variable = Ref(variable_name(stack.name.rstrip(COUNTED).removesuffix("s")))
     if variable in every or not variable.name.isidentifier():
         variable = Ref("module")
     body = Assign(target, Call(variable, (target, *others)))

@@ -137,6 +137,8 @@ def test_a_line_leads_through_folds_and_frames(shown: Open) -> None:
     ]
     for above, below in pairwise(drawn):
         assert below["first"] - above["last"] <= 2, (above, below)
+    # On both sides, into each of the five folds of what is the same.
+    assert page.locator("details.same > summary .edge.arrow").count() == 10
 
 
 @pytest.mark.parametrize("width", [390, 768, 1200])
