@@ -285,6 +285,8 @@ def slice_bounds(
     if opset < 10:
         starts, ends = attributes.get("starts", []), attributes.get("ends", [])
         axes, steps = attributes.get("axes"), None
+    elif len(inputs) < 3:
+        raise FoldError("a Slice without its bounds")
     else:
         starts, ends = integers(inputs[1]), integers(inputs[2])
         axes = integers(inputs[3]) if len(inputs) > 3 and inputs[3] is not None else None

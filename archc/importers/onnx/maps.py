@@ -122,7 +122,9 @@ def _alike(term: Term) -> list[Term]:
 def _normalized_across(term: Term) -> list[Term]:
     """The map whose channels are moved behind its space, normalised, and moved back by a term."""
     norm = term.inputs[0]
-    turned = norm.inputs[0] if isinstance(norm, Term) and norm.op in NORMS else None
+    if not isinstance(norm, Term) or norm.op not in NORMS or norm.shape is None:
+        return []
+    turned = norm.inputs[0]
     if not isinstance(turned, Term) or turned.op != "Transpose":
         return []
     is_back = all(one.attributes.get("perm") == [0, 2, 1] for one in (term, turned))
@@ -132,7 +134,9 @@ def _normalized_across(term: Term) -> list[Term]:
 def _is_pool_to_a_size(term: Term) -> bool:
     """Whether a term divides the sums of some elements of each row, a product with ones and zeros,
     by their numbers: the pool of a map."""
-    product, counts = term.inputs if term.op == "Div" else (None, None)
+    if term.op != "Div" or len(term.inputs) != 2:
+        return False
+    product, counts = term.inputs
     if not isinstance(product, Term) or product.op != "MatMul" or not _has_three_axes(product):
         return False
     ones = product.inputs[1]
@@ -198,10 +202,12 @@ def _taken(term: Term, pools: frozenset[Value]) -> Iterator[tuple[Term, bool]]:
 
 def _squares(rows: Value) -> Term | None:
     """The squares of three axes that are pooled as rows: for the normalisation of responses."""
-    squares = rows.inputs[0] if isinstance(rows, Term) and rows.op == "Reshape" else None
+    if not isinstance(rows, Term) or rows.op != "Reshape" or rows.shape is None:
+        return None
+    squares = rows.inputs[0]
     if not isinstance(squares, Term) or squares.op != "Mul" or not _has_three_axes(squares):
         return None
-    return squares if squares.inputs[0] is squares.inputs[1] else None
+    return squares if len(squares.inputs) == 2 and len({*squares.inputs}) == 1 else None
 
 
 class _Groups:

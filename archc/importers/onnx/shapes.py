@@ -20,6 +20,10 @@ Attributes = Mapping[str, Any]
 Rule = Callable[[Sequence[Any], Attributes, int], Shape]
 
 
+OF_TWO = frozenset({"Add", "Div", "Mul", "Pow", "Sub"})
+"""Operations on two values, neither of which may be left out."""
+
+
 def shape_of(
     op: str, inputs: Sequence[Any], attributes: Attributes, opset: int, count: int
 ) -> list[Shape] | None:
@@ -34,6 +38,8 @@ def shape_of(
         return None
     if not inputs or inputs[0] is None:
         raise FoldError("no input")
+    if op in OF_TWO and (len(inputs) != 2 or inputs[1] is None):
+        raise FoldError(f"{len(inputs)} inputs, not two")
     shape = rule(inputs, attributes, opset)
     is_scalar = not shape and all(one is None or isinstance(one, Constant) for one in inputs)
     if not (shape or is_scalar) or 0 in shape or math.prod(shape) > 1 << 53:

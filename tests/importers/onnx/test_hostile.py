@@ -13,7 +13,9 @@ from onnx import TensorProto, helper
 
 from archc.diagnostics import SpecError
 from archc.importers import formats
+from archc.importers.onnx import network_of
 from archc.importers.onnx.model import read_model
+from archc.importers.onnx.terms import ModelError, terms_of
 from archc.importers.spec import as_spec
 from archc.onnx_format.protobuf import FormatError
 from tests.importers.models import light, model, write
@@ -205,3 +207,16 @@ def test_everything_unsupported_is_listed_at_once(tmp_path: Path) -> None:
     assert "the operation Mish: 2 times (`first`, `second`)" in messages
     assert "Softmax of [1, 4, 6, 6] along the axis 2: once (`wrong`)" in messages
     assert all(one.code == "ARC802" for one in error.value.diagnostics)
+
+
+@pytest.mark.parametrize("inputs", [["", "x"], ["x"], ["x", ""]])
+@pytest.mark.parametrize("op", ["Add", "Div", "Mul", "Slice", "Gather"])
+def test_operations_without_their_inputs_are_refused(op: str, inputs: list[str]) -> None:
+    nodes = [
+        helper.make_node(op, inputs, ["a"]),
+        helper.make_node("Relu", ["x"], ["b"]),
+        helper.make_node("Sum", ["a", "b"], ["y"]),
+    ]
+    data = model(nodes, {}, ["N", 3, 8], ("N", 3, 8)).SerializeToString()
+    with pytest.raises((SpecError, ModelError)):
+        network_of(terms_of(read_model(memoryview(data))), "small")
