@@ -19,6 +19,7 @@ from archc.backends.base import (
 )
 from archc.backends.blocks.dataflow import Uses, is_empty, nodes_of
 from archc.backends.blocks.docstrings import axes_text
+from archc.backends.blocks.instances import regions_in
 from archc.backends.blocks.items import (
     Argument,
     Item,
@@ -358,6 +359,7 @@ def _functional(
     axes = input_axes(graph)
     names = input_variables(axes, "inputs", taken)
     paths = [node.path.replace(".", separator) for node in graph.root.nodes()]
+    paths += [region.path.replace(".", separator) for region in regions_in(graph.root)]
     named = len(axes) > 1 or _may_clash(paths, ["InputLayer"])
     inputs: list[Statement] = []
     for name, (input_name, one) in zip(names, axes.items(), strict=True):

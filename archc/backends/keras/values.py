@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import dropwhile, islice
 from types import MappingProxyType
 
 from archc.backends.blocks.branches import detours, gates, is_merge, shortcut_first
@@ -49,16 +50,29 @@ class Values:
         self.shortcuts: dict[int, int] = {}
 
     def asks_late(self, items: Sequence[Item], symbol: str, value: int) -> bool:
-        """Whether a step that does not take a value asks for its width, which is `symbol`."""
+        """Whether a step that does not take a value asks for its width, which is `symbol`, or one
+        does so behind a layer that may give another width."""
         for item in items:
-            if isinstance(item, LoweredScope) and item.call is None:
+            if isinstance(item, LoweredOptional) or (
+                isinstance(item, LoweredScope) and item.call is None
+            ):
                 if self.asks_late(item.items, symbol, value):
                     return True
-            elif value not in self.uses.inputs(item) and symbol in symbols_in(
-                list(trees_in([item]))
-            ):
+                continue
+            taken = value in self.uses.inputs(item)
+            asking = self.asked_behind(item, value) if taken else trees_in([item])
+            if symbol in symbols_in(list(asking)):
                 return True
         return False
+
+    def asked_behind(self, item: Item, value: int) -> Iterator[Expr | None]:
+        """The trees of an op's layers behind its first with weights, which alone change a width,
+        where the op is in the variable of the value that it takes."""
+        if isinstance(item, LoweredOp) and self.names[item.node.index] == self.names[value]:
+            for op in (item, *(alternative.op for alternative in item.alternatives)):
+                behind = dropwhile(lambda layer: not layer.weighted, op.layers)
+                for layer in islice(behind, 1, None):
+                    yield from layer.trees
 
     def values_of_branches(self, items: Sequence[Item]) -> dict[int, str]:
         """What the values of shortcuts and gates are called."""

@@ -145,6 +145,8 @@ class Scope:
         ]
         if len(items) < 2 or (named and all(name == attribute_name(name) for name in named)):
             return False
+        if ends.in_training:
+            return False
         outputs = self.uses.outputs(items[-1])
         chain = self.is_chain_of_layers(items, ends.inputs[0])
         return chain and tuple(outputs) == tuple(ends.results)
