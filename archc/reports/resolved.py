@@ -158,7 +158,7 @@ class _Writer:
         return steps
 
     def region(self, region: Region, current: int, scope: Scope) -> object:
-        if region.names_input or region.inputs:
+        if region.names_input:
             return self.instance(region, current, scope)
         counted = region.kind == "section" and _is_counted(region, "section", scope)
         fields: dict[str, object] = {"section": None if counted else _checked_name(region)}
