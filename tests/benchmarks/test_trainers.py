@@ -35,11 +35,11 @@ from tests.benchmarks.conftest import Record
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "tests" / "training" / "data"
-ROUNDS, EPOCHS = 2, 3
+ROUNDS, EPOCHS = 3, 3
 OURS = ("archc train", "script")
 BATCH = 128
 # Beside a busy process an epoch may take twenty times as long.
-FEW = 3_840
+FEW = 12_800
 
 AUGMENTATION = "  augment: {rotation: 10, shift: 0.1, zoom: 0.1}\n"
 RECIPE = """\

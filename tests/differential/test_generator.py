@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from archc.ir.costs import Costs
 from archc.ops import OPS
 from tests.differential.accepting import MOST_NODES, read
 from tests.differential.coverage import NOT_TOGETHER, all_options, all_pairs, counted
@@ -27,10 +28,15 @@ def texts() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def counts(texts: list[str]) -> Counter[str]:
+def every(texts: list[str]) -> list[Costs]:
+    return [read(text)[1] for text in texts]
+
+
+@pytest.fixture(scope="module")
+def counts(every: list[Costs]) -> Counter[str]:
     found: Counter[str] = Counter()
-    for text in texts:
-        found += counted(read(text)[1])
+    for costs in every:
+        found.update(counted(costs))
     return found
 
 
@@ -54,8 +60,8 @@ def test_a_seed_gives_one_spec_whatever_hashes_are() -> None:
     assert told == {f"{[spec_text(Random(seed)) for seed in range(20)]}\n"}
 
 
-def test_sizes_go_from_one_node_to_sixty(texts: list[str]) -> None:
-    sizes = [len(read(text)[1].layers) for text in texts]
+def test_sizes_go_from_one_node_to_sixty(every: list[Costs]) -> None:
+    sizes = [len(costs.layers) for costs in every]
     assert min(sizes) == 1
     assert MOST_NODES - 10 < max(sizes) <= MOST_NODES
     assert sum(sizes) > 8 * len(sizes)
@@ -95,12 +101,12 @@ def test_every_part_of_the_language_is_drawn(word: str, texts: list[str]) -> Non
     assert sum(word in text for text in texts) >= RARE
 
 
-def test_structure_is_drawn(texts: list[str]) -> None:
+def test_structure_is_drawn(every: list[Costs]) -> None:
     """Blocks within blocks, several instances, several inputs and outputs, of blocks too, and skip
     connections."""
     found: Counter[str] = Counter()
-    for text in texts:
-        graph = read(text)[1].graph
+    for costs in every:
+        graph = costs.graph
         outer = list(graph.root.blocks())
         found["nested block"] += any(next(one.blocks(), None) is not None for one in outer)
         found["several instances"] += len({one.block for one in outer}) < len(outer)

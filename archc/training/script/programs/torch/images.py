@@ -54,8 +54,8 @@ if not STREAMS:
 
     def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of each batch, on the device."""
-        for batch in batches:
-            images, labels = (one[batch].to(device) for one in data)
+        for batch in map(torch.from_numpy, batches):
+            images, labels = (one.index_select(0, batch).to(device) for one in data)
             yield images.float(), labels
 else:
     if CROP == "random_resized":
