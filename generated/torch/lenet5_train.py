@@ -150,7 +150,7 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
     data: Any = read_images(arguments.data)
     rows = ["ImageId,Label"]
     for images, _ in load(data, epoch_batches(np.arange(len(data[0])), 0), device):
-        images = (images - mean) / deviation
+        images = images.sub_(mean).div_(deviation)
         for label in model(images).argmax(dim=1).tolist():
             rows.append(f"{len(rows)},{label}")
     arguments.predict.write_text("\n".join(rows) + "\n")
@@ -182,7 +182,9 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
         network.train()
         for images, labels in load(data, batches, device):
             images = move(images)
-            loss, batch_sums = scores(network, (images - mean) / deviation, labels)
+            loss, batch_sums = scores(
+                network, images.sub_(mean).div_(deviation), labels
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -193,7 +195,7 @@ def train(arguments: argparse.Namespace, device: torch.device) -> None:
         model.eval()
         sums = torch.zeros(3, dtype=torch.float64, device=device)
         for images, labels in load(data, epoch_batches(held_out, 0), device):
-            images = (images - mean) / deviation
+            images = images.sub_(mean).div_(deviation)
             with torch.no_grad():
                 sums = sums + scores(model, images, labels)[1]
         mean_loss, accuracy = (add_up(sums)[:2] / sums[2]).tolist()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from archc.codegen.tree import (
+    Attribute,
     Binary,
     Call,
     Expr,
@@ -128,9 +129,12 @@ def absent(_task: Task, recipe: Training) -> set[str]:
 
 
 def _standardized(recipe: Training) -> Expr:
-    """Images less their mean, over their standard deviation."""
-    less = Binary("-", Ref("images"), Ref("mean"))
-    return less if recipe.inputs.standardize in MEANS else Binary("/", less, Ref("deviation"))
+    """Images less their mean, over their standard deviation: in the place of the batch, as new
+    memory would cost more than the arithmetic."""
+    less = call("images.sub_", Ref("mean"))
+    if recipe.inputs.standardize in MEANS:
+        return less
+    return call(Attribute(less, "div_"), Ref("deviation"))
 
 
 def _optimizer(optimizer: Optimizer) -> Call:
