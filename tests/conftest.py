@@ -25,8 +25,9 @@ ARGUMENTS = (
 )
 
 # Threads that spin while they wait would take the time of the tests beside; and what `archc train`
-# chooses by itself depends on what else the machine does.
+# chooses by itself depends on what else the machine does, as the last bits do on the number.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 # The same examples in every run, so that a verdict is the same twice; `make search` draws others.
 # How long one takes depends on what else the machine does.

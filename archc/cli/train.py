@@ -36,7 +36,13 @@ from archc.training.plan import PLAN, plan_files
 from archc.training.run.options import DEVICES, IN_MEMORY, FitOptions
 from archc.training.start import INITIAL, read_initial, write_initial
 from archc.training.task import recipe_of, trainer_of
-from archc.training.threads import MOST_THREADS, WAITING, choose_threads, idle_cores
+from archc.training.threads import (
+    MOST_THREADS,
+    WAITING,
+    available_cores,
+    choose_threads,
+    idle_cores,
+)
 from archc.weights import transfer
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -110,8 +116,8 @@ GIB = 1 << 30
     "--threads",
     type=click.IntRange(1, MOST_THREADS),
     metavar="N",
-    help="Threads of each process, by default one for each core, shared by the processes; a run "
-    "that resumes has as many as before.",
+    help="Threads of each process, by default one for each core that is idle at the start of the "
+    "run, shared by the processes; a run that resumes has as many as before.",
 )
 @click.option(
     "--wait",
@@ -215,6 +221,11 @@ def command(
     if resume and threads is None:
         threads = launch.recorded_count(run)
     chosen = choose_threads(threads, waiting, processes, os.environ, lambda: _idle_cores(data))
+    if chosen.busy and not quiet:
+        streams.print_message(
+            f"{chosen.busy} of {available_cores()} cores are busy and get no thread: "
+            "--threads chooses otherwise"
+        )
     code = launch.run_worker(plan, several, chosen)
     has_begun = os.path.exists(os.path.join(run, launch.RECORD))
     if not resume and not has_begun:
@@ -225,11 +236,11 @@ def command(
     return _draw(run, quiet) if code == 0 else code
 
 
-def _idle_cores(data: str) -> float:
-    """The cores that nobody uses: none where the data are folders of images, which processes of the
+def _idle_cores(data: str) -> float | None:
+    """The cores that nobody uses: None where the data are folders of images, which processes of the
     run's own may decode all the time."""
     if os.path.isdir(data) and any(entry.is_dir() for entry in os.scandir(data)):
-        return 0.0
+        return None
     return idle_cores()
 
 

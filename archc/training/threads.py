@@ -16,7 +16,8 @@ WAITING = (PASSIVE, BRIEF, "active")
 """How threads of OpenMP, PyTorch's on a CPU, wait for one another: they sleep, spin for some
 milliseconds before they do, as is OpenMP's default, or spin. Spinning ones take the time of a busy
 neighbour, who takes theirs, and a step many times as long; sleeping ones are woken late, and a
-small network takes a fourth more time alone on a machine."""
+small network takes a fourth more time alone on a machine. Either wait for the one whose core the
+neighbour has: one thread fewer takes half the time of any of them."""
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 WAITING_VARIABLE = "OMP_WAIT_POLICY"
 TENSORFLOW_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -30,10 +31,12 @@ SMALLEST_LOAD = 0.25
 
 
 class Threads(NamedTuple):
-    """The threads of each process, and how they wait."""
+    """The threads of each process, how they wait, and how many cores have none for it because
+    others use them."""
 
     number: int
     waiting: str
+    busy: int = 0
 
     def within(self, environment: Mapping[str, str]) -> dict[str, str]:
         """An environment in which the frameworks read them."""
@@ -50,30 +53,37 @@ def choose_threads(
     waiting: str | None,
     processes: int,
     environment: Mapping[str, str],
-    idle: Callable[[], float] = lambda: 0.0,
+    idle: Callable[[], float | None] = lambda: None,
 ) -> Threads:
     """The threads that are asked for; else those that the environment asks for; else one for each
-    core that this process may use, shared by the run's processes. They wait briefly where so many
-    cores are `idle` that each has one, and passively beside others."""
+    core that this process may use and that is idle, shared by the run's processes. They wait
+    briefly where so many cores are `idle` that each has one, and passively beside others and where
+    nothing is known of them."""
     if count is None:
         count = _number(environment.get(THREADS_VARIABLE))
-    if count is None:
-        count = max(1, available_cores() // processes)
     waiting = waiting or environment.get(WAITING_VARIABLE, "").lower()
+    free = None if count and waiting else idle()
+    busy = 0
+    if count is None:
+        cores = available_cores()
+        busy = 0 if free is None else max(0, cores - max(processes, round(free)))
+        count = max(1, (cores - busy) // processes)
     if not waiting:
-        is_alone = count * processes <= idle() + SMALLEST_LOAD
+        is_alone = free is not None and count * processes <= free + SMALLEST_LOAD
         waiting = BRIEF if is_alone else PASSIVE
-    return Threads(count, waiting)
+    return Threads(count, waiting, busy)
 
 
-def idle_cores() -> float:
-    """The cores of the machine that nobody uses at the moment: none where the system does not
+def idle_cores() -> float | None:
+    """The cores of the machine that nobody uses at the moment; None where the system does not
     tell."""
     before = _core_times()
     time.sleep(OBSERVED_SECONDS)
     spent = [after - one for after, one in zip(_core_times(), before, strict=True)]
+    if sum(spent) <= 0:
+        return None
     # Of user, nice, system, idle, iowait and others.
-    return sum(spent[3:5]) / max(1, sum(spent)) * (os.cpu_count() or 1)
+    return sum(spent[3:5]) / sum(spent) * (os.cpu_count() or 1)
 
 
 def _core_times() -> list[int]:

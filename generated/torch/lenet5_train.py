@@ -44,7 +44,7 @@ PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def read_images(path: Path) -> tuple[Tensor, Tensor]:
-    """Images, the channels first, and labels of an .npz file or a folder."""
+    """Images, the channels last, and labels of an .npz file or a folder."""
     if path.is_dir():
         files = sorted(path.glob("[!.]*/[!.]*"))
         files = [file for file in files if file.suffix[1:].lower() in ENDINGS]
@@ -56,18 +56,19 @@ def read_images(path: Path) -> tuple[Tensor, Tensor]:
         labels = arrays.get("labels", np.zeros(len(images)))
     if images.ndim == len(INPUT):
         images = images[..., np.newaxis]
-    images = torch.from_numpy(images).movedim(-1, 1)
-    images = nn.functional.pad(images, [PAD] * 4)
-    if images.shape[1:] != INPUT:
-        sys.exit(f"an image is {tuple(images.shape[1:])}, the network takes {INPUT}")
+    images = torch.from_numpy(images)
+    images = nn.functional.pad(images, [0, 0] + [PAD] * 4)
+    shape = (images.shape[-1], *images.shape[1:-1])
+    if shape != INPUT:
+        sys.exit(f"an image is {shape}, the network takes {INPUT}")
     return images, torch.from_numpy(labels).long()
 
 
 def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images and labels of each batch, on the device."""
+    """Images, the channels first, and labels of each batch, on the device."""
     for batch in map(torch.from_numpy, batches):
         images, labels = (one.index_select(0, batch).to(device) for one in data)
-        yield images.float(), labels
+        yield images.movedim(-1, 1).float(), labels
 
 
 def split(classes: Any) -> tuple[Any, Any]:

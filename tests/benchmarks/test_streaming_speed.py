@@ -130,7 +130,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def speed(program: str, data: Path, crop: str) -> float:
     """The images a second of a program, whose threads wait as those of `archc train` do."""
     command = [sys.executable, "-c", program, str(data), str(BATCH), str(WORKERS), crop]
-    environment = choose_threads(None, None, 1, os.environ).within(os.environ)
+    environment = choose_threads(None, None, 1, {}).within(os.environ)
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment
     )

@@ -304,6 +304,7 @@ def test_torchrun_starts_several_processes(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(launch, "run_worker", run_worker)
     monkeypatch.setattr("archc.training.threads.available_cores", lambda: 6)
+    monkeypatch.setattr("archc.cli.train.idle_cores", lambda: 6.0)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for number, options in enumerate(([], ["--processes", "2"])):
         given = ["--data", str(SAMPLE), "-o", str(tmp_path / f"run{number}"), *options]

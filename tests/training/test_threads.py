@@ -43,7 +43,7 @@ def test_options_go_before_the_environment_and_that_before_cores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(threads, "available_cores", lambda: 6)
-    assert choose_threads(count, waiting, processes, environment) == chosen
+    assert choose_threads(count, waiting, processes, environment)[:2] == chosen
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,32 @@ def test_threads_wait_briefly_where_each_has_a_core(
     assert choose_threads(count, "active", processes, {}, lambda: idle).waiting == "active"
 
 
+@pytest.mark.parametrize(
+    ("idle", "processes", "chosen"),
+    [
+        (None, 1, (6, "passive", 0)),
+        (5.9, 1, (6, "brief", 0)),
+        (5.6, 1, (6, "passive", 0)),  # somebody else uses a little
+        (5.1, 1, (5, "brief", 1)),
+        (0.2, 1, (1, "passive", 5)),
+        (40.0, 1, (6, "brief", 0)),  # of a larger machine
+        (3.9, 2, (2, "brief", 2)),
+        (0.2, 2, (1, "passive", 4)),
+    ],
+)
+def test_cores_that_others_use_get_no_thread(
+    idle: float | None, processes: int, chosen: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "available_cores", lambda: 6)
+    assert choose_threads(None, None, processes, {}, lambda: idle) == chosen
+    fixed = choose_threads(None, None, processes, {"OMP_NUM_THREADS": "3"}, lambda: idle)
+    assert (fixed.number, fixed.busy) == (3, 0)
+
+
+def test_nobody_looks_where_both_are_asked_for() -> None:
+    assert choose_threads(2, "brief", 1, {}, pytest.fail) == (2, "brief", 0)
+
+
 def test_openmp_waits_briefly_where_nothing_is_set() -> None:
     given = {"OMP_WAIT_POLICY": "active", "HOME": "/"}
     assert "OMP_WAIT_POLICY" not in Threads(2, "brief").within(given)
@@ -80,11 +106,11 @@ def test_openmp_waits_briefly_where_nothing_is_set() -> None:
         ((30, 0, 10, 30, 10, 0, 0, 0, 30, 0), 2.0),
         ((20, 20, 10, 10, 0, 5, 5, 10, 0, 0), 0.5),
         ((80, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0.0),
-        ((0, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0.0),
+        ((0, 0, 0, 0, 0, 0, 0, 0, 0, 0), None),
     ],
 )
 def test_cores_that_nobody_uses_are_told_by_what_they_spent(
-    spent: tuple[int, ...], idle: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spent: tuple[int, ...], idle: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = [range(1000, 1010), [1000 + i + one for i, one in enumerate(spent)]]
     path = tmp_path / "stat"
@@ -99,11 +125,11 @@ def test_cores_that_nobody_uses_are_told_by_what_they_spent(
     assert idle_cores() == idle
 
 
-def test_no_core_is_idle_where_the_system_tells_nothing(
+def test_nothing_is_known_where_the_system_tells_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads, "TIMES", tmp_path / "stat")
-    assert idle_cores() == 0.0
+    assert idle_cores() is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 from typing import NamedTuple
 
@@ -134,7 +135,11 @@ class BatchDraws:
         self.seeds = seeds
         self.batch = batch
         self.rows = rows
-        self.generator = np.random.default_rng(seeds)
+
+    @cached_property
+    def generator(self) -> np.random.Generator:
+        """What draws them, made where it is needed."""
+        return np.random.default_rng(self.seeds)
 
     def uniform(self, low: float, high: float) -> Tensor:
         """One number from `low` to `high` for each image: (batch,)."""

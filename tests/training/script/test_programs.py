@@ -89,6 +89,7 @@ def test_padded_images_that_are_larger_are_cropped(
     images, _ = defined["read_images"](tmp_path / "images.npz")
     padded = np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0)))
     if backend == "torch":
+        images = images.movedim(-1, 1)
         middle, parts = (
             defined["crop"](images, at_random=one).movedim(1, -1).numpy() for one in (False, True)
         )

@@ -17,6 +17,7 @@ from archc.training.script.programs.torch.constants import (
     CROPS,
     ENDINGS,
     INPUT,
+    MEMORY_FORMAT,
     MIDDLE,
     MODE,
     PAD,
@@ -33,7 +34,7 @@ from archc.training.script.programs.torch.constants import (
 if not STREAMS:
 
     def read_images(path: Path) -> tuple[Tensor, Tensor]:
-        """Images, the channels first, and labels of an .npz file or a folder."""
+        """Images, the channels last, and labels of an .npz file or a folder."""
         if len(INPUT) == 3 and path.is_dir():
             files = sorted(path.glob("[!.]*/[!.]*"))
             files = [file for file in files if file.suffix[1:].lower() in ENDINGS]
@@ -45,18 +46,23 @@ if not STREAMS:
             labels = arrays.get("labels", np.zeros(len(images)))
         if images.ndim == len(INPUT):
             images = images[..., np.newaxis]
-        images = torch.from_numpy(images).movedim(-1, 1)
+        images = torch.from_numpy(images)
         if PAD:
-            images = nn.functional.pad(images, [PAD] * 4)
-        if not CROPS and images.shape[1:] != INPUT:
-            sys.exit(f"an image is {tuple(images.shape[1:])}, the network takes {INPUT}")
+            images = nn.functional.pad(images, [0, 0] + [PAD] * 4)
+        if not CROPS:
+            shape = (images.shape[-1], *images.shape[1:-1])
+            if shape != INPUT:
+                sys.exit(f"an image is {shape}, the network takes {INPUT}")
         return images, torch.from_numpy(labels).long()
 
     def load(data: Any, batches: list[Any], device: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of each batch, on the device."""
+        """Images, the channels first, and labels of each batch, on the device."""
         for batch in map(torch.from_numpy, batches):
             images, labels = (one.index_select(0, batch).to(device) for one in data)
-            yield images.float(), labels
+            if MEMORY_FORMAT or MODE == "L":
+                yield images.movedim(-1, 1).float(), labels
+            else:
+                yield images.movedim(-1, 1).float().contiguous(), labels
 else:
     if CROP == "random_resized":
 
