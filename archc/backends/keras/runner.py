@@ -249,7 +249,7 @@ def _values(folder: Folder, model: Any, layers: dict[int, list[Any]]) -> dict[in
     operations = [] if isinstance(model, keras.Sequential) else model.operations
     others = [one for one in operations if not isinstance(one, keras.layers.Layer)]
     remaining = sorted(others, key=creation)
-    for index, node in enumerate(folder.nodes):
+    for index, node in folder.nodes_in_order:
         if layers[index]:
             values[index] = layers[index][-1].output
         for lowered in node["lowered"]:
@@ -274,7 +274,7 @@ def _values_of_calls(
     if len(model.inputs) != len(inputs):
         raise NetworkError(f"takes {len(model.inputs)} inputs, expected {len(inputs)}")
     values = dict(zip(inputs, model.inputs, strict=True))
-    for index, node in enumerate(folder.nodes):
+    for index, node in folder.nodes_in_order:
         if not node["lowered"]:
             continue
         current = [values[source] for source in node["inputs"]]

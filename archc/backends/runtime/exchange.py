@@ -72,6 +72,12 @@ class Folder:
         ]
 
     @property
+    def nodes_in_order(self) -> list[tuple[int, dict[str, Any]]]:
+        """The nodes with their indices, as an emitted network computes them: those of training
+        alone last."""
+        return sorted(enumerate(self.nodes), key=lambda one: bool(one[1]["training"]))
+
+    @property
     def arrays(self) -> list[tuple[int, dict[str, Any]]]:
         """The arrays with their numbers, less those that are used in training alone elsewhere."""
         arrays = enumerate(self.plan["arrays"])

@@ -271,9 +271,7 @@ class _Trace:
         if len(inputs) != len(plan["inputs"]):
             raise NetworkError(f"takes {len(inputs)} inputs, expected {len(plan['inputs'])}")
         self.values.update(zip(plan["inputs"], inputs, strict=True))
-        # What is computed in training alone comes last.
-        order = sorted(enumerate(self.folder.nodes), key=lambda one: bool(one[1]["training"]))
-        for index, node in order:
+        for index, node in self.folder.nodes_in_order:
             if node["inputs"]:
                 values = [self.values[source] for source in node["inputs"]]
                 for lowered in node["lowered"]:
