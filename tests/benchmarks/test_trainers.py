@@ -5,11 +5,10 @@ and with the channel in the last axis of the memory too, by which convolutions t
 Keras on TensorFlow `fit` on arrays, and from a `tf.data.Dataset`; with augmentation `fit` from an
 `ImageDataGenerator`.
 
-The aims: as fast as the best of the same framework; PyTorch 2 times as fast as Keras' `fit`, and 8
-times as fast as with an `ImageDataGenerator`. Processes of all take turns, the first epoch of each
-does not count. The ratios are entered, not asserted: they are the machine's as well. Of epochs the
-median is told, the shortest, what a machine with other guests would come to without them, and the
-least time of the processor, which other guests change least."""
+The aim: as fast as the fastest of the same framework. Processes of all take turns, the first epoch
+of each does not count. The ratios are entered, not asserted: they are the machine's as well. Of
+epochs the median is told, the shortest, what a machine with other guests would come to without
+them, and the least time of the processor, which other guests change least."""
 
 from __future__ import annotations
 
