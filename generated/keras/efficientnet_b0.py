@@ -101,7 +101,6 @@ def mb_conv(
         out = layers.Dropout(
             drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path"
         )(out)
-    if stride == 1 and in_channels == filters:
         out = layers.Add(name=f"{name}_add")([x, out])
     return out
 
