@@ -113,6 +113,8 @@ def folded(expr: Binary) -> Expr:
     if expr.operator == "//" and left == Binary("*", right, getattr(left, "right", left)):
         assert isinstance(left, Binary)
         return left.right
+    if expr.operator == "//" and right == Lit(1):
+        return left
     if left == right and expr.operator in ("//", "=="):
         return Lit(1 if expr.operator == "//" else True)
     if expr.operator in ("and", "or"):
