@@ -41,7 +41,13 @@ from archc.training.run.metrics import (
     check_finite,
     check_progress,
 )
-from archc.training.run.options import EvaluateOptions, FitOptions, FitSettings, PredictOptions
+from archc.training.run.options import (
+    EvaluateOptions,
+    FitOptions,
+    FitSettings,
+    PredictOptions,
+    Start,
+)
 from archc.training.run.progress import Progress, clock, stop_request
 from archc.training.run.record import (
     data_record,
@@ -416,6 +422,15 @@ def test_a_run_does_not_go_on_with_another_backend(tmp_path: Path) -> None:
     with pytest.raises(RunError) as refused:
         start_run(settings, {**record, "backend": "keras"})
     assert str(refused.value) == f"{tmp_path} was run with backend = torch, not keras"
+
+
+def test_a_run_does_not_go_on_from_weights_that_it_did_not_start_from(tmp_path: Path) -> None:
+    record = started(options(tmp_path))
+    settings = settled(options(tmp_path, resume=True))
+    with pytest.raises(RunError) as refused:
+        start_run(settings, {**record, "weights": Start(freeze={"conv_1": 2})._asdict()})
+    told = f"{tmp_path} began without --weights and --freeze: start another run"
+    assert str(refused.value) == told
 
 
 @pytest.mark.parametrize("what", ["image", "label"])

@@ -22,6 +22,7 @@ from archc.importers.onnx.values import (
     joined,
     of_integers,
     of_values,
+    repeated,
     reshaped,
     transposed,
 )
@@ -275,7 +276,7 @@ def _expand(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Consta
         return filled(value.scalar, value.dtype, shape)
     if math.prod(shape) == math.prod(value.shape):
         return reshaped(value, shape)
-    return Constant(value.dtype, Array("Expand", shape, (value.array,)))
+    return Constant(value.dtype, Array("Expand", shape, (value.array,)), repeated(value, shape))
 
 
 def slice_bounds(

@@ -23,7 +23,7 @@ from archc.importers.onnx.drafts import (
 )
 from archc.importers.onnx.movements import moved
 from archc.importers.onnx.own import own_op
-from archc.importers.onnx.recurrences import recurrence
+from archc.importers.onnx.recurrences import last_state, recurrence
 from archc.importers.onnx.terms import Term
 from archc.importers.onnx.translate import TABLE, clip_bounds
 from archc.importers.onnx.values import Constant
@@ -202,8 +202,10 @@ def _scaled_tanh(term: Term, context: Context) -> Draft | None:
 
 PATTERNS: dict[str, tuple[Rule, ...]] = {
     "Add": (_scaled_batch_norm, norms.layer_norm, attention, own_op, _biased, _scaled),
+    "Concat": (last_state,),
     "Div": (_hard_sigmoid, _divided_swish, norms.plain_layer_norm, own_op),
     "Flatten": (moved,),
+    "Gather": (last_state,),
     "MatMul": (attention, own_op),
     "Mul": (_silu, _gelu, _hard_sigmoid, _divided_swish, _scaled_tanh, norms.rms_norm),
     "ReduceSumSquare": (own_op,),

@@ -20,6 +20,7 @@ from archc.records import replace
 
 GATES: dict[str, tuple[int, ...]] = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2)}
 """Which of ONNX's gates, i o f c and z r h, each of archc's is: i f c o and r z n."""
+MOST_LAYERS = 1000
 VIEWS = ("Reshape", "Squeeze", "Transpose")
 
 
@@ -30,19 +31,83 @@ def recurrence(term: Term, context: Context) -> Draft | None:
     if own is None:
         return None
     is_last = own.attributes.get("output", 0) == 1
+    if not _is_arranged(term, own, seen, ("b", "w") if is_last else ("b", "t", "w")):
+        return None
+    return _recurrences(own, context, return_sequences=not is_last)
+
+
+def last_state(term: Term, context: Context) -> Draft | None:
+    """The state after the last token, as one of those of all layers, or both directions' together:
+    PyTorch's `h[-1]`, `torch.cat((h[-2], h[-1]), 1)`."""
+    picked = [term] if term.op == "Gather" else list(term.inputs)
+    if term.op == "Concat" and term.attributes.get("axis") not in (1, -1):
+        return None
+    states: list[Term] = []
+    for place, one in enumerate(picked, -len(picked)):
+        if not isinstance(one, Term) or one.op != "Gather" or not _is_from_end(one, place):
+            return None
+        source = operand(one, 0)
+        if isinstance(source, Term) and source.op == "Concat":  # of all layers, one by one
+            source = source.inputs[-1] if source.attributes.get("axis") == 0 else None
+        if not isinstance(source, Term) or source.op not in GATES:
+            return None
+        states.append(source)
+    own = states[0]
+    if any(one is not own for one in states) or own.attributes.get("output", 0) != 1:
+        return None
+    if shape_of(own)[0] != len(states):
+        return None
+    return _recurrences(own, context, return_sequences=False)
+
+
+def _is_from_end(gather: Term, place: int) -> bool:
+    """Whether a Gather takes one element of the first axis, counted from the end."""
+    index, source = operand(gather, 1), operand(gather, 0)
+    if not isinstance(index, Constant) or not isinstance(source, Term) or not source.shape:
+        return False
+    size = source.shape[0]
+    return (
+        gather.attributes.get("axis", 0) == 0
+        and index.shape == ()
+        and index.scalar in (place, size + place)
+    )
+
+
+def _recurrences(own: Term, context: Context, *, return_sequences: bool) -> Draft | None:
+    """A recurrence with those before it whose states it takes as they are, as layers of one; None
+    where the first does not take a sequence. Raises RefusedError."""
+    nodes = [own]
+    x = _sequence(own, context)
+    while x is None:
+        value = operand(nodes[0], 0)
+        before, seen = _between(value) if isinstance(value, Term) else (None, [])
+        if before is None or len(nodes) > MOST_LAYERS or before.attributes.get("output", 0):
+            return None
+        if not _is_arranged(value, before, seen, ("t", "b", "w")):
+            return None
+        nodes.insert(0, before)
+        x = _sequence(before, context)
+    draft: Draft | None = context.drafts.get(x) if context.private(x) else None
+    for node in nodes:
+        op, weights = _recurrence(node, return_sequences=return_sequences or node is not own)
+        if draft is not None and _is_alike(draft.op, op):
+            draft = _deeper(draft, op, weights)
+        elif node is nodes[0]:
+            draft = Draft(op, (x,), weights)
+        else:
+            raise RefusedError(f"{node.op} on one of another kind or size, tokens first")
+    return draft
+
+
+def _sequence(own: Term, context: Context) -> Term | None:
+    """The sequence, batch first, that a recurrence takes tokens first; None where it is none."""
     turned = operand(own, 0)
     if not isinstance(turned, Term) or turned.op != "Transpose":
         return None
     x = operand(turned, 0)
     if turned.attributes.get("perm") != [1, 0, 2] or x not in context.axes:
         return None
-    if not context.is_sequence(x) or not _is_back(term, own, seen, is_last):
-        return None
-    op, weights = _recurrence(own, return_sequences=not is_last)
-    before = context.drafts.get(x)
-    if before is not None and context.private(x) and _is_alike(before.op, op):
-        return _deeper(before, op, weights)
-    return Draft(op, (x,), weights)
+    return x if context.is_sequence(x) else None
 
 
 def _between(term: Term) -> tuple[Term | None, list[Term]]:
@@ -55,9 +120,10 @@ def _between(term: Term) -> tuple[Term | None, list[Term]]:
     return (one, seen) if isinstance(one, Term) and one.op in GATES else (None, seen)
 
 
-def _is_back(term: Term, own: Term, seen: list[Term], is_last: bool) -> bool:
-    """Whether movements take the states of a recurrence to batch, tokens and features, or those
-    after the last token to batch and features: followed by names of axes."""
+def _is_arranged(term: Term, own: Term, seen: list[Term], ends: tuple[str, ...]) -> bool:
+    """Whether states of a recurrence are moved to some axes: `t` tokens, `b` batch and `w` width,
+    which is that of all directions."""
+    is_last = own.attributes.get("output", 0) == 1
     shape = shape_of(own)
     names: list[str] = list("dbu" if is_last else "tdbu")
     for one in seen:
@@ -79,8 +145,7 @@ def _is_back(term: Term, own: Term, seen: list[Term], is_last: bool) -> bool:
             return False
     if "d" in names and shape[0 if is_last else 1] == 1:
         return False
-    ends = ("b", "u" if "u" in names else "w") if is_last else ("b", "t", names[-1])
-    return tuple(names) == ends
+    return tuple("w" if name == "u" else name for name in names) == ends
 
 
 def _recurrence(term: Term, *, return_sequences: bool) -> tuple[Recurrence, dict[str, Array]]:
@@ -109,13 +174,14 @@ def _recurrence(term: Term, *, return_sequences: bool) -> tuple[Recurrence, dict
 
 
 def _is_zero(value: object) -> bool:
+    """Whether an input is none, or zeros that the file states."""
     if value is None:
         return True
-    return (
-        isinstance(value, Constant)
-        and value.array.kind in ("fill", "values")
-        and not any(value.array.fields)
-    )
+    if not isinstance(value, Constant):
+        return False
+    if value.array.kind == "fill":
+        return not any(value.array.fields)
+    return value.values is not None and not any(value.values)
 
 
 def _arrays(term: Term, op: Recurrence) -> dict[str, Array]:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from archc.importers.network import Array, sized
 from archc.importers.onnx.folding import FOLDED, fold
 from archc.importers.onnx.shapes import RULES, shape_of
-from archc.importers.onnx.values import Constant, FoldError
+from archc.importers.onnx.values import Constant, FoldError, repeated
 
 MOST_TERMS = 200_000
 MOST_STEPS = 300
@@ -270,6 +270,8 @@ class _Builder:
             for key, value in sorted(attributes.items())
         )
         array = Array(op, shapes[0], tuple(one.array for one in operands), fields)
+        if op == "Slice":
+            return Constant(operands[0].dtype, array, repeated(operands[0], shapes[0]))
         dtype = "bool" if op in COMPARISONS else operands[-1].dtype
         return Constant(dtype, array)
 

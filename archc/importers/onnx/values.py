@@ -56,6 +56,15 @@ def filled(value: Any, dtype: str, shape: tuple[int, ...]) -> Constant:
     return Constant(dtype, Array("fill", shape, (), (value,)), values)
 
 
+def repeated(value: Constant, shape: tuple[int, ...]) -> tuple[Any, ...] | None:
+    """The values of an array of some shape that has elements of a constant whose values are all
+    the same; None where they are not, or are many."""
+    count = math.prod(shape)
+    if value.values is None or len(set(value.values)) != 1 or count > MOST_VALUES:
+        return None
+    return value.values[:1] * count
+
+
 def is_literal(value: Constant) -> bool:
     """Whether a constant is written in the graph, so that none of it may be a weight."""
     return not value.dtype.startswith("float") or "source" not in value.array.kinds()

@@ -13,6 +13,7 @@ from typing import Any
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
 from archc.importers.network import Network, reject, reject_unsupported, shared_weights
+from archc.importers.torch_export import recurrences
 from archc.importers.torch_export.calls import Call, ProgramError
 from archc.importers.torch_export.program import translated
 from archc.ops.base import ShapeError
@@ -65,4 +66,4 @@ def _drafts(outputs: tuple[Call, ...]) -> dict[Call, Call]:
         if call.op is not None and call not in drafts:
             drafts[call] = call
             waiting += call.inputs
-    return drafts
+    return recurrences.with_last_states(drafts, outputs)

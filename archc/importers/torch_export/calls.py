@@ -220,4 +220,6 @@ def short(value: Any) -> str:
 
 def reshaped(array: Array, shape: tuple[int, ...]) -> Array:
     """The elements of an array, row by row, under another shape."""
+    if array.kind == "reshape":
+        (array,) = array.operands
     return array if array.shape == shape else Array("reshape", shape, (array,))

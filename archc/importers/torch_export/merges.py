@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeGuard
 
 from archc.importers.torch_export import attention, gates, views
 from archc.importers.torch_export.arrangement import ordered
-from archc.importers.torch_export.calls import Bound, Constant, Node, View, reshaped
+from archc.importers.torch_export.calls import Bound, Call, Constant, Node, View, reshaped
 from archc.importers.torch_export.layouts import value_of
 from archc.ops import merge
 from archc.ops.base import Op
 from archc.ops.parameter import ClassToken, PositionEmbedding, Scale
 from archc.ops.pooling import GlobalAvgPool
+from archc.ops.recurrence import Recurrence
+from archc.ops.shape import Split
 
 
 def add(node: Node) -> Bound:
@@ -33,7 +36,16 @@ def _embedded(node: Node, view: View, table: Constant) -> Bound:
         node.refuse(f"of {x.axes} and an array of {list(table.shape)}")
     if not table.learned:
         node.refuse("of an array that is not learned")
-    return node.call(PositionEmbedding(), (x,), {"weight": reshaped(table.array, x.axes.sizes)})
+    weights = {"weight": reshaped(table.array, x.axes.sizes)}
+    rows = weights["weight"]
+    note = None
+    if rows.kind == "rows":
+        (whole,) = rows.operands
+        note = (
+            f"The table of positions has {whole.shape[0]} rows in the file. Here it has those that "
+            f"{rows.shape[0]} tokens use."
+        )
+    return node.call(PositionEmbedding(), (x,), weights, note=note)
 
 
 def multiply(node: Node) -> Bound:
@@ -119,6 +131,11 @@ def concat(node: Node) -> Bound:
         node.refuse(f"of {list(first.arrangement.shape)} along the axis {axis}")
     op = merge.Concat()
     calls = tuple(one.call for one in found)
+    whole = _whole(calls)
+    if whole is not None:
+        own = ordered((node.batch, *whole.axes.sizes), order)
+        value = replace(whole, value=node.outputs[0], restoration=own.restoration())
+        return View(value, own, node.outputs[0], node.scope)
     axes = op.infer(tuple(one.axes for one in calls))
     # All that came before, once more: DenseNet's blocks.
     before = node.made.get(calls[:-1])
@@ -126,6 +143,16 @@ def concat(node: Node) -> Bound:
     view = node.call(op, taken, arrangement=ordered((node.batch, *axes.sizes), order))
     node.made.setdefault(calls, view.call)
     return view
+
+
+def _whole(calls: tuple[Call, ...]) -> Call | None:
+    """The recurrence that all its directions together are; None for anything else."""
+    (whole, *_) = calls[0].inputs or (None,)
+    ops = tuple(one.op for one in calls)
+    if whole is None or not isinstance(whole.op, Recurrence) or whole.op.return_sequences:
+        return None
+    parts = tuple(Split(parts=len(calls), index=index) for index in range(len(calls)))
+    return whole if ops == parts and all(one.inputs == (whole,) for one in calls) else None
 
 
 def _class_token(node: Node, token: Constant, view: View, axis: int) -> Bound:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archc.importers.network import Array
+import math
+
+from archc.importers.network import Array, rows_of
 from archc.importers.torch_export import attention, views
 from archc.importers.torch_export.arrangement import ordered
 from archc.importers.torch_export.calls import Bound, Constant, Node, View, reshaped
@@ -82,9 +84,33 @@ def _product(node: Node, view: View, matrix: Constant | None, name: str) -> Boun
 
 
 def embedding(node: Node) -> Bound:
-    """A row of a table for each id."""
-    table, view = node.array("weight"), node.tensor("indices")
+    """A row of a table for each id, or for each position."""
+    table, places = node.array("weight"), node.arguments.get("indices")
+    if table is not None and isinstance(places, Constant):
+        return _rows(node, table, places)
+    view = node.tensor("indices")
     if table is None or len(table.shape) != 2 or not view.arrangement.matches([0], [1]):
         node.refuse(f"of {list(view.arrangement.shape)}")
     op = Embedding(vocabulary=table.shape[0], features=table.shape[1])
     return node.call(op, (view.call,), {"weight": table.array})
+
+
+def arange(node: Node) -> Bound:
+    """The numbers from 0 on: the positions of tokens."""
+    (size,) = node.shape
+    node.require(start=0, step=1, end=size)
+    return Constant(Array("arange", (size,)), (size,), node.dtypes[0], learned=False)
+
+
+def _rows(node: Node, table: Constant, places: Constant) -> Constant:
+    """The first rows of a table, one for each position."""
+    array = places.array
+    while array.kind == "reshape":
+        (array,) = array.operands
+    size = places.shape[-1]
+    if array.kind != "arange" or array.shape != (size,) or math.prod(places.shape) != size:
+        node.refuse("of other numbers than those of the positions")
+    if len(table.shape) != 2 or size > table.shape[0]:
+        node.refuse(f"of {size} positions and a table of {list(table.shape)}")
+    rows = rows_of(table.array, 0, size)
+    return table._replace(array=reshaped(rows, node.shape), shape=node.shape)

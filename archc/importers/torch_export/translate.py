@@ -8,6 +8,7 @@ from archc.importers.torch_export import (
     merges,
     norms,
     products,
+    recurrences,
     views,
     windows,
 )
@@ -27,7 +28,7 @@ VIEWS: dict[str, Rule] = {
     "dropout": activations.dropout,
     "expand": views.expand,
     "permute": views.permute,
-    "select": views.select,
+    "select": recurrences.select,
     "slice": views.slice_,
     "unbind": views.unbind,
 }
@@ -67,9 +68,11 @@ TABLE: dict[str, Rule] = {
     **dict.fromkeys(("upsample_linear1d", "upsample_bilinear2d"), windows.upsample),
     **dict.fromkeys(("layer_norm", "rms_norm"), norms.layer_norm),
     **dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax"), activations.softmax),
+    **dict.fromkeys(("lstm", "gru"), recurrences.recurrence),
     "_adaptive_avg_pool2d": windows.adaptive_pool,
     "_native_batch_norm_legit_no_training": norms.core_batch_norm,
     "addmm": products.addmm,
+    "arange": products.arange,
     "batch_norm": norms.batch_norm,
     "bmm": attention.matmul,
     "cat": merges.concat,
@@ -88,5 +91,6 @@ TABLE: dict[str, Rule] = {
     "scaled_dot_product_attention": attention.product,
     "softplus": activations.softplus,
     "sym_size": views.unknown,
+    "zeros": recurrences.zeros,
 }
 """The rule of each operation that archc has an op for, by its name without its overload."""

@@ -230,7 +230,7 @@ def select(node: Node) -> Bound:
     view = node.tensor()
     axis = node.axis("dim", len(view.arrangement.dims))
     size = view.arrangement.shape[axis]
-    return _selected(node, view, axis, node.get("index", 0) % size, 0)
+    return selected(node, view, axis, node.get("index", 0) % size)
 
 
 def unbind(node: Node) -> list[Bound]:
@@ -240,16 +240,19 @@ def unbind(node: Node) -> list[Bound]:
     count = view.arrangement.shape[axis]
     if count != len(node.shapes):
         node.refuse(f"of {count} into {len(node.shapes)}")
-    return [_selected(node, view, axis, index, index) for index in range(count)]
+    return [selected(node, view, axis, index, index) for index in range(count)]
 
 
-def _selected(node: Node, view: View, axis: int, index: int, result: int) -> View:
+def selected(node: Node, view: View, axis: int, index: int, result: int = 0) -> View:
+    """One index along an axis, as one of the results. Raises RefusedError."""
     own, axes = view.arrangement, view.call.axes
     rest = (*own.dims[:axis], *own.dims[axis + 1 :])
     if axes.is_sequence and own.whole(axis) == 1:
-        if own.order() != (0, 1, 2):
+        if not Arrangement(own.sizes, rest).matches([0], [2]):
             view = View(value_of(view, node), ordered(own.sizes, (0, 1, 2)), view.name, view.scope)
         return node.call(Select(tokens=index), (view.call,), result=result)
+    if own.shape[axis] == 1 and all(digit.axis for digit in own.dims[axis]):
+        return View(view.call, Arrangement(own.sizes, rest), node.outputs[result], node.scope)
     dim = own.dims[axis]
     width = own.sizes[view.channels]
     leading = len(dim) == 1 and dim[0].axis == view.channels

@@ -141,16 +141,45 @@ LSTM = [
     node("Squeeze", "states one", "single"),
     node("Transpose", "single", "first", perm=[1, 0, 2]),
     node("Transpose", "first", "again", perm=[1, 0, 2]),
+    # As PyTorch writes two layers of both directions, and `torch.cat((h[-2], h[-1]), 1)`.
+    node("Shape", "x", "s"),
+    node("Gather", "s zero", "n"),
+    node("Unsqueeze", "n axes", "samples"),
+    node("Concat", "four samples five", "sizes", axis=0),
+    node("ConstantOfShape", "sizes", "zeros"),
+    node("Slice", "zeros axes two axes", "first_states"),
     helper.make_node(
-        "LSTM", ["again", "w2", "r2", "b2"], ["", "last"], hidden_size=5, direction="bidirectional"
+        "LSTM",
+        ["again", "w2", "r2", "b2", "", "first_states", "first_states"],
+        ["states2", "last2"],
+        hidden_size=5,
+        direction="bidirectional",
     ),
-    node("Transpose", "last", "both", perm=[1, 0, 2]),
-    node("Reshape", "both flat", "y"),
+    node("Transpose", "states2", "turned", perm=[0, 2, 1, 3]),
+    node("Reshape", "turned flat", "joined"),
+    helper.make_node(
+        "LSTM",
+        ["joined", "w3", "r3", "b3"],
+        ["", "last3"],
+        hidden_size=5,
+        direction="bidirectional",
+    ),
+    node("Concat", "last2 last3", "last", axis=0),
+    node("Gather", "last minus_two", "forward"),
+    node("Gather", "last three", "backward"),
+    node("Concat", "forward backward", "y", axis=1),
 ]
 LSTM_WEIGHTS: dict[str, Any] = {
     **{"w": (1, 20, 6), "r": (1, 20, 5), "b": (1, 40), "one": numpy.array([1])},
-    **{"w2": (2, 20, 5), "r2": (2, 20, 5), "b2": (2, 40), "flat": numpy.array([0, 10])},
+    **{"w2": (2, 20, 5), "r2": (2, 20, 5), "b2": (2, 40), "flat": numpy.array([0, 0, 10])},
+    **{"w3": (2, 20, 10), "r3": (2, 20, 5), "b3": (2, 40), "zero": numpy.array(0)},
+    **{"axes": numpy.array([0]), "two": numpy.array([2]), "four": numpy.array([4])},
+    **{"five": numpy.array([5]), "minus_two": numpy.array(-2), "three": numpy.array(3)},
 }
+LSTM_TEXT = """\
+  - lstm: {units: 5, return_sequences: true}
+  - lstm: {units: 5, bidirectional: true, layers: 2}
+"""
 
 CASES: dict[str, tuple[list[Any], dict[str, Any], list[Any], list[Any], str]] = {
     "gelu": (GELU, GELU_WEIGHTS, ["N", 3, 8, 8], ["N", 3, 8, 8], "- gelu"),
@@ -170,7 +199,7 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], list[Any], list[Any], str]] = 
         ["N", 4, 6],
         "- attention: {heads: 2, causal: true}",
     ),
-    "recurrences": (LSTM, LSTM_WEIGHTS, ["N", 4, 6], ["N", 10], "- lstm: {units: 5, bi"),
+    "recurrences": (LSTM, LSTM_WEIGHTS, ["N", 4, 6], ["N", 10], LSTM_TEXT),
     "silu": (
         [node("Sigmoid", "x", "a"), node("Mul", "a x", "y")],
         {},
@@ -379,6 +408,18 @@ def test_becomes_the_op(case: str) -> None:
     data = model(nodes, weights, output, shape, 18).SerializeToString()
     network = network_of(terms_of(read_model(memoryview(data))), "small")
     assert expected in as_spec(network, "small", "small", []).text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("minus_two", -3), ("three", 2), ("flat", [0, 10, -1])],
+)
+def test_other_states_are_refused(name: str, value: Any) -> None:
+    """Those of another layer or direction, or arranged otherwise."""
+    weights = {**LSTM_WEIGHTS, name: numpy.array(value)}
+    data = model(LSTM, weights, ["N", 10], ["N", 4, 6]).SerializeToString()
+    with pytest.raises((SpecError, ModelError)):
+        network_of(terms_of(read_model(memoryview(data))), "small")
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,30 @@ class Words(nn.Module):
         return self.norm(self.table(ids)).mean(1).softmax(-1)
 
 
+class States(nn.Module):
+    """Recurrences of several layers and of both directions, batch first or second, of which the
+    states after all tokens are taken, or after the last one, by its name or by its index."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(11, 6)
+        self.positions = nn.Embedding(9, 6)
+        self.all = nn.LSTM(6, 5, 2, dropout=0.2, bidirectional=True, batch_first=True)
+        self.second = nn.GRU(10, 4, bias=False)
+        self.both = nn.GRU(4, 3, bidirectional=True, batch_first=True)
+        self.deep = nn.LSTM(4, 3, 2)
+        self.last = nn.LSTM(4, 3)
+        self.head = nn.Linear(16, 2)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.table(ids) + self.positions(torch.arange(ids.shape[1]).unsqueeze(0))
+        x = self.second(self.all(x)[0].transpose(0, 1))[0]
+        both = self.both(x.transpose(0, 1))[1]
+        deep = self.deep(x)[1][0]
+        ends = [torch.cat([both[0], both[1]], 1), deep[-1], self.last(x)[0][-1], x[-1]]
+        return self.head(torch.cat(ends, 1))
+
+
 IMAGES = torch.zeros(2, 3, 16, 16)
 
 
