@@ -312,6 +312,14 @@ def plain_value(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def in_one_type(column: Sequence[object]) -> list[object]:
+    """The values of a parameter that has fractions as floats: an expression of the spec that comes
+    to a whole number is an `int`."""
+    if not any(isinstance(value, float) for value in column):
+        return [*column]
+    return [float(value) if type(value) is int else value for value in column]
+
+
 LAYER_CLASS = "type[nn.Module]"
 """The annotation of a class of layers that is handed in."""
 
