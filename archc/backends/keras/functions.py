@@ -468,7 +468,9 @@ class Body(Values):
         inputs: list[Ref] = []
         for name, index in zip((INPUT, *scope.region.inputs), scope.region.entering, strict=True):
             inputs.append(Ref(self.shared.free(f"{variable.name}_{name}")))
-            yield Assign(inputs[-1], call("keras.Input", self.input_shape(scope, index)))
+            dtype = Keyword("dtype", Lit(self.uses.graph.nodes[index].output.dtype), Lit("float32"))
+            shape = self.input_shape(scope, index)
+            yield Assign(inputs[-1], Call(Ref("keras.Input"), (shape,), (dtype,)))
         function = self.called(scope.call, inputs, self.name_of(path))
         model = call("keras.Model", _one_or_list(inputs), function, name=self.name_of(path))
         yield Assign(variable, model)
