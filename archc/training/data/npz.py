@@ -52,6 +52,8 @@ NAMES: Mapping[str, Sequence[tuple[str, str]]] = {
 as MedMNIST has them. Without images to validate with those to test are."""
 PLAIN = (("images", "labels"), ("x", "y"))
 """What they are called in a file without splits."""
+CLASSES = "classes"
+LONGEST_CLASS = 255  # characters
 
 
 def read_npz(
@@ -61,7 +63,8 @@ def read_npz(
     file_format: FileFormat = DEFAULT_FORMAT,
 ) -> ImageData:
     """Read `images` with `labels`, or `x` with `y`, or those of the first of some `splits`
-    ("train", "val", "test") that there is; `expected` is None without a network."""
+    ("train", "val", "test") that there is; `expected` is None without a network. Names of the
+    classes that labels stand for are read with them, as `archc data pack` writes them."""
     try:
         with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
             return read_archive(path, archive, expected, splits, file_format)
@@ -97,8 +100,12 @@ def read_archive(
     if labels not in names:
         return data
     values = read_array(path, archive, names[labels])
-    classes = MOST_CLASSES if expected is None else expected.classes
-    return data._replace(labels=check_labels(path, values, len(found), classes))
+    classes = None
+    if CLASSES in names:
+        classes = check_classes(path, read_array(path, archive, names[CLASSES]))
+    count = MOST_CLASSES if expected is None else expected.classes
+    count = count if classes is None else len(classes)
+    return data._replace(labels=check_labels(path, values, len(found), count), classes=classes)
 
 
 def read_array(
@@ -127,6 +134,21 @@ def read_array(
     check_memory(path, length)
     with archive.open(info) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def check_classes(path: Path, names: np.ndarray) -> tuple[str, ...] | None:
+    """The names of classes; None for an array of anything but text, which has other things to tell.
+    Raises DataError for names that folders of images could not have."""
+    if names.dtype.kind != "U" or names.ndim != 1:
+        return None
+    found = tuple(names.tolist())
+    for name in found:
+        name.encode()  # what cannot be written down is a ValueError, as all else that is unsound
+        if not 0 < len(name) <= LONGEST_CLASS:
+            raise DataError(path, f"{shortened(name)!r} is no name of a class")
+    if len({*found}) < len(found):
+        raise DataError(path, "two classes have one name")
+    return found
 
 
 def check_images(path: Path, images: np.ndarray, expected: InputFormat | None) -> np.ndarray:
