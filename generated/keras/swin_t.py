@@ -132,7 +132,7 @@ class WindowAttention(layers.Layer):
 
 
 def swin_block(
-    x: keras.KerasTensor, heads: int, shift: int = 0, rate: float = 0.0, *, name: str
+    x: keras.KerasTensor, heads: int, shift: int = 0, drop: float = 0.0, *, name: str
 ) -> keras.KerasTensor:
     """Window attention, 1x1 convolutions around shortcuts:
     (H, W, in_channels) -> (H, W, in_channels).
@@ -141,13 +141,13 @@ def swin_block(
     shortcut = x
     x = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_layer_norm1")(x)
     x = WindowAttention(heads, 7, shift=shift, name=f"{name}_window_attention")(x)
-    x = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path1")(x)
+    x = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path1")(x)
     x = layers.Add(name=f"{name}_add1")([shortcut, x])
     shortcut = x
     x = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_layer_norm2")(x)
     x = layers.Conv2D(4 * in_channels, 1, activation="gelu", name=f"{name}_conv1")(x)
     x = layers.Conv2D(in_channels, 1, name=f"{name}_conv2")(x)
-    x = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path2")(x)
+    x = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path2")(x)
     return layers.Add(name=f"{name}_add2")([shortcut, x])
 
 
@@ -174,13 +174,11 @@ def build_model(classes: int = 1000) -> keras.Model:
     x = layers.Conv2D(96, 4, strides=4, name="features_section1_conv")(inputs)
     x = layers.LayerNormalization(epsilon=1e-5, name="features_section1_layer_norm")(x)
     x = swin_block(x, 3, name="features_section2_swin_block1")
-    x = swin_block(
-        x, 3, shift=3, rate=0.018181818181818184, name="features_section2_swin_block2"
-    )
+    x = swin_block(x, 3, shift=3, drop=0.2 / 11, name="features_section2_swin_block2")
     x = patch_merging(x, name="features_patch_merging1")  # 28 x 28 x 192
-    x = swin_block(x, 6, rate=0.03636363636363637, name="features_section3_swin_block1")
+    x = swin_block(x, 6, drop=0.2 * 2 / 11, name="features_section3_swin_block1")
     x = swin_block(
-        x, 6, shift=3, rate=0.05454545454545456, name="features_section3_swin_block2"
+        x, 6, shift=3, drop=0.2 * 3 / 11, name="features_section3_swin_block2"
     )
     x = patch_merging(x, name="features_patch_merging2")  # 14 x 14 x 384
     for number in range(1, 7):
@@ -188,14 +186,12 @@ def build_model(classes: int = 1000) -> keras.Model:
             x,
             12,
             shift=3 * (1 - number % 2),
-            rate=0.2 * (3 + number) / 11,
+            drop=0.2 * (3 + number) / 11,
             name=f"features_section4_swin_block{number}",
         )
     x = patch_merging(x, name="features_patch_merging3")  # 7 x 7 x 768
-    x = swin_block(
-        x, 24, rate=0.18181818181818182, name="features_section5_swin_block1"
-    )
-    x = swin_block(x, 24, shift=3, rate=0.2, name="features_section5_swin_block2")
+    x = swin_block(x, 24, drop=0.2 * 10 / 11, name="features_section5_swin_block1")
+    x = swin_block(x, 24, shift=3, drop=0.2, name="features_section5_swin_block2")
     x = layers.LayerNormalization(epsilon=1e-5, name="layer_norm")(x)
     x = layers.GlobalAveragePooling2D(name="global_avg_pool")(x)
     x = layers.Dense(classes, name="head")(x)
