@@ -97,7 +97,8 @@ def test_names_that_are_none_are_refused(classes: list[str], fault: str, tmp_pat
 
 def test_numbers_of_classes_are_no_names(tmp_path: Path) -> None:
     arrays = {"images": IMAGES[:2], "labels": np.array([3, 1])}
-    for classes in (np.arange(4), np.array(["0", "1", "2", "3"])):
+    objects = np.array(["ant", None, 3, 4], object)
+    for classes in (np.arange(4), np.array(["0", "1", "2", "3"]), objects, np.array([], str)):
         np.savez(tmp_path / "a.npz", **arrays, classes=classes)
         data = read_data(tmp_path / "a.npz", takes(4, 4, 1), labelled=True)
         assert (data.classes, data.known_labels.tolist()) == (None, [3, 1])

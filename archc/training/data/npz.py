@@ -7,6 +7,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tokenize import TokenError
 
@@ -102,7 +103,10 @@ def read_archive(
     values = read_array(path, archive, names[labels])
     classes = None
     if CLASSES in names:
-        classes = check_classes(path, read_array(path, archive, names[CLASSES]))
+        with suppress(DataError):  # of an array that holds objects, which is no matter of ours
+            classes = text_classes(read_array(path, archive, names[CLASSES]))
+    if classes is not None:
+        check_classes(path, classes)
     count = MOST_CLASSES if expected is None else expected.classes
     count = count if classes is None else len(classes)
     return data._replace(labels=check_labels(path, values, len(found), count), classes=classes)
@@ -136,19 +140,21 @@ def read_array(
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 
-def check_classes(path: Path, names: np.ndarray) -> tuple[str, ...] | None:
-    """The names of classes; None for an array of anything but text, which has other things to tell.
-    Raises DataError for names that folders of images could not have."""
-    if names.dtype.kind != "U" or names.ndim != 1:
-        return None
-    found = tuple(names.tolist())
+def text_classes(names: np.ndarray) -> tuple[str, ...] | None:
+    """The names of classes; None for an array of anything but text, which has other things to
+    tell."""
+    is_text = names.dtype.kind == "U" and names.ndim == 1
+    return (tuple(names.tolist()) or None) if is_text else None
+
+
+def check_classes(path: Path, found: tuple[str, ...]) -> None:
+    """Refuse names of classes that folders of images could not have."""
     for name in found:
         name.encode()  # what cannot be written down is a ValueError, as all else that is unsound
         if not 0 < len(name) <= LONGEST_CLASS:
             raise DataError(path, f"{shortened(name)!r} is no name of a class")
     if len({*found}) < len(found):
         raise DataError(path, "two classes have one name")
-    return found
 
 
 def check_images(path: Path, images: np.ndarray, expected: InputFormat | None) -> np.ndarray:
