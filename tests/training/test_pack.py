@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 
 from archc.cli import main
 from archc.training.data import read_data
+from archc.training.data.images import all_classes
+from archc.training.errors import DataError
 from tests.training.samples import SAMPLE, takes
 
 Capture = pytest.CaptureFixture[str]
@@ -52,6 +55,53 @@ def test_every_form_comes_to_the_same(tmp_path: Path, capsys: Capture) -> None:
         assert data.known_labels.tolist() == LABELS.tolist()
     assert len(contents) == 1
     assert capsys.readouterr().err.count(": 6 images, 4 \u00d7 4 \u00d7 1, 5 classes\n") == 4
+
+
+def test_classes_keep_their_names(tmp_path: Path) -> None:
+    """Labels stand for the classes that are called so, whatever their numbers in a file."""
+    for name, colour in {"ant": 1, "bee": 2, "cow": 3}.items():
+        (tmp_path / "all" / name).mkdir(parents=True)
+        Image.new("L", (4, 4), colour).save(tmp_path / "all" / name / "1.png")
+    shutil.copytree(tmp_path / "all", tmp_path / "some", ignore=lambda *_: ["ant"])
+    for name in ("all", "some"):
+        folder = tmp_path / name
+        assert main(["data", "pack", str(folder), "-o", f"{folder}.npz"]) == 0
+    network = takes(4, 4, 1, classes=4)
+    learnt = read_data(tmp_path / "all.npz", network, labelled=True)
+    assert learnt.classes == ("ant", "bee", "cow")
+    known = all_classes(learnt.classes, 4)
+    for name in ("some", "some.npz"):
+        data = read_data(tmp_path / name, network, labelled=True, classes=known)
+        assert (data.array[:, 0, 0, 0].tolist(), data.known_labels.tolist()) == ([2, 3], [1, 2])
+    with pytest.raises(DataError, match="ant: is none of the classes that are known: bee, cow"):
+        read_data(tmp_path / "all.npz", network, labelled=True, classes=("bee", "cow", "dog"))
+    with pytest.raises(DataError, match="holds 3 classes, and the network knows 2"):
+        read_data(tmp_path / "all.npz", takes(4, 4, 1, classes=2), labelled=True)
+
+
+@pytest.mark.parametrize(
+    ("classes", "fault"),
+    [
+        (["a", "a", "b"], "two classes have one name"),
+        (["a", "", "b"], "'' is no name of a class"),
+        (["a", "b" * 256], "is no name of a class"),
+        (["a", "\udc80"], "is no sound .npz file"),
+        (["a"], ":2: label 1 is not one of 0 to 0"),
+    ],
+)
+def test_names_that_are_none_are_refused(classes: list[str], fault: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=IMAGES[:2], labels=np.arange(2), classes=np.array(classes))
+    with pytest.raises(DataError, match=fault):
+        read_data(tmp_path / "a.npz", takes(4, 4, 1), labelled=True)
+
+
+def test_numbers_of_classes_are_no_names(tmp_path: Path) -> None:
+    arrays = {"images": IMAGES[:2], "labels": np.array([3, 1])}
+    objects = np.array(["ant", None, 3, 4], object)
+    for classes in (np.arange(4), np.array(["0", "1", "2", "3"]), objects, np.array([], str)):
+        np.savez(tmp_path / "a.npz", **arrays, classes=classes)
+        data = read_data(tmp_path / "a.npz", takes(4, 4, 1), labelled=True)
+        assert (data.classes, data.known_labels.tolist()) == (None, [3, 1])
 
 
 def test_images_to_predict_are_packed_too(tmp_path: Path, capsys: Capture) -> None:

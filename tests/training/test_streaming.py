@@ -103,6 +103,8 @@ def test_batches_are_those_of_the_images_in_memory(photos: Path) -> None:
     for found, indices in zip(images.batches(map(Request, chosen)), chosen, strict=True):
         np.testing.assert_array_equal(found, expected[indices])
     np.testing.assert_array_equal(images[np.array([5, 3])], expected[[5, 3]])
+    # Those of the mistakes of a network that makes none.
+    assert images[np.array([], np.int64)].shape == (0, 16, 16, 3)
 
 
 def test_a_folder_is_streamed_where_its_images_fill_the_memory(photos: Path) -> None:

@@ -6,10 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from archc.training.data.csv import read_csv
 from archc.training.data.folder import read_image_folder
 from archc.training.data.idx import read_idx_pair
 from archc.training.data.images import ImageData, InputFormat
+from archc.training.data.listing import class_numbers
 from archc.training.data.npz import read_npz
 from archc.training.data.regular import check_inside, check_regular
 from archc.training.errors import DataError, describe_shape
@@ -41,7 +44,7 @@ def read_data(
     Takes a CSV file, an .npz file, an idx file of images, or a folder: with `train.csv`
     and `test.csv`, with MNIST's four files, or with a folder of images for each class.
     `classes`: what the labels stand for where that is known already, as `all_classes`
-    names them; a folder of another name is then refused. `splits`: which of several to
+    names them; a class of another name is then refused. `splits`: which of several to
     read, by default those to train with, or to predict.
     Raises DataError for all that is wrong with the data; OSError.
     """
@@ -49,6 +52,9 @@ def read_data(
     file = find_file(path, splits)
     if file is not None:
         data = read_file(file, expected, splits, file_format)
+        if data.classes is not None:
+            numbers, named = class_numbers(file, data.classes, expected.classes, classes)
+            data = data._replace(labels=np.array(numbers)[data.known_labels], classes=named)
     else:
         data = read_image_folder(path, expected, labelled=labelled, classes=classes)
         check_images(path, data)

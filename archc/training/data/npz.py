@@ -7,6 +7,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tokenize import TokenError
 
@@ -52,6 +53,8 @@ NAMES: Mapping[str, Sequence[tuple[str, str]]] = {
 as MedMNIST has them. Without images to validate with those to test are."""
 PLAIN = (("images", "labels"), ("x", "y"))
 """What they are called in a file without splits."""
+CLASSES = "classes"
+LONGEST_CLASS = 255  # characters
 
 
 def read_npz(
@@ -61,7 +64,8 @@ def read_npz(
     file_format: FileFormat = DEFAULT_FORMAT,
 ) -> ImageData:
     """Read `images` with `labels`, or `x` with `y`, or those of the first of some `splits`
-    ("train", "val", "test") that there is; `expected` is None without a network."""
+    ("train", "val", "test") that there is; `expected` is None without a network. Names of the
+    classes that labels stand for are read with them, as `archc data pack` writes them."""
     try:
         with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
             return read_archive(path, archive, expected, splits, file_format)
@@ -97,8 +101,15 @@ def read_archive(
     if labels not in names:
         return data
     values = read_array(path, archive, names[labels])
-    classes = MOST_CLASSES if expected is None else expected.classes
-    return data._replace(labels=check_labels(path, values, len(found), classes))
+    classes = None
+    if CLASSES in names:
+        with suppress(DataError):  # of an array that holds objects, which is no matter of ours
+            classes = text_classes(read_array(path, archive, names[CLASSES]))
+    if classes is not None:
+        check_classes(path, classes)
+    count = MOST_CLASSES if expected is None else expected.classes
+    count = count if classes is None else len(classes)
+    return data._replace(labels=check_labels(path, values, len(found), count), classes=classes)
 
 
 def read_array(
@@ -127,6 +138,23 @@ def read_array(
     check_memory(path, length)
     with archive.open(info) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def text_classes(names: np.ndarray) -> tuple[str, ...] | None:
+    """The names of classes; None for an array of anything but text, which has other things to
+    tell."""
+    is_text = names.dtype.kind == "U" and names.ndim == 1
+    return (tuple(names.tolist()) or None) if is_text else None
+
+
+def check_classes(path: Path, found: tuple[str, ...]) -> None:
+    """Refuse names of classes that folders of images could not have."""
+    for name in found:
+        name.encode()  # what cannot be written down is a ValueError, as all else that is unsound
+        if not 0 < len(name) <= LONGEST_CLASS:
+            raise DataError(path, f"{shortened(name)!r} is no name of a class")
+    if len({*found}) < len(found):
+        raise DataError(path, "two classes have one name")
 
 
 def check_images(path: Path, images: np.ndarray, expected: InputFormat | None) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from archc.training.data import PREDICTION, TRAINING, check_images, find_file, read_file
 from archc.training.data.folder import ANY_IMAGE, read_image_folder
 from archc.training.data.images import ImageData
+from archc.training.data.npz import CLASSES
 from archc.training.file_format import DEFAULT_FORMAT, FileFormat
 from archc.training.run.files import write_arrays
 
@@ -26,7 +27,7 @@ def pack(
     if data.labels is not None:
         arrays["labels"] = data.labels
     if data.classes is not None:
-        arrays["classes"] = np.array(data.classes)
+        arrays[CLASSES] = np.array(data.classes)
     if data.names is not None:
         arrays["names"] = np.array(data.names)
     output.parent.mkdir(parents=True, exist_ok=True)

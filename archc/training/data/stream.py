@@ -105,7 +105,7 @@ class StreamedImages:
 
     def _submit(self, pool: ProcessPoolExecutor, request: Request) -> list[Future[np.ndarray]]:
         futures = []
-        for start in range(0, len(request.indices), DECODED_AT_ONCE):
+        for start in range(0, len(request.indices) or 1, DECODED_AT_ONCE):  # of none as well
             rows = slice(start, start + DECODED_AT_ONCE)
             files = [self.files[index] for index in request.indices[rows]]
             draws = None if request.draws is None else request.draws[rows]
