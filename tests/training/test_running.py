@@ -876,6 +876,13 @@ def test_predictions_go_where_nothing_is_in_the_way(predicted: Path, name: str) 
     check(predicted, name)
 
 
+def test_weights_that_are_not_there_are_named_before_the_data_are_read(predicted: Path) -> None:
+    (predicted / "other.safetensors").unlink()
+    with pytest.raises(FileNotFoundError) as missing:
+        check(predicted, "a.csv")
+    assert str(missing.value.filename) == str(predicted / "other.safetensors")
+
+
 @pytest.mark.parametrize("name", ["a.csv", "data/b.csv", "run/b.csv", "link_to_a.csv"])
 def test_nothing_is_overwritten_unasked(predicted: Path, name: str) -> None:
     (predicted / "link_to_a.csv").symlink_to("a.csv")

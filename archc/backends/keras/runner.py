@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from archc.backends.keras.models import Calls, creation, does_nothing, flat_layers
 from archc.backends.keras.runtimes import RUNTIMES
+from archc.backends.keras.variables import variable_of
 from archc.backends.runtime.exchange import (
     TRAINING,
     Folder,
@@ -208,8 +209,8 @@ def _variables(
     variables: dict[int, tuple[Any, int | None]] = {}
     for number, array in folder.arrays:
         path, shape = array["key"].rpartition(".")[0], as_layout(array["layout"]).kept
-        layer, (name, row) = by_key[array["layer"]], _name_and_row(array["variable"])
-        variable = next((one for one in layer.variables if _is_called(one, name)), None)
+        layer, name = by_key[array["layer"]], array["variable"]
+        variable, row = variable_of(layer, name)
         if variable is None:
             raise NetworkError(f"`{layer.name}` has no `{name}` of the shape {shape}", path)
         actual = tuple(variable.shape[0 if row is None else 1 :])
@@ -330,20 +331,6 @@ def _dropouts(layers: Sequence[Any]) -> Iterator[Any]:
     for layer in layers:
         inner = (getattr(layer, name, None) for name in ("_dropout_layer", "dropout"))
         yield from (one for one in (layer, *inner) if hasattr(one, "rate"))
-
-
-def _name_and_row(name: str) -> tuple[str, int | None]:
-    """`bias[1]` as the variable's name and the row."""
-    plain, _, row = name.removesuffix("]").partition("[")
-    return plain, int(row) if row else None
-
-
-def _is_called(variable: Any, name: str) -> bool:
-    """Whether a variable has a name, and stands in a layer whose name begins as the one before the
-    name, if there is any."""
-    layer, _, own = name.rpartition("/")
-    inside = variable.path.split("/")[1:-1]
-    return variable.name == own and (not layer or any(one.startswith(layer) for one in inside))
 
 
 def _train(folder: Folder, own: _Model, step: Any) -> None:

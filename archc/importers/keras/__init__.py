@@ -11,9 +11,11 @@ from typing import Any
 
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
+from archc.importers.keras import sequences
 from archc.importers.keras.calls import PREPARATION, Call, Draft, RefusedError, short
 from archc.importers.keras.translate import MERGES, TABLE
 from archc.importers.network import Array, Network, Unsupported, reject, reject_unsupported, sized
+from archc.ops.arrangement import ToMap, ToTokens
 from archc.ops.axes import IDS_AXES, MAP_AXES, SEQUENCE_AXES, VECTOR_AXES, Axes
 from archc.ops.base import Op, ShapeError
 
@@ -21,6 +23,19 @@ MODULE = "archc.importers.keras.config"
 RUNNER = "archc.importers.keras.evaluate"
 KEEPING = frozenset({"Activation", "BatchNormalization", "CustomScaleLayer", "Dropout"})
 """Layers whose output has the shape of their input, whatever they compute."""
+
+
+ALONG_LENGTH = frozenset(
+    {
+        f"{kind}1D"
+        for kind in (
+            *("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling"),
+            *("ZeroPadding", "Cropping", "UpSampling"),
+        )
+    }
+    | {"Conv1DTranspose"}
+)
+"""Layers that slide along the length of a map."""
 
 
 class ConfigError(Exception):
@@ -67,7 +82,15 @@ def _network(model: Mapping[str, Any], path: str, open_sizes: Sequence[int]) -> 
         )
     begins = [calls[one] for one in model["inputs"]]
     ends = [calls[one] for one in model["outputs"]]
-    axes = {call: _input_axes(call, open_sizes) for call in calls if call.kind == "InputLayer"}
+    takers: dict[Call, set[str]] = {}
+    for call in calls:
+        for one in call.inputs:
+            takers.setdefault(one, set()).add(call.kind)
+    axes = {
+        call: _input_axes(call, open_sizes, takers.get(call, set()))
+        for call in calls
+        if call.kind == "InputLayer"
+    }
     return _translated(calls, axes, begins, ends, path)
 
 
@@ -79,6 +102,7 @@ def _translated(
     drafts: dict[Call, Draft] = {}
     unsupported: dict[Call, str] = {}
     prepared: list[str] = []
+    made: dict[tuple[Op, Call], Call] = {}
     untouched = set(inputs)
     for call in calls:
         if call.kind == "InputLayer":
@@ -90,7 +114,7 @@ def _translated(
             axes[call] = axes[call.inputs[0]]
             continue
         try:
-            draft = _draft(call, axes)
+            draft = _draft(_arranged(call, axes, drafts, made), axes)
         except RefusedError as error:
             unsupported[call] = str(error)
             if _keeps_shape(call) and call.inputs[0] in axes:
@@ -126,6 +150,33 @@ def _translated(
     network = assemble({one: axes[one] for one in inputs}, drafts, outputs)
     notes = (*network.notes, *prepared)
     return replace(network, notes=notes, runner=RUNNER, backend="keras")
+
+
+def _arranged(
+    call: Call,
+    axes: dict[Call, Axes],
+    drafts: dict[Call, Draft],
+    made: dict[tuple[Op, Call], Call],
+) -> Call:
+    """The call on a map where it slides along tokens, or merges them with a map, and on tokens
+    where it takes these alone: Keras has the same axes for both."""
+    axes_of_inputs = [axes[one] for one in call.inputs if one in axes]
+    merges = call.kind in (*MERGES, "Concatenate") and any(one.is_map for one in axes_of_inputs)
+    if call.kind not in sequences.ON_TOKENS and not (merges or call.kind in ALONG_LENGTH):
+        return call
+    inputs = []
+    for one in call.inputs:
+        x = axes.get(one)
+        op: Op = ToTokens() if call.kind in sequences.ON_TOKENS else ToMap()
+        if x is not None and len(x.sizes) == 2 and x.is_map == isinstance(op, ToTokens):
+            key = (op, one)
+            if key not in made:
+                made[key] = Call(op.name, {}, (one,), {}, "", one.place, one.scope)
+                drafts[made[key]] = Draft(op, (one,))
+                axes[made[key]] = op.infer((x,))
+            one = made[key]
+        inputs.append(one)
+    return replace(call, inputs=tuple(inputs))
 
 
 def _keeps_shape(call: Call) -> bool:
@@ -180,7 +231,9 @@ def _preparation(call: Call) -> str:
     return f"The file first prepares its images: {call.kind} ({listed or 'as adapted'}). Not here."
 
 
-def _input_axes(call: Call, open_sizes: Sequence[int]) -> Axes:
+def _input_axes(call: Call, open_sizes: Sequence[int], takers: set[str]) -> Axes:
+    """The axes of an input by the layers that take it: embeddings look up ids, of whatever type
+    they are; of three axes it is a map where one slides along its length, else tokens."""
     shape = call.config.get("batch_shape") or call.config.get("batch_input_shape")
     if not isinstance(shape, list) or len(shape) < 2:
         raise ConfigError(f"its input {call.place} states no shape")
@@ -190,14 +243,16 @@ def _input_axes(call: Call, open_sizes: Sequence[int]) -> Axes:
     if not all(type(one) is int and 0 < one < 1 << 40 for one in sizes):
         raise ConfigError(f"its input {call.place} has axes of {short(list(sizes))}")
     dtype = call.config.get("dtype")
-    if isinstance(dtype, str) and dtype.startswith("int"):
+    if takers == {"Embedding"} or (isinstance(dtype, str) and dtype.startswith("int")):
         if len(sizes) != 1:
-            raise ConfigError(f"its input {call.place} is of {dtype}")
+            raise ConfigError(f"its input {call.place} has ids along {len(sizes)} axes")
         return Axes(IDS_AXES, tuple(sizes), "int32")
     if len(sizes) == 1:
         return Axes(VECTOR_AXES, tuple(sizes))
     if len(sizes) > 4:
         raise ConfigError(f"its input {call.place} has {len(sizes) + 1} axes")
     if len(sizes) == 2:
+        if takers & ALONG_LENGTH:
+            return Axes(MAP_AXES[1], (sizes[1], sizes[0]))
         return Axes(SEQUENCE_AXES, tuple(sizes))
     return Axes(MAP_AXES[len(sizes) - 1], (sizes[-1], *sizes[:-1]))

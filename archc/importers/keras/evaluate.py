@@ -9,6 +9,7 @@ read without Keras.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -104,30 +105,52 @@ def _computed(
     keras: Any, call: Mapping[str, Any], taken: list[Any], sources: Mapping[str, Any]
 ) -> Any:
     """What a call of a layer computes, in evaluation."""
+    import numpy
+
     constants = list(call["constants"].values())
-    if constants:  # an operator with a number, which alone is accepted
-        operator = {"Add": keras.ops.add, "Multiply": keras.ops.multiply}[call["kind"]]
-        return operator(taken[0], constants[0])
+    operators = {"Add": keras.ops.add, "Multiply": keras.ops.multiply}
+    if constants and call["kind"] in operators:  # with a number, which alone is accepted
+        return operators[call["kind"]](taken[0], constants[0])
     module = keras.layers
     if call["kind"] in OWN:
         module = getattr(keras.src.applications, OWN[call["kind"]])
-    fields = {
+    fields = _fields(call["config"])
+    if call["kind"] == "Bidirectional":
+        inner = call["config"]["layer"]
+        own = {"LSTM": keras.layers.LSTM, "GRU": keras.layers.GRU}[inner["class_name"]]
+        fields["layer"] = own(**_fields(inner["config"]))
+    layer = getattr(module, call["kind"])(**fields)
+    is_attention = call["kind"] == "MultiHeadAttention"
+    shapes = [one.shape for one in taken]
+    if is_attention:
+        layer.build(*shapes)
+    else:
+        layer.build(shapes if len(shapes) > 1 else shapes[0])
+    given = (sources[f"{call['group']}/{number}"] for number in itertools.count())
+    layer.set_weights(
+        [
+            # The two biases of a GRU are one variable.
+            numpy.stack([next(given), next(given)])
+            if own.path.endswith("gru_cell/bias")
+            else next(given).reshape(own.shape)
+            for own in layer.weights
+        ]
+    )
+    if is_attention:
+        return layer(*taken, **call["constants"], training=False)
+    return layer(taken if len(taken) > 1 else taken[0], training=False)
+
+
+def _fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a configuration that say what a layer computes: numbers, texts, lists."""
+    return {
         key: value
-        for key, value in call["config"].items()
+        for key, value in config.items()
         if key not in COMMON
         and not key.endswith(PLAIN)
         and key not in ("registered_name", "build_config", "batch_input_shape")
         and _is_plain(value)
     }
-    layer = getattr(module, call["kind"])(**fields)
-    layer.build([one.shape for one in taken] if len(taken) > 1 else taken[0].shape)
-    layer.set_weights(
-        [
-            sources[f"{call['group']}/{number}"].reshape(own.shape)
-            for number, own in enumerate(layer.weights)
-        ]
-    )
-    return layer(taken if len(taken) > 1 else taken[0], training=False)
 
 
 def _is_plain(value: Any) -> bool:

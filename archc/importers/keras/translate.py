@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archc.importers.affine import FILLS, note
-from archc.importers.keras import windows
+from archc.importers.keras import sequences, windows
 from archc.importers.keras.calls import (
     Call,
     Draft,
@@ -221,19 +221,23 @@ TABLE: dict[str, Rule] = {
     **_by_rank("UpSampling", windows.upsampling),
     **dict.fromkeys(MERGES, _merge),
     "Activation": _activation,
+    **dict.fromkeys(sequences.RECURRENCES, sequences.recurrence),
     "ActivityRegularization": _identity,
     "BatchNormalization": _batch_norm,
+    "Bidirectional": sequences.bidirectional,
     "Concatenate": _concatenate,
     "CustomScaleLayer": _scaled_sum,
     "Dense": windows.dense,
     "Dropout": _dropout,
     "ELU": _elu,
+    "Embedding": sequences.embedding,
     "Flatten": _flatten,
     "GroupNormalization": _group_norm,
     "Identity": _identity,
     "LayerNormalization": _layer_norm,
     "LayerScale": _layer_scale,
     "LeakyReLU": _leaky_relu,
+    "MultiHeadAttention": sequences.attention,
     "ReLU": _relu,
     "Reshape": _reshape,
     "Softmax": _softmax,

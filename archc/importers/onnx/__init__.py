@@ -20,6 +20,7 @@ from archc.importers.network import (
     shared_weights,
 )
 from archc.importers.onnx.drafts import Context, Draft, RefusedError
+from archc.importers.onnx.exporters import classes_of, folded
 from archc.importers.onnx.maps import kinds_of
 from archc.importers.onnx.patterns import PATTERNS
 from archc.importers.onnx.terms import ModelError, Term, Terms, Value, terms_of
@@ -36,8 +37,10 @@ def read(path: str, open_sizes: Sequence[int] = ()) -> Network:
     """The network in an ONNX file, with sizes of axes that it leaves open. Raises SpecError (ARC801
     for a file that cannot be read, ARC802 for what archc has no op for)."""
     try:
-        terms = terms_of(read_structure(path), open_sizes)
-        return network_of(terms, path)
+        model = read_structure(path)
+        network = network_of(terms_of(model, open_sizes), path)
+        notes = (*network.notes, *folded(model))
+        return replace(network, notes=notes, classes=classes_of(model))
     except ModelError as error:
         reject(path, str(error))
 

@@ -41,6 +41,11 @@ DEEPEST = 8
 MOST_AXES = 8
 LARGEST_SIZE = 1 << 40
 LONGEST_NAME = 4096
+SCOPES = "pkg.torch.onnx.name_scopes"
+CLASSES = "pkg.torch.onnx.class_hierarchy"
+RULES = "pkg.onnxscript.rewriter.rule_name"
+"""What PyTorch's exporter says of a node besides: the modules around it and their classes, and how
+it was made of others."""
 
 
 def read_model(data: memoryview) -> dict[str, Any]:
@@ -164,19 +169,22 @@ def _node(message: Message, depth: int) -> dict[str, Any]:
             node["domain"] = "" if domain == "ai.onnx" else domain
         elif part.name == "metadata_props":
             key, value = _entry(message.message(part))
-            if key == "pkg.torch.onnx.name_scopes":
-                node["scope"] = _scopes(value)
+            if key == SCOPES:
+                node["scope"] = [name for name in _listed(value) if name]
+            elif key == CLASSES:
+                node["classes"] = [name.rpartition(".")[2] for name in _listed(value)]
+            elif key == RULES:
+                node["folded"] = "FuseBatchNorm" in value
     if not node["scope"] and node["name"].startswith("/"):
         node["scope"] = node["name"].split("/")[1:]  # as PyTorch's older exporter names nodes
     return node
 
 
-def _scopes(text: str) -> list[str]:
-    """The names of the modules around a node, as PyTorch's exporter writes them: the text of a list
-    of texts."""
+def _listed(text: str) -> list[str]:
+    """A list of texts, as PyTorch's exporter writes it: those of the modules around a node, the
+    network itself first, whose name is empty."""
     items = text.strip().removeprefix("[").removesuffix("]").split(",")
-    names = [item.strip().strip("'\"") for item in items]
-    return [name for name in names if name]
+    return [item.strip().strip("'\"") for item in items]
 
 
 def _entry(message: Message) -> tuple[str, str]:
@@ -184,8 +192,10 @@ def _entry(message: Message) -> tuple[str, str]:
     for part in message.parts():
         if part.name == "key":
             key = message.text(part, LONGEST_NAME)
-        elif part.name == "value" and key.startswith("pkg.torch.onnx.name_scopes"):
+        elif part.name == "value" and key == SCOPES:
             value = _name(message, part)
+        elif part.name == "value" and key in (CLASSES, RULES):
+            value = bytes(message.bytes(part)[:LONGEST_NAME]).decode("utf-8", "replace")
     return key, value
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from archc.backends.base import StoredVariable
+from archc.backends.keras.variables import variable_of
 from archc.backends.layouts import to_canonical, to_framework
 from archc.training.run.weights import other_weights
 
@@ -20,18 +21,15 @@ def neutral_weights(
     """The network's weights by their keys in the neutral form, in canonical layout."""
     arrays = {}
     for key, stored in variables.items():
-        kept = keras.ops.convert_to_numpy(layer_variable(network, stored))
+        variable, row = variable_of(layer_of(network, stored), stored.name)
+        kept = keras.ops.convert_to_numpy(variable)
+        kept = kept if row is None else kept[row]
         arrays[key] = np.ascontiguousarray(to_canonical(kept, stored.layout), np.float32)
     return arrays
 
 
-def layer_variable(network: keras.Model, stored: StoredVariable) -> keras.Variable:
-    """Find a variable by the name or the position of its layer."""
-    return getattr(layer_of(network, stored), stored.name)
-
-
 def layer_of(network: keras.Model, stored: StoredVariable) -> keras.Layer:
-    """The layer of a variable."""
+    """The layer of a variable, by its name or its position."""
     if isinstance(stored.layer, int):
         return network.layers[stored.layer]
     return network.get_layer(stored.layer)
@@ -54,7 +52,12 @@ def load_weights(network: keras.Model, variables: Mapping[str, StoredVariable], 
                 if shapes.get(key) != stored.layout.canonical:
                     raise OSError(other_weights(path, key, shapes.get(key)))
                 values = to_framework(file.get_tensor(key), stored.layout)
-                layer_variable(network, stored).assign(values)
+                variable, row = variable_of(layer_of(network, stored), stored.name)
+                if row is not None:
+                    whole = np.array(keras.ops.convert_to_numpy(variable))
+                    whole[row] = values
+                    values = whole
+                variable.assign(values)
     except SafetensorError as error:
         message = f"{path}: no file of weights: {error}"
         raise OSError(message) from error

@@ -12,13 +12,14 @@ import keras
 import numpy
 from keras import layers
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+from safetensors.numpy import load_file
 
 from archc import backends
 from archc.importers import formats
 from archc.importers.agreement import compare
 from archc.importers.export import save_weights
 from archc.importers.spec import Imported, as_spec
-from archc.training.keras.weights import load_weights
+from archc.training.keras.weights import load_weights, neutral_weights
 
 
 def mixed() -> keras.Model:
@@ -57,26 +58,53 @@ def mixed() -> keras.Model:
     return keras.Model(image, layers.Dense(5, activation="softmax")(x), name="mixed")
 
 
+def sequences() -> keras.Model:
+    """One layer of each kind that takes tokens, and those that slide along them."""
+    ids = keras.Input((9,), name="ids")
+    x = layers.Embedding(20, 8)(ids)
+    x = layers.Bidirectional(layers.GRU(4, return_sequences=True))(x)
+    y = layers.MultiHeadAttention(2, 3, dropout=0.1)(x, x, use_causal_mask=True)
+    x = layers.LayerNormalization()(layers.Add()([x, y]))
+    y = layers.Conv1D(8, 3, padding="causal", activation="relu")(x)
+    y = layers.LSTM(6, return_sequences=True)(layers.Add()([x, y]))
+    x = layers.MultiHeadAttention(2, 3, use_bias=False)(y, x, x)
+    x = layers.GRU(5, return_sequences=True, use_bias=False)(x)
+    x = layers.Bidirectional(layers.LSTM(3, use_bias=False))(x)
+    return keras.Model(ids, layers.Dense(2)(x), name="sequences")
+
+
 def run(folder: Path) -> None:
-    """Import the model with its weights, emit it again, and compare what the two networks compute.
-    As the model scales its images by 1 / 255, it gets larger ones."""
+    """Compare the models and what is emitted for their specs. As one model scales its images by
+    1 / 255, it gets larger ones."""
     generator = numpy.random.default_rng(0)
-    model = mixed()
+    images = generator.standard_normal((2, 32, 32, 3))
+    ids = generator.integers(0, 20, (2, 9))
+    results = {
+        "mixed": compared(folder, mixed(), images, 255 * images),
+        "sequences": compared(folder, sequences(), ids, ids),
+    }
+    (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
+
+
+def compared(
+    folder: Path, model: keras.Model, prepared: numpy.ndarray, given: numpy.ndarray
+) -> dict[str, object]:
+    """How far what is emitted computes something else of prepared inputs than a model of those that
+    it is given."""
+    generator = numpy.random.default_rng(0)
     model.set_weights(
         [generator.uniform(0.1, 1, one.shape) - 0.4 * (one.ndim > 1) for one in model.get_weights()]
     )
-    imported = read(folder, "mixed", model)
-    own = emitted(folder, "mixed", imported)
-    images = generator.standard_normal((2, *model.input_shape[1:]))
-    expected, actual = numpy.asarray(model(images * 255)), numpy.asarray(own(images))
-    agreement = compare(imported, str(folder / "mixed.keras"))
-    results = {
+    imported = read(folder, model.name, model)
+    own = emitted(folder, model.name, imported)
+    expected, actual = numpy.asarray(model(given)), numpy.asarray(own(prepared))
+    agreement = compare(imported, str(folder / f"{model.name}.keras"))
+    return {
         "difference": float(numpy.abs(expected - actual).max()),
         "spread": float(expected.std()),
         "compared": agreement.compared,
         "problem": agreement.disagreement or agreement.reason,
     }
-    (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
 def read(folder: Path, name: str, model: keras.Model) -> Imported:
@@ -105,6 +133,9 @@ def emitted(folder: Path, name: str, imported: Imported) -> keras.Model:
     specification.loader.exec_module(module)
     own: keras.Model = module.build_model()
     load_weights(own, code.variables, weights)
+    loaded, kept = load_file(weights), neutral_weights(own, code.variables)
+    assert loaded.keys() == kept.keys()
+    assert all(numpy.array_equal(loaded[key], kept[key]) for key in kept)
     return own
 
 

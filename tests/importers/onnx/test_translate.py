@@ -480,3 +480,23 @@ def test_what_has_no_op_is_refused(case: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as error:
         formats.read(write(tmp_path, model([one], weights, ["N", 3, 8, 8])))
     assert expected in str(error.value)
+
+
+def test_what_exporters_say_of_modules_is_kept(tmp_path: Path) -> None:
+    """PyTorch's older exporter names the arrays that it computes, its newer one the rule."""
+    older, newer = node("Conv", "x onnx::Conv_7 onnx::Conv_8", "a"), node("Conv", "a w b", "y")
+    entries = {
+        "pkg.onnxscript.rewriter.rule_name": "FuseBatchNormIntoConv",
+        "pkg.torch.onnx.name_scopes": "['', 'stem', 'stem.1', '_batch_norm']",
+        "pkg.torch.onnx.class_hierarchy": "['net.Net', 'net.Stem', 'torch.BatchNorm2d', 'aten.b']",
+    }
+    for key, value in entries.items():
+        newer.metadata_props.add(key=key, value=value)
+    weights = {"onnx::Conv_7": (3, 3, 1, 1), "onnx::Conv_8": (3,), "w": (3, 3, 1, 1), "b": (3,)}
+    path = write(tmp_path, model([older, newer], weights, ["N", 3, 8, 8]))
+    network = formats.read(path)
+    (note,) = network.notes
+    assert "folded the batch normalisation into 2 convolutions" in note
+    assert network.classes == {"stem": "Stem", "stem.1": "BatchNorm2d"}
+    plain = model([node("Conv", "x w b", "y")], weights, ["N", 3, 8, 8])
+    assert formats.read(write(tmp_path, plain)).notes == ()

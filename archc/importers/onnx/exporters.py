@@ -1,0 +1,46 @@
+"""What PyTorch's exporters leave in a file of the modules that it is made from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+COMPUTED_WEIGHTS = re.compile(r"onnx::Conv_[0-9]+")
+"""What the older exporter calls the arrays of a convolution that it computed from others."""
+
+
+def folded(model: Mapping[str, Any]) -> tuple[str, ...]:
+    """The comment on batch normalisations that are in the arrays of convolutions, if there are
+    any."""
+    count = sum(_is_folded(node) for node in _nodes(model))
+    if not count:
+        return ()
+    where = "a convolution" if count == 1 else f"{count:,} convolutions"
+    return (
+        f"PyTorch's exporter folded the batch normalisation into {where}: a file of "
+        "torch.export.save has it.",
+    )
+
+
+def _is_folded(node: Mapping[str, Any]) -> bool:
+    arrays = node["inputs"][1:3]
+    return node.get("folded", False) or (
+        node["op"] == "Conv" and len(arrays) == 2 and all(map(COMPUTED_WEIGHTS.fullmatch, arrays))
+    )
+
+
+def classes_of(model: Mapping[str, Any]) -> dict[str, str]:
+    """The classes of the modules around all nodes, by their names."""
+    classes: dict[str, str] = {}
+    for node in _nodes(model):
+        kinds = node.get("classes", [])[1:]  # the first is that of the network, which has no name
+        if len(kinds) == len(node["scope"]):
+            classes.update(zip(node["scope"][:-1], kinds, strict=False))
+    return classes
+
+
+def _nodes(model: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The nodes of the graph and of its functions."""
+    for holder in (model["graph"], *model["functions"]):
+        yield from holder["nodes"]
