@@ -125,7 +125,8 @@ def test_a_filter_without_a_match_is_an_error(
     catalog: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["list", "--family", "resnot"]) == 2
-    assert 'did you mean "resnet"?' in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert 'did you mean "resnet"?; --installed' in message
     assert cli.main(["list", "--year", "1066"]) == 2
     assert "known: 2014, 2015, 2016" in capsys.readouterr().err
 
