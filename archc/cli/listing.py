@@ -70,9 +70,10 @@ def command(
         raise click.UsageError("--installed takes no GLOB")
     default = library.folder() if installed or not os.path.isdir(ROOT) else ROOT
     entries = [_entry(path, most_steps) for path in _paths(patterns or (default,))]
+    more = "; --installed lists those of archc" if not patterns and default == ROOT else ""
     for name, text in filters.items():
         if text is not None:
-            entries = _having(entries, name, text)
+            entries = _having(entries, name, text, more)
     entries.sort(key=lambda one: _order(one, key))
     if form == "json":
         from archc.reports import json
@@ -127,13 +128,14 @@ def _entry(path: str, most_steps: int) -> Entry:
     return catalog.entry(spec, path, costs)
 
 
-def _having(entries: Sequence[Entry], key: str, text: str) -> list[Entry]:
-    """The entries with a value under a key, in any case. Raises click.UsageError without any."""
+def _having(entries: Sequence[Entry], key: str, text: str, more: str) -> list[Entry]:
+    """The entries with a value under a key, in any case. Raises click.UsageError without any, which
+    says `more` at its end."""
     known = [str(one.catalog[key]) for one in entries if key in one.catalog]
     values = {value.lower(): value for value in known}
     if text.lower() not in values:
         hint = did_you_mean(text.lower(), values) or f"known: {', '.join(sorted(set(known)))}"
-        raise click.UsageError(visible(f"no spec has the {key} {text}; {hint}"))
+        raise click.UsageError(visible(f"no spec has the {key} {text}; {hint}{more}"))
     return [one for one in entries if str(one.catalog.get(key, "")).lower() == text.lower()]
 
 

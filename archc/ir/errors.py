@@ -83,15 +83,10 @@ def mixed_in_training(graph: Graph) -> Iterator[Diagnostic]:
                 yield Diagnostic("ARC402", message, item.origin.span, hint)
 
 
-def unused(
-    nodes: Sequence[Node],
-    outputs: Sequence[int],
-    block_outputs: Mapping[tuple[str, str], Sequence[int]],
-) -> Iterator[Diagnostic]:
-    """An error for each node that no output depends on, the last one first. What one instance of a
-    block gives out may be unused where another one's is used: in the last turn of a loop."""
-    alike = dict(block_outputs)
-    key_of = {index: key for key, indices in alike.items() for index in indices}
+def unused(nodes: Sequence[Node], outputs: Sequence[int]) -> Iterator[Diagnostic]:
+    """An error for each node that no output depends on, the last one first: Keras has no layer for
+    it. Where a step is used in other instances of its block, or in other turns of a loop, the hint
+    says so."""
     needed: set[int] = set()
     waiting = list(outputs)
     while waiting:
@@ -99,11 +94,13 @@ def unused(
         if index not in needed:
             needed.add(index)
             waiting += nodes[index].inputs
-            waiting += alike.pop(key_of[index], ()) if index in key_of else ()
+    elsewhere = {nodes[index].origin.span for index in needed}
     for node in reversed(nodes):
         if node.index in needed:
             continue
         what = "input" if isinstance(node.op, Input) else "step"
         message = f"no output uses the {what} `{node.path}`"
         hint = "use it with `from`, list it under `outputs`, or remove it"
+        if node.origin.span in elsewhere:
+            hint = "use it with `from`, or write this part without it; elsewhere the step is used"
         yield Diagnostic("ARC406", message, node.origin.span, hint)

@@ -51,7 +51,7 @@ class _NetworkExpansion(Expansion):
             raise SpecError(self.diagnostics.diagnostics()) from None
         if not self.diagnostics:
             every = outputs + in_training
-            for diagnostic in unused(self.nodes, every, self.block_outputs):
+            for diagnostic in unused(self.nodes, every):
                 self.report(diagnostic)
             for diagnostic in unused_inputs(self.document.blocks, self.used_inputs):
                 self.report(diagnostic)

@@ -46,7 +46,6 @@ class Expansion(NodeExpansion):
     def __init__(self, document: Document, params: Environment, most_steps: int) -> None:
         super().__init__(document, params, most_steps)
         self.defaults: dict[Block, Mapping[str, object]] = {}
-        self.block_outputs: dict[tuple[str, str], list[int]] = {}  # by block and name
         self.used_inputs: dict[str, set[str]] = {}  # of each block with an instance
 
     def run(self, steps: Iterable[Step], current: int, scope: Scope, names: Environment) -> int:
@@ -291,8 +290,6 @@ class Expansion(NodeExpansion):
         scope.inner[name] = inner.exposing(
             outputs, title, incomplete=inner.incomplete or block.outputs is None
         )
-        for exposed, index in outputs.items():
-            self.block_outputs.setdefault((title, exposed), []).append(index)
         self.used_inputs.setdefault(title, set()).update(inner.used_inputs)
         if block not in self.defaults:
             self.defaults[block] = plain_defaults(block)

@@ -134,10 +134,15 @@ def _widths(rows: Sequence[Sequence[str]], width: int) -> tuple[int, ...]:
     return tuple(widths.values())
 
 
+def _beginning(text: str, width: int) -> str:
+    """`text` with an ellipsis at its end if it is longer than `width`."""
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}\u2026"
+
+
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     shown = []
     for head, cell, size in zip(HEADS, cells, widths, strict=True):
-        text = shorten(cell, size)
+        text = _beginning(cell, size) if head == "title" else shorten(cell, size)
         if size:
             shown.append(text.rjust(size) if head in _RIGHT else text.ljust(size))
     return _GAP.join(shown).rstrip()
