@@ -357,6 +357,13 @@ def test_becomes_the_op_and_computes_the_same(case: str, tmp_path: Path, workers
 
 
 BECOME: dict[str, tuple[list[Any], dict[str, Any], list[Any], list[Any], str]] = {
+    "a mean over space, as a vector": (
+        [node("ReduceMean", "x axes", "a", keepdims=1), node("Reshape", "a to", "y")],
+        {"axes": numpy.array([-1, -2]), "to": numpy.array([0, -1])},
+        ["N", 6, 4, 4],
+        ["N", 6],
+        "layers:\n  - global_avg_pool\nexpect",
+    ),
     "RMS norm": (
         RMS_NORM,
         {"axes": numpy.array([-1]), "epsilon": scalar(1e-6), "weight": (6,)},
