@@ -12,7 +12,7 @@ from typing import Any
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
 from archc.importers.keras import sequences
-from archc.importers.keras.calls import PREPARATION, Call, Draft, RefusedError, short
+from archc.importers.keras.calls import AUGMENTATION, Call, Draft, RefusedError, prepares, short
 from archc.importers.keras.translate import MERGES, TABLE
 from archc.importers.network import Array, Network, Unsupported, reject, reject_unsupported, sized
 from archc.ops.arrangement import ToMap, ToTokens
@@ -107,7 +107,7 @@ def _translated(
     for call in calls:
         if call.kind == "InputLayer":
             continue
-        if call.kind in PREPARATION and call.inputs[0] in untouched:
+        if prepares(call.kind, len(call.inputs)) and call.inputs[0] in untouched:
             untouched.add(call)
             prepared.append(_preparation(call))
             drafts[call] = Draft(None, call.inputs)
@@ -225,8 +225,12 @@ def _draft(call: Call, axes: Mapping[Call, Axes]) -> Draft | None:
 
 def _preparation(call: Call) -> str:
     """What a layer that prepares images does, for a comment."""
+    if call.kind in AUGMENTATION:
+        return f"The file first changes its images in training: {call.kind}. Not here."
     keys = ("scale", "offset", "mean", "variance")
     fields = {key: call.config[key] for key in keys if call.config.get(key) is not None}
+    if call.constants:  # the number of an operator
+        fields["by"] = next(iter(call.constants.values()))
     listed = ", ".join(f"{key} {json.dumps(value)[:80]}" for key, value in fields.items())
     return f"The file first prepares its images: {call.kind} ({listed or 'as adapted'}). Not here."
 

@@ -33,8 +33,22 @@ class Call:
     shape: tuple[int, ...] | None = None
 
 
-PREPARATION = ("Rescaling", "Normalization")
-"""Layers that prepare images, where they come first: a spec has this in its recipe."""
+PREPARATION = frozenset({"Rescaling", "Normalization", "TrueDivide", "Subtract"})
+AUGMENTATION = frozenset(
+    f"Random{kind}"
+    for kind in (
+        *("Brightness", "ColorDegeneration", "ColorJitter", "Contrast", "Flip", "GaussianBlur"),
+        *("Grayscale", "Hue", "Posterization", "Rotation", "Saturation", "Sharpness", "Shear"),
+        *("Translation", "Zoom"),
+    )
+)
+"""Layers that change images in training alone."""
+
+
+def prepares(kind: str, inputs: int) -> bool:
+    """Whether a call prepares images, where it comes first: a spec has this in its recipe. What
+    `preprocess_input` writes are operators with a number."""
+    return inputs == 1 and kind in PREPARATION | AUGMENTATION
 
 
 class Draft(NamedTuple):

@@ -25,7 +25,8 @@ from archc.training.keras.weights import load_weights, neutral_weights
 def mixed() -> keras.Model:
     """One layer of each kind, also nested models."""
     x = image = keras.Input((32, 32, 3), name="image")
-    x = layers.Rescaling(1 / 255)(x)
+    x = layers.Rescaling(1 / 127.5)(layers.RandomFlip("horizontal")(x))
+    x = (x - 1.0) / 2.0
     x = layers.ZeroPadding2D(((0, 1), (1, 0)))(x)
     x = layers.Conv2D(8, 3, strides=2, use_bias=False)(x)
     x = layers.BatchNormalization(scale=False)(x)
@@ -74,13 +75,13 @@ def sequences() -> keras.Model:
 
 
 def run(folder: Path) -> None:
-    """Compare the models and what is emitted for their specs. As one model scales its images by
-    1 / 255, it gets larger ones."""
+    """Compare the models and what is emitted for their specs. As one model scales its images and
+    takes 1 / 2 off, it gets larger ones."""
     generator = numpy.random.default_rng(0)
     images = generator.standard_normal((2, 32, 32, 3))
     ids = generator.integers(0, 20, (2, 9))
     results = {
-        "mixed": compared(folder, mixed(), images, 255 * images),
+        "mixed": compared(folder, mixed(), images, 255 * images + 127.5),
         "sequences": compared(folder, sequences(), ids, ids),
     }
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
@@ -97,7 +98,7 @@ def compared(
     )
     imported = read(folder, model.name, model)
     own = emitted(folder, model.name, imported)
-    expected, actual = numpy.asarray(model(given)), numpy.asarray(own(prepared))
+    expected, actual = numpy.asarray(model(given, training=False)), numpy.asarray(own(prepared))
     agreement = compare(imported, str(folder / f"{model.name}.keras"))
     return {
         "difference": float(numpy.abs(expected - actual).max()),

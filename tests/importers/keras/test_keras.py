@@ -69,7 +69,7 @@ def error_of(tmp_path: Path, content: Any) -> str:
 
 
 REFUSED = {
-    "the layer RandomFlip: once": layer("RandomFlip"),
+    "the layer UnitNormalization: once": layer("UnitNormalization"),
     "BatchNormalization along the axis 1": layer("BatchNormalization", axis=1),
     "MaxPooling2D with padding full": layer(
         "MaxPooling2D", pool_size=[2, 2], strides=[2, 2], padding="full"
