@@ -168,16 +168,19 @@ def reject(path: str, reason: str, hint: str | None = None) -> NoReturn:
 MOST_PLACES = 3
 
 
-def reject_unsupported(path: str, found: list[Unsupported]) -> NoReturn:
+def reject_unsupported(path: str, found: list[Unsupported], hint: str | None = None) -> NoReturn:
     """Raise the errors of all that archc has no op for (ARC802): one for each reason, with how
-    often it occurs and the first places."""
+    often it occurs and the first places; the last one has the hint."""
     places: dict[str, list[str]] = {}
     for one in found:
         places.setdefault(one.reason, []).append(one.place)
-    errors = []
+    errors: list[Diagnostic] = []
     for reason, where in places.items():
         shown = ", ".join(where[:MOST_PLACES])
         more = f" and {len(where) - MOST_PLACES:,} more" if len(where) > MOST_PLACES else ""
         times = "once" if len(where) == 1 else f"{len(where):,} times"
-        errors.append(Diagnostic("ARC802", f"{reason}: {times} ({shown}{more})", span_of(path)))
+        own = hint if len(errors) == len(places) - 1 else None
+        errors.append(
+            Diagnostic("ARC802", f"{reason}: {times} ({shown}{more})", span_of(path), own)
+        )
     raise SpecError(errors)

@@ -38,6 +38,9 @@ ALONG_LENGTH = frozenset(
 """Layers that slide along the length of a map."""
 
 
+CODE = "a Lambda holds code, which is never run: use layers or keras.ops in its place"
+
+
 class ConfigError(Exception):
     """A configuration that is no network archc could read, whatever its layers."""
 
@@ -146,7 +149,8 @@ def _translated(
     needed = _needed(outputs, drafts)
     wrong = [Unsupported(why, one.place) for one, why in unsupported.items() if one in needed]
     if wrong:
-        reject_unsupported(path, wrong)
+        is_code = any(one.reason == "the layer Lambda" for one in wrong)
+        reject_unsupported(path, wrong, CODE if is_code else None)
     network = assemble({one: axes[one] for one in inputs}, drafts, outputs)
     notes = (*network.notes, *prepared)
     return replace(network, notes=notes, runner=RUNNER, backend="keras")

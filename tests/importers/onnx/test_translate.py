@@ -507,3 +507,8 @@ def test_what_exporters_say_of_modules_is_kept(tmp_path: Path) -> None:
     assert network.classes == {"stem": "Stem", "stem.1": "BatchNorm2d"}
     plain = model([node("Conv", "x w b", "y")], weights, ["N", 3, 8, 8])
     assert formats.read(write(tmp_path, plain)).notes == ()
+    unknown = model([node("Det", "x", "y")], {}, ["N", 3])
+    unknown.producer_name = "pytorch"
+    with pytest.raises(SpecError) as error:
+        formats.read(write(tmp_path, unknown))
+    assert "torch.export.save" in (error.value.diagnostics[-1].hint or "")
