@@ -151,8 +151,14 @@ def pack(
     for note in data.notes:
         streams.print_message(visible(f"{path}: {note}"))
     sizes = " \u00d7 ".join(map(str, data.images.shape[1:]))
-    streams.print_message(f"wrote {visible(output)}: {len(data.images):,} images, {sizes}")
+    labels = "without labels" if data.labels is None else _count(len(set(data.labels.tolist())))
+    images = f"{len(data.images):,} images, {sizes}, {labels}"
+    streams.print_message(f"wrote {visible(output)}: {images}")
     return 0
+
+
+def _count(classes: int) -> str:
+    return "1 class" if classes == 1 else f"{classes:,} classes"
 
 
 def _unwritable(output: str, force: bool, ending: str) -> str | None:

@@ -198,7 +198,10 @@ def command(
         file_format=FileFormat(label, separator, channels),
     )
     files = plan_files(backend, network, options)
+    plan = os.path.join(run, PLAN)
+    several = starter(processes) if starter is not None and processes > 1 else ()
     before = _files_in(run)
+    is_kept = False
     try:
         message = _finished(network, files, options)
         if message is not None:
@@ -207,29 +210,25 @@ def command(
         _prepare(network, files, run, resume=resume)
         if initial is not None and not resume:
             write_initial(Path(run), initial, network)
-    except (RunError, OSError) as error:
-        if before is None or launch.RECORD not in before:
-            _clean_up(run, {*files, launch.SPEC}, before)
-        if isinstance(error, OSError):
-            raise
+        if is_planned:
+            is_kept = True
+            return 0
+        if resume and threads is None:
+            threads = launch.recorded_count(run)
+        chosen = choose_threads(threads, waiting, processes, os.environ, lambda: _idle_cores(data))
+        if chosen.busy and not quiet:
+            streams.print_message(
+                f"{chosen.busy} of {available_cores()} cores are busy and get no thread: "
+                "--threads chooses otherwise"
+            )
+        code = launch.run_worker(plan, several, chosen)
+    except RunError as error:
         streams.print_message(f"archc: {visible(str(error))}")
         return 2
-    if is_planned:
-        return 0
-    plan = os.path.join(run, PLAN)
-    several = starter(processes) if starter is not None and processes > 1 else ()
-    if resume and threads is None:
-        threads = launch.recorded_count(run)
-    chosen = choose_threads(threads, waiting, processes, os.environ, lambda: _idle_cores(data))
-    if chosen.busy and not quiet:
-        streams.print_message(
-            f"{chosen.busy} of {available_cores()} cores are busy and get no thread: "
-            "--threads chooses otherwise"
-        )
-    code = launch.run_worker(plan, several, chosen)
-    has_begun = os.path.exists(os.path.join(run, launch.RECORD))
-    if not resume and not has_begun:
-        _clean_up(run, {*files, launch.SPEC, INITIAL}, before)
+    finally:
+        has_begun = os.path.exists(os.path.join(run, launch.RECORD))
+        if not has_begun and not is_kept:
+            _clean_up(run, {*files, launch.SPEC, INITIAL}, before)
     if code == INTERRUPTED and has_begun:
         command_line = _resuming(click.get_current_context())
         streams.print_message(f"resume it with: {visible(command_line)}")
@@ -326,6 +325,9 @@ def _prepare(network: Network, files: Mapping[str, str], run: str, *, resume: bo
 def _mismatch(files: Mapping[str, str], run: str) -> str | None:
     """Why a run does not belong to a network and recipe: its files are compared, and only what was
     emitted now is run."""
+    backend, asked = launch.recorded_backend(run), json.loads(files[PLAN])["backend"]
+    if backend not in (None, asked):
+        return f"{run} is a run of {backend}, not of {asked}"
     different: list[str] = []
     fields = ""
     for name, text in files.items():

@@ -82,8 +82,9 @@ def unknown_hint(path: str) -> str | None:
 
 
 def _with_folder(name: str) -> str | None:
-    """The hint with a spec of this name, or one written nearly so: a path in the user's folder, or
-    the name of an installed one."""
+    """The hint with a spec of this name, or one written nearly so, as papers write it (`GPT-2`,
+    `Qwen2.5`): a path in the user's folder, or the name of an installed one."""
+    name = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
     if not re.fullmatch(PATTERN, name):
         return None
     specs = known().items()

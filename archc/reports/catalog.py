@@ -101,10 +101,17 @@ def _invalid(entry: Entry) -> str:
 
 def _cells(entry: Entry) -> tuple[str, ...]:
     texts = (entry.spec, *(str(entry.catalog.get(key, "")) for key in ("family", "year")))
-    inputs = ", ".join("\u00d7".join(map(str, sizes)) for sizes in entry.inputs)
+    inputs = _inputs(entry.inputs)
     title = " ".join(entry.title.split())
     figures = (approximate(entry.params), approximate(entry.macs))
     return (*map(visible, texts), *figures, inputs, visible(title))
+
+
+def _inputs(inputs: Sequence[tuple[int, ...]]) -> str:
+    """`80\u00d73000, 448`; several of one size as `2 of 512`."""
+    texts = ["\u00d7".join(map(str, sizes)) for sizes in inputs]
+    alike = len(texts) > 1 and len(set(texts)) == 1
+    return f"{len(texts)} of {texts[0]}" if alike else ", ".join(texts)
 
 
 def _widths(rows: Sequence[Sequence[str]], width: int) -> tuple[int, ...]:

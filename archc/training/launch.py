@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from types import FrameType
 
 from archc.files.reading import read_regular
+from archc.files.signals import uninterrupted
 from archc.training import trainable
 from archc.training.task import trainer_of
 from archc.training.threads import Threads, choose_threads, recorded_threads
@@ -58,13 +59,22 @@ def run_worker(plan: str, processes: Sequence[str] = (), threads: Threads | None
     with (
         _signal_handler(FORWARDED, forward),
         _signal_handler((signal.SIGINT,), _leave),
-        subprocess.Popen(command, env=environment) as process,
+        _started(command, environment, is_alone=not processes) as process,
     ):
         running.append(process)
         for number in received[:1]:  # received before it was started
             process.send_signal(number)
         code = process.wait()
     return code if code >= 0 else 128 - code
+
+
+def _started(
+    command: Sequence[str], environment: Mapping[str, str], *, is_alone: bool
+) -> subprocess.Popen[bytes]:
+    """Start a worker, or what starts several. Signals wait until a worker that is alone has been
+    imported: it can tell then that it was interrupted."""
+    with uninterrupted() if is_alone else nullcontext():
+        return subprocess.Popen(command, env=environment)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

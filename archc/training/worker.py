@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from archc.files.signals import interruptible
 from archc.training.data.stream import ending_decoders
 from archc.training.errors import DataError, InterruptionError, RunError
 from archc.training.plan import Plan, read_plan
@@ -24,7 +25,8 @@ def main(arguments: list[str]) -> int:
     """Execute a plan. Returns 0, 1 (data), 2 (anything else), or 130 (interrupted)."""
     (path,) = arguments
     try:
-        execute(read_plan(Path(path)))
+        with interruptible():
+            execute(read_plan(Path(path)))
     except (DataError, RunError, OSError, MemoryError) as error:
         sys.stderr.write(f"archc: {one_line(error)}\n")
         return 1 if isinstance(error, DataError) else 2

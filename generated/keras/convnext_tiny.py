@@ -41,7 +41,7 @@ class ChannelScale(layers.Layer):
 
 
 def cn_block(
-    x: keras.KerasTensor, rate: float = 0.0, *, name: str
+    x: keras.KerasTensor, drop: float = 0.0, *, name: str
 ) -> keras.KerasTensor:
     """7x7 depthwise convolution, layer norm, 1x1 convolutions, scale, drop path around
     a shortcut:
@@ -54,7 +54,7 @@ def cn_block(
     x = layers.Conv2D(4 * in_channels, 1, activation="gelu", name=f"{name}_conv1")(x)
     x = layers.Conv2D(in_channels, 1, name=f"{name}_conv2")(x)
     x = ChannelScale(initial=1e-6, name=f"{name}_layer_scale")(x)
-    x = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path")(x)
+    x = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path")(x)
     return layers.Add(name=f"{name}_add")([shortcut, x])
 
 
@@ -71,28 +71,28 @@ def build_model(classes: int = 1000) -> keras.Model:
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section1_layer_norm")(x)
     for number in range(1, 4):
         x = cn_block(
-            x, rate=0.1 * (number - 1) / 17, name=f"features_section2_cn_block{number}"
+            x, drop=0.1 * (number - 1) / 17, name=f"features_section2_cn_block{number}"
         )
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section3_layer_norm")(x)
     # 28 x 28 x 192
     x = layers.Conv2D(192, 2, strides=2, name="features_section3_conv")(x)
     for number in range(1, 4):
         x = cn_block(
-            x, rate=0.1 * (2 + number) / 17, name=f"features_section4_cn_block{number}"
+            x, drop=0.1 * (2 + number) / 17, name=f"features_section4_cn_block{number}"
         )
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section5_layer_norm")(x)
     # 14 x 14 x 384
     x = layers.Conv2D(384, 2, strides=2, name="features_section5_conv")(x)
     for number in range(1, 10):
         x = cn_block(
-            x, rate=0.1 * (5 + number) / 17, name=f"features_section6_cn_block{number}"
+            x, drop=0.1 * (5 + number) / 17, name=f"features_section6_cn_block{number}"
         )
     x = layers.LayerNormalization(epsilon=1e-6, name="features_section7_layer_norm")(x)
     # 7 x 7 x 768
     x = layers.Conv2D(768, 2, strides=2, name="features_section7_conv")(x)
     for number in range(1, 4):
         x = cn_block(
-            x, rate=0.1 * (14 + number) / 17, name=f"features_section8_cn_block{number}"
+            x, drop=0.1 * (14 + number) / 17, name=f"features_section8_cn_block{number}"
         )
     # 1 x 1 x 768
     x = layers.GlobalAveragePooling2D(keepdims=True, name="global_avg_pool")(x)

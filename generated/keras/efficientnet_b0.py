@@ -101,7 +101,6 @@ def mb_conv(
         out = layers.Dropout(
             drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path"
         )(out)
-    if stride == 1 and in_channels == filters:
         out = layers.Add(name=f"{name}_add")([x, out])
     return out
 
@@ -122,18 +121,13 @@ def build_model(classes: int = 1000, dropout: float = 0.2) -> keras.Model:
     x = mb_conv(x, 24, stride=2, drop=0.0125, name="features_section2_mbconv1")
     x = mb_conv(x, 24, drop=0.025, name="features_section2_mbconv2")
     x = mb_conv(
-        x,
-        40,
-        kernel=5,
-        stride=2,
-        drop=0.037500000000000006,
-        name="features_section3_mbconv1",
+        x, 40, kernel=5, stride=2, drop=0.0125 * 3, name="features_section3_mbconv1"
     )  # 28 x 28 x 40
     x = mb_conv(x, 40, kernel=5, drop=0.05, name="features_section3_mbconv2")
     # 14 x 14 x 80
     x = mb_conv(x, 80, stride=2, drop=0.0625, name="features_section4_mbconv1")
-    x = mb_conv(x, 80, drop=0.07500000000000001, name="features_section4_mbconv2")
-    x = mb_conv(x, 80, drop=0.08750000000000001, name="features_section4_mbconv3")
+    x = mb_conv(x, 80, drop=0.0125 * 6, name="features_section4_mbconv2")
+    x = mb_conv(x, 80, drop=0.0125 * 7, name="features_section4_mbconv3")
     for number in range(1, 4):
         x = mb_conv(
             x,

@@ -33,11 +33,9 @@ class SpaceToDepth(layers.Layer):
 class WindowAttention(layers.Layer):
     """Multi-head attention within windows: (batch, height, width, channels).
 
-    With `shift` the windows begin so many positions later (Liu et al. 2021), with
-    `grid` each takes positions spread over the whole map (Tu et al. 2022). Each head
-    adds a bias by how far query and key lie apart: from a table, or from a small
-    network (`continuous`). With `cosine` it weighs by their cosine times a learned
-    factor of at most 100 (Liu et al. 2022, Swin Transformer V2).
+    Each head adds a learned bias by how far query and key lie apart. With `shift` the
+    windows begin so many positions later (Liu et al. 2021, Swin Transformer), with
+    `grid` each takes positions spread over the whole map (Tu et al. 2022, MaxViT).
     """
 
     def __init__(
@@ -47,8 +45,6 @@ class WindowAttention(layers.Layer):
         *,
         shift: int = 0,
         grid: bool = False,
-        relative_bias: str = "table",
-        cosine: bool = False,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -56,36 +52,20 @@ class WindowAttention(layers.Layer):
         self.window = window
         self.shift = shift
         self.grid = grid
-        self.relative_bias = relative_bias
-        self.cosine = cosine
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = input_shape[-1]
         self.query = layers.Dense(channels, name="query")
-        self.key = layers.Dense(channels, use_bias=not self.cosine, name="key")
+        self.key = layers.Dense(channels, name="key")
         self.value = layers.Dense(channels, name="value")
         self.output_dense = layers.Dense(channels, name="output")
         for part in (self.query, self.key, self.value, self.output_dense):
             part.build((None, channels))
-        if self.cosine:
-            self.logit_scale = self.add_weight(
-                name="logit_scale",
-                shape=(self.heads,),
-                initializer=keras.initializers.Constant(math.log(10)),
-            )
-        if self.relative_bias == "table":
-            self.bias_table = self.add_weight(
-                name="bias_table",
-                shape=((2 * self.window - 1) ** 2, self.heads),
-                initializer=keras.initializers.RandomNormal(stddev=0.02),
-            )
-        elif self.relative_bias == "continuous":
-            self.distance = layers.Dense(512, activation="relu", name="distance")
-            self.distance.build((None, 2))
-            self.head = layers.Dense(
-                self.heads, activation="sigmoid", use_bias=False, name="head"
-            )
-            self.head.build((None, 512))
+        self.bias_table = self.add_weight(
+            name="bias_table",
+            shape=((2 * self.window - 1) ** 2, self.heads),
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+        )
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         height, width, channels = x.shape[1:]
@@ -97,14 +77,7 @@ class WindowAttention(layers.Layer):
             ops.reshape(part(x), (-1, *x.shape[1:-1], self.heads, size))
             for part in (self.query, self.key, self.value)
         )
-        if self.cosine:
-            factor = ops.exp(ops.minimum(self.logit_scale, math.log(100)))
-            q, k = ops.normalize(q) * factor[:, None], ops.normalize(k)
-        else:
-            q = q / math.sqrt(size)
-        scores = ops.einsum("bwqhs,bwkhs->bwhqk", q, k)
-        if self.relative_bias != "none":
-            scores = scores + self.bias(x.dtype)
+        scores = ops.einsum("bwqhs,bwkhs->bwhqk", q / math.sqrt(size), k) + self.bias()
         if any(shifts):
             scores = ops.where(self.together(height, width, shifts), scores, -math.inf)
         out = ops.einsum("bwhqk,bwkhs->bwqhs", ops.softmax(scores), v)
@@ -130,22 +103,14 @@ class WindowAttention(layers.Layer):
         order = (0, 3, 1, 4, 2, 5) if self.grid else (0, 1, 3, 2, 4, 5)
         return ops.reshape(ops.transpose(x, order), (-1, height, width, channels))
 
-    def bias(self, dtype: str) -> keras.KerasTensor:
+    def bias(self) -> keras.KerasTensor:
         """What each head adds for each query and key: (heads, window**2, window**2)."""
         n = self.window
-        if self.relative_bias == "table":
-            table = self.bias_table
-        else:
-            apart = ops.arange(1 - n, n, dtype=dtype) / (n - 1)
-            apart = ops.sign(apart) * ops.log2(8 * ops.abs(apart) + 1) / 3
-            rows, columns = ops.meshgrid(apart, apart, indexing="ij")
-            pairs = ops.reshape(ops.stack([rows, columns], axis=-1), (-1, 2))
-            table = 16 * self.head(self.distance(pairs))
         places = ops.arange(n)
         apart = places[:, None] - places + n - 1
         rows = apart[:, None, :, None] * (2 * n - 1)
         index = ops.reshape(rows + apart[:, None, :], (n * n, n * n))
-        return ops.transpose(ops.take(table, index, axis=0), (2, 0, 1))
+        return ops.transpose(ops.take(self.bias_table, index, axis=0), (2, 0, 1))
 
     def together(self, height: int, width: int, shifts: list[int]) -> keras.KerasTensor:
         """Whether two positions lie together by more than rolling."""
@@ -163,13 +128,11 @@ class WindowAttention(layers.Layer):
             "window": self.window,
             "shift": self.shift,
             "grid": self.grid,
-            "relative_bias": self.relative_bias,
-            "cosine": self.cosine,
         }
 
 
 def swin_block(
-    x: keras.KerasTensor, heads: int, shift: int = 0, rate: float = 0.0, *, name: str
+    x: keras.KerasTensor, heads: int, shift: int = 0, drop: float = 0.0, *, name: str
 ) -> keras.KerasTensor:
     """Window attention, 1x1 convolutions around shortcuts:
     (H, W, in_channels) -> (H, W, in_channels).
@@ -178,13 +141,13 @@ def swin_block(
     shortcut = x
     x = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_layer_norm1")(x)
     x = WindowAttention(heads, 7, shift=shift, name=f"{name}_window_attention")(x)
-    x = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path1")(x)
+    x = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path1")(x)
     x = layers.Add(name=f"{name}_add1")([shortcut, x])
     shortcut = x
     x = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_layer_norm2")(x)
     x = layers.Conv2D(4 * in_channels, 1, activation="gelu", name=f"{name}_conv1")(x)
     x = layers.Conv2D(in_channels, 1, name=f"{name}_conv2")(x)
-    x = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path2")(x)
+    x = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path2")(x)
     return layers.Add(name=f"{name}_add2")([shortcut, x])
 
 
@@ -211,13 +174,11 @@ def build_model(classes: int = 1000) -> keras.Model:
     x = layers.Conv2D(96, 4, strides=4, name="features_section1_conv")(inputs)
     x = layers.LayerNormalization(epsilon=1e-5, name="features_section1_layer_norm")(x)
     x = swin_block(x, 3, name="features_section2_swin_block1")
-    x = swin_block(
-        x, 3, shift=3, rate=0.018181818181818184, name="features_section2_swin_block2"
-    )
+    x = swin_block(x, 3, shift=3, drop=0.2 / 11, name="features_section2_swin_block2")
     x = patch_merging(x, name="features_patch_merging1")  # 28 x 28 x 192
-    x = swin_block(x, 6, rate=0.03636363636363637, name="features_section3_swin_block1")
+    x = swin_block(x, 6, drop=0.2 * 2 / 11, name="features_section3_swin_block1")
     x = swin_block(
-        x, 6, shift=3, rate=0.05454545454545456, name="features_section3_swin_block2"
+        x, 6, shift=3, drop=0.2 * 3 / 11, name="features_section3_swin_block2"
     )
     x = patch_merging(x, name="features_patch_merging2")  # 14 x 14 x 384
     for number in range(1, 7):
@@ -225,14 +186,12 @@ def build_model(classes: int = 1000) -> keras.Model:
             x,
             12,
             shift=3 * (1 - number % 2),
-            rate=0.2 * (3 + number) / 11,
+            drop=0.2 * (3 + number) / 11,
             name=f"features_section4_swin_block{number}",
         )
     x = patch_merging(x, name="features_patch_merging3")  # 7 x 7 x 768
-    x = swin_block(
-        x, 24, rate=0.18181818181818182, name="features_section5_swin_block1"
-    )
-    x = swin_block(x, 24, shift=3, rate=0.2, name="features_section5_swin_block2")
+    x = swin_block(x, 24, drop=0.2 * 10 / 11, name="features_section5_swin_block1")
+    x = swin_block(x, 24, shift=3, drop=0.2, name="features_section5_swin_block2")
     x = layers.LayerNormalization(epsilon=1e-5, name="layer_norm")(x)
     x = layers.GlobalAveragePooling2D(name="global_avg_pool")(x)
     x = layers.Dense(classes, name="head")(x)

@@ -133,9 +133,9 @@ def build_model(classes: int = 80) -> keras.Model:
     level_8 = top_down(top_down_16, stage_2, 64, name="level_8")  # 80 x 80 x 64
     level_16 = bottom_up(level_8, top_down_16, 128, name="level_16")  # 40 x 40 x 128
     level_32 = bottom_up(level_16, x, 256, name="level_32")  # 20 x 20 x 256
-    detect_8 = detect(level_8, classes, name="detect_8")  # 80 x 80 x 144
-    detect_16 = detect(level_16, classes, name="detect_16")  # 40 x 40 x 144
-    x = detect(level_32, classes, name="detect_32")  # 20 x 20 x 144
+    detect_8 = detect(level_8, classes, name="detect_8")
+    detect_16 = detect(level_16, classes, name="detect_16")
+    x = detect(level_32, classes, name="detect_32")
     return keras.Model(inputs, [detect_8, detect_16, x], name="yolov8n")
 
 

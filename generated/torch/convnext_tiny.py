@@ -58,7 +58,7 @@ class CNBlock(nn.Module):
     (in_channels, H, W) -> (in_channels, H, W).
     """
 
-    def __init__(self, in_channels: int, rate: float = 0.0) -> None:
+    def __init__(self, in_channels: int, drop: float = 0.0) -> None:
         super().__init__()
         self.depthwise_conv = nn.Conv2d(
             in_channels, in_channels, kernel_size=7, padding=3, groups=in_channels
@@ -68,7 +68,7 @@ class CNBlock(nn.Module):
         self.gelu = nn.GELU()
         self.conv2 = nn.Conv2d(4 * in_channels, in_channels, kernel_size=1)
         self.layer_scale = ChannelScale(in_channels, spatial_axes=2, initial=1e-6)
-        self.drop_path = DropPath(rate)
+        self.drop_path = DropPath(drop)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.layer_norm(self.depthwise_conv(x))
@@ -91,22 +91,22 @@ class ConvNeXtTiny(nn.Module):
                 nn.Conv2d(3, 96, kernel_size=4, stride=4),  # 96 x 56 x 56
                 ChannelLayerNorm(96, eps=1e-6),
             ),
-            nn.Sequential(*(CNBlock(96, rate=0.1 * i / 17) for i in range(3))),
+            nn.Sequential(*(CNBlock(96, drop=0.1 * i / 17) for i in range(3))),
             nn.Sequential(
                 ChannelLayerNorm(96, eps=1e-6),
                 nn.Conv2d(96, 192, kernel_size=2, stride=2),  # 192 x 28 x 28
             ),
-            nn.Sequential(*(CNBlock(192, rate=0.1 * (3 + i) / 17) for i in range(3))),
+            nn.Sequential(*(CNBlock(192, drop=0.1 * (3 + i) / 17) for i in range(3))),
             nn.Sequential(
                 ChannelLayerNorm(192, eps=1e-6),
                 nn.Conv2d(192, 384, kernel_size=2, stride=2),  # 384 x 14 x 14
             ),
-            nn.Sequential(*(CNBlock(384, rate=0.1 * (6 + i) / 17) for i in range(9))),
+            nn.Sequential(*(CNBlock(384, drop=0.1 * (6 + i) / 17) for i in range(9))),
             nn.Sequential(
                 ChannelLayerNorm(384, eps=1e-6),
                 nn.Conv2d(384, 768, kernel_size=2, stride=2),  # 768 x 7 x 7
             ),
-            nn.Sequential(*(CNBlock(768, rate=0.1 * (15 + i) / 17) for i in range(3))),
+            nn.Sequential(*(CNBlock(768, drop=0.1 * (15 + i) / 17) for i in range(3))),
         )
         self.global_avg_pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(

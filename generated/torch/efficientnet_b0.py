@@ -128,14 +128,13 @@ class EfficientNetB0(nn.Module):
                 MBConv(24, 24, drop=0.025),
             ),
             nn.Sequential(
-                # 40 x 28 x 28
-                MBConv(24, 40, kernel=5, stride=2, drop=0.037500000000000006),
+                MBConv(24, 40, kernel=5, stride=2, drop=0.0125 * 3),  # 40 x 28 x 28
                 MBConv(40, 40, kernel=5, drop=0.05),
             ),
             nn.Sequential(
                 MBConv(40, 80, stride=2, drop=0.0625),  # 80 x 14 x 14
-                MBConv(80, 80, drop=0.07500000000000001),
-                MBConv(80, 80, drop=0.08750000000000001),
+                MBConv(80, 80, drop=0.0125 * 6),
+                MBConv(80, 80, drop=0.0125 * 7),
             ),
             nn.Sequential(
                 MBConv(80, 112, kernel=5, drop=0.1),  # 112 x 14 x 14

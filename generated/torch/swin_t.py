@@ -110,12 +110,12 @@ class SwinBlock(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, heads: int, shift: int = 0, rate: float = 0.0
+        self, in_channels: int, heads: int, shift: int = 0, drop: float = 0.0
     ) -> None:
         super().__init__()
         self.layer_norm1 = ChannelLayerNorm(in_channels)
         self.window_attention = WindowAttention(in_channels, heads, 7, shift=shift)
-        self.drop_path = DropPath(rate)
+        self.drop_path = DropPath(drop)
         self.layer_norm2 = ChannelLayerNorm(in_channels)
         self.conv1 = nn.Conv2d(in_channels, 4 * in_channels, kernel_size=1)
         self.gelu = nn.GELU()
@@ -155,25 +155,23 @@ class SwinTransformer(nn.Module):
                 nn.Conv2d(3, 96, kernel_size=4, stride=4),  # 96 x 56 x 56
                 ChannelLayerNorm(96),
             ),
-            nn.Sequential(
-                SwinBlock(96, 3), SwinBlock(96, 3, shift=3, rate=0.018181818181818184)
-            ),
+            nn.Sequential(SwinBlock(96, 3), SwinBlock(96, 3, shift=3, drop=0.2 / 11)),
             PatchMerging(96),  # 192 x 28 x 28
             nn.Sequential(
-                SwinBlock(192, 6, rate=0.03636363636363637),
-                SwinBlock(192, 6, shift=3, rate=0.05454545454545456),
+                SwinBlock(192, 6, drop=0.2 * 2 / 11),
+                SwinBlock(192, 6, shift=3, drop=0.2 * 3 / 11),
             ),
             PatchMerging(192),  # 384 x 14 x 14
             nn.Sequential(
                 *(
-                    SwinBlock(384, 12, shift=3 * (i % 2), rate=0.2 * (4 + i) / 11)
+                    SwinBlock(384, 12, shift=3 * (i % 2), drop=0.2 * (4 + i) / 11)
                     for i in range(6)
                 )
             ),
             PatchMerging(384),  # 768 x 7 x 7
             nn.Sequential(
-                SwinBlock(768, 24, rate=0.18181818181818182),
-                SwinBlock(768, 24, shift=3, rate=0.2),
+                SwinBlock(768, 24, drop=0.2 * 10 / 11),
+                SwinBlock(768, 24, shift=3, drop=0.2),
             ),
         )
         self.layer_norm = ChannelLayerNorm(768)

@@ -65,7 +65,7 @@ class UNet(nn.Module):
         x = self.up_4(x)  # 64 x 392 x 392
         x = torch.cat([encoder_1[:, :, 88:-88, 88:-88], x], dim=1)  # 128 x 392 x 392
         x = self.decoder_4(x)  # 64 x 388 x 388
-        return self.conv(x)  # 2 x 388 x 388
+        return self.conv(x)
 
 
 def build_model() -> UNet:

@@ -98,8 +98,7 @@ class C2f(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         cv1 = self.cv1(x)
-        left = cv1.chunk(2, dim=1)[0]
-        right = cv1.chunk(2, dim=1)[1]
+        left, right = cv1.chunk(2, dim=1)
         x = torch.cat([left, right, self.m_1(right)], dim=1)
         return self.cv2(x)
 
@@ -118,8 +117,7 @@ class C2fDepth2(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         cv1 = self.cv1(x)
-        left = cv1.chunk(2, dim=1)[0]
-        right = cv1.chunk(2, dim=1)[1]
+        left, right = cv1.chunk(2, dim=1)
         m_1 = self.m_1(right)
         x = torch.cat([left, right, m_1, self.m_2(m_1)], dim=1)
         return self.cv2(x)
@@ -198,9 +196,9 @@ class YOLOv8n(nn.Module):
         level_8 = self.level_8(top_down_16, stage_2)
         level_16 = self.level_16(level_8, top_down_16)
         level_32 = self.level_32(level_16, sppf)
-        detect_8 = self.detect_8(level_8)  # 144 x 80 x 80
-        detect_16 = self.detect_16(level_16)  # 144 x 40 x 40
-        x = self.detect_32(level_32)  # 144 x 20 x 20
+        detect_8 = self.detect_8(level_8)
+        detect_16 = self.detect_16(level_16)
+        x = self.detect_32(level_32)
         return detect_8, detect_16, x
 
 

@@ -119,6 +119,54 @@ def test_shapes_hold_for_all_arguments(
         assert stated == (f"{shape}." if shape else ""), name
 
 
+TOWERS = """
+archc: 1
+name: towers
+inputs:
+  query: {tokens: 3, dtype: int32}
+  document: {tokens: 5, dtype: int32}
+blocks:
+  tower:
+    layers:
+      - embedding: {vocabulary: 7, features: 4}
+      - attention: {heads: 1}
+      - global_max_pool
+      - dense: 2
+layers:
+  - block: tower
+    from: query
+    name: one
+  - block: tower
+    from: document
+    weights: one
+    name: two
+  - multiply:
+    from: [one, two]
+"""
+
+
+@pytest.mark.parametrize(("backend", "tower"), [("torch", "Tower"), ("keras", "tower")])
+def test_ids_are_no_features(backend: str, tower: str, tmp_path: Path) -> None:
+    source = written(TOWERS, tmp_path).emit(backend)
+    assert docstrings(source)[tower].endswith(": (length) -> (2).")
+    if backend == "keras":  # the model that both call takes them as they are
+        assert 'one_input = keras.Input((None,), dtype="int32")' in source
+
+
+def test_one_head_has_all_features(tmp_path: Path) -> None:
+    block = """
+archc: 1
+name: one
+input: {tokens: 3, features: 4}
+blocks:
+  turn:
+    layers: [{attention: {heads: 1}}, layer_norm]
+layers: [{block: turn}, {block: turn}]
+"""
+    source = written(block, tmp_path).emit("keras")
+    assert "layers.MultiHeadAttention(1, x.shape[-1]," in source
+
+
 @pytest.mark.parametrize("backend", ["torch", "keras"])
 def test_what_is_constant_is_computed(backend: str, tmp_path: Path) -> None:
     source = written(SHAPES, tmp_path).emit(backend)

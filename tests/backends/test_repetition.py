@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backends.networks import ALL_SPECS, source
+from tests.backends.networks import ALL_SPECS, BACKENDS, source
 
 LINES = {
     "efficientnet_b0": 180,
@@ -16,8 +16,8 @@ LINES = {
     "swin_t": 220,
     "vit_b_16": 120,
 }
-"""Lines that the modules in PyTorch stay below: nanoGPT's model has more than twice as many as
-GPT-2's, torchvision's files of the others some hundred."""
+"""Lines that the modules stay below: nanoGPT's model has more than twice as many as GPT-2's,
+torchvision's files of the others some hundred."""
 
 REPEATED = """
 class First(nn.Module):
@@ -57,9 +57,10 @@ def repeated(module: str) -> Iterator[tuple[str, str]]:
             yield other, name
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("name", "lines"), LINES.items())
-def test_is_as_short_as_by_hand(name: str, lines: int) -> None:
-    assert len(source("torch", name).splitlines()) < lines
+def test_is_as_short_as_by_hand(name: str, lines: int, backend: str) -> None:
+    assert len(source(backend, name).splitlines()) < lines
 
 
 @pytest.mark.parametrize("name", ALL_SPECS)

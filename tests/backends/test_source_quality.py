@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -147,3 +148,23 @@ def test_a_relative_path_to_the_spec_makes_the_same_file(
 
     monkeypatch.chdir(SPECS)
     assert load("vgg19.yaml", {}).emit(backend) == source(backend, "vgg19")
+
+
+CLASSES = """
+archc: 1
+name: segmentation
+input: {channels: 5, height: 9, width: 9}
+params: {classes: 3}
+layers:
+  - max_pool: 2
+  - conv: {filters: $classes, kernel_size: 2}
+    name: scores
+"""
+
+
+@pytest.mark.parametrize(("backend", "known"), [("torch", "# 5 x 4 x 4"), ("keras", "# 4 x 4 x 5")])
+def test_no_comment_counts_what_an_argument_decides(
+    backend: str, known: str, tmp_path: Path
+) -> None:
+    emitted = written(CLASSES, tmp_path).emit(backend)
+    assert re.findall("# [0-9]+ x .*", emitted) == [known]

@@ -93,6 +93,15 @@ net8   VGG     2014      10     8  4      The net8
     )
 
 
+def test_inputs_of_one_size_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "siamese", "whisper_tiny", "efficientnet_b0"]) == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
+    assert rows["siamese"].endswith(" 2 of 1\u00d7105\u00d7105")
+    assert rows["whisper_tiny"].endswith(" 80\u00d73000, 448")
+    assert " EfficientNet " in rows["efficientnet_b0"]
+    assert max(map(len, rows.values())) <= 80
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [

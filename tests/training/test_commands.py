@@ -219,6 +219,49 @@ def test_an_interruption_is_kept(tmp_path: Path) -> None:
     assert any(path.name.startswith("checkpoint") for path in folder.iterdir())
 
 
+def test_a_run_is_not_resumed_in_the_other_framework(run: Path, capsys: Capture) -> None:
+    given = ("--data", str(SAMPLE), "-o", str(run), "--resume")
+    assert main(["train", SPEC, "--backend", "keras", *given]) == 2
+    assert capsys.readouterr().err == f"archc: {run} is a run of torch, not of keras\n"
+
+
+def test_nothing_is_left_of_a_run_interrupted_before_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Between the files of its plan and the start of its worker."""
+
+    def interrupt(*_: object) -> None:
+        assert (tmp_path / "run" / "plan.json").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("archc.cli.train.choose_threads", interrupt)
+    given = ("--data", str(SAMPLE), "-o", str(tmp_path / "run"))
+    assert main(["train", SPEC, "--backend", "torch", *given]) == 130
+    assert capsys.readouterr().err.endswith("archc: interrupted\n")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals cannot be held back")
+def test_a_worker_interrupted_while_it_is_imported_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines = (
+        "import os, signal, sys",
+        "os.kill(os.getpid(), signal.SIGINT)",
+        "from archc.training.worker import main",
+        "sys.exit(main(sys.argv[1:]))",
+    )
+    (tmp_path / "interrupted.py").write_text("\n".join(lines))
+    monkeypatch.setattr(launch, "WORKER", "interrupted")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+    try:
+        assert launch.run_worker("plan.json") == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capfd.readouterr().err == "archc: interrupted\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_no_worker_is_left_alone(number: signal.Signals, tmp_path: Path) -> None:
     """A signal to archc alone ends the worker too; SIGTERM lets it save."""

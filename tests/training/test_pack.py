@@ -51,13 +51,14 @@ def test_every_form_comes_to_the_same(tmp_path: Path, capsys: Capture) -> None:
         data = read_data(output, takes(4, 4, 1), labelled=True)
         assert data.known_labels.tolist() == LABELS.tolist()
     assert len(contents) == 1
-    assert capsys.readouterr().err.count(": 6 images, 4 \u00d7 4 \u00d7 1\n") == 4
+    assert capsys.readouterr().err.count(": 6 images, 4 \u00d7 4 \u00d7 1, 5 classes\n") == 4
 
 
-def test_images_to_predict_are_packed_too(tmp_path: Path) -> None:
+def test_images_to_predict_are_packed_too(tmp_path: Path, capsys: Capture) -> None:
     forms(tmp_path)
     output = tmp_path / "test.npz"
     assert main(["data", "pack", str(tmp_path / "kaggle"), "--test", "-o", str(output)]) == 0
+    assert capsys.readouterr().err.endswith(": 2 images, 4 \u00d7 4 \u00d7 1, without labels\n")
     with np.load(output) as arrays:
         assert set(arrays) == {"images"}
         np.testing.assert_array_equal(arrays["images"][..., 0], IMAGES[:2])

@@ -187,6 +187,8 @@ def test_an_empty_row_is_refused(
 def test_a_blank_pixel_is_refused_where_it_is_the_only_one(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", b"label,pixel0\n3,1\n4, \n5,1\n")
     assert refusal(takes(1, 1, 1), path) == "a.csv:3: pixel0 is empty"
+    path.write_bytes(b"label,pixel0,pixel1,pixel2,\n1,2,3,4,\n")  # as some programs end a row
+    assert refusal(FOUR, path) == "a.csv:2: column 5 is empty"
 
 
 FAULTY_FILES: dict[str, tuple[bytes, str]] = {

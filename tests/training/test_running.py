@@ -41,7 +41,13 @@ from archc.training.run.metrics import (
     check_finite,
     check_progress,
 )
-from archc.training.run.options import EvaluateOptions, FitOptions, FitSettings, PredictOptions
+from archc.training.run.options import (
+    EvaluateOptions,
+    FitOptions,
+    FitSettings,
+    PredictOptions,
+    Start,
+)
 from archc.training.run.progress import Progress, clock, stop_request
 from archc.training.run.record import (
     data_record,
@@ -416,6 +422,15 @@ def test_a_run_does_not_go_on_with_another_backend(tmp_path: Path) -> None:
     with pytest.raises(RunError) as refused:
         start_run(settings, {**record, "backend": "keras"})
     assert str(refused.value) == f"{tmp_path} was run with backend = torch, not keras"
+
+
+def test_a_run_does_not_go_on_from_weights_that_it_did_not_start_from(tmp_path: Path) -> None:
+    record = started(options(tmp_path))
+    settings = settled(options(tmp_path, resume=True))
+    with pytest.raises(RunError) as refused:
+        start_run(settings, {**record, "weights": Start(freeze={"conv_1": 2})._asdict()})
+    told = f"{tmp_path} began without --weights and --freeze: start another run"
+    assert str(refused.value) == told
 
 
 @pytest.mark.parametrize("what", ["image", "label"])
@@ -859,6 +874,13 @@ def test_predictions_go_where_nothing_is_in_the_way(predicted: Path, name: str) 
     (predicted / "data" / "b.csv").write_text("ImageId,Label\n1,3\n")
     (predicted / "a.csv").write_text("anything")
     check(predicted, name)
+
+
+def test_weights_that_are_not_there_are_named_before_the_data_are_read(predicted: Path) -> None:
+    (predicted / "other.safetensors").unlink()
+    with pytest.raises(FileNotFoundError) as missing:
+        check(predicted, "a.csv")
+    assert str(missing.value.filename) == str(predicted / "other.safetensors")
 
 
 @pytest.mark.parametrize("name", ["a.csv", "data/b.csv", "run/b.csv", "link_to_a.csv"])

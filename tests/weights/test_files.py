@@ -263,6 +263,20 @@ def test_a_compressed_pickle_is_refused(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["state_dict", "model"])
+def test_a_state_dict_beside_what_a_training_script_saves_is_read(
+    name: str, tmp_path: Path
+) -> None:
+    import torch
+
+    net = network(tmp_path)
+    weights = random_weights(net)
+    transfer.save(str(tmp_path / "plain.pth"), weights, net, "torch")
+    state = torch.load(tmp_path / "plain.pth", weights_only=True)
+    torch.save({name: state, "epoch": 3, "input": (torch.ones(1),)}, tmp_path / "best.pt")
+    assert same(transfer.load(str(tmp_path / "best.pt"), net), weights)
+
+
 def test_a_pickle_of_something_else_is_refused(tmp_path: Path) -> None:
     import torch
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from archc.backends.blocks.symbols import value_of
+from archc.codegen.rewrite import walk
 from archc.codegen.tree import Expr, Ref
 from archc.ir.graph import Node, Region
 from archc.ops.axes import Axes
@@ -58,9 +59,12 @@ class UnifyContext:
         """The value of each symbol in one instance."""
         return {symbol: column[index] for symbol, column in self.columns.items()}
 
-    def common(self, outputs: Sequence[Axes]) -> Axes | None:
-        """The axes that an output has in the network; None in a block, which is for any."""
-        return outputs[0] if self.regions[0].kind != "block" else None
+    def common(self, value: int, outputs: Sequence[Axes]) -> Axes | None:
+        """The axes that a value has in the network, whatever it is built with; None in a block,
+        which is for any."""
+        width = self.widths.get(value)
+        depends = width is not None and any(isinstance(node, Ref) for node in walk(width))
+        return None if depends or self.regions[0].kind == "block" else outputs[0]
 
     def symbols_of(self, value: int) -> list[Expr]:
         """What the channels or features of a value may be, the best first."""

@@ -124,7 +124,7 @@ def _shapes(definition: Definition, shape: Shape) -> str | None:
     if before.is_sequence or after.is_sequence:
         return None
     sides = SIDES[len(before.spatial)] if before.is_map else ()
-    taken = _joined(shape(width, sides)) if before.is_map else f"({width})"
+    taken = _joined(shape(width, sides) if before.is_map else [_elements(before, width)])
     if not after.is_map:
         return f"{taken} -> ({output})" if is_said_by_width(definition) else None
     if len(after.spatial) != len(sides):
@@ -134,6 +134,11 @@ def _shapes(definition: Definition, shape: Shape) -> str | None:
         return None
     changed = [_side(side, factor) for side, factor in zip(sides, changes, strict=True)]
     return f"{taken} -> {_joined(shape(output, changed))}"
+
+
+def _elements(axes: Axes, width: str) -> str:
+    """How many elements a vector has, or how many ids stand in a sequence."""
+    return width if axes.is_vector else "length"
 
 
 def _keeps_tokens(definition: Definition) -> bool:

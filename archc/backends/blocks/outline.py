@@ -33,7 +33,14 @@ from archc.backends.blocks.items import (
     ModuleOutline,
     trees_in,
 )
-from archc.backends.blocks.symbols import is_plain, plain_value, same, symbols_in, type_name
+from archc.backends.blocks.symbols import (
+    in_one_type,
+    is_plain,
+    plain_value,
+    same,
+    symbols_in,
+    type_name,
+)
 from archc.backends.blocks.unify import Unifier
 from archc.codegen.tree import Call, Expr, Lit, Ref
 from archc.ir.graph import Graph, Node, Region
@@ -247,7 +254,7 @@ class _Maker:
             names[name] = Lit(value) if is_plain(value) else None
         table: dict[Expr, list[object]] = {}
         for name, column in columns.items():
-            column = [plain_value(value) for value in column]
+            column = in_one_type([plain_value(value) for value in column])
             first = column[0]
             fixed = not whole and name not in handed
             if fixed and is_plain(first) and same(column, [first] * len(column)):
@@ -328,6 +335,8 @@ def _default(context: UnifyContext, name: str, column: Sequence[object]) -> Expr
         return None
     value = context.regions[0].defaults[name]
     kinds = {type(one) for one in column}
+    if kinds == {float} and type(value) is int:
+        return Lit(float(value))
     if is_plain(value) and (type(value) in kinds or kinds == {tuple}):
         return Lit(value)
     return None

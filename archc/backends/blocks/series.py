@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from archc.backends.blocks.symbols import concrete, same, value_of
 from archc.codegen.rewrite import unify, walk
@@ -80,8 +80,7 @@ def _every_other(values: Sequence[int], index: Expr, first: int) -> Expr | None:
 
 
 def _schedule(values: Sequence[float], index: Expr, first: int) -> Expr | None:
-    """`rate * (start + index) / steps`, with the fewest steps for which the rate has three digits
-    at most."""
+    """`rate * (start + index) / steps`."""
     step = values[1] - values[0]
     if step <= 0 or values[0] < 0:
         return None
@@ -91,9 +90,21 @@ def _schedule(values: Sequence[float], index: Expr, first: int) -> Expr | None:
     if start:
         operands = (Lit(start), index) if start > 0 else (index, Lit(-start))
         counted = Binary("+" if start > 0 else "-", *operands)
-    for steps in range(1, MOST_STEPS + 1):
-        rate = float(f"{step * steps:.3g}")
-        if all(rate * (before + k) / steps == value for k, value in enumerate(values)):
-            scaled = Binary("*", Lit(rate), counted)
-            return scaled if steps == 1 else Binary("/", scaled, Lit(steps))
+    form = rate_and_steps(step, {value: before + k for k, value in enumerate(values)})
+    if form is None:
+        return None
+    rate, steps = form
+    scaled = Binary("*", Lit(rate), counted)
+    return scaled if steps == 1 else Binary("/", scaled, Lit(steps))
+
+
+def rate_and_steps(step: float, numbers: Mapping[float, int]) -> tuple[float, int] | None:
+    """The `rate` and the `steps` of which `rate * number / steps` is each of some values exactly,
+    which are about so many times `step`: one step if that will do, else a rate of as few digits as
+    may be."""
+    several = ((steps, digits) for digits in (1, 2, 3) for steps in range(2, MOST_STEPS + 1))
+    for steps, digits in ((1, 3), *several):
+        rate = float(f"{step * steps:.{digits}g}")
+        if all(rate * number / steps == value for value, number in numbers.items()):
+            return rate, steps
     return None

@@ -113,6 +113,8 @@ def folded(expr: Binary) -> Expr:
     if expr.operator == "//" and left == Binary("*", right, getattr(left, "right", left)):
         assert isinstance(left, Binary)
         return left.right
+    if expr.operator == "//" and right == Lit(1):
+        return left
     if left == right and expr.operator in ("//", "=="):
         return Lit(1 if expr.operator == "//" else True)
     if expr.operator in ("and", "or"):
@@ -308,6 +310,14 @@ def is_plain(value: object) -> TypeGuard[Plain]:
 def plain_value(value: object) -> object:
     """A parameter's value as a literal has it: a list as a tuple."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def in_one_type(column: Sequence[object]) -> list[object]:
+    """The values of a parameter that has fractions as floats: an expression of the spec that comes
+    to a whole number is an `int`."""
+    if not any(isinstance(value, float) for value in column):
+        return [*column]
+    return [float(value) if type(value) is int else value for value in column]
 
 
 LAYER_CLASS = "type[nn.Module]"

@@ -169,7 +169,7 @@ class Unifier:
             source = joined_value([flows[index]], {0: own})
         self.bypass(flows, without, source, output)
         self.settle_width(context, flows, output, [source])
-        axes = context.common(self.axes_of(flows, whole, output))
+        axes = context.common(output, self.axes_of(flows, whole, output))
         return LoweredOptional(condition, items, source, output, axes)
 
     def join_row(
@@ -300,7 +300,7 @@ class Unifier:
             raise MismatchError
         outputs = self.axes_of(flows, present, node.index)
         self.set_width(context, node, nodes, outputs)
-        return replace(op, axes=context.common(outputs), condition=condition)
+        return replace(op, axes=context.common(node.index, outputs), condition=condition)
 
     def set_width(
         self,
@@ -362,7 +362,7 @@ class Unifier:
             output = joined_value(flows, {i: one.output for i, one in regions.items()})
             region = rewired_region(first, parts_of(items), sources[0], output)
         context.joined |= {one.path: region.path for one in regions.values()}
-        axes = context.common(self.axes_of(flows, row.present, region.output))
+        axes = context.common(region.output, self.axes_of(flows, row.present, region.output))
         return LoweredScope(region, items, axes, condition, call)
 
     def join_calls(

@@ -68,6 +68,7 @@ from archc.backends.module import (
     output_axes,
     run_main,
 )
+from archc.backends.schedules import with_schedules
 from archc.backends.shared_padding import share_padding, with_paddings
 from archc.backends.sharing import with_shared
 from archc.backends.storage import stored_variables
@@ -449,7 +450,7 @@ def _arguments(graph: Graph, network: ModuleOutline) -> tuple[Argument, ...]:
 def _module(costs: Costs, graph: Graph, functions: Sequence[FunctionDef]) -> str:
     """The whole file: imports, the helpers that are used, the functions, and a first run."""
     body: list[Statement] = [
-        *with_attention(functions, OPTIONS, attention_class),
+        *with_schedules(with_attention(functions, OPTIONS, attention_class)),
         _main(costs, graph),
     ]
     used = names_in(body)

@@ -16,6 +16,7 @@ NESTED = tuple(
         Ref,
         (
             *ATTENTION,
+            "GeneralWindowAttention",
             "WindowAttention",
             "layers.Bidirectional",
             "layers.GroupQueryAttention",

@@ -147,10 +147,15 @@ class Body(Values):
 
     def item(self, item: Item) -> Iterator[Statement]:
         if isinstance(item, LoweredOptional):
-            yield from self.under(item.condition, item.source, item.output, item.items)
+            body = [
+                statement
+                for one in item.items
+                for statement in (self.plain(one) if one.condition is None else self.item(one))
+            ]
+            yield from self.under(item.condition, item.source, item.output, item.items, body)
         elif item.condition is not None:
             (source,), (output, *_) = self.uses.inputs(item), self.uses.outputs(item)
-            yield from self.under(item.condition, source, output, [item])
+            yield from self.under(item.condition, source, output, [item], [*self.plain(item)])
         elif isinstance(item, LoweredOp) or item.call is not None:
             yield from self.plain(item)
         else:
@@ -159,10 +164,15 @@ class Body(Values):
             yield from self.plain(item)
 
     def under(
-        self, condition: Expr, source: int, output: int, items: Sequence[Item]
+        self,
+        condition: Expr,
+        source: int,
+        output: int,
+        items: Sequence[Item],
+        statements: Sequence[Statement],
     ) -> Iterator[Statement]:
-        """Items under a condition; without them, `source` goes on."""
-        body = tuple(statement for item in items for statement in self.plain(item))
+        """The statements of items under a condition; without them, `source` goes on."""
+        body = tuple(statements)
         target, value = Ref(self.names[output]), Ref(self.names[source])
         before = () if target == value else (Assign(target, value),)
         made = {index for item in items for index in self.uses.outputs(item)}
@@ -458,7 +468,9 @@ class Body(Values):
         inputs: list[Ref] = []
         for name, index in zip((INPUT, *scope.region.inputs), scope.region.entering, strict=True):
             inputs.append(Ref(self.shared.free(f"{variable.name}_{name}")))
-            yield Assign(inputs[-1], call("keras.Input", self.input_shape(scope, index)))
+            dtype = Keyword("dtype", Lit(self.uses.graph.nodes[index].output.dtype), Lit("float32"))
+            shape = self.input_shape(scope, index)
+            yield Assign(inputs[-1], Call(Ref("keras.Input"), (shape,), (dtype,)))
         function = self.called(scope.call, inputs, self.name_of(path))
         model = call("keras.Model", _one_or_list(inputs), function, name=self.name_of(path))
         yield Assign(variable, model)

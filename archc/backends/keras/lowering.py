@@ -79,6 +79,7 @@ HELPERS = {
     "ClassToken": "class_token.py",
     "ConstantPadding": "constant_padding.py",
     "DepthToSpace": "depth_to_space.py",
+    "GeneralWindowAttention": "general_window_attention.py",
     "LinearUpsampling": "linear_upsampling.py",
     "LocalResponseNormalization": "local_response_normalization.py",
     "PaddedAveragePooling": "padded_average_pooling.py",

@@ -5,7 +5,7 @@ Imported where Keras runs alone, in the processes that verify networks and write
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from archc.backends.runtime.exchange import NetworkError
@@ -82,6 +82,12 @@ class Calls:
         key = (id(operation), *operands, *others)
         self.firsts[id(result)] = self.known.setdefault(key, id(result))
         return result
+
+    def pass_over(self, layers: Iterable[Any]) -> None:
+        """Let the results of layers that do nothing be what they take: of layers that are called
+        once, in the order of the model."""
+        for layer in filter(does_nothing, layers):
+            self.firsts[id(layer.output)] = self.same(layer.input)
 
     def same(self, tensor: Any) -> int:
         """What identifies a value, however often it is computed."""

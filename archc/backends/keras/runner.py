@@ -147,6 +147,7 @@ def _model(folder: Folder) -> _Model:
         model = calls.flat(model)
         values = _values_of_calls(folder, model, layers, calls)
     else:
+        calls.pass_over(flat_layers(model))
         values = _values(folder, model, layers)
     expected = [values[index] for index in folder.outputs]
     if list(map(calls.same, model.outputs)) != list(map(calls.same, expected)):

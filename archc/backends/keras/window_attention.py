@@ -1,4 +1,5 @@
-"""Attention within windows in Keras, which has no layer for it."""
+"""Attention within windows in Keras, which has no layer for it: one class for the usual form, one
+for all."""
 
 from __future__ import annotations
 
@@ -19,15 +20,19 @@ VARIABLES = {
 def lower_window_attention(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     op = context.op
     assert isinstance(op, WindowAttention)
+    usual = op.relative_bias == "table" and not op.cosine
+    general = (
+        option("relative_bias", op.relative_bias, "table", "relative_bias"),
+        option("cosine", op.cosine, False, "cosine"),
+    )
     constructor = layer(
-        "WindowAttention",
+        "WindowAttention" if usual else "GeneralWindowAttention",
         Lit(op.heads, "heads"),
         Lit(op.window, "window"),
         keywords=[
             option("shift", op.shift, 0, "shift"),
             option("grid", op.grid, False, "grid"),
-            option("relative_bias", op.relative_bias, "table", "relative_bias"),
-            option("cosine", op.cosine, False, "cosine"),
+            *(() if usual else general),
         ],
     )
     return (LoweredLayer(constructor, label=op.name, main=True, variables=VARIABLES),)

@@ -23,6 +23,7 @@ from archc.backends.module import (
     output_axes,
     run_main,
 )
+from archc.backends.schedules import with_schedules
 from archc.backends.shared_padding import Shared, share_padding, with_paddings
 from archc.backends.sharing import with_shared
 from archc.backends.storage import stored_variables
@@ -192,7 +193,7 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
 def _module(graph: Graph, classes: Sequence[ClassDef]) -> str:
     """The whole file: imports, the helpers that are used, the classes, and a first run."""
     body: list[Statement] = [
-        *with_attention(classes, OPTIONS, attention_class),
+        *with_schedules(with_attention(classes, OPTIONS, attention_class)),
         _build_model(graph),
         _main(graph),
     ]

@@ -22,7 +22,7 @@ from archc.backends.torch.construction import (
     parameter,
     under,
 )
-from archc.backends.torch.forward import WIDTH, Build, Ends, Forward, Step
+from archc.backends.torch.forward import WIDTH, Build, Ends, Forward, OptionalSteps, Step
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
 from archc.backends.torch.module_paths import ModuleKeys, in_optional
@@ -169,7 +169,7 @@ class Body:
 
     def optional(self, item: LoweredOptional) -> Step:
         """Steps that are there under a condition, which is kept as an attribute: one expression, or
-        the value that stands for theirs."""
+        the value that stands for theirs; statements where that would compute a value twice."""
         uses = self.scope.uses
         inputs = uses.inputs(item)
         flag = self.add_attribute(_flag(item), item.condition)
@@ -186,12 +186,13 @@ class Body:
         def build(values: Sequence[Expr]) -> Expr:
             known = dict(zip(inputs, values, strict=True))
             for step in steps:
-                own = [known[index] for index in step.operation.inputs]
-                known[step.operation.outputs[0]] = step.build(own)
-            return Conditional(Ref(f"self.{flag}"), known[item.output], known[item.source])
+                taken = [known[index] for index in step.operation.inputs]
+                known[step.operation.outputs[0]] = step.build(taken)
+            return Conditional(own, known[item.output], known[item.source])
 
         operation = Operation(inputs, (item.output,), is_merge=False)
-        return Step(operation, build, heavy=True, comment=None, repeats=True)
+        inside = OptionalSteps(own, steps, item.source) if _uses_again(steps) else None
+        return Step(operation, build, heavy=True, comment=None, repeats=True, inside=inside)
 
     def apply_op(self, item: LoweredOp) -> Build:
         """How an op is written in `forward`, after its layers have become attributes."""
@@ -288,6 +289,17 @@ def not_in_place(layer: Expr) -> Expr:
         return Call(expr.function, expr.arguments, words)
 
     return transform(layer, plain)
+
+
+def _uses_again(steps: Sequence[Step]) -> bool:
+    """Whether a value of some steps is used by them more than once, or one of them is no
+    expression or gives several values."""
+    used = Counter(
+        index for step in steps for index in step.operation.inputs for _ in range(1 + step.repeats)
+    )
+    made = [index for step in steps for index in step.operation.outputs]
+    is_plain = all(step.inside is None and len(step.operation.outputs) == 1 for step in steps)
+    return not is_plain or any(used[one] > 1 for one in made)
 
 
 def _flag(item: LoweredOptional) -> str:

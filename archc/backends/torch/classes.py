@@ -27,7 +27,7 @@ from archc.backends.torch.construction import (
     under,
 )
 from archc.backends.torch.forward import Ends
-from archc.backends.torch.init_statements import Initial
+from archc.backends.torch.init_statements import Initial, under_condition
 from archc.backends.torch.layers import shape_comment
 from archc.backends.torch.members import by_name
 from archc.backends.torch.module_paths import (
@@ -93,15 +93,18 @@ class Classes:
         the items are a `whole` definition, those follow that make its steps share layers."""
         items = [item for item in items if not is_empty(item)]
         scope = Scope(self, uses, step_names(items), arguments)
+        conditional: Mapping[str, Expr] = {}
         if len(ends.inputs) == 1 and scope.is_whole_sequence(items, ends):
             definition = scope.sequential_class(name, docstring, items)
         else:
-            definition = Body(scope, items, ends).definition(name, docstring)
+            body = Body(scope, items, ends)
+            definition, conditional = body.definition(name, docstring), body.conditional
+        owners = Owners(uses.graph, items)
+        for path in owners.frozen(self.keys, scope.is_sequential):
+            freeze = ExpressionStatement(call(Attribute(at(path), "requires_grad_"), False))
+            more = [*more, *under_condition(conditional.get(path.partition(".")[0]), (freeze,))]
         if whole:
-            owners = Owners(uses.graph, items)
             self.replaced[name] = [*owners.replaced(self.keys, self.called)]
-            frozen = (Attribute(at(path), "requires_grad_") for path in owners.frozen(self.keys))
-            more = [*more, *(ExpressionStatement(call(one, False)) for one in frozen)]
             shared = [*self.replaced[name], *owners.tied(self.keys)]
             more = [*more, *(set_to(own, at(owner)) for own, owner in shared)]
         init, *methods = definition.body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from archc.backends.blocks.branches import gates
@@ -55,13 +55,24 @@ class Ends(NamedTuple):
 
 class Step(NamedTuple):
     """One item of a `forward`: the values it takes and gives, how it is written, whether it has
-    weights, and whether what it takes may stand in it more than once."""
+    weights, and whether what it takes may stand in it more than once. What is no expression has
+    statements `inside` in place of it."""
 
     operation: Operation
     build: Build
     heavy: bool
     comment: str | None
     repeats: bool = False
+    inside: OptionalSteps | None = None
+
+
+class OptionalSteps(NamedTuple):
+    """Steps under a condition, of which a value is used more than once: without them `source`
+    stands for the value that they lead to."""
+
+    condition: Expr
+    steps: Sequence[Step]
+    source: int
 
 
 class Forward:
@@ -116,16 +127,17 @@ class Forward:
         later = [step for step in steps if alone.issuperset(step.operation.outputs)]
         steps = [step for step in steps if step not in later]
         results = [*self.results, *self.in_training]
+        operations = [*_operations([*steps, *later])]
         names = name_variables(
-            [step.operation for step in [*steps, *later]],
+            operations,
             arguments,
             results,
             reserved,
             gates(self.items, self.uses),
         )
         uses: dict[int, int] = {}
-        for step in [*steps, *later]:
-            for index in step.operation.inputs:
+        for operation in operations:
+            for index in operation.inputs:
                 uses[index] = uses.get(index, 0) + 1
         for index in results:
             uses[index] = uses.get(index, 0) + 2 * (len(results) > 1)
@@ -158,6 +170,11 @@ class Forward:
 
         for position, step in enumerate(steps):
             inputs = step.operation.inputs
+            if step.inside is not None:
+                for index in inputs:
+                    settle(index)
+                statements += self.optional(step.inside, names, uses)
+                continue
             if step.heavy:
                 for index in inputs:
                     if step.repeats or index not in light:
@@ -185,6 +202,25 @@ class Forward:
                 settle(output)
         return statements
 
+    def optional(
+        self, optional: OptionalSteps, names: dict[int, str], uses: dict[int, int]
+    ) -> list[Statement]:
+        """The statements of steps under a condition."""
+        pending: dict[int, tuple[Expr, str | None]] = {}
+        inside = self.written(optional.steps, names, uses, pending)
+        inside += _settled(pending, names)
+        operations = [one.operation for one in optional.steps]
+        (output,) = operations[-1].outputs
+        target, source = Ref(names[output]), Ref(names[optional.source])
+        if target == source:
+            return [If(optional.condition, tuple(inside))]
+        without = Assign(target, source)
+        made = {index for one in operations for index in one.outputs}
+        used = {index for one in operations for index in one.inputs}
+        if names[output] in {names[index] for index in used - made}:
+            return [If(optional.condition, tuple(inside), (without,))]
+        return [without, If(optional.condition, tuple(inside))]
+
     def goes_on(
         self, output: int, expr: Expr, following: Step | None, uses: dict[int, int]
     ) -> bool:
@@ -211,6 +247,20 @@ class Forward:
             return Return(Ref(names.get(result, "x")))
         values = [Ref(names[index]) for index in self.results]
         return Return(TupleOf(tuple(values)))
+
+
+def _operations(steps: Sequence[Step]) -> Iterator[Operation]:
+    """Those of steps, and of the steps inside in place of an optional one: the last of them ends
+    in the variable of what stands for it otherwise."""
+    for step in steps:
+        if step.inside is None:
+            yield step.operation
+            continue
+        source = step.inside.source
+        *before, last = _operations(step.inside.steps)
+        yield from before
+        inputs = tuple(dict.fromkeys([*last.inputs, source]))
+        yield last._replace(inputs=inputs, in_place_of=source)
 
 
 def _tensors(count: int) -> Expr:

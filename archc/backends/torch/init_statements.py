@@ -96,7 +96,7 @@ class Initial:
             else:
                 for layer, condition in zip(item.layers, item.conditions, strict=True):
                     module = Index(sequence, (Lit(position),))
-                    yield from _under(condition, tuple(self.of_layer(module, layer)))
+                    yield from under_condition(condition, tuple(self.of_layer(module, layer)))
                     position += 1
 
     def of_scope(
@@ -105,7 +105,7 @@ class Initial:
         """Those of a section; a block's instance sets its own."""
         if scope.call is None and is_sequential(scope):
             statements = tuple(self.of_sequence(section, scope.items, is_sequential))
-            yield from _under(scope.condition, statements)
+            yield from under_condition(scope.condition, statements)
 
     def of_optional(self, module: Expr, op: LoweredOp) -> Iterator[Statement]:
         """Those of an op that stands under a condition: of its one layer, or of its sequence."""
@@ -117,10 +117,13 @@ class Initial:
                 Index(module, (Lit(position),)) if several else module, layer
             )
         )
-        yield from _under(op.condition, statements)
+        yield from under_condition(op.condition, statements)
 
 
-def _under(condition: Expr | None, statements: tuple[Statement, ...]) -> Iterator[Statement]:
+def under_condition(
+    condition: Expr | None, statements: tuple[Statement, ...]
+) -> Iterator[Statement]:
+    """Statements that are carried out under a condition, if there is one."""
     if condition is None or not statements:
         yield from statements
     else:

@@ -17,6 +17,10 @@ from typing import Any
 from archc.backends.runtime.safetensors import ORDER
 from archc.backends.runtime.sandbox import limit, line, not_installed, too_large
 
+STATES = ("state_dict", "model")
+"""What training scripts call the state dict that they save beside their optimizer's; the second
+those of torchvision, and those that archc emits."""
+
 
 def archive_error(path: str) -> str | None:
     """What is wrong with a zip archive, as which PyTorch has written its files since 2020."""
@@ -60,8 +64,9 @@ def _read(path: str, result: str) -> str | None:
                 "it holds more than weights, or is damaged: PyTorch refuses it with `weights_only`"
             )
         return f"PyTorch does not load it ({line(error)})"
-    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
-        loaded = loaded["state_dict"]  # as training scripts save it beside their optimizer
+    for name in STATES:
+        if isinstance(loaded, dict) and isinstance(loaded.get(name), dict):
+            loaded = loaded[name]
     if not isinstance(loaded, dict) or not all(
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in loaded.items()
     ):

@@ -8,7 +8,7 @@ replaces. A dense layer that uses an embedding's table has the same parameter.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 from archc.backends.base import Alias, Placement, StoredVariable
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope
@@ -75,12 +75,17 @@ class Owners:
             if owner is not None:
                 yield from zip(self.modules(key, keys), self.modules(owner, keys), strict=True)
 
-    def frozen(self, keys: ModuleKeys) -> Iterator[str]:
-        """The paths of the modules of the class that are not trained, the outermost."""
+    def frozen(
+        self, keys: ModuleKeys, is_sequential: Callable[[LoweredScope], bool]
+    ) -> Iterator[str]:
+        """The paths of the modules of the class that are not trained, the outermost: but for those
+        in sections that are no plain sequences, whose classes freeze their own."""
         inside: set[str] = set()
         for key, (item, sections) in self.places.items():
             part = item.node if isinstance(item, LoweredOp) else item.region
-            if inside.intersection(sections):
+            around = [self.places[one][0] for one in sections]
+            scopes = [one for one in around if isinstance(one, LoweredScope)]
+            if inside.intersection(sections) or not all(map(is_sequential, scopes)):
                 continue
             if part.frozen:
                 yield from self.modules(key, keys)

@@ -1,5 +1,5 @@
-"""Instances of a block in a row that no `nn.Sequential` can hold, since they take more than one
-value: an `nn.ModuleList`, and a loop over it."""
+"""Instances of a block in a row outside an `nn.Sequential`: an `nn.ModuleList`, and a loop over
+it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def stacks_in(
             isinstance(item, LoweredScope)
             and item.call is not None
             and item.condition is None
-            and len(item.region.inputs) > 0
+            and not item.region.origin.computed
             and not item.region.weights
             and item.region.path not in shared
             and len(uses.outputs(item)) == 1
@@ -67,7 +67,7 @@ def stacks_in(
             run.append(item)
             continue
         if len(run) >= FEWEST:
-            name = base = _plural(names[run[0].region.path].rstrip(COUNTED))
+            name = base = _plural(_stem([names[scope.region.path] for scope in run]))
             count = 1
             while name in taken:
                 count += 1
@@ -90,6 +90,19 @@ def _goes_on(before: LoweredScope, after: LoweredScope, uses: Uses) -> bool:
         and result not in after.region.inputs.values()
         and inside.issuperset(uses.users[result])
     )
+
+
+def _stem(names: Sequence[str]) -> str:
+    """What names have in common that count on: `block35` of `block351` and `block352`."""
+    first = names[0]
+    for begin in range(len(first) - 1, 0, -1):
+        stem, number = first[:begin], first[begin:]
+        if not number.isdecimal():
+            break
+        counted = [f"{stem}{int(number) + position}" for position in range(len(names))]
+        if int(number) and list(names) == counted:
+            return stem.rstrip("_")
+    return first.rstrip(COUNTED)
 
 
 def _plural(word: str) -> str:

@@ -22,6 +22,9 @@ from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archc.ops.shape import Crop, Pad
 from archc.ops.sliding import Window
 
+MOST_AXES = 3
+"""Spatial axes of a map: the means of PyTorch over so many need a window that fits into it."""
+
 Pairs = Sequence[tuple[int, int]]
 """Elements at the begin and end of each spatial axis."""
 
@@ -271,8 +274,8 @@ def lower_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     begins = [window.begin for window in windows]
     ceil = _ceil_mode(context, windows, preferred=op.ceil_mode)
     symmetric = all(window.begin == window.end for window in windows)
-    # PyTorch's kernels of three axes must fit into the map without its padding.
-    fits = context.rank < 3 or all(map(_fits, windows, context.x.spatial))
+    # There the padding of the pool itself is no part of the map.
+    fits = context.rank < MOST_AXES or all(map(_fits, windows, context.x.spatial))
     if fits and ceil is not None and (symmetric or not op.count_include_pad):
         constructor = _pool("AvgPool", op, windows, begins, ceil=ceil)
         counts = op.count_include_pad or not any(begins)
@@ -281,15 +284,20 @@ def lower_avg_pool(context: LoweringContext) -> tuple[LoweredLayer, ...]:
         return (LoweredLayer(constructor, label=op.name, main=True),)
     if op.count_include_pad:
         return _mean_with_zeros(context, op, windows)
-    constructor = layer(
+    pairs = [(window.begin, window.end + window.overhang) for window in windows]
+    return (LoweredLayer(_mean_inside(windows, pairs), label=op.name, main=True),)
+
+
+def _mean_inside(windows: Sequence[Window], pairs: Pairs) -> Call:
+    """The mean of what lies inside the map, which is padded by pairs of begin and end."""
+    return layer(
         "PaddedAvgPool",
         keywords=[
             Keyword("kernel_size", per_axis([window.kernel for window in windows], "kernel_size")),
             Keyword("stride", per_axis([window.stride for window in windows], "stride")),
-            Keyword("padding", Lit(_last_first([(s.begin, s.end + s.overhang) for s in windows]))),
+            Keyword("padding", Lit(_last_first(pairs))),
         ],
     )
-    return (LoweredLayer(constructor, label=op.name, main=True),)
 
 
 def _fits(window: Window, size: int) -> bool:
@@ -307,7 +315,14 @@ def _mean_with_zeros(
         unseen = (size + window.begin + window.end - window.kernel) % window.stride
         dropped = unseen if ceil and not window.overhang else 0
         pairs.append((window.begin, window.end - dropped))
-    constructor = _pool("AvgPool", op, windows, [0] * context.rank, ceil=ceil)
+    sizes = [
+        size + begin + end for size, (begin, end) in zip(context.x.spatial, pairs, strict=True)
+    ]
+    if context.rank == MOST_AXES and not all(map(_fits, windows, sizes)):
+        overhangs = [(0, window.overhang) for window in windows]
+        constructor = _mean_inside(windows, overhangs)
+    else:
+        constructor = _pool("AvgPool", op, windows, [0] * context.rank, ceil=ceil)
     return (*_zeros(pairs), LoweredLayer(constructor, label=op.name, main=True))
 
 

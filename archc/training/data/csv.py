@@ -281,7 +281,7 @@ class CsvRows:
             if index == self.columns.label:
                 self.check_label(text)
             else:
-                self.check_pixel(shortened(name), text)
+                self.check_pixel(shortened(name) or f"column {index + 1}", text)
 
     def check_characters(self, line: str) -> None:
         """Refuse what is no text of numbers."""

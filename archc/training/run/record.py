@@ -214,6 +214,8 @@ def start_run(options: FitSettings, record: Mapping[str, object]) -> dict[str, A
     for key in ("sha256", "backend", "classes", "data", "recipe", "weights"):
         for place, one, other in differences(key, kept.get(key), now[key]):
             message = f"{options.out} was run with {place} = {one}, not {other}"
+            if place == "weights":  # as a whole: of a run that resumes they are as before
+                message = f"{options.out} began without --weights and --freeze: start another run"
             raise RunError(message)
     if epochs != options.epochs:
         write_record(options.out, kept)

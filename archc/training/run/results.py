@@ -37,10 +37,13 @@ class Inference(NamedTuple):
 
 
 def weights_path(options: PredictOptions | EvaluateOptions) -> Path:
-    """The file of weights: the run's `best` or `last`, or another."""
+    """The file of weights: the run's `best` or `last`, or another. Raises OSError, which names it,
+    where it is not there."""
+    path = Path(options.weights)
     if options.weights in {"best", "last"}:
-        return options.run / f"{options.weights}.safetensors"
-    return Path(options.weights)
+        path = options.run / f"{options.weights}.safetensors"
+    path.stat()
+    return path
 
 
 def check_output(options: PredictOptions) -> None:

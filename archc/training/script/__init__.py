@@ -92,8 +92,7 @@ def _docstring(title: str, name: str, shape: tuple[int, ...]) -> str:
         (
             f"{title.rstrip('.')}: train and predict.",
             "",
-            f"    python {name}_train.py DATA --out RUN",
-            f"    python {name}_train.py DATA --out RUN --predict labels.csv",
+            f"    python {name}_train.py DATA --out RUN [--resume | --predict labels.csv]",
             "",
             *wrap(text, WIDTH),
         )

@@ -3,6 +3,7 @@ apart."""
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,8 @@ from PIL import Image  # noqa: E402
 
 from archc.training.script import emit  # noqa: E402
 from tests.training.script.test_script import IMAGES, network  # noqa: E402
+
+Capture = pytest.CaptureFixture[str]
 
 pytestmark = [pytest.mark.keras, pytest.mark.torch]
 
@@ -126,7 +129,7 @@ def test_other_files_in_a_folder_of_images_are_left_out(
     inputs: str, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "animals"
-    images = ["cat/a.bmp", "cat/b.PNG", "dog/1.jpg"]
+    images = ["cat/a.bmp", "cat/b.PNG", "dog/puppies/1.jpg"]
     others = ["README", "cat/.DS_Store", "cat/._b.png", "dog/Thumbs.db", "__MACOSX/dog/._1.jpg"]
     others.append(".thumbnails/1.png")
     for name in images + others:
@@ -136,15 +139,110 @@ def test_other_files_in_a_folder_of_images_are_left_out(
         else:
             (folder / name).write_bytes(b"of the system")
     defined = script(tmp_path, f"  inputs: {inputs}\n", monkeypatch, backend)
-    if "Photos" in defined:
-        photos = defined["Photos"](folder)
-        read, labels = photos.images, photos.labels
-    else:
-        read, labels = defined["read_images"](folder)
+    read, labels = read_folder(defined, folder)
     assert len(read) == 3
     if inputs != "{}":
         assert [one.name for one in read] == ["a.bmp", "b.PNG", "1.jpg"]
     assert labels.tolist() == [0, 0, 1]
+
+
+def read_folder(defined: dict[str, Any], folder: Path) -> tuple[Any, Any]:
+    """Images, or their files, and labels as a script reads them."""
+    if "Photos" in defined:
+        photos = defined["Photos"](folder)
+        return photos.images, photos.labels
+    images, labels = defined["read_images"](folder)
+    return images, labels
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+@pytest.mark.parametrize("inputs", ["{}", "{resize: 16}"])
+def test_folders_called_by_numbers_are_in_the_order_of_these(
+    inputs: str, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `archc train` has them; and images without folders are there to predict."""
+    for number in range(11):
+        folder = tmp_path / "digits" / str(number)
+        folder.mkdir(parents=True)
+        Image.new("RGB", (16, 16), (number,) * 3).save(folder / "one.png")
+    Image.new("RGB", (16, 16)).save(tmp_path / "digits" / "10" / "two.png")
+    defined = script(tmp_path, f"  inputs: {inputs}\n", monkeypatch, backend)
+    read, labels = read_folder(defined, tmp_path / "digits")
+    assert labels.tolist() == [0, 1, 10, 10, *range(2, 10)]
+    if inputs == "{}":
+        assert [int(one.max()) for one in read] == [0, 1, 10, 0, *range(2, 10)]
+    read, labels = read_folder(defined, tmp_path / "digits" / "10")
+    assert len(read) == len(labels) == 2
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_streamed_images_are_upright(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turned as their Exif tells, as `archc train` has them."""
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:, :8] = 255  # bright on the left
+    exif = Image.Exif()
+    exif[0x0112] = 6  # what is on the left belongs on top
+    (tmp_path / "a").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "a" / "1.jpg", exif=exif, quality=100)
+    defined = script(tmp_path, "  inputs: {resize: 16}\n", monkeypatch, backend)
+    if backend == "torch":
+        image = defined["Photos"](tmp_path)[0][0].numpy().transpose(1, 2, 0)
+    else:
+        image = defined["decode"](tmp_path / "a" / "1.jpg")
+    assert image[:8].min() > 200
+    assert image[8:].max() < 50
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+@pytest.mark.parametrize("recipe", ["", "  validation: 0\n", "  inputs: {resize: 16}\n"])
+def test_data_that_nothing_can_be_learnt_from_is_refused(
+    recipe: str, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images without labels, or all of one class; and so few that none are held out."""
+    images = np.zeros((20, 16, 16, 3), np.uint8)
+    np.savez(tmp_path / "none.npz", images=images)
+    np.savez(tmp_path / "one.npz", images=images, labels=np.full(20, 3))
+    np.savez(tmp_path / "few.npz", images=images[:5], labels=np.arange(5))
+    names = ["none", "one", "few"] if "validation" not in recipe else ["none", "one"]
+    defined = script(tmp_path, recipe, monkeypatch, backend)
+    for name in names:
+        path, run = tmp_path / f"{name}.npz", tmp_path / "run"
+        arguments = SimpleNamespace(data=path, out=run, resume=False, epochs=1)
+        given: tuple[Any, ...] = (arguments,)
+        if backend == "torch":
+            read = defined.get("Photos") or defined["read_images"]
+            given = (arguments, read(path), torch.device("cpu"))
+        told = f"{path}: too few images, or no labels of two classes"
+        with pytest.raises(SystemExit, match=f"^{re.escape(told)}$"):
+            defined["train"](*given)
+        assert not run.exists()
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_a_script_tells_what_it_cannot_begin_with(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Data of another form, a run that is there without `--resume`, and none with it."""
+    defined = script(tmp_path, "", monkeypatch, backend)
+    begin = defined["main" if backend == "torch" else "parse_arguments"]
+    table, run = tmp_path / "digits.csv", tmp_path / "run"
+    table.write_text("label,pixel0\n")
+    monkeypatch.setattr(sys, "argv", ["small_train.py", str(table), "--out", str(run)])
+    with pytest.raises(SystemExit) as refused:
+        begin()
+    assert refused.value.code == 2
+    told = f"error: {table} is no .npz file: `archc data pack` makes one\n"
+    assert capsys.readouterr().err.endswith(told)
+    told = f"{run}: --resume is for a run that is there already"
+    for resume in (True, False):
+        arguments = SimpleNamespace(data=table, out=run, resume=resume, epochs=1)
+        others = (None, torch.device("cpu")) if backend == "torch" else ()
+        with pytest.raises(SystemExit, match=f"^{re.escape(told)}$"):
+            defined["train"](arguments, *others)
+        run.mkdir(exist_ok=True)
+        (run / ("last.pt" if backend == "torch" else "last")).touch()
 
 
 def test_images_are_changed_in_training_alone(
@@ -264,12 +362,12 @@ def test_pytorch_draws_parts_in_training_alone(
         for batch in batches:
             yield torch.rand(len(batch), 3, 16, 16), torch.from_numpy(data.labels[batch])
 
-    defined["load"], defined["Photos"] = load, lambda _: data
+    defined["load"] = load
     defined["Small"] = lambda: torch.nn.Sequential(
         torch.nn.Flatten(), torch.nn.Linear(16 * 16 * 3, 10)
     )
     arguments = SimpleNamespace(data=None, out=tmp_path / "run", resume=False, epochs=2)
-    defined["train"](arguments, torch.device("cpu"))
+    defined["train"](arguments, data, torch.device("cpu"))
     assert draws == [False, True, False, True, False]
 
 
@@ -462,13 +560,14 @@ def test_pytorch_takes_a_gpu_where_there_is_one_and_ends_its_group(
     defined = script(tmp_path, "", monkeypatch, "torch")
     calls: list[str] = []
     defined["PROCESSES"] = processes
-    defined["train"] = lambda _, device: calls.append(f"train on {device}")
+    defined["train"] = lambda *given: calls.append(f"train on {given[-1]}")
+    defined["read_images"] = lambda _: None
     for name in ("init_process_group", "destroy_process_group"):
         monkeypatch.setattr(torch.distributed, name, partial(calls.append, name))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: calls.append(f"set {device}"))
     monkeypatch.setenv("LOCAL_RANK", "1")
-    monkeypatch.setattr(sys, "argv", ["small_train.py", "data", "--out", str(tmp_path / "run")])
+    monkeypatch.setattr(sys, "argv", ["small_train.py", "a.npz", "--out", str(tmp_path / "run")])
     defined["main"]()
     if processes == 1:
         assert calls == ["train on cuda" if has_gpu else "train on cpu"]

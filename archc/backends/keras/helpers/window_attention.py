@@ -8,11 +8,9 @@ from keras import layers, ops
 class WindowAttention(layers.Layer):
     """Multi-head attention within windows: (batch, height, width, channels).
 
-    With `shift` the windows begin so many positions later (Liu et al. 2021), with
-    `grid` each takes positions spread over the whole map (Tu et al. 2022). Each head
-    adds a bias by how far query and key lie apart: from a table, or from a small
-    network (`continuous`). With `cosine` it weighs by their cosine times a learned
-    factor of at most 100 (Liu et al. 2022, Swin Transformer V2).
+    Each head adds a learned bias by how far query and key lie apart. With `shift` the
+    windows begin so many positions later (Liu et al. 2021, Swin Transformer), with
+    `grid` each takes positions spread over the whole map (Tu et al. 2022, MaxViT).
     """
 
     def __init__(
@@ -22,8 +20,6 @@ class WindowAttention(layers.Layer):
         *,
         shift: int = 0,
         grid: bool = False,
-        relative_bias: str = "table",
-        cosine: bool = False,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -31,36 +27,20 @@ class WindowAttention(layers.Layer):
         self.window = window
         self.shift = shift
         self.grid = grid
-        self.relative_bias = relative_bias
-        self.cosine = cosine
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = input_shape[-1]
         self.query = layers.Dense(channels, name="query")
-        self.key = layers.Dense(channels, use_bias=not self.cosine, name="key")
+        self.key = layers.Dense(channels, name="key")
         self.value = layers.Dense(channels, name="value")
         self.output_dense = layers.Dense(channels, name="output")
         for part in (self.query, self.key, self.value, self.output_dense):
             part.build((None, channels))
-        if self.cosine:
-            self.logit_scale = self.add_weight(
-                name="logit_scale",
-                shape=(self.heads,),
-                initializer=keras.initializers.Constant(math.log(10)),
-            )
-        if self.relative_bias == "table":
-            self.bias_table = self.add_weight(
-                name="bias_table",
-                shape=((2 * self.window - 1) ** 2, self.heads),
-                initializer=keras.initializers.RandomNormal(stddev=0.02),
-            )
-        elif self.relative_bias == "continuous":
-            self.distance = layers.Dense(512, activation="relu", name="distance")
-            self.distance.build((None, 2))
-            self.head = layers.Dense(
-                self.heads, activation="sigmoid", use_bias=False, name="head"
-            )
-            self.head.build((None, 512))
+        self.bias_table = self.add_weight(
+            name="bias_table",
+            shape=((2 * self.window - 1) ** 2, self.heads),
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+        )
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         height, width, channels = x.shape[1:]
@@ -72,14 +52,7 @@ class WindowAttention(layers.Layer):
             ops.reshape(part(x), (-1, *x.shape[1:-1], self.heads, size))
             for part in (self.query, self.key, self.value)
         )
-        if self.cosine:
-            factor = ops.exp(ops.minimum(self.logit_scale, math.log(100)))
-            q, k = ops.normalize(q) * factor[:, None], ops.normalize(k)
-        else:
-            q = q / math.sqrt(size)
-        scores = ops.einsum("bwqhs,bwkhs->bwhqk", q, k)
-        if self.relative_bias != "none":
-            scores = scores + self.bias(x.dtype)
+        scores = ops.einsum("bwqhs,bwkhs->bwhqk", q / math.sqrt(size), k) + self.bias()
         if any(shifts):
             scores = ops.where(self.together(height, width, shifts), scores, -math.inf)
         out = ops.einsum("bwhqk,bwkhs->bwqhs", ops.softmax(scores), v)
@@ -105,22 +78,14 @@ class WindowAttention(layers.Layer):
         order = (0, 3, 1, 4, 2, 5) if self.grid else (0, 1, 3, 2, 4, 5)
         return ops.reshape(ops.transpose(x, order), (-1, height, width, channels))
 
-    def bias(self, dtype: str) -> keras.KerasTensor:
+    def bias(self) -> keras.KerasTensor:
         """What each head adds for each query and key: (heads, window**2, window**2)."""
         n = self.window
-        if self.relative_bias == "table":
-            table = self.bias_table
-        else:
-            apart = ops.arange(1 - n, n, dtype=dtype) / (n - 1)
-            apart = ops.sign(apart) * ops.log2(8 * ops.abs(apart) + 1) / 3
-            rows, columns = ops.meshgrid(apart, apart, indexing="ij")
-            pairs = ops.reshape(ops.stack([rows, columns], axis=-1), (-1, 2))
-            table = 16 * self.head(self.distance(pairs))
         places = ops.arange(n)
         apart = places[:, None] - places + n - 1
         rows = apart[:, None, :, None] * (2 * n - 1)
         index = ops.reshape(rows + apart[:, None, :], (n * n, n * n))
-        return ops.transpose(ops.take(table, index, axis=0), (2, 0, 1))
+        return ops.transpose(ops.take(self.bias_table, index, axis=0), (2, 0, 1))
 
     def together(self, height: int, width: int, shifts: list[int]) -> keras.KerasTensor:
         """Whether two positions lie together by more than rolling."""
@@ -138,6 +103,4 @@ class WindowAttention(layers.Layer):
             "window": self.window,
             "shift": self.shift,
             "grid": self.grid,
-            "relative_bias": self.relative_bias,
-            "cosine": self.cosine,
         }

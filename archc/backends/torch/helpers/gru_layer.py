@@ -28,10 +28,9 @@ class GRULayer(nn.GRU):
         self.return_sequences = return_sequences
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs, states = super().forward(
-            x
-        )  # states: layers * directions, batch, units
+        outputs, states = super().forward(x)
         if self.return_sequences:
             return outputs
         directions = 2 if self.bidirectional else 1
+        # of layers * directions, batch, units
         return states[-directions:].transpose(0, 1).flatten(1)

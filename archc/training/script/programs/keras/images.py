@@ -30,10 +30,12 @@ if not STREAMS:
     def read_images(path: Path) -> tuple[Any, Any]:
         """Images, the channels last, and labels of an .npz file or a folder."""
         if len(INPUT) == 3 and path.is_dir():
-            files = sorted(path.glob("[!.]*/[!.]*"))
+            files = sorted(path.glob("[!.]*/**/[!.]*")) or sorted(path.glob("[!.]*"))
             files = [file for file in files if file.suffix[1:].lower() in ENDINGS]
             images = np.stack([np.array(Image.open(file).convert(MODE)) for file in files])
-            labels = np.unique([file.parent.name for file in files], return_inverse=True)[1]
+            names = [file.relative_to(path).parts[0] for file in files]
+            numbers = [int(name) if name.isdecimal() else name for name in names]
+            labels = np.unique(numbers, return_inverse=True)[1]
         else:
             arrays = np.load(path)
             images = arrays["images"]
@@ -50,10 +52,11 @@ else:
     def read_images(path: Path) -> tuple[Any, Any]:
         """Files or pixels of images, and labels, of a folder or an .npz file."""
         if path.is_dir():
-            files = sorted(path.glob("[!.]*/[!.]*"))
+            files = sorted(path.glob("[!.]*/**/[!.]*")) or sorted(path.glob("[!.]*"))
             files = [file for file in files if file.suffix[1:].lower() in ENDINGS]
-            names = [file.parent.name for file in files]
-            return files, np.unique(names, return_inverse=True)[1]
+            names = [file.relative_to(path).parts[0] for file in files]
+            numbers = [int(name) if name.isdecimal() else name for name in names]
+            return files, np.unique(numbers, return_inverse=True)[1]
         arrays = np.load(path)
         images = arrays["images"]
         return images, arrays.get("labels", np.zeros(len(images)))
@@ -76,7 +79,7 @@ else:
     def decode(image: Any, generator: Any) -> Any:
         """A part of an image, drawn by a generator, or an image as it is evaluated."""
         image = Image.open(image) if isinstance(image, Path) else Image.fromarray(image)
-        image = image.convert("L") if MODE == "L" else image.convert("RGB")
+        image = ImageOps.exif_transpose(image).convert("L" if MODE == "L" else "RGB")
         if CROP == "random_resized" and generator is not None:
             image = random_part(image, generator)
         elif CROP == "scale_jitter" and generator is not None:

@@ -348,10 +348,16 @@ def train(arguments: argparse.Namespace) -> None:
         keras.config.set_dtype_policy("mixed_bfloat16")
     if PRECISION == "float16":
         keras.config.set_dtype_policy("mixed_float16")
+    if arguments.resume != (arguments.out / "last").exists():
+        sys.exit(f"{arguments.out}: --resume is for a run that is there already")
     images, labels = read_images(arguments.data)
     if VALIDATION:
         held_out, batches = (Batches(images, labels, part) for part in split(labels))
+        if len(held_out) == 0 or len(np.unique(labels)) < 2:
+            sys.exit(f"{arguments.data}: too few images, or no labels of two classes")
     else:
+        if len(np.unique(labels)) < 2:
+            sys.exit(f"{arguments.data}: too few images, or no labels of two classes")
         batches = Batches(images, labels, np.arange(len(images)))
     model = make_model(batches)
     batches.begin(0, None)
@@ -389,8 +395,6 @@ def train(arguments: argparse.Namespace) -> None:
             metrics=[metric if METRIC == "top_5_accuracy" else "accuracy"],
             steps_per_execution=together,
         )
-    if arguments.out.exists() and not arguments.resume:
-        sys.exit(f"{arguments.out} exists already: --resume resumes its run")
     arguments.out.mkdir(parents=True, exist_ok=True)
     best, log = arguments.out / "best.keras", arguments.out / "log.csv"
     used = [
@@ -408,8 +412,7 @@ def train(arguments: argparse.Namespace) -> None:
     if SCHEDULE == "piecewise":
         used.append(callbacks.LearningRateScheduler(piecewise_rate))
     if SCHEDULE == "plateau":
-        plateau = make_plateau()
-        used.append(plateau)
+        used.append(make_plateau())
     if PATIENCE:
         used.append(callbacks.EarlyStopping(monitor=MONITOR, patience=PATIENCE))
     if not STREAMS:
@@ -425,10 +428,9 @@ def predict(arguments: argparse.Namespace) -> None:
     model = keras.models.load_model(arguments.out / "best.keras", compile=False)
     images, labels = read_images(arguments.data)
     batches = Batches(images, labels, np.arange(len(images)))
-    rows = ["ImageId,Label"]
-    for label in model.predict(batches).argmax(axis=1).tolist():
-        rows.append(f"{len(rows)},{label}")
-    arguments.predict.write_text("\n".join(rows) + "\n")
+    classes = model.predict(batches).argmax(axis=1)
+    rows = [f"{number},{label}" for number, label in enumerate(classes, 1)]
+    arguments.predict.write_text("\n".join(["ImageId,Label", *rows, ""]))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -441,12 +443,13 @@ def parse_arguments() -> argparse.Namespace:
     if not STEPS:
         parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--predict", type=Path, help="a CSV file of labels to write")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.data.suffix != ".npz" and not arguments.data.is_dir():
+        parser.error(f"{arguments.data} is no .npz file: `archc data pack` makes one")
+    return arguments
 
 
 if __name__ == "__main__":
     options = parse_arguments()
-    if options.predict is None:
-        train(options)
-    else:
-        predict(options)
+    run = predict if options.predict else train
+    run(options)

@@ -36,19 +36,22 @@ if not STREAMS:
     def read_images(path: Path) -> tuple[Tensor, Tensor]:
         """Images, the channels last, and labels of an .npz file or a folder."""
         if len(INPUT) == 3 and path.is_dir():
-            files = sorted(path.glob("[!.]*/[!.]*"))
+            files = sorted(path.glob("[!.]*/**/[!.]*")) or sorted(path.glob("[!.]*"))
             files = [file for file in files if file.suffix[1:].lower() in ENDINGS]
             images = np.stack([np.array(Image.open(file).convert(MODE)) for file in files])
-            labels = np.unique([file.parent.name for file in files], return_inverse=True)[1]
+            names = [file.relative_to(path).parts[0] for file in files]
+            numbers = [int(name) if name.isdecimal() else name for name in names]
+            labels = np.unique(numbers, return_inverse=True)[1]
         else:
             arrays = np.load(path)
             images = arrays["images"]
             labels = arrays.get("labels", np.zeros(len(images)))
         if images.ndim == len(INPUT):
             images = images[..., np.newaxis]
-        images = torch.from_numpy(images)
         if PAD:
-            images = nn.functional.pad(images, [0, 0] + [PAD] * 4)
+            images = nn.functional.pad(torch.from_numpy(images), [0, 0] + [PAD] * 4)
+        else:
+            images = torch.from_numpy(images)
         if not CROPS:
             shape = (images.shape[-1], *images.shape[1:-1])
             if shape != INPUT:
@@ -84,10 +87,11 @@ else:
 
         def __init__(self, path: Path) -> None:
             if path.is_dir():
-                files = sorted(path.glob("[!.]*/[!.]*"))
+                files = sorted(path.glob("[!.]*/**/[!.]*")) or sorted(path.glob("[!.]*"))
                 self.images = [file for file in files if file.suffix[1:].lower() in ENDINGS]
-                names = [file.parent.name for file in self.images]
-                self.labels = np.unique(names, return_inverse=True)[1]
+                names = [file.relative_to(path).parts[0] for file in self.images]
+                numbers = [int(name) if name.isdecimal() else name for name in names]
+                self.labels = np.unique(numbers, return_inverse=True)[1]
             else:
                 arrays = np.load(path)
                 self.images = arrays["images"]
@@ -98,7 +102,7 @@ else:
         def __getitem__(self, index: int) -> tuple[Tensor, int]:
             image: Any = self.images[index]
             image = Image.open(image) if isinstance(image, Path) else Image.fromarray(image)
-            image = image.convert("L") if MODE == "L" else image.convert("RGB")
+            image = ImageOps.exif_transpose(image).convert("L" if MODE == "L" else "RGB")
             if CROP == "random_resized" and self.training:
                 image = random_part(image)
             elif CROP == "scale_jitter" and self.training:

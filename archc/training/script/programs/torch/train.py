@@ -4,6 +4,7 @@ what reads images: the constants decide its conditions, and what they rule out i
 import argparse
 import gc
 import os
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -269,7 +270,7 @@ def scores(model: Any, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return losses.mean(), columns.sum(dim=1, dtype=torch.float64)
 
 
-def predict(arguments: argparse.Namespace, device: torch.device) -> None:
+def predict(arguments: argparse.Namespace, data: Any, device: torch.device) -> None:
     """Write the number of each image's class, by the best weights."""
     state = torch.load(arguments.out / "best.pt", map_location=device)
     model = build_model().to(device).eval().requires_grad_(False)
@@ -278,10 +279,6 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
         mean, deviation = state["input"]
     elif STANDARDIZE != "none" and not TEN_CROPS:
         mean = state["mean"]
-    if not STREAMS:
-        data: Any = read_images(arguments.data)
-    else:
-        data = Photos(arguments.data)
     rows = ["ImageId,Label"]
     for images, _ in load(
         data, epoch_batches(np.arange(len(data.labels if STREAMS else data[0])), 0), device
@@ -307,20 +304,18 @@ def predict(arguments: argparse.Namespace, device: torch.device) -> None:
     arguments.predict.write_text("\n".join(rows) + "\n")
 
 
-def train(arguments: argparse.Namespace, device: torch.device) -> None:
+def train(arguments: argparse.Namespace, data: Any, device: torch.device) -> None:
     """Train, and save the last epoch and the best one."""
-    if not STREAMS:
-        data: Any = read_images(arguments.data)
-        if VALIDATION:
-            held_out, training = split(data[1].numpy())
-        else:
-            training = np.arange(len(data[1]))
+    if arguments.resume != (arguments.out / "last.pt").exists():
+        sys.exit(f"{arguments.out}: --resume is for a run that is there already")
+    if VALIDATION:
+        held_out, training = split(data.labels if STREAMS else data[1].numpy())
+        if len(held_out) == 0 or len(np.unique(data.labels if STREAMS else data[1])) < 2:
+            sys.exit(f"{arguments.data}: too few images, or no labels of two classes")
     else:
-        data = Photos(arguments.data)
-        if VALIDATION:
-            held_out, training = split(np.array(data.labels))
-        else:
-            training = np.arange(len(data.labels))
+        training = np.arange(len(data.labels if STREAMS else data[1]))
+        if len(np.unique(data.labels if STREAMS else data[1])) < 2:
+            sys.exit(f"{arguments.data}: too few images, or no labels of two classes")
     model = build_model().to(device)
     if SYNC_BATCH_NORM and PROCESSES > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -471,17 +466,15 @@ def main() -> None:
         parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--predict", type=Path, help="a CSV file of labels to write")
     arguments = parser.parse_args()
+    if arguments.data.suffix != ".npz" and not arguments.data.is_dir():
+        parser.error(f"{arguments.data} is no .npz file: `archc data pack` makes one")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if PROCESSES > 1:
         distributed.init_process_group()
         if device.type == "cuda":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    if arguments.predict is not None:
-        predict(arguments, device)
-    elif (arguments.out / "last.pt").exists() and not arguments.resume:
-        parser.error(f"{arguments.out} has a run already: --resume resumes it")
-    else:
-        train(arguments, device)
+    run = predict if arguments.predict else train
+    run(arguments, Photos(arguments.data) if STREAMS else read_images(arguments.data), device)
     if PROCESSES > 1:
         gc.collect()  # a model that is left in a cycle would outlive the group
         distributed.destroy_process_group()
