@@ -30,7 +30,7 @@ class Array(NamedTuple):
 
     def sources(self) -> dict[str, tuple[int, ...]]:
         """The arrays of the file that it is computed from, with their shapes."""
-        if self.kind == "source":
+        if self.kind in ("source", "stored"):
             return {self.fields[0]: self.shape}
         return {name: shape for one in self.operands for name, shape in one.sources().items()}
 

@@ -81,6 +81,7 @@ def _network(model: Mapping[str, Any], path: str, open_sizes: Sequence[int]) -> 
                 f"`{one['name']}`",
                 tuple(one["scope"]),
                 one["group"],
+                one["layer"],
             )
         )
     begins = [calls[one] for one in model["inputs"]]
@@ -209,7 +210,7 @@ def _weights(
             fields: tuple[object, ...] = (fills[variable.name],)
             weights[variable.name] = Array("fill", variable.shape, (), fields)
         else:
-            fields = (f"{call.group}/{begin}", call.place[1:-1])
+            fields = (f"{call.group}/{begin}", call.layer)
             weights[variable.name] = Array("stored", variable.shape, (), fields)
             begin += 1
     return weights

@@ -20,7 +20,7 @@ WEIGHTS: Mapping[str, Array] = {}
 @dataclass(frozen=True, eq=False)
 class Call:
     """A call of a layer: its class, configuration, and what it takes besides values; `group` is
-    what the file of weights calls it."""
+    what the file of weights calls it, `layer` its name, which several calls may have."""
 
     kind: str
     config: Mapping[str, Any]
@@ -30,6 +30,7 @@ class Call:
     place: str
     scope: tuple[str, ...] = ()
     group: str = ""
+    layer: str = ""
     shape: tuple[int, ...] | None = None
 
 
@@ -110,11 +111,7 @@ def check(call: Call, *known: str, **fixed: Any) -> None:
         raise RefusedError(f"{call.kind} with data_format channels_first")
     if call.constants:
         name = next(iter(call.constants))
-        raise RefusedError(
-            f"{call.kind} used twice"
-            if name == "call"
-            else f"{call.kind} called with {name} {short(call.constants[name])}"
-        )
+        raise RefusedError(f"{call.kind} called with {name} {short(call.constants[name])}")
 
 
 def short(value: Any) -> str:

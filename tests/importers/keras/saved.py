@@ -60,12 +60,15 @@ def mixed() -> keras.Model:
 
 
 def sequences() -> keras.Model:
-    """One layer of each kind that takes tokens, and those that slide along them."""
+    """One layer of each kind that takes tokens, and those that slide along them; a layer and a
+    model that are called twice."""
     ids = keras.Input((9,), name="ids")
     x = layers.Embedding(20, 8)(ids)
     x = layers.Bidirectional(layers.GRU(4, return_sequences=True))(x)
     y = layers.MultiHeadAttention(2, 3, dropout=0.1)(x, x, use_causal_mask=True)
     x = layers.LayerNormalization()(layers.Add()([x, y]))
+    again, twice = keras.Sequential([layers.Dense(8)], name="again"), layers.Dense(8)
+    x = twice(again(again(twice(x))))
     y = layers.Conv1D(8, 3, padding="causal", activation="relu")(x)
     y = layers.LSTM(6, return_sequences=True)(layers.Add()([x, y]))
     x = layers.MultiHeadAttention(2, 3, use_bias=False)(y, x, x)
