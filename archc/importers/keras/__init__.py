@@ -235,7 +235,8 @@ def _preparation(call: Call) -> str:
     keys = ("scale", "offset", "mean", "variance")
     fields = {key: call.config[key] for key in keys if call.config.get(key) is not None}
     if call.constants:  # the number of an operator
-        fields["by"] = next(iter(call.constants.values()))
+        place, number = next(iter(call.constants.items()))
+        fields["of" if place == "0" else "by"] = number
     listed = ", ".join(f"{key} {json.dumps(value)[:80]}" for key, value in fields.items())
     return f"The file first prepares its images: {call.kind} ({listed or 'as adapted'}). Not here."
 
