@@ -30,7 +30,7 @@ class Array(NamedTuple):
 
     def sources(self) -> dict[str, tuple[int, ...]]:
         """The arrays of the file that it is computed from, with their shapes."""
-        if self.kind == "source":
+        if self.kind in ("source", "stored"):
             return {self.fields[0]: self.shape}
         return {name: shape for one in self.operands for name, shape in one.sources().items()}
 
@@ -168,16 +168,19 @@ def reject(path: str, reason: str, hint: str | None = None) -> NoReturn:
 MOST_PLACES = 3
 
 
-def reject_unsupported(path: str, found: list[Unsupported]) -> NoReturn:
+def reject_unsupported(path: str, found: list[Unsupported], hint: str | None = None) -> NoReturn:
     """Raise the errors of all that archc has no op for (ARC802): one for each reason, with how
-    often it occurs and the first places."""
+    often it occurs and the first places; the last one has the hint."""
     places: dict[str, list[str]] = {}
     for one in found:
         places.setdefault(one.reason, []).append(one.place)
-    errors = []
+    errors: list[Diagnostic] = []
     for reason, where in places.items():
         shown = ", ".join(where[:MOST_PLACES])
         more = f" and {len(where) - MOST_PLACES:,} more" if len(where) > MOST_PLACES else ""
         times = "once" if len(where) == 1 else f"{len(where):,} times"
-        errors.append(Diagnostic("ARC802", f"{reason}: {times} ({shown}{more})", span_of(path)))
+        own = hint if len(errors) == len(places) - 1 else None
+        errors.append(
+            Diagnostic("ARC802", f"{reason}: {times} ({shown}{more})", span_of(path), own)
+        )
     raise SpecError(errors)

@@ -12,7 +12,7 @@ from typing import Any
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
 from archc.importers.keras import sequences
-from archc.importers.keras.calls import PREPARATION, Call, Draft, RefusedError, short
+from archc.importers.keras.calls import AUGMENTATION, Call, Draft, RefusedError, prepares, short
 from archc.importers.keras.translate import MERGES, TABLE
 from archc.importers.network import Array, Network, Unsupported, reject, reject_unsupported, sized
 from archc.ops.arrangement import ToMap, ToTokens
@@ -36,6 +36,9 @@ ALONG_LENGTH = frozenset(
     | {"Conv1DTranspose"}
 )
 """Layers that slide along the length of a map."""
+
+
+CODE = "a Lambda holds code, which is never run: use layers or keras.ops in its place"
 
 
 class ConfigError(Exception):
@@ -78,6 +81,7 @@ def _network(model: Mapping[str, Any], path: str, open_sizes: Sequence[int]) -> 
                 f"`{one['name']}`",
                 tuple(one["scope"]),
                 one["group"],
+                one["layer"],
             )
         )
     begins = [calls[one] for one in model["inputs"]]
@@ -107,7 +111,7 @@ def _translated(
     for call in calls:
         if call.kind == "InputLayer":
             continue
-        if call.kind in PREPARATION and call.inputs[0] in untouched:
+        if prepares(call.kind, len(call.inputs)) and call.inputs[0] in untouched:
             untouched.add(call)
             prepared.append(_preparation(call))
             drafts[call] = Draft(None, call.inputs)
@@ -146,7 +150,8 @@ def _translated(
     needed = _needed(outputs, drafts)
     wrong = [Unsupported(why, one.place) for one, why in unsupported.items() if one in needed]
     if wrong:
-        reject_unsupported(path, wrong)
+        is_code = any(one.reason == "the layer Lambda" for one in wrong)
+        reject_unsupported(path, wrong, CODE if is_code else None)
     network = assemble({one: axes[one] for one in inputs}, drafts, outputs)
     notes = (*network.notes, *prepared)
     return replace(network, notes=notes, runner=RUNNER, backend="keras")
@@ -205,7 +210,7 @@ def _weights(
             fields: tuple[object, ...] = (fills[variable.name],)
             weights[variable.name] = Array("fill", variable.shape, (), fields)
         else:
-            fields = (f"{call.group}/{begin}", call.place[1:-1])
+            fields = (f"{call.group}/{begin}", call.layer)
             weights[variable.name] = Array("stored", variable.shape, (), fields)
             begin += 1
     return weights
@@ -225,8 +230,13 @@ def _draft(call: Call, axes: Mapping[Call, Axes]) -> Draft | None:
 
 def _preparation(call: Call) -> str:
     """What a layer that prepares images does, for a comment."""
+    if call.kind in AUGMENTATION:
+        return f"The file first changes its images in training: {call.kind}. Not here."
     keys = ("scale", "offset", "mean", "variance")
     fields = {key: call.config[key] for key in keys if call.config.get(key) is not None}
+    if call.constants:  # the number of an operator
+        place, number = next(iter(call.constants.items()))
+        fields["of" if place == "0" else "by"] = number
     listed = ", ".join(f"{key} {json.dumps(value)[:80]}" for key, value in fields.items())
     return f"The file first prepares its images: {call.kind} ({listed or 'as adapted'}). Not here."
 

@@ -20,7 +20,7 @@ WEIGHTS: Mapping[str, Array] = {}
 @dataclass(frozen=True, eq=False)
 class Call:
     """A call of a layer: its class, configuration, and what it takes besides values; `group` is
-    what the file of weights calls it."""
+    what the file of weights calls it, `layer` its name, which several calls may have."""
 
     kind: str
     config: Mapping[str, Any]
@@ -30,11 +30,26 @@ class Call:
     place: str
     scope: tuple[str, ...] = ()
     group: str = ""
+    layer: str = ""
     shape: tuple[int, ...] | None = None
 
 
-PREPARATION = ("Rescaling", "Normalization")
-"""Layers that prepare images, where they come first: a spec has this in its recipe."""
+PREPARATION = frozenset({"Rescaling", "Normalization", "TrueDivide", "Subtract"})
+AUGMENTATION = frozenset(
+    f"Random{kind}"
+    for kind in (
+        *("Brightness", "ColorDegeneration", "ColorJitter", "Contrast", "Flip", "GaussianBlur"),
+        *("Grayscale", "Hue", "Posterization", "Rotation", "Saturation", "Sharpness", "Shear"),
+        *("Translation", "Zoom"),
+    )
+)
+"""Layers that change images in training alone."""
+
+
+def prepares(kind: str, inputs: int) -> bool:
+    """Whether a call prepares images, where it comes first: a spec has this in its recipe. What
+    `preprocess_input` writes are operators with a number."""
+    return inputs == 1 and kind in PREPARATION | AUGMENTATION
 
 
 class Draft(NamedTuple):
@@ -96,11 +111,7 @@ def check(call: Call, *known: str, **fixed: Any) -> None:
         raise RefusedError(f"{call.kind} with data_format channels_first")
     if call.constants:
         name = next(iter(call.constants))
-        raise RefusedError(
-            f"{call.kind} used twice"
-            if name == "call"
-            else f"{call.kind} called with {name} {short(call.constants[name])}"
-        )
+        raise RefusedError(f"{call.kind} called with {name} {short(call.constants[name])}")
 
 
 def short(value: Any) -> str:

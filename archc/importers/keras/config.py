@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import zipfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -72,10 +72,21 @@ def calls_of(data: bytes) -> dict[str, Any]:
 
 
 class _Around(NamedTuple):
-    """The models around a call, by their names and by their groups in the file of weights."""
+    """The models around a call, and its layer, by their names and by their groups in the file of
+    weights. One that is called again has the number of the call in its name."""
 
     names: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+
+
+class _Node(NamedTuple):
+    """A call of a layer of a model, by its name and number: what it takes."""
+
+    layer: Mapping[str, Any]
+    call: tuple[str, int]
+    taken: list[tuple[Any, ...]]
+    constants: Mapping[str, Any]
+    inside: _Around
 
 
 class _Opened:
@@ -136,6 +147,7 @@ class _Opened:
                 _require(position < len(given), f"`{name}` is given no value")
                 values[name, 0, 0] = given[position]
                 inputs.append(given[position])
+        ready: deque[_Node] = deque()
         for layer, inside in _grouped(layers, around):
             name = _name(layer)
             if layer.get("class_name") == "InputLayer":
@@ -147,14 +159,25 @@ class _Opened:
             _require(isinstance(nodes, list), f"`{name}` has no calls")
             for number, node in enumerate(nodes):
                 taken, constants = _arguments(node, name)
-                missing = [key for key in taken if key not in values]
-                _require(not missing, f"`{name}` uses what nothing before it computes, or a cycle")
-                operands = [values[key] for key in taken]
-                if number:
-                    constants = {**constants, "call": number}
-                results = self._apply(layer, operands, constants, inside, depth)
-                for place, value in enumerate(results):
-                    values[name, number, place] = value
+                again = f"{name}:{number}" if number else name
+                own = inside._replace(names=(*inside.names[:-1], again))
+                ready.append(_Node(layer, (name, number), taken, constants, own))
+        waiting: dict[tuple[Any, ...], list[_Node]] = {}
+        while ready:
+            one = ready.popleft()
+            missing = next((key for key in one.taken if key not in values), None)
+            if missing is not None:  # a layer is listed where it is called first
+                waiting.setdefault(missing, []).append(one)
+                continue
+            operands = [values[key] for key in one.taken]
+            results = self._apply(one.layer, operands, one.constants, one.inside, depth)
+            for place, value in enumerate(results):
+                key = (*one.call, place)
+                values[key] = value
+                ready.extendleft(reversed(waiting.pop(key, [])))
+        for nodes in waiting.values():
+            name = nodes[0].call[0]
+            raise ConfigError(f"`{name}` uses what nothing before it computes, or a cycle")
         outputs = _keys(config.get("output_layers"))
         _require(bool(outputs) and all(one in values for one in outputs), "it has no output")
         return inputs, [values[one] for one in outputs]
@@ -168,7 +191,6 @@ class _Opened:
         depth: int,
     ) -> list[int]:
         if layer.get("class_name") in MODELS:
-            _require("call" not in constants, f"the model `{_name(layer)}` in it is used twice")
             return self.model(layer, operands, inside, depth + 1)[1]
         return [self._call(layer, operands, constants, inside)]
 
@@ -186,7 +208,8 @@ class _Opened:
             {
                 "kind": kind,
                 "own": not str(layer.get("module", "keras.")).startswith("keras"),
-                "name": _name(layer),
+                "name": inside.names[-1],
+                "layer": _name(layer),
                 "config": layer["config"],
                 "inputs": operands,
                 "constants": constants,

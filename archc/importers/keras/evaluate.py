@@ -29,7 +29,7 @@ from archc.importers.arrays import (
     random_sources,
     write_weights,
 )
-from archc.importers.keras.calls import COMMON, PLAIN, PREPARATION
+from archc.importers.keras.calls import COMMON, PLAIN, prepares
 from archc.importers.keras.config import calls_of, text_of
 
 MEMBER = "model.weights.h5"
@@ -82,7 +82,7 @@ def _compute(plan: Mapping[str, Any], keras: Any, numpy: Any) -> str | None:
         if call["kind"] == "InputLayer":
             continue
         taken = [values[one] for one in call["inputs"]]
-        if call["kind"] in PREPARATION and call["inputs"][0] in untouched:
+        if prepares(call["kind"], len(taken)) and call["inputs"][0] in untouched:
             untouched.add(number)
             values[number] = taken[0]  # the spec's network takes images that are prepared
             continue

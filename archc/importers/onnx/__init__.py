@@ -20,7 +20,7 @@ from archc.importers.network import (
     shared_weights,
 )
 from archc.importers.onnx.drafts import Context, Draft, RefusedError
-from archc.importers.onnx.exporters import classes_of, folded
+from archc.importers.onnx.exporters import another_export, classes_of, folded
 from archc.importers.onnx.maps import kinds_of
 from archc.importers.onnx.patterns import PATTERNS
 from archc.importers.onnx.terms import ModelError, Term, Terms, Value, terms_of
@@ -38,7 +38,7 @@ def read(path: str, open_sizes: Sequence[int] = ()) -> Network:
     for a file that cannot be read, ARC802 for what archc has no op for)."""
     try:
         model = read_structure(path)
-        network = network_of(terms_of(model, open_sizes), path)
+        network = network_of(terms_of(model, open_sizes), path, another_export(model))
         notes = (*network.notes, *folded(model))
         return replace(network, notes=notes, classes=classes_of(model))
     except ModelError as error:
@@ -57,8 +57,8 @@ def read_structure(path: str) -> dict[str, Any]:
     return model
 
 
-def network_of(terms: Terms, path: str) -> Network:
-    """The network of some terms. Raises SpecError (ARC802), ModelError."""
+def network_of(terms: Terms, path: str, hint: str | None = None) -> Network:
+    """The network of some terms. Raises SpecError (ARC802, with the hint), ModelError."""
     renewed, maps = kinds_of(_in_order(terms.outputs))
     ends = tuple(renewed.get(one, one) if isinstance(one, Term) else one for one in terms.outputs)
     context = Context(terms.opset, _users(ends), maps, {}, {})
@@ -66,7 +66,7 @@ def network_of(terms: Terms, path: str) -> Network:
     context.axes.update(inputs)
     unsupported = _draft_all(ends, context)
     if unsupported:
-        reject_unsupported(path, unsupported)
+        reject_unsupported(path, unsupported, hint)
     drafts = context.drafts
     outputs = [term for term in ends if isinstance(term, Term)]
     if len(outputs) < len(ends):
@@ -79,7 +79,7 @@ def network_of(terms: Terms, path: str) -> Network:
         raise ModelError(f"its shapes are not those of archc's ops: {error}") from None
     others = [*shared_weights(network), *_computed(network)]
     if others:
-        reject_unsupported(path, others)
+        reject_unsupported(path, others, hint)
     return replace(network, batch=terms.batch, runner=RUNNER)
 
 

@@ -10,6 +10,16 @@ COMPUTED_WEIGHTS = re.compile(r"onnx::Conv_[0-9]+")
 """What the older exporter calls the arrays of a convolution that it computed from others."""
 
 
+def another_export(model: Mapping[str, Any]) -> str | None:
+    """What else the author of a file that is refused may try."""
+    if model["producer"] != "pytorch":
+        return None
+    return (
+        "torch.export.save(torch.export.export(model.eval(), inputs), 'model.pt2') writes "
+        "operations that this exporter takes apart, attention for one, as they are"
+    )
+
+
 def folded(model: Mapping[str, Any]) -> tuple[str, ...]:
     """The comment on batch normalisations that are in the arrays of convolutions, if there are
     any."""

@@ -7,7 +7,6 @@ from itertools import permutations
 
 from archc.backends.fusion import move_of
 from archc.backends.movement import Move, composed, reshaped, transposed
-from archc.importers.onnx import windows
 from archc.importers.onnx.drafts import (
     Context,
     Draft,
@@ -22,6 +21,7 @@ from archc.importers.onnx.terms import Term
 from archc.ops.arrangement import DepthToSpace, SpaceToDepth, ToMap, ToTokens
 from archc.ops.axes import MAP_AXES, Axes
 from archc.ops.base import Op, ShapeError
+from archc.ops.pooling import GlobalAvgPool, GlobalMaxPool
 from archc.ops.shape import ChannelShuffle, Flatten, Permute, Reshape
 
 VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
@@ -136,10 +136,13 @@ def view(term: Term, context: Context) -> Draft:
     if before[0] != after[0]:
         raise RefusedError(f"{term.op} of {list(before)} to {list(after)}, which mixes samples")
     if len(after) == 2:
-        if is_op(x, "GlobalAveragePool", "GlobalMaxPool"):
-            draft = windows.global_pool(x, context)
-            assert draft.op is not None
-            return Draft(type(draft.op)(), draft.inputs)
+        pooled = context.drafts.get(x)
+        if (
+            pooled is not None
+            and isinstance(pooled.op, GlobalAvgPool | GlobalMaxPool)
+            and not context.is_sequence(pooled.inputs[0])
+        ):
+            return Draft(type(pooled.op)(), pooled.inputs)
         return Draft(Flatten(), (x,))
     if len(after) == 3 and term not in context.maps:
         return Draft(Reshape(tokens=after[1], features=after[2]), (x,))

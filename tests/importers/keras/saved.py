@@ -25,7 +25,8 @@ from archc.training.keras.weights import load_weights, neutral_weights
 def mixed() -> keras.Model:
     """One layer of each kind, also nested models."""
     x = image = keras.Input((32, 32, 3), name="image")
-    x = layers.Rescaling(1 / 255)(x)
+    x = layers.Rescaling(1 / 127.5)(layers.RandomFlip("horizontal")(x))
+    x = (x - 1.0) / 2.0
     x = layers.ZeroPadding2D(((0, 1), (1, 0)))(x)
     x = layers.Conv2D(8, 3, strides=2, use_bias=False)(x)
     x = layers.BatchNormalization(scale=False)(x)
@@ -59,12 +60,15 @@ def mixed() -> keras.Model:
 
 
 def sequences() -> keras.Model:
-    """One layer of each kind that takes tokens, and those that slide along them."""
+    """One layer of each kind that takes tokens, and those that slide along them; a layer and a
+    model that are called twice."""
     ids = keras.Input((9,), name="ids")
     x = layers.Embedding(20, 8)(ids)
     x = layers.Bidirectional(layers.GRU(4, return_sequences=True))(x)
     y = layers.MultiHeadAttention(2, 3, dropout=0.1)(x, x, use_causal_mask=True)
     x = layers.LayerNormalization()(layers.Add()([x, y]))
+    again, twice = keras.Sequential([layers.Dense(8)], name="again"), layers.Dense(8)
+    x = twice(again(again(twice(x))))
     y = layers.Conv1D(8, 3, padding="causal", activation="relu")(x)
     y = layers.LSTM(6, return_sequences=True)(layers.Add()([x, y]))
     x = layers.MultiHeadAttention(2, 3, use_bias=False)(y, x, x)
@@ -74,13 +78,13 @@ def sequences() -> keras.Model:
 
 
 def run(folder: Path) -> None:
-    """Compare the models and what is emitted for their specs. As one model scales its images by
-    1 / 255, it gets larger ones."""
+    """Compare the models and what is emitted for their specs. As one model scales its images and
+    takes 1 / 2 off, it gets larger ones."""
     generator = numpy.random.default_rng(0)
     images = generator.standard_normal((2, 32, 32, 3))
     ids = generator.integers(0, 20, (2, 9))
     results = {
-        "mixed": compared(folder, mixed(), images, 255 * images),
+        "mixed": compared(folder, mixed(), images, 255 * images + 127.5),
         "sequences": compared(folder, sequences(), ids, ids),
     }
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
@@ -97,7 +101,7 @@ def compared(
     )
     imported = read(folder, model.name, model)
     own = emitted(folder, model.name, imported)
-    expected, actual = numpy.asarray(model(given)), numpy.asarray(own(prepared))
+    expected, actual = numpy.asarray(model(given, training=False)), numpy.asarray(own(prepared))
     agreement = compare(imported, str(folder / f"{model.name}.keras"))
     return {
         "difference": float(numpy.abs(expected - actual).max()),

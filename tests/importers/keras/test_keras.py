@@ -69,7 +69,7 @@ def error_of(tmp_path: Path, content: Any) -> str:
 
 
 REFUSED = {
-    "the layer RandomFlip: once": layer("RandomFlip"),
+    "the layer UnitNormalization: once": layer("UnitNormalization"),
     "BatchNormalization along the axis 1": layer("BatchNormalization", axis=1),
     "MaxPooling2D with padding full": layer(
         "MaxPooling2D", pool_size=[2, 2], strides=[2, 2], padding="full"
@@ -98,9 +98,15 @@ def test_what_has_no_op_is_refused_by_its_name(expected: str, tmp_path: Path) ->
 
 
 def test_all_that_is_refused_is_listed_at_once(tmp_path: Path) -> None:
-    message = error_of(tmp_path, config(REFUSED["ReLU with max_value 4"], layer("Lambda")))
-    assert "ReLU with max_value 4" in message
-    assert "the layer Lambda: once (`lambda`)" in message
+    path = tmp_path / "model.json"
+    content = config(REFUSED["ReLU with max_value 4"], layer("Lambda"))
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(SpecError) as error:
+        formats.read(str(path))
+    first, second = error.value.diagnostics
+    assert "ReLU with max_value 4" in first.message
+    assert "the layer Lambda: once (`lambda`)" in second.message
+    assert "holds code, which is never run" in (second.hint or "")
 
 
 def test_hostile_configurations_have_one_error(tmp_path: Path) -> None:

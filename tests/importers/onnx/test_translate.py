@@ -357,6 +357,13 @@ def test_becomes_the_op_and_computes_the_same(case: str, tmp_path: Path, workers
 
 
 BECOME: dict[str, tuple[list[Any], dict[str, Any], list[Any], list[Any], str]] = {
+    "a mean over space, as a vector": (
+        [node("ReduceMean", "x axes", "a", keepdims=1), node("Reshape", "a to", "y")],
+        {"axes": numpy.array([-1, -2]), "to": numpy.array([0, -1])},
+        ["N", 6, 4, 4],
+        ["N", 6],
+        "layers:\n  - global_avg_pool\nexpect",
+    ),
     "RMS norm": (
         RMS_NORM,
         {"axes": numpy.array([-1]), "epsilon": scalar(1e-6), "weight": (6,)},
@@ -500,3 +507,8 @@ def test_what_exporters_say_of_modules_is_kept(tmp_path: Path) -> None:
     assert network.classes == {"stem": "Stem", "stem.1": "BatchNorm2d"}
     plain = model([node("Conv", "x w b", "y")], weights, ["N", 3, 8, 8])
     assert formats.read(write(tmp_path, plain)).notes == ()
+    unknown = model([node("Det", "x", "y")], {}, ["N", 3])
+    unknown.producer_name = "pytorch"
+    with pytest.raises(SpecError) as error:
+        formats.read(write(tmp_path, unknown))
+    assert "torch.export.save" in (error.value.diagnostics[-1].hint or "")
