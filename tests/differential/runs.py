@@ -21,10 +21,13 @@ BATCH = 4
 """Samples: of two alone, normalisation of a vector over the batch keeps nothing but a sign."""
 FRESH = 250
 """Specs after which the processes are started anew: frameworks keep what they have compiled."""
-ENVIRONMENT = {
+ONE_CORE = {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
+}
+ENVIRONMENT = {
+    **ONE_CORE,
     # Each network runs once: with few optimisations XLA takes a fifth of the time to compile it.
     # With none (level 0) it once computed an infinite gradient (seed 5536).
     "XLA_FLAGS": " ".join(
@@ -101,9 +104,14 @@ def run(seed: int, workers: Workers, settings: Settings | None = None) -> Run:
 
 
 def runs(seeds: Sequence[int], workers: Workers, settings: Settings | None = None) -> Iterator[Run]:
-    """Verify the specs of some seeds."""
+    """Verify the specs of some seeds. One that does not agree is verified as users do: XLA with
+    few optimisations computes a wrong gradient of one in some thousands (seed 7850)."""
     for number, seed in enumerate(seeds, start=1):
-        yield run(seed, workers, settings)
+        made = run(seed, workers, settings)
+        if not made.agrees:
+            with Workers(ONE_CORE) as careful:
+                made = run(seed, careful, settings)
+        yield made
         if number % FRESH == 0:
             for process in list(workers.processes):
                 workers.stop(process)

@@ -41,7 +41,7 @@ from archc.backends.torch.windows import (
     lower_max_pool,
     lower_pad,
 )
-from archc.codegen.tree import Binary, Expr, Keyword, ListOf, Lit, call
+from archc.codegen.tree import Attribute, Binary, Expr, Keyword, ListOf, Lit, call
 from archc.ops import (
     arrangement,
     attention,
@@ -175,7 +175,8 @@ def lower_group_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
 
 
 def lower_local_response_norm(context: LoweringContext) -> tuple[LoweredLayer, ...]:
-    """PyTorch divides alpha by the size."""
+    """PyTorch divides alpha by the size. Over three axes it takes a view of what comes in, which
+    must lie in memory in the order of its axes."""
     op = context.op
     assert isinstance(op, normalization.LocalResponseNorm)
     constructor = layer(
@@ -187,7 +188,9 @@ def lower_local_response_norm(context: LoweringContext) -> tuple[LoweredLayer, .
             option("k", op.k, 1.0, "k"),
         ],
     )
-    return (LoweredLayer(constructor, label=op.name, main=True),)
+    ordered = LoweredLayer(expression=call(Attribute(placeholder(0), "contiguous")))
+    first = (ordered,) if context.rank == len("dhw") else ()
+    return (*first, LoweredLayer(constructor, label=op.name, main=True))
 
 
 def lower_upsample(context: LoweringContext) -> tuple[LoweredLayer, ...]:
