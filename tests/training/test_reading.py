@@ -208,7 +208,8 @@ FAULTY_FILES: dict[str, tuple[bytes, str]] = {
     ),
     "another_label": (
         csv(values(1), header=HEADER.replace("label", "digit")),
-        "a.csv:1: there is a column too many: if it has the labels, name it with --label",
+        "a.csv:1: there is a column too many, perhaps 'digit': name it with --label if it has the "
+        "labels, and leave it out of the file if it does not",
     ),
     "blank_header": (b"\n" + csv(values(1)), "a.csv:1: is empty"),
     "blank_alone": (csv([""], [" "]), "a.csv: has a header and no rows"),
