@@ -225,8 +225,8 @@ def test_keras_writes_each_block_once(name: str, functions: list[str], tmp_path:
 def test_three_equal_blocks_are_one_line(tmp_path: Path) -> None:
     network = structure("block_repeated", tmp_path)
     torch_text, keras_text = network.emit("torch"), network.emit("keras")
-    # Outside of a sequence, each has an attribute of its own.
-    assert torch_text.count("Residual(4)") == 4 + 1
+    assert torch_text.count("Residual(4)") == 1 + 1
+    assert "nn.ModuleList(Residual(4) for _ in range(4))" in torch_text
     assert "*(Residual(4) for _ in range(3))" in torch_text
     assert len(re.findall(r"= residual\(", keras_text)) == 2
     assert "for number in range(1, 5):" in keras_text
