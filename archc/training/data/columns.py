@@ -76,8 +76,8 @@ def read_columns(
         fail("the header names no pixels")
     is_one_more = row_shape(len(pixels) - 1, expected) is not None
     if label is None and row_shape(len(pixels), expected) is None and is_one_more:
-        other = next((name for name in pixels if not NUMBERED.fullmatch(name)), None)
-        which = "" if other is None else f", perhaps {shortened(other)!r}"
+        others = [name for name in pixels if not NUMBERED.fullmatch(name)]
+        which = f", perhaps {shortened(others[0])!r}" if others else ""
         fail(
             f"there is a column too many{which}: name it with --label if it has the labels, and "
             "leave it out of the file if it does not"
