@@ -1,4 +1,4 @@
-"""100 random specs in every run of the tests: 75 of published seeds, and 25 that Hypothesis draws
+"""75 random specs in every run of the tests: 50 of published seeds, and 25 that Hypothesis draws
 and shrinks. Those of the record are run by `make differential`."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.differential.generator import spec_text
 from tests.differential.runs import ruff_faults, run_text, runs, write_sources
 
 FIRST = 1_000_000
-COUNT = 75
+COUNT = 50
 CHUNK = 25
 SMALL = 8
 """Nodes of what Hypothesis draws: it keeps the random choices of small specs alone."""
