@@ -218,7 +218,7 @@ def command(
         chosen = choose_threads(threads, waiting, processes, os.environ, lambda: _idle_cores(data))
         if chosen.busy and not quiet:
             streams.print_message(
-                f"{chosen.busy} of {available_cores()} cores are busy and get no thread: "
+                f"no thread for {chosen.busy} of {available_cores()} cores, which others use: "
                 "--threads chooses otherwise"
             )
         code = launch.run_worker(plan, several, chosen)

@@ -358,6 +358,28 @@ def test_torchrun_starts_several_processes(tmp_path: Path, monkeypatch: pytest.M
     assert threads == [6, 3]
 
 
+def test_cores_that_others_use_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    started: list[int] = []
+
+    def run_worker(_plan: str, _processes: tuple[str, ...], chosen: Threads) -> int:
+        started.append(chosen.number)
+        return 3
+
+    monkeypatch.setattr(launch, "run_worker", run_worker)
+    for module in ("archc.training.threads", "archc.cli.train"):
+        monkeypatch.setattr(f"{module}.available_cores", lambda: 6)
+    monkeypatch.setattr("archc.cli.train.idle_cores", lambda: 4.1)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    given = ["--backend", "torch", "--data", str(SAMPLE), "-o", str(tmp_path / "run")]
+    told = "no thread for 2 of 6 cores, which others use: --threads chooses otherwise\n"
+    for options, message in (([], told), (["--quiet"], ""), (["--threads", "4"], "")):
+        assert main(["train", SPEC, *given, *options]) == 3
+        assert capsys.readouterr().err == message
+    assert started == [4, 4, 4]
+
+
 def test_processes_are_for_a_backend_that_starts_them(capsys: Capture) -> None:
     given = ["--data", str(SAMPLE), "-o", "none", "--processes", "2"]
     assert main(["train", SPEC, "--backend", "keras", *given]) == 2

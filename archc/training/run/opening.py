@@ -19,7 +19,7 @@ def opening_lines(record: Mapping[str, Any]) -> list[str]:
     """The first lines of the run with a record, which has all that they tell."""
     computed, recipe, images = record["computed"], record["recipe"], record["images"]
     versions = ", ".join(f"{name} {one}" for name, one in computed["versions"].items())
-    length = f"{recipe['epochs']} epochs"
+    length = f"{recipe['epochs']} {'epoch' if recipe['epochs'] == 1 else 'epochs'}"
     if recipe["epochs"] is None:
         length = f"{recipe['steps']:,} steps"
     held_out = f", {images['validation']:,} to validate with" * (images["validation"] > 0)
