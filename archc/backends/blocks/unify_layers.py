@@ -48,6 +48,11 @@ class LayerUnifier:
         self.general = general
         self.identity = identity
         self.hands_in_classes = hands_in_classes
+        # The fields with expressions of the nodes that call the layer of another, by its index.
+        self.callers: dict[int, set[str]] = {}
+        for node in graph.nodes:
+            if node.weights >= 0:
+                self.callers.setdefault(node.weights, set()).update(node.expressions)
 
     def width(self, context: UnifyContext, index: int, axis: str) -> list[Expr]:
         """What an axis of a value may be in symbols."""
@@ -69,6 +74,8 @@ class LayerUnifier:
         whole = tuple(one.index for one in nodes.values())
         try:
             with context.attempt():
+                if any(one.weights in context.general for one in nodes.values()):
+                    raise MismatchError  # it calls a layer that is lowered the general way
                 self.require_fixed(context, node, nodes)
                 return self.join_columns(context, node, columns)
         except MismatchError:
@@ -81,7 +88,7 @@ class LayerUnifier:
 
     def require_fixed(self, context: UnifyContext, node: Node, nodes: Mapping[int, Node]) -> None:
         """Raise MismatchError where a field that the layers presume is a symbol, whose other values
-        they would not suit."""
+        they would not suit: in the op itself, or in one that calls its layer."""
         presumed = {
             name
             for one in nodes.values()
@@ -89,6 +96,9 @@ class LayerUnifier:
             for name in layer.presumes
             if self.general[one.index] != self.lowered[one.index]
         }
+        called = {name for one in nodes.values() for name in self.callers.get(one.index, ())}
+        if presumed & (called - node.expressions.keys()):
+            raise MismatchError
         for name in presumed & node.expressions.keys():
             values = [getattr(one.op, name) for one in nodes.values()]
             for symbol in translations(context, node.expressions[name], node.inputs[0], self.width):
