@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archc.importers.torch_export.arrangement import Arrangement, identity
+from archc.importers.arrangement import Arrangement, identity
 from archc.importers.torch_export.calls import Call, Node, RefusedError, View
 from archc.ops.arrangement import ToMap, ToTokens
 from archc.ops.axes import MAP_AXES, SEQUENCE_AXES, Axes
