@@ -12,7 +12,9 @@ from typing import Any
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.assemble import MismatchError, assemble
 from archc.importers.keras import sequences
-from archc.importers.keras.calls import AUGMENTATION, Call, Draft, RefusedError, prepares, short
+from archc.importers.keras.calls import Call, Draft, RefusedError, short
+from archc.importers.keras.masks import readers
+from archc.importers.keras.preparation import AUGMENTATION, preparations
 from archc.importers.keras.translate import MERGES, TABLE
 from archc.importers.network import Array, Network, Unsupported, reject, reject_unsupported, sized
 from archc.ops.arrangement import ToMap, ToTokens
@@ -30,12 +32,13 @@ ALONG_LENGTH = frozenset(
         f"{kind}1D"
         for kind in (
             *("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling"),
-            *("ZeroPadding", "Cropping", "UpSampling"),
+            *("ZeroPadding", "Cropping", "UpSampling", "AdaptiveAveragePooling"),
+            "AdaptiveMaxPooling",
         )
     }
-    | {"Conv1DTranspose"}
+    | {"Conv1DTranspose", "BatchNormalization", "GroupNormalization"}
 )
-"""Layers that slide along the length of a map."""
+"""Layers that slide along the length of a map, or normalise over it."""
 
 
 CODE = "a Lambda holds code, which is never run: use layers or keras.ops in its place"
@@ -82,6 +85,8 @@ def _network(model: Mapping[str, Any], path: str, open_sizes: Sequence[int]) -> 
                 tuple(one["scope"]),
                 one["group"],
                 one["layer"],
+                operator=one["operator"],
+                several=one["several"],
             )
         )
     begins = [calls[one] for one in model["inputs"]]
@@ -95,29 +100,36 @@ def _network(model: Mapping[str, Any], path: str, open_sizes: Sequence[int]) -> 
         for call in calls
         if call.kind == "InputLayer"
     }
-    return _translated(calls, axes, begins, ends, path)
+    prepared = {calls[number] for number in preparations(model)}
+    return _translated(calls, axes, begins, ends, prepared, path)
 
 
 def _translated(
-    calls: list[Call], axes: dict[Call, Axes], inputs: list[Call], outputs: list[Call], path: str
+    calls: list[Call],
+    axes: dict[Call, Axes],
+    inputs: list[Call],
+    outputs: list[Call],
+    preparation: set[Call],
+    path: str,
 ) -> Network:
     """The network of calls, in an order in which they can be computed, those of inputs with their
-    axes."""
+    axes, without those that prepare images."""
+    masked = readers(calls, outputs)
     drafts: dict[Call, Draft] = {}
     unsupported: dict[Call, str] = {}
     prepared: list[str] = []
     made: dict[tuple[Op, Call], Call] = {}
-    untouched = set(inputs)
     for call in calls:
         if call.kind == "InputLayer":
             continue
-        if prepares(call.kind, len(call.inputs)) and call.inputs[0] in untouched:
-            untouched.add(call)
+        if call in preparation:
             prepared.append(_preparation(call))
             drafts[call] = Draft(None, call.inputs)
             axes[call] = axes[call.inputs[0]]
             continue
         try:
+            if call in masked:
+                raise RefusedError(f"{call.kind} with mask_zero, whose mask {masked[call]} reads")
             draft = _draft(_arranged(call, axes, drafts, made), axes)
         except RefusedError as error:
             unsupported[call] = str(error)
@@ -167,12 +179,13 @@ def _arranged(
     where it takes these alone: Keras has the same axes for both."""
     axes_of_inputs = [axes[one] for one in call.inputs if one in axes]
     merges = call.kind in (*MERGES, "Concatenate") and any(one.is_map for one in axes_of_inputs)
-    if call.kind not in sequences.ON_TOKENS and not (merges or call.kind in ALONG_LENGTH):
+    on_tokens = call.kind in (*sequences.ON_TOKENS, "Reshape")
+    if not (on_tokens or merges or call.kind in ALONG_LENGTH):
         return call
     inputs = []
     for one in call.inputs:
         x = axes.get(one)
-        op: Op = ToTokens() if call.kind in sequences.ON_TOKENS else ToMap()
+        op: Op = ToTokens() if on_tokens else ToMap()
         if x is not None and len(x.sizes) == 2 and x.is_map == isinstance(op, ToTokens):
             key = (op, one)
             if key not in made:
@@ -221,6 +234,8 @@ def _draft(call: Call, axes: Mapping[Call, Axes]) -> Draft | None:
     rule = TABLE.get(call.kind)
     if rule is None:
         raise RefusedError(call.kind if " " in call.kind else f"the layer {call.kind}")
+    if call.several:
+        raise RefusedError(f"{call.kind} with several results")
     if any(one not in axes for one in call.inputs):
         return None
     if not call.inputs:

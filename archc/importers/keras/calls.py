@@ -20,7 +20,8 @@ WEIGHTS: Mapping[str, Array] = {}
 @dataclass(frozen=True, eq=False)
 class Call:
     """A call of a layer: its class, configuration, and what it takes besides values; `group` is
-    what the file of weights calls it, `layer` its name, which several calls may have."""
+    what the file of weights calls it, `layer` its name, which several calls may have. An `operator`
+    is a function of `keras.ops`; of `several` results others than the first are taken."""
 
     kind: str
     config: Mapping[str, Any]
@@ -32,24 +33,8 @@ class Call:
     group: str = ""
     layer: str = ""
     shape: tuple[int, ...] | None = None
-
-
-PREPARATION = frozenset({"Rescaling", "Normalization", "TrueDivide", "Subtract"})
-AUGMENTATION = frozenset(
-    f"Random{kind}"
-    for kind in (
-        *("Brightness", "ColorDegeneration", "ColorJitter", "Contrast", "Flip", "GaussianBlur"),
-        *("Grayscale", "Hue", "Posterization", "Rotation", "Saturation", "Sharpness", "Shear"),
-        *("Translation", "Zoom"),
-    )
-)
-"""Layers that change images in training alone."""
-
-
-def prepares(kind: str, inputs: int) -> bool:
-    """Whether a call prepares images, where it comes first: a spec has this in its recipe. What
-    `preprocess_input` writes are operators with a number."""
-    return inputs == 1 and kind in PREPARATION | AUGMENTATION
+    operator: bool = False
+    several: bool = False
 
 
 class Draft(NamedTuple):
@@ -79,6 +64,7 @@ ACTIVATIONS: dict[str, Activation | None] = {
     "relu6": activation.Relu6(),
     "leaky_relu": activation.LeakyRelu(slope=0.2),
     "elu": activation.Elu(),
+    "celu": activation.Elu(),
     "selu": activation.Selu(),
     "gelu": activation.Gelu(),
     "silu": activation.Silu(),

@@ -162,6 +162,11 @@ class _Opened:
                 again = f"{name}:{number}" if number else name
                 own = inside._replace(names=(*inside.names[:-1], again))
                 ready.append(_Node(layer, (name, number), taken, constants, own))
+        outputs = _keys(config.get("output_layers"))
+        further: dict[tuple[Any, ...], set[int]] = {}
+        for key in (*outputs, *(key for node in ready for key in node.taken)):
+            if key[2] != 0:
+                further.setdefault(key[:2], set()).add(key[2])
         waiting: dict[tuple[Any, ...], list[_Node]] = {}
         while ready:
             one = ready.popleft()
@@ -171,14 +176,18 @@ class _Opened:
                 continue
             operands = [values[key] for key in one.taken]
             results = self._apply(one.layer, operands, one.constants, one.inside, depth)
-            for place, value in enumerate(results):
+            places = dict(enumerate(results))
+            if one.layer.get("class_name") not in MODELS:
+                for place in further.get(one.call, ()):
+                    self.calls[results[0]]["several"] = True
+                    places[place] = results[0]
+            for place, value in places.items():
                 key = (*one.call, place)
                 values[key] = value
                 ready.extendleft(reversed(waiting.pop(key, [])))
         for nodes in waiting.values():
             name = nodes[0].call[0]
             raise ConfigError(f"`{name}` uses what nothing before it computes, or a cycle")
-        outputs = _keys(config.get("output_layers"))
         _require(bool(outputs) and all(one in values for one in outputs), "it has no output")
         return inputs, [values[one] for one in outputs]
 
@@ -208,6 +217,8 @@ class _Opened:
             {
                 "kind": kind,
                 "own": not str(layer.get("module", "keras.")).startswith("keras"),
+                "operator": str(layer.get("module")).startswith("keras.src.ops."),
+                "several": False,
                 "name": inside.names[-1],
                 "layer": _name(layer),
                 "config": layer["config"],

@@ -29,8 +29,10 @@ from archc.importers.arrays import (
     random_sources,
     write_weights,
 )
-from archc.importers.keras.calls import COMMON, PLAIN, prepares
+from archc.importers.keras.calls import COMMON, PLAIN
 from archc.importers.keras.config import calls_of, text_of
+from archc.importers.keras.operators import FUNCTIONS
+from archc.importers.keras.preparation import preparations
 
 MEMBER = "model.weights.h5"
 MEMORY = 4 << 30
@@ -76,14 +78,13 @@ def _compute(plan: Mapping[str, Any], keras: Any, numpy: Any) -> str | None:
         model["inputs"], own, plan["input_layouts"], strict=True
     ):
         values[position] = to_framework(canonical, Layout(*map(_tuple, layout)), batch=1)
-    untouched = set(model["inputs"])
+    prepared = preparations(model)
     expected = {name: number for number, name in enumerate(filter(None, plan["values"]))}
     for number, call in enumerate(calls):
         if call["kind"] == "InputLayer":
             continue
         taken = [values[one] for one in call["inputs"]]
-        if prepares(call["kind"], len(taken)) and call["inputs"][0] in untouched:
-            untouched.add(number)
+        if number in prepared:
             values[number] = taken[0]  # the spec's network takes images that are prepared
             continue
         try:
@@ -107,10 +108,10 @@ def _computed(
     """What a call of a layer computes, in evaluation."""
     import numpy
 
-    constants = list(call["constants"].values())
-    operators = {"Add": keras.ops.add, "Multiply": keras.ops.multiply}
-    if constants and call["kind"] in operators:  # with a number, which alone is accepted
-        return operators[call["kind"]](taken[0], constants[0])
+    if call["operator"] and call["kind"] in FUNCTIONS:
+        function = getattr(keras.ops, FUNCTIONS[call["kind"]])
+        fields = _fields(call["config"])
+        return function(*taken, *call["constants"].values(), **fields)  # values come first
     module = keras.layers
     if call["kind"] in OWN:
         module = getattr(keras.src.applications, OWN[call["kind"]])

@@ -26,7 +26,7 @@ ON_TOKENS = frozenset({*RECURRENCES, "Bidirectional", "MultiHeadAttention"})
 
 def embedding(call: Call, x: Axes) -> Draft:
     """A row of a table for each id."""
-    check(call, "input_dim", "output_dim", "input_length", mask_zero=False, lora_rank=None)
+    check(call, "input_dim", "output_dim", "input_length", "mask_zero", lora_rank=None)
     op = Embedding(vocabulary=count(call, "input_dim"), features=count(call, "output_dim"))
     return Draft(op, call.inputs)
 

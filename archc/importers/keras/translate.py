@@ -3,10 +3,11 @@ first: shapes are archc's throughout."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from archc.importers.affine import FILLS, note
-from archc.importers.keras import sequences, windows
+from archc.importers.keras import operators, sequences, windows
 from archc.importers.keras.calls import (
     Call,
     Draft,
@@ -18,12 +19,13 @@ from archc.importers.keras.calls import (
     short,
 )
 from archc.ops import activation, merge
+from archc.ops.arrangement import ToMap, ToTokens
 from archc.ops.axes import MAP_AXES, Axes
-from archc.ops.normalization import BatchNorm, GroupNorm, LayerNorm
+from archc.ops.normalization import BatchNorm, GroupNorm, LayerNorm, RmsNorm
 from archc.ops.parameter import Scale
 from archc.ops.pooling import GlobalAvgPool
 from archc.ops.regularization import Dropout, DropPath
-from archc.ops.shape import Flatten, Reshape
+from archc.ops.shape import Flatten, Permute, Reshape
 
 
 def _require_last(call: Call, x: Axes) -> None:
@@ -79,6 +81,20 @@ def _group_norm(call: Call, x: Axes) -> Draft:
     return Draft(op, call.inputs, note=comment, fills=fills)
 
 
+def _rms_norm(call: Call, x: Axes) -> Draft:
+    check(call, "axis", "epsilon")
+    _require_last(call, x)
+    return Draft(RmsNorm(epsilon=call.config["epsilon"]), call.inputs)
+
+
+def _rescaling(call: Call, x: Axes) -> Draft:
+    check(call, "scale", offset=0.0)
+    scale = call.config["scale"]
+    if type(scale) not in (int, float):
+        raise RefusedError(f"Rescaling with scale {short(scale)}")
+    return Draft(Scale(initial=float(scale), learned=False), call.inputs)
+
+
 def _layer_scale(call: Call, x: Axes) -> Draft:
     check(call, "init_values", projection_dim=x.width)
     return Draft(Scale(initial=call.config["init_values"]), call.inputs)
@@ -107,6 +123,14 @@ def _leaky_relu(call: Call, x: Axes) -> Draft:
 def _elu(call: Call, x: Axes) -> Draft:
     check(call, "alpha")
     return Draft(activation.Elu(alpha=call.config.get("alpha", 1.0)), call.inputs)
+
+
+def _prelu(call: Call, x: Axes) -> Draft:
+    check(call, "shared_axes")
+    shared = call.config.get("shared_axes") or []
+    if sorted(shared, key=str) != list(range(1, len(x.sizes))):
+        raise RefusedError(f"PReLU of {x} with shared_axes {short(shared)}")
+    return Draft(activation.Prelu(), call.inputs)
 
 
 def _softmax(call: Call, x: Axes) -> Draft:
@@ -180,7 +204,7 @@ def _scaled_sum(call: Call, x: Axes) -> Draft:
 
 
 def _identity(call: Call, x: Axes) -> Draft:
-    check(call)
+    check(call, "l1", "l2")
     return Draft(None, call.inputs)
 
 
@@ -189,18 +213,53 @@ def _flatten(call: Call, x: Axes) -> Draft:
     return Draft(None if x.is_vector else Flatten(), call.inputs)
 
 
+def _permute(call: Call, x: Axes) -> Draft:
+    check(call, "dims")
+    dims = call.config["dims"]
+    if sorted(dims) != list(range(1, len(x.sizes) + 1)):
+        raise RefusedError(f"Permute with dims {short(dims)}")
+    if not x.is_map:
+        return Draft(Permute(order=tuple(x.names[one - 1] for one in dims)), call.inputs)
+    channels, *spatial = x.names
+    *rest, last = ((*spatial, channels)[one - 1] for one in dims)
+    return Draft(Permute(order=(last, *rest)), call.inputs)
+
+
 def _reshape(call: Call, x: Axes) -> Draft:
     check(call, "target_shape")
-    target = list(call.config["target_shape"])
+    target = _target(call, x)
     (source,) = call.inputs
-    if target in ([x.width], [-1]) and x.elements == x.width:
-        return Draft(None if x.is_vector else Flatten(), call.inputs)
-    if x.is_vector and target in ([1, 1, x.width], [1, 1, -1]):
+    if target == list((*x.spatial, x.width) if x.is_map else x.sizes):
+        return Draft(None, call.inputs)
+    if len(target) == 2 and x.is_vector:
+        return Draft(Reshape(tokens=target[0], features=target[1]), call.inputs)
+    if len(target) == 2 and x.is_map and target[1] == x.width:
+        return Draft(ToTokens(), call.inputs)
+    if len(target) in (3, 4) and x.is_sequence and target[-1] == x.width:
+        spatial = dict(zip(MAP_AXES[len(target) - 1][1:], target, strict=False))
+        return Draft(ToMap(**spatial), call.inputs)
+    if len(target) == 1:
+        return Draft(Flatten(), call.inputs)
+    if x.is_vector and target == [1, 1, x.width]:
         if source.kind == "GlobalAveragePooling2D":
             return Draft(GlobalAvgPool(keep_dims=True), source.inputs)
         fields = dict(zip(MAP_AXES[2], (x.width, 1, 1), strict=True))
         return Draft(Reshape(**fields), call.inputs)
     raise RefusedError(f"Reshape of {x} to {target}")
+
+
+def _target(call: Call, x: Axes) -> list[int]:
+    """The shape that a Reshape states, with the size that it leaves open."""
+    target = list(call.config["target_shape"])
+    open_axes = [place for place, size in enumerate(target) if size == -1]
+    known = math.prod(size for size in target if size != -1)
+    if len(open_axes) > 1 or known < 1 or x.elements % known:
+        raise RefusedError(f"Reshape of {x} to {target}")
+    for place in open_axes:
+        target[place] = x.elements // known
+    if math.prod(target) != x.elements:
+        raise RefusedError(f"Reshape of {x} to {target}")
+    return target
 
 
 def _by_rank(name: str, rule: Rule) -> dict[str, Rule]:
@@ -219,7 +278,21 @@ TABLE: dict[str, Rule] = {
     **_by_rank("ZeroPadding", windows.zero_padding),
     **_by_rank("Cropping", windows.cropping),
     **_by_rank("UpSampling", windows.upsampling),
+    **_by_rank("AdaptiveAveragePooling", windows.adaptive_pool),
+    **_by_rank("AdaptiveMaxPooling", windows.adaptive_pool),
     **dict.fromkeys(MERGES, _merge),
+    **dict.fromkeys((*operators.PLAIN, *operators.WITH_FIELDS), operators.activate),
+    **dict.fromkeys(("Mean", "Max"), operators.mean),
+    **dict.fromkeys(("Square", "Power"), operators.square),
+    "Celu": operators.celu,
+    "LogSoftmax": operators.log_softmax,
+    "Negative": operators.negative,
+    "Subtract": operators.subtract,
+    "TrueDivide": operators.divide,
+    "PReLU": _prelu,
+    "Permute": _permute,
+    "RMSNormalization": _rms_norm,
+    "Rescaling": _rescaling,
     "Activation": _activation,
     **dict.fromkeys(sequences.RECURRENCES, sequences.recurrence),
     "ActivityRegularization": _identity,

@@ -15,11 +15,12 @@ from archc.importers.keras.calls import (
     short,
     sizes,
 )
+from archc.importers.padding import compact
 from archc.ops.axes import Axes
 from archc.ops.base import Op
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.dense import Dense
-from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archc.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archc.ops.shape import Crop, Pad, Upsample
 
 
@@ -187,6 +188,22 @@ def global_pool(call: Call, x: Axes) -> Draft:
     check(call, "keepdims")
     op = GlobalMaxPool if "Max" in call.kind else GlobalAvgPool
     return Draft(op(keep_dims=bool(call.config.get("keepdims", False))), call.inputs)
+
+
+def adaptive_pool(call: Call, x: Axes) -> Draft:
+    """A pool to a fixed size; of the largest where the windows have one size."""
+    check(call, "output_size")
+    after = sizes(call, "output_size")
+    wide = (after,) * len(x.spatial) if isinstance(after, int) else after
+    is_max = "Max" in call.kind
+    if set(wide) == {1}:
+        return Draft((GlobalMaxPool if is_max else GlobalAvgPool)(keep_dims=True), call.inputs)
+    if not is_max:
+        return Draft(AdaptiveAvgPool(output_size=after), call.inputs)
+    pairs = list(zip(x.spatial, wide, strict=True))
+    if any(side % size for side, size in pairs):
+        raise RefusedError(f"{call.kind} of {x} to {list(wide)}")
+    return Draft(MaxPool(kernel_size=compact(tuple(a // b for a, b in pairs))), call.inputs)
 
 
 def zero_padding(call: Call, x: Axes) -> Draft:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from archc.importers.arrangement import ordered
 from archc.importers.torch_export import attention, gates, views
-from archc.importers.torch_export.calls import TRAINING, Bound, Node, short
+from archc.importers.torch_export.calls import TRAINING, Bound, Call, Node, View, short
 from archc.ops import activation
 from archc.ops.activation import Activation
+from archc.ops.merge import Multiply
 from archc.ops.regularization import Dropout
+from archc.ops.shape import Split
 
 PLAIN: dict[str, type[Activation]] = {
     "relu": activation.Relu,
@@ -51,6 +54,50 @@ def elu(node: Node) -> Bound:
     """ELU."""
     node.require(scale=1.0, input_scale=1.0)
     return node.pointwise(activation.Elu(alpha=node.get("alpha", 1.0)), node.tensor())
+
+
+def celu(node: Node) -> Bound:
+    """CELU, which by an alpha of 1 is ELU."""
+    node.require(alpha=1.0)
+    return node.pointwise(activation.Elu(), node.tensor())
+
+
+def threshold(node: Node) -> Bound:
+    """What is above 0, else 0."""
+    node.require(threshold=0, value=0)
+    return node.pointwise(activation.Relu(), node.tensor())
+
+
+def mish(node: Node) -> Bound:
+    """x * tanh(softplus(x)) (Misra 2020)."""
+    view = node.tensor()
+    gate = node.step(activation.Tanh(), node.step(activation.Softplus(), _whole(view, node)))
+    return node.call(Multiply(), (view.call, gate), arrangement=view.arrangement)
+
+
+def glu(node: Node) -> Bound:
+    """Half of the channels times the sigmoid of the other half (Dauphin et al. 2017)."""
+    view = node.tensor()
+    axis = node.axis("dim", len(view.arrangement.dims), -1)
+    order = view.arrangement.order()
+    if order is None or order[axis] != view.channels:
+        node.refuse(f"of {list(view.arrangement.shape)} along the axis {axis}")
+    x, gate = (node.step(Split(parts=2, index=index), _whole(view, node)) for index in range(2))
+    gate = node.step(activation.Sigmoid(), gate)
+    arrangement = ordered((node.batch, *x.axes.sizes), order)
+    return node.call(Multiply(), (x, gate), arrangement=arrangement)
+
+
+def _whole(view: View, node: Node) -> Call:
+    """The value that a tensor arranges. Raises RefusedError for part of an op."""
+    if view.call.partial:
+        node.refuse(f"of {view.call.partial}")
+    return view.call
+
+
+def magnitude(node: Node) -> Bound:
+    """The first step of softsign."""
+    return gates.magnitude(node, node.tensor())
 
 
 def softplus(node: Node) -> Bound:

@@ -175,6 +175,12 @@ class Node:
         """An op that keeps every element at its place, whatever the arrangement."""
         return self.call(op, (view.call,), weights, view.arrangement, note=note)
 
+    def step(self, op: Op, *inputs: Call) -> Call:
+        """An op between what the operation takes and its result, which no tensor of the file is.
+        Raises ShapeError."""
+        axes = op.infer(tuple(one.axes for one in inputs))
+        return Call(op, inputs, axes, "", self.place, self.scope)
+
     def refuse(self, reason: str) -> NoReturn:
         """Raise the error of this operation, `KIND REASON`."""
         raise RefusedError(f"{self.kind} {reason}")

@@ -90,6 +90,12 @@ def _execute(
     operation can change it."""
     import numpy
 
+    def write(name: str, tensor: Any) -> None:
+        if name in places:
+            numpy.save(os.path.join(folder, f"value_{places[name]}.npy"), tensor.numpy())
+
+    for name, tensor in tensors.items():  # of an input, a view may be all that is compared
+        write(name, tensor)
     last = _last_uses(program)
     for number, node in enumerate(program["nodes"]):
         # A layout is left out: the usual one is what is translated.
@@ -105,8 +111,7 @@ def _execute(
         results = found if isinstance(found, tuple | list) else [found]
         for name, result in zip(node["outputs"], results, strict=True):
             tensors[name] = result
-            if name in places:
-                numpy.save(os.path.join(folder, f"value_{places[name]}.npy"), result.numpy())
+            write(name, result)
         for name in last[number]:
             tensors.pop(name, None)
 

@@ -1,5 +1,6 @@
-"""Activations that a program takes apart: SiLU as a product, the hard gates of MobileNet v3 as
-relu6(x + 3) / 6. What is not complete yet is a partial call, which nothing else takes."""
+"""Activations that a program takes apart: SiLU as a product, softsign as a quotient, the hard gates
+of MobileNet v3 as relu6(x + 3) / 6. What is not complete yet is a partial call, which nothing else
+takes."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ SHIFTED = "a sum with a number"
 RECTIFIED = "relu(x + 3)"
 CLIPPED = "relu6(x + 3), not divided by 6"
 WEIGHTED = "x * relu6(x + 3), not divided by 6"
+MAGNITUDE = "|x|"
+DIVISOR = "1 + |x|, by which x is not divided"
 
 
 def _partial(node: Node, view: View, x: Call, what: str) -> View:
@@ -19,10 +22,26 @@ def _partial(node: Node, view: View, x: Call, what: str) -> View:
 
 
 def shifted(node: Node, view: View, offset: float) -> Bound:
-    """x + 3."""
+    """x + 3, or 1 + |x|."""
+    if (view.call.partial, offset) == (MAGNITUDE, 1):
+        return _partial(node, view, view.call.inputs[0], DIVISOR)
     if offset != 3:
         node.refuse(f"of the number {offset}")
     return _partial(node, view, view.call, SHIFTED)
+
+
+def magnitude(node: Node, view: View) -> Bound:
+    """|x|."""
+    return _partial(node, view, view.call, MAGNITUDE)
+
+
+def quotient(node: Node, x: View, divisor: View) -> Bound | None:
+    """Softsign, x / (1 + |x|); None of another quotient."""
+    if divisor.call.partial != DIVISOR or divisor.call.inputs != (x.call,):
+        return None
+    if divisor.arrangement != x.arrangement:
+        return None
+    return node.call(activation.Softsign(), (x.call,), arrangement=x.arrangement)
 
 
 def clipped(node: Node, view: View, low: object, high: object) -> Bound | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from archc.importers.arrangement import Arrangement, identity
+from archc.importers.arrangement import Arrangement, ArrangementError, identity
 from archc.importers.torch_export.calls import Call, Node, RefusedError, View
-from archc.ops.arrangement import ToMap, ToTokens
+from archc.ops.arrangement import DepthToSpace, SpaceToDepth, ToMap, ToTokens
 from archc.ops.axes import MAP_AXES, SEQUENCE_AXES, Axes
 from archc.ops.base import Op
 from archc.ops.pooling import GlobalAvgPool, GlobalMaxPool
@@ -64,6 +64,10 @@ def _op_of(own: Arrangement, axes: Axes) -> Op | None:
         groups = _shuffled(own)
         if groups is not None:
             return ChannelShuffle(groups=groups)
+        if len(own.sizes) == len(own.dims) == 4:
+            blocks = _blocks(own)
+            if blocks is not None:
+                return blocks
     spatial = own.shape[2:]
     if axes.is_sequence and 2 <= len(spatial) <= 3 and _is_tokens_to_map(own):
         return ToMap(**dict(zip(MAP_AXES[len(spatial)][1:], spatial, strict=True)))
@@ -90,6 +94,24 @@ def _shuffled(own: Arrangement) -> int | None:
     return groups if shuffle.permuted(order).reshaped(own.sizes) == own else None
 
 
+def _blocks(own: Arrangement) -> Op | None:
+    """Channels as blocks of positions, or these as channels; None of anything else."""
+    batch, channels, height, width = own.sizes
+    size = own.shape[2] // height
+    if size > 1 and channels % size**2 == 0:
+        parted = (batch, channels // size**2, size, size, height, width)
+        order = (0, 1, 4, 2, 5, 3)
+        if identity(own.sizes).reshaped(parted).permuted(order).reshaped(own.shape) == own:
+            return DepthToSpace(block_size=size)
+    size = height // own.shape[2]
+    if size > 1 and height % size == width % size == 0:
+        parted = (batch, channels, height // size, size, width // size, size)
+        order = (0, 1, 3, 5, 2, 4)
+        if identity(own.sizes).reshaped(parted).permuted(order).reshaped(own.shape) == own:
+            return SpaceToDepth(block_size=size)
+    return None
+
+
 def _is_tokens_to_map(own: Arrangement) -> bool:
     """Whether the tokens of a sequence are positions, and its features channels."""
     flat = (own.sizes[0], own.sizes[2], own.sizes[1])
@@ -101,4 +123,7 @@ def _is_tokens_to_map(own: Arrangement) -> bool:
 
 def _keeps_order(own: Arrangement) -> bool:
     """Whether a tensor has the elements of a value, row by row, sample by sample."""
-    return own == identity(own.sizes).reshaped(own.shape) and own.whole(0) == 0
+    try:
+        return own == identity(own.sizes).reshaped(own.shape) and own.whole(0) == 0
+    except ArrangementError:
+        return False

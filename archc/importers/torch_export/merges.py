@@ -6,27 +6,91 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from archc.importers.arrangement import ordered
-from archc.importers.torch_export import attention, gates, views
+from archc.importers.torch_export import attention, gates, response, views
 from archc.importers.torch_export.calls import Bound, Call, Constant, Node, View, reshaped
 from archc.importers.torch_export.layouts import value_of
 from archc.ops import merge
 from archc.ops.base import Op
+from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
+from archc.ops.dense import Dense
 from archc.ops.parameter import ClassToken, PositionEmbedding, Scale
-from archc.ops.pooling import GlobalAvgPool
 from archc.ops.recurrence import Recurrence
 from archc.ops.shape import Split
+from archc.records import replace as with_fields
 
 
 def add(node: Node) -> Bound:
-    """A sum: of two values, with a learned vector a token, or the first step of a hard gate."""
+    """A sum: of two values, with a learned vector a token or a channel, or the first step of a hard
+    gate."""
     a, b = node.arguments.get("self"), node.arguments.get("other")
     node.require(alpha=1)
     for x, other in ((a, b), (b, a)):
         if isinstance(x, View) and isinstance(other, Constant):
-            return _embedded(node, x, other)
+            return _offset(node, x, other) or _embedded(node, x, other)
         if isinstance(x, View) and _is_number(other):
-            return gates.shifted(node, x, other)
+            if other == 0:
+                return views.same(replace(node, arguments={"self": x}))
+            return response.sum_of_squares(node, x, other) or gates.shifted(node, x, other)
     return _merge(node, merge.Add())
+
+
+def subtract(node: Node) -> Bound:
+    """A difference of two values: the sum of one and minus the other."""
+    node.require(alpha=1)
+    if _is_number(node.arguments.get("other")):
+        node.refuse(f"of the number {node.arguments['other']}")
+    x, other = node.tensor(), node.tensor("other")
+    if other.call.partial:
+        node.refuse(f"of {other.call.partial}")
+    negative = other._replace(call=node.step(NEGATIVE, other.call))
+    return add(replace(node, arguments={"self": x, "other": negative}))
+
+
+NEGATIVE = Scale(initial=-1.0, learned=False)
+
+
+def negative(node: Node) -> Bound:
+    """A value times -1."""
+    return node.pointwise(NEGATIVE, node.tensor())
+
+
+def power(node: Node) -> Bound:
+    """The square of a value, or a step of a response normalisation."""
+    view, exponent = node.tensor(), node.arguments.get("exponent", 2)
+    if not _is_number(exponent):
+        node.refuse("with an exponent that is computed")
+    known = response.power(node, view, exponent)
+    if known is not None:
+        return known
+    if exponent != 2:
+        node.refuse(f"by {exponent}")
+    return node.call(merge.Multiply(), (view.call, view.call), arrangement=view.arrangement)
+
+
+def _offset(node: Node, view: View, array: Constant) -> Bound | None:
+    """A learned offset for each channel, added to what has none: as the bias of the product, the
+    convolution or the factors that it is added to; None of anything else."""
+    call, op = view.call, view.call.op
+    if _channel_of(view, array) is None or call.partial or not array.learned:
+        return None
+    if not isinstance(op, Dense | Conv | ConvTranspose | DepthwiseConv | Scale) or op.bias:
+        return None
+    if isinstance(op, Scale) and not op.learned:
+        return None
+    weights = {**call.weights, "bias": reshaped(array.array, (call.axes.width,))}
+    return node.call(with_fields(op, bias=True), call.inputs, weights, view.arrangement)
+
+
+def _channel_of(view: View, array: Constant) -> int | None:
+    """The axis of a tensor, its channels, along which an array has its elements; None where it has
+    others."""
+    own = view.arrangement
+    rank = len(own.dims)
+    shape = (1,) * (rank - len(array.shape)) + array.shape
+    places = [place for place, size in enumerate(shape) if size != 1]
+    if len(shape) != rank or len(places) != 1 or own.whole(places[0]) != view.channels:
+        return None
+    return places[0]
 
 
 def _embedded(node: Node, view: View, table: Constant) -> Bound:
@@ -65,12 +129,9 @@ def multiply(node: Node) -> Bound:
 
 def _scaled(node: Node, view: View, factor: Constant) -> Bound:
     """A learned factor for each channel."""
-    own = view.arrangement
-    rank = len(own.dims)
-    shape = (1,) * (rank - len(factor.shape)) + factor.shape
-    places = [place for place, size in enumerate(shape) if size != 1]
-    if len(shape) != rank or len(places) != 1 or own.whole(places[0]) != view.channels:
-        node.refuse(f"of {list(own.shape)} and an array of {list(factor.shape)}")
+    if _channel_of(view, factor) is None:
+        shape = list(view.arrangement.shape)
+        node.refuse(f"of {shape} and an array of {list(factor.shape)}")
     if not factor.learned:
         node.refuse("with an array that is not learned")
     width = view.call.axes.width
@@ -78,9 +139,14 @@ def _scaled(node: Node, view: View, factor: Constant) -> Bound:
 
 
 def divide(node: Node) -> Bound:
-    """A quotient by a number."""
+    """A quotient by a number, or the last step of softsign or a response normalisation."""
     node.require(rounding_mode=None)
     divisor = node.arguments.get("other")
+    if isinstance(divisor, View):
+        x = node.tensor()
+        known = gates.quotient(node, x, divisor) or response.quotient(node, x, divisor)
+        if known is not None:
+            return known
     if not _is_number(divisor) or not divisor:
         node.refuse("by anything but a number")
     return _multiple(node, node.tensor(), 1 / divisor)
@@ -163,23 +229,3 @@ def _class_token(node: Node, token: Constant, view: View, axis: int) -> Bound:
     if not token.learned or token.array.shape not in ((1, 1, width), (1, width), (width,)):
         node.refuse("of an array that is no learned token")
     return node.call(ClassToken(), (x,), {"token": reshaped(token.array, (width,))})
-
-
-def mean(node: Node) -> Bound:
-    """The mean over all of space, or over all tokens."""
-    view = node.tensor()
-    own = view.arrangement
-    rank = len(own.dims)
-    node.require(dtype=None)
-    pooled = {axis % rank for axis in node.integers("dim", [])}
-    axes = {own.whole(axis) for axis in pooled}
-    others = [own.whole(axis) for axis in range(rank) if axis not in pooled]
-    if others != [0, view.channels] or axes != set(range(1, rank)) - {view.channels}:
-        node.refuse(f"of {list(own.shape)} over the axes {sorted(pooled)}")
-    keep = node.get("keepdim", False)
-    op = GlobalAvgPool(keep_dims=keep)
-    if not keep:
-        return node.call(op, (view.call,))
-    sizes = (node.batch, *op.infer((view.call.axes,)).sizes)
-    order = own.order()
-    return node.call(op, (view.call,), arrangement=ordered(sizes, order or range(rank)))

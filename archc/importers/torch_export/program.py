@@ -25,7 +25,12 @@ from archc.importers.torch_export.views import FLOATS
 from archc.ops.axes import IDS_AXES, MAP_AXES, SEQUENCE_AXES, VECTOR_AXES, Axes
 
 MAP_OPS = frozenset(
-    ["conv1d", "conv_transpose1d", "max_pool1d", "avg_pool1d", "batch_norm", "convolution"]
+    {
+        *("conv1d", "conv_transpose1d", "convolution"),
+        *("batch_norm", "_native_batch_norm_legit_no_training", "instance_norm", "group_norm"),
+        *("max_pool1d", "avg_pool1d", "adaptive_avg_pool1d", "adaptive_max_pool1d"),
+        *("pad", "constant_pad_nd", "upsample_nearest1d", "upsample_linear1d"),
+    }
 )
 """Operations that take a map of one spatial axis where they take a tensor of three axes."""
 MOST_NAMES = 256

@@ -6,7 +6,7 @@ import math
 from itertools import accumulate
 
 from archc.importers.arrangement import Arrangement, Digit, ordered
-from archc.importers.network import Array
+from archc.importers.network import Array, rows_of
 from archc.importers.padding import padding_of
 from archc.importers.torch_export.calls import (
     Bound,
@@ -91,10 +91,21 @@ def expand(node: Node) -> Bound:
     """A tensor repeated along axes: an array, or nothing repeated."""
     value = _bound(node)
     if isinstance(value, Constant):
+        if node.kind == "repeat":
+            _require_repeats(node, value.shape)
         return value._replace(shape=node.shape)
     if value.arrangement.shape != node.shape:
         node.refuse(f"of {list(value.arrangement.shape)} to {list(node.shape)}")
     return value
+
+
+def _require_repeats(node: Node, shape: tuple[int, ...]) -> None:
+    """Refuse an array whose axes are not of one element where they are repeated."""
+    repeats = _sizes(node, "repeats")
+    before = (1,) * (len(repeats) - len(shape)) + shape
+    for own, times, size in zip(before, repeats, node.shape, strict=True):
+        if times not in (-1, size // own) or (own != 1 and size != own):
+            node.refuse(f"of {list(shape)} by {repeats} to {list(node.shape)}")
 
 
 def permute(node: Node) -> Bound:
@@ -107,10 +118,31 @@ def transpose(node: Node) -> Bound:
     """Two axes swapped; of a matrix, both."""
     rank = len(node.shape)
     order = list(range(rank))
-    names = ("dim0", "dim1") if "dim0" in node.arguments else ("axis0", "axis1")
-    first, second = node.axis(names[0], rank), node.axis(names[1], rank, rank - 1)
+    names = ("axis0", "axis1") if node.kind == "swapaxes" else ("dim0", "dim1")
+    default = rank - 2 if node.kind == "mT" else 0
+    first, second = node.axis(names[0], rank, default), node.axis(names[1], rank, rank - 1)
     order[first], order[second] = second, first
     return _permuted(node, order)
+
+
+def movedim(node: Node) -> Bound:
+    """One axis, or several, at other places."""
+    rank = len(node.shape)
+    moved, places = (
+        [_axis(node, one, rank) for one in (axes if isinstance(axes, list) else [axes])]
+        for axes in (node.arguments.get("source"), node.arguments.get("destination"))
+    )
+    order = [axis for axis in range(rank) if axis not in moved]
+    for place, axis in sorted(zip(places, moved, strict=True)):
+        order.insert(place, axis)
+    return _permuted(node, order)
+
+
+def _axis(node: Node, value: object, rank: int) -> int:
+    """An axis of so many. Raises RefusedError."""
+    if type(value) is not int or not -rank <= value < rank:
+        node.refuse(f"with the axis {short(value)} of {rank}")
+    return value % rank
 
 
 def _permuted(node: Node, order: list[int]) -> Bound:
@@ -160,7 +192,9 @@ def _channels(node: Node, view: View, chosen: range, result: int = 0) -> View:
 
 
 def split(node: Node) -> list[Bound]:
-    """The channels in parts: chunk and split."""
+    """The channels in parts: chunk and split; or the rows of an array."""
+    if isinstance(node.subject, Constant):
+        return _rows(node, node.subject)
     view = _permuted_axes(node.tensor(), node)
     axis = node.axis("dim", len(view.arrangement.dims))
     if view.arrangement.whole(axis) != view.channels:
@@ -176,9 +210,28 @@ def split(node: Node) -> list[Bound]:
     ]
 
 
+def _rows(node: Node, array: Constant) -> list[Bound]:
+    """The rows of an array in parts."""
+    if node.axis("dim", len(array.shape)) != 0 or array.array.shape != array.shape:
+        node.refuse("of an array along another axis than the first")
+    sizes = _parts(node, array.shape[0])
+    if [(size, *array.shape[1:]) for size in sizes] != list(node.shapes):
+        node.refuse(f"of {array.shape[0]} rows into {sizes}, which is not what the program states")
+    ends = accumulate(sizes)
+    return [
+        array._replace(array=rows_of(array.array, end - size, end), shape=shape)
+        for size, end, shape in zip(sizes, ends, node.shapes, strict=True)
+    ]
+
+
 def _parts(node: Node, width: int) -> list[int]:
-    """The sizes of the parts that so many channels are split into."""
+    """The sizes of the parts that so many channels or rows are split into."""
     size: object
+    if node.kind == "tensor_split":
+        count = node.get("sections", 0)
+        if not 0 < count <= width:
+            node.refuse(f"into {short(node.arguments.get('sections'))} parts")
+        return [width // count + (number < width % count) for number in range(count)]
     if node.kind == "chunk":
         size = -(-width // max(node.get("chunks", 1), 1))
     else:
@@ -204,6 +257,8 @@ def slice_(node: Node) -> Bound:
     stop = size if end is None else end
     if type(stop) is not int:
         node.refuse(f"up to {end}")
+    if node.kind == "narrow":
+        stop = node.get("start", 0) % size + node.get("length", 0)
     chosen = range(size)[node.get("start", 0) : stop : node.get("step", 1)]
     if chosen == range(size):
         return value

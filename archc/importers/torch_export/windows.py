@@ -16,7 +16,7 @@ from archc.ops.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
-from archc.ops.shape import Pad, Upsample
+from archc.ops.shape import Crop, Pad, Upsample
 
 
 def spread(node: Node, name: str, rank: int, default: list[int], least: int = 1) -> tuple[int, ...]:
@@ -185,11 +185,16 @@ def adaptive_pool(node: Node) -> Bound:
 
 
 def adaptive_max_pool(node: Node) -> list[Bound]:
-    """A pool of the largest over all of space, and where they are, which nothing takes."""
+    """A pool of the largest over all of space, or over parts of equal size, and where they are,
+    which nothing takes."""
     x, sizes = _adaptive(node)
-    if math.prod(sizes) != 1:
-        node.refuse(f"to {list(sizes)}")
-    return [node.call(GlobalMaxPool(keep_dims=True), (x,)), Unknown(PLACES)]
+    if math.prod(sizes) == 1:
+        return [node.call(GlobalMaxPool(keep_dims=True), (x,)), Unknown(PLACES)]
+    pairs = list(zip(x.axes.spatial, sizes, strict=True))
+    if any(before % after for before, after in pairs):
+        node.refuse(f"of {list(x.axes.spatial)} to {list(sizes)}")
+    kernel = compact(tuple(before // after for before, after in pairs))
+    return [node.call(MaxPool(kernel_size=kernel), (x,)), Unknown(PLACES)]
 
 
 def _adaptive(node: Node) -> tuple[Call, tuple[int, ...]]:
@@ -198,7 +203,7 @@ def _adaptive(node: Node) -> tuple[Call, tuple[int, ...]]:
 
 
 def pad(node: Node) -> Bound:
-    """Padding by a constant, or mirrored."""
+    """Padding by a constant, or mirrored; below zero, elements cut off."""
     mode = node.get("mode", "constant")
     amounts = node.integers("pad", [])
     if not any(amounts):
@@ -207,17 +212,23 @@ def pad(node: Node) -> Bound:
     rank = len(x.axes.spatial)
     if mode not in ("constant", "reflect") or len(amounts) % 2 or len(amounts) > 2 * rank:
         node.refuse(f"with pad {amounts} and mode {mode}")
-    if min(amounts, default=0) < 0:
+    cuts = max(amounts) <= 0
+    if min(amounts) < 0 and not (cuts and mode == "constant"):
         node.refuse(f"with pad {amounts}")
     # The last axis comes first.
-    pairs = [(amounts[i], amounts[i + 1]) for i in range(0, len(amounts), 2)]
+    pairs = [(abs(amounts[i]), abs(amounts[i + 1])) for i in range(0, len(amounts), 2)]
     pairs += [(0, 0)] * (rank - len(pairs))
     own = padding_of(tuple(reversed(pairs)))
     assert not isinstance(own, str)
+    if cuts:
+        return node.call(Crop(cropping=own), (x,))
     return node.call(Pad(padding=own, mode=mode, value=node.get("value", 0.0)), (x,))
 
 
-MODES = {"upsample_nearest": "nearest", "upsample_linear": "linear", "upsample_bilinear": "linear"}
+MODES = {
+    "upsample_nearest": "nearest",
+    **dict.fromkeys((f"upsample_{kind}" for kind in ("linear", "bilinear", "trilinear")), "linear"),
+}
 
 
 def upsample(node: Node) -> Bound:

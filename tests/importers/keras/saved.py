@@ -4,13 +4,14 @@ the networks that archc emits for them compute. `python -m tests.importers.keras
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import sys
 from pathlib import Path
 
 import keras
 import numpy
-from keras import layers
+from keras import Layer, layers, ops
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 from safetensors.numpy import load_file
 
@@ -18,6 +19,7 @@ from archc import backends
 from archc.importers import formats
 from archc.importers.agreement import compare
 from archc.importers.export import save_weights
+from archc.importers.keras.translate import TABLE
 from archc.importers.spec import Imported, as_spec
 from archc.training.keras.weights import load_weights, neutral_weights
 
@@ -40,6 +42,9 @@ def mixed() -> keras.Model:
     x = layers.LayerNormalization(center=False)(x)
     x = layers.GroupNormalization(2, scale=False)(x)
     x = layers.LeakyReLU(negative_slope=0.2)(x)
+    x = layers.PReLU(shared_axes=[1, 2])(layers.RMSNormalization()(x))
+    x = ops.gelu(x) - ops.square(ops.softsign(x)) / 2.0
+    x = layers.Subtract()([layers.Permute((2, 1, 3))(x), ops.leaky_relu(-x) ** 2])
     gate = layers.GlobalAveragePooling2D()(x)
     gate = layers.Reshape((1, 1, 8))(gate)
     gate = layers.Conv2D(8, 1, activation="sigmoid")(gate)
@@ -50,8 +55,11 @@ def mixed() -> keras.Model:
     right = layers.Dense(4, activation="silu")(right)
     x = layers.Concatenate()([left, right])
     x = layers.AveragePooling2D(2)(x)
+    parts = [ops.mean(x, (1, 2), keepdims=True), ops.max(x, (1, 2), keepdims=True)]
+    x = layers.Multiply()([ops.sigmoid(layers.Concatenate()(parts)), layers.Concatenate()([x, x])])
     x = layers.Cropping2D(((1, 0), (0, 1)))(x)
-    x = layers.UpSampling2D(2)(x)
+    x = layers.AdaptiveAveragePooling2D(14)(layers.UpSampling2D(8)(x))
+    x = layers.AdaptiveMaxPooling2D(7)(x)
     x = layers.Conv2D(8, 3, dilation_rate=2, groups=2)(x)
     x = layers.Flatten()(x)
     x = layers.BatchNormalization()(x)
@@ -61,9 +69,11 @@ def mixed() -> keras.Model:
 
 def sequences() -> keras.Model:
     """One layer of each kind that takes tokens, and those that slide along them; a layer and a
-    model that are called twice."""
+    model that are called twice; a mask, which a convolution does not hand on."""
     ids = keras.Input((9,), name="ids")
-    x = layers.Embedding(20, 8)(ids)
+    x = layers.Embedding(20, 8, mask_zero=True)(ids)
+    x = layers.BatchNormalization()(layers.Conv1D(8, 1)(layers.Dropout(0.1)(x)))
+    x = layers.Reshape((9, 8))(layers.Reshape((3, 3, 8))(x))
     x = layers.Bidirectional(layers.GRU(4, return_sequences=True))(x)
     y = layers.MultiHeadAttention(2, 3, dropout=0.1)(x, x, use_causal_mask=True)
     x = layers.LayerNormalization()(layers.Add()([x, y]))
@@ -77,6 +87,48 @@ def sequences() -> keras.Model:
     return keras.Model(ids, layers.Dense(2)(x), name="sequences")
 
 
+def halves() -> keras.Model:
+    """An image of which a half is taken by one branch alone, so that this is no preparation."""
+    image = keras.Input((8, 8, 3), name="image")
+    parts = [layers.Conv2D(4, 3)(image / 2.0), layers.Conv2D(4, 3)(image)]
+    x = layers.GlobalAveragePooling2D()(layers.Concatenate()(parts))
+    return keras.Model(image, layers.Dense(2)(x), name="halves")
+
+
+def masked() -> dict[str, list[str]]:
+    """Layers by what Keras does with a mask that it hands on from layer to layer."""
+    kinds = {
+        kind: vars(layers)[kind] for kind in TABLE if issubclass(vars(layers).get(kind, int), Layer)
+    }
+    reading = [one for one in kinds if "mask" in str(inspect.signature(kinds[one].call))]
+    built = {one: kinds[one](**FIELDS.get(one, {})) for one in kinds.keys() - set(reading)}
+    return {"reading": reading, "passing": [one for one in built if built[one].supports_masking]}
+
+
+FIELDS: dict[str, dict[str, object]] = {
+    **{
+        f"{kind}{rank}D{end}": {"filters": 2, "kernel_size": 2}
+        for kind, end in (("Conv", ""), ("SeparableConv", ""), ("Conv", "Transpose"))
+        for rank in (1, 2, 3)
+    },
+    **{f"DepthwiseConv{rank}D": {"kernel_size": 2} for rank in (1, 2)},
+    **{f"AveragePooling{rank}D": {"pool_size": 2} for rank in (1, 2, 3)},
+    **{
+        f"Adaptive{kind}Pooling{rank}D": {"output_size": 2}
+        for kind in ("Average", "Max")
+        for rank in (1, 2, 3)
+    },
+    "Activation": {"activation": "relu"},
+    "Dense": {"units": 2},
+    "Dropout": {"rate": 0.5},
+    "Embedding": {"input_dim": 2, "output_dim": 2},
+    "Permute": {"dims": (1,)},
+    "Rescaling": {"scale": 2.0},
+    "Reshape": {"target_shape": (1,)},
+}
+"""What layers are built with that need something."""
+
+
 def run(folder: Path) -> None:
     """Compare the models and what is emitted for their specs. As one model scales its images and
     takes 1 / 2 off, it gets larger ones."""
@@ -86,7 +138,9 @@ def run(folder: Path) -> None:
     results = {
         "mixed": compared(folder, mixed(), images, 255 * images + 127.5),
         "sequences": compared(folder, sequences(), ids, ids),
+        "halves": compared(folder, halves(), images[:, :8, :8], images[:, :8, :8]),
     }
+    (folder / "masked.json").write_text(json.dumps(masked()), encoding="utf-8")
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 

@@ -19,6 +19,7 @@ import pytest
 from archc.diagnostics import SpecError
 from archc.importers import formats
 from archc.importers.export import save_weights
+from archc.importers.keras import masks
 from archc.importers.spec import Imported, as_spec
 from archc.weights import transfer
 
@@ -43,6 +44,9 @@ def test_the_emitted_network_computes_what_the_model_computes(tmp_path: Path) ->
         assert one["problem"] is None
     assert results["mixed"]["compared"] > 20
     assert results["sequences"]["compared"] > 10
+    kinds = json.loads((tmp_path / "masked.json").read_text(encoding="utf-8"))
+    assert set(kinds["reading"]) == masks.READING
+    assert set(kinds["passing"]) == masks.PASSING
 
 
 def config(*own: dict[str, Any], shape: Any = (None, 8, 8, 3)) -> dict[str, Any]:
@@ -78,7 +82,11 @@ REFUSED = {
     "the own layer Swirl": {**layer("Swirl"), "module": "mine"},
     "Dropout with shaken True": layer("Dropout", rate=0.5, shaken=True),
     "a layer has a configuration that Keras does not write": layer("BatchNormalization"),
-    "Embedding with mask_zero True": layer("Embedding", input_dim=9, output_dim=4, mask_zero=True),
+    "Embedding with mask_zero, whose mask the loss reads": layer(
+        "Embedding", input_dim=9, output_dim=4, mask_zero=True
+    ),
+    "Rescaling with offset 1": layer("Rescaling", scale=2.0, offset=1.0),
+    "the layer Normalization": layer("Normalization", mean=1.0, variance=2.0),
     "LSTM with activation relu": layer("LSTM", units=4, activation="relu"),
     "GRU with reset_after False": layer("GRU", units=4, reset_after=False),
     "Bidirectional of SimpleRNN": layer("Bidirectional", layer=layer("SimpleRNN")),
@@ -93,8 +101,39 @@ REFUSED = {
 
 @pytest.mark.parametrize("expected", REFUSED)
 def test_what_has_no_op_is_refused_by_its_name(expected: str, tmp_path: Path) -> None:
-    shape = (None, 9) if "Embedding" in expected else (None, 8, 8, 3)
+    is_image = not expected.startswith(("Embedding", "Rescaling", "the layer Normalization"))
+    shape = (None, 8, 8, 3) if is_image else (None, 9)
     assert expected in error_of(tmp_path, config(REFUSED[expected], shape=shape))
+
+
+MASKED = layer("Embedding", input_dim=9, output_dim=4, mask_zero=True)
+HANDED_ON = [layer("Dense", units=4), layer("Dropout", rate=0.1)]
+
+
+@pytest.mark.parametrize("reader", ["LSTM", "GlobalAveragePooling1D", "Softmax"])
+def test_a_mask_that_changes_values_is_refused(reader: str, tmp_path: Path) -> None:
+    model = config(MASKED, *HANDED_ON, layer(reader, units=4), shape=(None, 7))
+    assert f"mask_zero, whose mask {reader} reads: once" in error_of(tmp_path, model)
+
+
+def test_a_mask_that_nothing_reads_and_a_number_before_a_vector_are_no_loss(tmp_path: Path) -> None:
+    first = {"mean": [1.0], "variance": [2.0]}
+    models = {
+        "masked": config(MASKED, *HANDED_ON, layer("Flatten"), HANDED_ON[0], shape=(None, 7)),
+        "vector": config(layer("Rescaling", scale=0.5, offset=0.0), HANDED_ON[0], shape=(None, 9)),
+        "image": config(layer("Normalization", **first), HANDED_ON[0]),
+    }
+    kinds = {}
+    for name, model in models.items():
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(model), encoding="utf-8")
+        network = formats.read(str(path))
+        kinds[name] = [one.op.name for one in network.layers], len(network.notes)
+    assert kinds == {
+        "masked": (["embedding", "dense", "dropout", "flatten", "dense"], 0),
+        "vector": (["scale", "dense"], 0),
+        "image": (["conv"], 1),
+    }
 
 
 def test_all_that_is_refused_is_listed_at_once(tmp_path: Path) -> None:

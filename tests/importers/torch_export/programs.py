@@ -141,6 +141,54 @@ class Kinds(nn.Module):
         return functional.adaptive_max_pool2d(x, 1).permute(0, 2, 1, 3).flatten(1)[:, :2]
 
 
+class Further(nn.Module):
+    """Operations that are several ops, or another one of archc by their arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+        self.bias = nn.Parameter(torch.zeros(16, 1, 1))
+        self.instance = nn.InstanceNorm2d(16, eps=1e-3, affine=True)
+        self.plain = nn.InstanceNorm1d(16)
+        self.response = nn.LocalResponseNorm(4, alpha=0.2, beta=0.5, k=2.0)
+        self.whole = nn.LayerNorm([8, 4, 4], elementwise_affine=False)
+        self.root = nn.RMSNorm(8, elementwise_affine=False)
+        self.token = nn.Parameter(torch.zeros(1, 1, 8))
+        self.attention = nn.MultiheadAttention(8, 2)
+        self.factors = nn.Parameter(torch.ones(8))
+        self.offsets = nn.Parameter(torch.zeros(8))
+        self.matrix = nn.Parameter(torch.ones(8, 8))
+        self.row = nn.Parameter(torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.response(functional.mish(self.instance(self.stem(x) + self.bias)))
+        n, c, h, w = x.shape
+        x = x.view(n, c, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4)
+        x = functional.channel_shuffle(x.reshape(n, 4 * c, h // 2, w // 2), 4)
+        x = x.view(n, c, 2, 2, h // 2, w // 2).permute(0, 1, 4, 2, 5, 3).reshape(n, c, h, w)
+        x = functional.pixel_shuffle(functional.pixel_unshuffle(x, 2), 2)
+        x = functional.pad(x, (-1, -1, -2, 0))
+        first, second = torch.tensor_split(functional.pad(x, (1, 1, 2, 0)), 2, dim=1)
+        x = functional.celu(functional.softsign(first)) - functional.threshold(second, 0, 0)
+        x = self.whole(functional.adaptive_max_pool2d(x, 4))
+        cube = functional.interpolate(x.unsqueeze(2), scale_factor=2.0, mode="trilinear")
+        lines = self.lines(torch.cat([x, x], 1).flatten(2))
+        return torch.cat([self.tokens(x), cube.amax([2, 3, 4]), lines], 1)
+
+    def lines(self, x: Tensor) -> Tensor:
+        x = functional.glu(self.plain(x), 1).square() + 0
+        mean = x.mean(2)
+        return -x.max(-1)[0] * torch.max(mean, x.pow(2).amax(-1)).expand_as(mean)
+
+    def tokens(self, x: Tensor) -> Tensor:
+        x = self.root(x.flatten(2).mT)
+        x = torch.cat([self.token.repeat(x.shape[0], 1, 1), x], 1)
+        query, key, value = x.movedim(1, 0), x.movedim(0, 1), x.swapdims(0, 1)
+        x = self.attention(query, key, value, need_weights=False)[0].swapdims(0, 1)
+        x = (x @ self.matrix + self.row) * self.factors + self.offsets
+        return functional.glu(x[:, 0].narrow(1, 2, 4))
+
+
 class Gates(nn.Module):
     """Activations that are written out, and operations of which core ATen has others."""
 
