@@ -431,13 +431,18 @@ def test_other_states_are_refused(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("node_", "attribute", "value"),
-    [("Softmax", "axis", 2), ("Transpose", "perm", [0, 3, 2, 1]), ("Div", "factor", 3.0)],
+    [
+        ("Softmax", "axis", 2),
+        ("Transpose", "perm", [0, 3, 2, 1]),
+        ("Div", "root", scalar(3.0)),
+        ("Add", "mask", numpy.triu(numpy.full((4, 4), -10.0, "float32"), 1)),
+    ],
 )
 def test_attention_of_another_kind_is_none(node_: str, attribute: str, value: Any) -> None:
     nodes = [onnx.NodeProto.FromString(one.SerializeToString()) for one in ATTENTION]
     weights = dict(ATTENTION_WEIGHTS)
-    if node_ == "Div":
-        weights["root"] = scalar(value)
+    if attribute in weights:
+        weights[attribute] = value
     else:
         changed = next(one for one in nodes if one.op_type == node_)
         del changed.attribute[:]
@@ -512,3 +517,19 @@ def test_what_exporters_say_of_modules_is_kept(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as error:
         formats.read(write(tmp_path, unknown))
     assert "torch.export.save" in (error.value.diagnostics[-1].hint or "")
+
+
+@pytest.mark.parametrize("changed", [None, (3, 5), (5, 3), (70, 70)])
+def test_a_mask_of_many_tokens_is_read_to_its_last_element(changed: Any) -> None:
+    """Of more elements than are read as numbers: all of them count."""
+    mask = numpy.triu(numpy.full((80, 80), -1e9, "float32"), 1)
+    if changed is not None:
+        mask[changed] = -2e9
+    weights = {**ATTENTION_WEIGHTS, "mask": mask}
+    data = model(ATTENTION, weights, ["N", 80, 6], ["N", 80, 6]).SerializeToString()
+    read = terms_of(read_model(memoryview(data)))
+    if changed is None:
+        assert "causal: true" in as_spec(network_of(read, "small"), "small", "small", []).text
+        return
+    with pytest.raises((SpecError, ModelError)):
+        network_of(read, "small")
