@@ -8,20 +8,26 @@ from archc.backends.blocks.series import FEWEST
 from archc.codegen.rewrite import walk
 from archc.codegen.tree import (
     Assign,
+    Attribute,
+    Call,
     Expr,
     For,
     If,
+    Index,
+    Lit,
     Ref,
     Return,
     Statement,
+    TupleOf,
     call,
 )
 
 
 def once(statements: Sequence[Statement]) -> list[Statement]:
     """The statements with what stands there more than once in a row written once: one layer that is
-    applied three times or more as a loop, and what stands under one condition together."""
-    return _repeated(_under_one_condition(statements))
+    applied three times or more as a loop, the parts of one value as one assignment, and what stands
+    under one condition together."""
+    return _repeated(_under_one_condition(_unpacked(statements)))
 
 
 def _repeated(statements: Sequence[Statement]) -> list[Statement]:
@@ -46,6 +52,37 @@ def _repeated(statements: Sequence[Statement]) -> list[Statement]:
                 end += 1
         position = end
     return result
+
+
+def _unpacked(statements: Sequence[Statement]) -> list[Statement]:
+    """The statements with `a = x.chunk(2)[0]` and `b = x.chunk(2)[1]` in a row as
+    `a, b = x.chunk(2)`."""
+    result: list[Statement] = []
+    position = 0
+    while position < len(statements):
+        whole, count = _whole(statements[position])
+        parts = [
+            one
+            for number, one in enumerate(statements[position : position + count])
+            if isinstance(one, Assign) and one.value == Index(whole, (Lit(number),))
+        ]
+        targets = tuple(one.target for one in parts)
+        if len(parts) < count or not set(targets[:-1]).isdisjoint(walk(whole)):
+            result.append(statements[position])
+            position += 1
+        else:
+            result.append(Assign(TupleOf(targets), whole, parts[0].comment))
+            position += count
+    return result
+
+
+def _whole(statement: Statement) -> tuple[Expr, int]:
+    """What a statement takes a part of, and how many parts there are; at least two."""
+    if isinstance(statement, Assign) and isinstance(statement.value, Index):
+        match statement.value.value:
+            case Call(Attribute(name="chunk"), (Lit(int(parts)), *_)) as whole:
+                return whole, max(2, parts)
+    return Lit(None), 2
 
 
 def _under_one_condition(statements: Sequence[Statement]) -> list[Statement]:

@@ -7,11 +7,11 @@ DATA is an .npz file of `images`, channels last, and `labels`, or a folder of im
 each class (`archc data pack` makes the file). RUN has the last epoch and the best.
 """
 
-import argparse
 import gc
 import os
 import sys
 import time
+from argparse import ArgumentParser, Namespace, RawTextHelpFormatter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,6 @@ BATCH_SIZE = 128  # images per step, over all processes
 EPOCHS = 42
 LEARNING_RATE = 0.001
 VALIDATION = 0.1  # share of the images that is held out
-SOFTMAX = "12"
 SEED = 0
 RANK = int(os.environ.get("RANK", "0"))  # set by torchrun, as is the next
 PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
@@ -127,8 +126,7 @@ def build_model() -> nn.Module:
     """The network, with weights that follow from the seed."""
     torch.manual_seed(SEED)
     model = LeNet5()
-    # Of a probability near 0 the logarithm has no gradient.
-    model.set_submodule(SOFTMAX, nn.LogSoftmax(dim=1))
+    model.set_submodule("12", nn.LogSoftmax(dim=1))  # which has no gradient near 0
     return model
 
 
@@ -142,7 +140,7 @@ def scores(model: Any, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return losses.mean(), columns.sum(dim=1, dtype=torch.float64)
 
 
-def predict(arguments: argparse.Namespace, data: Any, device: torch.device) -> None:
+def predict(arguments: Namespace, data: Any, device: torch.device) -> None:
     """Write the number of each image's class, by the best weights."""
     state = torch.load(arguments.out / "best.pt", map_location=device)
     model = build_model().to(device).eval().requires_grad_(False)
@@ -156,7 +154,7 @@ def predict(arguments: argparse.Namespace, data: Any, device: torch.device) -> N
     arguments.predict.write_text("\n".join(rows) + "\n")
 
 
-def train(arguments: argparse.Namespace, data: Any, device: torch.device) -> None:
+def train(arguments: Namespace, data: Any, device: torch.device) -> None:
     """Train, and save the last epoch and the best one."""
     if arguments.resume != (arguments.out / "last.pt").exists():
         sys.exit(f"{arguments.out}: --resume is for a run that is there already")
@@ -173,6 +171,8 @@ def train(arguments: argparse.Namespace, data: Any, device: torch.device) -> Non
     first, best = 1, -float("inf")
     if arguments.resume:
         saved = torch.load(arguments.out / "last.pt", map_location=device)
+        if saved["steps"] != steps:
+            sys.exit(f"{arguments.out}: its learning rate falls over other --epochs")
         for part, state in zip(parts, saved["parts"], strict=True):
             part.load_state_dict(state)
         first, best = saved["epoch"] + 1, saved["best"]
@@ -210,7 +210,8 @@ def train(arguments: argparse.Namespace, data: Any, device: torch.device) -> Non
             weights = {"model": model.state_dict(), "input": (mean, deviation)}
             save(arguments.out / "best.pt", weights)
         states = [part.state_dict() for part in parts]
-        save(arguments.out / "last.pt", {"epoch": epoch, "best": best, "parts": states})
+        saved = {"epoch": epoch, "best": best, "steps": steps, "parts": states}
+        save(arguments.out / "last.pt", saved)
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -222,8 +223,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 def main() -> None:
     """Train or predict, in one process or in each of torchrun's."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawTextHelpFormatter)
     parser.add_argument("data", type=Path, help="an .npz file, or a folder of images")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the run")
     parser.add_argument("--resume", action="store_true", help="resume the run")

@@ -98,8 +98,7 @@ class C2f(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         cv1 = self.cv1(x)
-        left = cv1.chunk(2, dim=1)[0]
-        right = cv1.chunk(2, dim=1)[1]
+        left, right = cv1.chunk(2, dim=1)
         x = torch.cat([left, right, self.m_1(right)], dim=1)
         return self.cv2(x)
 
@@ -118,8 +117,7 @@ class C2fDepth2(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         cv1 = self.cv1(x)
-        left = cv1.chunk(2, dim=1)[0]
-        right = cv1.chunk(2, dim=1)[1]
+        left, right = cv1.chunk(2, dim=1)
         m_1 = self.m_1(right)
         x = torch.cat([left, right, m_1, self.m_2(m_1)], dim=1)
         return self.cv2(x)

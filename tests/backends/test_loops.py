@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archc.backends.loops import once
-from archc.codegen.tree import Assign, Binary, If, Lit, Ref, Statement
+from archc.codegen.tree import Assign, Attribute, Binary, If, Index, Lit, Ref, Statement, call
 from tests.backends.networks import written
 
 SPEC = """
@@ -15,6 +15,22 @@ archc: 1
 name: rows
 input: {{channels: 8, height: 8, width: 8}}
 {}
+"""
+
+HALVES = """
+layers:
+  - conv: {filters: 8, kernel_size: 1}
+    name: whole
+  - split: {parts: 2, index: 0}
+    from: whole
+    name: left
+  - split: {parts: 2, index: 1}
+    from: whole
+    name: right
+  - conv: {filters: 4, kernel_size: 1}
+    name: right_conv
+  - concat:
+    from: [left, right, right_conv]
 """
 
 STAGES = """
@@ -60,6 +76,11 @@ def lines(backend: str, layers: str, folder: Path) -> list[str]:
     return [line.strip() for line in source.splitlines()]
 
 
+def test_the_parts_of_a_value_are_one_assignment(tmp_path: Path) -> None:
+    emitted = lines("torch", HALVES, tmp_path)
+    assert "left, right = whole.chunk(2, dim=1)  # 4 x 8 x 8" in emitted
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -87,11 +108,16 @@ def test_what_is_under_one_condition_stands_together(tmp_path: Path) -> None:
 
 
 X, Y, A, B = map(Ref, ("x", "y", "a", "b"))
+WHOLE = call(Attribute(X, "chunk"), 2)
 
 
 @pytest.mark.parametrize(
     "statements",
     [
+        # A part is missing, comes later, or takes the variable that the next is taken from.
+        [Assign(A, Index(WHOLE, (Lit(0),))), Assign(Y, B)],
+        [Assign(B, Index(WHOLE, (Lit(1),))), Assign(A, Index(WHOLE, (Lit(0),)))],
+        [Assign(X, Index(WHOLE, (Lit(0),))), Assign(B, Index(WHOLE, (Lit(1),)))],
         # The first changes what the second asks.
         [
             If(Binary("==", Ref("x.shape"), Lit(1)), (Assign(X, A),)),

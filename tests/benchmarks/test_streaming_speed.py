@@ -69,7 +69,7 @@ if __name__ == "__main__":
         data = read_data(folder, expected, labelled=True)
         count = len(data.images)
         images = image_set(data.images, data.known_labels, np.arange(count), device)
-        scaling = input_scaling(1 / 255, np.zeros((1, 1, 3)), np.ones((1, 1, 3)), device)
+        scaling = input_scaling(1 / 255, np.zeros((1, 1, 3)), np.ones((1, 1, 3)), shape, device)
         order = np.random.default_rng(0).permutation(count)
         batches = [order[start : start + batch] for start in range(0, count, batch)]
         draws = (draw_views((0, 1, step), len(one)) for step, one in enumerate(batches))

@@ -175,6 +175,25 @@ def test_ops_that_share_a_layer_drop_each_by_itself(tmp_path: Path, workers: Wor
     assert result.agrees, result.failures
 
 
+def test_parts_of_one_call_are_told_apart(tmp_path: Path, workers: Workers) -> None:
+    """Three equal parts: swapped, they have the same shapes."""
+    parts = "".join(
+        f"  - split: {{parts: 3, index: {number}}}\n    from: whole\n    name: {name}\n"
+        for number, name in enumerate("abc")
+    )
+    steps = f"  - conv: {{filters: 6, kernel_size: 1}}\n    name: whole\n{parts}"
+    steps += "  - concat:\n    from: [a, b, c]\n"
+    net = network(tmp_path, MAP + steps)
+    source = net.emit("torch")
+    line = "a, b, c = whole.chunk(3, dim=1)"
+    assert line in source
+    result = verify(net, workers=workers)
+    assert result.agrees, result.failures
+    wrong = source.replace(line, "a, c, b = whole.chunk(3, dim=1)")
+    result = verify(net, sources={"torch": wrong}, workers=workers)
+    assert not result.agrees
+
+
 def test_an_error_is_detected_where_rounding_is_magnified(tmp_path: Path, workers: Workers) -> None:
     net = deep(tmp_path, 60)
     source = net.emit("torch")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from archc.backends.blocks.branches import gates
 from archc.backends.blocks.dataflow import Uses
-from archc.backends.blocks.items import Argument, Item
+from archc.backends.blocks.items import Argument, Item, LoweredOp
 from archc.backends.blocks.variables import CHAIN, Operation, name_variables
 from archc.backends.torch.stacks import Stack, looped
 from archc.codegen.docs import width_on_one_line
@@ -27,8 +27,9 @@ from archc.codegen.tree import (
     Statement,
     TupleOf,
 )
-from archc.ir.graph import Input
+from archc.ir.graph import Input, Node
 from archc.language.names import EMITTED
+from archc.ops.shape import Split
 
 VARIABLES = EMITTED.difference(CHAIN)
 """Names that no value may have."""
@@ -86,6 +87,7 @@ class Forward:
         self.inputs, self.results, self.in_training, self.names = ends
         self.arguments = arguments
         self.from_list: frozenset[int] = frozenset()
+        self.parts = frozenset(_parts(items))
 
     def method(self, steps: Sequence[Step], stacks: Sequence[Stack]) -> FunctionDef:
         """The method, with a loop for each of `stacks`, whose calls are statements of their own."""
@@ -227,7 +229,9 @@ class Forward:
         """Whether a value is written inside its user's expression."""
         if following is None:
             return len(self.results) == 1
-        if uses.get(output, 0) != 1 or output in self.results or output in self.from_list:
+        if uses.get(output, 0) != 1 or output in self.results:
+            return False
+        if output in self.from_list or output in self.parts:
             return False
         if isinstance(expr, Call) and any(isinstance(one, ListOf) for one in expr.arguments):
             return False  # a concatenation of branches has a line of its own
@@ -247,6 +251,23 @@ class Forward:
             return Return(Ref(names.get(result, "x")))
         values = [Ref(names[index]) for index in self.results]
         return Return(TupleOf(tuple(values)))
+
+
+def _parts(items: Sequence[Item]) -> Iterator[int]:
+    """The parts of values that are taken apart at one place, which one assignment does."""
+    together: list[Node] = []
+    for item in items:
+        node = item.node if isinstance(item, LoweredOp) else None
+        if node is None or not isinstance(node.op, Split):
+            together = []
+            continue
+        if together and node.inputs != together[0].inputs:
+            together = []
+        if node.op.index == len(together):
+            together.append(node)
+        if len(together) == node.op.parts:
+            yield from (one.index for one in together)
+            together = []
 
 
 def _operations(steps: Sequence[Step]) -> Iterator[Operation]:

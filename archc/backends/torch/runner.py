@@ -10,7 +10,7 @@ in another order, is rejected.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -221,6 +221,7 @@ class _Trace:
         self.values: dict[int, Any] = {}
         self.owners: dict[Any, int] = {}
         self.identities: set[Any] = set()
+        self.places = {call: place for place, call in enumerate(self.calls.nodes)}
         self.aliases = self._find_aliases()
         self._align()
 
@@ -283,41 +284,83 @@ class _Trace:
         self, index: int, lowered: dict[str, Any], values: list[Any], users: dict[Any, list[Any]]
     ) -> Any:
         if "layer" in lowered:
-            return self._find(index, values, users, lowered["layer"], is_layer=True)
-        results: list[Any] = []
-        for name, positions in lowered["operations"]:
-            operands = [results[-1 - one] if one < 0 else values[one] for one in positions]
-            results.append(self._find(index, operands, users, name, is_layer=False))
-        return results[-1]
+            return self._find_layer(index, lowered["layer"], values, users)
+        return self._find_operations(index, lowered["operations"], values, users)
 
-    def _find(
-        self,
-        index: int,
-        values: list[Any],
-        users: dict[Any, list[Any]],
-        name: str,
-        *,
-        is_layer: bool,
+    def _find_layer(
+        self, index: int, name: str, values: list[Any], users: dict[Any, list[Any]]
     ) -> Any:
-        """The value of the first call of a layer, or of a function or method, with just these
-        operands: the emitted network computes in the order of the spec. Ops may share the result
-        of a layer without state and dropout: a padding that is computed once."""
-        shared = None
-        for call in users.get(values[0], []):
-            if is_layer != (call.op == "call_module"):
-                continue
-            if _target_name(call) == name and set(self._operands(call)) == set(values):
-                if call not in self.owners:
-                    self.owners[call] = index
-                    return self.aliases.get(call, call)
-                shared = shared or call
+        """The value of the first call of a layer with just these operands: the emitted network
+        computes in the order of the spec. Ops may share the result of a layer without state and
+        dropout: a padding that is computed once."""
+        calls = self._calls(name, values, users, is_layer=True)
+        own = next((call for call in calls if call not in self.owners), None)
+        if own is not None:
+            self.owners[own] = index
+            return self.aliases.get(own, own)
         node = self.folder.plan["nodes"][index]
         drops = node["drops"] or node["rate"] is not None
-        if shared is not None and self._is_stateless(shared) and not drops:
-            return self.aliases.get(shared, shared)
+        if calls and self._is_stateless(calls[0]) and not drops:
+            return self.aliases.get(calls[0], calls[0])
+        raise NetworkError(f"lacks the layer `{name}` at the position of this op", node["path"])
+
+    def _find_operations(
+        self,
+        index: int,
+        operations: list[tuple[str, list[int]]],
+        values: list[Any],
+        users: dict[Any, list[Any]],
+    ) -> Any:
+        """The value of an expression: of those that no op has, the first. Ops may share operations
+        inside of theirs: a value that is taken apart once, of which each takes a part."""
+        chains = [*self._chains(operations, values, users)]
+        own = [chain for chain in chains if chain[-1] not in self.owners]
+        if own:
+            # Of the same value, the one whose operations no op has yet.
+            chain = min(
+                own, key=lambda one: (self.places[one[-1]], *(c in self.owners for c in one))
+            )
+            for call in chain:
+                self.owners.setdefault(call, index)
+            return self.aliases.get(chain[-1], chain[-1])
+        sizes = range(1, len(operations) + 1)
+        lacking = (
+            operations[size - 1][0]
+            for size in sizes
+            if not any(self._chains(operations[:size], values, users))
+        )
+        name = next(lacking, operations[-1][0])
         path = self.folder.plan["nodes"][index]["path"]
-        what = f"the layer `{name}`" if is_layer else f"the operation `{name}`"
-        raise NetworkError(f"lacks {what} at the position of this op", path)
+        raise NetworkError(f"lacks the operation `{name}` at the position of this op", path)
+
+    def _chains(
+        self,
+        operations: list[tuple[str, list[int]]],
+        values: list[Any],
+        users: dict[Any, list[Any]],
+        before: tuple[Any, ...] = (),
+    ) -> Iterator[tuple[Any, ...]]:
+        """The calls that compute some operations after those `before`, in every way."""
+        if len(before) == len(operations):
+            yield before
+            return
+        name, positions = operations[len(before)]
+        results = [self.aliases.get(call, call) for call in before]
+        operands = [results[-1 - one] if one < 0 else values[one] for one in positions]
+        for call in self._calls(name, operands, users, is_layer=False):
+            yield from self._chains(operations, values, users, (*before, call))
+
+    def _calls(
+        self, name: str, values: list[Any], users: dict[Any, list[Any]], *, is_layer: bool
+    ) -> list[Any]:
+        """The calls of a layer, or of a function or method, with just these operands."""
+        return [
+            call
+            for call in users.get(values[0], [])
+            if is_layer == (call.op == "call_module")
+            and _target_name(call) == name
+            and set(self._operands(call)) == set(values)
+        ]
 
     def _check_rest(self) -> None:
         (output,) = (call for call in self.calls.nodes if call.op == "output")

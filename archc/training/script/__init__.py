@@ -34,7 +34,7 @@ def emit(backend: str, network: Network) -> str:
     specialized = specialize(
         [_source(module) for module in writer.PROGRAM],
         writer.constants(task, recipe),
-        writer.definitions(recipe),
+        writer.definitions(task, recipe),
         {"Network": writer.constructor(about), **writer.names(recipe)},
         writer.absent(task, recipe),
     )

@@ -108,7 +108,7 @@ def absent(task: Task, recipe: Training) -> set[str]:
     return set() if crop_constants(task, recipe)["PARTS"] else {"generator"}
 
 
-def definitions(recipe: Training) -> dict[str, Expr]:
+def definitions(_task: Task, recipe: Training) -> dict[str, Expr]:
     """The expressions in place of the program's calls of functions that depend on the recipe."""
     schedule = recipe.schedule
     rate: Expr = Ref("LEARNING_RATE")

@@ -16,6 +16,7 @@ from typing import NamedTuple, cast
 
 from archc.backends.module import names_in
 from archc.codegen.printer import imports
+from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
     Assign,
     Attribute,
@@ -95,9 +96,9 @@ def specialize(
     absent: Collection[str] = (),
 ) -> Specialized:
     """The body of a program, of one module after another, under the values of its constants.
-    `expressions` take the place of the calls of functions without arguments, by their names;
-    `names` that of names. Functions have no parameters, and calls no arguments, that are called
-    like one of `absent`."""
+    `expressions` take the place of the calls of functions, by their names, with the arguments in
+    place of parameters; `names` that of names. Functions have no parameters, and calls no
+    arguments, that are called like one of `absent`."""
     statements: list[Statement] = []
     known: dict[str, Import | ImportFrom] = {}
     for source in sources:
@@ -170,6 +171,11 @@ class _Specializer:
         self.names = names
         self.expressions = expressions
         self.absent = absent
+        self.parameters = {
+            node.name: [one.arg for one in node.args.args]
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.FunctionDef) and node.name in expressions
+        }
         self.above: dict[int, str] = {}
         self.behind: dict[int, str] = {}
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -331,8 +337,8 @@ class _Specializer:
                     if isinstance(inner, Ref)
                     else Attribute(inner, name)
                 )
-            case ast.Call(ast.Name(name)) if name in self.expressions:
-                return self.expressions[name]
+            case ast.Call(ast.Name(name), arguments) if name in self.expressions:
+                return self.result(name, arguments)
             case ast.Call(function, arguments, keywords):
                 kept = [one for one in arguments if not self.is_absent(one)]
                 return Call(
@@ -388,6 +394,12 @@ class _Specializer:
                 return FString(tuple(map(self.part, parts)))
         raise ValueError(f"line {node.lineno}: no expression of scripts")
 
+    def result(self, name: str, arguments: Sequence[ast.expr]) -> Expr:
+        """What a function that is left out would return."""
+        parameters = self.parameters.get(name, [])
+        given = dict(zip(parameters, map(self.expr, arguments), strict=False))
+        return transform(self.expressions[name], lambda one: _substituted(one, given))
+
     def is_absent(self, argument: ast.expr) -> bool:
         """Whether an argument is for a parameter that is left out."""
         return isinstance(argument, ast.Name) and argument.id in self.absent
@@ -413,6 +425,11 @@ class _Specializer:
             return value
         assert isinstance(node.format_spec, ast.JoinedStr)
         return Formatted(value, "".join(str(self.part(one)) for one in node.format_spec.values))
+
+
+def _substituted(expr: Expr, given: Mapping[str, Expr]) -> Expr:
+    """The argument that a parameter stands for; any other expression as it is."""
+    return given.get(expr.name, expr) if isinstance(expr, Ref) else expr
 
 
 def _compared(operator: ast.cmpop, one: object, other: object) -> bool:

@@ -97,19 +97,24 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "PRECISION": recipe.precision,
         "SYNC_BATCH_NORM": recipe.sync_batch_norm,
         "OUTPUT": task.output,
-        "SOFTMAX": "" if task.softmax is None else str(task.softmax),
+        "SOFTMAX": task.softmax is not None,
         "MEMORY_FORMAT": MEMORY_FORMATS.get(len(task.shape), "") if task.is_wide else "",
         "SEED": recipe.seed,
     }
 
 
-def definitions(recipe: Training) -> dict[str, Expr]:
+def definitions(task: Task, recipe: Training) -> dict[str, Expr]:
     """The expressions in place of the program's calls of functions that depend on the recipe."""
     expressions = {
         "make_optimizer": _optimizer(recipe.optimizer),
         "make_schedule": _schedule(recipe),
         "standardize": _standardized(recipe),
     }
+    if task.softmax is not None:
+        logarithms = call("nn.LogSoftmax", dim=1)
+        expressions["replace_softmax"] = call(
+            "model.set_submodule", Lit(str(task.softmax)), logarithms
+        )
     if isinstance(recipe.schedule, Plateau):
         expressions["make_plateau"] = _plateau(recipe.schedule)
     return expressions
@@ -131,7 +136,9 @@ def absent(_task: Task, recipe: Training) -> set[str]:
 def _standardized(recipe: Training) -> Expr:
     """Images less their mean, over their standard deviation: in the place of the batch, as new
     memory would cost more than the arithmetic."""
-    less = call("images.sub_", Ref("mean"))
+    if recipe.inputs.standardize == "none":
+        return Ref("images")
+    less = call(Attribute(Ref("images"), "sub_"), Ref("mean"))
     if recipe.inputs.standardize in MEANS:
         return less
     return call(Attribute(less, "div_"), Ref("deviation"))

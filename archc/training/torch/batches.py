@@ -83,7 +83,8 @@ def image_set(
 
 
 class InputScaling(NamedTuple):
-    """What brings pixels to the network's input: pixel * factor + offset, in an order of memory."""
+    """What brings pixels to the network's input: pixel * factor + offset, both of an input's shape
+    (channels, ...), and in an order of memory."""
 
     factor: Tensor
     offset: Tensor
@@ -107,15 +108,19 @@ def input_scaling(
     scale: float,
     mean: np.ndarray,
     deviation: np.ndarray,
+    shape: tuple[int, ...],
     device: torch.device,
     *,
     channels_last: bool = True,
 ) -> InputScaling:
-    """Make one product and sum of the scale and the training images' statistics."""
+    """Make one product and sum of the scale and the training images' statistics, which may have
+    ones in place of some sizes of the `shape` (..., channels) of an input."""
 
     def placed(values: np.ndarray) -> Tensor:
-        channels_first: np.ndarray = np.moveaxis(values.astype(np.float32), -1, 0)
-        return torch.from_numpy(np.ascontiguousarray(channels_first)).to(device)
+        # Whole, and in the order of the images' memory: PyTorch takes ten times as long for
+        # numbers that it repeats along an axis.
+        whole = np.broadcast_to(values.astype(np.float32), shape).copy()
+        return torch.from_numpy(whole).to(device).movedim(-1, 0)
 
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     return InputScaling(placed(scale / deviation), placed(-mean / deviation), memory_format)
@@ -163,10 +168,15 @@ class BatchDraws:
         return own.to(self.data.labels.device)
 
 
-def seed_step(*seeds: int) -> None:
-    """Let what the network draws in a step, as dropout does, follow from `seeds`."""
-    state = np.random.SeedSequence(seeds).generate_state(1, np.uint64)
+def step_seeds(seeds: Sequence[int], count: int) -> list[int]:
+    """A seed for each of so many steps, which follows from `seeds` and its index alone."""
+    states: list[int] = np.random.SeedSequence(seeds).generate_state(count, np.uint64).tolist()
+    return states
+
+
+def seed_step(seed: int) -> None:
+    """Let what the network draws in a step, as dropout does, follow from a seed."""
     # `torch.manual_seed` asks every kind of device: a tenth of a step of LeNet-5.
-    torch.default_generator.manual_seed(int(state[0]))
+    torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():
-        torch.cuda.manual_seed(int(state[0]))
+        torch.cuda.manual_seed(seed)

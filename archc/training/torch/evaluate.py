@@ -84,12 +84,13 @@ def no_sums(device: torch.device, *, ranked: bool) -> Tensor:
 def score_sums(losses: Tensor, output: Tensor, labels: Tensor, *, ranked: bool) -> Tensor:
     """The sums of a batch: the fields of `Scores`, with the top-5 accuracy if `ranked`, and last
     the number of images."""
+    losses, output = losses.detach(), output.detach()
     correct = [output.argmax(dim=1) == labels]
     if ranked:
         ranks = output.topk(RANKS, dim=1).indices
         correct.append((ranks == labels[:, None]).any(dim=1))
-    columns = [losses.detach(), *correct, torch.ones_like(losses)]
-    return torch.stack([one.sum(dtype=torch.float64) for one in columns])
+    rows = torch.stack([losses, *correct, torch.ones_like(losses)])
+    return rows.sum(dim=1, dtype=torch.float64)
 
 
 def mean_scores(sums: Tensor) -> Scores:

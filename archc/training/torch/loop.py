@@ -67,6 +67,7 @@ from archc.training.torch.batches import (
     image_set,
     input_scaling,
     seed_step,
+    step_seeds,
 )
 from archc.training.torch.checkpoint import (
     RunState,
@@ -212,7 +213,8 @@ def make_run(
     make_repeatable(device)
     mean, deviation, colours = statistics
     scale, channels_last = plan.recipe.inputs.scale, plan.task.is_wide
-    scaling = input_scaling(scale, mean, deviation, device, channels_last=channels_last)
+    shape = plan.task.shape
+    scaling = input_scaling(scale, mean, deviation, shape, device, channels_last=channels_last)
     labels = found.data.known_labels
     prepared = image_set(found.data.images, labels, found.training, device)
     training = prepared
@@ -307,10 +309,12 @@ def run_epoch(
     for module in run.frozen:
         module.eval()
     own = own_batches(run, batches, (seed, epoch), state.step)
+    drawn = step_seeds((seed, epoch, run.worker.rank + 1), len(batches))
     for step in range(state.step, len(batches)):
         done = before + step
         moment = TrainingMoment(done, run.epoch_steps, run.steps, state.history)
         set_learning_rate(run.parts.optimizer, learning_rate(run.plan.recipe, moment))
+        seed_step(drawn[step])
         state.sums += train_step(run, next(own), len(batches[step]), (seed, epoch, step + 1))
         state.step = step + 1
         now = time.perf_counter()
@@ -352,7 +356,6 @@ def train_step(
     rows, weight = run.worker.share(count)
     images, labels = share
     draws = BatchDraws(run.training, seeds, count, rows)
-    seed_step(*seeds, run.worker.rank + 1)
     images = augment_images(images, draws, recipe.augment, task.shape)
     images = run.scaling(images, in_place=True)
     with mixed_precision(run.precision, run.worker.device):
@@ -468,9 +471,10 @@ def infer(plan: Plan, options: PredictOptions | EvaluateOptions) -> Inference:
         raise RunError(message)
     device = join_workers(options.device).device
     classes = recorded_classes(options.run, plan.task)
-    mean, deviation, _ = read_statistics(options.run, record, plan.task.shape)
+    shape = plan.task.shape
+    mean, deviation, _ = read_statistics(options.run, record, shape)
     scale, channels_last = plan.recipe.inputs.scale, plan.task.is_wide
-    scaling = input_scaling(scale, mean, deviation, device, channels_last=channels_last)
+    scaling = input_scaling(scale, mean, deviation, shape, device, channels_last=channels_last)
     data = read_images(options, plan.format, classes)
     images = prepare_images(data.images, options.data, plan.format)
     model = make_network(plan).to(device)

@@ -196,11 +196,13 @@ def test_weights_go_on_in_pytorch(finished: Finished, tmp_path: Path) -> None:
     load_weights(model, plan, finished.folder / "best.safetensors")
     record = json.loads((finished.folder / "run.json").read_text(encoding="utf-8"))
     device = torch.device("cpu")
-    mean, deviation, _ = read_statistics(finished.folder, record, plan.task.shape)
+    shape = plan.task.shape
+    mean, deviation, _ = read_statistics(finished.folder, record, shape)
     data = read_data(SAMPLE, plan.format, labelled=True)
     with np.load(finished.folder / "validation.npz") as held:
         images = image_set(data.images, data.known_labels, held["indices"], device)
-        found = predict_all(plan, model, images, input_scaling(1.0, mean, deviation, device))
+        scaling = input_scaling(1.0, mean, deviation, shape, device)
+        found = predict_all(plan, model, images, scaling)
         np.testing.assert_allclose(found, held["probabilities"], rtol=1e-4, atol=1e-6)
 
 

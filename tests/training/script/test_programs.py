@@ -245,6 +245,36 @@ def test_a_script_tells_what_it_cannot_begin_with(
         (run / ("last.pt" if backend == "torch" else "last")).touch()
 
 
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_a_curve_over_other_epochs_is_refused(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cosine ends with the run: resumed with more epochs, PyTorch's would rise again, and
+    Keras' would go on from another rate."""
+    defined = script(tmp_path, "  schedule: cosine\n", monkeypatch, backend)
+    if backend == "torch":
+        defined["Small"] = lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(768, 10))
+    else:
+        dense = [keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(10)]
+        defined["build_model"] = lambda: keras.Sequential(dense)
+    path, run = tmp_path / "noise.npz", tmp_path / "run"
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8)
+    np.savez(path, images=images, labels=np.arange(40) % 2)
+
+    def train(epochs: int, *, resume: bool) -> None:
+        arguments = SimpleNamespace(data=path, out=run, resume=resume, epochs=epochs)
+        given: tuple[Any, ...] = (arguments,)
+        if backend == "torch":
+            given = (arguments, defined["read_images"](path), torch.device("cpu"))
+        defined["train"](*given)
+
+    train(1, resume=False)
+    train(1, resume=True)
+    told = f"{run}: its learning rate falls over other --epochs"
+    with pytest.raises(SystemExit, match=f"^{re.escape(told)}$"):
+        train(2, resume=True)
+
+
 def test_images_are_changed_in_training_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

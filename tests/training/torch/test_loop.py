@@ -461,7 +461,7 @@ def test_the_order_in_memory_follows_from_the_channels(
     assert (kernels[1].stride()[1] == 1) == (filters == 32)
     images = torch.zeros(2, 7, 7, 3).movedim(-1, 1)
     one, device = np.ones((1, 1, 3)), torch.device("cpu")
-    scaling = input_scaling(1.0, one, one, device, channels_last=plan.task.is_wide)
+    scaling = input_scaling(1.0, one, one, (7, 7, 3), device, channels_last=plan.task.is_wide)
     assert scaling(images).stride() == stride
 
 

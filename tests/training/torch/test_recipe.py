@@ -35,7 +35,7 @@ torch = pytest.importorskip("torch")
 
 from archc.training.data.pixels import pixel_statistics  # noqa: E402
 from archc.training.torch import augment as augmentation  # noqa: E402
-from archc.training.torch.batches import BatchDraws, ImageSet, seed_step  # noqa: E402
+from archc.training.torch.batches import BatchDraws, ImageSet, seed_step, step_seeds  # noqa: E402
 from archc.training.torch.recipe import (  # noqa: E402
     TrainingMoment,
     learning_rate,
@@ -375,10 +375,12 @@ def test_each_process_takes_its_rows_of_the_same_draws() -> None:
 
 
 def test_what_a_step_draws_follows_from_its_seeds() -> None:
-    """The same in any process, another mask of dropout in any other step."""
+    """The same in any process and with any number of steps behind it, another mask of dropout in
+    any other step."""
+    seeds = [*step_seeds((0, 1, 1), 3), *step_seeds((0, 1, 2), 2), *step_seeds((0, 1, 1), 5)]
     drawn = []
-    for seeds in ((0, 1, 1), (0, 1, 2), (0, 2, 1), (0, 1, 1)):
-        seed_step(*seeds)
-        drawn.append(torch.dropout(torch.ones(64), 0.5, train=True).tolist())
-    assert drawn[0] == drawn[3]
-    assert len({tuple(one) for one in drawn}) == 3
+    for seed in seeds:
+        seed_step(seed)
+        drawn.append(tuple(torch.dropout(torch.ones(64), 0.5, train=True).tolist()))
+    assert drawn[:3] == drawn[5:8]
+    assert len({*drawn}) == 7

@@ -1,8 +1,8 @@
 """The program of which training scripts for Keras are specializations, below its constants and
 what reads images: the constants decide its conditions, and what they rule out is not written."""
 
-import argparse
 import sys
+from argparse import ArgumentParser, Namespace, RawTextHelpFormatter
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -339,7 +339,7 @@ def make_model(batches: Batches) -> keras.Model:
     return keras.Model(inputs, outputs)
 
 
-def train(arguments: argparse.Namespace) -> None:
+def train(arguments: Namespace) -> None:
     """Train, and save the last epoch and the best one."""
     keras.utils.set_random_seed(SEED)
     if PRECISION == "auto" and keras.distribution.list_devices("gpu"):
@@ -396,6 +396,11 @@ def train(arguments: argparse.Namespace) -> None:
             steps_per_execution=together,
         )
     arguments.out.mkdir(parents=True, exist_ok=True)
+    if SCHEDULE == "cosine" and not STEPS:
+        length = arguments.out / "epochs.txt"
+        if arguments.resume and int(length.read_text()) != epochs:
+            sys.exit(f"{arguments.out}: its learning rate falls over other --epochs")
+        length.write_text(str(epochs))
     best, log = arguments.out / "best.keras", arguments.out / "log.csv"
     used = [
         callbacks.LambdaCallback(on_epoch_begin=batches.begin),
@@ -423,7 +428,7 @@ def train(arguments: argparse.Namespace) -> None:
         model.fit(batches, epochs=epochs, callbacks=used, shuffle=False)
 
 
-def predict(arguments: argparse.Namespace) -> None:
+def predict(arguments: Namespace) -> None:
     """Write the number of each image's class, by the best model."""
     model = keras.models.load_model(arguments.out / "best.keras", compile=False)
     images, labels = read_images(arguments.data)
@@ -433,10 +438,9 @@ def predict(arguments: argparse.Namespace) -> None:
     arguments.predict.write_text("\n".join(["ImageId,Label", *rows, ""]))
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments() -> Namespace:
     """The command line."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawTextHelpFormatter)
     parser.add_argument("data", type=Path, help="an .npz file, or a folder of images")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the run")
     parser.add_argument("--resume", action="store_true", help="resume the run")

@@ -1,11 +1,11 @@
 """The program of which training scripts for PyTorch are specializations, below its constants and
 what reads images: the constants decide its conditions, and what they rule out is not written."""
 
-import argparse
 import gc
 import os
 import sys
 import time
+from argparse import ArgumentParser, Namespace, RawTextHelpFormatter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -171,8 +171,9 @@ if TEN_CROPS:
         down, right = images.shape[2] - INPUT[1], images.shape[3] - INPUT[2]
         corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
         parts = [images[:, :, i : i + INPUT[1], j : j + INPUT[2]] for i, j in corners]
-        images = torch.cat([*parts, *(part.flip(-1) for part in parts)])
-        output = model(standardize(images, mean, deviation) if STANDARDIZE != "none" else images)
+        output = model(
+            standardize(torch.cat([*parts, *(part.flip(-1) for part in parts)]), mean, deviation)
+        )
         return output.double().unflatten(0, (10, -1)).softmax(dim=2).mean(dim=0).log()
 
 
@@ -180,13 +181,12 @@ if LIGHTING:
 
     def light(images: Tensor) -> Tensor:
         """Add noise along the principal components of the batch's colours."""
-        colours = images.movedim(1, -1).reshape(-1, INPUT[0]) / 255
-        values, vectors = torch.linalg.eigh(torch.cov(colours.T))
+        values, vectors = torch.linalg.eigh(torch.cov(images.movedim(1, 0).flatten(1)))
         noise = torch.randn(len(images), INPUT[0], device=images.device) * LIGHTING
-        return images + 255 * (noise * values @ vectors.T)[:, :, None, None]
+        return images + (noise * values @ vectors.T)[:, :, None, None] / 255
 
 
-def standardize(*_values: Any) -> Tensor:
+def standardize(images: Tensor, *_values: Any) -> Tensor:
     """Images less their mean, over their deviation: the emitter writes the recipe's."""
     raise NotImplementedError
 
@@ -210,6 +210,13 @@ if SCHEDULE == "plateau":
         raise NotImplementedError
 
 
+if SOFTMAX:
+
+    def replace_softmax(_model: nn.Module) -> None:
+        """Logarithms in place of the last layer's probabilities: the emitter writes its name."""
+        raise NotImplementedError
+
+
 def build_model() -> nn.Module:
     """The network, with weights that follow from the seed."""
     torch.manual_seed(SEED)
@@ -220,9 +227,7 @@ def build_model() -> nn.Module:
     if not SOFTMAX:
         return Network()
     model = Network()
-    if SOFTMAX:
-        # Of a probability near 0 the logarithm has no gradient.
-        model.set_submodule(SOFTMAX, nn.LogSoftmax(dim=1))
+    replace_softmax(model)  # which has no gradient near 0
     if MEMORY_FORMAT == "channels_last":
         return model.to(memory_format=torch.channels_last)
     if MEMORY_FORMAT == "channels_last_3d":
@@ -270,7 +275,7 @@ def scores(model: Any, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return losses.mean(), columns.sum(dim=1, dtype=torch.float64)
 
 
-def predict(arguments: argparse.Namespace, data: Any, device: torch.device) -> None:
+def predict(arguments: Namespace, data: Any, device: torch.device) -> None:
     """Write the number of each image's class, by the best weights."""
     state = torch.load(arguments.out / "best.pt", map_location=device)
     model = build_model().to(device).eval().requires_grad_(False)
@@ -304,7 +309,7 @@ def predict(arguments: argparse.Namespace, data: Any, device: torch.device) -> N
     arguments.predict.write_text("\n".join(rows) + "\n")
 
 
-def train(arguments: argparse.Namespace, data: Any, device: torch.device) -> None:
+def train(arguments: Namespace, data: Any, device: torch.device) -> None:
     """Train, and save the last epoch and the best one."""
     if arguments.resume != (arguments.out / "last.pt").exists():
         sys.exit(f"{arguments.out}: --resume is for a run that is there already")
@@ -326,8 +331,10 @@ def train(arguments: argparse.Namespace, data: Any, device: torch.device) -> Non
         mean, deviation = standardization(data, training, device)
     if STEPS or WARMUP or SCHEDULE in ("step", "piecewise"):
         epoch_steps = len(epoch_batches(training, 1))
-    if SCHEDULE == "cosine":
-        steps = STEPS if STEPS else arguments.epochs * len(epoch_batches(training, 1))
+    if SCHEDULE == "cosine" and STEPS:
+        steps = STEPS
+    if SCHEDULE == "cosine" and not STEPS:
+        steps = arguments.epochs * len(epoch_batches(training, 1))
     optimizer = make_optimizer(model)
     if WARMUP:
         begin = max(1, round(WARMUP * epoch_steps))
@@ -351,6 +358,8 @@ def train(arguments: argparse.Namespace, data: Any, device: torch.device) -> Non
         waited = 0
     if arguments.resume:
         saved = torch.load(arguments.out / "last.pt", map_location=device)
+        if SCHEDULE == "cosine" and not STEPS and saved["steps"] != steps:
+            sys.exit(f"{arguments.out}: its learning rate falls over other --epochs")
         for part, state in zip(parts, saved["parts"], strict=True):
             part.load_state_dict(state)
         first, best = saved["epoch"] + 1, saved["best"]
@@ -380,11 +389,7 @@ def train(arguments: argparse.Namespace, data: Any, device: torch.device) -> Non
                 images = light(images)
             if SCALE != 1.0:
                 images = images * SCALE
-            loss, batch_sums = scores(
-                network,
-                standardize(images, mean, deviation) if STANDARDIZE != "none" else images,
-                labels,
-            )
+            loss, batch_sums = scores(network, standardize(images, mean, deviation), labels)
             optimizer.zero_grad()
             if PRECISION == "float16":
                 scaler.scale(loss).backward()
@@ -439,8 +444,14 @@ def train(arguments: argparse.Namespace, data: Any, device: torch.device) -> Non
                 weights = {"model": model.state_dict(), "input": (mean, deviation)}
                 save(arguments.out / "best.pt", weights)
         states = [part.state_dict() for part in parts]
-        if PATIENCE:
+        if PATIENCE and SCHEDULE == "cosine" and not STEPS:
+            saved = {"epoch": epoch, "best": best, "waited": waited, "steps": steps}
+            save(arguments.out / "last.pt", {**saved, "parts": states})
+        elif PATIENCE:
             saved = {"epoch": epoch, "best": best, "waited": waited, "parts": states}
+            save(arguments.out / "last.pt", saved)
+        elif SCHEDULE == "cosine" and not STEPS:
+            saved = {"epoch": epoch, "best": best, "steps": steps, "parts": states}
             save(arguments.out / "last.pt", saved)
         else:
             save(arguments.out / "last.pt", {"epoch": epoch, "best": best, "parts": states})
@@ -457,8 +468,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 def main() -> None:
     """Train or predict, in one process or in each of torchrun's."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawTextHelpFormatter)
     parser.add_argument("data", type=Path, help="an .npz file, or a folder of images")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the run")
     parser.add_argument("--resume", action="store_true", help="resume the run")
