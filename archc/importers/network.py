@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
@@ -37,6 +37,12 @@ class Array(NamedTuple):
     def kinds(self) -> set[str]:
         """The kinds of all that it is computed by."""
         return {self.kind}.union(*(one.kinds() for one in self.operands))
+
+    def known_as(self, names: Container[str], owner: tuple[Any, ...]) -> Array:
+        """The same, in which arrays of the file by some names are those of one owner."""
+        if self.kind == "source" and self.fields[0] in names:
+            return self._replace(fields=(*self.fields, owner))
+        return self._replace(operands=tuple(one.known_as(names, owner) for one in self.operands))
 
     def plain(self) -> list[Any]:
         """The array as JSON types."""
@@ -129,16 +135,16 @@ class Unsupported(NamedTuple):
     place: str
 
 
-def shared_weights(network: Network) -> list[Unsupported]:
-    """Operations some of whose weights others have too, which are not the same op with all of
-    them: as ops of their own they would learn apart."""
+def shared_weights(network: Network, copied: frozenset[str] = frozenset()) -> list[Unsupported]:
+    """Operations some of whose weights others have too, those that are `copied` aside, which are
+    not the same op with all of them: as ops of their own they would learn apart."""
     owners: dict[str, int] = {}
     found = []
     for position, layer in enumerate(network.layers, len(network.inputs)):
         whole = layer.shares >= 0 and type(network.layer(layer.shares).op) is type(layer.op)
         tied = layer.op.ties(network.layer(layer.shares).op) if layer.shares >= 0 else ()
         own = [] if whole else [one for key, one in layer.weights.items() if key not in tied]
-        names = {name for array in own for name in array.sources()}
+        names = {name for array in own for name in array.sources()} - copied
         if any(owners.setdefault(name, position) != position for name in names):
             found.append(Unsupported("weights that several operations share", layer.place))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +19,13 @@ from archc.importers.network import (
     reject_unsupported,
     shared_weights,
 )
-from archc.importers.onnx.drafts import Context, Draft, RefusedError
-from archc.importers.onnx.exporters import another_export, classes_of, folded
+from archc.importers.onnx.batch_first import with_batch_first
+from archc.importers.onnx.drafts import Context, Draft, RefusedError, shape_of
+from archc.importers.onnx.exporters import another_export, classes_of, folded, learned_apart
 from archc.importers.onnx.maps import kinds_of
 from archc.importers.onnx.patterns import PATTERNS
-from archc.importers.onnx.terms import ModelError, Term, Terms, Value, terms_of
+from archc.importers.onnx.rows import with_rows_parted
+from archc.importers.onnx.terms import ModelError, Term, Terms, Value, in_order, terms_of
 from archc.importers.onnx.translate import TABLE
 from archc.importers.onnx.values import FoldError
 from archc.ops.axes import IDS_AXES, MAP_AXES, SEQUENCE_AXES, VECTOR_AXES, Axes
@@ -59,28 +61,45 @@ def read_structure(path: str) -> dict[str, Any]:
 
 def network_of(terms: Terms, path: str, hint: str | None = None) -> Network:
     """The network of some terms. Raises SpecError (ARC802, with the hint), ModelError."""
-    renewed, maps = kinds_of(_in_order(terms.outputs))
-    ends = tuple(renewed.get(one, one) if isinstance(one, Term) else one for one in terms.outputs)
+    ends = terms.outputs
+    for rewriting in (with_rows_parted, with_batch_first):
+        ends = _renewed(ends, rewriting(in_order(ends)))
+    renewed, maps = kinds_of(in_order(ends))
+    ends = _renewed(ends, renewed)
     context = Context(terms.opset, _users(ends), maps, {}, {})
     inputs = {term: _input_axes(term, context) for term in terms.inputs}
     context.axes.update(inputs)
     unsupported = _draft_all(ends, context)
     if unsupported:
         reject_unsupported(path, unsupported, hint)
-    drafts = context.drafts
+    drafts: Mapping[Term, Draft] = {
+        term: draft._replace(restoration=_restoration(term)) if term.tokens_first else draft
+        for term, draft in context.drafts.items()
+    }
     outputs = [term for term in ends if isinstance(term, Term)]
     if len(outputs) < len(ends):
         raise ModelError("an output depends on no input")
+    drafts, notes = learned_apart(outputs, drafts, terms.uniform)
     try:
         network = assemble(inputs, drafts, outputs)
     except ShapeError as error:
         raise ModelError(f"its shapes are not those of archc's ops: {error.message}") from None
     except MismatchError as error:
         raise ModelError(f"its shapes are not those of archc's ops: {error}") from None
-    others = [*shared_weights(network), *_computed(network)]
+    others = [*shared_weights(network, terms.uniform), *_computed(network)]
     if others:
         reject_unsupported(path, others, hint)
-    return replace(network, batch=terms.batch, runner=RUNNER)
+    return replace(network, notes=(*network.notes, *notes), batch=terms.batch, runner=RUNNER)
+
+
+def _restoration(term: Term) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """How the value of a term that stands for one with its tokens first becomes the term's."""
+    _, tokens, width = shape_of(term)
+    return (tokens, -1, width), (1, 0, 2)
+
+
+def _renewed(outputs: tuple[Value, ...], renewed: Mapping[Term, Term]) -> tuple[Value, ...]:
+    return tuple(renewed.get(one, one) if isinstance(one, Term) else one for one in outputs)
 
 
 def _computed(network: Network) -> list[Unsupported]:
@@ -113,7 +132,7 @@ def _draft_all(outputs: tuple[Value, ...], context: Context) -> list[Unsupported
     """Draft all terms that the outputs need, each after what it takes, and give what archc has no
     op for. Of operations that are part of another's draft none is needed."""
     reasons: dict[Term, str] = {}
-    for term in _in_order(outputs):
+    for term in in_order(outputs):
         if term.error is not None:
             reasons[term] = term.error
         elif term.shape is not None:
@@ -141,24 +160,6 @@ def _draft_all(outputs: tuple[Value, ...], context: Context) -> list[Unsupported
         waiting += context.drafts[value].inputs if value in context.drafts else value.inputs
     unsupported.reverse()  # from the inputs on
     return unsupported
-
-
-def _in_order(outputs: tuple[Value, ...]) -> list[Term]:
-    """All terms but the inputs that outputs depend on, each after what it takes."""
-    order: list[Term] = []
-    done: set[Term] = set()
-    waiting: list[tuple[Value, bool]] = [(one, False) for one in reversed(outputs)]
-    while waiting:
-        term, ready = waiting.pop()
-        if not isinstance(term, Term) or term in done or term.op == "Input":
-            continue
-        if ready:
-            done.add(term)
-            order.append(term)
-        else:
-            waiting.append((term, True))
-            waiting += [(one, False) for one in reversed(term.inputs)]
-    return order
 
 
 def _infer(term: Term, draft: Draft, context: Context) -> None:

@@ -16,12 +16,13 @@ NOTHING: Mapping[str, Array] = {}
 
 class Draft(NamedTuple):
     """An op, the terms that it takes, and how its variables are computed. Without an op it is its
-    only input itself. `notes` say what is lost."""
+    only input itself. `note` says what is lost; `restoration` is a layer's."""
 
     op: Op | None
     inputs: tuple[Term, ...]
     weights: Mapping[str, Array] = NOTHING
     note: str | None = None
+    restoration: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 class RefusedError(Exception):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from archc.importers.onnx.drafts import Draft
+from archc.importers.onnx.terms import Term
 
 COMPUTED_WEIGHTS = re.compile(r"onnx::Conv_[0-9]+")
 """What the older exporter calls the arrays of a convolution that it computed from others."""
@@ -38,6 +41,41 @@ def _is_folded(node: Mapping[str, Any]) -> bool:
     return node.get("folded", False) or (
         node["op"] == "Conv" and len(arrays) == 2 and all(map(COMPUTED_WEIGHTS.fullmatch, arrays))
     )
+
+
+def learned_apart(
+    outputs: Sequence[Term], drafts: Mapping[Term, Draft], uniform: frozenset[str]
+) -> tuple[Mapping[Term, Draft], tuple[str, ...]]:
+    """The drafts with an array of its own for each that takes one of `uniform`, and a comment, if
+    several that the outputs need take one: PyTorch's exporters keep equal arrays once, such as all
+    that norms begin with. Ops that have other arrays in common have these in common too."""
+    apart: dict[Term, Draft] = {}
+    owners: dict[str, set[object]] = {}
+    for term in _needed(outputs, drafts):
+        draft = drafts[term]
+        names = {name for array in draft.weights.values() for name in array.sources()}
+        owner = tuple(sorted(names - uniform)) or (term.value, term.place)
+        weights = {key: array.known_as(uniform, owner) for key, array in draft.weights.items()}
+        apart[term] = draft._replace(weights=weights)
+        for name in names & uniform:
+            owners.setdefault(name, set()).add(owner)
+    if all(len(own) == 1 for own in owners.values()):
+        return drafts, ()
+    return {**drafts, **apart}, (
+        "Arrays of a single value that the file has once for several layers, as exporters keep "
+        "equal ones, are learned apart.",
+    )
+
+
+def _needed(outputs: Sequence[Term], drafts: Mapping[Term, Draft]) -> set[Term]:
+    needed: set[Term] = set()
+    waiting = [*outputs]
+    while waiting:
+        term = waiting.pop()
+        if term in drafts and term not in needed:
+            needed.add(term)
+            waiting += drafts[term].inputs
+    return needed
 
 
 def classes_of(model: Mapping[str, Any]) -> dict[str, str]:

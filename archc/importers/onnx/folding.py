@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
-from archc.importers.network import Array
+from archc.importers.network import Array, rows_of
 from archc.importers.onnx.values import (
     MOST_VALUES,
     OPERATIONS,
@@ -16,6 +17,7 @@ from archc.importers.onnx.values import (
     FoldError,
     applied,
     broadcast_shape,
+    elements,
     filled,
     integers,
     is_literal,
@@ -41,7 +43,7 @@ def fold(op: str, inputs: Sequence[Any], attributes: Attributes, opset: int) -> 
     if not all(one is None or isinstance(one, Constant) for one in inputs):
         return None
     if op in OPERATIONS:
-        return joined(op, *_operands(op, inputs, 2))
+        return joined(op, *_operands(op, inputs, 3 if op == "Where" else 2))
     if op in UNARY:
         return applied(op, *_operands(op, inputs, 1))
     return FOLDED[op](inputs, attributes, opset)
@@ -107,12 +109,19 @@ def _cast(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant
         raise FoldError("a Cast to an element type that archc does not have")
     if dtype.startswith("float") and value.dtype.startswith("float"):
         return Constant(dtype, value.array, value.values)
-    if value.values is None:
-        raise FoldError("a Cast of an array that is not known")
     convert: Callable[[Any], Any] = float if dtype.startswith("float") else int
     if dtype == "bool":
         convert = bool
-    return of_values([convert(one) for one in value.values], dtype, value.shape)
+    try:
+        if value.values is None and value.halves is not None:
+            low, high = value.halves
+            array = Array("Cast", value.shape, (value.array,), (dtype,))
+            return Constant(dtype, array, known_halves=(convert(low), convert(high)))
+        if value.values is None:
+            raise FoldError("a Cast of an array that is not known")
+        return of_values([convert(one) for one in value.values], dtype, value.shape)
+    except (ValueError, OverflowError):
+        raise FoldError("a Cast of a number that has no whole part") from None
 
 
 def _transpose(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
@@ -229,27 +238,90 @@ def _concatenated(parts: Sequence[Constant], axis: int) -> Constant:
 
 def _gather(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
     value, index = _operands("Gather", inputs, 2)
+    axis = attributes.get("axis", 0)
+    if len(value.shape) == 2 and axis == 0 and index.values and len(index.shape) in (1, 2):
+        return _rows(value, index)
     known = value.values is not None and index.values is not None and is_literal(value)
     if len(value.shape) != 1 or not known or value.values is None or index.values is None:
         raise FoldError("a Gather from an array that is no list of known numbers")
     size = len(value.values)
-    if attributes.get("axis", 0) not in (0, -1) or not all(
+    if axis not in (0, -1) or not all(
         isinstance(one, int) and -size <= one < size for one in index.values
     ):
         raise FoldError("a Gather outside its list")
     return of_values([value.values[one] for one in index.values], value.dtype, index.shape)
 
 
+def _rows(table: Constant, index: Constant) -> Constant:
+    """Neighbours of a table's rows, in its order."""
+    places, count = index.values or (), table.shape[0]
+    begin = places[0]
+    if places != tuple(range(begin, begin + len(places))) or not 0 <= begin <= places[-1] < count:
+        raise FoldError("a Gather of rows that are no neighbours")
+    array = rows_of(table.array, begin, begin + len(places))
+    shape = (*index.shape, table.shape[1])
+    if shape != array.shape:
+        array = Array("reshape", shape, (array,))
+    return Constant(table.dtype, array)
+
+
 def _slice(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
     value = _operands("Slice", inputs, 1)[0]
-    bounds = slice_bounds(inputs, attributes, opset)
-    known = value.values is not None and is_literal(value)
-    if len(value.shape) != 1 or not known or list(bounds) not in ([0], [-1]):
-        raise FoldError("a Slice of an array that is no list of known numbers")
-    assert value.values is not None
-    ((start, stop, step),) = bounds.values()
-    values = value.values[start:stop:step]
-    return of_values(values, value.dtype, (len(values),))
+    rank = len(value.shape)
+    places = [range(size) for size in value.shape]
+    for axis, (start, stop, step) in slice_bounds(inputs, attributes, opset).items():
+        if not -rank <= axis < rank:
+            raise FoldError(f"a Slice of {value.shape} along the axis {axis}")
+        places[axis] = places[axis][start:stop:step]
+    shape = tuple(len(one) for one in places)
+    chosen = None if value.values is None else elements(value, places)
+    if chosen is not None and is_literal(value):
+        return of_values(chosen, value.dtype, shape)
+    halves = value.halves
+    from_first = all((one.start, one.step) == (0, 1) for one in places[-2:])
+    if halves is not None and halves[0] != halves[1] and from_first and 0 not in shape:
+        fields = tuple((one.start, one.stop, one.step) for one in places)
+        array = Array("Slice", shape, (value.array,), fields)
+        return Constant(value.dtype, array, chosen, halves)
+    changed = [axis for axis, size in enumerate(value.shape) if shape[axis] != size]
+    if len(changed) != 1 or 0 in shape or places[changed[0]].step != 1:
+        raise FoldError("a Slice of an array whose numbers are not known")
+    axis = changed[0]
+    return _neighbours(value, axis, places[axis].start, places[axis].stop)
+
+
+def split(value: Constant, axis: int, sizes: Sequence[int]) -> list[Constant]:
+    """The neighbours along an axis of which an array consists, by their numbers. Raises
+    FoldError."""
+    rank = len(value.shape)
+    if not -rank <= axis < rank or sum(sizes) != value.shape[axis] or min(sizes, default=0) < 1:
+        raise FoldError(f"a Split of {value.shape} in parts of {list(sizes)}")
+    ends = list(accumulate(sizes, initial=0))
+    return [_neighbours(value, axis % rank, *pair) for pair in pairwise(ends)]
+
+
+def _neighbours(value: Constant, axis: int, begin: int, end: int) -> Constant:
+    """Some neighbours along an axis of an array."""
+    order = [axis, *(one for one in range(len(value.shape)) if one != axis)]
+    first = value if axis == 0 else transposed(value, order)
+    places = [range(begin, end), *map(range, first.shape[1:])]
+    values = None if first.values is None else elements(first, places)
+    part = Constant(value.dtype, rows_of(first.array, begin, end), values)
+    return part if axis == 0 else transposed(part, [order.index(one) for one in range(len(order))])
+
+
+def _trilu(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
+    value = _operands("Trilu", inputs, 1)[0]
+    places = integers(inputs[1]) if len(inputs) > 1 and inputs[1] is not None else [0]
+    upper, halves = attributes.get("upper", 1), value.halves
+    if halves is None or len(value.shape) < 2 or len(places) != 1:
+        raise FoldError("a Trilu of other than one value on each side of the diagonal")
+    if places[0] != (1 if upper else 0):
+        raise FoldError(f"a Trilu from the diagonal {places[0]} on")
+    zero = type(halves[0])(0)
+    low, high = (zero, halves[1]) if upper else (halves[0], zero)
+    array = Array("Trilu", value.shape, (value.array,), (upper,))
+    return Constant(value.dtype, array, known_halves=(low, high))
 
 
 def _range(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Constant:
@@ -276,7 +348,11 @@ def _expand(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Consta
         return filled(value.scalar, value.dtype, shape)
     if math.prod(shape) == math.prod(value.shape):
         return reshaped(value, shape)
-    return Constant(value.dtype, Array("Expand", shape, (value.array,)), repeated(value, shape))
+    halves = value.halves
+    if halves is not None and halves[0] != halves[1] and shape[-2:] != value.shape[-2:]:
+        halves = None
+    array = Array("Expand", shape, (value.array,))
+    return Constant(value.dtype, array, repeated(value, shape), halves)
 
 
 def slice_bounds(
@@ -317,6 +393,7 @@ FOLDED: dict[str, Fold] = {
     "Gather": _gather,
     "Range": _range,
     "Slice": _slice,
+    "Trilu": _trilu,
     **dict.fromkeys((*OPERATIONS, *UNARY), _identity),
 }
 """Operations that are computed where they depend on constants alone; `fold` has the first two, and

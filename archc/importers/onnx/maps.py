@@ -154,7 +154,7 @@ def _own_kind(term: Term, pools: frozenset[Value]) -> bool | None:
     if term.op in MAP_OPS or term in pools:
         return True
     arrays = [one for one in term.inputs if isinstance(one, Constant)]
-    if term.op in SEQUENCE_OPS or (term.op == "MatMul" and arrays):
+    if term.op in SEQUENCE_OPS or (term.op in ("Gemm", "MatMul") and arrays):
         return False
     if term.op == "Gather" and isinstance(term.inputs[0], Constant):
         return False  # an embedding

@@ -352,7 +352,27 @@ def _tensor(message: Message) -> dict[str, Any]:
         values = list(struct.unpack_from(form, message.data, raw.begin)) if few else []
     if elements <= MOST_VALUES and element.code:
         array["values"] = _plain(values, element.name)
+    elif raw is not None and element.code:
+        halves = _halves(message.data[raw.begin : raw.end], shape, element.size)
+        numbers = [struct.unpack(f"<{element.code}", one)[0] for one in halves]
+        if numbers:
+            array["halves"] = _plain(numbers, element.name)
     return array
+
+
+def _halves(data: memoryview, shape: list[int], size: int) -> list[bytes]:
+    """The elements on both sides of the diagonal of a square array that has no others, as what
+    hides later tokens is; none of another one."""
+    side = shape[-1]
+    if len(shape) < 2 or math.prod(shape) != side**2 or shape[-2] != side:
+        return []
+    low, high = bytes(data[:size]), bytes(data[size : 2 * size])
+    row = side * size
+    rows = (
+        data[place * row : (place + 1) * row] == low * (place + 1) + high * (side - place - 1)
+        for place in range(side)
+    )
+    return [low, high] if low != high and all(rows) else []
 
 
 def _typed_values(message: Message, typed: list[Part], name: str, elements: int) -> list[Any]:

@@ -206,6 +206,7 @@ PATTERNS: dict[str, tuple[Rule, ...]] = {
     "Div": (_hard_sigmoid, _divided_swish, norms.plain_layer_norm, own_op),
     "Flatten": (moved,),
     "Gather": (last_state,),
+    "Gemm": (attention,),
     "MatMul": (attention, own_op),
     "Mul": (_silu, _gelu, _hard_sigmoid, _divided_swish, _scaled_tanh, norms.rms_norm),
     "ReduceSumSquare": (own_op,),

@@ -13,7 +13,7 @@ from archc.importers.onnx.folding import (
     squeezed,
     unsqueezed,
 )
-from archc.importers.onnx.values import Constant, FoldError, broadcast_shape, integers
+from archc.importers.onnx.values import OPERATIONS, Constant, FoldError, broadcast_shape, integers
 
 Shape = tuple[int, ...]
 Attributes = Mapping[str, Any]
@@ -383,8 +383,8 @@ UNARY = frozenset(
         *("LayerNormalization", "LRN", "Cast", "Clip", "Dropout", "Identity"),
         *("Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Selu"),
         *("Sigmoid", "Softplus", "Softsign", "Tanh", "Softmax", "LogSoftmax"),
-        *("Erf", "Exp", "Neg", "Reciprocal", "Sqrt"),
-        *("Abs", "Celu", "Ceil", "Cos", "Floor", "Log", "Mish", "Round", "Sign", "Sin"),
+        *("Erf", "Exp", "IsNaN", "Neg", "Not", "Reciprocal", "Sqrt"),
+        *("Abs", "Celu", "Ceil", "Cos", "Floor", "Log", "Mish", "Round", "Sign", "Sin", "Trilu"),
         *("Hardmax", "Swish", "ThresholdedRelu", "RMSNormalization", "RotaryEmbedding"),
     }
 )
@@ -392,8 +392,8 @@ UNARY = frozenset(
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(UNARY, _same),
-    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "Sum", "Max", "Min", "Mean"), _broadcast),
-    **dict.fromkeys(("Equal", "GreaterOrEqual", "Where"), _broadcast),
+    **dict.fromkeys(("Pow", "Sum", "Max", "Min", "Mean"), _broadcast),
+    **dict.fromkeys(OPERATIONS, _broadcast),
     **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global_pool),
     **dict.fromkeys(("ReduceL2", "ReduceMax", "ReduceMean", "ReduceSumSquare"), _reduce),

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, TypeAlias
 
 from archc.importers.network import Array, sized
-from archc.importers.onnx.folding import FOLDED, fold
+from archc.importers.onnx.folding import FOLDED, fold, split
 from archc.importers.onnx.shapes import RULES, shape_of
-from archc.importers.onnx.values import Constant, FoldError, repeated
+from archc.importers.onnx.values import PREDICATES, Constant, FoldError, repeated
 
 MOST_TERMS = 200_000
 MOST_STEPS = 300
@@ -22,7 +23,8 @@ DEEPEST_CALL = 32
 @dataclass(frozen=True, eq=False)
 class Term:
     """An operation on values. `shape` has the batch as its first axis, None where the operation is
-    not known; `value` is the name of its output, `place` where it stands in the file."""
+    not known; `value` is the name of its output, `place` where it stands in the file. Where it is
+    `tokens_first`, that value has the tokens before the batch, the term has not."""
 
     op: str
     inputs: tuple[Value, ...]
@@ -32,6 +34,7 @@ class Term:
     place: str
     scope: tuple[str, ...] = ()
     error: str | None = None
+    tokens_first: bool = False
 
 
 Value: TypeAlias = "Term | Constant | None"
@@ -40,16 +43,33 @@ Value: TypeAlias = "Term | Constant | None"
 @dataclass(frozen=True)
 class Terms:
     """All values of a graph: its inputs as terms without inputs, and its outputs; `batch` is its
-    number of samples where it is fixed."""
+    number of samples where it is fixed, `uniform` are the arrays of the file that have one value
+    everywhere."""
 
     inputs: tuple[Term, ...]
     outputs: tuple[Value, ...]
     outputs_names: tuple[str, ...]
     opset: int
     batch: int | None
+    uniform: frozenset[str] = frozenset()
 
 
-COMPARISONS = ("Equal", "GreaterOrEqual")
+def in_order(outputs: Sequence[Value]) -> list[Term]:
+    """All terms but the inputs that outputs depend on, each after what it takes."""
+    order: list[Term] = []
+    done: set[Term] = set()
+    waiting: list[tuple[Value, bool]] = [(one, False) for one in reversed(outputs)]
+    while waiting:
+        term, ready = waiting.pop()
+        if not isinstance(term, Term) or term in done or term.op == "Input":
+            continue
+        if ready:
+            done.add(term)
+            order.append(term)
+        else:
+            waiting.append((term, True))
+            waiting += [(one, False) for one in reversed(term.inputs)]
+    return order
 
 
 class ModelError(Exception):
@@ -101,14 +121,19 @@ def terms_of(model: Mapping[str, Any], open_sizes: Sequence[int] = ()) -> Terms:
         raise ModelError(f"nothing computes its output `{missing[0]}`")
     names = tuple(info["name"] for info in graph["outputs"])
     outputs = tuple(values[name] for name in names)
-    return Terms(tuple(inputs), outputs, names, opset, batches.pop())
+    uniform = frozenset(
+        name for name, one in constants.items() if one.values and len(set(one.values)) == 1
+    )
+    return Terms(tuple(inputs), outputs, names, opset, batches.pop(), uniform)
 
 
 def _constant(array: Mapping[str, Any]) -> Constant:
     values = array["values"]
     shape = tuple(array["shape"])
+    halves = array.get("halves")
     source = Array("source", shape, (), (array["name"],))
-    return Constant(array["dtype"], source, None if values is None else tuple(values))
+    known = None if values is None else tuple(values)
+    return Constant(array["dtype"], source, known, None if halves is None else tuple(halves))
 
 
 def _input(info: Mapping[str, Any], open_sizes: Sequence[int]) -> Term:
@@ -227,6 +252,9 @@ class _Builder:
         if shapes is None:
             reason = f"the operation {op}"
             return [self._unknown(op, inputs, attributes, place, own, reason)] * count
+        if op == "Split" and isinstance(inputs[0], Constant):
+            axis = attributes.get("axis", 0)
+            return [*split(inputs[0], axis, [shape[axis] for shape in shapes])]
         for position, shape in enumerate(shapes):
             name = node["outputs"][position] if position < len(node["outputs"]) else ""
             numbered = attributes if not position else {**attributes, "output": position}
@@ -272,7 +300,7 @@ class _Builder:
         array = Array(op, shapes[0], tuple(one.array for one in operands), fields)
         if op == "Slice":
             return Constant(operands[0].dtype, array, repeated(operands[0], shapes[0]))
-        dtype = "bool" if op in COMPARISONS else operands[-1].dtype
+        dtype = "bool" if op in PREDICATES else operands[-1].dtype
         return Constant(dtype, array)
 
     def _unknown(
@@ -291,6 +319,8 @@ def _named(op: str, node: Mapping[str, Any], value: Constant) -> Constant:
     """A constant that a node of the graph makes; one of numbers that may be weights is known by its
     name, as an array of the file is."""
     is_number = value.dtype.startswith("float") and value.shape
+    if op == "Constant" and prod(value.shape) == 1:
+        return value  # a factor, or what a mask is made of
     if op not in ("Constant", "ConstantOfShape") or not is_number:
         return value
     return Constant(

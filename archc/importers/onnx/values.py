@@ -4,10 +4,10 @@ weights, of which it is kept how they are computed."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
 from archc.importers.network import Array
 
@@ -19,14 +19,18 @@ class FoldError(Exception):
     """A constant cannot be computed. The message says why."""
 
 
+Halves: TypeAlias = "tuple[Any, Any] | None"
+
+
 @dataclass(frozen=True)
 class Constant:
     """An array that depends on no input: its element type, where it comes from, and its values row
-    by row where they are few and known."""
+    by row where they are few and known. `known_halves` are its `halves` where they are many."""
 
     dtype: str
     array: Array
     values: tuple[Any, ...] | None = None
+    known_halves: Halves = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -37,6 +41,21 @@ class Constant:
     def scalar(self) -> float | None:
         """Its value where it has a single one; None otherwise."""
         return self.values[0] if self.values is not None and len(self.values) == 1 else None
+
+    @property
+    def halves(self) -> Halves:
+        """Its value up to the diagonal of its last two axes, and the one beyond, where it has no
+        others, as what hides later tokens has; None otherwise."""
+        if self.array.kind == "fill":
+            return self.array.fields[0], self.array.fields[0]
+        if not self.values:
+            return self.known_halves
+        columns = self.shape[-1] if self.shape else 1
+        rows = self.shape[-2] if len(self.shape) > 1 else 1
+        later = [place % columns > place // columns % rows for place in range(len(self.values))]
+        low, high = self.values[0], self.values[later.index(True) if True in later else 0]
+        pairs = zip(self.values, later, strict=True)
+        return (low, high) if all(one == (high if end else low) for one, end in pairs) else None
 
 
 def of_values(values: Sequence[Any], dtype: str, shape: tuple[int, ...]) -> Constant:
@@ -85,7 +104,8 @@ def reshaped(value: Constant, shape: tuple[int, ...]) -> Constant:
         raise FoldError(f"an array of {value.shape} as {shape}")
     if value.array.kind in ("fill", "values"):
         return Constant(value.dtype, value.array._replace(shape=shape), value.values)
-    return Constant(value.dtype, Array("reshape", shape, (value.array,)), value.values)
+    halves = value.known_halves if shape[-2:] == value.shape[-2:] else None
+    return Constant(value.dtype, Array("reshape", shape, (value.array,)), value.values, halves)
 
 
 def transposed(value: Constant, order: Sequence[int]) -> Constant:
@@ -96,26 +116,37 @@ def transposed(value: Constant, order: Sequence[int]) -> Constant:
     values = None
     if value.values is not None:
         strides = _strides(value.shape)
-        steps = [strides[axis] for axis in order]
-        positions = product(*map(range, shape))
-        values = tuple(
-            value.values[sum(i * step for i, step in zip(index, steps, strict=True))]
-            for index in positions
-        )
+        values = _strided(value.values, map(range, shape), [strides[axis] for axis in order])
     array = Array("transpose", shape, (value.array,), tuple(order))
     return Constant(value.dtype, array, values)
+
+
+def elements(value: Constant, places: Sequence[range]) -> tuple[Any, ...]:
+    """The elements of a constant of known values at some places along each axis, row by row."""
+    assert value.values is not None
+    return _strided(value.values, places, _strides(value.shape))
+
+
+def _strided(
+    values: Sequence[Any], places: Iterable[range], strides: Sequence[int]
+) -> tuple[Any, ...]:
+    return tuple(
+        values[sum(i * step for i, step in zip(index, strides, strict=True))]
+        for index in product(*places)
+    )
 
 
 def _strides(shape: tuple[int, ...]) -> list[int]:
     return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
-UNARY: dict[str, Callable[[float], float]] = {
+UNARY: dict[str, Callable[[Any], Any]] = {
     "Abs": abs,
     "Cos": math.cos,
     "Exp": math.exp,
     "Log": math.log,
     "Neg": lambda x: -x,
+    "Not": lambda x: not x,
     "Reciprocal": lambda x: 1 / x,
     "Sin": math.sin,
     "Sqrt": math.sqrt,
@@ -125,21 +156,38 @@ UNARY: dict[str, Callable[[float], float]] = {
 def applied(op: str, value: Constant) -> Constant:
     """One of `UNARY` of each element. Raises FoldError where one has none."""
     array = Array(op, value.shape, (value.array,))
-    if value.values is None:
-        return Constant(value.dtype, array)
+    dtype = "bool" if op in PREDICATES else value.dtype
     try:
+        if value.values is None:
+            low, high = value.halves or (None, None)
+            halves = (UNARY[op](low), UNARY[op](high)) if value.halves else None
+            return Constant(dtype, array, known_halves=halves)
         values = tuple(UNARY[op](one) for one in value.values)
     except (ValueError, ZeroDivisionError, OverflowError):
         raise FoldError(f"the {op} of a number that has none") from None
-    return Constant(value.dtype, array, values)
+    return Constant(dtype, array, values)
 
 
-OPERATIONS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
+OPERATIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "Add": ("add", lambda a, b: a + b),
     "Sub": ("subtract", lambda a, b: a - b),
     "Mul": ("multiply", lambda a, b: a * b),
     "Div": ("divide", lambda a, b: a / b),
+    "Mod": ("Mod", lambda a, b: a % b),
+    "Equal": ("Equal", lambda a, b: a == b),
+    "Less": ("Less", lambda a, b: a < b),
+    "LessOrEqual": ("LessOrEqual", lambda a, b: a <= b),
+    "Greater": ("Greater", lambda a, b: a > b),
+    "GreaterOrEqual": ("GreaterOrEqual", lambda a, b: a >= b),
+    "And": ("And", lambda a, b: a and b),
+    "Or": ("Or", lambda a, b: a or b),
+    "Where": ("Where", lambda condition, a, b: a if condition else b),
 }
+"""What is computed element by element: the kind of its arrays, and the function."""
+PREDICATES = frozenset(
+    {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Not"}
+)
+"""Operations whose elements are true or false."""
 
 
 def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
@@ -154,23 +202,41 @@ def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def joined(kind: str, a: Constant, b: Constant) -> Constant:
-    """Two constants joined element by element by one of `OPERATIONS`."""
-    shape = broadcast_shape(a.shape, b.shape)
-    name, function = OPERATIONS[kind]
-    values = None
-    if a.values is not None and b.values is not None and math.prod(shape) <= MOST_VALUES:
-        whole = all(isinstance(one, int) for one in (*a.values, *b.values))
-        try:
-            if kind == "Div" and whole:
-                function = _truncated
+def joined(op: str, *operands: Constant) -> Constant:
+    """Constants joined element by element by one of `OPERATIONS`. Raises FoldError."""
+    shape: tuple[int, ...] = ()
+    for one in operands:
+        shape = broadcast_shape(shape, one.shape)
+    name, function = OPERATIONS[op]
+    own = [one.values for one in operands]
+    if op == "Div" and all(isinstance(one, int) for values in own for one in values or (0.0,)):
+        function = _truncated
+    dtype = "bool" if op in PREDICATES else operands[-1 if op == "Where" else 0].dtype
+    array = Array(name, shape, tuple(one.array for one in operands))
+    try:
+        if None not in own and math.prod(shape) <= MOST_VALUES:
+            places = [_spread(one.shape, shape) for one in operands]
             values = tuple(
-                function(a.values[i], b.values[j])
-                for i, j in zip(_spread(a.shape, shape), _spread(b.shape, shape), strict=True)
+                function(*(values[place] for values, place in zip(own, row, strict=True) if values))
+                for row in zip(*places, strict=True)
             )
-        except (ZeroDivisionError, OverflowError):
-            raise FoldError("a division by zero") from None
-    return Constant(a.dtype, Array(name, shape, (a.array, b.array)), values)
+            return Constant(dtype, array, values)
+        halves = [_halves_in(one, shape) for one in operands]
+        if None not in halves:
+            own = [function(*half) for half in zip(*(one for one in halves if one), strict=True)]
+            return Constant(dtype, array, known_halves=(own[0], own[1]))
+    except (ZeroDivisionError, OverflowError):
+        raise FoldError("a division by zero") from None
+    except TypeError:
+        raise FoldError("elements of different types") from None
+    return Constant(dtype, array)
+
+
+def _halves_in(value: Constant, shape: tuple[int, ...]) -> Halves:
+    """The halves of a constant that is spread over a shape."""
+    if value.halves is None or value.halves[0] == value.halves[1]:
+        return value.halves
+    return value.halves if value.shape[-2:] == shape[-2:] else None
 
 
 def _truncated(a: int, b: int) -> int:

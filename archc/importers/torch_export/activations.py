@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from archc.importers.arrangement import ordered
 from archc.importers.torch_export import attention, gates, views
-from archc.importers.torch_export.arrangement import ordered
 from archc.importers.torch_export.calls import TRAINING, Bound, Call, Node, View, short
 from archc.ops import activation
 from archc.ops.activation import Activation

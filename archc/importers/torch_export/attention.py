@@ -6,8 +6,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from archc.importers.arrangement import identity
 from archc.importers.network import Array, rows_of
-from archc.importers.torch_export.arrangement import identity
 from archc.importers.torch_export.calls import Bound, Call, Node, View
 from archc.ops.attention import Attention
 from archc.ops.dense import Dense

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar, cast
 
+from archc.importers.arrangement import Arrangement, identity
 from archc.importers.network import Array
-from archc.importers.torch_export.arrangement import Arrangement, identity
 from archc.ops.axes import Axes
 from archc.ops.base import Op
 

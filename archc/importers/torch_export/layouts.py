@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archc.importers.torch_export.arrangement import Arrangement, ArrangementError, identity
+from archc.importers.arrangement import Arrangement, ArrangementError, identity
 from archc.importers.torch_export.calls import Call, Node, RefusedError, View
 from archc.ops.arrangement import DepthToSpace, SpaceToDepth, ToMap, ToTokens
 from archc.ops.axes import MAP_AXES, SEQUENCE_AXES, Axes

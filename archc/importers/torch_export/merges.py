@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeGuard
 
+from archc.importers.arrangement import ordered
 from archc.importers.torch_export import attention, gates, response, views
-from archc.importers.torch_export.arrangement import ordered
 from archc.importers.torch_export.calls import Bound, Call, Constant, Node, View, reshaped
 from archc.importers.torch_export.layouts import value_of
 from archc.ops import merge

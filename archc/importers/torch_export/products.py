@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from archc.importers.arrangement import ordered
 from archc.importers.network import Array, rows_of
 from archc.importers.torch_export import attention, views
-from archc.importers.torch_export.arrangement import ordered
 from archc.importers.torch_export.calls import Bound, Constant, Node, View, reshaped
 from archc.importers.torch_export.norms import vector
 from archc.ops.base import Op

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archc.importers.arrangement import ArrangementError, identity
 from archc.importers.network import Array, Unsupported
-from archc.importers.torch_export.arrangement import ArrangementError, identity
 from archc.importers.torch_export.calls import (
     Bound,
     Call,

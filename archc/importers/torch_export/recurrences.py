@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+from archc.importers.arrangement import Arrangement, Digit, identity, ordered
 from archc.importers.network import Array
 from archc.importers.torch_export import views
-from archc.importers.torch_export.arrangement import Arrangement, Digit, identity, ordered
 from archc.importers.torch_export.calls import (
     TRAINING,
     Bound,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from archc.importers.arrangement import Arrangement, ordered
 from archc.importers.torch_export import merges
-from archc.importers.torch_export.arrangement import Arrangement, ordered
 from archc.importers.torch_export.calls import Bound, Node, Unknown
 from archc.importers.torch_export.windows import PLACES
 from archc.ops.pooling import GlobalAvgPool, GlobalMaxPool

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from itertools import accumulate
 
+from archc.importers.arrangement import Arrangement, Digit, ordered
 from archc.importers.network import Array, rows_of
 from archc.importers.padding import padding_of
-from archc.importers.torch_export.arrangement import Arrangement, Digit, ordered
 from archc.importers.torch_export.calls import (
     Bound,
     Call,

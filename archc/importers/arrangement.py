@@ -59,12 +59,22 @@ class Arrangement(NamedTuple):
 
     def matches(self, *dims: Sequence[int]) -> bool:
         """Whether the axes of the tensor are those of the value, listed by their positions."""
+        return self.agrees(*([Digit(axis, 1, self.sizes[axis]) for axis in axes] for axes in dims))
+
+    def agrees(self, *dims: Sequence[Digit]) -> bool:
+        """Whether the axes of the tensor have some digits, those of a single value aside."""
         own = tuple(_significant(dim) for dim in self.dims)
-        wanted = []
-        for axes in dims:
-            digits = [Digit(axis, 1, self.sizes[axis]) for axis in axes]
-            wanted.append(_significant(digits))
-        return own == tuple(wanted)
+        return own == tuple(_significant(dim) for dim in dims)
+
+    def chosen(self, position: int, begin: int, count: int) -> tuple[Arrangement, int, int]:
+        """Some neighbours along an axis of the tensor, the axis of the value that this is a part
+        of, and how far along that the first of them lies. Raises ArrangementError."""
+        digits = _significant(self.dims[position])
+        if len(digits) != 1 or not 0 <= begin < begin + count <= digits[0].size:
+            raise ArrangementError(f"{count} elements from {begin} on along {list(digits)}")
+        (digit,) = digits
+        dims = (*self.dims[:position], (digit._replace(size=count),), *self.dims[position + 1 :])
+        return Arrangement(self.sizes, dims), digit.axis, begin * digit.stride
 
     def whole(self, position: int) -> int | None:
         """The axis of the value that an axis of the tensor is; None where it is none."""
