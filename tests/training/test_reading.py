@@ -97,6 +97,29 @@ def test_csv_may_end_its_lines_in_either_way(tmp_path: Path, end: str, last: boo
     assert data.images.reshape(2, -1).tolist() == [list(range(PIXELS))] * 2
 
 
+@pytest.mark.parametrize("place", [0, 1, 9, PIXELS + 1])
+@pytest.mark.parametrize("name", ["id", "Unnamed: 0", ""])
+@pytest.mark.parametrize("known", [FOUR, None])
+def test_a_column_that_counts_the_rows_is_left_out(
+    place: int, name: str, known: InputFormat | None, tmp_path: Path
+) -> None:
+    """Its numbers are larger than a pixel can be, and may be quoted."""
+    header, rows = HEADER.split(","), [values(3), values(9, pixel0=255)]
+    header.insert(place, name)
+    for row, number in zip(rows, ("299", '"300"'), strict=True):
+        row.insert(place, number)
+    path = write(tmp_path / "a.csv", csv(*rows, header=",".join(header)))
+    data = read_data(path, known, labelled=True)
+    assert data.images.reshape(2, -1)[:, :3].tolist() == [[0, 1, 2], [255, 1, 2]]
+    assert data.labels is not None
+    assert data.labels.tolist() == [3, 9]
+    assert data.notes == ("a column that counts the rows is left out",)
+    path.write_bytes(csv(rows[0], rows[1][:-1], header=",".join(header)))
+    told = f"a.csv:3: has {PIXELS + 1} values, and the header {PIXELS + 2}"
+    with pytest.raises(DataError, match=re.escape(told)):
+        read_data(path, known, labelled=True)
+
+
 def test_csv_may_begin_with_a_byte_order_mark_and_quote_its_header(tmp_path: Path) -> None:
     header = ",".join(f'"{name}"' for name in HEADER.split(","))
     path = write(tmp_path / "a.csv", b"\xef\xbb\xbf" + csv(values(3), header=header))

@@ -117,8 +117,10 @@ def mean(call: Call, x: Axes) -> Draft:
     """The mean, or the largest, over all of space or over all tokens."""
     check(call, "axis", "keepdims", initial=None)
     axis, rank = call.config.get("axis"), len(x.sizes)
-    axes = axis if isinstance(axis, list) else [axis]
-    if rank < 2 or sorted(axes, key=str) != list(range(1, rank)):
+    axes = [
+        one % (rank + 1) for one in (axis if isinstance(axis, list) else [axis] if axis else [])
+    ]
+    if rank < 2 or sorted(axes) != list(range(1, rank)):
         raise RefusedError(f"{call.kind} of {x} over the axes {short(axis)}")
     op = GlobalMaxPool if call.kind == "Max" else GlobalAvgPool
     return Draft(op(keep_dims=bool(call.config.get("keepdims", False))), call.inputs)

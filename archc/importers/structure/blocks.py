@@ -4,13 +4,14 @@ it included, once with parameters for what differs."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from archc.importers.network import Array, Network
 from archc.importers.structure.items import Item, Steps, every, positions_of
-from archc.importers.structure.modules import ranges_of_classes
+from archc.importers.structure.modules import Path, Range, ranges_of_classes, rows_of
 from archc.importers.structure.sections import fold_sections
 from archc.importers.structure.text import Block, Outline, lines_of
 from archc.importers.structure.towers import with_towers
@@ -32,10 +33,11 @@ DEFAULTS: Mapping[str, Any] = {"stride": 1, "projection": False}
 def outline_of(network: Network, steps: Steps) -> Outline:
     """The blocks and repetitions of a network's steps: by the file's own modules where that is as
     short as what the steps alone give, or little longer."""
-    plain = _outline(network, steps, modules=False)
+    plain = _outline(network, steps)
     if not network.classes:
         return plain
-    own = _outline(network, steps, modules=True)
+    orders = [partial(ranges_of_classes, network, inner_first=one) for one in (False, True)]
+    own = min((_outline(network, steps, one) for one in orders), key=_lines)
     return own if _lines(own) <= LONGER * _lines(plain) else plain
 
 
@@ -43,12 +45,16 @@ def _lines(outline: Outline) -> int:
     return lines_of(outline.steps) + sum(lines_of(one.steps) + 2 for one in outline.blocks)
 
 
-def _outline(network: Network, steps: Steps, *, modules: bool) -> Outline:
+Modules: TypeAlias = "Callable[[Steps], Iterable[tuple[str, list[Range]]]]"
+"""Where steps are modules of one class, and its name, for one class after the other."""
+
+
+def _outline(network: Network, steps: Steps, modules: Modules = lambda _: ()) -> Outline:
     namer = Namer(network)
     steps, blocks = with_towers(network, steps)
     for _ in range(MOST_BLOCKS):
         taken = [block.name for block in blocks]
-        found = _module_block(network, steps, namer, taken) if modules else None
+        found = _module_block(modules(steps), steps, namer, taken)
         found = found or _block(steps, namer, taken)
         if found is None:
             break
@@ -61,11 +67,14 @@ def _outline(network: Network, steps: Steps, *, modules: bool) -> Outline:
 
 
 def _module_block(
-    network: Network, steps: Steps, namer: Namer, taken: Sequence[str]
+    modules: Iterable[tuple[str, list[Range]]],
+    steps: Steps,
+    namer: Namer,
+    taken: Sequence[str],
 ) -> tuple[Steps, Block] | None:
     """The steps with the first class of modules that makes them shorter as a block; None without
     one."""
-    for name, ranges in ranges_of_classes(network, steps):
+    for name, ranges in modules:
         found = _replaced(steps, ranges, namer, taken, name)
         if found is not None:
             return found
@@ -73,19 +82,40 @@ def _module_block(
 
 
 def _replaced(
-    steps: Steps, ranges: Sequence[tuple[int, int]], namer: Namer, taken: Sequence[str], name: str
+    steps: Steps, ranges: Sequence[Range], namer: Namer, taken: Sequence[str], name: str
 ) -> tuple[Steps, Block] | None:
     """The steps with those at some places as a block; None where that is no shorter."""
-    instances = [steps[start:stop] for start, stop in ranges]
+    rows = dict(rows_of(steps))
+    instances = [rows[one.path][one.start : one.stop] for one in ranges]
     made = _made(instances, namer, taken, name)
     if made is None:
         return None
     block, uses = made
-    kept = list(steps)
-    for (start, stop), use in reversed(list(zip(ranges, uses, strict=True))):
-        kept[start:stop] = [use]
     shorter = lines_of(tuple(uses)) + lines_of(block.steps) + 2
-    return (tuple(kept), block) if shorter < sum(map(lines_of, instances)) else None
+    if shorter >= sum(map(lines_of, instances)):
+        return None
+    by_row: dict[Path, list[tuple[Range, Item]]] = {}
+    for place, use in zip(ranges, uses, strict=True):
+        by_row.setdefault(place.path, []).append((place, use))
+    return _with_uses(steps, by_row), block
+
+
+def _with_uses(
+    steps: Steps, uses: Mapping[Path, Sequence[tuple[Range, Item]]], path: Path = ()
+) -> Steps:
+    """A row of steps with those at some places, also in the branches of merges, as one step."""
+    kept = []
+    for place, step in enumerate(steps):
+        if step.kind == "op" and step.bodies:
+            bodies = tuple(
+                _with_uses(body, uses, (*path, (place, branch)))
+                for branch, body in enumerate(step.bodies)
+            )
+            step = replace(step, bodies=bodies)
+        kept.append(step)
+    for (_, start, stop), use in reversed(uses.get(path, ())):
+        kept[start:stop] = [use]
+    return tuple(kept)
 
 
 def _block(steps: Steps, namer: Namer, taken: Sequence[str]) -> tuple[Steps, Block] | None:
@@ -99,7 +129,7 @@ def _block(steps: Steps, namer: Namer, taken: Sequence[str]) -> tuple[Steps, Blo
         if len(places) < 2:
             continue
         before, after = _reach(steps, tokens, places)
-        ranges = [(place - before, place + after + 1) for place in places]
+        ranges = [Range((), place - before, place + after + 1) for place in places]
         found = _replaced(steps, ranges, namer, taken, "")
         if found is not None:
             return found

@@ -20,23 +20,32 @@ SEPARATORS = (";", "\t", "|", " ")
 """Those that are in use besides the comma."""
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 NUMBERED = re.compile(r"([^0-9]*)([0-9]{1,9})")
+COUNTING = frozenset({"", "id", "index", "imageid", "image_id", "unnamed: 0"})
+"""What columns are called that count the rows, as pandas writes them and as competitions do."""
 
 
 class Columns(NamedTuple):
-    """The columns of a file. `names`: as the header has them, or else by their numbers. `label`:
-    the index of the one with the labels. `order`: of the others the indices of those with the first
-    pixel, the second and so on, where they stand in another order."""
+    """The columns of a file. `names`: as the header has them, or else by their numbers, without the
+    one that counts the rows, whose index is `counting`. `label`: the index in `names` of the one
+    with the labels. `order`: of the others the indices of those with the first pixel, the second
+    and so on, where they stand in another order."""
 
     names: tuple[str, ...]
     separator: str
     has_header: bool
     label: int | None
     order: np.ndarray | None = None
+    counting: int | None = None
 
     @property
     def features(self) -> int:
         """The number of values of an image."""
         return len(self.names) - (self.label is not None)
+
+    @property
+    def written(self) -> int:
+        """The number of values of a row."""
+        return len(self.names) + (self.counting is not None)
 
 
 def read_columns(
@@ -71,6 +80,10 @@ def read_columns(
         label = named_label(cells, file_format.label)
     except ValueError as error:
         fail(f"{error}")
+    counting = counting_column(cells, label, expected)
+    if counting is not None:
+        del cells[counting]
+        label = label - 1 if label is not None and label > counting else label
     pixels = [name for index, name in enumerate(cells) if index != label]
     if not pixels:
         fail("the header names no pixels")
@@ -82,7 +95,7 @@ def read_columns(
             f"there is a column too many{which}: name it with --label if it has the labels, and "
             "leave it out of the file if it does not"
         )
-    return Columns(tuple(cells), separator, True, label, column_order(pixels))
+    return Columns(tuple(cells), separator, True, label, column_order(pixels), counting)
 
 
 def is_row(cells: Sequence[str]) -> bool:
@@ -130,6 +143,25 @@ def named_label(names: Sequence[str], label: str | None) -> int | None:
         both = " and ".join(repr(names[index]) for index in found[:2])
         raise ValueError(f"{both} may have the labels: say which does with --label")
     return found[0] if found else None
+
+
+def counting_column(
+    names: Sequence[str], label: int | None, expected: InputFormat | None
+) -> int | None:
+    """The column that counts the rows: called so, and one too many for an image; without a network,
+    beside columns with numbers in their names."""
+    found = [
+        index for index, name in enumerate(names) if index != label and name.lower() in COUNTING
+    ]
+    others = [name for index, name in enumerate(names) if index not in (label, *found)]
+    if len(found) != 1 or not others:
+        return None
+    if expected is None:
+        is_other = all(map(NUMBERED.fullmatch, others))
+    else:
+        whole, without = (row_shape(len(others) + one, expected) for one in (1, 0))
+        is_other = whole is None and without is not None
+    return found[0] if is_other else None
 
 
 def column_order(names: Sequence[str]) -> np.ndarray | None:

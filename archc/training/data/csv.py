@@ -34,6 +34,7 @@ LONGEST_HEADER = 1 << 24
 LONGEST_VALUE = 32  # characters, with what separates it
 CSV_BLOCK = 1 << 20
 LARGEST = 1e15  # to which all whole numbers are floats
+COUNTED = "a column that counts the rows is left out"
 IN_ORDER = "columns stand in another order than their numbers: read in that of their numbers"
 NO_HEADER = "there is no header: the first line is a row"
 
@@ -58,6 +59,7 @@ def read_csv(
         images = pixels.reshape(-1, *shape)
     notes: tuple[str, ...] = () if columns.has_header else (NO_HEADER,)
     notes += () if columns.order is None else (IN_ORDER,)
+    notes += () if columns.counting is None else (COUNTED,)
     return ImageData(images, rows.found_labels(), notes=notes)
 
 
@@ -183,6 +185,8 @@ class CsvRows:
             if not all(line.isascii() and "\0" not in line for line in rows):
                 raise ValueError
             rows = [self.unquoted(line) if '"' in line else line for line in rows]
+        if self.columns.counting is not None:
+            rows = [self.without(line, self.columns.counting) for line in rows]
         if self.are_bytes:
             with suppress(ValueError):
                 return self.in_order(self.load_bytes(rows))
@@ -217,9 +221,17 @@ class CsvRows:
         pixels: np.ndarray = np.delete(values, label, axis=1)
         return pixels
 
+    def without(self, line: str, index: int) -> str:
+        """A row without the value of a column. Raises ValueError where it has none."""
+        separator = self.columns.separator
+        values = line.split(separator, index + 1)
+        if len(values) <= index:
+            raise ValueError
+        return separator.join([*values[:index], *values[index + 1 :]])
+
     def unquoted(self, line: str) -> str:
         """A row without the quotes around values."""
-        separator, count = self.columns.separator, len(self.columns.names)
+        separator, count = self.columns.separator, self.columns.written
         line = line.rstrip("\r")
         between = f'"{separator}"'
         if line[0] == line[-1] == '"' and line.count(between) == count - 1:
@@ -269,11 +281,13 @@ class CsvRows:
         self.check_characters(line)
         if is_blank(line):
             self.fail("is empty")
-        names = self.columns.names
+        names, count = self.columns.names, self.columns.written
         cells = line.rstrip("\r").split(self.columns.separator)
-        if len(cells) != len(names):
+        if len(cells) != count:
             other = "header" if self.columns.has_header else "first row"
-            self.fail(f"has {len(cells)} values, and the {other} {len(names)}")
+            self.fail(f"has {len(cells)} values, and the {other} {count}")
+        if self.columns.counting is not None:
+            del cells[self.columns.counting]
         for index, (name, cell) in enumerate(zip(names, cells, strict=True)):
             text = cell.strip()
             if len(text) > 1 and text[0] == text[-1] == '"':

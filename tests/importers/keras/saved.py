@@ -55,7 +55,7 @@ def mixed() -> keras.Model:
     right = layers.Dense(4, activation="silu")(right)
     x = layers.Concatenate()([left, right])
     x = layers.AveragePooling2D(2)(x)
-    parts = [ops.mean(x, (1, 2), keepdims=True), ops.max(x, (1, 2), keepdims=True)]
+    parts = [ops.mean(x, (1, 2), keepdims=True), ops.max(x, (-2, -3), keepdims=True)]
     x = layers.Multiply()([ops.sigmoid(layers.Concatenate()(parts)), layers.Concatenate()([x, x])])
     x = layers.Cropping2D(((1, 0), (0, 1)))(x)
     x = layers.AdaptiveAveragePooling2D(14)(layers.UpSampling2D(8)(x))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from archc.importers.network import Layer, Network
@@ -12,6 +14,7 @@ from archc.ops.activation import Tanh
 from archc.ops.axes import Axes, feature_map
 from archc.ops.base import Op
 from archc.ops.convolution import Conv
+from archc.ops.merge import Concat
 from archc.ops.normalization import BatchNorm
 from archc.ops.pooling import MaxPool
 
@@ -46,6 +49,31 @@ def test_a_class_that_is_used_several_times_is_a_block() -> None:
     own = text({"a": "ConvUnit", "b": "ConvUnit", "c": "ConvUnit"}, *SCOPES)
     assert "  conv_unit:\n    layers:\n      - conv: {filters: 4" in own
     assert own.count("block: conv_unit") == 2  # once, and twice by a repetition
+
+
+def nested(classes: dict[str, str], *scopes: tuple[str, ...]) -> Network:
+    """A unit, a pool and a unit, and a unit on what the first two units give."""
+    own = network(classes, *scopes)
+    layers = list(own.layers[:11])
+    concat = Concat().infer((MAP, MAP))
+    layers.append(Layer(Concat(), (5, 11), concat, "concat", "concat"))
+    layers += [replace(one, inputs=(one.inputs[0] + 1,)) for one in own.layers[11:]]
+    return replace(own, layers=tuple(layers), outputs=(len(layers),))
+
+
+def test_modules_in_branches_of_merges_are_the_same_block() -> None:
+    own = nested(dict.fromkeys("abc", "ConvUnit"), ("a",), ("other",), ("b",), ("c",))
+    written = as_spec(own, "small", "small.pt2", []).text
+    assert written.count("block: conv_unit") == 3
+    assert "  - concat:\n      - []\n      - - max_pool:" in written
+
+
+def test_a_module_with_layers_in_a_branch_and_outside_is_no_place_of_a_block() -> None:
+    own = nested({"a": "ConvUnit", "c": "ConvUnit"}, ("a",), ("other",), ("b",), ("c",))
+    assert [len(ranges) for _, ranges in ranges_of_classes(own, decompose(own))] == [2]
+    pool = replace(own.layers[5], scope=("c",))
+    own = replace(own, layers=(*own.layers[:5], pool, *own.layers[6:]))
+    assert list(ranges_of_classes(own, decompose(own))) == []
 
 
 def test_without_classes_there_is_none() -> None:

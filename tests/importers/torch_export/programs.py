@@ -209,6 +209,43 @@ class Gates(nn.Module):
         return self.head(self.tokens(x.mean((2, 3)))).log_softmax(1).softmax(1)
 
 
+class DoubleConv(nn.Sequential):
+    """Two convolutions, each normalised and rectified."""
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        for width in (in_channels, channels):
+            self.extend([nn.Conv2d(width, channels, 3, padding=1, bias=False)])
+            self.extend([nn.BatchNorm2d(channels), nn.ReLU()])
+
+
+class Down(nn.Sequential):
+    """Half of the rows and columns, twice the channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(nn.MaxPool2d(2), DoubleConv(channels, 2 * channels))
+
+
+class UNet(nn.Module):
+    """A U of three levels (Ronneberger et al. 2015)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begin = DoubleConv(3, 4)
+        self.downs = nn.ModuleList([Down(4), Down(8)])
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(2 * n, n, 2, stride=2) for n in (8, 4))
+        self.convs = nn.ModuleList(DoubleConv(2 * n, n) for n in (8, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = [self.begin(x)]
+        for down in self.downs:
+            maps.append(down(maps[-1]))
+        x = maps.pop()
+        for up, conv in zip(self.ups, self.convs, strict=True):
+            x = conv(torch.cat([maps.pop(), up(x)], 1))
+        return x
+
+
 class InPlace(nn.Module):
     """Values that are changed under their other names."""
 

@@ -36,6 +36,7 @@ from tests.importers.torch_export.programs import (
     Kinds,
     Mixed,
     States,
+    UNet,
     Words,
     edited,
     saved,
@@ -272,6 +273,13 @@ def test_the_text_of_a_residual_network_is_short(tmp_path: Path) -> None:
     assert own.loaded.costs.totals.params == 25_557_032
     assert own.text.count("\n") <= 45
     assert "bottleneck:" in own.text
+
+
+def test_a_class_within_the_branches_of_a_u_is_one_block(tmp_path: Path) -> None:
+    """Each of its five uses, two of which are in another class."""
+    text = imported(saved(tmp_path, UNet())).text
+    assert text.count("block: double_conv\n") == 5
+    assert text.count("- conv:") == 2
 
 
 def test_reading_imports_no_framework(tmp_path: Path) -> None:
