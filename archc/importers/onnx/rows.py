@@ -30,7 +30,7 @@ def with_rows_parted(order: Sequence[Term]) -> dict[Term, Term]:
 def _parted(term: Term) -> Term | None:
     """The product that a view parts into rows of rows, as one of such rows; None where there is
     none."""
-    product = term.inputs[0] if term.op in VIEWS else None
+    product = term.inputs[0] if term.op in VIEWS and term.inputs else None
     if not isinstance(product, Term) or len(term.shape or ()) != 3 or len(product.shape or ()) != 2:
         return None
     if product.op == "Add":

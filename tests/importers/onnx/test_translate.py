@@ -533,3 +533,10 @@ def test_a_mask_of_many_tokens_is_read_to_its_last_element(changed: Any) -> None
         return
     with pytest.raises((SpecError, ModelError)):
         network_of(read, "small")
+
+
+def test_a_view_of_nothing_is_refused() -> None:
+    nodes = [helper.make_node("Reshape", [], ["a"]), node("Add", "x a", "y")]
+    data = model(nodes, {}, ["N", 3, 8, 8]).SerializeToString()
+    with pytest.raises(SpecError, match="Reshape without its"):
+        network_of(terms_of(read_model(memoryview(data))), "small")
