@@ -14,9 +14,10 @@ which differs from framework to framework. The tolerance is raised by as much, u
 Differences beyond it that this explains are reported as such; they prove nothing, and the verdict
 is that of an inconclusive comparison.
 
-One convention of the frameworks differs and is accounted for: some track the unbiased variance of a
-batch in their running statistics, others the biased one, smaller by (n - 1) / n for the n values
-(batch times positions) of a channel.
+Two conventions of the frameworks differ and are accounted for. Some track the unbiased variance of
+a batch in their running statistics, others the biased one, smaller by (n - 1) / n for the n values
+(batch times positions) of a channel. And statistics that several steps share are updated in the
+order of the spec, where some order calls by their distance from the outputs.
 """
 
 from __future__ import annotations

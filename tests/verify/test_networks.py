@@ -175,6 +175,29 @@ def test_ops_that_share_a_layer_drop_each_by_itself(tmp_path: Path, workers: Wor
     assert result.agrees, result.failures
 
 
+TOWERS = """\
+inputs:
+  left: {channels: 2, height: 4, width: 4}
+  right: {channels: 2, height: 4, width: 4}
+blocks:
+  tower:
+    layers: [batch_norm, relu]
+layers:
+  - {block: tower, name: a, from: left}
+  - {block: tower, name: b, from: right, weights: a}
+  - add:
+    from: [a, b]
+"""
+
+
+def test_shared_statistics_are_updated_in_the_order_of_the_spec(
+    tmp_path: Path, workers: Workers
+) -> None:
+    """Keras' own order is that of the distance from the outputs, here the same for both."""
+    result = verify(network(tmp_path, HEAD + TOWERS), workers=workers)
+    assert result.agrees, result.failures
+
+
 def test_parts_of_one_call_are_told_apart(tmp_path: Path, workers: Workers) -> None:
     """Three equal parts: swapped, they have the same shapes."""
     parts = "".join(

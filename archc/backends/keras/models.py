@@ -36,6 +36,25 @@ def does_nothing(operation: Any) -> bool:
     return isinstance(operation, keras.layers.Activation) and operation.activation is linear
 
 
+def call_in_order(model: Any, values: Iterable[Any]) -> None:
+    """Let a model compute `values` one after the other. Keras orders calls by their distance from
+    the outputs, and those of one distance in either order: a layer that is called twice would
+    update its running statistics in another order than that of the spec."""
+    nodes: dict[int, Any] = {}
+    for value in values:
+        operation, index, _ = value._keras_history
+        waiting = [operation._inbound_nodes[index]]
+        while waiting:
+            node = waiting[-1]
+            before = [one for one in node.parent_nodes if id(one) not in nodes]
+            if before and id(node) not in nodes:
+                waiting += reversed(before)
+            else:
+                nodes.setdefault(id(node), node)
+                waiting.pop()
+    model._nodes_by_depth = {-place: [node] for place, node in enumerate(nodes.values())}
+
+
 class _Call:
     """A call of a layer or operation: what identifies its operands, and its result."""
 

@@ -16,7 +16,13 @@ from importlib import import_module
 from math import prod
 from typing import Any, NamedTuple
 
-from archc.backends.keras.models import Calls, creation, does_nothing, flat_layers
+from archc.backends.keras.models import (
+    Calls,
+    call_in_order,
+    creation,
+    does_nothing,
+    flat_layers,
+)
 from archc.backends.keras.runtimes import RUNTIMES
 from archc.backends.keras.variables import variable_of
 from archc.backends.runtime.exchange import (
@@ -143,7 +149,8 @@ def _model(folder: Folder) -> _Model:
         folder.summary["trainable"] = sum(prod(one.shape) for one in model.trainable_variables)
         folder.summary["counted"] = model.count_params()
     calls = Calls()
-    if any(node["again"] for node in folder.nodes):
+    shares = any(node["again"] for node in folder.nodes)
+    if shares:
         model = calls.flat(model)
         values = _values_of_calls(folder, model, layers, calls)
     else:
@@ -153,6 +160,8 @@ def _model(folder: Folder) -> _Model:
     if list(map(calls.same, model.outputs)) != list(map(calls.same, expected)):
         raise NetworkError("returns other values than the spec's outputs, or in another order")
     capture = keras.Model(model.inputs, list(values.values()))
+    if shares:
+        call_in_order(capture, values.values())
     return _Model(layers, variables, capture, list(values))
 
 
