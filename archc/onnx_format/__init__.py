@@ -4,3 +4,6 @@ Written and read here rather than by the `onnx` package: that imports numpy, its
 the version of protobuf, and it is no more than these few tables. Tests hold every file written
 against `onnx` itself: its checker, its shape inference and its own bytes.
 """
+
+PRODUCER = "archc"
+"""What the files of archc's own backend say that they are made by."""

@@ -89,7 +89,7 @@ class Attention(Op):
 
     def turned(self, x: Axes) -> int:
         """The features of a head that are turned by the position."""
-        return int(self.size_of_head(x) * self.rotary_share) if self.rotary else 0
+        return round(self.size_of_head(x) * self.rotary_share) if self.rotary else 0
 
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         x, memory = inputs[0], inputs[-1]

@@ -209,6 +209,7 @@ def test_torch_writes_each_block_once(name: str, classes: list[str], tmp_path: P
         ("block_of_two_structures", ["unit", "unit_depth3"]),
         ("block_of_activations", ["cba"]),
         ("block_of_strides", ["unit"]),
+        ("block_padded_by_name", ["conv_bn"]),
         ("block_with_optional_shortcut", ["residual"]),
         ("block_residual_where_it_fits", ["conv_bn", "body", "inverted"]),
         ("block_in_block", ["inner", "outer"]),

@@ -77,3 +77,12 @@ def test_another_network_is_not_the_same() -> None:
     files = [emitted(Network(*read(text.format("small", other)))) for other in others]
     found = [operations(data) for data in files]
     assert all(a != b for place, a in enumerate(found) for b in found[:place])
+
+
+def test_a_norm_and_the_scale_after_it_stay_two_ops() -> None:
+    """Which Caffe's files have for one."""
+    text = "archc: 1\nname: small\ninput: {channels: 3, height: 5, width: 4}\nlayers:\n"
+    data = emitted(Network(*read(f"{text}  - batch_norm\n  - scale: {{bias: true}}\n  - relu\n")))
+    again = imported(data, "small")
+    assert "  - batch_norm\n  - scale: {bias: true}\n  - relu\n" in again.text
+    assert operations(data) == operations(emitted(again.loaded))

@@ -259,7 +259,7 @@ def _turn(options: Options) -> FunctionDef:
     shared = "rotary_share" in options
     width: Expr = Index(Ref("x.shape"), (Lit(-1),))
     if shared:
-        width = call("int", Binary("*", width, Ref("self.rotary_share")))
+        width = call("round", Binary("*", width, Ref("self.rotary_share")))
     powers = call("ops.power", Ref("self.rotary"), exponents)
     angles = Binary("/", Index(positions, (Slice(), Lit(None), Lit(None))), powers)
     waves = (

@@ -143,8 +143,9 @@ def _depthwise(
 
 
 def _presumed(op: Conv | DepthwiseConv, windows: Sequence[Window], *, fits: bool) -> frozenset[str]:
-    """The fields that a layer without zeros around presumes."""
-    if op.padding == "same":
+    """The fields that a layer without zeros around presumes. A way of padding that the spec calls
+    by its name is the layer's own."""
+    if isinstance(op.padding, str):
         return frozenset()
     if fits:
         return frozenset({"kernel_size", "stride", "padding", "dilation"})

@@ -10,6 +10,7 @@ from archc.backends.onnx.functions import Function, Program
 from archc.backends.onnx.nodes import FUNCTIONS, Names, node_proto
 from archc.ir.arrays import Array
 from archc.ir.graph import Graph
+from archc.onnx_format import PRODUCER
 from archc.onnx_format.messages import (
     ATTRIBUTE_TENSOR,
     FLOAT,
@@ -75,7 +76,7 @@ def model(graph: Graph, program: Program, stored: Iterable[Stored], about: str) 
     inside += [(index, name) for index, name in body.values.items() if index not in known]
     return ModelProto(
         ir_version=IR_VERSION,
-        producer_name="archc",
+        producer_name=PRODUCER,
         doc_string=graph.about.header,
         opset_import=_versions(has_functions=bool(program.functions)),
         graph=GraphProto(

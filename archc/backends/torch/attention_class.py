@@ -209,7 +209,7 @@ def _turn(options: Options) -> FunctionDef:
     body: list[Statement] = [
         Assign(Ref("dtype"), call("torch.promote_types", Ref("x.dtype"), Ref("torch.float32"))),
         Assign(
-            size, call("int", Binary("*", width, Ref("self.rotary_share"))) if shared else width
+            size, call("round", Binary("*", width, Ref("self.rotary_share"))) if shared else width
         ),
         Assign(Ref("even"), call("torch.arange", 0, size, 2, **on_device)),
         Assign(positions, call("torch.arange", Index(Ref("x.shape"), (Lit(2),)), **on_device)),

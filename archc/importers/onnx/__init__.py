@@ -28,6 +28,7 @@ from archc.importers.onnx.rows import with_rows_parted
 from archc.importers.onnx.terms import ModelError, Term, Terms, Value, in_order, terms_of
 from archc.importers.onnx.translate import TABLE
 from archc.importers.onnx.values import FoldError
+from archc.onnx_format import PRODUCER
 from archc.ops.axes import IDS_AXES, MAP_AXES, SEQUENCE_AXES, VECTOR_AXES, Axes
 from archc.ops.base import ShapeError
 
@@ -66,7 +67,7 @@ def network_of(terms: Terms, path: str, hint: str | None = None) -> Network:
         ends = _renewed(ends, rewriting(in_order(ends)))
     renewed, maps = kinds_of(in_order(ends))
     ends = _renewed(ends, renewed)
-    context = Context(terms.opset, _users(ends), maps, {}, {})
+    context = Context(terms.opset, _users(ends), maps, {}, {}, terms.producer == PRODUCER)
     inputs = {term: _input_axes(term, context) for term in terms.inputs}
     context.axes.update(inputs)
     unsupported = _draft_all(ends, context)

@@ -32,13 +32,14 @@ class RefusedError(Exception):
 class Context(NamedTuple):
     """What rules know besides their term: the version of the operators, which operations use each
     term (None for an output), which terms of three axes are feature maps, the axes of all terms
-    before this one that are values of archc, and their drafts."""
+    before this one that are values of archc, their drafts, and whether the file is archc's own."""
 
     opset: int
     users: Mapping[Term, Sequence[Term | None]]
     maps: frozenset[Term]
     axes: dict[Term, Axes]
     drafts: dict[Term, Draft]
+    is_own: bool = False
 
     def private(self, term: Term) -> bool:
         """Whether a single operation uses a term: then its weights may go with another op's."""

@@ -38,7 +38,10 @@ MERGED_SCALE = "Each batch_norm is merged with the scale and offset that follow 
 
 
 def _scaled_batch_norm(term: Term, context: Context) -> Draft | None:
-    """BatchNormalization, Mul and Add: Caffe's two layers, whose coefficients are one."""
+    """BatchNormalization, Mul and Add: Caffe's two layers, whose coefficients are one. In a file of
+    archc's own they are the two ops that the spec has."""
+    if context.is_own:
+        return None
     for product, offset in sides(term):
         if not is_op(product, "Mul") or not context.private(product):
             continue

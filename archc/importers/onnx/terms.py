@@ -44,7 +44,7 @@ Value: TypeAlias = "Term | Constant | None"
 class Terms:
     """All values of a graph: its inputs as terms without inputs, and its outputs; `batch` is its
     number of samples where it is fixed, `uniform` are the arrays of the file that have one value
-    everywhere."""
+    everywhere, and `producer` is what the file is made by."""
 
     inputs: tuple[Term, ...]
     outputs: tuple[Value, ...]
@@ -52,6 +52,7 @@ class Terms:
     opset: int
     batch: int | None
     uniform: frozenset[str] = frozenset()
+    producer: str = ""
 
 
 def in_order(outputs: Sequence[Value]) -> list[Term]:
@@ -124,7 +125,8 @@ def terms_of(model: Mapping[str, Any], open_sizes: Sequence[int] = ()) -> Terms:
     uniform = frozenset(
         name for name, one in constants.items() if one.values and len(set(one.values)) == 1
     )
-    return Terms(tuple(inputs), outputs, names, opset, batches.pop(), uniform)
+    producer = model["producer"]
+    return Terms(tuple(inputs), outputs, names, opset, batches.pop(), uniform, producer)
 
 
 def _constant(array: Mapping[str, Any]) -> Constant:

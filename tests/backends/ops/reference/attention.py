@@ -47,7 +47,7 @@ def attention(
         if rotary is None:
             return y
         turned = y.copy()
-        pairs = int(size * rotary_share) // 2
+        pairs = round(size * rotary_share) // 2
         for position in range(y.shape[1]):
             for pair in range(pairs):
                 angle = position * rotary ** (-pair / pairs)
