@@ -134,7 +134,7 @@ def _having(entries: Sequence[Entry], key: str, text: str, more: str) -> list[En
     known = [str(one.catalog[key]) for one in entries if key in one.catalog]
     values = {value.lower(): value for value in known}
     if text.lower() not in values:
-        hint = did_you_mean(text.lower(), values) or f"known: {', '.join(sorted(set(known)))}"
+        hint = did_you_mean(text, (), values) or f"known: {', '.join(sorted(set(known)))}"
         raise click.UsageError(visible(f"no spec has the {key} {text}; {hint}{more}"))
     return [one for one in entries if str(one.catalog.get(key, "")).lower() == text.lower()]
 

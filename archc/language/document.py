@@ -408,17 +408,18 @@ class _Reader(Checker):
         ):
             return None
         arguments = self.arguments(fields["with"], block) if "with" in fields else {}
-        return BlockStep(*common, target, arguments) if valid else None
+        return BlockStep(*common, target, arguments) if valid and arguments is not None else None
 
-    def arguments(self, value: Value, block: Value) -> Mapping[str, Value]:
+    def arguments(self, value: Value, block: Value) -> Mapping[str, Value] | None:
         """The arguments of an instance; of `same`, those parameters of the block around it that
-        this one has as well."""
+        this one has as well, None with an error where there are none."""
         if value.data != "same":
             return mapping(value)
         shared = [name for name in mapping(mapping(block).get("params")) if name in self.own_params]
         if not shared:
             hint = "it hands on the parameters of the block around, as far as this block has them"
             self.error("ARC402", "`with: same` has nothing to hand on", value.span, hint)
+            return None
         return {name: Value(f"${name}", value.span) for name in shared}
 
     def known_blocks(self) -> str | None:

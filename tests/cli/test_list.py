@@ -126,7 +126,7 @@ def test_a_filter_without_a_match_is_an_error(
 ) -> None:
     assert cli.main(["list", "--family", "resnot"]) == 2
     message = capsys.readouterr().err
-    assert 'did you mean "resnet"?; --installed' in message
+    assert 'did you mean "ResNet"?; --installed' in message
     assert cli.main(["list", "--year", "1066"]) == 2
     assert "known: 2014, 2015, 2016" in capsys.readouterr().err
 
