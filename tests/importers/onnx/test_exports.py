@@ -116,6 +116,18 @@ class Packed(nn.Module):
         return self.proj((weights @ v).transpose(1, 2).reshape(x.shape))
 
 
+class Rows(nn.Module):
+    """A matrix and biases, applied to all tokens of a batch as rows of one matrix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(12, 8)), nn.Parameter(torch.ones(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.view(-1, 12) @ self.weight + self.bias
+        return rows.view(*x.shape[:2], 8).relu()
+
+
 X, MEMORY = torch.randn(2, 7, 12), torch.randn(2, 5, 12)
 IDS = torch.randint(0, 32, (2, 9))
 
@@ -165,6 +177,7 @@ MODELS: dict[str, tuple[nn.Module, tuple[Tensor, ...], str]] = {
     "a decoder": (CausalDecoder(), (X, MEMORY), "- attention: {heads: 3, causal: true}"),
     "a GPT": (Gpt(flash=True), (IDS,), GPT),
     "a GPT, written out": (Gpt(flash=False), (IDS,), GPT),
+    "rows of one matrix": (Rows(), (X,), "  - dense: {units: $classes, activation: relu}\n"),
     "parts of one matrix": (Packed(), (X,), "  - attention: 3\n"),
 }
 
