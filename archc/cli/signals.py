@@ -8,8 +8,13 @@ from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
 
-ENDING = tuple(one for one in signal.Signals if one.name in ("SIGTERM", "SIGHUP"))
-"""Windows has no SIGHUP. Ctrl-C is Python's own KeyboardInterrupt."""
+from archc.files.signals import ENDING
+
+
+class Interruption(KeyboardInterrupt):
+    """Ctrl-C, as a class of its own: where Python's has left a text that was executed, as every
+    frozen dataclass is while its module is imported, the process ends by the signal and not with
+    its exit code, even if the exception was caught since."""
 
 
 class Termination(BaseException):
@@ -27,8 +32,8 @@ class Termination(BaseException):
 
 @contextmanager
 def termination() -> Iterator[None]:
-    """Raise Termination in the block on these signals, except for those that the process ignores
-    (`nohup`) or handles already."""
+    """Raise Termination in the block on these signals and Interruption on Ctrl-C, except for those
+    that the process ignores (`nohup`) or handles already."""
     if current_thread() is not main_thread():  # no other one may have handlers
         yield
         return
@@ -36,15 +41,21 @@ def termination() -> Iterator[None]:
 
     def end(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        raise Termination(number)
+        raise _exception(number)
 
-    handled = [one for one in ENDING if signal.getsignal(one) == signal.SIG_DFL]
+    defaults = (signal.SIG_DFL, signal.default_int_handler)
+    before = {number: signal.getsignal(number) for number in ENDING}
+    handled = {number: one for number, one in before.items() if one in defaults}
     for number in handled:
         signal.signal(number, end)
     try:
         yield
     finally:
-        for number in handled:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in handled.items():
+            signal.signal(number, handler)
     if received:  # and swallowed, as Python does in callbacks of its own
-        raise Termination(received[0])
+        raise _exception(received[0])
+
+
+def _exception(number: int) -> BaseException:
+    return Interruption() if number == signal.SIGINT else Termination(number)

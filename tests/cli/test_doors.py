@@ -283,6 +283,26 @@ def test_a_build_that_is_ended_leaves_nothing(number: signal.Signals) -> None:
     assert files() == before
 
 
+def test_an_interruption_while_a_text_is_executed_leaves_the_exit_code() -> None:
+    """Python would end the process by the signal, though its exception was caught."""
+    script = (
+        "import os, signal\n"
+        "from archc.cli.signals import termination\n"
+        "try:\n"
+        "    with termination():\n"
+        "        exec('os.kill(os.getpid(), signal.SIGINT)')\n"
+        "except KeyboardInterrupt:\n"
+        "    pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=default_signals,
+        check=False,
+    )
+    assert done.returncode == 0
+
+
 def test_a_signal_that_python_swallows_still_gives_its_exit_code() -> None:
     script = (
         "import os, signal\n"
