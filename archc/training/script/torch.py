@@ -96,7 +96,7 @@ def constants(task: Task, recipe: Training) -> dict[str, Value]:
         "PATIENCE": recipe.early_stopping or 0,
         "PRECISION": recipe.precision,
         "SYNC_BATCH_NORM": recipe.sync_batch_norm,
-        "OUTPUT": task.output,
+        "OUTPUT": "logits" if task.softmax is not None else task.output,
         "SOFTMAX": task.softmax is not None,
         "MEMORY_FORMAT": MEMORY_FORMATS.get(len(task.shape), "") if task.is_wide else "",
         "SEED": recipe.seed,
@@ -111,10 +111,8 @@ def definitions(task: Task, recipe: Training) -> dict[str, Expr]:
         "standardize": _standardized(recipe),
     }
     if task.softmax is not None:
-        logarithms = call("nn.LogSoftmax", dim=1)
-        expressions["replace_softmax"] = call(
-            "model.set_submodule", Lit(str(task.softmax)), logarithms
-        )
+        softmax = Lit(str(task.softmax))
+        expressions["leave_out_softmax"] = call("model.set_submodule", softmax, call("nn.Identity"))
     if isinstance(recipe.schedule, Plateau):
         expressions["make_plateau"] = _plateau(recipe.schedule)
     return expressions

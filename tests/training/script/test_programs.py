@@ -573,6 +573,38 @@ def test_a_squared_error_is_that_of_probabilities(
     assert ("ops.exp(outputs)" in emit("keras", network(tmp_path, text))) == exponential
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "mean_squared_error"])
+@pytest.mark.parametrize(("has_bfloat16", "share"), [(False, 1e-5), (True, 0.02)])
+def test_pytorch_computes_losses_in_float32_of_products_in_what_is_fast(
+    has_bfloat16: bool, share: float, loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the probabilities of the network, whose softmax is left out in training."""
+    capabilities = {"avx512_bf16": has_bfloat16}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    text = IMAGES.replace("training:", "  - softmax\ntraining:") + f"  loss: {loss}\n"
+    ends_in_softmax = network(tmp_path, text)
+    own = ModuleType("small")
+    exec(ends_in_softmax.emit("torch"), own.__dict__)
+    monkeypatch.setitem(sys.modules, "small", own)
+    defined: dict[str, Any] = {"__name__": "small_train"}
+    exec(emit("torch", ends_in_softmax), defined)
+    model, whole = defined["build_model"](), own.Small()
+    whole.load_state_dict(model.state_dict())
+    images, labels = torch.rand(8, 3, 16, 16), torch.arange(8) % 4
+    outputs: list[Any] = []
+    model.register_forward_hook(lambda *given: outputs.append(given[-1]))
+    found, sums = defined["scores"](model.eval(), images, labels)
+    assert outputs[0].dtype == (torch.bfloat16 if has_bfloat16 else torch.float32)
+    probabilities = whole.eval()(images)
+    right = probabilities[torch.arange(8), labels]
+    targets = torch.nn.functional.one_hot(labels, probabilities.shape[1])
+    squares = (probabilities - targets).square().mean()
+    expected = squares if loss == "mean_squared_error" else -right.log().mean()
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(expected.item(), rel=share)
+    assert sums[0].item() == pytest.approx(8 * found.item())
+
+
 def test_smoothed_labels_meet_the_softmax_of_logits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

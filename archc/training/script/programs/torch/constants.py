@@ -2,6 +2,8 @@
 
 import os
 
+import torch
+
 INPUT: tuple[int, ...] = (3, 32, 32)  # channels, height, width
 CLASSES: int = 10
 MODE: str = "RGB"
@@ -50,4 +52,5 @@ MEMORY_FORMAT: str = ""
 SEED: int = 0
 RANK = int(os.environ.get("RANK", "0"))  # set by torchrun, as is the next
 PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
+BFLOAT16 = bool(torch.cpu.get_capabilities().get("avx512_bf16"))  # is fast on the CPU
 WORKERS = min(8, os.cpu_count() or 1)  # processes that decode images

@@ -18,6 +18,7 @@ from torch.optim import lr_scheduler
 from archc.training.script.programs.stand_in import Network
 from archc.training.script.programs.torch.constants import (
     BATCH_SIZE,
+    BFLOAT16,
     CLASSES,
     CROPS,
     EPOCHS,
@@ -212,8 +213,8 @@ if SCHEDULE == "plateau":
 
 if SOFTMAX:
 
-    def replace_softmax(_model: nn.Module) -> None:
-        """Logarithms in place of the last layer's probabilities: the emitter writes its name."""
+    def leave_out_softmax(_model: nn.Module) -> None:
+        """Logits in place of the last layer's probabilities: the emitter writes its name."""
         raise NotImplementedError
 
 
@@ -227,7 +228,7 @@ def build_model() -> nn.Module:
     if not SOFTMAX:
         return Network()
     model = Network()
-    replace_softmax(model)  # which has no gradient near 0
+    leave_out_softmax(model)  # its softmax is part of the loss
     if MEMORY_FORMAT == "channels_last":
         return model.to(memory_format=torch.channels_last)
     if MEMORY_FORMAT == "channels_last_3d":
@@ -239,8 +240,12 @@ def scores(model: Any, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The mean loss of a batch, and the sums of losses, right answers and images."""
     if PRECISION == "float32":
         output = model(images)
-    elif PRECISION == "auto":
+    elif PRECISION == "auto" and OUTPUT == "log_probabilities":  # too close on a CPU
         with torch.autocast("cuda", torch.bfloat16, torch.cuda.is_bf16_supported()):
+            output = model(images).float()
+    elif PRECISION == "auto":
+        fast = torch.cuda.is_bf16_supported() if images.is_cuda else BFLOAT16
+        with torch.autocast(images.device.type, torch.bfloat16, fast):
             output = model(images).float()
     elif PRECISION == "bfloat16":
         with torch.autocast(images.device.type, torch.bfloat16):
@@ -256,6 +261,8 @@ def scores(model: Any, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         losses = total.logsumexp(dim=1) - output.gather(1, labels[:, None])[:, 0]
     elif LOSS == "mean_squared_error":
         targets = nn.functional.one_hot(labels, CLASSES)
+        if SOFTMAX:
+            output = output.softmax(dim=1)
         if OUTPUT == "log_probabilities":
             output = output.exp()
         losses = (output - targets).square().mean(dim=1)
@@ -373,7 +380,10 @@ def train(arguments: Namespace, data: Any, device: torch.device) -> None:
             batches = epoch_batches(training, epoch)[: STEPS - (epoch - 1) * epoch_steps]
         else:
             batches = epoch_batches(training, epoch)
-        sums = torch.zeros(3, dtype=torch.float64, device=device)
+        if VALIDATION:
+            sums, held = torch.zeros(2, 3, dtype=torch.float64, device=device)
+        else:
+            sums = torch.zeros(3, dtype=torch.float64, device=device)
         network.train()
         if PARTS:
             data.training = True
@@ -407,7 +417,6 @@ def train(arguments: Namespace, data: Any, device: torch.device) -> None:
             model.eval()
             if PARTS:
                 data.training = False
-            sums = torch.zeros(3, dtype=torch.float64, device=device)
             for images, labels in load(data, epoch_batches(held_out, 0), device):
                 if CROPS and not TEN_CROPS:
                     images = crop(images, at_random=False)
@@ -416,15 +425,15 @@ def train(arguments: Namespace, data: Any, device: torch.device) -> None:
                 if STANDARDIZE != "none" and not TEN_CROPS:
                     images = standardize(images, mean, deviation)
                 with torch.no_grad():
-                    sums = (
-                        sums
+                    held = (
+                        held
                         + scores(
                             partial(ten_crops, model, mean, deviation) if TEN_CROPS else model,
                             images,
                             labels,
                         )[1]
                     )
-            mean_loss, metric = (add_up(sums)[:2] / sums[2]).tolist()
+            mean_loss, metric = (add_up(held)[:2] / held[2]).tolist()
             text = f"{text}  validation {mean_loss:.4f}  {metric:.2%}"
         if METRIC == "loss":
             metric = -mean_loss
