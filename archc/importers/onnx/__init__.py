@@ -20,13 +20,13 @@ from archc.importers.network import (
     shared_weights,
 )
 from archc.importers.onnx.batch_first import with_batch_first
-from archc.importers.onnx.drafts import Context, Draft, RefusedError, shape_of
 from archc.importers.onnx.exporters import another_export, classes_of, folded, learned_apart
 from archc.importers.onnx.maps import kinds_of
-from archc.importers.onnx.patterns import PATTERNS
 from archc.importers.onnx.rows import with_rows_parted
+from archc.importers.onnx.rules.drafts import Context, Draft, RefusedError, shape_of
+from archc.importers.onnx.rules.patterns import PATTERNS
+from archc.importers.onnx.rules.translate import TABLE
 from archc.importers.onnx.terms import ModelError, Term, Terms, Value, in_order, terms_of
-from archc.importers.onnx.translate import TABLE
 from archc.importers.onnx.values import FoldError
 from archc.onnx_format import PRODUCER
 from archc.ops.axes import IDS_AXES, MAP_AXES, SEQUENCE_AXES, VECTOR_AXES, Axes

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from archc.importers.onnx.drafts import Draft
+from archc.importers.onnx.rules.drafts import Draft
 from archc.importers.onnx.terms import Term
 
 COMPUTED_WEIGHTS = re.compile(r"onnx::Conv_[0-9]+")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from archc.importers.onnx.movements import VIEWS
+from archc.importers.onnx.rules.movements import VIEWS
 from archc.importers.onnx.terms import Term, Value
 from archc.importers.onnx.values import Constant
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import prod
 
 from archc.importers.network import Array
-from archc.importers.onnx import movements, norms, selections, windows
-from archc.importers.onnx.drafts import (
+from archc.importers.onnx.rules import movements, norms, selections, windows
+from archc.importers.onnx.rules.drafts import (
     Context,
     Draft,
     RefusedError,

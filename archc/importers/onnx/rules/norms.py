@@ -7,7 +7,7 @@ from typing import Any
 
 from archc.importers.affine import completed
 from archc.importers.network import Array
-from archc.importers.onnx.drafts import (
+from archc.importers.onnx.rules.drafts import (
     Context,
     Draft,
     RefusedError,

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from archc.importers.arrangement import Arrangement, ArrangementError, Digit, identity
 from archc.importers.network import Array, rows_of
-from archc.importers.onnx.drafts import Context, Draft, operand, scalar, shape_of, sides
 from archc.importers.onnx.folding import slice_bounds
-from archc.importers.onnx.movements import VIEWS
+from archc.importers.onnx.rules.drafts import Context, Draft, operand, scalar, shape_of, sides
+from archc.importers.onnx.rules.movements import VIEWS
 from archc.importers.onnx.terms import Term
 from archc.importers.onnx.values import Constant, FoldError
 from archc.ops.dense import Dense

@@ -7,7 +7,7 @@ import math
 from typing import Any, NamedTuple
 
 from archc.importers.network import Array
-from archc.importers.onnx.drafts import (
+from archc.importers.onnx.rules.drafts import (
     Context,
     Draft,
     close,
@@ -18,7 +18,7 @@ from archc.importers.onnx.drafts import (
     sides,
     vector_of,
 )
-from archc.importers.onnx.heads import SAME, heads_of, merged_heads, without_factor
+from archc.importers.onnx.rules.heads import SAME, heads_of, merged_heads, without_factor
 from archc.importers.onnx.terms import Term
 from archc.importers.onnx.values import Constant
 from archc.ops.attention import Attention

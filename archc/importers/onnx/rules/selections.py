@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archc.importers.onnx.drafts import (
+from archc.importers.onnx.folding import slice_bounds
+from archc.importers.onnx.rules.drafts import (
     Context,
     Draft,
     RefusedError,
@@ -16,7 +17,6 @@ from archc.importers.onnx.drafts import (
     shape_of,
     vector_of,
 )
-from archc.importers.onnx.folding import slice_bounds
 from archc.importers.onnx.shapes import scales_of
 from archc.importers.onnx.terms import Term
 from archc.importers.onnx.values import Constant

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from archc.importers.network import Array
-from archc.importers.onnx import norms
-from archc.importers.onnx.attention import attention
-from archc.importers.onnx.drafts import (
+from archc.importers.onnx.rules import norms
+from archc.importers.onnx.rules.attention import attention
+from archc.importers.onnx.rules.drafts import (
     Context,
     Draft,
     Rule,
@@ -21,11 +21,11 @@ from archc.importers.onnx.drafts import (
     sides,
     vector_of,
 )
-from archc.importers.onnx.movements import moved
-from archc.importers.onnx.own import own_op
-from archc.importers.onnx.recurrences import last_state, recurrence
+from archc.importers.onnx.rules.movements import moved
+from archc.importers.onnx.rules.own import own_op
+from archc.importers.onnx.rules.recurrences import last_state, recurrence
+from archc.importers.onnx.rules.translate import TABLE, clip_bounds
 from archc.importers.onnx.terms import Term
-from archc.importers.onnx.translate import TABLE, clip_bounds
 from archc.importers.onnx.values import Constant
 from archc.ops import activation
 from archc.ops.base import Op

@@ -16,7 +16,7 @@ from archc.backends.base import LoweringContext, RefusalError
 from archc.backends.onnx.lowering import LOWERINGS
 from archc.backends.onnx.nodes import Names, Step, nodes_of
 from archc.importers.network import COMPUTED, Array
-from archc.importers.onnx.drafts import (
+from archc.importers.onnx.rules.drafts import (
     Context,
     Draft,
     constant,

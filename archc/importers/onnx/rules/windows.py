@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archc.importers.network import Array
-from archc.importers.onnx.drafts import (
+from archc.importers.onnx.rules.drafts import (
     Context,
     Draft,
     RefusedError,

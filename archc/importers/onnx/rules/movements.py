@@ -7,7 +7,7 @@ from itertools import permutations
 
 from archc.backends.fusion import move_of
 from archc.backends.movement import Move, composed, reshaped, transposed
-from archc.importers.onnx.drafts import (
+from archc.importers.onnx.rules.drafts import (
     Context,
     Draft,
     RefusedError,
