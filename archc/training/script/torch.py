@@ -38,9 +38,8 @@ from archc.training.script.images import (
 )
 from archc.training.task import Task
 
-PROGRAM = tuple(
-    f"archc.training.script.programs.torch.{one}" for one in ("constants", "images", "train")
-)
+PARTS = ("constants", "images", "batches", "train")
+PROGRAM = tuple(f"archc.training.script.programs.torch.{one}" for one in PARTS)
 """The modules that a script is a specialization of, in the order of their statements."""
 FILLS = {"nearest": "border", "zero": "zeros"}
 FLIPS = {"none": (), "horizontal": (-1,), "vertical": (-2,), "both": (-1, -2)}
