@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from archc.backends.base import Backend, LoweredLayer, LoweringContext, RefusalError
 from archc.backends.blocks.items import LoweredLayers
+from archc.backends.differences import with_differences
 from archc.backends.extensions import extension
 from archc.backends.fusion import computed, fuse_movements
 from archc.backends.sharing import unshareable
@@ -17,6 +18,11 @@ from archc.diagnostics import Diagnostic, SpecError
 from archc.ir.graph import Graph, Input, Node
 from archc.ir.network import Network, Variation
 from archc.ir.sharing import reuses_layer
+
+
+def fused(graph: Graph) -> Graph:
+    """The graph with the steps that backends write as one."""
+    return with_differences(fuse_movements(graph))
 
 
 def lower_graph(graph: Graph, backend: Backend) -> dict[int, tuple[LoweredLayer, ...]]:
@@ -90,7 +96,7 @@ def symbolic_arguments(network: Network, layers: LoweredLayers, backend: Backend
 
 def _is_argument(variation: Variation, layers: LoweredLayers, backend: Backend) -> bool:
     try:
-        varied = lower_graph(fuse_movements(variation.graph), backend)
+        varied = lower_graph(fused(variation.graph), backend)
     except SpecError:
         return False
     if varied.keys() != layers.keys():

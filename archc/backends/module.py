@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from archc.codegen.layout import LONGEST_SUMMARY
+from archc.codegen.layout import INDENT, LONGEST_SUMMARY, WIDTH
 from archc.codegen.printer import imports
 from archc.codegen.rewrite import walk_statements
 from archc.codegen.tree import (
@@ -45,12 +45,35 @@ def network_docstring(costs: Costs, inputs: Sequence[str], outputs: Sequence[str
     if about.description:
         paragraphs.append(about.description)
     count = len(graph.outputs)
-    shapes = f"Input: {', '.join(inputs)}. Output: {', '.join(outputs[:count])}"
-    shapes += f"; in training also {', '.join(outputs[count:])}." if outputs[count:] else "."
+    shapes = _rows(
+        [
+            *_sentence("Input: ", inputs),
+            *_sentence("Output: ", outputs[:count], "; " if outputs[count:] else ". "),
+            *_sentence("in training also ", outputs[count:]),
+        ]
+    )
     references = [reference.rstrip(".") + "." for reference in about.references]
     facts = [shapes] if is_short else [f"{figures}.", shapes]
     paragraphs.append("\n".join([*facts, *references]))
     return "\n\n".join(paragraphs)
+
+
+def _sentence(start: str, shapes: Sequence[str], end: str = ". ") -> list[str]:
+    """The shapes of a sentence, each with what stands around it."""
+    last = len(shapes) - 1
+    return [
+        f"{'' if i else start}{shape}{', ' if i < last else end}" for i, shape in enumerate(shapes)
+    ]
+
+
+def _rows(pieces: Iterable[str]) -> str:
+    """Pieces of a text as rows of a docstring, none of them broken over two."""
+    rows = [""]
+    for piece in pieces:
+        if rows[-1] and len(rows[-1] + piece.rstrip()) > WIDTH - INDENT:
+            rows.append("")
+        rows[-1] += piece
+    return "\n".join(row.rstrip() for row in rows)
 
 
 def input_axes(graph: Graph) -> dict[str, Axes]:

@@ -15,7 +15,9 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from archc.backends.base import Emitted
+from archc.backends.fusion import computed
 from archc.backends.layouts import Layout, to_canonical
+from archc.backends.lower import fused
 from archc.backends.runtime.sandbox import run_isolated
 from archc.importers.network import Network
 from archc.importers.spec import Imported
@@ -142,14 +144,14 @@ def _compared(
         },
     )
     try:
-        computed = values(imported.loaded, backend, fixed, workers=workers)
+        results = values(imported.loaded, backend, fixed, workers=workers)
     except WorkerError as error:
         return Agreement(reason=str(error))
-    names = _names(network)
+    names, alive = _names(network), computed(fused(graph))
     largest, place, compared = 0.0, "", 0
     for position, node in zip(imported.order, graph.layers, strict=True):
         layer = network.layer(position)
-        if not layer.value:
+        if not layer.value or node.index not in alive:
             continue
         expected = numpy.load(os.path.join(folder, f"value_{names.index(layer.value)}.npy"))
         if layer.restoration is not None:
@@ -158,7 +160,7 @@ def _compared(
         layout = _layout(emitted, node.index)
         if layout is not None:
             expected = to_canonical(expected, layout, batch=1)
-        own = computed[node.index].reshape(expected.shape)
+        own = results[node.index].reshape(expected.shape)
         scale = float(numpy.abs(expected).max()) or 1.0
         difference = float(numpy.abs(own - expected).max()) / scale
         compared += 1

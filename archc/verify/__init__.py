@@ -33,6 +33,8 @@ from typing import Any
 
 from archc import backends
 from archc.backends.base import Emitted
+from archc.backends.fusion import computed
+from archc.backends.lower import fused
 from archc.backends.runtime.exchange import PLAN, SUMMARY, fixed_path, write_emitted
 from archc.ir.arrays import arrays
 from archc.ir.costs import Costs
@@ -138,9 +140,9 @@ def values(
     chosen: Sequence[int] | None = None,
     workers: Workers | None = None,
 ) -> dict[int, Any]:
-    """What the layers of the network that a backend emits compute in evaluation, all of them or
-    those `chosen`, by the nodes' indices: arrays in canonical layout, with the batch as their first
-    axis.
+    """What the layers of the network that a backend emits compute in evaluation, all that are not
+    computed together with the next one or those `chosen`, by the nodes' indices: arrays in
+    canonical layout, with the batch as their first axis.
 
     Raises what `verify` raises, and WorkerError where the network cannot be run.
     """
@@ -148,7 +150,9 @@ def values(
 
     costs = network.costs
     settings = _with_defaults(settings or Settings(), fixed)
-    indices = [node.index for node in costs.graph.layers] if chosen is None else chosen
+    if chosen is None:
+        alive = computed(fused(costs.graph))
+        chosen = [node.index for node in costs.graph.layers if node.index in alive]
     with tempfile.TemporaryDirectory(prefix="archc-") as folder, _worker_pool(workers) as pool:
         _write_fixed(folder, costs, settings, fixed)
         emitted = backends.compile_network(backend, network)
@@ -158,9 +162,7 @@ def values(
         errors = _summary(folder, backend, settings, costs)["errors"]
         if errors:
             raise WorkerError(f"the network of {backend} {errors[0]['message']}")
-        return {
-            index: numpy.load(os.path.join(own, f"evaluation_{index}.npy")) for index in indices
-        }
+        return {index: numpy.load(os.path.join(own, f"evaluation_{index}.npy")) for index in chosen}
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
 from archc import backends
-from archc.backends.fusion import computed, fuse_movements
+from archc.backends.fusion import computed
+from archc.backends.lower import fused
 from archc.backends.runtime.exchange import DROPPED, EVALUATION, SINGLE, TRAINING
 from archc.ir.arrays import Array, arrays
 from archc.ir.costs import Costs
@@ -165,7 +166,7 @@ class Comparison:
         self.summaries = summaries
         self.fixed = fixed
         self.arrays = arrays(costs)
-        self.computed = computed(fuse_movements(costs.graph))
+        self.computed = computed(fused(costs.graph))
         self.alone = costs.graph.training_only
         self.complete = True
         self.trained = trained(settings.backends)

@@ -12,12 +12,12 @@ from typing import Any
 from archc import backends
 from archc.backends.base import Emitted, Placement, StoredVariable, placeholder
 from archc.backends.blocks.dataflow import Uses
-from archc.backends.fusion import fuse_movements
 from archc.backends.layouts import unchanged
+from archc.backends.lower import fused
 from archc.backends.sharing import counterparts
 from archc.backends.storage import every_variable
 from archc.codegen.rewrite import children
-from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref
+from archc.codegen.tree import Attribute, Binary, Call, Expr, Index, Ref, Unary
 from archc.ir.arrays import Array, arrays
 from archc.ir.costs import Costs
 from archc.ir.graph import known_ids
@@ -36,7 +36,7 @@ def plan(
     graph = costs.graph
     users = Uses(graph).users
     variables = every_variable(backends.backend(backend), costs, emitted)
-    fused = fuse_movements(graph)
+    whole = fused(graph)
     ids = known_ids(graph)
     again, alone = counterparts(graph), graph.training_only
     return {
@@ -60,7 +60,7 @@ def plan(
                 "training": node.index in alone,
                 "again": node.weights >= 0 or node.index in again,
             }
-            for node in fused.nodes
+            for node in whole.nodes
         ],
         "inputs": graph.inputs,
         "outputs": graph.outputs,
@@ -110,7 +110,7 @@ def operations(expression: Expr, inputs: int) -> list[tuple[str, list[int]]]:
         if isinstance(expr, Ref):
             return [placeholders[expr.name]] if expr.name in placeholders else []
         operands = [value for child in children(expr) for value in visit(child)]
-        if not isinstance(expr, Binary | Call | Index) or not operands:
+        if not isinstance(expr, Binary | Call | Index | Unary) or not operands:
             return operands  # what takes no value is computed once, as a number
         results.append((_name_of(expr), operands))
         return [-len(results)]
@@ -119,10 +119,12 @@ def operations(expression: Expr, inputs: int) -> list[tuple[str, list[int]]]:
     return results
 
 
-def _name_of(expr: Binary | Call | Index) -> str:
+def _name_of(expr: Binary | Call | Index | Unary) -> str:
     """What Python calls an operation: the function's own name, or that in `operator`."""
     if isinstance(expr, Binary):
         return OPERATORS[expr.operator]
+    if isinstance(expr, Unary):
+        return "neg"
     if isinstance(expr, Index):
         return "getitem"
     function = expr.function

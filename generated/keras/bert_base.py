@@ -21,7 +21,7 @@ class PositionEmbedding(layers.Layer):
 
 
 def encoder_layer(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Attention, dense around shortcuts:
+    """Attention, dense layers around shortcuts:
     (length, in_features) -> (length, in_features).
     """
     in_features = x.shape[-1]

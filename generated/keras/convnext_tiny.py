@@ -43,8 +43,7 @@ class ChannelScale(layers.Layer):
 def cn_block(
     x: keras.KerasTensor, drop: float = 0.0, *, name: str
 ) -> keras.KerasTensor:
-    """7x7 depthwise convolution, layer norm, 1x1 convolutions, scale, drop path around
-    a shortcut:
+    """7x7 depthwise convolution, 1x1 convolutions, scale around a shortcut:
     (H, W, in_channels) -> (H, W, in_channels).
     """
     in_channels = x.shape[-1]

@@ -7,8 +7,7 @@ from keras import layers
 
 
 def dense_layer(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Batch norm, relu, 1x1 convolution, batch norm, relu, 3x3 convolution,
-    concatenated:
+    """1x1, 3x3 convolutions, concatenated to what comes in:
     (H, W, in_channels) -> (H, W, in_channels + 32).
     """
     out = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm1")(x)
@@ -25,7 +24,7 @@ def dense_layer(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
 
 
 def transition(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Batch norm, relu, 1x1 convolution, avg pool:
+    """Batch norm, ReLU, 1x1 convolution, average pool:
     (H, W, in_channels) -> (H / 2, W / 2, in_channels // 2).
     """
     in_channels = x.shape[-1]

@@ -15,7 +15,7 @@ def conv_bn(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """Convolution, batch norm, silu:
+    """Convolution, batch norm, SiLU:
     (H, W, in_channels) -> (H / stride, W / stride, filters).
     """
     if groups == x.shape[-1]:
@@ -47,7 +47,7 @@ def conv_bn(
 def squeeze_excitation(
     x: keras.KerasTensor, squeeze: int, *, name: str
 ) -> keras.KerasTensor:
-    """Global avg pool, 1x1 convolutions as a gate of what comes in:
+    """Global average pool, 1x1 convolutions as a gate of what comes in:
     (H, W, in_channels) -> (H, W, in_channels).
     """
     in_channels = x.shape[-1]
@@ -71,8 +71,7 @@ def mb_conv(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """Conv bn, squeeze excitation, 1x1 convolution, batch norm, drop path around a
-    shortcut:
+    """conv_bn, squeeze_excitation, 1x1 convolution around a shortcut:
     (H, W, in_channels) -> (H / stride, W / stride, filters).
     """
     in_channels = x.shape[-1]

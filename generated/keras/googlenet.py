@@ -15,7 +15,7 @@ def basic_conv2d(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """Convolution, batch norm, relu."""
+    """Convolution, batch norm, ReLU."""
     if padding != 0:
         x = layers.ZeroPadding2D(padding, name=f"{name}_conv_pad")(x)
     x = layers.Conv2D(
@@ -36,7 +36,7 @@ def inception(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """Basic conv2d, concatenated:
+    """basic_conv2d, concatenated:
     (H, W, in_channels) -> (H, W, ch1x1 + ch3x3 + ch5x5 + pool_proj).
     """
     branch1 = basic_conv2d(x, ch1x1, name=f"{name}_branch1")

@@ -27,7 +27,7 @@ def gelu_tanh(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def transformer_block(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Attention, dense around shortcuts:
+    """Attention, dense layers around shortcuts:
     (length, in_features) -> (length, in_features).
     """
     in_features = x.shape[-1]

@@ -88,7 +88,7 @@ def scaled_tanh(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def subsampling(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Avg pool, scale, scaled tanh:
+    """Average pool, scale, scaled tanh:
     (H, W, in_channels) -> (H / 2, W / 2, in_channels).
     """
     x = layers.AveragePooling2D(2, name=f"{name}_avg_pool")(x)

@@ -15,7 +15,7 @@ def conv_bn(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """Convolution, batch norm, relu6:
+    """Convolution, batch norm, ReLU6:
     (H, W, in_channels) -> (H / stride, W / stride, filters).
     """
     if groups == x.shape[-1]:
@@ -47,7 +47,7 @@ def conv_bn(
 def inverted_residual(
     x: keras.KerasTensor, filters: int, expand: int = 6, stride: int = 1, *, name: str
 ) -> keras.KerasTensor:
-    """Conv bn, 1x1 convolution, batch norm around a shortcut:
+    """conv_bn, 1x1 convolution, batch norm around a shortcut:
     (H, W, in_channels) -> (H / stride, W / stride, filters).
     """
     in_channels = x.shape[-1]

@@ -46,7 +46,7 @@ def conv_bn(
 def squeeze_excitation(
     x: keras.KerasTensor, squeeze: int, *, name: str
 ) -> keras.KerasTensor:
-    """Global avg pool, 1x1 convolutions as a gate of what comes in:
+    """Global average pool, 1x1 convolutions as a gate of what comes in:
     (H, W, in_channels) -> (H, W, in_channels).
     """
     in_channels = x.shape[-1]
@@ -72,7 +72,7 @@ def inverted_residual(
     *,
     name: str,
 ) -> keras.KerasTensor:
-    """Conv bn, squeeze excitation, 1x1 convolution, batch norm around a shortcut."""
+    """conv_bn, squeeze_excitation, 1x1 convolution, batch norm around a shortcut."""
     # block
     out = x
     if expanded != x.shape[-1]:

@@ -9,8 +9,7 @@ from keras import layers
 def basic_block(
     x: keras.KerasTensor, width: int, stride: int = 1, *, name: str
 ) -> keras.KerasTensor:
-    """3x3 convolution, batch norm, relu, 3x3 convolution, batch norm, relu around a
-    shortcut:
+    """3x3 convolutions around a shortcut:
     (H, W, in_channels) -> (H / stride, W / stride, width).
     """
     shortcut = x

@@ -7,7 +7,7 @@ from keras import layers
 
 
 def double_conv(x: keras.KerasTensor, width: int, *, name: str) -> keras.KerasTensor:
-    """3x3 convolutions."""
+    """3x3 convolutions: (H, W, in_channels) -> (H - 4, W - 4, width)."""
     x = layers.Conv2D(width, 3, activation="relu", name=f"{name}_conv1")(x)
     return layers.Conv2D(width, 3, activation="relu", name=f"{name}_conv2")(x)
 

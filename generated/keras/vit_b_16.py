@@ -34,7 +34,7 @@ class PositionEmbedding(layers.Layer):
 
 
 def encoder_layer(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-    """Layer norm, attention, layer norm, dense around shortcuts:
+    """Layer norm, attention, layer norm, dense layers around shortcuts:
     (length, in_features) -> (length, in_features).
     """
     in_features = x.shape[-1]

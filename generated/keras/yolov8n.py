@@ -9,7 +9,7 @@ from keras import layers
 def conv_bn(
     x: keras.KerasTensor, filters: int, kernel: int = 3, stride: int = 1, *, name: str
 ) -> keras.KerasTensor:
-    """Convolution, batch norm, silu:
+    """Convolution, batch norm, SiLU:
     (H, W, in_channels) -> (H / stride, W / stride, filters).
     """
     if kernel >= 2:
@@ -24,7 +24,7 @@ def conv_bn(
 def bottleneck(
     x: keras.KerasTensor, *, shortcut: bool = True, name: str
 ) -> keras.KerasTensor:
-    """Conv bn around a shortcut: (H, W, in_channels) -> (H, W, in_channels)."""
+    """conv_bn around a shortcut: (H, W, in_channels) -> (H, W, in_channels)."""
     in_channels = x.shape[-1]
     out = conv_bn(x, in_channels, name=f"{name}_cv1")
     out = conv_bn(out, in_channels, name=f"{name}_cv2")
@@ -34,7 +34,7 @@ def bottleneck(
 
 
 def sppf(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """Conv bn, max pool, conv bn, concatenated:
+    """conv_bn, max pool, conv_bn, concatenated:
     (H, W, in_channels) -> (H, W, filters).
     """
     cv1 = conv_bn(x, filters // 2, kernel=1, name=f"{name}_cv1")
@@ -50,7 +50,7 @@ def sppf(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
 
 
 def detect(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTensor:
-    """Conv bn, 1x1 convolution, conv bn, 1x1 convolution, concatenated:
+    """conv_bn, 1x1 convolution, conv_bn, 1x1 convolution, concatenated:
     (H, W, in_channels) -> (H, W, classes + 64).
     """
     branch1 = conv_bn(x, 64, name=f"{name}_conv_bn1")
@@ -65,7 +65,7 @@ def detect(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTenso
 def c2f(
     x: keras.KerasTensor, filters: int, *, shortcut: bool = True, name: str
 ) -> keras.KerasTensor:
-    """Conv bn, split, bottleneck, conv bn, concatenated:
+    """conv_bn, split, bottleneck, conv_bn, concatenated:
     (H, W, in_channels) -> (H, W, filters).
     """
     cv1 = conv_bn(x, filters, kernel=1, name=f"{name}_cv1")
@@ -77,7 +77,7 @@ def c2f(
 
 
 def c2f_depth2(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """Conv bn, split, bottleneck, conv bn, concatenated:
+    """conv_bn, split, bottleneck, conv_bn, concatenated:
     (H, W, in_channels) -> (H, W, filters).
     """
     cv1 = conv_bn(x, filters, kernel=1, name=f"{name}_cv1")
@@ -101,7 +101,7 @@ def top_down(
 def bottom_up(
     x: keras.KerasTensor, lateral: keras.KerasTensor, filters: int, *, name: str
 ) -> keras.KerasTensor:
-    """Conv bn, c2f, concatenated."""
+    """conv_bn, c2f, concatenated."""
     x = conv_bn(x, x.shape[-1], stride=2, name=f"{name}_conv_bn")
     x = layers.Concatenate(name=f"{name}_concat")([x, lateral])
     return c2f(x, filters, shortcut=False, name=f"{name}_c2f")
@@ -114,8 +114,8 @@ def build_model(classes: int = 80) -> keras.Model:
     class.
 
     3,157,184 parameters, 4,371,456,000 MACs.
-    Input: (batch, 640, 640, 3). Output: (batch, 80, 80, classes + 64), (batch, 40, 40,
-    classes + 64), (batch, 20, 20, classes + 64).
+    Input: (batch, 640, 640, 3). Output: (batch, 80, 80, classes + 64),
+    (batch, 40, 40, classes + 64), (batch, 20, 20, classes + 64).
     Jocher, Chaurasia, Qiu 2023, Ultralytics YOLOv8.
     """
     inputs = keras.Input((640, 640, 3))

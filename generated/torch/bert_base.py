@@ -46,7 +46,7 @@ class SelfAttention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Attention, dense around shortcuts:
+    """Attention, dense layers around shortcuts:
     (length, in_features) -> (length, in_features).
     """
 

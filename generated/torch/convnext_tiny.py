@@ -53,8 +53,7 @@ class DropPath(nn.Module):
 
 
 class CNBlock(nn.Module):
-    """7x7 depthwise convolution, layer norm, 1x1 convolutions, scale, drop path around
-    a shortcut:
+    """7x7 depthwise convolution, 1x1 convolutions, scale around a shortcut:
     (in_channels, H, W) -> (in_channels, H, W).
     """
 

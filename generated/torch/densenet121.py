@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 
 class DenseLayer(nn.Module):
-    """Batch norm, relu, 1x1 convolution, batch norm, relu, 3x3 convolution,
-    concatenated:
+    """1x1, 3x3 convolutions, concatenated to what comes in:
     (in_channels, H, W) -> (in_channels + 32, H, W).
     """
 
@@ -26,7 +25,7 @@ class DenseLayer(nn.Module):
 
 
 class Transition(nn.Module):
-    """Batch norm, relu, 1x1 convolution, avg pool:
+    """Batch norm, ReLU, 1x1 convolution, average pool:
     (in_channels, H, W) -> (in_channels // 2, H / 2, W / 2).
     """
 

@@ -22,7 +22,7 @@ class DropPath(nn.Module):
 
 
 class ConvBn(nn.Sequential):
-    """Convolution, batch norm, silu:
+    """Convolution, batch norm, SiLU:
     (in_channels, H, W) -> (filters, H / stride, W / stride).
     """
 
@@ -50,7 +50,7 @@ class ConvBn(nn.Sequential):
 
 
 class SqueezeExcitation(nn.Module):
-    """Global avg pool, 1x1 convolutions as a gate of what comes in:
+    """Global average pool, 1x1 convolutions as a gate of what comes in:
     (in_channels, H, W) -> (in_channels, H, W).
     """
 
@@ -68,8 +68,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class MBConv(nn.Module):
-    """Conv bn, squeeze excitation, 1x1 convolution, batch norm, drop path around a
-    shortcut:
+    """ConvBn, SqueezeExcitation, 1x1 convolution around a shortcut:
     (in_channels, H, W) -> (filters, H / stride, W / stride).
     """
 

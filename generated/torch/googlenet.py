@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class BasicConv2d(nn.Module):
-    """Convolution, batch norm, relu."""
+    """Convolution, batch norm, ReLU."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class BasicConv2d(nn.Module):
 
 
 class Inception(nn.Module):
-    """Basic conv2d, concatenated:
+    """BasicConv2d, concatenated:
     (in_channels, H, W) -> (ch1x1 + ch3x3 + ch5x5 + pool_proj, H, W).
     """
 

@@ -48,7 +48,7 @@ class SelfAttention(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Attention, dense around shortcuts:
+    """Attention, dense layers around shortcuts:
     (length, in_features) -> (length, in_features).
     """
 

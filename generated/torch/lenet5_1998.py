@@ -58,7 +58,7 @@ class ScaledTanh(nn.Module):
 
 
 class Subsampling(nn.Sequential):
-    """Avg pool, scale, scaled tanh:
+    """Average pool, scale, scaled tanh:
     (in_channels, H, W) -> (in_channels, H / 2, W / 2).
     """
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class ConvBn(nn.Sequential):
-    """Convolution, batch norm, relu6:
+    """Convolution, batch norm, ReLU6:
     (in_channels, H, W) -> (filters, H / stride, W / stride).
     """
 
@@ -33,7 +33,7 @@ class ConvBn(nn.Sequential):
 
 
 class InvertedResidual(nn.Module):
-    """Conv bn, 1x1 convolution, batch norm around a shortcut:
+    """ConvBn, 1x1 convolution, batch norm around a shortcut:
     (in_channels, H, W) -> (filters, H / stride, W / stride).
     """
 

@@ -34,7 +34,7 @@ class ConvBn(nn.Sequential):
 
 
 class SqueezeExcitation(nn.Module):
-    """Global avg pool, 1x1 convolutions as a gate of what comes in:
+    """Global average pool, 1x1 convolutions as a gate of what comes in:
     (in_channels, H, W) -> (in_channels, H, W).
     """
 
@@ -52,7 +52,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Conv bn, squeeze excitation, 1x1 convolution, batch norm around a shortcut."""
+    """ConvBn, SqueezeExcitation, 1x1 convolution, batch norm around a shortcut."""
 
     def __init__(
         self,

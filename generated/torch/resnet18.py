@@ -5,8 +5,7 @@ from torch import Tensor, nn
 
 
 class BasicBlock(nn.Module):
-    """3x3 convolution, batch norm, relu, 3x3 convolution, batch norm, relu around a
-    shortcut:
+    """3x3 convolutions around a shortcut:
     (in_channels, H, W) -> (width, H / stride, W / stride).
     """
 

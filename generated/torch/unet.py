@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class DoubleConv(nn.Sequential):
-    """3x3 convolutions."""
+    """3x3 convolutions: (in_channels, H, W) -> (width, H - 4, W - 4)."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__(

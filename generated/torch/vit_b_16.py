@@ -54,7 +54,7 @@ class SelfAttention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Layer norm, attention, layer norm, dense around shortcuts:
+    """Layer norm, attention, layer norm, dense layers around shortcuts:
     (length, in_features) -> (length, in_features).
     """
 

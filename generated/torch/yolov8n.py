@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class ConvBn(nn.Sequential):
-    """Convolution, batch norm, silu:
+    """Convolution, batch norm, SiLU:
     (in_channels, H, W) -> (filters, H / stride, W / stride).
     """
 
@@ -27,7 +27,7 @@ class ConvBn(nn.Sequential):
 
 
 class Bottleneck(nn.Module):
-    """Conv bn around a shortcut: (in_channels, H, W) -> (in_channels, H, W)."""
+    """ConvBn around a shortcut: (in_channels, H, W) -> (in_channels, H, W)."""
 
     def __init__(self, in_channels: int, *, shortcut: bool = True) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Bottleneck(nn.Module):
 
 
 class SPPF(nn.Module):
-    """Conv bn, max pool, conv bn, concatenated:
+    """ConvBn, max pool, ConvBn, concatenated:
     (in_channels, H, W) -> (filters, H, W).
     """
 
@@ -61,7 +61,7 @@ class SPPF(nn.Module):
 
 
 class Detect(nn.Module):
-    """Conv bn, 1x1 convolution, conv bn, 1x1 convolution, concatenated:
+    """ConvBn, 1x1 convolution, ConvBn, 1x1 convolution, concatenated:
     (in_channels, H, W) -> (classes + 64, H, W).
     """
 
@@ -84,7 +84,7 @@ class Detect(nn.Module):
 
 
 class C2f(nn.Module):
-    """Conv bn, split, bottleneck, conv bn, concatenated:
+    """ConvBn, split, Bottleneck, ConvBn, concatenated:
     (in_channels, H, W) -> (filters, H, W).
     """
 
@@ -104,7 +104,7 @@ class C2f(nn.Module):
 
 
 class C2fDepth2(nn.Module):
-    """Conv bn, split, bottleneck, conv bn, concatenated:
+    """ConvBn, split, Bottleneck, ConvBn, concatenated:
     (in_channels, H, W) -> (filters, H, W).
     """
 
@@ -124,7 +124,7 @@ class C2fDepth2(nn.Module):
 
 
 class TopDown(nn.Module):
-    """Upsample, c2f, concatenated."""
+    """Upsample, C2f, concatenated."""
 
     def __init__(self, in_channels: int, lateral_channels: int, filters: int) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class TopDown(nn.Module):
 
 
 class BottomUp(nn.Module):
-    """Conv bn, c2f, concatenated."""
+    """ConvBn, C2f, concatenated."""
 
     def __init__(self, in_channels: int, lateral_channels: int, filters: int) -> None:
         super().__init__()
@@ -156,8 +156,8 @@ class YOLOv8n(nn.Module):
     class.
 
     3,157,184 parameters, 4,371,456,000 MACs.
-    Input: (batch, 3, 640, 640). Output: (batch, classes + 64, 80, 80), (batch, classes
-    + 64, 40, 40), (batch, classes + 64, 20, 20).
+    Input: (batch, 3, 640, 640). Output: (batch, classes + 64, 80, 80),
+    (batch, classes + 64, 40, 40), (batch, classes + 64, 20, 20).
     Jocher, Chaurasia, Qiu 2023, Ultralytics YOLOv8.
     """
 

@@ -22,6 +22,11 @@ blocks:
     params: {filters: null, kernel: 1, stride: 1}
     layers:
       - conv: {filters: $filters, kernel_size: $kernel, stride: $stride}
+  framed:
+    params: {filters: null}
+    layers:
+      - conv: {filters: $filters, kernel_size: 3}
+      - max_pool: {kernel_size: 3, stride: 1}
   floored:
     params: {w: 8}
     layers:
@@ -76,13 +81,19 @@ layers:
   - block: pooled
     from: pixel
     name: p
+  - block: framed
+    with: {filters: 8}
+    from: strided_1
+  - global_avg_pool: {}
+    name: f
   - add:
-    from: [global_avg_pool_1, h, p]
+    from: [global_avg_pool_1, h, p, f]
 """
 
 TORCH = {
     "Strided": "(in_channels, H, W) -> (filters, H / stride, W / stride)",
     "Windowed": None,
+    "Framed": "(in_channels, H, W) -> (filters, H - 4, W - 4)",
     "Floored": "(in_channels, H, W) -> (max(w, 3), H, W)",
     "Halved": "(in_channels, H, W) -> (filters, H / 2, W / 2)",
     "Doubled": "(in_channels, H, W) -> (in_channels, scale * H, scale * W)",
@@ -92,6 +103,7 @@ TORCH = {
 KERAS = {
     "strided": "(H, W, in_channels) -> (H / stride, W / stride, filters)",
     "windowed": None,
+    "framed": "(H, W, in_channels) -> (H - 4, W - 4, filters)",
     "floored": "(H, W, in_channels) -> (H, W, max(w, 3))",
     "halved": "(H, W, in_channels) -> (H / 2, W / 2, filters)",
     "doubled": "(H, W, in_channels) -> (scale * H, scale * W, in_channels)",
@@ -117,6 +129,87 @@ def test_shapes_hold_for_all_arguments(
     for name, shape in shapes.items():
         _, _, stated = texts[name].partition(": ")
         assert stated == (f"{shape}." if shape else ""), name
+
+
+SUMMARIES = """
+archc: 1
+name: summaries
+input: {channels: 8, height: 8, width: 8}
+blocks:
+  conv_bn:
+    params: {kernel: 3}
+    layers:
+      - conv: {filters: 8, kernel_size: $kernel, padding: same}
+      - conv: {filters: 8, kernel_size: 1}
+      - batch_norm
+      - hard_swish
+  residual:
+    layers:
+      - add:
+          - []
+          - - conv: {filters: 8, kernel_size: 3, padding: same}
+            - batch_norm
+            - relu
+            - conv: {filters: 8, kernel_size: 3, padding: same}
+            - batch_norm
+            - relu
+  calls:
+    layers: [{block: conv_bn}, {block: conv_bn}, {avg_pool: 1}]
+  gate:
+    layers:
+      - multiply:
+          - []
+          - [{global_avg_pool: {keep_dims: true}}, {conv: {filters: 8, kernel_size: 1}}, sigmoid]
+  product:
+    layers:
+      - multiply:
+          - - conv: {filters: 8, kernel_size: 1}
+          - - conv: {filters: 8, kernel_size: 1}
+  grown:
+    layers:
+      - concat:
+          - []
+          - - conv: {filters: 8, kernel_size: 1}
+  tokens:
+    layers: [flatten, {dense: 4}, {dense: 4}, silu]
+layers:
+  - block: residual
+  - block: calls
+  - block: gate
+  - block: product
+  - block: grown
+  - block: tokens
+"""
+
+
+def test_summaries_name_the_steps_as_prose_does(tmp_path: Path) -> None:
+    network = written(SUMMARIES, tmp_path)
+    summaries = {
+        name: text.partition(":")[0].rstrip(".")
+        for name, text in docstrings(network.emit("torch")).items()
+    }
+    assert summaries["ConvBn"] == "Convolutions, batch norm, hard swish"
+    assert summaries["Residual"] == "3x3 convolutions around a shortcut"
+    assert summaries["Calls"] == "ConvBn, average pool"
+    assert summaries["Gate"].endswith("1x1 convolution, sigmoid as a gate of what comes in")
+    assert summaries["Product"] == "1x1 convolutions, multiplied"
+    assert summaries["Grown"] == "1x1 convolution, concatenated to what comes in"
+    assert summaries["Tokens"] == "Flatten, dense layers, SiLU"
+    # The functions of Keras are called by their own names.
+    assert docstrings(network.emit("keras"))["calls"].startswith("conv_bn, average pool: ")
+
+
+def test_a_shape_is_not_broken_over_lines(tmp_path: Path) -> None:
+    names = [f"head{n}" for n in range(9)]
+    heads = "".join(
+        f"  - conv: {{filters: 8, kernel_size: 1}}\n    name: {name}\n    from: input\n"
+        for name in names
+    )
+    text = (
+        "archc: 1\nname: heads\ninput: {channels: 3, height: 16, width: 16}\n"
+        f"layers:\n{heads}outputs: [{', '.join(names)}]\n"
+    )
+    assert written(text, tmp_path).emit("torch").count("(batch, 8, 16, 16)") == len(names)
 
 
 TOWERS = """

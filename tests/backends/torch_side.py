@@ -11,13 +11,12 @@ from torch.overrides import TorchFunctionMode
 
 from archc.api import Network
 from archc.backends.base import LoweredLayer
-from archc.backends.fusion import fuse_movements
-from archc.backends.lower import lower_graph
+from archc.backends.lower import fused, lower_graph
 from archc.backends.shared_padding import share_padding
 from archc.backends.torch import BACKEND, OWN_NAMES
 from archc.backends.torch.windows import pairs_of
 from archc.codegen.rewrite import walk
-from archc.codegen.tree import Binary, Call, Expr, Index
+from archc.codegen.tree import Binary, Call, Expr, Index, Unary
 
 BATCH = 2
 
@@ -103,8 +102,8 @@ def events_by_node(model: nn.Module, network: Network) -> dict[str, list[Event]]
     for hook in hooks:
         hook.remove()
     reader = _Reader(watch.events)
-    fused = fuse_movements(network.costs.graph)
-    graph, layers, _ = share_padding(fused, lower_graph(fused, BACKEND), pairs_of)
+    whole = fused(network.costs.graph)
+    graph, layers, _ = share_padding(whole, lower_graph(whole, BACKEND), pairs_of)
     events = {
         node.path: [
             event for lowered in layers[node.index] for event in reader.of_layer(lowered, node.path)
@@ -154,7 +153,7 @@ class _Reader:
 
 
 def _operations(expression: Expr) -> int:
-    return sum(isinstance(part, Binary | Call | Index) for part in walk(expression))
+    return sum(isinstance(part, Binary | Call | Index | Unary) for part in walk(expression))
 
 
 def randomize(model: nn.Module, seed: int) -> None:

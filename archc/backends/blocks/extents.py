@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from archc.backends.blocks.items import Definition
 from archc.backends.blocks.symbols import is_number, plain_value, value_of
@@ -44,18 +44,17 @@ class UndeterminedError(Exception):
 
 
 class Sample(NamedTuple):
-    """What a block with some arguments makes of a map: the ratio of the sizes before and after, for
-    each spatial axis."""
+    """What a block with some arguments makes of a map: each spatial size before and after."""
 
     arguments: Mapping[str, object]
-    ratios: tuple[Fraction, ...]
+    sizes: tuple[tuple[int, int], ...]
 
 
-class Factor(NamedTuple):
-    """By what a spatial size is divided, or multiplied where `grows`."""
+class Change(NamedTuple):
+    """What a spatial size is divided by (`/`), multiplied by (`*`) or made smaller by (`-`)."""
 
+    operator: Literal["/", "*", "-"]
     value: Expr
-    grows: bool
 
 
 def is_said_by_width(definition: Definition) -> bool:
@@ -67,34 +66,39 @@ def is_said_by_width(definition: Definition) -> bool:
         return False
 
 
-def factors(definition: Definition) -> tuple[Factor, ...] | None:
-    """By what each spatial size changes; None where that is no one factor."""
+def changes(definition: Definition) -> tuple[Change, ...] | None:
+    """How each spatial size changes; None where no one operation says it."""
     try:
         samples = list(_samples(definition))
     except UndeterminedError:
         return None
-    rank = len(samples[0].ratios)
+    rank = len(samples[0].sizes)
     if any({len(x.spatial) for x in pair} != {rank} for pair in definition.axes):
         return None
-    chosen = [_factor(definition, samples, axis) for axis in range(rank)]
+    chosen = [_change(definition, samples, axis) for axis in range(rank)]
     whole = tuple(one for one in chosen if one is not None)
     return whole if len(whole) == len(chosen) else None
 
 
-def _factor(definition: Definition, samples: list[Sample], axis: int) -> Factor | None:
-    ratios = [sample.ratios[axis] for sample in samples]
-    grows = any(ratio < 1 for ratio in ratios)
-    counts = [1 / ratio if grows else ratio for ratio in ratios]
+def _change(definition: Definition, samples: list[Sample], axis: int) -> Change | None:
+    pairs = [sample.sizes[axis] for sample in samples]
+    if any(after > before for before, after in pairs):
+        operator: Literal["/", "*", "-"] = "*"
+        counts = [Fraction(after, before) for before, after in pairs]
+    elif all(before % after == 0 for before, after in pairs):
+        operator, counts = "/", [Fraction(before, after) for before, after in pairs]
+    else:
+        operator, counts = "-", [Fraction(before - after) for before, after in pairs]
     candidates: list[Expr] = [Lit(int(counts[0])), *(Ref(one.name) for one in definition.arguments)]
     for candidate in candidates:
         expected = [_argument(candidate, sample.arguments) for sample in samples]
         if expected == counts and all(
-            _is_observed(before.spatial[axis], after.spatial[axis], candidate, values, grows=grows)
+            _is_observed(before.spatial[axis], after.spatial[axis], operator, candidate, values)
             for (before, after), values in zip(
                 definition.axes, definition.values.values(), strict=True
             )
         ):
-            return Factor(candidate, grows)
+            return Change(operator, candidate)
     return None
 
 
@@ -103,17 +107,23 @@ def _argument(candidate: Expr, arguments: Mapping[str, object]) -> object:
 
 
 def _is_observed(
-    before: int, after: int, candidate: Expr, values: Mapping[str, object], *, grows: bool
+    before: int, after: int, operator: str, candidate: Expr, values: Mapping[str, object]
 ) -> bool:
     count = _argument(candidate, values)
     if not isinstance(count, int) or count < 1:
         return False
-    return after == before * count if grows else after in (before // count, -(-before // count))
+    if operator == "-":
+        return after == before - count
+    return (
+        after == before * count
+        if operator == "*"
+        else after in (before // count, -(-before // count))
+    )
 
 
 def _samples(definition: Definition) -> Iterator[Sample]:
     """The block at several sizes and with several arguments. Raises UndeterminedError where the
-    width, a ratio or a weight's shape is not what one text says of all of them."""
+    width or a weight's shape is not what one text says of all of them."""
     region = definition.region
     own = definition.values[region.path]
     position = list(definition.values).index(region.path)
@@ -172,10 +182,7 @@ def _sample(
         raise UndeterminedError
     if len(after.spatial) != len(x.spatial):
         return Sample(arguments, ())
-    ratios = tuple(Fraction(a, b) for a, b in zip(x.spatial, after.spatial, strict=True))
-    if any(1 not in (ratio.numerator, ratio.denominator) for ratio in ratios):
-        raise UndeterminedError
-    return Sample(arguments, ratios)
+    return Sample(arguments, tuple(zip(x.spatial, after.spatial, strict=True)))
 
 
 class _Inference:

@@ -115,6 +115,10 @@ def folded(expr: Binary) -> Expr:
         return left.right
     if expr.operator == "//" and right == Lit(1):
         return left
+    if expr.operator == "*" and _is_one(left):
+        return right
+    if expr.operator == "*" and _is_one(right):
+        return left
     if left == right and expr.operator in ("//", "=="):
         return Lit(1 if expr.operator == "//" else True)
     if expr.operator in ("and", "or"):
@@ -128,6 +132,11 @@ def folded(expr: Binary) -> Expr:
         value = value_of(expr, {})
         return Lit(value) if is_number(value) else expr
     return expr
+
+
+def _is_one(expr: Expr) -> bool:
+    """Whether a factor changes nothing: a float would make one of a whole number."""
+    return isinstance(expr, Lit) and type(expr.value) is int and expr.value == 1
 
 
 def concrete(expr: Expr, values: Mapping[Expr, object]) -> Expr:

@@ -31,7 +31,6 @@ from archc.backends.blocks.items import (
 from archc.backends.blocks.outline import Style, outline
 from archc.backends.blocks.placements import node_placements
 from archc.backends.constructors import helper_names
-from archc.backends.fusion import fuse_movements
 from archc.backends.keras.activations import IDENTITY
 from archc.backends.keras.attention_class import OPTIONS, attention_class
 from archc.backends.keras.definitions import block_function, function_name, parameters
@@ -57,7 +56,7 @@ from archc.backends.keras.lowering import (
 from archc.backends.keras.padding import pairs_of
 from archc.backends.keras.runtimes import RUNTIMES, lacks
 from archc.backends.keras.weights import WEIGHTS
-from archc.backends.lower import lower_graph, symbolic_arguments
+from archc.backends.lower import fused, lower_graph, symbolic_arguments
 from archc.backends.module import (
     BATCH,
     imports_for,
@@ -68,6 +67,7 @@ from archc.backends.module import (
     output_axes,
     run_main,
 )
+from archc.backends.roots import with_roots
 from archc.backends.schedules import with_schedules
 from archc.backends.shared_padding import share_padding, with_paddings
 from archc.backends.sharing import with_shared
@@ -112,7 +112,7 @@ KNOWN: dict[str, Import | ImportFrom] = {
 def compile_network(network: Network) -> Emitted:
     """The network's module. Raises SpecError where an op is refused (ARC601)."""
     costs = network.costs
-    graph = fuse_movements(costs.graph)
+    graph = fused(costs.graph)
     lowered = lower(graph, Uses(graph))
     arguments = symbolic_arguments(network, lowered, BACKEND)
     lowered = with_training(graph, lowered)
@@ -450,7 +450,7 @@ def _arguments(graph: Graph, network: ModuleOutline) -> tuple[Argument, ...]:
 def _module(costs: Costs, graph: Graph, functions: Sequence[FunctionDef]) -> str:
     """The whole file: imports, the helpers that are used, the functions, and a first run."""
     body: list[Statement] = [
-        *with_schedules(with_attention(functions, OPTIONS, attention_class)),
+        *with_roots(with_schedules(with_attention(functions, OPTIONS, attention_class))),
         _main(costs, graph),
     ]
     used = names_in(body)

@@ -16,6 +16,7 @@ from archc.backends.base import (
     placeholder,
 )
 from archc.backends.constructors import codes_literal, helpers_beside, layer, option, simple
+from archc.backends.differences import Difference, Opposite
 from archc.backends.fusion import Rearrange
 from archc.backends.keras.activations import ACTIVATIONS, following, fused
 from archc.backends.keras.attention import lower_attention
@@ -313,6 +314,8 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Reshape: lower_reshape,
     shape.Permute: lower_permute,
     Rearrange: lower_reshape,
+    Difference: simple("layers.Subtract"),
+    Opposite: simple("layers.Rescaling", Lit(-1.0)),
     arrangement.ToTokens: lower_reshape,
     arrangement.ToMap: lower_reshape,
     arrangement.SpaceToDepth: simple("SpaceToDepth", "block_size"),

@@ -10,9 +10,8 @@ computes in float32.
 from __future__ import annotations
 
 from archc.backends.base import Backend, Emitted, Placement, Runner
-from archc.backends.fusion import fuse_movements
 from archc.backends.layouts import unchanged
-from archc.backends.lower import lower_graph
+from archc.backends.lower import fused, lower_graph
 from archc.backends.module import input_axes, network_docstring, output_axes
 from archc.backends.onnx.functions import program
 from archc.backends.onnx.lowering import LOWERINGS, REFUSED
@@ -30,7 +29,7 @@ from archc.ops.axes import Axes
 def compile_network(network: Network) -> Emitted:
     """The network's file. Raises SpecError where an op is refused (ARC601)."""
     costs = network.costs
-    graph = fuse_movements(costs.graph)
+    graph = fused(costs.graph)
     layers = lower_graph(graph, BACKEND)
     alone = costs.graph.training_only
     placements = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import reduce
 
 from archc.backends.base import Lowering, LoweringContext, placeholder
+from archc.backends.differences import Difference, Opposite
 from archc.backends.fusion import Rearrange
 from archc.backends.onnx import normalization as norms
 from archc.backends.onnx import shapes, windows
@@ -97,6 +98,16 @@ def _add(context: LoweringContext) -> Expr:
     return op("Add" if len(values) == 2 else "Sum", *values)
 
 
+def _opposite(context: LoweringContext) -> Expr:
+    return op("Mul", X, -1.0)
+
+
+def _difference(context: LoweringContext) -> Expr:
+    """As the spec says it, so that the importer finds its steps."""
+    first, second = _values(context)
+    return op("Add", first, op("Mul", second, -1.0))
+
+
 LONGEST_CHAIN = 16
 """Products in one chain."""
 
@@ -148,6 +159,8 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Reshape: as_lowering(shapes.moved),
     shape.Permute: as_lowering(shapes.moved),
     Rearrange: as_lowering(shapes.moved),
+    Difference: as_lowering(_difference),
+    Opposite: as_lowering(_opposite),
     arrangement.ToTokens: as_lowering(shapes.moved),
     arrangement.ToMap: as_lowering(shapes.moved),
     arrangement.SpaceToDepth: as_lowering(shapes.moved),

@@ -11,9 +11,8 @@ from archc.backends.blocks.docstrings import axes_text, block_docstring
 from archc.backends.blocks.items import ModuleOutline
 from archc.backends.blocks.outline import Style, outline
 from archc.backends.constructors import helper_names
-from archc.backends.fusion import fuse_movements
 from archc.backends.layouts import unchanged
-from archc.backends.lower import lower_graph, symbolic_arguments
+from archc.backends.lower import fused, lower_graph, symbolic_arguments
 from archc.backends.module import (
     BATCH,
     imports_for,
@@ -23,6 +22,7 @@ from archc.backends.module import (
     output_axes,
     run_main,
 )
+from archc.backends.roots import with_roots
 from archc.backends.schedules import with_schedules
 from archc.backends.shared_padding import Shared, share_padding, with_paddings
 from archc.backends.sharing import with_shared
@@ -148,9 +148,9 @@ def lower(graph: Graph) -> Shared:
 def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
     """The network lowered, with each block once, and its classes."""
     costs = network.costs
-    fused = fuse_movements(costs.graph)
-    arguments = symbolic_arguments(network, lower_graph(fused, BACKEND), BACKEND)
-    shared = lower(fused)
+    whole = fused(costs.graph)
+    arguments = symbolic_arguments(network, lower_graph(whole, BACKEND), BACKEND)
+    shared = lower(whole)
     graph, lowered, _ = shared
     taken = [*BACKEND.reserved, *helper_names("torch", OWN_NAMES)]
     style = Style(passes_width=True, hands_in_classes=True, identity=IDENTITY, taken=taken)
@@ -193,7 +193,7 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
 def _module(graph: Graph, classes: Sequence[ClassDef]) -> str:
     """The whole file: imports, the helpers that are used, the classes, and a first run."""
     body: list[Statement] = [
-        *with_schedules(with_attention(classes, OPTIONS, attention_class)),
+        *with_roots(with_schedules(with_attention(classes, OPTIONS, attention_class))),
         _build_model(graph),
         _main(graph),
     ]

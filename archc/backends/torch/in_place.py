@@ -8,6 +8,7 @@ from dataclasses import replace
 from archc.backends.base import LoweredLayer
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import LoweredLayers
+from archc.backends.differences import Difference
 from archc.backends.torch.activations import works_in_place
 from archc.backends.torch.body import not_in_place
 from archc.backends.torch.construction import IDENTITY
@@ -25,6 +26,7 @@ FRESH: tuple[type[Op], ...] = (
     normalization.BatchNorm,
     normalization.GroupNorm,
     merge.Add,
+    Difference,
     merge.Concat,
 )
 """Ops whose output is memory of its own that their own gradient does not need."""

@@ -15,6 +15,7 @@ from archc.backends.constructors import (
     per_axis,
     simple,
 )
+from archc.backends.differences import Difference, Opposite
 from archc.backends.fusion import Rearrange
 from archc.backends.layouts import unchanged
 from archc.backends.torch.activations import ACTIVATIONS, fused
@@ -41,7 +42,7 @@ from archc.backends.torch.windows import (
     lower_max_pool,
     lower_pad,
 )
-from archc.codegen.tree import Attribute, Binary, Expr, Keyword, ListOf, Lit, call
+from archc.codegen.tree import Attribute, Binary, Expr, Keyword, ListOf, Lit, Unary, call
 from archc.ops import (
     arrangement,
     attention,
@@ -288,6 +289,16 @@ def lower_add(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     )
 
 
+def lower_difference(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    difference = Binary("-", placeholder(0), placeholder(1))
+    return (LoweredLayer(expression=difference, label=context.op.name, main=True),)
+
+
+def lower_opposite(context: LoweringContext) -> tuple[LoweredLayer, ...]:
+    opposite = Unary("-", placeholder(0))
+    return (LoweredLayer(expression=opposite, label=context.op.name, main=True),)
+
+
 def lower_multiply(context: LoweringContext) -> tuple[LoweredLayer, ...]:
     return (
         LoweredLayer(
@@ -339,6 +350,8 @@ LOWERINGS: dict[type[Op], Lowering] = {
     shape.Reshape: lower_reshape,
     shape.Permute: lower_permute,
     Rearrange: lower_reshape,
+    Difference: lower_difference,
+    Opposite: lower_opposite,
     arrangement.ToTokens: lower_reshape,
     arrangement.ToMap: lower_reshape,
     arrangement.SpaceToDepth: simple("nn.PixelUnshuffle", "block_size"),

@@ -10,13 +10,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archc.backends.base import LoweredLayer, LoweringContext, placeholder
+from archc.backends.blocks.symbols import value_of
 from archc.backends.constructors import layer, option, per_axis
 from archc.backends.shared_padding import PAD
 from archc.backends.torch.activations import fused
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import PARAMETERS, incoming
 from archc.backends.torch.shapes import FLATTEN
-from archc.codegen.tree import Attribute, Call, Expr, Index, Keyword, Lit, Ref, Slice, call
+from archc.codegen.tree import (
+    Attribute,
+    Binary,
+    Call,
+    Expr,
+    Index,
+    Keyword,
+    Lit,
+    Ref,
+    Slice,
+    TupleOf,
+    call,
+)
 from archc.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archc.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archc.ops.shape import Crop, Pad
@@ -43,19 +56,31 @@ def pairs_of(padding: Call) -> tuple[tuple[int, int], ...]:
     assert isinstance(padding.function, Ref)
     rank = int(padding.function.name[-2])
     amounts, *_ = padding.arguments
+    if isinstance(amounts, TupleOf):
+        numbers = [value_of(amount, {}) for amount in amounts.items]
+        amounts = Lit(tuple(one for one in numbers if isinstance(one, int)))
     assert isinstance(amounts, Lit)
     value = amounts.value
     flat = value if isinstance(value, tuple) else (value,) * (2 * rank)
-    numbers = [number for number in flat if isinstance(number, int)]
-    return tuple(zip(numbers[::2], numbers[1::2], strict=True))[::-1]
+    counts = [number for number in flat if isinstance(number, int)]
+    return tuple(zip(counts[::2], counts[1::2], strict=True))[::-1]
 
 
 def _zeros(pairs: Pairs) -> tuple[LoweredLayer, ...]:
     """A layer that pads with zeros; none where there is nothing to pad."""
     if not any(map(any, pairs)):
         return ()
-    padding = _padding(pairs, "padding")
-    return (LoweredLayer(layer(f"nn.ZeroPad{len(pairs)}d", padding), label=PAD),)
+    return (_pad(len(pairs), _padding(pairs, "padding")),)
+
+
+def _pad(rank: int, padding: Expr) -> LoweredLayer:
+    return LoweredLayer(layer(f"nn.ZeroPad{rank}d", padding), label=PAD)
+
+
+def _causal(window: Window) -> LoweredLayer:
+    """The zeros before a causal window, by what their number follows from."""
+    before = Binary("-", Lit(window.kernel, "kernel_size"), Lit(1))
+    return _pad(1, TupleOf((Binary("*", before, Lit(window.dilation, "dilation")), Lit(0))))
 
 
 def _cut(pairs: Pairs) -> tuple[Call, Expr]:
@@ -129,8 +154,11 @@ def _convolution(
             option("bias", op.bias, True, "bias"),
         ],
     )
+    zeros: tuple[LoweredLayer, ...] = ()
+    if not symmetric and not same:
+        zeros = (_causal(windows[0]),) if op.padding == "causal" else _zeros(pairs)
     return (
-        *(() if symmetric or same else _zeros(pairs)),
+        *zeros,
         _weighted(op, convolution),
         *fused(op.activation, context.output, filters),
     )
