@@ -285,8 +285,9 @@ CODES: dict[str, Explanation] = {
     ),
     "ARC406": Explanation(
         "a step that no output uses",
-        "Its result is unused: a `from` bypasses it, or it is missing under `outputs`. Or no step\n"
-        "of a block takes one of its `inputs`.",
+        "Its result is unused: a `from` bypasses it, or `outputs` lacks it; or no step of a block\n"
+        "takes one of its `inputs`. Views (`flatten`) are left out then, as is what the last turn\n"
+        "of a loop does not use of a block with `outputs`.",
         "- dense: 10\n  name: a\n- dense: 20\n  name: b\n  from: input\n\noutputs: [a, b]",
     ),
     "ARC407": Explanation(

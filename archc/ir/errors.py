@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from archc.diagnostics import Diagnostic, Note
-from archc.ir.graph import Graph, Input, Node, Region
+from archc.ir.graph import Graph, Input, Node, Region, needed_for
 from archc.language.expressions import INPUT
 from archc.language.names import FLOW
 from archc.language.syntax import Block, BlockStep, Document, InvalidStep, OpStep, Step
@@ -83,20 +83,16 @@ def mixed_in_training(graph: Graph) -> Iterator[Diagnostic]:
                 yield Diagnostic("ARC402", message, item.origin.span, hint)
 
 
-def unused(nodes: Sequence[Node], outputs: Sequence[int]) -> Iterator[Diagnostic]:
-    """An error for each node that no output depends on, the last one first: Keras has no layer for
-    it. Where a step is used in other instances of its block, or in other turns of a loop, the hint
-    says so."""
-    needed: set[int] = set()
-    waiting = list(outputs)
-    while waiting:
-        index = waiting.pop()
-        if index not in needed:
-            needed.add(index)
-            waiting += nodes[index].inputs
+def unused(
+    nodes: Sequence[Node], outputs: Sequence[int], dispensed: Collection[int]
+) -> Iterator[Diagnostic]:
+    """An error for each node that no output depends on and that is not left out (`dispensed`), the
+    last one first: Keras has no layer for it. Where a step is used in other instances of its block,
+    or in other turns of a loop, the hint says so."""
+    needed = needed_for(nodes, outputs)
     elsewhere = {nodes[index].origin.span for index in needed}
     for node in reversed(nodes):
-        if node.index in needed:
+        if node.index in needed or node.index in dispensed:
             continue
         what = "input" if isinstance(node.op, Input) else "step"
         message = f"no output uses the {what} `{node.path}`"

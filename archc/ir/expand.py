@@ -16,6 +16,7 @@ from archc.ir.expand_steps import Expansion
 from archc.ir.graph import About, Graph, Input, Node, Origin, Region
 from archc.ir.limits import LimitError
 from archc.ir.naming import find_nodes
+from archc.ir.pruning import left_out, without
 from archc.ir.scope import UNKNOWN, Scope
 from archc.language import expressions
 from archc.language.evaluate import (
@@ -51,17 +52,23 @@ class _NetworkExpansion(Expansion):
             raise SpecError(self.diagnostics.diagnostics()) from None
         if not self.diagnostics:
             every = outputs + in_training
-            for diagnostic in unused(self.nodes, every):
+            dispensed = left_out(self.nodes, scope.items, every, self.dispensable)
+            for diagnostic in unused(self.nodes, every, dispensed):
                 self.report(diagnostic)
             for diagnostic in unused_inputs(self.document.blocks, self.used_inputs):
                 self.report(diagnostic)
         if self.diagnostics:
             raise SpecError(self.diagnostics.diagnostics())
+        nodes, items = self.nodes, tuple(scope.items)
+        if dispensed:
+            nodes, items, values = without(nodes, items, dispensed)
+            outputs = tuple(values[index] for index in outputs)
+            in_training = tuple(values[index] for index in in_training)
         root = Region(
             kind="network",
             name=self.document.name,
             path="",
-            items=tuple(scope.items),
+            items=items,
             input=inputs[0],
             output=outputs[0],
             origin=Origin(self.document.span, self.document.span.origin),
@@ -69,7 +76,7 @@ class _NetworkExpansion(Expansion):
         )
         graph = Graph(
             about=about,
-            nodes=tuple(self.nodes),
+            nodes=tuple(nodes),
             root=root,
             inputs=inputs,
             outputs=outputs,

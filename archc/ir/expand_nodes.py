@@ -51,6 +51,10 @@ class NodeExpansion:
         self.document = document
         self.params = params
         self.nodes: list[Node] = []
+        # The nodes that are left out where nothing uses them: those of each last turn of a loop, by
+        # its number, and views (0).
+        self.dispensable: dict[int, int] = {}
+        self.last_turns = 0
         self.diagnostics = Collector()
         self.limits = Limits(document.blocks, most_steps)
         self.evaluation = Evaluation(document.params, params)
@@ -216,6 +220,8 @@ class NodeExpansion:
                 return UNKNOWN
             node = with_owner(node, weights, self.nodes)
         self.nodes.append(node)
+        if op.view or (scope.last_turn and scope.gives_outputs):
+            self.dispensable[node.index] = 0 if op.view else scope.last_turn
         scope.append(node, node.index)
         return node.index
 

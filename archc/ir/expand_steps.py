@@ -229,9 +229,12 @@ class Expansion(NodeExpansion):
         names: Environment,
     ) -> int:
         self.limits.expect(step, step.body, count)
-        outer = scope.iteration
+        outer, turn = scope.iteration, scope.last_turn
         for index in range(count):
             scope.iteration = (*outer, index)
+            if index == count - 1:
+                self.last_turns += 1
+                scope.last_turn = self.last_turns
             inner: dict[str, object] = {
                 "index": index,
                 "first": index == 0,
@@ -239,7 +242,7 @@ class Expansion(NodeExpansion):
             }
             inner |= {name: items[index] for name, items in lists.items()}
             current = self.body(step, step.body, current, scope, extended(names, inner))
-        scope.iteration = outer
+        scope.iteration, scope.last_turn = outer, turn
         return current
 
     def block(
@@ -278,6 +281,8 @@ class Expansion(NodeExpansion):
         name = add_name(step, title, scope, self.text(current, names), self.report)
         inner = Scope(scope.join(name), None)
         inner.trainable = scope.trainable and not frozen
+        inner.last_turn = scope.last_turn
+        inner.gives_outputs = scope.gives_outputs or bool(block.outputs)
         inner.sharing = sharing or self.sharing_inside(step, name, scope)
         inner.enter(expressions.INPUT, step.span, current)
         for value, index in zip(block.inputs, others, strict=True):

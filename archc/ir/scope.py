@@ -45,6 +45,10 @@ class Scope:
         self.steps: dict[str, Node | Region] = {}
         self.sharing: SharedInstance | None = None
         self.trainable = True
+        # The last turn of the loop around, by its number among all (0 outside of such a turn), and
+        # whether a block around has `outputs`: what nothing uses is left out there.
+        self.last_turn: int = 0 if parent is None else parent.last_turn
+        self.gives_outputs: bool = parent is not None and parent.gives_outputs
 
     def join(self, name: str) -> str:
         """The path of a step in this scope."""

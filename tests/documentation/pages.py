@@ -3,9 +3,9 @@
 A page runs from top to bottom in one folder, which has the folder `digits` alone. A `yaml`, `toml`
 or `python` block whose info string or first line, a comment, names a file is written there. The
 commands of a `console` block, behind `$ `, are run and their output, errors included, is compared
-with the lines below, where `...` stands for any text; `sh` blocks and other `python` blocks are
-run. A `text` block is shown alone, and so is `yaml` without a name; a directive of the page's
-generator, `{name}`, is none of them.
+with the lines below, where `...` stands for any text, and alone for that of a command that exits
+with 0; `sh` blocks and other `python` blocks are run. A `text` block is shown alone, and so is
+`yaml` without a name; a directive of the page's generator, `{name}`, is none of them.
 """
 
 from __future__ import annotations
@@ -128,6 +128,8 @@ def faults(page: Path, folder: Path) -> Iterator[str]:
                 result = run(["bash", "-c", command], folder)
                 if not agrees(result.output, shown):
                     yield f"{place}: $ {command}shown:\n{shown}printed:\n{result.output}"
+                elif result.code and shown.strip() == ANY:
+                    yield f"{place}: $ {command}exit code {result.code}\n{result.output}"
         elif block.language in ("sh", "python"):
             program = ["bash", "-ec"] if block.language == "sh" else [sys.executable, "-c"]
             result = run([*program, block.text], folder)

@@ -61,6 +61,7 @@ def test_blocks_are_told_apart() -> None:
     [
         ("", "", ""),
         ("one ...", "two ...", "page.md:9: $ echo one two"),
+        ("two\none ...", "two; false\n...", "page.md:9: $ echo one two; false\nexit code 1"),
         ("test -f", "test ! -f", "page.md:17: exit code 1"),
         ("```sh", "```ruby", "page.md:17: a block of `ruby`"),
     ],
