@@ -25,7 +25,14 @@ from archc.reports.drawing.items import (
     Stack,
     output_of,
 )
-from archc.reports.drawing.labels import FILLS, TIMES, attributes, family, shape
+from archc.reports.drawing.labels import (
+    FILLS,
+    attributes,
+    axes_on_edges,
+    convolution_legend,
+    family,
+    shape,
+)
 from archc.reports.drawing.lanes import Lanes
 from archc.reports.drawing.tree import drawing
 from archc.reports.drawing.u_shape import Level, u_shape
@@ -53,10 +60,10 @@ def legend(costs: Costs) -> str:
     colors = "".join(
         f'<li><span class="{name}"></span>{name}</li>' for name in FILLS if name in present
     )
-    axes = f" {TIMES} ".join(nodes[costs.graph.inputs[0]].output.names)
-    words = ["in the boxes: parameters", f"on the lines: {axes}"]
-    if "convolution" in present:
-        words.insert(0, f"conv 3{TIMES}3, 64: window, filters")
+    words = ["in the boxes: parameters", f"on the lines: {axes_on_edges(nodes)}"]
+    convolution = convolution_legend(nodes)
+    if convolution:
+        words.insert(0, convolution)
     rest = "".join(f"<li>{_text(line)}</li>" for line in words)
     return f'<ul class="legend" aria-label="Legend">{colors}{rest}</ul>\n'
 

@@ -9,7 +9,16 @@ from archc.diagnostics import visible
 from archc.ir.costs import Costs
 from archc.reports.drawing.contents import Row
 from archc.reports.drawing.fold import fold, left_out
-from archc.reports.drawing.labels import BOLD, FILLS, FONT, SMALL, TIMES, family, wrap_text
+from archc.reports.drawing.labels import (
+    BOLD,
+    FILLS,
+    FONT,
+    SMALL,
+    axes_on_edges,
+    convolution_legend,
+    family,
+    wrap_text,
+)
 from archc.reports.drawing.layout import Border, Box, Ending, Layout, layout
 from archc.reports.drawing.pieces import HEADER, PAD, ROW, SHADOW, Edge, Point
 from archc.reports.drawing.tree import drawing
@@ -81,20 +90,14 @@ def _heading(costs: Costs, width: float, missing: str) -> _Heading:
         y += 4
     figures = costs.totals
     sums = f"{human(figures.params)} parameters \u00b7 {human(figures.macs)} MACs per sample"
-    legend = f"in the boxes: parameters \u00b7 on the edges: {_axes(costs)}"
-    if any("filters" in vars(node.op) for node in costs.graph.nodes):
-        legend += f" \u00b7 conv 3{TIMES}3, 64: window, filters"
+    legend = f"in the boxes: parameters \u00b7 on the edges: {axes_on_edges(costs.graph.nodes)}"
+    convolution = convolution_legend(costs.graph.nodes)
+    legend += f" \u00b7 {convolution}" if convolution else ""
     notes = [wrap_text(text, SMALL, width, 2) for text in (legend, missing) if text]
     for line in (*wrap_text(sums, FONT, width, 2), *(line for note in notes for line in note)):
         y += FONT + 5
         lines.append(_text(MARGIN, y, line, "note"))
     return _Heading(lines, y + MARGIN)
-
-
-def _axes(costs: Costs) -> str:
-    """The axes of the sizes on the edges, as those of the first input."""
-    graph = costs.graph
-    return " \u00d7 ".join(graph.nodes[graph.inputs[0]].output.names)
 
 
 def _description(costs: Costs) -> str:

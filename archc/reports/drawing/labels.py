@@ -6,7 +6,7 @@ sans-serif fonts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from unicodedata import east_asian_width
 
 from archc.diagnostics import visible
@@ -76,6 +76,24 @@ def cut(text: str, size: float, width: float) -> str:
 def shape(axes: Axes) -> str:
     """The sizes of a value: `64 x 112 x 112`, with the sign of multiplication."""
     return f" {TIMES} ".join(str(size) for size in axes.sizes)
+
+
+def axes_on_edges(nodes: Iterable[Node]) -> str:
+    """What the sizes beside the edges are: the axes of each kind of value in a network. A vector's
+    one size is told where there is nothing else."""
+    kinds = dict.fromkeys(node.output.names for node in nodes)
+    several = [names for names in kinds if len(names) > 1] or kinds
+    return ", ".join(f" {TIMES} ".join(names) for names in several)
+
+
+def convolution_legend(nodes: Iterable[Node]) -> str | None:
+    """What the figures of a convolution's label are, by one of as many axes as the first of the
+    network; None without one that has filters."""
+    for node in nodes:
+        if "filters" in fields_with_defaults(type(node.op)):
+            window = TIMES.join("3" for _ in node.output.sizes[1:])
+            return f"{node.op.name} {window}, 64: window, filters"
+    return None
 
 
 _WINDOWS = ("kernel_size", "output_size", "scale")

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from archc import cli
+from archc.api import load
 from archc.ops import OPS
-from archc.reports import svg
+from archc.reports import html_graph, svg
 from archc.reports.drawing.labels import family
 from tests.backends.networks import SHIPPED, SPECS, shipped
 from tests.reports.contrast import ENOUGH, contrast, fills
@@ -136,3 +137,34 @@ def test_the_same_bytes_whatever_the_hash_seed() -> None:
         )
         printed.add(done.stdout)
     assert len(printed) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "axes", "convolution"),
+    [
+        ("gpt2", "tokens \u00d7 features", ""),
+        ("bert_base", "tokens \u00d7 features", ""),
+        ("siamese", "channels \u00d7 height \u00d7 width", "conv 3\u00d73"),
+        ("wavenet", "channels \u00d7 length", "conv 3"),
+        ("r3d_18", "channels \u00d7 depth \u00d7 height \u00d7 width", "conv 3\u00d73\u00d73"),
+        (
+            "vit_b_16",
+            "channels \u00d7 height \u00d7 width, tokens \u00d7 features",
+            "conv 3\u00d73",
+        ),
+    ],
+)
+def test_the_legend_is_of_the_values_and_windows_drawn(
+    name: str, axes: str, convolution: str
+) -> None:
+    """Ids have tokens alone, and what follows features, too; a window has as many sides as the
+    maps."""
+    shown = "in the boxes: parameters \u00b7 on the edges: " + axes
+    if convolution:
+        shown += f" \u00b7 {convolution}, 64: window, filters"
+    spec = load(str(SPECS / f"{name}.yaml"), {})
+    notes = " ".join(texts(parsed(svg.report(spec.costs))))
+    assert f"{shown} " in notes
+    page = html_graph.legend(spec.costs)
+    assert f"<li>on the lines: {axes}</li>" in page
+    assert (f"<li>{convolution}, 64: window, filters</li>" in page) == bool(convolution)
