@@ -105,12 +105,18 @@ class _Pruning:
         return tuple(kept)
 
     def region(self, region: Region) -> Region:
+        items = self.items(region.items)
+        output = self.value(region.output)
+        if region.output in self.unused:
+            # Nothing takes it up: what the last step that stays gives is used around the region.
+            last = items[-1]
+            output = last.index if isinstance(last, Node) else last.output
         given = {name: index for name, index in region.outputs.items() if index not in self.unused}
         return replace(
             region,
-            items=self.items(region.items),
+            items=items,
             input=self.value(region.input),
-            output=self.value(region.output),
+            output=output,
             inputs={name: self.value(index) for name, index in region.inputs.items()},
             outputs={name: self.value(index) for name, index in given.items()},
         )
