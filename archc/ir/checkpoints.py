@@ -47,6 +47,12 @@ _EXPECTED = {
     "blocks": "a list of numbers",
     "factors": "a mapping of variables to numbers",
 }
+_EXAMPLES = {
+    "arrays": "`arrays: {kernel: weight}`, or `qkv: [query_weight, key_weight, value_weight]`",
+    "transposed": "`transposed: true`",
+    "blocks": "`blocks: [0, 2, 1, 3]`",
+    "factors": "`factors: {weight: 0.5}`",
+}
 
 
 class Rule(NamedTuple):
@@ -55,7 +61,8 @@ class Rule(NamedTuple):
 
     `arrays` are the arrays of the layer in the file by their names there: each holds variables of
     the op, one after another along the first axis, or none. `transposed` says that matrices
-    have the features that come in first. `blocks` says how the channels that come in, whose order
+    have the features that come in first. `members` says where each variable that the arrays hold
+    is written. `blocks` says how the channels that come in, whose order
     in the network is that of `space_to_depth`, stand in the file: block by block, each with one
     position of every group. The network's variables are those of the file times their
     `factors`."""
@@ -68,6 +75,7 @@ class Rule(NamedTuple):
     transposed: bool = False
     blocks: tuple[int, ...] = ()
     factors: Mapping[str, Value] = MappingProxyType({})
+    members: Mapping[str, Span] = MappingProxyType({})
 
     @property
     def is_of_op(self) -> bool:
@@ -132,7 +140,8 @@ def _computed(numbers: Mapping[str, str], placeholder: re.Match[str]) -> str:
 def read_table(value: Value) -> Table:
     """A table in a YAML file, a mapping. Raises SpecError (ARC604) with every malformed rule."""
     if not isinstance(value.data, dict):
-        raise SpecError([Diagnostic("ARC604", "a table of names is a mapping", value.span)])
+        hint = "write the paths of ops as keys: `conv_1: features.0`"
+        raise SpecError([Diagnostic("ARC604", "a table of names is a mapping", value.span, hint)])
     rules: list[Rule] = []
     ignored: list[str] = []
     diagnostics: list[Diagnostic] = []
@@ -155,7 +164,7 @@ def _read_rule(path: str, target: Value, span: Span) -> tuple[list[Diagnostic], 
     numbers = _NUMBER.findall(path)
     if not _PATH.fullmatch(_NUMBER.sub("0", path)) or len(set(numbers)) < len(numbers):
         message = f"`{path[:100]}` must be a path of ops with each `{{n}}` once"
-        return [Diagnostic("ARC604", message, span)], None
+        return [Diagnostic("ARC604", message, span, "write it as `stage_{n}.conv_{m}`")], None
     fields = mapping(target)
     layer = fields.get("layer") if fields else target
     named = layer is not None and isinstance(layer.data, int | str) and text(layer) != ""
@@ -163,11 +172,18 @@ def _read_rule(path: str, target: Value, span: Span) -> tuple[list[Diagnostic], 
         layer is None or not named or isinstance(layer.data, bool)
     ):
         message = f"`{path}` must map to the name of a layer"
-        return [Diagnostic("ARC604", message, (layer or target).span)], None
+        hint = "write the name that the file has, or a mapping with `layer` or `arrays`"
+        return [Diagnostic("ARC604", message, (layer or target).span, hint)], None
+    known = ("layer", *_EXPECTED)
     diagnostics = [
-        Diagnostic("ARC604", f"`{path}` has no `{name[:64]}`", other.key_span or other.span)
+        Diagnostic(
+            "ARC604",
+            f"`{path}` has no `{name[:64]}`",
+            other.key_span or other.span,
+            did_you_mean(name, known) or f"a rule has {', '.join(known)}",
+        )
         for name, other in fields.items()
-        if name not in ("layer", *_EXPECTED)
+        if name not in known
     ]
     name = text(layer)
     if layer is not None:
@@ -175,8 +191,19 @@ def _read_rule(path: str, target: Value, span: Span) -> tuple[list[Diagnostic], 
     for own, kind in (("arrays", dict), ("transposed", bool), ("blocks", list), ("factors", dict)):
         if own in fields and not isinstance(fields[own].data, kind):
             message = f"`{own}` of `{path}` must be {_EXPECTED[own]}"
-            return [Diagnostic("ARC604", message, fields[own].span)], None
+            hint = f"for example {_EXAMPLES[own]}"
+            return [Diagnostic("ARC604", message, fields[own].span, hint)], None
     arrays = fields.get("arrays")
+    members = [
+        one
+        for held in mapping(arrays).values()
+        for one in ([held] if not isinstance(held.data, list) else held.data)
+    ]
+    for one in members:
+        if isinstance(one.data, dict | list):
+            message = f"an array of `{path}` must have the name of a variable, or a list of names"
+            hint = f"for example {_EXAMPLES['arrays']}"
+            return [Diagnostic("ARC604", message, one.span, hint)], None
     rule = Rule(
         path,
         _pattern(path),
@@ -188,10 +215,12 @@ def _read_rule(path: str, target: Value, span: Span) -> tuple[list[Diagnostic], 
         text(fields.get("transposed")) == "True",
         tuple(int(text(one)) for one in sequence(fields.get("blocks")) if text(one).isdecimal()),
         mapping(fields.get("factors")),
+        {text(one): one.span for one in reversed(members)},
     )
     if sorted(rule.blocks) != list(range(len(sequence(fields.get("blocks"))))):
         message = f"`blocks` of `{path}` must have each of 0, 1, 2 ... once"
-        diagnostics.append(Diagnostic("ARC604", message, fields["blocks"].span))
+        hint = f"for example {_EXAMPLES['blocks']}"
+        diagnostics.append(Diagnostic("ARC604", message, fields["blocks"].span, hint))
     return diagnostics, rule
 
 
@@ -202,15 +231,20 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(before + _NUMBER.sub(r"(?P<\1>[0-9]{1,9})", rest))
 
 
-def _errors_in(layer: str, numbers: Iterable[str], path: str, span: Span) -> list[Diagnostic]:
+def _errors_in(layer: str, numbers: Sequence[str], path: str, span: Span) -> list[Diagnostic]:
     """The errors of a layer's name: it refers to the numbers of the path."""
     rest = _COMPUTED.sub("", layer.replace(_POSITION, ""))
     if "{" in rest or "}" in rest:
         message = f"`{layer[:100]}` has a placeholder that is none"
         return [Diagnostic("ARC604", message, span, _HINT)]
     unknown = sorted({match[2] for match in _COMPUTED.finditer(layer)}.difference(numbers))
+    hint = "write it into the path where a number stands: `stage_{n}`"
+    if numbers:
+        hint = f"the path has {', '.join(f'`{{{name}}}`' for name in numbers)}"
     return [
-        Diagnostic("ARC604", f"`{path}` has no `{{{name}}}`, which `{layer[:100]}` uses", span)
+        Diagnostic(
+            "ARC604", f"`{path}` has no `{{{name}}}`, which `{layer[:100]}` uses", span, hint
+        )
         for name in unknown
     ]
 
@@ -296,7 +330,7 @@ class _Matching:
         self.positions: dict[int, dict[str, int]] = {}
         self.known: dict[str, Rule | None] = {}
         self.used: set[int] = set()
-        self.reported: set[tuple[int, str]] = set()
+        self.reported: set[tuple[int, str, object]] = set()
         self.diagnostics: list[Diagnostic] = []
 
     def rule(self, path: str) -> Rule | None:
@@ -328,10 +362,11 @@ class _Matching:
     def once(
         self, rule: Rule, diagnostics: Iterable[Diagnostic], kind: str = ""
     ) -> Iterator[Diagnostic]:
-        """The first of the errors of a rule, which matches many ops."""
+        """The first of the errors at each place of a rule, which matches many ops."""
         for diagnostic in diagnostics:
-            if (id(rule), kind) not in self.reported:
-                self.reported.add((id(rule), kind))
+            key = (id(rule), kind, diagnostic.span.origin)
+            if key not in self.reported:
+                self.reported.add(key)
                 yield diagnostic
 
 
@@ -342,20 +377,27 @@ def _errors_of(
     are inside of what the rule matches."""
     if inner and rule.is_of_op:
         message = f"`{rule.path}` is no op: it says the name of a section alone"
-        yield Diagnostic("ARC604", message, rule.span)
+        hint = "name each of its ops in a rule of its own"
+        yield Diagnostic("ARC604", message, rule.span, hint)
         return
     listed = [member for members in (rule.arrays or {}).values() for member in members]
     for member in (*listed, *rule.factors):
         if not {member, *(f"{member}_{kind}" for kind in KINDS)} & set(variables):
             message = f"`{member[:100]}` is no variable of `{path}`"
             hint = did_you_mean(member, variables) or f"it has {', '.join(variables)}"
-            yield Diagnostic("ARC604", message, rule.span, hint)
+            yield Diagnostic("ARC604", message, _span_of(member, rule), hint)
     if op is not None:
         for name in rule.factors:
             try:
                 rule.factor(name, op)
             except SpecError as error:
                 yield from error.diagnostics
+
+
+def _span_of(member: str, rule: Rule) -> Span:
+    """Where a rule names a variable: among its arrays, or else as the key of a factor."""
+    factor = rule.factors.get(member)
+    return rule.members.get(member) or (factor and factor.key_span) or rule.span
 
 
 def arrays_of(rule: Rule, variables: Sequence[str]) -> dict[str, tuple[str | None, ...]]:

@@ -177,7 +177,33 @@ def test_a_mapping_that_is_none_is_an_error(
     named = dict(zip(OPS, ("a1", "a2", "a3", "b"), strict=True))
     with pytest.raises(SpecError) as error:
         imported(network, named, f"fc_{{n}}: a{{n}}\n{rule}\n", tmp_path)
-    assert expected in [one.message for one in error.value.diagnostics]
+    (diagnostic,) = (one for one in error.value.diagnostics if one.message == expected)
+    assert diagnostic.hint
+
+
+def test_an_error_stands_at_the_member_that_is_wrong(network: Network, tmp_path: Path) -> None:
+    """Every one of them, though the rule matches several ops."""
+    table = """fc_{n}:
+  layer: a{n}
+  arrays:
+    kernel: wait
+    both: [weight, bais]
+  factors: {weight: 2, shift: 2}
+head.dense_1:
+  arrays: {w: {of: weight}}
+"""
+    named = dict(zip(OPS, ("a1", "a2", "a3", "b"), strict=True))
+    with pytest.raises(SpecError) as error:
+        imported(network, named, table.replace("{of: weight}", "weight"), tmp_path)
+    errors = [one for one in error.value.diagnostics if "is no variable of" in one.message]
+    places = [(one.span.line, one.span.column) for one in errors]
+    assert places == [(4, 13), (5, 20), (6, 24)]
+    assert errors[1].hint == 'did you mean "bias"?'
+    with pytest.raises(SpecError) as error:
+        imported(network, named, table, tmp_path)
+    (diagnostic,) = error.value.diagnostics
+    assert (diagnostic.span.line, diagnostic.span.column) == (8, 15)
+    assert diagnostic.message.startswith("an array of `head.dense_1` must have the name")
 
 
 def test_a_section_s_name_is_that_of_what_is_in_it(network: Network, tmp_path: Path) -> None:
