@@ -12,7 +12,7 @@ keras = pytest.importorskip("keras")
 from archc.api import load  # noqa: E402
 from archc.verify import Workers, verify  # noqa: E402
 from tests.backends.agreement import assert_agree  # noqa: E402
-from tests.backends.networks import module  # noqa: E402
+from tests.backends.networks import STRUCTURES, module, written  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.keras]
 
@@ -49,3 +49,10 @@ def test_verification_finds_a_padding_of_another_value(workers: Workers) -> None
     assert wrong != source, source
     report = verify(network, sources={"torch": wrong}, workers=workers)
     assert not report.agrees
+
+
+def test_zeros_before_a_causal_convolution_follow_from_its_dilation(tmp_path: Path) -> None:
+    source = written(STRUCTURES["block_of_causal_dilations"], tmp_path).emit("torch")
+    assert "nn.ZeroPad1d((2 * dilation, 0))" in source
+    assert "nn.ZeroPad1d(((kernel - 1) * dilation, 0))" in source
+    assert "padding:" not in source
