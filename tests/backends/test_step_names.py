@@ -177,3 +177,24 @@ def test_a_block_has_the_class_that_the_spec_gives_it(tmp_path: Path) -> None:
     net = written(POSITIONS, tmp_path)
     assert "class MBConv(nn.Sequential):" in net.emit("torch")
     assert "def mb_conv(" in net.emit("keras")
+
+
+OUTPUTS = """
+archc: 1
+name: outputs
+input: {features: 4}
+outputs: [code, image]
+layers:
+  - dense: {units: 2, activation: tanh}
+    name: code
+  - dense: 3
+  - dense: {units: 4, activation: sigmoid}
+    name: image
+"""
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_each_of_several_outputs_is_called_by_its_name(backend: str, tmp_path: Path) -> None:
+    source = written(OUTPUTS, tmp_path).emit(backend)
+    returned = {"torch": "return code, image\n", "keras": "keras.Model(inputs, [code, image], "}
+    assert returned[backend] in source

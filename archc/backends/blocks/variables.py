@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -20,6 +20,15 @@ class Operation(NamedTuple):
     is_merge: bool = False
     names_result: bool = False
     in_place_of: int | None = None
+
+
+def with_named_results(operations: Iterable[Operation], results: Sequence[int]) -> list[Operation]:
+    """The steps of a network, of whose several results each is called after its name."""
+    several = frozenset(results) if len(results) > 1 else frozenset()
+    return [
+        one._replace(names_result=one.names_result or not several.isdisjoint(one.outputs))
+        for one in operations
+    ]
 
 
 def name_variables(

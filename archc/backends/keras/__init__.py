@@ -376,7 +376,7 @@ def _functional(
     alone = graph.training_only
     later = [item for item in network.items if _is_in(item, alone)]
     items = [item for item in network.items if not _is_in(item, alone)]
-    statements = body.statements(items, arguments, graph.all_outputs, later)
+    statements = body.statements(items, arguments, graph.all_outputs, later, graph.outputs)
 
     def model(indices: Sequence[int]) -> Return:
         outputs: list[Expr] = [Ref(body.names[index]) for index in indices]

@@ -15,7 +15,7 @@ from archc.backends.blocks.items import (
 from archc.backends.blocks.names import step_names, steps_in
 from archc.backends.blocks.series import run
 from archc.backends.blocks.symbols import folded
-from archc.backends.blocks.variables import CHAIN, name_variables
+from archc.backends.blocks.variables import CHAIN, name_variables, with_named_results
 from archc.backends.keras.layout import shape_comment
 from archc.backends.keras.sharing import SharedLayers, owners_in, varied_inputs
 from archc.backends.keras.tables import Table, table_of
@@ -101,12 +101,15 @@ class Body(Values):
         arguments: dict[int, str],
         results: Sequence[int],
         later: Sequence[Item] = (),
+        named: Sequence[int] = (),
     ) -> list[Statement]:
-        """Assignments for all items; `arguments` are the variables of what comes in. After them,
-        `write` gives those of the items `later`."""
+        """Assignments for all items; `arguments` are the variables of what comes in, `named` the
+        results of a network. After them, `write` gives those of the items `later`."""
         self.kept = frozenset(index for index, name in arguments.items() if name not in CHAIN)
         ordered = self.ordered(items)
-        operations = [*self.operations(ordered), *self.operations(self.ordered(later))]
+        operations = with_named_results(
+            [*self.operations(ordered), *self.operations(self.ordered(later))], named
+        )
         preferred = self.values_of_branches([*ordered, *later])
         self.names = name_variables(operations, arguments, results, self.reserved, preferred)
         self.owners = owners_in([*items, *later])

@@ -42,6 +42,7 @@ from archc.backends.torch.lowering import (
     helper_source,
 )
 from archc.backends.torch.module_paths import instance_paths, whole_paths
+from archc.backends.torch.recurrence_class import with_recurrences
 from archc.backends.torch.sharing import aliases
 from archc.backends.torch.weights import WEIGHTS
 from archc.backends.torch.windows import pairs_of
@@ -193,7 +194,9 @@ def _write(network: Network) -> tuple[Shared, ModuleOutline, Classes]:
 def _module(graph: Graph, classes: Sequence[ClassDef]) -> str:
     """The whole file: imports, the helpers that are used, the classes, and a first run."""
     body: list[Statement] = [
-        *with_roots(with_schedules(with_attention(classes, OPTIONS, attention_class))),
+        *with_roots(
+            with_schedules(with_recurrences(with_attention(classes, OPTIONS, attention_class)))
+        ),
         _build_model(graph),
         _main(graph),
     ]

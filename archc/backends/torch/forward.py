@@ -8,7 +8,7 @@ from typing import NamedTuple
 from archc.backends.blocks.branches import gates
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Argument, Item, LoweredOp
-from archc.backends.blocks.variables import CHAIN, Operation, name_variables
+from archc.backends.blocks.variables import CHAIN, Operation, name_variables, with_named_results
 from archc.backends.torch.stacks import Stack, looped
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.tree import (
@@ -130,6 +130,8 @@ class Forward:
         steps = [step for step in steps if step not in later]
         results = [*self.results, *self.in_training]
         operations = [*_operations([*steps, *later])]
+        if not self.names:
+            operations = with_named_results(operations, self.results)
         names = name_variables(
             operations,
             arguments,

@@ -23,6 +23,7 @@ from archc.backends.torch.attention import lower_attention
 from archc.backends.torch.initializers import initialize
 from archc.backends.torch.layers import PARAMETERS, incoming, tidy
 from archc.backends.torch.recurrence import lower_recurrence
+from archc.backends.torch.recurrence_class import NAMES as RECURRENCES
 from archc.backends.torch.shapes import (
     lower_flatten,
     lower_permute,
@@ -68,9 +69,7 @@ HELPERS = {
     "FrozenBatchNorm1d": "frozen_batch_norm_1d.py",
     "FrozenBatchNorm2d": "frozen_batch_norm_2d.py",
     "FrozenBatchNorm3d": "frozen_batch_norm_3d.py",
-    "GRULayer": "gru_layer.py",
     "GeneralWindowAttention": "general_window_attention.py",
-    "LSTMLayer": "lstm_layer.py",
     "PaddedAvgPool": "padded_avg_pool.py",
     "PositionEmbedding": "position_embedding.py",
     "RadialBasis": "radial_basis.py",
@@ -80,7 +79,7 @@ HELPERS = {
 }
 """The classes that are pasted into an emitted file where it uses them, and where each stands."""
 
-OWN_NAMES = (*HELPERS, *ATTENTION)
+OWN_NAMES = (*HELPERS, *ATTENTION, *RECURRENCES)
 """Those, and the classes that are built for a network."""
 
 BATCH_NORM = {**PARAMETERS, "running_mean": "running_mean", "running_var": "running_var"}

@@ -16,6 +16,7 @@ import yaml
 
 from archc import backends
 from archc.backends import attention
+from archc.backends.torch import recurrence_class
 from tests.backends.networks import BACKENDS
 from tests.backends.ops.cases import network
 from tests.backends.ops.models import KerasModel, TorchModel
@@ -39,7 +40,11 @@ def definitions(source: str) -> list[str]:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_helper_is_emitted_where_a_network_needs_it(backend: str) -> None:
     pasted = [name for path in helpers(backend) for name in definitions(path.read_text("utf-8"))]
-    known = [*pasted, *attention.NAMES] if backend in ("torch", "keras") else pasted
+    built = {
+        "torch": (*attention.NAMES, *recurrence_class.NAMES),
+        "keras": attention.NAMES,
+    }
+    known = [*pasted, *built.get(backend, ())]
     assert sorted(NETWORKS.get(backend, {})) == sorted(known)
     for name in known:
         emitted = network(NETWORKS[backend][name]).emit(backend)
