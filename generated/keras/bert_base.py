@@ -61,8 +61,8 @@ def build_model() -> keras.Model:
     for number in range(1, 13):
         x = encoder_layer(x, name=f"encoder_encoder_layer{number}")
     out = x[:, 0]
-    out = layers.Dense(768, activation="tanh", name="pooler")(out)
-    return keras.Model([tokens, segments], [x, out], name="bert_base")
+    pooler = layers.Dense(768, activation="tanh", name="pooler")(out)
+    return keras.Model([tokens, segments], [x, pooler], name="bert_base")
 
 
 if __name__ == "__main__":

@@ -135,8 +135,8 @@ def build_model(classes: int = 80) -> keras.Model:
     level_32 = bottom_up(level_16, x, 256, name="level_32")  # 20 x 20 x 256
     detect_8 = detect(level_8, classes, name="detect_8")
     detect_16 = detect(level_16, classes, name="detect_16")
-    x = detect(level_32, classes, name="detect_32")
-    return keras.Model(inputs, [detect_8, detect_16, x], name="yolov8n")
+    detect_32 = detect(level_32, classes, name="detect_32")
+    return keras.Model(inputs, [detect_8, detect_16, detect_32], name="yolov8n")
 
 
 if __name__ == "__main__":

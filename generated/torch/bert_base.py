@@ -91,8 +91,8 @@ class BertBase(nn.Module):
         x = self.position_embedding(x)
         x = self.dropout(self.layer_norm(x + self.segment_embedding(segments)))
         encoder = self.encoder(x)
-        x = self.tanh(self.pooler(encoder[:, 0]))
-        return encoder, x
+        pooler = self.tanh(self.pooler(encoder[:, 0]))
+        return encoder, pooler
 
 
 def build_model() -> BertBase:

@@ -198,8 +198,8 @@ class YOLOv8n(nn.Module):
         level_32 = self.level_32(level_16, sppf)
         detect_8 = self.detect_8(level_8)
         detect_16 = self.detect_16(level_16)
-        x = self.detect_32(level_32)
-        return detect_8, detect_16, x
+        detect_32 = self.detect_32(level_32)
+        return detect_8, detect_16, detect_32
 
 
 def build_model() -> YOLOv8n:
