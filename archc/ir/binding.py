@@ -376,6 +376,11 @@ def repeat_count(step: RepeatStep, evaluate: Callable[[Value], object]) -> int:
         raise EvaluationError(Diagnostic("ARC206", message, step.count.span, hint)) from None
 
 
+def count_of(step: RepeatStep) -> Expression | None:
+    """How often a `repeat` runs, where that is an expression."""
+    return parse(str(step.count.data)) if is_expression(step.count.data) else None
+
+
 def loop_lists(step: ForStep, evaluate: Callable[[Value], object]) -> dict[str, list[object]]:
     """The lists of a `for` by variable. Raises EvaluationError (ARC206, ARC404)."""
     lists: dict[str, list[object]] = {}

@@ -247,4 +247,5 @@ class NodeExpansion:
 
     def origin(self, step: Step, scope: Scope) -> Origin:
         computed = step.name is not None and expressions.has_expressions(step.name.data)
-        return Origin(step.span, step.span.origin, scope.iteration, condition_of(step), computed)
+        when = condition_of(step)
+        return Origin(step.span, step.span.origin, scope.iteration, when, computed, scope.count)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from archc.ir.binding import (
     block_arguments,
+    count_of,
     loop_lists,
     plain_defaults,
     repeat_count,
@@ -229,7 +230,8 @@ class Expansion(NodeExpansion):
         names: Environment,
     ) -> int:
         self.limits.expect(step, step.body, count)
-        outer, turn = scope.iteration, scope.last_turn
+        outer, turn, outer_count = scope.iteration, scope.last_turn, scope.count
+        scope.count = count_of(step) if isinstance(step, RepeatStep) else None
         for index in range(count):
             scope.iteration = (*outer, index)
             if index == count - 1:
@@ -242,7 +244,7 @@ class Expansion(NodeExpansion):
             }
             inner |= {name: items[index] for name, items in lists.items()}
             current = self.body(step, step.body, current, scope, extended(names, inner))
-        scope.iteration, scope.last_turn = outer, turn
+        scope.iteration, scope.last_turn, scope.count = outer, turn, outer_count
         return current
 
     def block(

@@ -31,7 +31,8 @@ class Origin:
     `step` identifies its step, the same for every repetition and every instance of a block;
     `iteration` has the index of each enclosing `repeat` and `for` within the section or block
     instance; `when` is the condition of the step. Its name is `computed` where the spec has an
-    expression in it, which gives each repetition a name of its own.
+    expression in it, which gives each repetition a name of its own. `count` is how often the
+    innermost `repeat` around it runs, where that is an expression.
     """
 
     span: Span
@@ -39,6 +40,7 @@ class Origin:
     iteration: tuple[int, ...] = ()
     when: Expression | None = None
     computed: bool = False
+    count: Expression | None = None
 
 
 @entity

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from archc.diagnostics import Span
 from archc.ir.graph import Node, Region
 from archc.ir.sharing import SharedInstance
+from archc.language.expressions import Expression
 from archc.language.names import variable_name
 
 _INDICES = re.compile("[0-9]+(?:_[0-9]+)*$")
@@ -32,6 +33,7 @@ class Scope:
         # The names by what stands before their numbers, in the order of the steps.
         self.numbered: dict[str, list[str]] = {}
         self.iteration: tuple[int, ...] = ()
+        self.count: Expression | None = None  # how often the innermost `repeat` runs
         # Whether an invalid step may have defined names that are missing here.
         self.incomplete = False
         # Of a block's instance: what comes into it by name, and what of that a step has looked up.

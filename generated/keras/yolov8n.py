@@ -63,7 +63,12 @@ def detect(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTenso
 
 
 def c2f(
-    x: keras.KerasTensor, filters: int, *, shortcut: bool = True, name: str
+    x: keras.KerasTensor,
+    filters: int,
+    depth: int = 1,
+    *,
+    shortcut: bool = True,
+    name: str,
 ) -> keras.KerasTensor:
     """conv_bn, split, bottleneck, conv_bn, concatenated:
     (H, W, in_channels) -> (H, W, filters).
@@ -71,21 +76,12 @@ def c2f(
     cv1 = conv_bn(x, filters, kernel=1, name=f"{name}_cv1")
     left = cv1[..., : filters // 2]
     right = cv1[..., filters // 2 :]
-    m_1 = bottleneck(right, shortcut=shortcut, name=f"{name}_m_1")
-    x = layers.Concatenate(name=f"{name}_concat")([left, right, m_1])
-    return conv_bn(x, filters, kernel=1, name=f"{name}_cv2")
-
-
-def c2f_depth2(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """conv_bn, split, bottleneck, conv_bn, concatenated:
-    (H, W, in_channels) -> (H, W, filters).
-    """
-    cv1 = conv_bn(x, filters, kernel=1, name=f"{name}_cv1")
-    left = cv1[..., : filters // 2]
-    right = cv1[..., filters // 2 :]
-    m_1 = bottleneck(right, name=f"{name}_m_1")
-    m_2 = bottleneck(m_1, name=f"{name}_m_2")
-    x = layers.Concatenate(name=f"{name}_concat")([left, right, m_1, m_2])
+    outputs = [left, right]
+    for number in range(1, depth + 1):
+        outputs.append(
+            bottleneck(outputs[-1], shortcut=shortcut, name=f"{name}_m_{number}")
+        )
+    x = layers.Concatenate(name=f"{name}_concat")(outputs)
     return conv_bn(x, filters, kernel=1, name=f"{name}_cv2")
 
 
@@ -123,9 +119,9 @@ def build_model(classes: int = 80) -> keras.Model:
     x = conv_bn(x, 32, stride=2, name="down_1")  # 160 x 160 x 32
     x = c2f(x, 32, name="stage_1")
     x = conv_bn(x, 64, stride=2, name="down_2")  # 80 x 80 x 64
-    stage_2 = c2f_depth2(x, 64, name="stage_2")
+    stage_2 = c2f(x, 64, depth=2, name="stage_2")
     x = conv_bn(stage_2, 128, stride=2, name="down_3")  # 40 x 40 x 128
-    stage_3 = c2f_depth2(x, 128, name="stage_3")
+    stage_3 = c2f(x, 128, depth=2, name="stage_3")
     x = conv_bn(stage_3, 256, stride=2, name="down_4")  # 20 x 20 x 256
     x = c2f(x, 256, name="stage_4")
     x = sppf(x, 256, name="sppf")

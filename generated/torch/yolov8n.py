@@ -89,37 +89,22 @@ class C2f(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, filters: int, *, shortcut: bool = True
+        self, in_channels: int, filters: int, depth: int = 1, *, shortcut: bool = True
     ) -> None:
         super().__init__()
         self.cv1 = ConvBn(in_channels, filters, kernel=1)
-        self.m_1 = Bottleneck(filters // 2, shortcut=shortcut)
-        self.cv2 = ConvBn(3 * (filters // 2), filters, kernel=1)
+        self.m = nn.ModuleList(
+            Bottleneck(filters // 2, shortcut=shortcut) for _ in range(depth)
+        )
+        self.cv2 = ConvBn((depth + 2) * (filters // 2), filters, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
         cv1 = self.cv1(x)
         left, right = cv1.chunk(2, dim=1)
-        x = torch.cat([left, right, self.m_1(right)], dim=1)
-        return self.cv2(x)
-
-
-class C2fDepth2(nn.Module):
-    """ConvBn, split, Bottleneck, ConvBn, concatenated:
-    (in_channels, H, W) -> (filters, H, W).
-    """
-
-    def __init__(self, in_channels: int, filters: int) -> None:
-        super().__init__()
-        self.cv1 = ConvBn(in_channels, filters, kernel=1)
-        self.m_1 = Bottleneck(filters // 2)
-        self.m_2 = Bottleneck(filters // 2)
-        self.cv2 = ConvBn(4 * (filters // 2), filters, kernel=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        cv1 = self.cv1(x)
-        left, right = cv1.chunk(2, dim=1)
-        m_1 = self.m_1(right)
-        x = torch.cat([left, right, m_1, self.m_2(m_1)], dim=1)
+        outputs = [left, right]
+        for m in self.m:
+            outputs.append(m(outputs[-1]))
+        x = torch.cat(outputs, dim=1)
         return self.cv2(x)
 
 
@@ -167,9 +152,9 @@ class YOLOv8n(nn.Module):
         self.down_1 = ConvBn(16, 32, stride=2)
         self.stage_1 = C2f(32, 32)
         self.down_2 = ConvBn(32, 64, stride=2)
-        self.stage_2 = C2fDepth2(64, 64)
+        self.stage_2 = C2f(64, 64, depth=2)
         self.down_3 = ConvBn(64, 128, stride=2)
-        self.stage_3 = C2fDepth2(128, 128)
+        self.stage_3 = C2f(128, 128, depth=2)
         self.down_4 = ConvBn(128, 256, stride=2)
         self.stage_4 = C2f(256, 256)
         self.sppf = SPPF(256, 256)

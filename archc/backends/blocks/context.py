@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from archc.backends.blocks.items import Turns
 from archc.backends.blocks.symbols import value_of
 from archc.codegen.rewrite import walk
 from archc.codegen.tree import Expr, Ref
@@ -28,7 +29,8 @@ class UnifyContext:
     instances alone. `filled` are the symbols that fill fields of
     nodes, `fresh` the parameters that are not the spec's, with their default if any. `general` are
     the nodes that are lowered the general way, `counterparts` each region's items by the steps of
-    the definition, `joined` the definition's path for the path of each region in an instance.
+    the definition, `joined` the definition's path for the path of each region in an instance,
+    `gathered` the repetitions that instances run differently often, with how often each does.
     """
 
     regions: Sequence[Region]
@@ -45,6 +47,7 @@ class UnifyContext:
     general: set[int] = field(default_factory=set)
     counterparts: dict[str, dict[tuple[object, ...], Node | Region]] = field(default_factory=dict)
     joined: dict[str, str] = field(default_factory=dict)
+    gathered: list[tuple[Turns, Mapping[int, int]]] = field(default_factory=list)
 
     @property
     def incoming(self) -> Ref:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from archc.backends.base import LoweredLayer, width_field
+from archc.backends.blocks.symbols import plus
 from archc.codegen.tree import Call, Expr, Keyword, Lit, Ref
 from archc.ir.graph import Graph, Node, Region
 from archc.ops.axes import Axes
@@ -43,14 +44,31 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """A repetition of a block that runs `total` times, less often in some instances than in the
+    definition. The turns from `start` on are called alike: they give the values `outputs` there."""
+
+    total: Expr
+    start: int
+    outputs: tuple[int, ...]
+
+    @property
+    def count(self) -> Expr:
+        """How many turns are called alike."""
+        return plus(self.total, -self.start)
+
+
+@dataclass(frozen=True, slots=True)
 class LoweredScope:
-    """A section with its items, or a block's instance as a call of its definition."""
+    """A section with its items, or a block's instance as a call of its definition: one of `turns`,
+    as many of which are there as the definition's arguments say, or a single one."""
 
     region: Region
     items: tuple[Item, ...]
     axes: Axes | None
     condition: Expr | None = None
     call: Call | None = None
+    turns: Turns | None = None
 
     @property
     def name(self) -> str:
@@ -171,6 +189,7 @@ def trees_in(items: Iterable[Item]) -> Iterator[Expr | None]:
             yield from trees_in(item.items)
         else:
             yield item.call
+            yield None if item.turns is None else item.turns.total
             yield from trees_in(item.items)
 
 

@@ -18,6 +18,7 @@ from archc.backends.blocks.items import (
     ModuleOutline,
 )
 from archc.backends.blocks.names import key_of, part_of
+from archc.backends.blocks.turns import turns_of
 from archc.codegen.tree import Ref
 from archc.ir.graph import Node, Region
 
@@ -25,7 +26,8 @@ from archc.ir.graph import Node, Region
 class NodePlacement(NamedTuple):
     """A node, and the op that computes it. `scopes` are the sections and block instances around
     that op, from the outermost, as their own definitions have them; `lacking` what these have under
-    a condition and that does not stand here: the indices of nodes, and the paths of regions."""
+    a condition, and the turns of their repetitions, that do not stand here: the indices of nodes,
+    and the paths of regions."""
 
     node: Node
     op: LoweredOp
@@ -78,7 +80,7 @@ def _placements_in(
         key_of(item)
         for item in items
         if not isinstance(item, LoweredOptional)
-        and item.condition is not None
+        and (item.condition is not None or turns_of(item) is not None)
         and alignment_key(part_of(item)) not in own
     }
     for item in items:

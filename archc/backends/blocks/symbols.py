@@ -256,6 +256,20 @@ def symbols_in(trees: Sequence[Expr | None]) -> set[str]:
     }
 
 
+def plus(expr: Expr, number: int) -> Expr:
+    """An expression and a whole number more: of `n - 1` and 1, `n`."""
+    match expr:
+        case Lit(value=int(value)):
+            return Lit(value + number)
+        case Binary("+", inner, Lit(value=int(value))):
+            return plus(inner, value + number)
+        case Binary("-", inner, Lit(value=int(value))):
+            return plus(inner, number - value)
+    if number == 0:
+        return expr
+    return Binary("+" if number > 0 else "-", expr, Lit(abs(number)))
+
+
 def total(parts: Sequence[Expr | None]) -> Expr | None:
     """The sum of some widths: literals are added up, equal symbols counted (`f + 2 * f` is
     `3 * f`)."""

@@ -29,12 +29,22 @@ from archc.backends.blocks.items import (
     LoweredOp,
     LoweredOptional,
     LoweredScope,
+    Turns,
     instance_call,
     layers_in,
     parts_of,
 )
 from archc.backends.blocks.symbols import ratio, same
 from archc.backends.blocks.trees import Owner, unified
+from archc.backends.blocks.turns import (
+    FEWEST_TURNS,
+    end_of_turns,
+    first_alike,
+    gathered_inputs,
+    gathered_width,
+    require_loops,
+    total_of,
+)
 from archc.backends.blocks.unify_layers import LayerUnifier
 from archc.backends.blocks.widths import symbol_in, width_candidates, width_of_call
 from archc.codegen.tree import Call, Expr, Lit
@@ -42,7 +52,7 @@ from archc.ir.graph import Graph, Node, Region
 from archc.language import expressions as spec
 from archc.ops.activation import Activation
 from archc.ops.axes import Axes
-from archc.ops.merge import Merge
+from archc.ops.merge import Concat, Merge
 
 
 class Unifier:
@@ -83,6 +93,7 @@ class Unifier:
         output = joined_value(flows, {i: region.output for i, region in enumerate(regions)})
         outputs = self.join_outputs(regions, flows)
         inputs = dict(zip(reference.inputs, others, strict=True))
+        require_loops(items, (output, *outputs.values()))
         return items, rewired_region(reference, parts_of(items), source, output, inputs, outputs)
 
     def join_outputs(self, regions: Sequence[Region], flows: Sequence[Flow]) -> dict[str, int]:
@@ -133,6 +144,11 @@ class Unifier:
             if without and without <= barred[keys[position]]:
                 end = keys.index(row.merge, position) + 1 if row.merge else position + 1
                 joined.append(self.optional(context, rows, position, end, whole, without, flows))
+                position = end
+                continue
+            end = end_of_turns(rows, position)
+            if any(_lacking(one, whole) for one in rows[position:end]):
+                joined += self.join_turns(context, rows[position:end], whole, flows)
                 position = end
                 continue
             joined.append(self.join_row(context, row, whole, flows))
@@ -208,6 +224,37 @@ class Unifier:
             self.settle_width(context, flows, output, [source])
         return item
 
+    def join_turns(
+        self,
+        context: UnifyContext,
+        rows: Sequence[Row],
+        whole: Sequence[int],
+        flows: Sequence[Flow],
+    ) -> list[LoweredScope]:
+        """The turns of a block's repetition that the instances run differently often. Raises
+        MismatchError where those that some lack are not called alike."""
+        counts = {i: sum(row.items[i] is not None for row in rows) for i in whole}
+        scopes: list[LoweredScope] = []
+        for number, row in enumerate(rows):
+            there = [index for index in whole if counts[index] > number]
+            fixed = is_fixed(row.first) or row.first.origin.computed
+            if fixed or row.present != there or not self.is_single(row.first):
+                raise MismatchError
+            scope = self.join_regions(context, row, flows, None)
+            source, output = scope.region.input, scope.region.output
+            if any(source not in flows[index].own for index in whole):
+                raise MismatchError
+            self.bypass(flows, _lacking(row, whole), source, output)
+            self.settle_width(context, flows, output, [source])
+            scopes.append(scope)
+        start = first_alike(scopes)
+        if len(scopes) < FEWEST_TURNS or start > min(counts.values()):
+            raise MismatchError
+        outputs = tuple(one.region.output for one in scopes[start:])
+        turns = Turns(total_of(context, scopes[0], counts, self.layers.width), start, outputs)
+        context.gathered.append((turns, counts))
+        return [*scopes[:start], *(replace(one, turns=turns) for one in scopes[start:])]
+
     def activation(
         self, context: UnifyContext, row: Row, lacking: frozenset[int], flows: Sequence[Flow]
     ) -> LoweredOp:
@@ -240,6 +287,10 @@ class Unifier:
         """Where an instance lacks a step, its input goes on as its output."""
         for index in sorted(lacking):
             flows[index].add(output, flows[index].own[source])
+
+    def is_single(self, item: Node | Region) -> bool:
+        """Whether an item gives one value."""
+        return isinstance(item, Node) or len(self.uses.results(item)) == 1
 
     def is_one_to_one(self, item: Node | Region) -> bool:
         """Whether an item takes one value and gives one, so that it can be left out."""
@@ -279,27 +330,37 @@ class Unifier:
         nodes = {i: item for i, item in enumerate(row.items) if isinstance(item, Node)}
         first, present = nodes[row.present[0]], row.present
         names = {(n.named, n.name if n.named else "", n.frozen) for n in nodes.values()}
-        if len(names) > 1 or len({len(node.inputs) for node in nodes.values()}) > 1:
+        if len(names) > 1:
             raise MismatchError
-        inputs = tuple(
-            joined_value(flows, {i: node.inputs[position] for i, node in nodes.items()})
+        taken = [
+            {i: node.inputs[position] for i, node in nodes.items()}
             for position in range(len(first.inputs))
-        )
+        ]
+        run: tuple[Turns, int] | None = None
+        whole, reference = nodes, present[0]  # those that take as much as any, and the first
+        if len({len(node.inputs) for node in nodes.values()}) > 1:
+            if not is_named_merge(first) or not isinstance(first.op, Concat):
+                raise MismatchError
+            taken, turns, start = gathered_inputs(context.gathered, nodes, flows)
+            run = turns, start
+            whole = {i: one for i, one in nodes.items() if len(one.inputs) == len(taken)}
+            reference, first = next(iter(whole.items()))
+        inputs = tuple(joined_value(flows, values) for values in taken)
         fed = -1
         if first.branches is not None and first.branches.input >= 0:
-            fed = joined_value(flows, {present[0]: first.branches.input})
+            fed = joined_value(flows, {reference: first.branches.input})
         bypass = first.bypass
         if bypass >= 0:
-            bypass = joined_value(flows, {present[0]: bypass})
+            bypass = joined_value(flows, {reference: bypass})
         weights = joined_owner(flows, {i: node.weights for i, node in nodes.items()})
         node = rewired_node(first, inputs, fed, bypass, weights)
         for index, other in nodes.items():
             flows[index].add(node.index, other.index)
-        op = self.layers.join(context, node, nodes, absent)
+        op = self.layers.join(context, node, whole, absent)
         if condition is not None and any(layer.layer is None for layer in layers_in(op)):
             raise MismatchError
         outputs = self.axes_of(flows, present, node.index)
-        self.set_width(context, node, nodes, outputs)
+        self.set_width(context, node, nodes, outputs, taken, run)
         return replace(op, axes=context.common(node.index, outputs), condition=condition)
 
     def set_width(
@@ -308,19 +369,23 @@ class Unifier:
         node: Node,
         nodes: Mapping[int, Node],
         outputs: Sequence[Axes],
+        taken: Sequence[Mapping[int, int]],
+        run: tuple[Turns, int] | None,
     ) -> None:
-        """Enter the symbol of a node's channels or features, if it has one."""
+        """Enter the symbol of a node's channels or features, if it has one. It takes the values
+        `taken`, and of a repetition those from a position on, by how many there are: `run`."""
         present = list(nodes)
         widths: list[object] = [x.width for x in outputs]
         own = [context.filled.get((node.index, name)) for name in ("filters", "units")]
         incoming = [
-            symbol_in(
-                self.graph, context, value, {i: one.inputs[position] for i, one in nodes.items()}
-            )
-            for position, value in enumerate(node.inputs)
+            symbol_in(self.graph, context, value, values)
+            for value, values in zip(node.inputs, taken, strict=True)
         ]
         candidates = [symbol for symbol in own if symbol is not None]
-        candidates += width_candidates(self.graph, node, list(nodes.values()), incoming)
+        if run is None:
+            candidates += width_candidates(self.graph, node, list(nodes.values()), incoming)
+        elif (gathered := gathered_width(incoming, *run)) is not None:
+            candidates.append(gathered)
         column = context.columns.get(context.incoming, [])
         share = (
             ratio(widths, [column[index] for index in present], context.incoming)

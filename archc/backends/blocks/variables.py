@@ -12,7 +12,8 @@ CHAIN = ("x", "out")
 class Operation(NamedTuple):
     """One step of a function's body, as far as names go: the values it takes and gives, and what
     those that it gives are called after their names in the spec. `names_result` says that they are
-    always called so, `in_place_of` the value whose variable the result takes over."""
+    always called so, `in_place_of` the value whose variable the result takes over. A loop
+    takes the values `lasting` in every turn, whatever it has given by then."""
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -20,6 +21,7 @@ class Operation(NamedTuple):
     is_merge: bool = False
     names_result: bool = False
     in_place_of: int | None = None
+    lasting: tuple[int, ...] = ()
 
 
 def with_named_results(operations: Iterable[Operation], results: Sequence[int]) -> list[Operation]:
@@ -61,13 +63,15 @@ def name_variables(
         dying = [
             names[index]
             for index in operation.inputs
-            if last[index] == position and held.get(names[index]) == index
+            if last[index] == position
+            and held.get(names[index]) == index
+            and index not in operation.lasting
         ]
         for index, own_name in zip(operation.outputs, operation.names, strict=True):
             first = index == operation.outputs[0]
             later = len(uses[index]) > 1 or _waits(uses[index], position, operations)
             best: list[str] = []
-            if operation.in_place_of is not None:
+            if operation.in_place_of is not None and first:
                 best.append(names[operation.in_place_of])
             elif index in preferred or index in branches:
                 best.append(preferred.get(index) or branches[index])

@@ -15,7 +15,9 @@ from archc.backends.blocks.items import (
     LoweredScope,
     trees_in,
 )
+from archc.backends.blocks.repetition import ListedMerge, repetition
 from archc.backends.blocks.symbols import symbols_in
+from archc.backends.blocks.turns import repetitions
 from archc.backends.blocks.variables import CHAIN, Operation
 from archc.codegen.tree import Expr
 from archc.language.names import EMITTED
@@ -48,6 +50,7 @@ class Values:
         self.kept: frozenset[int] = frozenset()
         self.names: dict[int, str] = {}
         self.shortcuts: dict[int, int] = {}
+        self.merges: dict[int, ListedMerge] = {}
 
     def asks_late(self, items: Sequence[Item], symbol: str, value: int) -> bool:
         """Whether a step that does not take a value asks for its width, which is `symbol`, or one
@@ -92,10 +95,15 @@ class Values:
 
     def operations(self, items: Sequence[Item], *, optional: bool = False) -> Iterator[Operation]:
         aliases = {} if optional else self.aliases(items)
-        for item in items:
+        for turns, (item, *more) in repetitions(items):
             for item_alias, source in aliases.get(id(item), ()):
                 self.shortcuts[item_alias] = source
                 yield Operation((source,), (item_alias,), ("shortcut",), names_result=True)
+            if turns is not None:
+                whole = repetition(turns, [item, *more], items, self.uses)
+                self.merges.update(whole.merges)
+                yield whole.operation
+                continue
             if isinstance(item, LoweredScope) and item.call is None:
                 yield from self.operations(self.ordered(item.items))
                 continue
@@ -110,6 +118,8 @@ class Values:
                 alias = -1 - item.node.index
                 source = self.shortcuts[alias]
                 inputs = tuple(alias if index == source else index for index in inputs)
+            if isinstance(item, LoweredOp) and item.node.index in self.merges:
+                inputs = self.merges[item.node.index].inputs(inputs)
             names: tuple[str | None, ...] = (_name(item),)
             if isinstance(item, LoweredScope):
                 names = self.uses.result_names(item.region)

@@ -9,9 +9,18 @@ from typing import Protocol
 
 from archc.backends.base import fill, placeholder
 from archc.backends.blocks.dataflow import Uses, result_name
-from archc.backends.blocks.items import Argument, Item, LoweredOp, LoweredOptional, LoweredScope
+from archc.backends.blocks.items import (
+    Argument,
+    Item,
+    LoweredOp,
+    LoweredOptional,
+    LoweredScope,
+    Turns,
+)
 from archc.backends.blocks.names import key_of, steps_in
+from archc.backends.blocks.repetition import COUNTED, ListedMerge, repetition
 from archc.backends.blocks.symbols import symbols_in
+from archc.backends.blocks.turns import repetitions
 from archc.backends.blocks.variables import Operation
 from archc.backends.module import begins_sequence
 from archc.backends.torch.construction import (
@@ -22,12 +31,13 @@ from archc.backends.torch.construction import (
     parameter,
     under,
 )
-from archc.backends.torch.forward import WIDTH, Build, Ends, Forward, OptionalSteps, Step
+from archc.backends.torch.forward import WIDTH, Ends, Forward, OptionalSteps, Step
 from archc.backends.torch.init_statements import Initial
 from archc.backends.torch.layers import shape_comment
 from archc.backends.torch.module_paths import ModuleKeys, in_optional
 from archc.backends.torch.sharing import Key, Owners, at
-from archc.backends.torch.stacks import stacks_in
+from archc.backends.torch.stacks import list_name, stacks_in
+from archc.backends.torch.turns import Build, Loop, made, spread
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.rewrite import transform
 from archc.codegen.tree import (
@@ -44,10 +54,11 @@ from archc.codegen.tree import (
     Lit,
     Parameter,
     Ref,
+    Starred,
     Statement,
     call,
 )
-from archc.language.names import attribute_name
+from archc.language.names import EMITTED, attribute_name, step_error, variable_name
 from archc.ops.merge import Merge
 
 
@@ -83,6 +94,7 @@ class Body:
         self.shared: dict[Expr, str] = {}
         self.keeping: dict[str, Ref] = {}
         self.initial: list[Statement] = []
+        self.merges: dict[int, ListedMerge] = {}
         self.explicit = {attribute_name(item.name) for item in steps_in(items)}
         names = {key_of(item): self.name(item) for item in steps_in(items)}
         self.stacks = list(stacks_in(items, scope.uses, names, self.owners.regions))
@@ -101,7 +113,7 @@ class Body:
 
     def definition(self, name: str, docstring: str | None) -> ClassDef:
         """The class."""
-        steps = [self.step(item) for item in self.items]
+        steps = self.steps(self.items)
         forward = Forward(self.scope.uses, self.items, self.ends, self.scope.arguments)
         attributes: list[Statement] = []
         for condition, together in groupby(self.attributes, self.conditional.get):
@@ -126,6 +138,45 @@ class Body:
         """The own name of a step, as an identifier."""
         return attribute_name(self.scope.name(item))
 
+    def steps(self, items: Sequence[Item]) -> list[Step]:
+        """The steps of some items, those of a repetition as one."""
+        return [
+            self.step(together[0]) if turns is None else self.repetition(turns, together, items)
+            for turns, together in repetitions(items)
+        ]
+
+    def repetition(self, turns: Turns, together: Sequence[Item], items: Sequence[Item]) -> Step:
+        """The turns of a block that are as many as an argument says: a sequence of modules, or
+        where they take more than one value or all of theirs are used, a loop over a list."""
+        whole = repetition(turns, together, items, self.scope.uses)
+        first, names = whole.scopes[0], [self.scope.name(one) for one in whole.scopes]
+        attribute = self.list_attribute(names)
+        own = Ref(f"self.{attribute}")
+        for number, one in enumerate(whole.scopes):
+            self.scope.keys[one.region.path] = (f"{attribute}.{number}",)
+        assert first.call is not None
+        modules = made(first.call, turns.count)
+        if whole.gathered is None and not whole.others:
+            self.attributes[attribute] = call("nn.Sequential", Starred(modules))
+            operation = whole.operation._replace(in_place_of=None)
+            return Step(operation, _apply(own.name), heavy=True, comment=None)
+        self.attributes[attribute] = call("nn.ModuleList", modules)
+        self.merges.update(whole.merges)
+        loop = Loop(whole, own, Ref(variable_name(names[0].rstrip(COUNTED))))
+        return Step(whole.operation, _apply(own.name), heavy=True, comment=None, inside=loop)
+
+    def list_attribute(self, names: Sequence[str]) -> str:
+        """What the list of some turns is called."""
+        taken = {self.name(item) for item in steps_in(self.items)}
+        base = list_name(names)
+        if base in taken or (step_error(base) is not None and base not in EMITTED):
+            base = f"{names[0].rstrip(COUNTED)}_blocks"
+        name, count = base, 1
+        while name in taken or name in self.attributes:
+            count += 1
+            name = f"{base}{count}"
+        return name
+
     def step(self, item: Item) -> Step:
         uses = self.scope.uses
         inputs, outputs = uses.inputs(item), uses.outputs(item)
@@ -137,8 +188,12 @@ class Body:
             return Step(operation, self.apply_scope(item), heavy=True, comment=comment)
         node = item.node
         names = (result_name(node),)
+        build = self.apply_op(item)
+        if node.index in self.merges:
+            merge = self.merges[node.index]
+            build, inputs = spread(build, merge), merge.inputs(inputs)
         operation = Operation(inputs, outputs, names, isinstance(node.op, Merge))
-        return Step(operation, self.apply_op(item), is_heavy(item), comment)
+        return Step(operation, build, is_heavy(item), comment)
 
     def has_shape_comment(self, item: Item) -> bool:
         """Whether a comment gives the shape of an item's output: that of a map that it changes, or
@@ -175,7 +230,7 @@ class Body:
         flag = self.add_attribute(_flag(item), item.condition)
         before, initial = set(self.attributes), self.initial
         self.initial = []
-        steps = [self.step(one) for one in item.items]
+        steps = self.steps(item.items)
         own = Ref(f"self.{flag}")
         for attribute in self.attributes:
             if attribute not in before:

@@ -18,6 +18,7 @@ from archc.backends.blocks.items import (
 )
 from archc.backends.blocks.names import part_of, step_names, steps_in
 from archc.backends.blocks.symbols import symbols_in
+from archc.backends.blocks.turns import turns_of
 from archc.backends.torch.body import Body
 from archc.backends.torch.construction import (
     SUPER_INIT,
@@ -38,6 +39,7 @@ from archc.backends.torch.module_paths import (
 )
 from archc.backends.torch.repeats import Entry, repeated
 from archc.backends.torch.sharing import Key, Owners, at, set_to
+from archc.backends.torch.turns import collapsed
 from archc.codegen.tree import (
     Attribute,
     Call,
@@ -192,6 +194,8 @@ class Scope:
     def is_chain_of_layers(self, items: Sequence[Item], source: int) -> bool:
         """Whether some items can stand in one `nn.Sequential`."""
         owners = Owners(self.uses.graph, items)
+        if any(turns_of(item) is not None for item in items) and self.asks_positions(items):
+            return False
         for item in items:
             if isinstance(item, LoweredOptional) or owners.owner(item) is not None:
                 return False
@@ -221,13 +225,15 @@ class Scope:
         named = any(entry.named for entry in entries)
         keys = (entry.name if named else str(number) for number, entry in enumerate(entries))
         self.keys |= in_sequence(items, keys)
+        entries = list(collapsed(entries, named=named))
         if named:
             members = [
                 entry._replace(layer=under(entry.layer, entry.condition)) for entry in entries
             ]
             return call("nn.Sequential", by_name(members))
-        if self.leaves_out(items):
-            self.classes.before |= optional_before(items)
+        leaves_out = self.leaves_out(items)
+        self.classes.before |= optional_before(items, leaves_out=leaves_out)
+        if leaves_out:
             entries = [entry._replace(layer=left_out(entry), condition=None) for entry in entries]
         entries = [
             entry._replace(layer=under(entry.layer, entry.condition), condition=None)
@@ -239,8 +245,12 @@ class Scope:
         """Whether a sequence is without its layers under a condition where that does not hold,
         rather than with an identity: nothing else may refer to its layers by their positions."""
         conditions = sum(item.condition is not None for item in steps_in(items))
+        return 0 < conditions <= MOST_LEFT_OUT and not self.asks_positions(items)
+
+    def asks_positions(self, items: Sequence[Item]) -> bool:
+        """Whether a statement may refer to layers of a sequence by their positions."""
         initial = self.initial.of_sequence(Ref("self"), items, self.is_sequential)
-        return 0 < conditions <= MOST_LEFT_OUT and not self.classes.shares and not any(initial)
+        return self.classes.shares or any(initial)
 
     def entries(self, items: Sequence[Item]) -> Iterator[Entry]:
         repeats = _repeats(items)
@@ -252,7 +262,9 @@ class Scope:
                 comment = comment if item.call is not None else None
                 own = item.region.kind == "section" or part.origin.computed or not repeats
                 named = part.named and own
-                yield Entry(self.module(item), self.name(item), named, comment, item.condition)
+                yield Entry(
+                    self.module(item), self.name(item), named, comment, item.condition, item.turns
+                )
             elif item.condition is not None:
                 layers = [layer for _, layer in constructed(item)]
                 layer = layers[0] if len(layers) == 1 else Call(Ref("nn.Sequential"), tuple(layers))

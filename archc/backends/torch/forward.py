@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from archc.backends.blocks.branches import gates
@@ -10,6 +10,7 @@ from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Argument, Item, LoweredOp
 from archc.backends.blocks.variables import CHAIN, Operation, name_variables, with_named_results
 from archc.backends.torch.stacks import Stack, looped
+from archc.backends.torch.turns import Build, Loop
 from archc.codegen.docs import width_on_one_line
 from archc.codegen.tree import (
     Assign,
@@ -40,9 +41,6 @@ LONGEST_OPERAND = WIDTH - 24
 MOST_COUNTED = 4
 """Results that a return type counts: with those in training alone, it fits a line."""
 
-Build = Callable[[Sequence[Expr]], Expr]
-"""A step on expressions for what it takes."""
-
 
 class Ends(NamedTuple):
     """The values that a class takes, and those that it gives: in evaluation, and in training
@@ -57,14 +55,14 @@ class Ends(NamedTuple):
 class Step(NamedTuple):
     """One item of a `forward`: the values it takes and gives, how it is written, whether it has
     weights, and whether what it takes may stand in it more than once. What is no expression has
-    statements `inside` in place of it."""
+    statements `inside` in place of it, or is a loop."""
 
     operation: Operation
     build: Build
     heavy: bool
     comment: str | None
     repeats: bool = False
-    inside: OptionalSteps | None = None
+    inside: OptionalSteps | Loop | None = None
 
 
 class OptionalSteps(NamedTuple):
@@ -177,7 +175,10 @@ class Forward:
             if step.inside is not None:
                 for index in inputs:
                     settle(index)
-                statements += self.optional(step.inside, names, uses)
+                if isinstance(step.inside, Loop):
+                    statements += step.inside.statements(names)
+                else:
+                    statements += self.optional(step.inside, names, uses)
                 continue
             if step.heavy:
                 for index in inputs:
@@ -276,7 +277,7 @@ def _operations(steps: Sequence[Step]) -> Iterator[Operation]:
     """Those of steps, and of the steps inside in place of an optional one: the last of them ends
     in the variable of what stands for it otherwise."""
     for step in steps:
-        if step.inside is None:
+        if not isinstance(step.inside, OptionalSteps):
             yield step.operation
             continue
         source = step.inside.source

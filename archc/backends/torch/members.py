@@ -49,11 +49,16 @@ def by_name(entries: Sequence[Entry]) -> Expr:
 
 def _rows(entries: Sequence[Entry]) -> Iterator[tuple[Sequence[Entry], Generator | None]]:
     """The entries one by one, and three or more blocks in a row, in whose names a number runs
-    along, together, with the pair that stands for them."""
+    along, together, with the pair that stands for them; a repetition with its own."""
     pairs = [TupleOf((_numbered(entry.name), entry.layer)) for entry in entries]
     position = 0
     while position < len(entries):
-        found = run(pairs, position, INDEX) if is_block(entries[position].layer) else None
+        layer = entries[position].layer
+        if isinstance(layer, Starred) and isinstance(layer.value, Generator):
+            yield entries[position : position + 1], layer.value
+            position += 1
+            continue
+        found = run(pairs, position, INDEX) if is_block(layer) else None
         count, pair = found or (1, None)
         yield entries[position : position + count], None if pair is None else _loop(pair, count)
         position += count

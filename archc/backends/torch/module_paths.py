@@ -9,6 +9,7 @@ from archc.backends.base import LoweredLayer, is_same_step
 from archc.backends.blocks.items import Item, LoweredOp, LoweredScope, ModuleOutline
 from archc.backends.blocks.names import key_of, steps_in
 from archc.backends.blocks.placements import NodePlacement, node_placements
+from archc.backends.blocks.turns import turns_of
 from archc.codegen.tree import Ref
 from archc.ir.graph import Region
 
@@ -17,7 +18,7 @@ ModuleKeys: TypeAlias = "dict[int | str, tuple[str | None, ...]]"
 the class around it. A node has one for each lowered layer, which is None for an expression."""
 
 OptionalBefore: TypeAlias = "dict[int | str, tuple[int | str, ...]]"
-"""By the same, the layers under a condition that stand before it in its `nn.Sequential`: without
+"""By the same, the layers that may be missing before it in its `nn.Sequential`: without
 one of them, the position that is its key is one less."""
 
 
@@ -36,13 +37,14 @@ def in_sequence(items: Iterable[Item], keys: Iterable[str]) -> ModuleKeys:
     return module_keys
 
 
-def optional_before(items: Iterable[Item]) -> OptionalBefore:
-    """The layers under a condition before each step of an `nn.Sequential` that may lack them."""
+def optional_before(items: Iterable[Item], *, leaves_out: bool) -> OptionalBefore:
+    """The layers before each step of an `nn.Sequential` that may lack them: turns of repetitions,
+    and where it `leaves_out` those under a condition, these."""
     before: OptionalBefore = {}
     optional: tuple[int | str, ...] = ()
     for item in steps_in(items):
         before[key_of(item)] = optional
-        if item.condition is not None:
+        if turns_of(item) is not None or (leaves_out and item.condition is not None):
             optional = (*optional, key_of(item))
     return before
 

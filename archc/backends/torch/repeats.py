@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from archc.backends.blocks.items import Turns
 from archc.backends.blocks.series import run
 from archc.codegen.rewrite import walk
 from archc.codegen.tree import (
@@ -21,13 +22,15 @@ INDEX = Ref("i")
 
 
 class Entry(NamedTuple):
-    """A layer of an `nn.Sequential`, the name it has there if any, and when it is there."""
+    """A layer of an `nn.Sequential`, the name it has there if any, when it is there, and the
+    repetition that it is a turn of."""
 
     layer: Expr
     name: str
     named: bool
     comment: str | None
     condition: Expr | None = None
+    turns: Turns | None = None
 
 
 def repeated(entries: Sequence[Entry]) -> Iterator[Expr]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from archc.backends.blocks.dataflow import Uses
 from archc.backends.blocks.items import Item, LoweredScope
+from archc.backends.blocks.repetition import COUNTED
 from archc.backends.blocks.series import FEWEST
 from archc.backends.loops import once
 from archc.codegen.rewrite import walk
@@ -25,9 +26,6 @@ from archc.codegen.tree import (
     call,
 )
 from archc.language.names import step_error, variable_name
-
-COUNTED = "_0123456789"
-"""What the names of several steps of a kind end in."""
 
 
 class Stack(NamedTuple):
@@ -58,6 +56,7 @@ def stacks_in(
             isinstance(item, LoweredScope)
             and item.call is not None
             and item.condition is None
+            and item.turns is None
             and not item.region.origin.computed
             and not item.region.weights
             and item.region.path not in shared
@@ -67,7 +66,7 @@ def stacks_in(
             run.append(item)
             continue
         if len(run) >= FEWEST:
-            name = base = _plural(_stem([names[scope.region.path] for scope in run]))
+            name = base = list_name([names[scope.region.path] for scope in run])
             count = 1
             while name in taken:
                 count += 1
@@ -92,6 +91,11 @@ def _goes_on(before: LoweredScope, after: LoweredScope, uses: Uses) -> bool:
     )
 
 
+def list_name(names: Sequence[str]) -> str:
+    """What the list of some steps is called: by what their names have in common, in the plural."""
+    return _plural(_stem(names))
+
+
 def _stem(names: Sequence[str]) -> str:
     """What names have in common that count on: `block35` of `block351` and `block352`."""
     first = names[0]
@@ -106,6 +110,8 @@ def _stem(names: Sequence[str]) -> str:
 
 
 def _plural(word: str) -> str:
+    if len(word) == 1:
+        return word
     return f"{word}es" if word.endswith(("s", "x", "ch", "sh")) else f"{word}s"
 
 
