@@ -122,10 +122,12 @@ class Spec(NamedTuple):
         for layer in costs.layers:
             if max(layer.params, layer.macs) > LARGEST:
                 message = f"`{layer.node.path}` needs more than 2^53 parameters or operations"
-                raise SpecError([Diagnostic("ARC111", message, layer.node.origin.span)])
+                hint = "choose smaller sizes, or fewer filters or units"
+                raise SpecError([Diagnostic("ARC111", message, layer.node.origin.span, hint)])
         if max(costs.totals) > LARGEST:
             message = "the network needs more than 2^53 parameters or operations"
-            raise SpecError([Diagnostic("ARC111", message, self.document.span)])
+            hint = "choose smaller sizes, or fewer layers"
+            raise SpecError([Diagnostic("ARC111", message, self.document.span, hint)])
 
 
 def _evaluated(

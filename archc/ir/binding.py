@@ -42,8 +42,10 @@ from archc.language.syntax import (
     RepeatStep,
     Step,
 )
+from archc.language.terms import op_hint
 from archc.language.values import Value, format_value, mapping, parts
 from archc.ops.activation import ACTIVATION
+from archc.ops.activation import OPS as ACTIVATIONS
 from archc.ops.axes import AXIS_NAMES, Axes, axes_of
 from archc.ops.base import Op
 from archc.ops.fields import LARGEST, FieldInfo, fields_of, whole_number
@@ -97,7 +99,8 @@ def typed_activation(step: ActivationStep, value: object) -> Op | None:
         activation = ACTIVATION.convert(value)
     except ValueError:
         message = f"`activation` must be {ACTIVATION.expected}, got {format_value(value)}"
-        raise EvaluationError(Diagnostic("ARC206", message, step.value.span)) from None
+        hint = op_hint(value, [one.name for one in ACTIVATIONS]) if isinstance(value, str) else None
+        raise EvaluationError(Diagnostic("ARC206", message, step.value.span, hint)) from None
     assert activation is None or isinstance(activation, Op)
     return activation
 
@@ -267,7 +270,14 @@ def _axes(
         report(Diagnostic("ARC409", message, span, INPUT_HINT))
         return None
     if axes.elements > LARGEST:
-        report(Diagnostic("ARC111", f"the input is too large: {axes}", span))
+        report(
+            Diagnostic(
+                "ARC111",
+                f"the input is too large: {axes}",
+                span,
+                "an array has at most 2^53 elements",
+            )
+        )
         return None
     return axes
 

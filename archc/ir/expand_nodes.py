@@ -189,7 +189,8 @@ class NodeExpansion:
             self.report(rejected(step, error, [self.nodes[index] for index in inputs]))
             return UNKNOWN
         if output.elements > LARGEST:
-            self.error("ARC111", f"the output of {op.name} is too large: {output}", step.span)
+            message = f"the output of {op.name} is too large: {output}"
+            self.error("ARC111", message, step.span, "an array has at most 2^53 elements")
             return UNKNOWN
         node = Node(
             index=len(self.nodes),

@@ -200,7 +200,8 @@ def check_node(
                 f"the {mine.name} of the shape {_shown(mine.shape)} cannot be that of "
                 f"`{owner.path}`, {_shown(others.shape)}"
             )
-            raise EvaluationError(Diagnostic("ARC415", message, span, None, note))
+            hint = "give both the same sizes, and inputs of the same width"
+            raise EvaluationError(Diagnostic("ARC415", message, span, hint, note))
 
 
 def _shown(shape: tuple[int, ...]) -> str:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from math import isqrt, prod
 from typing import Annotated, ClassVar
 
 from archc.ops.axes import AXIS_DOCS, SEQUENCE_AXES, Axes, axes_of, feature_map
-from archc.ops.base import Op, ReceptiveField, ShapeError, Sign, require_feature_map
+from archc.ops.base import (
+    Op,
+    ReceptiveField,
+    ShapeError,
+    Sign,
+    map_hint,
+    require_feature_map,
+    sequence_hint,
+)
 from archc.ops.fields import COUNT, Count, Doc
 from archc.ops.shape import OptionalCount
 from archc.records import record
@@ -41,7 +50,8 @@ class ToMap(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
         if not x.is_sequence:
-            raise ShapeError("ARC102", f"{self.name} needs a sequence, got {x}")
+            message = f"{self.name} needs a sequence, got {x}"
+            raise ShapeError("ARC102", message, sequence_hint(x))
         tokens, features = x.sizes
         fields = {axis: getattr(self, axis) for axis in ("depth", "height", "width")}
         sizes = {axis: size for axis, size in fields.items() if size is not None}
@@ -53,13 +63,28 @@ class ToMap(Op):
                 "give height and width, or depth, height and width, or none of them",
             )
         if output.elements != x.elements:
-            raise ShapeError("ARC109", f"{self.name} of {x}: {tokens} tokens do not fill {output}")
+            message = f"{self.name} of {x}: {tokens} tokens do not fill {output}"
+            raise ShapeError("ARC109", message, _filling_hint(tokens, output))
         return output
+
+
+def _filling_hint(tokens: int, output: Axes) -> str:
+    """What sizes a number of tokens does fill."""
+    if prod(output.spatial) == tokens - 1:
+        chosen = f'"$(range(1, {tokens}))"'
+        return f"to leave out a class token, `select: {{tokens: {chosen}}}` before it"
+    product = " \u00d7 ".join(output.names[1:])
+    hint = f"{product} must be {tokens}"
+    if len(output.spatial) != 2:
+        return hint
+    height = next(size for size in range(isqrt(tokens), 0, -1) if tokens % size == 0)
+    return f"{hint}: for example {height} \u00d7 {tokens // height}"
 
 
 def _require_rows_and_columns(op: SpaceToDepth | DepthToSpace, x: Axes) -> None:
     if len(x.spatial) != 2:
-        raise ShapeError("ARC102", f"{op.name} needs a map with height and width, got {x}")
+        message = f"{op.name} needs a map with height and width, got {x}"
+        raise ShapeError("ARC102", message, map_hint(x))
 
 
 @record

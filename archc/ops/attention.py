@@ -6,7 +6,15 @@ from math import log
 from typing import Annotated, ClassVar
 
 from archc.ops.axes import Axes
-from archc.ops.base import Op, ReceptiveField, ShapeError, Unit, Variable
+from archc.ops.base import (
+    Op,
+    ReceptiveField,
+    ShapeError,
+    Unit,
+    Variable,
+    map_hint,
+    sequence_hint,
+)
 from archc.ops.fields import BOOLEAN, COUNT, Count, Doc, Flag, Rate, choice, integer, real
 from archc.ops.initializer import Initializer, constant
 from archc.records import record
@@ -95,8 +103,8 @@ class Attention(Op):
         x, memory = inputs[0], inputs[-1]
         for one in inputs:
             if not one.is_sequence:
-                hint = "`to_tokens` makes tokens of a map's positions" if one.is_map else None
-                raise ShapeError("ARC102", f"{self.name} needs a sequence, got {one}", hint)
+                message = f"{self.name} needs a sequence, got {one}"
+                raise ShapeError("ARC102", message, sequence_hint(one))
         if self.head_size is None and x.width % self.heads:
             raise ShapeError(
                 "ARC105",
@@ -215,7 +223,12 @@ class WindowAttention(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
         if not (x.is_map and len(x.spatial) == 2):
-            raise ShapeError("ARC102", f"{self.name} needs a map of height and width, got {x}")
+            hint = map_hint(x)
+            if x.is_sequence or len(x.spatial) == 1:
+                hint = "along one axis, `attention` with `window` is over a sequence"
+                hint += ", which `to_tokens` makes" if x.is_map else ""
+            message = f"{self.name} needs a map of height and width, got {x}"
+            raise ShapeError("ARC102", message, hint)
         if x.width % self.heads:
             raise ShapeError(
                 "ARC105",

@@ -175,6 +175,20 @@ def require_numbers(op: Op, inputs: tuple[Axes, ...]) -> None:
             raise ShapeError("ARC112", message, "add `embedding` before it")
 
 
+def sequence_hint(x: Axes) -> str:
+    """What to do where a sequence is needed and `x` is none."""
+    if x.is_map:
+        return "`to_tokens` makes tokens of a map's positions"
+    return "a sequence has tokens with features: `reshape` makes one"
+
+
+def map_hint(x: Axes) -> str:
+    """What to do where a map with height and width is needed and `x` is none."""
+    if x.is_sequence:
+        return "`to_map` makes a map of a sequence's tokens"
+    return "the input of such a network has channels, height and width"
+
+
 def require_feature_map(op: str, x: Axes) -> None:
     """Refuse anything but a feature map (ARC102)."""
     if not x.is_map:

@@ -234,7 +234,7 @@ class ConvTranspose(Op):
                     "ARC101",
                     f"output_padding {extra} of {self.name} must be smaller than "
                     f"its stride {step} or its dilation {spacing}",
-                    None,
+                    f"choose at most {max(step, spacing) - 1}",
                     "output_padding",
                 )
             extent = spacing * (kernel - 1) + 1

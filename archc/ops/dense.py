@@ -114,7 +114,8 @@ class Rbf(Op):
         (x,) = inputs
         require_flat(self.name, x)
         if not x.is_vector:
-            raise ShapeError("ARC104", f"{self.name} needs a vector, got {x}")
+            hint = "`global_avg_pool` or `select: {tokens: 0}` makes a vector of a sequence"
+            raise ShapeError("ARC104", f"{self.name} needs a vector, got {x}", hint)
         if len(self.codes[0]) != x.width:
             raise ShapeError(
                 "ARC107",

@@ -32,7 +32,22 @@ class Elementwise(Merge):
 
 def _disagree(op: str, inputs: tuple[Axes, ...]) -> ShapeError:
     shapes = "; ".join(str(x) for x in inputs)
-    return ShapeError("ARC106", f"{op} needs inputs of one shape, got {shapes}")
+    message = f"{op} needs inputs of one shape, got {shapes}"
+    return ShapeError("ARC106", message, _disagreement_hint(inputs))
+
+
+def _disagreement_hint(inputs: tuple[Axes, ...]) -> str:
+    """How the first of the inputs and the first that has other axes or sizes are made alike."""
+    first = inputs[0]
+    if any(x.names != first.names for x in inputs):
+        return "give all of them the same axes, as by `flatten`, `to_tokens` or `reshape`"
+    if any(x.with_width(first.width) != first for x in inputs):
+        if first.is_map:
+            return "let all branches keep the size, as by `padding: same`, with the same strides"
+        return "give all of them as many tokens"
+    layer = "`conv` with kernel_size 1" if first.is_map else "`dense`"
+    what = "channels" if first.is_map else "features"
+    return f"a {layer} brings a branch to as many {what} as the other has"
 
 
 class Add(Elementwise):
@@ -96,9 +111,8 @@ class Concat(Merge):
             if x.names != first.names or x.with_width(first.width) != first:
                 shapes = "; ".join(str(item) for item in inputs)
                 along = "channels" if first.is_map else "features"
-                raise ShapeError(
-                    "ARC106", f"concat needs inputs that differ in {along} alone, got {shapes}"
-                )
+                message = f"concat needs inputs that differ in {along} alone, got {shapes}"
+                raise ShapeError("ARC106", message, _disagreement_hint(inputs))
         return first.with_width(sum(x.width for x in inputs))
 
 

@@ -153,7 +153,8 @@ def _even_windows(size: int, output: int) -> ReceptiveField:
 
 def _global_axes(op: GlobalAvgPool | GlobalMaxPool, x: Axes) -> Axes:
     if not (x.is_map or x.is_sequence):
-        raise ShapeError("ARC102", f"{op.name} needs a feature map or a sequence, got {x}")
+        message = f"{op.name} needs a feature map or a sequence, got {x}"
+        raise ShapeError("ARC102", message, "a vector has no positions to pool: leave this out")
     if not op.keep_dims:
         return vector(x.width)
     return x.with_spatial((1,) * len(x.spatial)) if x.is_map else x._replace(sizes=(1, x.width))

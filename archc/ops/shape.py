@@ -14,6 +14,7 @@ from archc.ops.base import (
     broadcast_pairs,
     require_divisible,
     require_feature_map,
+    sequence_hint,
     whole_axes,
 )
 from archc.ops.fields import (
@@ -85,9 +86,8 @@ class Reshape(Op):
                 "or features; or tokens and features",
             )
         if output.elements != x.elements:
-            raise ShapeError(
-                "ARC109", f"{self.name} of {x}: {x.elements} elements do not fill {output}"
-            )
+            message = f"{self.name} of {x}: {x.elements} elements do not fill {output}"
+            raise ShapeError("ARC109", message, f"the sizes must multiply to {x.elements}")
         self._refuse_mixing(x, output)
         return output
 
@@ -330,15 +330,18 @@ class Select(Op):
     def infer(self, inputs: tuple[Axes, ...]) -> Axes:
         (x,) = inputs
         if (self.channels is None) == (self.tokens is None):
-            raise ShapeError("ARC108", f"{self.name} takes either channels or tokens, by index")
+            hint = (
+                "keep one of them" if self.channels else "give `tokens: 0`, or `channels: [0, 2]`"
+            )
+            message = f"{self.name} takes either channels or tokens, by index"
+            raise ShapeError("ARC108", message, hint)
         if self.channels is not None:
             self._require_index(max(self.channels), x.width, "channel", x)
             return x.with_width(len(self.channels))
         assert self.tokens is not None
         if not x.is_sequence:
-            raise ShapeError(
-                "ARC102", f"{self.name} of tokens needs a sequence, got {x}", field="tokens"
-            )
+            message = f"{self.name} of tokens needs a sequence, got {x}"
+            raise ShapeError("ARC102", message, sequence_hint(x), "tokens")
         single = isinstance(self.tokens, int)
         chosen = (self.tokens,) if isinstance(self.tokens, int) else self.tokens
         self._require_index(max(chosen), x.sizes[0], "token", x)

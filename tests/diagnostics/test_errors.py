@@ -53,6 +53,18 @@ def test_spans_lie_in_the_text_and_errors_come_in_file_order(name: str) -> None:
                 assert 1 <= span.column <= len(span.source.line(span.line)) + 1
 
 
+HINTED = ("ARC1", "ARC402", "ARC406", "ARC407", "ARC415")
+"""Codes of shapes, inputs, names and sharing, whose message alone does not say what to write."""
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_what_does_not_fit_says_what_to_do(name: str) -> None:
+    with pytest.raises(SpecError) as error:
+        read_spec(name).checked()
+    for diagnostic in error.value.diagnostics:
+        assert diagnostic.hint or not diagnostic.code.startswith(HINTED), diagnostic.message
+
+
 def test_no_golden_file_is_left_over() -> None:
     assert sorted(path.name for path in FOLDER.glob("*.txt")) == [
         f"{name.removesuffix('.yaml')}.txt" for name in SPECS

@@ -159,7 +159,11 @@ def _axis(
         raise error_at(expression, f"{word}.{axis}: there is no input here", hint)
     if axis not in axes:
         message = f"{word}.{axis}: the input has {', '.join(axes)}"
-        raise error_at(expression, message, did_you_mean(axis, axes))
+        raise error_at(
+            expression,
+            message,
+            did_you_mean(axis, axes) or f"for example {word}.{next(iter(axes))}",
+        )
     return axes[axis]
 
 
@@ -189,7 +193,8 @@ def _binary(expression: Binary, scope: _Scope) -> Any:
     left, right = _evaluate(expression.left, scope), _evaluate(expression.right, scope)
     if type(left) in NUMBERS and type(right) in NUMBERS:
         if right == 0 and sign in _DIVISIONS:
-            raise error_at(expression.right, f"`{sign}` divides by zero")
+            message = f"`{sign}` divides by zero"
+            raise error_at(expression.right, message, "test it before: `a / b if b != 0 else 1`")
         return check_bounds(_ARITHMETIC[sign](left, right), expression)
     if sign == "+":
         return _concatenate(expression, left, right, scope)
@@ -298,7 +303,9 @@ def _index(expression: Index, scope: _Scope) -> Any:
     position = _whole(position, expression.position, "an index")
     if not -len(value) <= position < len(value):
         last = f"the last is {len(value) - 1}" if value else "there is nothing to index"
-        raise error_at(expression.position, f"index {position} is out of range: {last}")
+        message = f"index {position} is out of range: {last}"
+        counts = "indices count from 0, or back from -1" if value else None
+        raise error_at(expression.position, message, counts)
     return check_bounds(value[position], expression)
 
 

@@ -24,7 +24,7 @@ from archc.language.schema.findings import Findings
 from archc.language.schema.violations import Violation, violations_of
 from archc.language.syntax import STEP_KEYS
 from archc.language.terms import key_hint, op_hint
-from archc.language.values import Value, format_value
+from archc.language.values import Value, format_value, mapping
 from archc.ops import MERGES, OPS
 from archc.ops.base import Op
 from archc.ops.fields import fields_of
@@ -258,6 +258,11 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, expected: str) -
     if op is not None and op.shorthand is None and not isinstance(value.data, str):
         fields = ", ".join(f"{field.name}: ..." for field in fields_of(op) if field.required)
         return f"write `{op.name}: {{{fields}}}`"
+    chosen = _words(path)[-2:]
+    if chosen in (["select", "tokens"], ["select", "channels"]):
+        return f"the last one is `$(in.{chosen[1]} - 1)`" if _is_negative(value) else None
+    if expected.startswith("a list of step names"):
+        return _outputs_hint(value)
     if not isinstance(value.data, str):
         return None
     if expected.startswith("true or false") and value.data.lower() in _FLAGS:
@@ -275,6 +280,21 @@ def _wrong_hint(path: list[str | int], value: Value, node: Any, expected: str) -
     if path[-1:] == ["activation"]:
         return op_hint(value.data, words)
     return did_you_mean(value.data, words)
+
+
+def _outputs_hint(value: Value) -> str:
+    """A list of steps in place of what is none."""
+    if isinstance(value.data, str):
+        return f"write `[{value.data[:64]}]`"
+    names = [
+        f"{{{name}: training}}" if one.data == "training" else name
+        for name, one in list(mapping(value).items())[:8]
+    ]
+    return f"write `[{', '.join(names) or 'NAME'}]`"
+
+
+def _is_negative(value: Value) -> bool:
+    return isinstance(value.data, int | float) and value.data < 0
 
 
 def _words(path: list[str | int]) -> list[str]:
