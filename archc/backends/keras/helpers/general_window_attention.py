@@ -74,7 +74,7 @@ class GeneralWindowAttention(layers.Layer):
         )
         if self.cosine:
             factor = ops.exp(ops.minimum(self.logit_scale, math.log(100)))
-            q, k = ops.normalize(q) * factor[:, None], ops.normalize(k)
+            q, k = self.unit(q) * factor[:, None], self.unit(k)
         else:
             q = q / math.sqrt(size)
         scores = ops.einsum("bwqhs,bwkhs->bwhqk", q, k)
@@ -86,6 +86,11 @@ class GeneralWindowAttention(layers.Layer):
         out = self.output_dense(ops.reshape(out, (-1, *x.shape[1:])))
         out = self.merge(out, height, width)
         return ops.roll(out, shifts, axis=(1, 2))
+
+    def unit(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Vectors of length 1; `ops.normalize` has no gradient where all is zero."""
+        squares = ops.sum(ops.square(x), axis=-1, keepdims=True)
+        return x * ops.rsqrt(ops.maximum(squares, 1e-24))
 
     def split(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """The windows: (batch, windows, window**2, channels)."""
