@@ -8,13 +8,26 @@ from typing import Any
 
 import pytest
 
-from tests.backends.networks import STRUCTURES, module, written
+from tests.backends.networks import module, written
 
 torch = pytest.importorskip("torch")
 
 pytestmark = pytest.mark.torch
 
 HEADER = "archc: 1\nname: recurrence\ninput: {tokens: 5, features: 3}\nlayers:\n"
+SEVERAL = """\
+  - lstm: {units: 4, bidirectional: true, return_sequences: true}
+    name: both
+  - lstm: {units: 3, layers: 2, dropout: 0.1, return_sequences: true}
+  - lstm: {units: 2}
+    name: last
+  - gru: {units: 2, return_sequences: true}
+    from: both
+  - gru: {units: 2}
+    name: alone
+  - concat:
+    from: [last, alone]
+"""
 
 
 def step(kind: str, **options: object) -> str:
@@ -57,7 +70,7 @@ def test_a_class_gives_what_the_layer_of_pytorch_does(
 
 
 def test_what_differs_is_a_parameter(tmp_path: Path) -> None:
-    source = written(STRUCTURES["recurrences_of_several_kinds"], tmp_path).emit("torch")
+    source = written(HEADER + SEVERAL, tmp_path).emit("torch")
     gru, _, lstm = source.partition("class LSTMLayer")
     assert signature(gru) == ("self, features: int, units: int, *, return_sequences: bool = False")
     assert signature(lstm) == (
