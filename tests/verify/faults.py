@@ -550,8 +550,8 @@ FAULTS: dict[str, Fault] = {
         input=TOKENS,
     ),
     "torch first layer in place of the last": _torch(
-        "states[-directions:]",
-        "states[:directions]",
+        "states[-1]",
+        "states[0]",
         "lstm_1",
         "lstm: {units: 3, layers: 2}",
         input=TOKENS,
